@@ -1,0 +1,33 @@
+# TensorFlow 1.14 on the GPU (Python 3.6), or any current TensorFlow GPU image:
+#   docker build --build-arg BASE_IMAGE=tensorflow/tensorflow:latest-gpu -t stylegan2 .
+# Older CUDA images are wrong or slow on newer GPUs, see the table in README.md.
+ARG BASE_IMAGE=tensorflow/tensorflow:1.14.0-gpu-py3
+FROM ${BASE_IMAGE}
+
+# The image of TensorFlow 1.14 has a pip that takes packages made for newer Pythons; nothing comes from apt, whose key
+# for the CUDA packages has been replaced since that image was made.
+COPY requirements-base.txt /opt/stylegan2/
+RUN if python3 -c 'import sys; sys.exit(sys.version_info >= (3, 7))'; then \
+        python3 -m pip install --no-cache-dir pip==21.3.1; \
+    fi \
+    && python3 -m pip install --no-cache-dir --prefer-binary -r /opt/stylegan2/requirements-base.txt
+
+COPY . /opt/stylegan2
+RUN python3 -m compileall -q /opt/stylegan2 \
+    && mkdir -p /cache /data /results /home/stylegan2 \
+    && chmod 1777 /cache /data /results /home/stylegan2 \
+    && ln -s /results /opt/stylegan2/results
+
+# Any uid works, with or without a passwd entry: all that is written goes to /results, /cache and this home.
+ENV HOME=/home/stylegan2 \
+    USER=stylegan2 \
+    STYLEGAN2_CACHE=/cache \
+    XDG_CACHE_HOME=/cache \
+    PYTHONUNBUFFERED=1 \
+    TF_CPP_MIN_LOG_LEVEL=1
+VOLUME ["/cache", "/data", "/results"]
+WORKDIR /opt/stylegan2
+USER 1000:1000
+
+ENTRYPOINT ["python3"]
+CMD ["run_generator.py", "--help"]

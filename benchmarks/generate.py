@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Speed of generating images: images/s, and the share of the machine's float32 matrix-product peak of the same run.
+
+The default is config-f at 256x256 (feature maps 16384 / 2^stage, at most 512), minibatches of 1 and 4, random weights: their
+values do not change the speed. The operations of an image are counted by formula from the shapes of the weights: 2 kh kw I O
+per pixel of a layer's output (of its input where it doubles the resolution), 2 I O for a dense layer; 90.2 GFLOP here.
+"""
+
+import os
+import re
+import sys
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from dnnlib import cli  # noqa: E402  (found only after the line above)
+
+
+def generator_flops(network):
+    """FLOP of the convolutions and dense layers of a generator for one image, from the shapes of its weights."""
+    total = 0
+    for name, variable in network.vars.items():
+        shape = variable.shape.as_list()
+        if len(shape) == 2 and name.endswith('weight'):
+            total += 2 * shape[0] * shape[1]
+        elif len(shape) == 4 and name.endswith('weight'):
+            resolution = int(re.search(r'(\d+)x\1/', name).group(1))
+            pixels = (resolution // 2 if '/Conv0_up/' in name or '/Skip/' in name else resolution) ** 2
+            total += 2 * int(np.prod(shape)) * pixels
+    return total
+
+
+def main(argv):
+    """Parses the options and prints one line per minibatch size."""
+    parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--resolution', type=int, default=256, help='pixels (default: %(default)s)')
+    parser.add_argument('--fmap-base', type=int, default=16 << 10, help='see the README (default: %(default)s)')
+    parser.add_argument('--fmap-max', type=int, default=512, help='most feature maps (default: %(default)s)')
+    parser.add_argument('--minibatches', type=cli.int_list, default=[1, 4], help='e.g. 1,4 (default: 1,4)')
+    parser.add_argument('--seconds', type=float, default=10, help='time of each measurement (default: %(default)s)')
+    cli.add_common(parser)
+    args = parser.parse_args(argv)
+
+    from benchmarks import measure
+    from dnnlib import tflib
+    tflib.init_tf({'device': args.device, 'rnd.np_random_seed': 0})
+    print(tflib.device_description())
+    peak = measure.matmul_peak()
+    G = tflib.Network('G', func_name='training.networks_stylegan2.G_main', resolution=args.resolution, num_channels=3,
+                      label_size=0, fmap_base=args.fmap_base, fmap_max=args.fmap_max)
+    for count in args.minibatches:
+        latents = np.random.RandomState(0).randn(count, *G.input_shape[1:])
+        times = measure.repeat(lambda: G.run(latents, None, minibatch_size=count, randomize_noise=False,
+                                             truncation_psi=0.5), args.seconds, warmup=2)
+        name = 'generate %dx%d, minibatch %d' % (args.resolution, args.resolution, count)
+        measure.report(name, count, times, count * generator_flops(G), peak)
+
+
+if __name__ == '__main__':
+    cli.run_main(main)

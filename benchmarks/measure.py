@@ -1,0 +1,93 @@
+"""What both benchmarks share: the machine's matrix-product peak, repeated timing, floating-point operations of a graph."""
+
+import time
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+MATRIX_SIZE = 4096
+
+
+def repeat(call, seconds, warmup=1):
+    """Calls a function again and again.
+
+    Args:
+        call: Function without arguments.
+        seconds: Stop after this time (at least 3 calls).
+        warmup: Calls before the clock starts.
+    Returns: Seconds of each call, list of float.
+    """
+    for _ in range(warmup):
+        call()
+    times = []
+    while len(times) < 3 or sum(times) < seconds:
+        started = time.time()
+        call()
+        times.append(time.time() - started)
+    return times
+
+
+def matmul_peak(seconds=5):
+    """Fastest float32 matrix product [4096, 4096] x [4096, 4096] of this TensorFlow in this process, in FLOP/s."""
+    session = tf.get_default_session()
+    with tf.name_scope('Peak'):
+        a, b = [tf.get_variable('peak_' + name, shape=[MATRIX_SIZE] * 2, collections=[tf.GraphKeys.LOCAL_VARIABLES],
+                                initializer=tf.initializers.random_normal(), trainable=False) for name in 'ab']
+        product = tf.matmul(a, b).op
+    session.run([a.initializer, b.initializer])
+    return 2 * MATRIX_SIZE ** 3 / min(repeat(lambda: session.run(product), seconds))
+
+
+def graph_flops(fetches, batch):
+    """Floating-point operations of the convolutions and matrix products that a session call runs.
+
+    Nothing else is counted: no resampling filters, no element-wise work, no normalisation. A multiply-add is two.
+
+    Args:
+        fetches: List of operations or tensors.
+        batch: Number that stands for an unknown size of the minibatch.
+    Returns: FLOP of one session call, int.
+    """
+    waiting = [getattr(fetch, 'op', fetch) for fetch in fetches]
+    seen, total = set(), 0
+    while waiting:
+        op = waiting.pop()
+        if op in seen:
+            continue
+        seen.add(op)
+        total += _op_flops(op, batch)
+        waiting += list(op.control_inputs) + [tensor.op for tensor in op.inputs]
+    return total
+
+
+def _op_flops(op, batch):
+    """FLOP of one operation, 0 for the kinds that are not counted."""
+    def size(tensor):
+        return [batch if n is None else n for n in tensor.shape.as_list()]
+
+    if op.type == 'Conv2D':
+        return 2 * np.prod(size(op.outputs[0])) * np.prod(size(op.inputs[1])[:3])
+    if op.type == 'Conv2DBackpropInput':  # inputs: sizes, kernel [kh, kw, I, O], what a forward convolution would return
+        return 2 * np.prod(size(op.inputs[2])) * np.prod(size(op.inputs[1])[:3])
+    if op.type == 'Conv2DBackpropFilter':  # inputs: images, sizes, gradient
+        return 2 * np.prod(size(op.inputs[2])) * np.prod(size(op.outputs[0])[:3])
+    if op.type in ('MatMul', 'BatchMatMul', 'BatchMatMulV2'):
+        transposed = op.get_attr('transpose_a' if op.type == 'MatMul' else 'adj_x')
+        return 2 * np.prod(size(op.outputs[0])) * size(op.inputs[0])[-2 if transposed else -1]
+    return 0
+
+
+def report(name, images, times, flops, peak):
+    """One line: name, images/s (median call), GFLOP per image, GFLOP/s, and the share of the peak.
+
+    Args:
+        name: What was measured.
+        images: Images per call.
+        times: Seconds of each call.
+        flops: FLOP per call.
+        peak: FLOP/s of the matrix product.
+    """
+    seconds = float(np.median(times))
+    print('%-42s %8.3f images/s  %7.1f GFLOP/image  %6.1f GFLOP/s = %4.1f %% of the matrix product\'s %.0f' % (
+        name, images / seconds, flops / images / 1e9, flops / seconds / 1e9, 100 * flops / seconds / peak, peak / 1e9),
+        flush=True)

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Speed of training: images/s, and the share of the machine's float32 matrix-product peak of the same run.
+
+The default is config-f at 64x64 (feature maps 16384 / 2^stage, at most 512), minibatch 4, with lazy regularisation. Each
+stage is timed by itself and weighted by how often it is due (G and D always, path lengths every 4th iteration, R1 every
+16th). Operations are counted in the graph that runs: convolutions and matrix products of all stages, gradients included,
+with the same weights; nothing else counts.
+"""
+
+import os
+import sys
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from dnnlib import cli  # noqa: E402  (found only after the line above)
+
+
+class RandomImages:
+    """A data set of noise, [3, resolution, resolution] uint8 without labels: what training asks of a data set."""
+
+    def __init__(self, resolution):
+        self.shape = [3, resolution, resolution]
+        self.label_size = 0
+        self.dynamic_range = [0, 255]
+
+    def get_random_labels_tf(self, minibatch_size):
+        """Labels of no columns, [minibatch_size, 0]."""
+        import tensorflow.compat.v1 as tf
+        return tf.zeros([minibatch_size, 0])
+
+
+def build(args):
+    """Builds the networks and the stages of an iteration; returns (stages, feed dictionary)."""
+    from dnnlib import tflib
+    from training import train_step
+    data = RandomImages(args.resolution)
+    options = dict(resolution=args.resolution, num_channels=3, label_size=0, fmap_base=args.fmap_base,
+                   fmap_max=args.fmap_max)
+    G = tflib.Network('G', func_name='training.networks_stylegan2.G_main', **options)
+    D = tflib.Network('D', func_name='training.networks_stylegan2.D_stylegan2', **options)
+    feeds = train_step.create_feeds(data, args.minibatch, ['G', 'D'])
+    adam = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
+    stages = train_step.stylegan2_stages({'G': G, 'D': D, 'Gs': G.clone('Gs')}, data, feeds, train_step.StepOptions(
+        minibatch_gpu=args.minibatch, rounds=1, lazy_regularization=True, reg_intervals={'G': 4, 'D': 16},
+        opt_args={'G': adam, 'D': adam}, drange_net=[-1, 1], ema_beta=0.999,
+        loss_args={'G': {'func_name': 'training.loss.G_logistic_ns_pathreg'},
+                   'D': {'func_name': 'training.loss.D_logistic_r1'}}))
+    reals = np.random.RandomState(0).randint(256, size=[args.minibatch] + data.shape).astype(np.uint8)
+    return stages, {feeds.reals: reals, feeds.labels: np.zeros([args.minibatch, 0]), feeds.seed: [1, 2],
+                    feeds.lrates['G']: 0.002, feeds.lrates['D']: 0.002}
+
+
+def main(argv):
+    """Parses the options, times the stages, prints one line for each and one for the iteration."""
+    parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--resolution', type=int, default=64, help='pixels (default: %(default)s)')
+    parser.add_argument('--fmap-base', type=int, default=16 << 10, help='see the README (default: %(default)s)')
+    parser.add_argument('--fmap-max', type=int, default=512, help='most feature maps (default: %(default)s)')
+    parser.add_argument('--minibatch', type=int, default=4, help='images (default: %(default)s)')
+    parser.add_argument('--seconds', type=float, default=10, help='time of each stage (default: %(default)s)')
+    cli.add_common(parser)
+    args = parser.parse_args(argv)
+
+    from benchmarks import measure
+    from dnnlib import tflib
+    tflib.init_tf({'device': args.device, 'rnd.np_random_seed': 0})
+    print(tflib.device_description())
+    peak = measure.matmul_peak()
+    stages, feed = build(args)
+    tflib.init_uninitialized_vars()
+    seconds, flops = 0.0, 0.0
+    for stage in stages:
+        times = measure.repeat(lambda: tflib.run(stage.op, feed), args.seconds, warmup=2)
+        count = measure.graph_flops([stage.op], args.minibatch)
+        measure.report('%s, every %d' % (stage.name, stage.interval), args.minibatch, times, count, peak)
+        seconds += float(np.median(times)) / stage.interval
+        flops += count / stage.interval
+    name = 'train %dx%d, minibatch %d' % (args.resolution, args.resolution, args.minibatch)
+    measure.report(name, args.minibatch, [seconds], flops, peak)
+
+
+if __name__ == '__main__':
+    cli.run_main(main)

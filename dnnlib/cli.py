@@ -1,0 +1,186 @@
+"""Command lines: argument types, a parser whose errors are one line, and the frame around every `main`."""
+
+import argparse
+import math
+import os
+import re
+import sys
+import time
+
+import tqdm
+
+from dnnlib import allocator, util
+from dnnlib.util import UserError
+
+_MAX_LIST_LENGTH = 10 ** 6
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Parser that answers bad options with one line on standard error and exit code 2; sub-commands inherit it."""
+
+    def error(self, message):
+        """Prints `<prog>: error: <message>` and exits with code 2."""
+        self.exit(2, '{}: error: {} (see {} --help)\n'.format(self.prog, ' '.join(message.split()), self.prog))
+
+
+def int_list(text):
+    """Argument type: numbers and inclusive ranges joined by commas, such as `1,4-6`.
+
+    Args:
+        text: The argument, str.
+    Returns: List of non-negative ints in the order given, at least one.
+    Raises: argparse.ArgumentTypeError if it is anything else, a range is empty or there are over a million numbers.
+    """
+    numbers = []
+    for part in text.split(','):
+        match = re.match(r'\s*([0-9]+)(?:\s*-\s*([0-9]+))?\s*$', part)
+        if not match:
+            raise argparse.ArgumentTypeError('expected numbers such as 0-3,8, got {!r}'.format(text))
+        first, last = int(match.group(1)), int(match.group(2) or match.group(1))
+        if last < first:
+            raise argparse.ArgumentTypeError('range {}-{} is empty; put the smaller number first'.format(first, last))
+        if len(numbers) + last - first >= _MAX_LIST_LENGTH:
+            raise argparse.ArgumentTypeError('expected at most {} numbers, got {!r}'.format(_MAX_LIST_LENGTH, text))
+        numbers.extend(range(first, last + 1))
+    return numbers
+
+
+def seed_list(text):
+    """Argument type: as `int_list`, but every number must be a seed of NumPy, 0 to 2**32 - 1."""
+    seeds = int_list(text)
+    if max(seeds) >= 2 ** 32:
+        raise argparse.ArgumentTypeError('expected seeds below 4294967296, got {}'.format(max(seeds)))
+    return seeds
+
+
+def comma_list(text):
+    """Argument type: names joined by commas; an empty text or `none` is the empty list."""
+    if text.strip().lower() in ('', 'none'):
+        return []
+    return [part.strip() for part in text.split(',') if part.strip()]
+
+
+def bool_arg(text):
+    """Argument type: yes, true, t, y, 1 or no, false, f, n, 0, in any case.
+
+    Raises: argparse.ArgumentTypeError for another text.
+    """
+    if text.lower() in ('yes', 'true', 't', 'y', '1'):
+        return True
+    if text.lower() in ('no', 'false', 'f', 'n', '0'):
+        return False
+    raise argparse.ArgumentTypeError('expected true or false, got {!r}'.format(text))
+
+
+def finite_float(text):
+    """Argument type: a float that is neither infinite nor NaN.
+
+    Raises: argparse.ArgumentTypeError for another text.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError('expected a number, got {!r}'.format(text)) from None
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError('expected a finite number, got {!r}'.format(text))
+    return value
+
+
+def device(text):
+    """Argument type: `auto`, `cpu`, `gpu` (the same as `gpu:0`) or `gpu:N`, the values of init_tf's `device` key.
+
+    Raises: argparse.ArgumentTypeError for another text.
+    """
+    if text == 'gpu':
+        return 'gpu:0'
+    if not re.match(r'(auto|cpu|gpu:[0-9]+)$', text):
+        raise argparse.ArgumentTypeError('expected auto, cpu or gpu:N, got {!r}'.format(text))
+    return text
+
+
+def add_common(parser):
+    """Adds the options that every command has: `--device`."""
+    parser.add_argument('--device', type=device, default='auto', metavar='NAME',
+                        help='auto, cpu or gpu:N; auto takes a GPU when there is one (default: %(default)s)')
+
+
+def writable_dir(path):
+    """Checks before long work that a folder can be written or created; creates nothing.
+
+    Args:
+        path: The folder, which need not exist yet.
+    Returns: `path`.
+    Raises: UserError naming the existing file or folder that is in the way.
+    """
+    existing = os.path.abspath(path)
+    while not os.path.lexists(existing):
+        existing = os.path.dirname(existing)
+    if not os.path.isdir(existing):
+        raise UserError('cannot write to folder {!r}: {!r} is not a folder; choose another one'.format(path, existing))
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError('cannot write to folder {!r}: no permission to write in {!r}; choose another one'.format(
+            path, existing))
+    return path
+
+
+def parse_command(parser, argv=None):
+    """Parses a command line with sub-commands.
+
+    Args:
+        parser: ArgumentParser with `add_subparsers(dest='command')`; each sub-command calls
+            `set_defaults(run=function)`.
+        argv: Arguments without the program name; `None` = those of the process.
+    Returns: (name of the sub-command, its function, dictionary of the arguments by name).
+    Raises: SystemExit with code 2 for bad options, and with code 1, as published, if there is no sub-command.
+    """
+    args = vars(parser.parse_args(argv))
+    if args['command'] is None:
+        parser.exit(1, '{}: error: no sub-command given (see {} --help)\n'.format(parser.prog, parser.prog))
+    return args.pop('command'), args.pop('run'), args
+
+
+def progress(items, label):
+    """Iterates over a list, with a progress bar on a terminal, else with a line of text every ten seconds.
+
+    Args:
+        items: The list.
+        label: What the items are, such as `images`.
+    Yields: The items.
+    """
+    bar = tqdm.tqdm(items, desc=label, disable=None, file=sys.__stderr__)  # not into the log file
+    start = last = time.time()
+    for done, item in enumerate(bar):
+        now = time.time()
+        if bar.disable and now - last >= 10:
+            eta = util.format_time((now - start) / done * (len(items) - done))
+            print('{} {}/{}, {} to go'.format(label, done, len(items), eta))
+            last = now
+        yield item
+
+
+def run_main(main, argv=None):
+    """Calls `main(argv)` and ends the process: errors of the user or the system become one line, never a trace.
+
+    Args:
+        main: Function of the argument list; returns the exit code or `None` for 0. It imports TensorFlow itself, after
+            the arguments are parsed.
+        argv: Arguments without the program name; `None` = those of the process.
+    Raises: SystemExit with main's code; 2 after a UserError or OSError; 130 after Ctrl-C.
+    """
+    allocator.keep_large_allocations()
+    prog = os.path.basename(sys.argv[0])
+    try:
+        code = main(sys.argv[1:] if argv is None else argv)
+    except (UserError, OSError) as error:
+        print('{}: error: {}'.format(prog, ' '.join(_describe(error).split())), file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print('{}: interrupted'.format(prog), file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _describe(error):
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return '{!r}: {}'.format(error.filename, error.strerror)
+    return str(error) or type(error).__name__

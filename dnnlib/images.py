@@ -1,0 +1,94 @@
+"""Images as arrays and files: dynamic range, grids, PNG. NumPy and Pillow only."""
+
+import os
+
+import numpy as np
+import PIL.Image
+
+from dnnlib import util
+from dnnlib.util import UserError
+
+
+def adjust_dynamic_range(data, drange_in, drange_out):
+    """Maps values linearly from one dynamic range to another, without clipping.
+
+    Args:
+        data: Array of any shape and number type.
+        drange_in: (lowest, highest) value of the data's range.
+        drange_out: (lowest, highest) value of the new range.
+    Returns: float32 array of the same shape; `data` itself if the two ranges are equal.
+    """
+    if list(drange_in) == list(drange_out):
+        return data
+    scale = (np.float32(drange_out[1]) - np.float32(drange_out[0])) / (
+        np.float32(drange_in[1]) - np.float32(drange_in[0]))
+    bias = np.float32(drange_out[0]) - np.float32(drange_in[0]) * scale
+    return np.asarray(data, dtype=np.float32) * scale + bias
+
+
+def create_image_grid(images, grid_size=None):
+    """Puts images side by side, row by row.
+
+    Args:
+        images: [N, H, W] or [N, C, H, W], any type.
+        grid_size: (columns, rows), at least N cells; `None` = the squarest grid, not higher than wide.
+    Returns: [rows * H, columns * W] or [C, rows * H, columns * W] of the same type; cells without an image are zero.
+    Raises: UserError if the grid is too small.
+    """
+    images = np.asarray(images)
+    if images.ndim not in (3, 4) or not len(images):
+        raise UserError('expected images of shape [N, H, W] or [N, C, H, W], got {}'.format(list(images.shape)))
+    if grid_size is None:
+        columns = int(np.ceil(np.sqrt(len(images))))
+        rows = (len(images) - 1) // columns + 1
+    else:
+        columns, rows = grid_size
+    if columns * rows < len(images):
+        raise UserError('a grid of {} x {} has no room for {} images'.format(columns, rows, len(images)))
+    height, width = images.shape[-2:]
+    grid = np.zeros(list(images.shape[1:-2]) + [rows * height, columns * width], dtype=images.dtype)
+    for i, image in enumerate(images):
+        y, x = i // columns * height, i % columns * width
+        grid[..., y:y + height, x:x + width] = image
+    return grid
+
+
+def convert_to_pil_image(image, drange=(0, 1)):
+    """Makes a Pillow image of an array.
+
+    Args:
+        image: [H, W], [1, H, W] (both grey) or [3, H, W] (RGB), any number type.
+        drange: (black, white) of the values; values outside are clipped.
+    Returns: PIL.Image of mode L or RGB.
+    Raises: UserError for another shape.
+    """
+    image = np.asarray(image)
+    if image.ndim == 2:
+        image = image[np.newaxis]
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise UserError('expected an image of shape [H, W], [1, H, W] or [3, H, W], got {}'.format(list(image.shape)))
+    image = adjust_dynamic_range(image, drange, [0, 255])
+    image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    if image.shape[0] == 1:
+        return PIL.Image.fromarray(image[0])
+    return PIL.Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
+
+
+def save_png(image, path):
+    """Writes a PNG file through a temporary name.
+
+    Args:
+        image: uint8 array [H, W], [H, W, 1] or [H, W, 3], or a PIL.Image.
+        path: The file; its folder must exist.
+    Raises: OSError if it cannot be written.
+    """
+    if not isinstance(image, PIL.Image.Image):
+        image = np.asarray(image)
+        image = PIL.Image.fromarray(np.ascontiguousarray(image[:, :, 0] if image.shape[2:] == (1,) else image))
+    with util.atomic_path(os.fspath(path)) as temp_path:
+        image.save(temp_path, format='PNG')
+
+
+def save_image_grid(images, filename, drange=(0, 1), grid_size=None):
+    """Writes images [N, C, H, W] as one PNG file; see `create_image_grid` and `convert_to_pil_image`."""
+    save_png(convert_to_pil_image(create_image_grid(images, grid_size), drange), filename)

@@ -1,0 +1,69 @@
+"""Copies what a run prints into its log file."""
+
+import sys
+
+
+class Logger:
+    """Copies standard output and standard error into a file, from construction to `close`.
+
+    Args:
+        file_name: Path of the file; `None` only redirects standard error to standard output.
+        file_mode: Mode of `open`: `'w'` starts the file anew, `'a'` appends.
+        should_flush: Flush both streams after every write?
+    """
+
+    def __init__(self, file_name=None, file_mode='w', should_flush=True):
+        self.file = open(file_name, file_mode, encoding='utf-8') if file_name is not None else None
+        self.should_flush = should_flush
+        self.stdout = sys.stdout
+        self.stderr = sys.stderr
+        sys.stdout = self
+        sys.stderr = self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        self.close()
+
+    def write(self, text):
+        """Writes `text` (str or UTF-8 bytes) to the old standard output and to the file."""
+        if isinstance(text, bytes):
+            text = text.decode('utf-8', 'replace')
+        if not text:
+            return
+        if self.file is not None:
+            self.file.write(text)
+        self.stdout.write(text)
+        if self.should_flush:
+            self.flush()
+
+    def flush(self):
+        """Flushes the file and the old standard output."""
+        if self.file is not None:
+            self.file.flush()
+        self.stdout.flush()
+
+    def isatty(self):
+        """Is the old standard output a terminal?"""
+        return self.stdout.isatty()
+
+    def fileno(self):
+        """File descriptor of the old standard output, for child processes; what they write skips the log file."""
+        return self.stdout.fileno()
+
+    @property
+    def encoding(self):
+        """Encoding of the old standard output."""
+        return self.stdout.encoding
+
+    def close(self):
+        """Restores the streams, unless somebody replaced them since, and closes the file."""
+        self.flush()
+        if sys.stdout is self:
+            sys.stdout = self.stdout
+        if sys.stderr is self:
+            sys.stderr = self.stderr
+        if self.file is not None:
+            self.file.close()
+            self.file = None

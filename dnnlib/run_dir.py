@@ -1,0 +1,233 @@
+"""Numbered run directories: their names, their files, and the call of a function inside one."""
+
+import copy
+import getpass
+import json
+import os
+import pickle
+import re
+import shutil
+import time
+import traceback
+
+import dnnlib
+from dnnlib import util
+from dnnlib.run_context import RUN_FILE, RunContext
+from dnnlib.util import EasyDict, UserError
+
+CONFIG_PKL = 'submit_config.pkl'
+CONFIG_TXT = 'submit_config.txt'
+LOG_FILE = 'log.txt'
+FINISHED_FILE = '_finished.txt'
+
+
+class SubmitConfig(EasyDict):
+    """What a run is called and where it writes.
+
+    Set before `submit_run`: `run_dir_root` (folder of the numbered run directories, created if missing; `<USERNAME>` is
+    replaced), `run_desc` (last part of the directory's name), `num_gpus`, `options_file` (name of the JSON file that
+    holds the options of the run function; `None` = no such file). Filled in by `submit_run`: `run_id`, `run_name`,
+    `run_dir`, `run_func_name`, `run_func_kwargs`, `user_name`, `task_name`, `host_name`.
+    """
+
+    def __init__(self, **fields):
+        super().__init__(run_dir_root='', run_desc='', num_gpus=1, options_file='training_options.json',
+                         run_id=None, run_name=None, run_dir=None, run_func_name=None, run_func_kwargs=None,
+                         user_name=None, task_name=None, host_name='localhost')
+        unknown = sorted(set(fields) - set(self))
+        if unknown:
+            raise TypeError('SubmitConfig has no field {}; known: {}'.format(', '.join(unknown), ', '.join(self)))
+        self.update(fields)
+
+
+def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
+    """Makes a run directory and calls a function in it, in this process.
+
+    Standard output and standard error are copied to `log.txt`. `_finished.txt` appears at the end, after a failure
+    too. A run that is refused with a UserError before it wrote any file of its own leaves no directory behind.
+
+    Args:
+        submit_config: SubmitConfig; it is copied.
+        run_func: The function, or its full name such as `'training.training_loop.training_loop'`. If it has a
+            parameter `submit_config`, it is given the completed configuration.
+        resume_run_dir: Existing run directory to continue in, its log is appended to; `None` = a new one.
+        run_func_kwargs: Keyword arguments of the function; they must be plain enough for JSON.
+    Returns: The completed SubmitConfig.
+    Raises: UserError if the root or the description cannot be used; whatever the function raises.
+    """
+    config = copy.deepcopy(submit_config)
+    if not config.num_gpus or config.num_gpus < 0:
+        raise UserError('num_gpus must be at least 1, got {}'.format(config.num_gpus))
+    if isinstance(run_func, str):
+        run_func = util.get_obj_by_name(run_func)
+    config.user_name = get_user_name()
+    config.run_func_name = util.get_top_level_function_name(run_func)
+    config.run_func_kwargs = copy.deepcopy(run_func_kwargs)
+    made = []
+    if resume_run_dir is None:
+        _create_run_dir(config, made)
+    else:
+        _enter_run_dir(config, resume_run_dir)
+    try:
+        _write_config(config)
+        print('Local submit - run_dir: {}'.format(config.run_dir))
+        _run(config, run_func, append_log=resume_run_dir is not None)
+    except UserError:
+        _remove_if_unused(config, made)
+        raise
+    return config
+
+
+def make_run_dir_path(*parts):
+    """Path below the directory of the current run, or below the working directory if no run is active."""
+    root = os.getcwd() if dnnlib.submit_config is None else dnnlib.submit_config.run_dir
+    return os.path.join(root, *parts)
+
+
+def get_user_name():
+    """Login name; characters that do not belong into a task name become `_`; `user` where there is no name."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, ImportError, OSError):  # a container's user without an entry in the password file
+        name = ''
+    return re.sub('[^a-zA-Z0-9_.-]', '_', name).lstrip('_.-') or 'user'
+
+
+def list_runs(run_dir_root):
+    """Run directories in a folder.
+
+    Args:
+        run_dir_root: The folder; a missing one has no runs.
+    Returns: List of (run id, path), sorted.
+    """
+    if not os.path.isdir(run_dir_root):
+        return []
+    paths = [(re.match('[0-9]+', name), os.path.join(run_dir_root, name)) for name in os.listdir(run_dir_root)]
+    return sorted((int(match.group()), path) for match, path in paths if match and os.path.isdir(path))
+
+
+def load_submit_config(run_dir):
+    """Reads `submit_config.pkl` of any version without running anything in it.
+
+    Args:
+        run_dir: The run directory.
+    Returns: Dictionary of the fields; objects of unknown classes become dictionaries of their attributes.
+    Raises: UserError if the file is not a pickled configuration; OSError if it cannot be read.
+    """
+    path = os.path.join(run_dir, CONFIG_PKL)
+    with open(path, 'rb') as f:
+        try:
+            config = _InertUnpickler(f).load()
+        except OSError:
+            raise
+        except Exception as error:  # a damaged pickle can raise anything
+            raise UserError('{!r} is not a pickled run configuration ({})'.format(path, error)) from error
+    if not isinstance(config, dict):
+        raise UserError('{!r} holds a {}, expected a run configuration'.format(path, type(config).__name__))
+    return config
+
+
+class _Inert(dict):
+    """Stands in for every class in a pickle: keeps the state, runs nothing."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__()
+
+    def __setstate__(self, state):
+        if isinstance(state, dict):
+            self.update(state)
+
+
+class _InertUnpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        return _Inert
+
+
+def _create_run_dir(config, made):
+    """Makes `<id>-<desc>`, id = 1 + the largest in use; appends every folder made to the list `made`."""
+    root = os.path.normpath(config.run_dir_root.replace('<USERNAME>', config.user_name))
+    _name_run(config, 0)  # refuses a bad description before a folder exists
+    if not os.path.isdir(root):
+        os.makedirs(root)
+        made.append(root)
+    run_id = max([run_id + 1 for run_id, _ in list_runs(root)] or [0])
+    while True:
+        reserved = os.path.join(root, '.reserved-{:05d}'.format(run_id))
+        try:
+            os.mkdir(reserved)  # two processes that start together, even with different descriptions, get two ids
+        except FileExistsError:
+            run_id += 1
+            continue
+        try:
+            if all(other < run_id for other, _ in list_runs(root)):
+                _name_run(config, run_id)
+                config.run_dir = os.path.join(root, config.run_name)
+                os.mkdir(config.run_dir)
+                made.insert(0, config.run_dir)
+                return
+        finally:
+            os.rmdir(reserved)
+        run_id += 1
+
+
+def _enter_run_dir(config, run_dir):
+    match = re.match('([0-9]+)-(.+)$', os.path.basename(os.path.abspath(run_dir)))
+    if not match or not os.path.isdir(run_dir):
+        raise UserError('{!r} is not a run directory; expected a folder such as 00012-name'.format(run_dir))
+    config.run_desc = match.group(2)
+    _name_run(config, int(match.group(1)))
+    config.run_name = os.path.basename(os.path.abspath(run_dir))
+    config.run_dir = run_dir
+    finished = os.path.join(run_dir, FINISHED_FILE)
+    if os.path.exists(finished):
+        os.remove(finished)
+
+
+def _name_run(config, run_id):
+    config.run_id = run_id
+    config.run_name = '{:05d}-{}'.format(run_id, config.run_desc)
+    config.task_name = '{}-{}'.format(config.user_name, config.run_name)
+    if not re.match('[a-zA-Z0-9][a-zA-Z0-9_.-]+$', config.task_name):
+        raise UserError('the description of a run may hold letters, digits, "_", "." and "-", got {!r}'.format(
+            config.run_desc))
+
+
+def _write_config(config):
+    path = os.path.join(config.run_dir, CONFIG_PKL)
+    with util.atomic_path(path) as temp_path:
+        with open(temp_path, 'wb') as f:
+            pickle.dump(util.plain(config), f, protocol=3)  # plain values and an old protocol: every Python 3 reads it
+    util.write_text(os.path.join(config.run_dir, CONFIG_TXT), util.pretty(config))
+    if config.options_file is not None:
+        text = json.dumps(util.plain(config.run_func_kwargs), indent=2)
+        util.write_text(os.path.join(config.run_dir, config.options_file), text + '\n')
+
+
+def _run(config, run_func, append_log):
+    """Calls the function with the log, the current configuration and the run context set up."""
+    kwargs = copy.deepcopy(config.run_func_kwargs)
+    if util.has_parameter(run_func, 'submit_config'):
+        kwargs['submit_config'] = config
+    outer, dnnlib.submit_config = dnnlib.submit_config, config
+    start = time.time()
+    with util.Logger(os.path.join(config.run_dir, LOG_FILE), 'a' if append_log else 'w') as logger:
+        try:
+            print('dnnlib: Running {}() on {}...'.format(config.run_func_name, config.host_name))
+            run_func(**kwargs)
+            print('dnnlib: Finished {}() in {}.'.format(config.run_func_name, util.format_time(time.time() - start)))
+        except BaseException:
+            logger.file.write(traceback.format_exc())  # the console gets one line, the log the whole story
+            raise
+        finally:
+            RunContext.get().close()
+            dnnlib.submit_config = outer
+            util.write_text(os.path.join(config.run_dir, FINISHED_FILE), '')
+
+
+def _remove_if_unused(config, made):
+    own = {CONFIG_PKL, CONFIG_TXT, LOG_FILE, RUN_FILE, FINISHED_FILE, config.options_file}
+    if made and set(os.listdir(config.run_dir)) <= own:
+        shutil.rmtree(config.run_dir)
+        for folder in made[1:]:
+            if not os.listdir(folder):
+                os.rmdir(folder)

@@ -1,0 +1,23 @@
+"""TensorFlow utilities: sessions, networks, optimizers, summaries. Importing it switches TensorFlow 2 to graph mode."""
+
+import os
+import warnings
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # read when TensorFlow is loaded
+
+with warnings.catch_warnings():
+    warnings.simplefilter('ignore', FutureWarning)  # TensorFlow 1.14 under a newer NumPy
+    import tensorflow.compat.v1 as tf
+
+tf.logging.set_verbosity(tf.logging.ERROR)  # TensorFlow deprecates the very switch below
+tf.disable_v2_behavior()
+
+from dnnlib.tflib import layout, network, random, tfutil  # noqa: E402
+from dnnlib.tflib.network import Network  # noqa: E402
+from dnnlib.tflib.tfutil import *  # noqa: E402,F401,F403
+
+try:
+    from dnnlib.tflib import autosummary, optimizer
+    from dnnlib.tflib.optimizer import Optimizer
+except ImportError:
+    pass

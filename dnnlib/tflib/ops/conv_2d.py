@@ -1,0 +1,106 @@
+"""Convolutions whose gradients are fast on the CPU as well.
+
+TensorFlow 1.14's CPU kernels for the gradients of `conv2d` reach a fraction of the forward kernel's speed, and so does its
+transposed convolution. There the gradients are composed of forward convolutions and matrix products instead; they have the
+same values, and gradients of every order. Elsewhere TensorFlow's own operations are used as they are.
+"""
+
+import tensorflow.compat.v1 as tf
+
+_OWN_GRADIENTS = tf.__version__.startswith('1.')  # measured: 1.2 to 4 times faster there, slower in 2.x
+_MATMUL_FILTER_GRADIENT_PIXELS = 64 * 64  # above this the shifted copies cost more than TensorFlow's kernel
+
+
+def conv2d(x, w, stride=1, padding='SAME', data_format='NHWC'):
+    """Cross-correlation of feature maps with a kernel.
+
+    Args:
+        x: Feature maps in the given layout, channels a multiple of I (then the convolution is grouped; NCHW on a GPU only).
+        w: Kernel [kh, kw, I, O].
+        stride: Step in both directions.
+        padding: 'SAME' or 'VALID'.
+        data_format: 'NHWC' or 'NCHW'.
+    Returns: Feature maps with O channels in the same layout.
+    """
+    if data_format == 'NHWC' and _OWN_GRADIENTS and stride == 1:
+        return _conv2d_with_own_gradients(x, w, padding)
+    strides = [1, 1, stride, stride] if data_format == 'NCHW' else [1, stride, stride, 1]
+    return tf.nn.conv2d(x, w, strides=strides, padding=padding, data_format=data_format)
+
+
+def conv2d_transpose(x, w, stride=2, data_format='NHWC'):
+    """Adjoint of a strided VALID cross-correlation: y[stride * i + a] += x[i] w[a].
+
+    Args:
+        x: Feature maps [N, H, W, I] or [N, G * I, H, W] with G groups.
+        w: Kernel [kh, kw, O, I], or [kh, kw, O, G * I] for grouped feature maps (groups along the last axis).
+        stride: Step of the output.
+        data_format: 'NHWC' or 'NCHW'.
+    Returns: Feature maps of height (H - 1) * stride + kh, O channels per group.
+    """
+    if data_format == 'NHWC' and _OWN_GRADIENTS and stride == 2 and w.shape.as_list()[:2] == [3, 3]:
+        return _conv2d_transpose_by_phases(x, w)
+    kh, kw, out_channels, all_inputs = w.shape.as_list()
+    shape = x.shape.as_list()
+    batch = shape[0] if shape[0] is not None else tf.shape(x)[0]
+    if data_format == 'NCHW':
+        groups = shape[1] // all_inputs if shape[1] > all_inputs else 1
+        height, width = shape[2:]
+        size = [batch, out_channels * groups, (height - 1) * stride + kh, (width - 1) * stride + kw]
+        strides = [1, 1, stride, stride]
+    else:
+        height, width = shape[1:3]
+        size = [batch, (height - 1) * stride + kh, (width - 1) * stride + kw, out_channels]
+        strides = [1, stride, stride, 1]
+    return tf.nn.conv2d_transpose(x, w, output_shape=size, strides=strides, padding='VALID', data_format=data_format)
+
+
+def _conv2d_with_own_gradients(x, w, padding):
+    """Stride-1 NHWC convolution; the input's gradient is a convolution with the flipped kernel, inputs and outputs swapped."""
+    kh, kw = w.shape.as_list()[:2]
+    if padding == 'SAME' and (kh % 2 == 0 or kw % 2 == 0):
+        raise ValueError('SAME padding needs an odd kernel, got %dx%d' % (kh, kw))
+
+    @tf.custom_gradient
+    def convolve(x, w):
+        y = tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding=padding, data_format='NHWC')
+
+        def gradient(dy):
+            flipped = tf.transpose(tf.reverse(w, [0, 1]), [0, 1, 3, 2])  # hwOI
+            padded = dy if padding == 'SAME' else tf.pad(dy, [[0, 0], [kh - 1] * 2, [kw - 1] * 2, [0, 0]])
+            dx = _conv2d_with_own_gradients(padded, flipped, padding)
+            dx.set_shape(x.shape)
+            return dx, _filter_gradient(x, dy, kh, kw, padding)
+        return y, gradient
+    return convolve(x, w)
+
+
+def _filter_gradient(x, dy, kh, kw, padding):
+    """Gradient with respect to the kernel, [kh, kw, I, O]: one matrix product per tap."""
+    height, width, num_in = x.shape.as_list()[1:]
+    out_height, out_width, num_out = dy.shape.as_list()[1:]
+    if height * width > _MATMUL_FILTER_GRADIENT_PIXELS:
+        return tf.nn.conv2d_backprop_filter(x, [kh, kw, num_in, num_out], dy, strides=[1, 1, 1, 1], padding=padding)
+    if padding == 'SAME':
+        x = tf.pad(x, [[0, 0], [kh // 2] * 2, [kw // 2] * 2, [0, 0]])
+    dy = tf.reshape(dy, [-1, num_out])
+    taps = []
+    for a in range(kh):
+        for b in range(kw):
+            window = tf.reshape(x[:, a:a + out_height, b:b + out_width, :], [-1, num_in])
+            taps.append(tf.matmul(window, dy, transpose_a=True))
+    return tf.reshape(tf.stack(taps), [kh, kw, num_in, num_out])
+
+
+def _conv2d_transpose_by_phases(x, w):
+    """Stride-2 transposed 3x3 convolution as one 2x2 convolution to the four phases of the output, interleaved."""
+    num_out, num_in = w.shape.as_list()[2:]
+    height, width = x.shape.as_list()[1:3]
+    # Along one axis y[2j] = x[j] w[0] + x[j - 1] w[2] and y[2j + 1] = x[j] w[1]: taps (w[2], w[0]) and (0, w[1]).
+    w = tf.pad(tf.transpose(w, [0, 1, 3, 2]), [[0, 1], [0, 1], [0, 0], [0, 0]])  # hwIO, index 3 is zero
+    taps = {0: (2, 0), 1: (3, 1)}
+    phases = [tf.stack([tf.stack([w[a, b] for b in taps[px]]) for a in taps[py]]) for py in (0, 1) for px in (0, 1)]
+    kernel = tf.reshape(tf.stack(phases, axis=3), [2, 2, num_in, 4 * num_out])  # hwI, phase-major outputs
+    x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    y = tf.depth_to_space(_conv2d_with_own_gradients(x, kernel, 'VALID'), 2)
+    return y[:, :2 * height + 1, :2 * width + 1, :]

@@ -1,0 +1,290 @@
+"""Gradient steps: averaging over devices, accumulation over rounds, loss scaling, skipping of steps that overflow."""
+
+from collections import OrderedDict
+import operator
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from dnnlib import util
+from dnnlib.tflib import autosummary, tfutil
+
+
+def _find_class(tf_optimizer):
+    if not isinstance(tf_optimizer, str):
+        return tf_optimizer
+    if tf_optimizer.startswith('tf.'):
+        return operator.attrgetter(tf_optimizer[len('tf.'):])(tf)
+    return util.get_obj_by_name(tf_optimizer)
+
+
+class Optimizer:
+    """Wraps one TensorFlow optimizer per device.
+
+    Usage: `register_gradients` once per device and loss, then `apply_updates` once; run the op that it returns.
+
+    Args:
+        name: Prefix of the reported tags and of the names of all variables created here.
+        tf_optimizer: Class, or its name: `tf.*` for TensorFlow's own.
+        learning_rate: float, or scalar float32 tensor.
+        minibatch_multiplier: Number of executions of the training op over which gradients are averaged before one step
+            is made, int or scalar int32 tensor; None = 1.
+        share: Another Optimizer whose underlying optimizers are used, and so its moments and powers of beta; it must
+            have the same class, keyword arguments and learning rate. None = own ones.
+        use_loss_scaling: Multiply losses by 2^S, S adapted, to keep float16 gradients representable?
+        loss_scaling_init: First S.
+        loss_scaling_inc: Added to S after a step whose gradients are finite.
+        loss_scaling_dec: Subtracted from S after one whose are not.
+        **kwargs: For the underlying optimizer class.
+
+    Raises:
+        ValueError: if `share` does not match.
+    """
+
+    def __init__(self, name='Train', tf_optimizer='tf.train.AdamOptimizer', learning_rate=0.001,
+                 minibatch_multiplier=None, share=None, use_loss_scaling=False, loss_scaling_init=64.0,
+                 loss_scaling_inc=0.0005, loss_scaling_dec=1.0, **kwargs):
+        self.name = name
+        self.learning_rate = learning_rate
+        self.minibatch_multiplier = minibatch_multiplier
+        self.id = name.replace('/', '.')
+        self.scope = tf.get_default_graph().unique_name(self.id)
+        self.optimizer_class = _find_class(tf_optimizer)
+        self.optimizer_kwargs = dict(kwargs)
+        self.use_loss_scaling = use_loss_scaling
+        self.loss_scaling_init = loss_scaling_init
+        self.loss_scaling_inc = loss_scaling_inc
+        self.loss_scaling_dec = loss_scaling_dec
+        self._gradients = OrderedDict()  # device -> list of registrations, each an OrderedDict of variable -> gradient
+        self._loss_scaling_vars = {}  # device -> S
+        self._applied = False
+        self._owner = self if share is None else share._owner
+        if share is None:
+            self._tf_optimizers = OrderedDict()  # device -> underlying optimizer
+        else:
+            self._check_share(share)
+            self._tf_optimizers = share._tf_optimizers
+
+    def _check_share(self, other):
+        for field in ('optimizer_class', 'optimizer_kwargs'):
+            ours, theirs = getattr(self, field), getattr(other, field)
+            if ours != theirs:
+                raise ValueError("optimizer '%s' cannot share the state of '%s': %s %s differs from %s"
+                                 % (self.name, other.name, field, ours, theirs))
+        ours, theirs = self.learning_rate, other.learning_rate
+        if ours is not theirs and (tfutil.is_tf_expression(ours) or tfutil.is_tf_expression(theirs) or ours != theirs):
+            raise ValueError("optimizer '%s' cannot share the state of '%s': pass the same learning_rate to both"
+                             % (self.name, other.name))
+
+    def _tf_optimizer(self, device):
+        """Underlying optimizer of a device, constructed on first use."""
+        if device not in self._tf_optimizers:
+            name = '%s_opt%d' % (self._owner.scope.replace('/', '_'), len(self._tf_optimizers))
+            optimizer = self.optimizer_class(name=name, learning_rate=self.learning_rate, **self.optimizer_kwargs)
+            self._tf_optimizers[device] = optimizer
+        return self._tf_optimizers[device]
+
+    def register_gradients(self, loss, trainable_vars):
+        """Computes the gradients of `loss`, to be averaged with those of all other registrations.
+
+        Args:
+            loss: Scalar tensor; its device is the one that the step is made on.
+            trainable_vars: The variables to optimize: list, or dict of name -> variable; on the device of `loss`.
+
+        Raises:
+            ValueError: if a variable is on another device, or if the variables differ in number or shape from those
+                registered before.
+            RuntimeError: after `apply_updates`.
+        """
+        if self._applied:
+            raise RuntimeError("optimizer '%s': register_gradients was called after apply_updates" % self.name)
+        variables = list(trainable_vars.values()) if isinstance(trainable_vars, dict) else list(trainable_vars)
+        self._check_variables(loss, variables)
+        with tf.name_scope(self.id + '_grad'), tf.device(loss.device):
+            gradients = tf.gradients(self.apply_loss_scaling(tf.cast(loss, tf.float32)), variables)
+        self._gradients.setdefault(loss.device, []).append(OrderedDict(zip(variables, gradients)))
+
+    def _check_variables(self, loss, variables):
+        if not variables:
+            raise ValueError("optimizer '%s': there are no variables to optimize" % self.name)
+        for variable in variables:
+            if loss.device and variable.device and variable.device != loss.device:
+                raise ValueError("optimizer '%s': variable %s is on device %s, its loss on %s; put both on the same"
+                                 % (self.name, variable.name, variable.device, loss.device))
+        if self._gradients:
+            first = list(next(iter(self._gradients.values()))[0])
+            expected, shapes = ([variable.shape.as_list() for variable in group] for group in (first, variables))
+            if shapes != expected:
+                raise ValueError("optimizer '%s': expected variables of the shapes registered before, %s, not %s"
+                                 % (self.name, expected, shapes))
+        if any(list(previous) != variables for previous in self._gradients.get(loss.device, [])):
+            raise ValueError("optimizer '%s': expected the variables registered before on this device" % self.name)
+
+    def apply_updates(self, allow_no_op=False):
+        """Builds the training op; callable once. The state of the optimizers is initialised here.
+
+        Args:
+            allow_no_op: Return an op that does nothing if no gradients were registered?
+
+        Returns:
+            One operation: accumulates the gradients, and on every `minibatch_multiplier`-th execution makes a step,
+            unless a gradient is not finite.
+
+        Raises:
+            RuntimeError: on a second call, or without gradients.
+        """
+        if self._applied:
+            raise RuntimeError("optimizer '%s': apply_updates was called twice" % self.name)
+        self._applied = True
+        if not self._gradients:
+            if allow_no_op:
+                return tf.no_op(name=self.id + '_no_op')
+            raise RuntimeError("optimizer '%s': call register_gradients before apply_updates" % self.name)
+        with tfutil.absolute_name_scope(self.scope):
+            gradients = _sum_over_devices([self._average(device) for device in self._gradients])
+            ops, own_vars = [], list(self._loss_scaling_vars.values())
+            for device, device_gradients in zip(self._gradients, gradients):
+                with tf.device(device):
+                    op, created, ready, finite = self._step(device, device_gradients)
+                ops.append(op)
+                own_vars += created
+            ops += self._summaries(ready, finite)
+            tf_vars = [var for optimizer in self._tf_optimizers.values() for var in optimizer.variables()]
+            tfutil.init_uninitialized_vars(own_vars + tf_vars)
+            return tf.group(*ops, name='TrainingOp')
+
+    def _average(self, device):
+        """List of the mean gradients of one device's registrations, divided by what they will be summed over."""
+        registrations = self._gradients[device]
+        scale = 1.0 / (len(registrations) * len(self._gradients))
+        with tf.device(device):
+            if self.minibatch_multiplier is not None:
+                scale /= tf.cast(self.minibatch_multiplier, tf.float32)
+            scale = self.undo_loss_scaling(scale)
+            averages = []
+            for variable in registrations[0]:
+                found = [registration[variable] for registration in registrations if registration[variable] is not None]
+                total = tf.zeros(variable.shape) if not found else tf.add_n([tf.cast(g, tf.float32) for g in found])
+                averages.append(total * scale)
+            return averages
+
+    def _step(self, device, gradients):
+        """One device's update: (operation, variables created, is this a step?, are the gradients finite?)."""
+        ready, created, ops = tf.constant(True), [], []
+        if self.minibatch_multiplier is not None:
+            gradients, ready, created, ops = _accumulate(gradients, self.minibatch_multiplier)
+        finite = tf.reduce_all(tf.stack([tf.reduce_all(tf.is_finite(gradient)) for gradient in gradients]))
+        optimizer = self._tf_optimizer(device)
+        steps = list(zip(gradients, self._gradients[device][0]))
+        ops.append(tf.cond(tf.logical_and(ready, finite), lambda: optimizer.apply_gradients(steps), tf.no_op))
+        if self.use_loss_scaling:
+            change = tf.where(finite, self.loss_scaling_inc, -self.loss_scaling_dec) * tf.cast(ready, tf.float32)
+            ops.append(tf.assign_add(self.get_loss_scaling_var(device), change))
+        return tf.group(*ops), created, ready, finite
+
+    def _summaries(self, ready, finite):
+        tags = OrderedDict()
+        tags['learning_rate'] = tf.convert_to_tensor(self.learning_rate, tf.float32)
+        tags['overflow_frequency'] = tf.where(finite, 0.0, 1.0)
+        if self.use_loss_scaling:
+            tags['loss_scaling_log2'] = tf.identity(self.get_loss_scaling_var(list(self._gradients)[-1]))
+        conditions = {'overflow_frequency': ready}
+        return [autosummary.autosummary(self.id + '/' + tag, value, condition=conditions.get(tag, True))
+                for tag, value in tags.items()]
+
+    def reset_optimizer_state(self):
+        """Forgets moments and powers of beta, also for the optimizers that share them."""
+        tfutil.run([var.initializer for optimizer in self._tf_optimizers.values() for var in optimizer.variables()])
+
+    def get_loss_scaling_var(self, device):
+        """The exponent S of a device, float32 scalar variable; None if losses are not scaled."""
+        if not self.use_loss_scaling:
+            return None
+        if device not in self._loss_scaling_vars:
+            initial = np.float32(self.loss_scaling_init)
+            with tfutil.absolute_name_scope(self.scope), tf.control_dependencies(None), tf.device(device):
+                self._loss_scaling_vars[device] = tf.Variable(initial, trainable=False, name='loss_scaling_var')
+        return self._loss_scaling_vars[device]
+
+    def apply_loss_scaling(self, value):
+        """`value` times 2^S of the value's device; `value` itself if losses are not scaled."""
+        if not self.use_loss_scaling:
+            return value
+        return value * tfutil.exp2(self.get_loss_scaling_var(value.device))
+
+    def undo_loss_scaling(self, value):
+        """`value` divided by 2^S of the value's device; `value` itself if losses are not scaled."""
+        if not self.use_loss_scaling:
+            return value
+        value = tf.convert_to_tensor(value)
+        return value * tfutil.exp2(-self.get_loss_scaling_var(value.device))
+
+
+def _sum_over_devices(gradients):
+    """All-reduce: [devices][variables] gradients to the same, each the sum over the devices."""
+    if len(gradients) == 1:
+        return gradients
+    sums = [tf.add_n(list(same)) for same in zip(*gradients)]
+    return [sums for _ in gradients]
+
+
+def _accumulate(gradients, multiplier):
+    """Adds up gradients over `multiplier` executions.
+
+    Returns: (sums including the current gradients, is this the last execution?, variables created, ops that must run).
+    """
+    with tf.control_dependencies(None):
+        count = tf.Variable(0, trainable=False, name='grad_acc_count')
+        sums = [tf.Variable(tf.zeros(g.shape), trainable=False, name='grad_acc_var') for g in gradients]
+    new_count = count + 1
+    ready = tf.greater_equal(new_count, multiplier)
+    gradients = [old + new for old, new in zip(sums, gradients)]
+    ops = [tf.assign(count, tf.where(ready, 0, new_count))]
+    ops += [tf.assign(old, tf.where(ready, tf.zeros_like(new), new)) for old, new in zip(sums, gradients)]
+    return gradients, ready, sums + [count], ops
+
+
+class SimpleAdam:
+    """Adam written out (Kingma and Ba 2015, end of section 2), interchangeable with TensorFlow's.
+
+    Args:
+        name: Suffix of the names of its variables.
+        learning_rate: float, or scalar float32 tensor.
+        beta1: Decay of the mean of gradients per step.
+        beta2: Decay of the mean of squared gradients per step.
+        epsilon: Added to the root of the latter, not corrected for bias.
+    """
+
+    def __init__(self, name='Adam', learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        self.name = name
+        self.learning_rate = learning_rate
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self._variables = OrderedDict()  # (variable or '', kind) -> state variable
+
+    def variables(self):
+        """List of the state variables created so far."""
+        return list(self._variables.values())
+
+    def _variable(self, owner, kind, initial, shape=()):
+        if (owner, kind) not in self._variables:
+            with tf.control_dependencies(None), tf.name_scope((owner or self.name) + '/'):
+                name = '%s_%s' % (self.name, kind)
+                self._variables[owner, kind] = tf.Variable(tf.fill(shape, initial), trainable=False, name=name)
+        return self._variables[owner, kind]
+
+    def apply_gradients(self, grads_and_vars):
+        """Makes one step: list of (gradient, variable) to an operation."""
+        power1, power2 = (tf.assign(power, power * beta) for power, beta in (
+            (self._variable('', 'beta1_power', 1.0), self.beta1), (self._variable('', 'beta2_power', 1.0), self.beta2)))
+        rate = self.learning_rate * tf.sqrt(1 - power2) / (1 - power1)
+        ops = []
+        for gradient, variable in grads_and_vars:
+            name, shape = variable.op.name, variable.shape.as_list()
+            with tf.device(variable.device):
+                mean, square = (self._variable(name, kind, 0.0, shape) for kind in ('mean', 'square'))
+                mean = tf.assign(mean, tfutil.lerp(gradient, mean, self.beta1))
+                square = tf.assign(square, tfutil.lerp(tf.square(gradient), square, self.beta2))
+                ops.append(tf.assign_sub(variable, rate * mean / (tf.sqrt(square) + self.epsilon)))
+        return tf.group(*ops)

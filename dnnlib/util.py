@@ -1,0 +1,253 @@
+"""Small things used everywhere: user errors, attribute dictionaries, text files, objects by name and URLs."""
+
+import contextlib
+import glob
+import hashlib
+import http.client
+import importlib
+import inspect
+import io
+import os
+import pprint
+import re
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+
+import tqdm
+
+from dnnlib.logger import Logger  # noqa: F401  published name
+
+DEFAULT_CACHE_DIR = '.stylegan2-cache'  # in the working directory, as published
+
+
+class UserError(ValueError):
+    """Bad input: the text says what was expected, what came and what to do; command lines print it as one line."""
+
+
+class EasyDict(dict):
+    """Dictionary whose items can be read, written and deleted as attributes; a missing one raises AttributeError."""
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name, value):
+        self[name] = value
+
+    def __delattr__(self, name):
+        try:
+            del self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def format_time(seconds):
+    """Duration as text: `5s`, `1m 00s`, `2h 03m 04s` or `1d 00h 00m`.
+
+    Args:
+        seconds: Duration in seconds, float or int, rounded to whole seconds (half to even).
+    Returns: The text.
+    """
+    s = int(round(float(seconds)))
+    if s < 60:
+        return '{}s'.format(s)
+    if s < 60 * 60:
+        return '{}m {:02d}s'.format(s // 60, s % 60)
+    if s < 24 * 60 * 60:
+        return '{}h {:02d}m {:02d}s'.format(s // (60 * 60), s // 60 % 60, s % 60)
+    return '{}d {:02d}h {:02d}m'.format(s // (24 * 60 * 60), s // (60 * 60) % 24, s // 60 % 60)
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Context manager: yields a temporary name beside `path`, which replaces `path` when the block succeeds.
+
+    Args:
+        path: The file to write; its folder must exist.
+    Yields: A name in the same folder with the same extension, for the caller to write.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    temp_path = os.path.join(folder, 'tmp_{}_{}'.format(uuid.uuid4().hex, name))
+    try:
+        yield temp_path
+        os.replace(temp_path, path)
+    finally:
+        if os.path.exists(temp_path):
+            os.remove(temp_path)
+
+
+def write_text(path, text):
+    """Writes a UTF-8 text file through a temporary name."""
+    with atomic_path(path) as temp_path:
+        with open(temp_path, 'w', encoding='utf-8') as f:
+            f.write(text)
+
+
+def plain(value):
+    """Copy of nested dictionaries, lists and tuples with plain dictionaries and lists, for JSON and for pickles."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def pretty(value):
+    """Nested dictionaries and lists as text for people, in the layout of the published run files."""
+    return pprint.pformat(plain(value), indent=4, width=200, compact=False) + '\n'
+
+
+def get_module_from_obj_name(obj_name):
+    """Finds the module in a dotted name: the longest prefix that can be imported.
+
+    Args:
+        obj_name: Such as `'training.loss.G_logistic_ns'`; a leading `np.` or `tf.` stands for numpy or tensorflow.
+    Returns: (module, rest of the name, possibly empty).
+    Raises: ImportError if no prefix is a module that holds the rest; the module's own error if importing it fails.
+    """
+    obj_name = re.sub('^np[.]', 'numpy.', obj_name)
+    obj_name = re.sub('^tf[.]', 'tensorflow.', obj_name)
+    parts = obj_name.split('.')
+    for count in range(len(parts), 0, -1):
+        module_name, rest = '.'.join(parts[:count]), '.'.join(parts[count:])
+        try:
+            module = importlib.import_module(module_name)
+        except ImportError as error:
+            missing = error.name or ''
+            if (module_name + '.').startswith(missing + '.') or 'not a package' in str(error):
+                continue
+            raise  # the module exists, but something it needs does not
+        try:
+            get_obj_from_module(module, rest)
+        except AttributeError:
+            continue
+        return module, rest
+    raise ImportError('no module holds an object named {!r}'.format(obj_name))
+
+
+def get_obj_from_module(module, obj_name):
+    """The object with a dotted name in a module, the module itself for an empty name; raises AttributeError."""
+    obj = module
+    for part in obj_name.split('.') if obj_name else []:
+        obj = getattr(obj, part)
+    return obj
+
+
+def get_obj_by_name(name):
+    """The object with a full dotted name; raises ImportError if there is none."""
+    module, rest = get_module_from_obj_name(name)
+    return get_obj_from_module(module, rest)
+
+
+def call_func_by_name(*args, func_name=None, **kwargs):
+    """Calls the function with a full dotted name; returns its result."""
+    return get_obj_by_name(func_name)(*args, **kwargs)
+
+
+def is_top_level_function(obj):
+    """Is `obj` a callable that is found under its own name in its own module?"""
+    return callable(obj) and getattr(sys.modules.get(obj.__module__), getattr(obj, '__name__', ''), None) is obj
+
+
+def get_top_level_function_name(obj):
+    """Full name `module.function`; raises UserError for an object that could not be found again by such a name."""
+    if not is_top_level_function(obj):
+        raise UserError('expected a function at the top level of a module, got {!r}'.format(obj))
+    module = obj.__module__
+    if module == '__main__':  # the name by which the script can be imported
+        module = os.path.splitext(os.path.basename(getattr(sys.modules[module], '__file__', module)))[0]
+    return module + '.' + obj.__name__
+
+
+def has_parameter(func, name):
+    """Does the function have a parameter with that name?"""
+    return name in inspect.signature(func).parameters
+
+
+def is_url(obj, allow_file_urls=False):
+    """Is `obj` a text with a scheme and a host that contains a dot, or, where allowed, a `file:///` URL?"""
+    if not isinstance(obj, str) or '://' not in obj:
+        return False
+    if allow_file_urls and obj.startswith('file:///'):
+        return True
+    parts = urllib.parse.urlparse(obj)
+    return bool(parts.scheme) and '.' in parts.netloc
+
+
+def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None):
+    """Opens a URL for reading, from the cache if it is there.
+
+    Args:
+        url: URL, or `file:///` and a path.
+        cache_dir: Folder that keeps the file as `<md5 of the URL>_<name>`; `None` = keep nothing.
+        num_attempts: How often to try while the server or the connection fails; a refusal (4xx) is final.
+        verbose: Show a progress bar on a terminal?
+        sha256: Expected SHA-256 of the contents in hex; a cached file that differs is fetched again. `None` = any.
+    Returns: Binary file object at its start.
+    Raises: UserError for something that is not a URL and for contents with another checksum; OSError if it cannot be
+        fetched.
+    """
+    if not is_url(url, allow_file_urls=True):
+        raise UserError('expected a URL such as https://host.org/file, got {!r}'.format(url))
+    if url.startswith('file:///'):
+        return open(urllib.request.url2pathname(urllib.parse.urlparse(url).path), 'rb')
+    url_md5 = hashlib.md5(url.encode('utf-8')).hexdigest()
+    if cache_dir is not None:
+        cached = glob.glob(os.path.join(glob.escape(cache_dir), url_md5 + '_*'))
+        if len(cached) == 1 and (sha256 is None or _sha256_of_file(cached[0]) == sha256.lower()):
+            return open(cached[0], 'rb')
+    name, contents = _download(url, num_attempts, verbose)
+    found = hashlib.sha256(contents).hexdigest()
+    if sha256 is not None and found != sha256.lower():
+        raise UserError('{} has SHA-256 {}, expected {}; fetch it again or from elsewhere'.format(url, found, sha256))
+    if cache_dir is not None:
+        os.makedirs(cache_dir, exist_ok=True)
+        with atomic_path(os.path.join(cache_dir, url_md5 + '_' + re.sub('[^0-9a-zA-Z-._]', '_', name))) as temp_path:
+            with open(temp_path, 'wb') as f:
+                f.write(contents)
+    return io.BytesIO(contents)
+
+
+def _download(url, num_attempts, verbose):
+    """Returns (file name, contents) of a URL."""
+    for attempt in range(1, num_attempts + 1):
+        try:
+            return _download_once(url, verbose)
+        except urllib.error.HTTPError as error:
+            reason, final = 'HTTP status {}'.format(error.code), error.code < 500
+        except (OSError, http.client.HTTPException) as error:
+            reason, final = str(getattr(error, 'reason', error)), False
+        if final or attempt == num_attempts:
+            raise OSError('cannot fetch {}: {} (attempt {}); fetch it by hand and give its path instead'.format(
+                url, reason, attempt))
+
+
+def _download_once(url, verbose):
+    request = urllib.request.Request(url, headers={'User-Agent': 'stylegan2'})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        if response.headers.get_content_type() == 'text/html':
+            raise UserError('{} is a web page, not a file; fetch the file by hand and give its path'.format(url))
+        name = response.headers.get_filename() or url
+        size = int(response.headers.get('Content-Length') or 0)
+        contents = io.BytesIO()
+        with tqdm.tqdm(total=size or None, unit='B', unit_scale=True, desc=name.split('/')[-1],
+                       disable=None if verbose else True) as progress:  # None = shown on a terminal only
+            for block in iter(lambda: response.read(1 << 18), b''):
+                contents.write(block)
+                progress.update(len(block))
+    if not contents.tell() or contents.tell() < size:
+        raise OSError('got {} of {} bytes'.format(contents.tell(), size or 'some'))
+    return name, contents.getvalue()
+
+
+def _sha256_of_file(path):
+    digest = hashlib.sha256()
+    with open(path, 'rb') as f:
+        for block in iter(lambda: f.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()

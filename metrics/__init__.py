@@ -1,0 +1,1 @@
+"""Quality metrics of trained networks and the feature networks they use."""

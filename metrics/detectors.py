@@ -1,0 +1,113 @@
+"""Feature networks of the metrics, built from named weights."""
+
+import tensorflow.compat.v1 as tf
+
+from dnnlib.tflib import layout, tfutil
+from dnnlib.util import UserError
+
+VGG16_BLOCKS = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))  # convolutions between two poolings
+LPIPS_SHIFT = (-0.030, -0.088, -0.188)
+LPIPS_SCALE = (0.458, 0.448, 0.450)
+MIN_LPIPS_SIZE = 16  # four poolings leave one pixel
+
+
+def _constant_variable(value, name):
+    # local: training checkpoints, which hold all global variables, don't need it
+    return tfutil.create_var_with_large_initial_value(value, trainable=False, use_resource=True, name=name.replace('/', '_'),
+                                                      collections=[tf.GraphKeys.LOCAL_VARIABLES])
+
+
+class LpipsVgg16:
+    """LPIPS 0.1, the perceptual distance on VGG16 features (Zhang et al. 2018, equation 1).
+
+    The weights become non-trainable local variables of the default graph, with values in the default session. Gradients
+    flow to the images, not to the weights.
+
+    Args:
+        weights: Dictionary of float32 arrays by name, see `weights.lpips_vgg16`. The numbers of channels are theirs.
+    """
+
+    def __init__(self, weights):
+        with tfutil.absolute_name_scope(tf.get_default_graph().unique_name('LPIPS')):
+            self._vars = {name: _constant_variable(value, name) for name, value in sorted(weights.items())}
+            # The gradient of a convolution is one with the kernel flipped and its channels swapped. TensorFlow 1.14's own
+            # is slow on a CPU, and flipping 60 MB of kernels in every step as well.
+            self._flipped = {name.split('/')[0]: _constant_variable(value[::-1, ::-1].transpose(0, 1, 3, 2), name + '_T')
+                             for name, value in sorted(weights.items()) if value.shape[:2] == (3, 3)}
+
+    def features(self, images):
+        """Features of unit length at every pixel after the last ReLU of each block of VGG16.
+
+        Args:
+            images: [N, C, H, W], float32, range [-1, 1]; C is 3, or 1 for grey; H and W are known and at least 16.
+        Returns: Five tensors in the default graph's layout, with H, H/2, H/4, H/8 and H/16 rows.
+        Raises: UserError for images of another shape.
+        """
+        _, channels, height, width = images.shape.as_list()
+        if channels not in (1, 3) or min(height, width) < MIN_LPIPS_SIZE:
+            raise UserError('The perceptual distance needs RGB or grey images of at least {0}x{0}, got {1} channels '
+                            'of {2}x{3}'.format(MIN_LPIPS_SIZE, channels, width, height))
+        if channels == 1:
+            images = tf.tile(images, [1, 3, 1, 1])
+        x = layout.from_nchw(images)
+        x = (x - layout.per_channel(tf.constant(LPIPS_SHIFT))) / layout.per_channel(tf.constant(LPIPS_SCALE))
+        taps = []
+        for block, convolutions in enumerate(VGG16_BLOCKS):
+            if block > 0:
+                x = _max_pool_2x2(x)
+            for index in convolutions:
+                x = self._convolve(x, 'Conv_{}'.format(index))
+            taps.append(x)
+        return [_normalize(x) for x in taps]
+
+    def distance(self, features_a, features_b):
+        """Distance of images given by their features.
+
+        Args:
+            features_a, features_b: Results of `features`, of the same images' shape.
+        Returns: [N], float32, at least 0 (an image has distance 0 to itself).
+        """
+        total = 0.0
+        for index, (a, b) in enumerate(zip(features_a, features_b)):
+            importance = layout.per_channel(tf.reshape(self._vars['NetLinLayer_{}/kernel'.format(index)], [-1]))
+            difference = tf.reduce_sum(tf.square(a - b) * importance, axis=layout.channel_axis())
+            total += tf.reduce_mean(difference, axis=[1, 2])
+        return total
+
+    def _convolve(self, x, name):
+        kernel, flipped = self._vars[name + '/kernel'], self._flipped[name]
+
+        @tf.custom_gradient
+        def convolve(x):
+            return _conv_3x3(x, kernel), lambda dy: _conv_3x3(dy, flipped)
+
+        return tf.nn.relu(tf.nn.bias_add(convolve(x), self._vars[name + '/bias'], data_format=layout.data_format()))
+
+
+def shrink_to_256(images):
+    """Box average that brings images to a height of 256..511; smaller ones stay as they are (StyleGAN2's metrics).
+
+    Args:
+        images: [N, C, H, W], float32, H and W known and multiples of H // 256.
+    Returns: [N, C, H / factor, W / factor], float32, with the factor H // 256 or 1.
+    """
+    _, channels, height, width = images.shape.as_list()
+    factor = height // 256
+    if factor <= 1:
+        return images
+    blocks = tf.reshape(images, [-1, channels, height // factor, factor, width // factor, factor])
+    return tf.reduce_mean(blocks, axis=[3, 5])
+
+
+def _conv_3x3(x, kernel):
+    return tf.nn.conv2d(x, kernel, strides=[1, 1, 1, 1], padding='SAME', data_format=layout.data_format())
+
+
+def _max_pool_2x2(x):
+    sizes = [1, 1, 2, 2] if layout.data_format() == 'NCHW' else [1, 2, 2, 1]
+    return tf.nn.max_pool(x, ksize=sizes, strides=sizes, padding='VALID', data_format=layout.data_format())
+
+
+def _normalize(x):
+    squares = tf.reduce_sum(tf.square(x), axis=layout.channel_axis(), keepdims=True)
+    return x / (tf.sqrt(tf.maximum(squares, 1e-30)) + 1e-10)  # the maximum keeps the root's gradient finite at zero

@@ -1,0 +1,122 @@
+"""Perceptual path length (StyleGAN, section 4.1): how smoothly the images change along a path of latents."""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from dnnlib import UserError, tflib
+from dnnlib.tflib import progress, random
+from metrics import detectors, metric_base, weights
+
+
+def slerp(a, b, t):
+    """Spherical interpolation of directions (StyleGAN, equation 2).
+
+    Args:
+        a, b: [N, D], float32, of any length.
+        t: [N, 1], float32; 0 = `a`, 1 = `b`.
+    Returns: [N, D], float32, of unit length.
+    """
+    a, b = _unit(a), _unit(b)
+    cosine = tf.reduce_sum(a * b, axis=-1, keepdims=True)
+    angle = t * tf.math.acos(cosine)
+    return _unit(a * tf.cos(angle) + _unit(b - cosine * a) * tf.sin(angle))
+
+
+def crop_center(images):
+    """The part of generated images [N, C, H, W] that holds a face: rows 3/8 to 7/8, columns 2/8 to 6/8."""
+    eighth = images.shape.as_list()[2] // 8
+    return images[:, :, 3 * eighth:7 * eighth, 2 * eighth:6 * eighth]
+
+
+def trimmed_mean(distances):
+    """Mean of the distances [N] between the 1st percentile (rounded down to a sample) and the 99th (rounded up)."""
+    ranked = np.sort(distances)
+    low = ranked[int(np.floor(0.01 * (len(ranked) - 1)))]
+    high = ranked[int(np.ceil(0.99 * (len(ranked) - 1)))]
+    return float(np.mean(ranked[(ranked >= low) & (ranked <= high)], dtype=np.float64))
+
+
+class PPL(metric_base.MetricBase):
+    """Perceptual path length.
+
+    Args:
+        name: Name in the results.
+        num_samples: Number of path segments, at least; rounded up to whole minibatches.
+        epsilon: Length of a segment, as a fraction of the path.
+        space: 'z' or 'w': where the path lies.
+        sampling: 'full' = segments anywhere on the path, 'end' = at its first end.
+        crop: Look at the middle of the images only (meant for faces)?
+        minibatch_per_gpu: Number of segments evaluated at once.
+        Gs_overrides: Options of the generator over those given to `run`.
+    """
+
+    def __init__(self, name, num_samples, epsilon, space, sampling, crop, minibatch_per_gpu, Gs_overrides):
+        super().__init__(name)
+        if space not in ('z', 'w') or sampling not in ('full', 'end'):
+            raise UserError('metric {}: expected space z or w and sampling full or end, got {!r} and {!r}'.format(
+                name, space, sampling))
+        self.num_samples = num_samples
+        self.epsilon = epsilon
+        self.space = space
+        self.sampling = sampling
+        self.crop = crop
+        self.minibatch_per_gpu = minibatch_per_gpu
+        self.Gs_overrides = Gs_overrides
+
+    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
+        Gs_kwargs = dict(Gs_kwargs, **self.Gs_overrides)
+        noise_vars = [var for name, var in Gs.components.synthesis.vars.items() if name.startswith('noise')]
+        new_noise_op = tf.group(*[var.initializer for var in noise_vars])
+        data = self._open_dataset() if Gs.input_shapes[1][1] > 0 else None
+        try:
+            labels = self._labels(data, Gs.input_shapes[1][1])
+            lpips = detectors.LpipsVgg16(weights.lpips_vgg16())
+            distances_ops = []
+            for gpu in range(num_gpus):
+                with tf.device('/gpu:{}'.format(gpu)):
+                    distances_ops.append(self._distances(Gs, Gs_kwargs, labels, lpips))
+            distances = []
+            num_rounds = -(-self.num_samples // (self.minibatch_per_gpu * num_gpus))
+            for _ in progress.bar(range(num_rounds), self.name):
+                tflib.run(new_noise_op)  # a call of its own: nothing orders it before the reads within one call
+                distances += tflib.run(distances_ops)
+        finally:
+            if data is not None:
+                data.close()
+        self._report_result(trimmed_mean(np.concatenate(distances)))
+
+    def _labels(self, data, label_size):
+        """Labels of the minibatch, [N, label_size]: those of random reals."""
+        if data is None:
+            return tf.zeros([self.minibatch_per_gpu, 0])
+        if data.label_size != label_size:
+            raise UserError('metric {}: the network has {} labels, the data set {}; give the data set it was trained '
+                            'on'.format(self.name, label_size, data.label_size))
+        return data.get_random_labels_tf(self.minibatch_per_gpu)
+
+    def _distances(self, Gs, Gs_kwargs, labels, lpips):
+        """Squared speed of the image at one random place of each path, [N]."""
+        size = self.minibatch_per_gpu
+        mapping, synthesis = Gs.components.mapping, Gs.components.synthesis
+        latents = random.normal([size, 2] + Gs.input_shape[1:])  # a pair of ends per sample
+        pair_labels = tf.reshape(tf.tile(labels[:, np.newaxis], [1, 2, 1]), [size * 2, -1])
+        t = random.uniform([size, 1]) if self.sampling == 'full' else tf.zeros([size, 1])
+        if self.space == 'w':
+            ends = mapping.get_output_for(tf.reshape(latents, [-1] + Gs.input_shape[1:]), pair_labels, **Gs_kwargs)
+            ends = tf.reshape(tf.cast(ends, tf.float32), [size, 2] + mapping.output_shape[1:])
+            t = t[:, :, np.newaxis]  # the layers' axis
+            points = [tflib.lerp(ends[:, 0], ends[:, 1], s) for s in (t, t + self.epsilon)]
+            dlatents = tf.stack(points, axis=1)
+        else:
+            points = [slerp(latents[:, 0], latents[:, 1], s) for s in (t, t + self.epsilon)]
+            points = tf.reshape(tf.stack(points, axis=1), [-1] + Gs.input_shape[1:])
+            dlatents = mapping.get_output_for(points, pair_labels, **Gs_kwargs)
+        dlatents = tf.cast(tf.reshape(dlatents, [size * 2] + mapping.output_shape[1:]), tf.float32)
+        images = synthesis.get_output_for(dlatents, randomize_noise=False, **Gs_kwargs)
+        images = tf.cast(images, tf.float32)
+        features = lpips.features(detectors.shrink_to_256(crop_center(images) if self.crop else images))
+        return lpips.distance([f[0::2] for f in features], [f[1::2] for f in features]) / self.epsilon ** 2
+
+
+def _unit(x):
+    return x * tf.rsqrt(tf.reduce_sum(tf.square(x), axis=-1, keepdims=True))

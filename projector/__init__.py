@@ -1,0 +1,1 @@
+"""Projection of pictures into the latent space of a generator."""

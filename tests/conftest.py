@@ -1,0 +1,27 @@
+"""Fixtures shared by all tests: a fresh TensorFlow graph and session per test, and the folder of reference data."""
+
+import os
+import pathlib
+
+import pytest
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+
+@pytest.fixture
+def session():
+    """A new graph with an initialised default session on the CPU, closed after the test."""
+    import tensorflow.compat.v1 as tf
+    import dnnlib.tflib as tflib
+    with tf.Graph().as_default():
+        tflib.init_tf({'rnd.np_random_seed': 0, 'device': 'cpu'})
+        current = tf.get_default_session()
+        yield current
+        current.__exit__(None, None, None)
+        current.close()
+
+
+@pytest.fixture
+def data_dir():
+    """Folder of the reference files, as a Path."""
+    return pathlib.Path(__file__).parent / 'data'

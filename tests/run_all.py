@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""`make test`: lint, then the test suite under every supported TensorFlow whose Python is on this machine.
+
+Runs with any Python 3.6 or newer and its standard library; environments.py makes the environments.
+* The newest TensorFlow runs the whole suite, ruff and hadolint.
+* TensorFlow 1.14 runs the whole suite under the oldest Python found, which also compiles every file, and a short set
+  (SMOKE) under the other one: the whole suite again would cost minutes, and only TensorFlow's wheel differs.
+* Missing Pythons are skipped and named, unless the environment variable STYLEGAN2_REQUIRE (comma list of `newest` and
+  `1.14`) names their TensorFlow: then, or if nothing could run at all, the run fails.
+Arguments are handed to pytest, e.g. `python3 tests/run_all.py -k dataset`.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+import environments  # noqa: E402  (found only after the line above)
+
+SMOKE = ['tests/test_house_rules.py', 'tests/training/test_networks.py']
+COMPILED = ['dnnlib', 'training', 'metrics', 'projector', 'benchmarks', 'tests', 'demo.py', 'environments.py',
+            'run_training.py', 'run_generator.py', 'run_projector.py', 'run_metrics.py', 'dataset_tool.py']
+COUNTS = ('passed', 'failed', 'skipped')
+
+
+def say(line):
+    """Prints one line at once, so that it stays in order with the output of the programs."""
+    print(line, flush=True)
+
+
+def heading(text):
+    say('\n=== %s' % text)
+
+
+def check(name, command):
+    """Runs one linter; returns its summary line, which starts with `ok` or `FAILED`."""
+    heading(name)
+    code = subprocess.call(command, cwd=ROOT, stdin=subprocess.DEVNULL)
+    say('%s: exit code %d' % (name, code))
+    return '%-7s %s' % ('ok' if code == 0 else 'FAILED', name)
+
+
+def lint(environment):
+    """Ruff and hadolint from the newest environment."""
+    folder = os.path.dirname(environment.python)
+    return [check('ruff (lint)', [environment.python, '-m', 'ruff', 'check', '--no-cache', '.']),
+            check('hadolint Dockerfile', [os.path.join(folder, 'hadolint'), 'Dockerfile'])]
+
+
+def run_pytest(environment, arguments):
+    """Runs pytest; returns (exit code, dict of COUNTS) with all counts 0 if it ended without a report."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = os.path.join(folder, 'report.xml')
+        command = [environment.python, '-m', 'pytest', '--junitxml=' + report] + arguments
+        code = subprocess.call(command, cwd=ROOT, env=environments.run_environment(), stdin=subprocess.DEVNULL)
+        counts = dict.fromkeys(COUNTS, 0)
+        if os.path.exists(report):
+            for suite in xml.etree.ElementTree.parse(report).getroot().iter('testsuite'):
+                failed = int(suite.get('failures')) + int(suite.get('errors'))
+                skipped = int(suite.get('skipped'))
+                counts['failed'] += failed
+                counts['skipped'] += skipped
+                counts['passed'] += int(suite.get('tests')) - failed - skipped
+    return code, counts
+
+
+def run_suite(environment, name, smoke, arguments):
+    """Runs the suite or the short set in one environment; returns (summary line, counts)."""
+    heading('pytest, %s%s' % (name, ' (short set)' if smoke else ''))
+    started = time.time()
+    code, counts = run_pytest(environment, arguments + (SMOKE if smoke else []))
+    ok = code == 0 and counts['passed'] > 0
+    result = ', '.join('%d %s' % (counts[key], key) for key in COUNTS)
+    detail = '' if ok or counts['failed'] else ' (pytest exit code %d)' % code
+    line = '%-7s %s%s: %s in %.0f s%s' % ('ok' if ok else 'FAILED', name, ', short set' if smoke else '', result,
+                                         time.time() - started, detail)
+    say(line)
+    return line, counts
+
+
+def prefetch_weights(environment):
+    """Puts the LPIPS weights into the cache once, so that no test downloads; tests that need them skip otherwise."""
+    heading('LPIPS weights in %s' % environments.cache_dir())
+    command = [environment.python, '-m', 'metrics.weights']
+    if subprocess.call(command, cwd=ROOT, env=environments.run_environment(), stdin=subprocess.DEVNULL) != 0:
+        return ['skipped LPIPS weights: they could not be fetched (see above); tests that need them are skipped']
+    return []
+
+
+def missing(found):
+    """Summary lines for TensorFlows that no Python was found for; those in STYLEGAN2_REQUIRE are failures."""
+    required = [name for name in os.environ.get('STYLEGAN2_REQUIRE', '').replace(' ', '').split(',') if name]
+    unknown = sorted(set(required) - set(environments.PYTHONS))
+    lines = ['FAILED  STYLEGAN2_REQUIRE: expected newest or 1.14, got %r' % name for name in unknown]
+    for tensorflow, versions in environments.PYTHONS.items():
+        if tensorflow not in [item[1] for item in found]:
+            wanted = ', '.join('%d.%d' % version for version in sorted(versions))
+            word = 'FAILED ' if tensorflow in required else 'skipped'
+            lines.append('%s TensorFlow %s: no Python %s on PATH or in pyenv' % (word, tensorflow, wanted))
+    if ('1.14' in [item[1] for item in found]) and [item[0] for item in found].count((3, 6)) == 0:
+        lines.append('skipped Python 3.6: not on PATH or in pyenv; 1.14 was tested under 3.7 only')
+    return lines
+
+
+def describe(environment):
+    """Name of an environment such as `Python 3.6.15, TensorFlow 1.14.0, NumPy 1.16.6`; raises if it doesn't import."""
+    code = ('import platform, numpy, tensorflow as tf; print("Python %s, TensorFlow %s, NumPy %s" '
+            '% (platform.python_version(), tf.__version__, numpy.__version__))')
+    run = subprocess.run([environment.python, '-W', 'ignore', '-c', code], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, env=environments.run_environment())
+    if run.returncode != 0:
+        raise environments.SetupError('TensorFlow does not import: ' + run.stderr.decode(errors='replace')[-500:])
+    return run.stdout.decode().strip().splitlines()[-1]
+
+
+def run_everything(found, arguments):
+    """Lints, compiles and tests; returns (summary lines, total counts)."""
+    lines, total = [], dict.fromkeys(COUNTS, 0)
+    oldest = min(item[0] for item in found)
+    for number, (version, tensorflow, interpreter) in enumerate(found):
+        try:
+            environment = environments.prepare(version, tensorflow, interpreter, 'requirements-dev.txt', say)
+            name = describe(environment)
+        except environments.SetupError as e:
+            lines.append('FAILED  Python %d.%d: no environment' % version)
+            say(str(e))
+            continue
+        if tensorflow == 'newest':
+            lines += lint(environment)
+        if version == oldest:
+            quiet = [environment.python, '-m', 'compileall', '-q', '-f']
+            lines.append(check('compileall by Python %d.%d' % version, quiet + COMPILED))
+        if number == 0:
+            lines += prefetch_weights(environment)
+        smoke = tensorflow == '1.14' and version != oldest
+        line, counts = run_suite(environment, name, smoke, arguments)
+        lines.append(line)
+        for key in COUNTS:
+            total[key] += counts[key]
+    return lines, total
+
+
+def main(arguments):
+    """Runs everything, prints the summary; exit code 0 only if something ran and nothing failed."""
+    os.chdir(ROOT)
+    found = environments.find_all()
+    started = time.time()
+    lines, total = run_everything(found, arguments) if found else ([], dict.fromkeys(COUNTS, 0))
+    lines += missing(found)
+    if 'newest' not in [item[1] for item in found]:
+        lines.append('skipped ruff and hadolint: they are run by the newest environment')
+    if total['passed'] == 0:
+        lines.append('FAILED  no test has run')
+    heading('summary, %.0f s' % (time.time() - started))
+    for line in lines:
+        say(line)
+    say('%d passed, %d failed, %d skipped' % tuple(total[key] for key in COUNTS))
+    return 1 if any(line.startswith('FAILED') for line in lines) else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

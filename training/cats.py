@@ -1,0 +1,119 @@
+"""Cats: the embedded data set, 360,000 drawings composed on the fly from 66 layers by David Revoy (CC BY 4.0)."""
+
+import functools
+import os
+import zipfile
+
+import numpy as np
+from PIL import Image
+
+from dnnlib.util import UserError
+from training.dataset_base import Dataset, box_downscale, check_int
+
+GROUPS = (('body', 15), ('fur', 10), ('eyes', 15), ('mouth', 10), ('accessory', 16))  # in drawing order
+GROUP_SIZES = tuple(count for _, count in GROUPS)
+NUM_CATS = int(np.prod(GROUP_SIZES))
+LABEL_SIZE = sum(GROUP_SIZES)
+LABEL_NAMES = ['{} {}'.format(group, number) for group, count in GROUPS for number in range(count)]
+STORED_RESOLUTION = 128
+LAYERS_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'data', 'cats_layers.zip')
+HELD_OUT_EVERY = 10
+
+
+def cat_attributes(numbers):
+    """Splits the numbers of cats into layer numbers.
+
+    Args:
+        numbers: int [N], 0 <= number < NUM_CATS.
+    Returns: int64 [N, 5], the layer number within each group of GROUPS.
+    """
+    return np.stack(np.unravel_index(np.asarray(numbers, np.int64), GROUP_SIZES), axis=1)
+
+
+def cat_labels(attributes):
+    """One-hot vectors of the five layer numbers `attributes` (int [N, 5]), side by side: float32 [N, LABEL_SIZE]."""
+    columns = np.asarray(attributes) + np.cumsum((0,) + GROUP_SIZES[:-1])
+    labels = np.zeros([len(columns), LABEL_SIZE], np.float32)
+    labels[np.arange(len(columns))[:, np.newaxis], columns] = 1
+    return labels
+
+
+def split_numbers(held_out):
+    """Numbers of the cats in the training split or, if `held_out`, in the test split: int64 [324000] or [36000].
+
+    A fixed shuffle decides; the splits have no cat in common. The first N cats of a split are a fair sample of it.
+    """
+    shuffled = np.random.RandomState(2019).permutation(NUM_CATS)
+    is_held_out = np.arange(NUM_CATS) % HELD_OUT_EVERY == 0
+    return shuffled[is_held_out == held_out]
+
+
+@functools.lru_cache(maxsize=8)
+def _layers(resolution):
+    """All layers: premultiplied colour [66, 3, R, R] in [0, 255] and transmission [66, 1, R, R] in [0, 1], float32."""
+    colours, transmissions = [], []
+    with zipfile.ZipFile(LAYERS_FILE) as archive:
+        for group, count in GROUPS:
+            for number in range(count):
+                with archive.open('{}/{:02d}.png'.format(group, number)) as png:
+                    rgba = np.asarray(Image.open(png).convert('RGBA'), np.float32)
+                alpha = rgba[:, :, 3] / 255
+                planes = [rgba[:, :, 0] * alpha, rgba[:, :, 1] * alpha, rgba[:, :, 2] * alpha, alpha]
+                planes = [np.asarray(Image.fromarray(plane).resize((resolution, resolution), Image.LANCZOS))
+                          for plane in planes]
+                colours.append(np.clip(planes[:3], 0, 255))
+                transmissions.append(1 - np.clip(planes[3:], 0, 1))
+    return np.float32(colours), np.float32(transmissions)
+
+
+def compose(attributes, resolution=STORED_RESOLUTION):
+    """Draws one cat on white.
+
+    Args:
+        attributes: Five layer numbers, one of each group of GROUPS.
+        resolution: Width and height in pixels, 1 to STORED_RESOLUTION.
+    Returns: uint8 [3, R, R].
+    Raises: UserError if a number or the resolution is out of range.
+    """
+    if not 1 <= resolution <= STORED_RESOLUTION:
+        raise UserError('cats: resolution {}; the drawings have {} px, so give at most that'.format(
+            resolution, STORED_RESOLUTION))
+    if len(attributes) != len(GROUPS) or not all(0 <= a < size for a, size in zip(attributes, GROUP_SIZES)):
+        raise UserError('cats: attributes {}; expected one number for each of {}'.format(
+            list(attributes), ', '.join('{} (0 to {})'.format(group, count - 1) for group, count in GROUPS)))
+    colours, transmissions = _layers(resolution)
+    canvas = np.full([3, resolution, resolution], 255, np.float32)
+    first = 0
+    for number, size in zip(attributes, GROUP_SIZES):
+        canvas *= transmissions[first + number]
+        canvas += colours[first + number]
+        first += size
+    return np.uint8(np.clip(np.rint(canvas), 0, 255))
+
+
+class CatsDataset(Dataset):
+    """The cats as a data set of one split.
+
+    Args:
+        resolution: Width and height in pixels, a power of two, 4 to STORED_RESOLUTION; `None` is the largest.
+        held_out: Use the cats that training never sees?
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed.
+    Raises: UserError if an argument is out of range.
+    """
+
+    def __init__(self, resolution=None, held_out=False, **kwargs):
+        check_int('resolution', resolution, 4, optional=True)
+        resolution = STORED_RESOLUTION if resolution is None else resolution
+        if resolution > STORED_RESOLUTION:
+            raise UserError('cats: resolution {}; the drawings have {} px, so give at most that'.format(
+                resolution, STORED_RESOLUTION))
+        self._numbers = split_numbers(held_out)
+        super().__init__('cats', len(self._numbers), [3, resolution, resolution], label_names=LABEL_NAMES,
+                         full_label_size=LABEL_SIZE, **kwargs)
+
+    def _read(self, index, lod):
+        attributes, = cat_attributes(self._numbers[[index]])
+        return box_downscale(compose(attributes, self.resolution), lod)
+
+    def _labels_of(self, indices):
+        return cat_labels(cat_attributes(self._numbers[indices]))

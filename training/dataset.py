@@ -1,0 +1,236 @@
+"""Data sets for training and metrics: published TFRecords, folders and zips of images, and the built-in cats."""
+
+import glob
+import os
+
+import numpy as np
+
+from dnnlib.util import UserError, get_obj_by_name
+from training.cats import CatsDataset
+from training.dataset_base import Dataset, box_downscale, check_int, check_resolution
+from training.dataset_sources import CONVERTIBLE_MODES, GREY_MODES, ImageFiles, wrong_mode
+from training.tfrecords import RecordFile, parse_image
+
+IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are kept if all of them fit into this
+
+
+class TFRecordDataset(Dataset):
+    """Multi-resolution TFRecords in the published format: one file for each level of detail.
+
+    Args:
+        tfrecord_dir: Folder of the `*.tfrecords` files.
+        resolution: Width and height to use, in pixels; larger files are ignored. `None` is the largest.
+        label_file: `.npy` file of the labels, as is or inside the folder; `None` is the folder's first `*.labels`.
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed.
+    Raises: UserError for a missing level, a damaged file, or unusable labels.
+    """
+
+    def __init__(self, tfrecord_dir, resolution=None, label_file=None, **kwargs):
+        check_int('resolution', resolution, 4, optional=True)
+        paths = sorted(glob.glob(os.path.join(glob.escape(tfrecord_dir), '*.tfrecords')))
+        if not paths:
+            raise UserError('{}: no *.tfrecords files in this folder; make them with dataset_tool.py'.format(
+                tfrecord_dir))
+        self._files = []
+        self._files_by_size = {}
+        try:
+            for path in paths:
+                self._files.append(RecordFile(path))
+                check_resolution(self._files[-1].first.shape, path)
+                self._files_by_size[self._files[-1].first.shape[1]] = self._files[-1]
+            resolution = max(self._files_by_size) if resolution is None else resolution
+            self._check_levels(tfrecord_dir, resolution)
+            full = self._files_by_size[resolution]
+            self.label_file = self._find_labels(tfrecord_dir, label_file)
+            self._labels = np.zeros([len(full), 0], np.float32)
+            if self.label_file is not None and kwargs.get('max_label_size', 0) != 0:
+                self._labels = load_labels(self.label_file, len(full))
+            super().__init__(os.path.basename(os.path.abspath(tfrecord_dir)), len(full), full.first.shape,
+                             full_label_size=self._labels.shape[1], **kwargs)
+        except UserError:
+            self._close_files()
+            raise
+
+    def _check_levels(self, tfrecord_dir, resolution):
+        level = resolution
+        while level >= 4:
+            if level not in self._files_by_size:
+                raise UserError('{}: no file of {} px images, only {}; give one of these as resolution or create the '
+                                'data set anew'.format(tfrecord_dir, level, sorted(self._files_by_size)))
+            channels = [self._files_by_size[size].first.shape[0] for size in (level, resolution)]
+            if channels[0] != channels[1]:
+                raise UserError('{}: {} channels at {} px but {} at {} px; create the data set anew'.format(
+                    tfrecord_dir, channels[0], level, channels[1], resolution))
+            level //= 2
+
+    @staticmethod
+    def _find_labels(tfrecord_dir, label_file):
+        if label_file is None:
+            return next(iter(sorted(glob.glob(os.path.join(glob.escape(tfrecord_dir), '*.labels')))), None)
+        for path in (label_file, os.path.join(tfrecord_dir, label_file)):
+            if os.path.isfile(path):
+                return path
+        raise UserError('{}: there is no such label file, neither here nor in {}'.format(label_file, tfrecord_dir))
+
+    def _read(self, index, lod):
+        file = self._files_by_size[self.resolution >> lod]
+        if index >= len(file):
+            raise UserError('{}: only {} of {} images; copy or create the data set anew'.format(
+                file.path, len(file), self.num_images))
+        image = file.read(index)
+        if image.shape != file.first.shape:
+            raise UserError('{}: record {} has shape {} but the first has {}; create the data set anew'.format(
+                file.path, index, list(image.shape), list(file.first.shape)))
+        return image
+
+    def _labels_of(self, indices):
+        return self._labels[indices]
+
+    @staticmethod
+    def parse_tfrecord_np(record):
+        """Image of one serialised record, bytes: uint8 [C, H, W]. Raises UserError if it is something else."""
+        return parse_image(record)
+
+    @staticmethod
+    def parse_tfrecord_tf(record):
+        """Image of one serialised record, a scalar string tensor: uint8 [C, H, W]."""
+        import tensorflow.compat.v1 as tf
+        features = tf.parse_single_example(record, features={
+            'shape': tf.FixedLenFeature([3], tf.int64), 'data': tf.FixedLenFeature([], tf.string)})
+        return tf.reshape(tf.decode_raw(features['data'], tf.uint8), features['shape'])
+
+    def _close_files(self):
+        for file in self._files:
+            file.close()
+
+    def close(self):
+        """Ends the background thread and closes the files."""
+        super().close()
+        self._close_files()
+
+
+def load_labels(path, num_images):
+    """Labels of a TFRecord data set: float32 [num_images, label_size] from a `.npy` stream.
+
+    Raises: UserError if the file is something else or has another number of rows.
+    """
+    try:
+        labels = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError):
+        raise UserError('{}: not a label file; expected a .npy array of numbers'.format(path)) from None
+    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind not in 'fiub':
+        raise UserError('{}: not a label file; expected a .npy array [images, columns] of numbers'.format(path))
+    if len(labels) != num_images:
+        raise UserError('{}: {} rows for {} images; create the data set anew'.format(path, len(labels), num_images))
+    return labels.astype(np.float32)
+
+
+class ImageDataset(Dataset):
+    """Images of a folder or a zip, read as they are; sub-folders or `dataset.json` give the labels.
+
+    Args:
+        path: Folder or zip file.
+        resolution: Crop the centre square of each image, scale it to this size in pixels (a power of two) and convert
+            its mode. `None` takes only images that have one size and one mode, L or RGB.
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed.
+    Raises: UserError for an unusable file, naming it.
+    """
+
+    def __init__(self, path, resolution=None, **kwargs):
+        check_int('resolution', resolution, 4, optional=True)
+        self.files = ImageFiles(path)
+        try:
+            headers = [self.files.read_header(name) for name in self.files.names]
+            if resolution is None:
+                channels, resolution = self._uniform(headers)
+                self._fit = None
+            else:
+                channels = 1 if all(mode in GREY_MODES for mode, _ in headers) else 3
+                self._fit = resolution
+                for name, (mode, _) in zip(self.files.names, headers):
+                    if mode not in CONVERTIBLE_MODES:
+                        raise UserError(wrong_mode(self.files.where(name), mode, 'RGB'))
+            self._labels, label_names = self.files.read_labels()
+            name = os.path.basename(os.path.abspath(path))
+            super().__init__(name[:-4] if name.endswith('.zip') else name, len(headers),
+                             [channels, resolution, resolution], label_names=label_names,
+                             full_label_size=0 if self._labels is None else self._labels.shape[1], **kwargs)
+        except UserError:
+            self.files.close()
+            raise
+        self._cache = {}
+        self._cache_fits = self.num_images * int(np.prod(self.shape)) <= IMAGE_CACHE_BYTES
+
+    def _uniform(self, headers):
+        """Channels and resolution that all images have in common."""
+        mode, size = headers[0]
+        if mode not in ('L', 'RGB'):
+            raise UserError(wrong_mode(self.files.where(self.files.names[0]), mode, 'L or RGB'))
+        others = [i for i, header in enumerate(headers) if header != headers[0]]
+        if others:
+            other_mode, other_size = headers[others[0]]
+            raise UserError(
+                '{}: {} of {} images differ from the first, {} ({}x{} {}); {} is {}x{} {}. Give a resolution, which '
+                'crops and converts all, or remove them'.format(
+                    self.files.path, len(others), len(headers), self.files.names[0], size[0], size[1], mode,
+                    self.files.names[others[0]], other_size[0], other_size[1], other_mode))
+        check_resolution([1, size[1], size[0]], self.files.where(self.files.names[0]))
+        return (1 if mode == 'L' else 3), size[0]
+
+    def _read(self, index, lod):
+        image = self._cache.get(index)
+        if image is None:
+            image = self.files.read_image(self.files.names[index], self.shape[0], self._fit)
+            if self._cache_fits:
+                self._cache[index] = image
+        return box_downscale(image, lod)
+
+    def _labels_of(self, indices):
+        return self._labels[indices]
+
+    def close(self):
+        """Ends the background thread and closes the zip file."""
+        super().close()
+        self.files.close()
+
+
+def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
+    """Opens a data set.
+
+    Args:
+        class_name: Full name of a class, called with `kwargs`; `None` chooses by what `tfrecord_dir` is: a folder of
+            TFRecords, a folder or zip of images, or `'cats'`, the built-in data set unless `data_dir` has such a folder.
+        data_dir: Folder that relative `tfrecord_dir` are in; `None` is the working directory.
+        verbose: Print class, shape, dynamic range and label size?
+        kwargs: `tfrecord_dir` and arguments of the class.
+    Returns: A `Dataset`.
+    Raises: UserError if there is no such data set or it can't be used.
+    """
+    if class_name is not None:
+        if 'tfrecord_dir' in kwargs and data_dir is not None:
+            kwargs['tfrecord_dir'] = os.path.join(data_dir, kwargs['tfrecord_dir'])
+        dataset = get_obj_by_name(class_name)(**kwargs)
+    else:
+        dataset = _open_by_path(kwargs.pop('tfrecord_dir', None), data_dir, kwargs)
+    if verbose:
+        print('Dataset class =', type(dataset).__name__)
+        print('Dataset shape =', dataset.shape)
+        print('Dynamic range =', dataset.dynamic_range)
+        print('Label size    =', dataset.label_size)
+        if isinstance(dataset, ImageDataset) and dataset.files.num_ignored:
+            print('Ignored files =', dataset.files.num_ignored)
+    return dataset
+
+
+def _open_by_path(tfrecord_dir, data_dir, kwargs):
+    if tfrecord_dir is None:
+        raise UserError("no data set given; give a folder of TFRecords, a folder or zip of images, or 'cats'")
+    path = tfrecord_dir if data_dir is None else os.path.join(data_dir, tfrecord_dir)
+    if tfrecord_dir == 'cats' and (data_dir is None or not os.path.exists(path)):
+        return CatsDataset(**kwargs)
+    if not os.path.exists(path):
+        raise UserError("{}: there is no such data set; give a folder of TFRecords, a folder or zip of images, or 'cats'"
+                        .format(path))
+    if glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
+        return TFRecordDataset(path, **kwargs)
+    return ImageDataset(path, **kwargs)

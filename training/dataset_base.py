@@ -1,0 +1,234 @@
+"""What every data set has in common: an endless, seekable stream of minibatches over images that are read by index."""
+
+import concurrent.futures
+
+import numpy as np
+
+from dnnlib.util import UserError
+
+
+def halve(pixels):
+    """Averages blocks of 2 x 2 pixels: float32 [C, H, W] to float32 [C, H / 2, W / 2]."""
+    return (pixels[:, 0::2, 0::2] + pixels[:, 0::2, 1::2] + pixels[:, 1::2, 0::2] + pixels[:, 1::2, 1::2]) / 4
+
+
+def quantize(pixels):
+    """Rounds half to even and clips: float32 to uint8 of the same shape."""
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
+def box_downscale(image, lod):
+    """Level of detail `lod` (int >= 0) of an image: uint8 [C, H, W] to uint8 [C, H / 2^lod, W / 2^lod].
+
+    Each level is the 2 x 2 average of the one above before that was rounded, as in the published files.
+    """
+    if lod == 0:
+        return image
+    pixels = image.astype(np.float32)
+    for _ in range(lod):
+        pixels = halve(pixels)
+    return quantize(pixels)
+
+
+class Dataset:
+    """Base of the data sets. Sub-classes implement `_read` and, if labelled, `_labels_of`.
+
+    The n-th image of the endless stream is a function of (seed, n) alone: epoch `n // num_images` visits every image
+    once, in an order drawn from (seed, epoch), or in file order when `shuffle_mb` is 0.
+
+    Args:
+        name: Short name for messages and logs.
+        num_images: Number of images there are.
+        shape: `[C, H, W]` of an image at full resolution; H == W, a power of two.
+        label_names: One text per label column; `None` if the columns have no names.
+        full_label_size: Number of label columns there are.
+        max_label_size: 0 uses no labels, `'full'` all columns, an int the first that many.
+        max_images: Use only the first so many images; `None` uses all.
+        repeat: Start again after the last image? If not, the last minibatch may be smaller; then comes EOFError.
+        shuffle_mb: 0 keeps the file order, everything else shuffles whole epochs (a window size in the original).
+        seed: Seed of the order, int.
+    Raises: UserError for an unusable number of images, size or label size.
+    """
+
+    def __init__(self, name, num_images, shape, label_names=None, full_label_size=0, max_label_size=0, max_images=None,
+                 repeat=True, shuffle_mb=4096, seed=0):
+        check_int('max_images', max_images, 1, optional=True)
+        check_int('shuffle_mb', shuffle_mb, 0)
+        check_int('seed', seed, 0)
+        if num_images < 1:
+            raise UserError('{}: there are no images; give a data set with at least one'.format(name))
+        if max_label_size != 'full':
+            check_int("max_label_size, unless it is 'full',", max_label_size, 0)
+        self.name = name
+        self.num_images = num_images if max_images is None else min(num_images, max_images)
+        self.shape = [int(size) for size in shape]
+        self.resolution = self.shape[1]
+        self.resolution_log2 = self.resolution.bit_length() - 1
+        self.dtype = 'uint8'
+        self.dynamic_range = [0, 255]
+        self.label_size = full_label_size if max_label_size == 'full' else min(max_label_size, full_label_size)
+        self.label_dtype = 'float32'
+        self.label_names = list(label_names[:self.label_size]) if label_names and self.label_size else None
+        self.position = 0
+        self.repeat = repeat
+        self.shuffle = shuffle_mb > 0
+        self.seed = seed
+        self._minibatch_size = 1
+        self._lod = 0
+        self._orders = {}
+        self._pool = None
+        self._ahead = (None, None)  # (what was asked for, its future)
+        check_resolution(self.shape, name)
+
+    def _read(self, index, lod):
+        """One image, uint8 [C, H / 2^lod, W / 2^lod]; may be called from another thread."""
+        raise TypeError('{} does not say how to read an image'.format(type(self).__name__))
+
+    def _labels_of(self, indices):
+        """All label columns of the images `indices` [N]: float32 [N, full_label_size]."""
+        return np.zeros([len(indices), 0], np.float32)
+
+    def read(self, index, lod=0):
+        """Reads one image.
+
+        Args:
+            index: Number of the image in file order, 0 <= index < num_images.
+            lod: Level of detail, 0 = full resolution; a fraction is rounded down.
+        Returns: uint8 [C, H / 2^lod, W / 2^lod].
+        Raises: UserError naming file and index if it can't be read, IndexError outside the data set.
+        """
+        if not 0 <= index < self.num_images:
+            raise IndexError('{}: image {} of {}'.format(self.name, index, self.num_images))
+        return self._read(int(index), self._checked_lod(lod))
+
+    def read_labels(self, indices):
+        """Labels of the images `indices` (int [N]): float32 [N, label_size]."""
+        indices = np.asarray(indices, np.int64)
+        if self.label_size == 0:
+            return np.zeros([len(indices), 0], np.float32)
+        return np.ascontiguousarray(self._labels_of(indices)[:, :self.label_size], np.float32)
+
+    def seek(self, position):
+        """Lets the next minibatch start at image number `position` (int >= 0) of the endless stream."""
+        self.position = int(position)
+
+    def indices_at(self, position, count):
+        """Numbers of the `count` images from `position` of the stream on: int64 [count], less at the end of the data."""
+        indices = []
+        while len(indices) < count and (self.repeat or position < self.num_images):
+            epoch, offset = divmod(position, self.num_images)
+            part = self._order(epoch)[offset:offset + count - len(indices)]
+            indices.extend(part)
+            position += len(part)
+        return np.asarray(indices, np.int64)
+
+    def _order(self, epoch):
+        if not self.shuffle:
+            return np.arange(self.num_images)
+        if epoch not in self._orders:
+            order = np.random.RandomState([self.seed % 2 ** 32, epoch % 2 ** 32]).permutation(self.num_images)
+            self._orders = {key: value for key, value in self._orders.items() if key == epoch - 1}  # keep one more
+            self._orders[epoch] = order
+        return self._orders[epoch]
+
+    def configure(self, minibatch_size, lod=0):
+        """Sets size and level of detail of the next minibatches; the stream goes on where it is."""
+        check_int('minibatch_size', minibatch_size, 1)
+        self._minibatch_size = int(minibatch_size)
+        self._lod = self._checked_lod(lod)
+
+    def get_minibatch_np(self, minibatch_size, lod=0):
+        """Next minibatch of the stream; the one after it is then prepared in a background thread.
+
+        Args:
+            minibatch_size: Number of images, int >= 1.
+            lod: Level of detail, 0 = full resolution; a fraction is rounded down.
+        Returns: `(images, labels)`, uint8 [N, C, H / 2^lod, W / 2^lod] and float32 [N, label_size].
+        Raises: UserError for an unreadable image, EOFError after the last image if the data do not repeat.
+        """
+        self.configure(minibatch_size, lod)
+        return self._next_minibatch()
+
+    def _next_minibatch(self):
+        wanted = (self.position, self._minibatch_size, self._lod)
+        asked, future = self._ahead
+        self._ahead = (None, None)
+        images, labels = future.result() if asked == wanted else self._load(*wanted)
+        if len(images) == 0:
+            raise EOFError('{}: no images after the first {}'.format(self.name, self.num_images))
+        self.position += len(images)
+        if self._pool is None:
+            self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+        ahead = (self.position, self._minibatch_size, self._lod)
+        self._ahead = (ahead, self._pool.submit(self._load, *ahead))
+        return images, labels
+
+    def _load(self, position, minibatch_size, lod):
+        indices = self.indices_at(position, minibatch_size)
+        images = np.empty([len(indices), self.shape[0], self.shape[1] >> lod, self.shape[2] >> lod], np.uint8)
+        for image, index in zip(images, indices):
+            image[:] = self._read(int(index), lod)
+        return images, self.read_labels(indices)
+
+    def _checked_lod(self, lod):
+        lod = int(np.floor(lod))
+        if not 0 <= lod <= self.resolution_log2 - 2:
+            raise UserError('{}: level of detail {} of {} px images; give 0 to {}'.format(
+                self.name, lod, self.resolution, self.resolution_log2 - 2))
+        return lod
+
+    def get_minibatch_tf(self):
+        """Tensors of the next minibatch, new at each evaluation, of the size and level last given to `configure`.
+
+        Returns: `(images, labels)`, uint8 [N, C, h, w] and float32 [N, label_size].
+        """
+        import tensorflow.compat.v1 as tf
+        images, labels = tf.py_func(self._next_minibatch, [], [tf.uint8, tf.float32], stateful=True)
+        images.set_shape([None, self.shape[0], None, None])
+        labels.set_shape([None, self.label_size])
+        return images, labels
+
+    def get_random_labels_np(self, minibatch_size):
+        """Labels of `minibatch_size` images drawn by NumPy's global generator: float32 [N, label_size]."""
+        return self.read_labels(np.random.randint(self.num_images, size=[minibatch_size]))
+
+    def get_random_labels_tf(self, minibatch_size):
+        """Labels of random images, new at each evaluation: float32 [N, label_size]; N may be a tensor or an int."""
+        import tensorflow.compat.v1 as tf
+        from dnnlib.tflib import random
+        if self.label_size == 0:
+            return tf.zeros([minibatch_size, 0], tf.float32)
+        indices = random.uniform([minibatch_size], 0, self.num_images, tf.int32)
+        labels = tf.py_func(self.read_labels, [indices], tf.float32, stateful=False)
+        static_size = minibatch_size if isinstance(minibatch_size, int) else None
+        labels.set_shape([static_size, self.label_size])
+        return labels
+
+    def close(self):
+        """Ends the background thread; the data set can't be used afterwards."""
+        self._ahead = (None, None)
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        self.close()
+
+
+def check_int(name, value, smallest, optional=False):
+    """Raises UserError unless `value` is an int of at least `smallest`, or `None` if that is allowed."""
+    if not (optional and value is None) and (not isinstance(value, (int, np.integer)) or value < smallest):
+        raise UserError('{} must be an int of at least {}, not {!r}'.format(name, smallest, value))
+
+
+def check_resolution(shape, name):
+    """Raises UserError unless `shape` is [1 or 3, R, R] with R a power of two, at least 4; `name` begins the message."""
+    channels, height, width = shape
+    if channels not in (1, 3):
+        raise UserError('{}: {} channels; expected 1 (grey) or 3 (RGB), so convert the images'.format(name, channels))
+    if height != width or height < 4 or height & (height - 1):
+        raise UserError('{}: {}x{} pixels; expected a square, power-of-two size of at least 4, so give a resolution '
+                        'or scale the images'.format(name, width, height))

@@ -1,0 +1,179 @@
+"""Building blocks of the networks: equalised weights, modulated convolution, noise, minibatch stddev.
+
+Feature maps are in the layout that `dnnlib.tflib.layout` chose for the graph; shapes are given in its NHWC spelling. `*_layer`
+functions create variables in the current variable scope, under the published names.
+"""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from dnnlib.tflib import layout, random
+from dnnlib.tflib.ops.conv_2d import conv2d
+from dnnlib.tflib.ops.fused_bias_act import fused_bias_act
+from dnnlib.tflib.ops.upfirdn_2d import conv_downsample_2d, upsample_conv_2d
+
+EPSILON = 1e-8
+
+
+def num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max):
+    """Feature maps after `stage` halvings: fmap_base / 2^(stage * fmap_decay), limited to [fmap_min, fmap_max]."""
+    return int(np.clip(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_min, fmap_max))
+
+
+def get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
+    """Weight with equalised learning rate (Karras et al. 2018, section 4.1): N(0, 1) in the variable, He's constant at run time.
+
+    Args:
+        shape: Last axis = outputs; the product of the others is the fan-in.
+        gain: Expected gain of the layer.
+        use_wscale: False = He's constant goes into the initial value instead.
+        lrmul: Learning-rate multiplier: the variable is divided by it, the result multiplied.
+        weight_var: Name of the variable.
+    Returns: float32 tensor of the given shape.
+    """
+    he_std = gain / np.sqrt(np.prod(shape[:-1]))
+    init_std, runtime_coef = (1.0, he_std) if use_wscale else (he_std, 1.0)
+    init = tf.initializers.random_normal(0, init_std / lrmul)
+    return tf.get_variable(weight_var, shape=shape, initializer=init) * (runtime_coef * lrmul)
+
+
+def get_bias(channels, lrmul=1, bias_var='bias'):
+    """Bias [channels], initially zero."""
+    return tf.get_variable(bias_var, shape=[channels], initializer=tf.initializers.zeros()) * lrmul
+
+
+def dense_layer(x, fmaps, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
+    """Matrix product without bias; x of more than two axes is flattened (in NCHW order, given NCHW). Returns [N, fmaps]."""
+    if x.shape.ndims > 2:
+        x = tf.reshape(x, [-1, int(np.prod(x.shape.as_list()[1:]))])
+    w = get_weight([x.shape.as_list()[1], fmaps], gain=gain, use_wscale=use_wscale, lrmul=lrmul, weight_var=weight_var)
+    return tf.matmul(x, tf.cast(w, x.dtype))
+
+
+def conv2d_layer(x, fmaps, kernel, up=False, down=False, resample_kernel=None, gain=1, use_wscale=True):
+    """Convolution without bias, SAME, optionally doubling (`up`) or halving (`down`) the resolution. Returns [N, H, W, fmaps]."""
+    in_channels = x.shape.as_list()[layout.channel_axis()]
+    w = tf.cast(get_weight([kernel, kernel, in_channels, fmaps], gain=gain, use_wscale=use_wscale), x.dtype)
+    if up:
+        return upsample_conv_2d(x, w, k=resample_kernel, data_format=layout.data_format())
+    if down:
+        return conv_downsample_2d(x, w, k=resample_kernel, data_format=layout.data_format())
+    return conv2d(x, w, data_format=layout.data_format())
+
+
+def bias_act_layer(x, act='linear', alpha=None, gain=None, lrmul=1, bias_var='bias'):
+    """Adds a bias per channel and applies the activation with its gain."""
+    axis = layout.channel_axis() if x.shape.ndims == 4 else 1
+    b = get_bias(x.shape.as_list()[axis], lrmul=lrmul, bias_var=bias_var)
+    return fused_bias_act(x, b=tf.cast(b, x.dtype), axis=axis, act=act, alpha=alpha, gain=gain)
+
+
+def modulate(weight, style, demodulate=True):
+    """Scales a convolution kernel by each sample's style (StyleGAN2, section 2.2).
+
+    Args:
+        weight: Kernel shared by the minibatch, [kh, kw, I, O], float32.
+        style: Scale of each input feature map, [N, I], float32, around 1.
+        demodulate: Also scale each output feature map to unit expected variance?
+    Returns: One kernel per sample, [N, kh, kw, I, O], float32.
+    """
+    kernels = weight[np.newaxis] * style[:, np.newaxis, np.newaxis, :, np.newaxis]  # NhwIO, equation 1
+    if demodulate:
+        kernels *= demodulation(weight, style)[:, np.newaxis, np.newaxis, np.newaxis, :]
+    return kernels
+
+
+def demodulation(weight, style):
+    """Factor of each output feature map that restores unit variance (StyleGAN2, equation 3), [N, O].
+
+    The energy of the modulated kernel is the squared style times the kernel's energy per pair of maps: no kernel per sample
+    is needed.
+    """
+    energy = tf.matmul(tf.square(style), tf.reduce_sum(tf.square(weight), axis=[0, 1]))
+    return tf.rsqrt(energy + EPSILON)
+
+
+def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resample_kernel=None, fused_modconv=None):
+    """Convolution whose kernel is modulated by a style and demodulated (StyleGAN2, section 2.2), without bias.
+
+    Two equal forms exist: modulating the kernels (one grouped convolution, or an ordinary one for a single sample) and
+    scaling the feature maps before and after a shared convolution. The first is faster on a GPU and for one sample, the
+    second for several samples on a CPU, where grouped convolutions are missing or slow.
+
+    Args:
+        x: Feature maps [N, H, W, I].
+        y: Dlatents of this layer, [N, dlatent_size].
+        fmaps: Output feature maps O.
+        kernel: Size of the kernel, odd.
+        up: Double the resolution?
+        demodulate: See `modulate`.
+        resample_kernel: FIR filter for `up`, None = nearest neighbour.
+        fused_modconv: True = modulate kernels where the device can, False = scale feature maps, None = the faster.
+    Returns: [N, H, W, fmaps] or twice that size.
+    """
+    in_channels = x.shape.as_list()[layout.channel_axis()]
+    w = get_weight([kernel, kernel, in_channels, fmaps])
+    style = dense_layer(y, in_channels, weight_var='mod_weight')
+    style = tf.cast(bias_act_layer(style, bias_var='mod_bias') + 1, tf.float32)
+
+    def convolve(x, w):
+        w = tf.cast(w, x.dtype)
+        if up:
+            return upsample_conv_2d(x, w, k=resample_kernel, data_format=layout.data_format())
+        return conv2d(x, w, data_format=layout.data_format())
+
+    single = x.shape.as_list()[0] == 1
+    if fused_modconv is not False and (single or layout.data_format() == 'NCHW'):
+        kernels = modulate(w, style, demodulate)
+        if single:
+            return convolve(x, kernels[0])
+        height, width = x.shape.as_list()[2:]
+        x = tf.reshape(x, [1, -1, height, width])  # the minibatch becomes groups
+        kernels = tf.reshape(tf.transpose(kernels, [1, 2, 3, 0, 4]), [kernel, kernel, in_channels, -1])
+        x = convolve(x, kernels)
+        return tf.reshape(x, [-1, fmaps] + x.shape.as_list()[2:])
+    x = convolve(x * tf.cast(layout.per_channel(style), x.dtype), w)
+    if demodulate:
+        x *= tf.cast(layout.per_channel(demodulation(w, style)), x.dtype)
+    return x
+
+
+def noise_layer(x, stored_noise=None):
+    """Adds noise scaled by a learned strength, initially 0 (StyleGAN2, section 2.1).
+
+    Args:
+        x: Feature maps [N, H, W, C].
+        stored_noise: Noise of all samples, [1, 1, H, W]; None = fresh noise for every sample and evaluation.
+    """
+    if stored_noise is None:
+        height, width = [x.shape.as_list()[axis] for axis in layout.spatial_axes()]
+        stored_noise = random.normal([tf.shape(x)[0], 1, height, width], dtype=x.dtype)
+        stored_noise.set_shape([x.shape.as_list()[0], 1, height, width])
+    strength = tf.get_variable('noise_strength', shape=[], initializer=tf.initializers.zeros())
+    return x + layout.per_pixel(tf.cast(stored_noise, x.dtype)) * tf.cast(strength, x.dtype)
+
+
+def minibatch_stddev_layer(x, group_size=4, num_new_features=1):
+    """Appends the average standard deviation over groups of samples as new maps (Karras et al. 2018, section 3).
+
+    Sample n belongs to group n mod (N / group_size); the channels are split into `num_new_features` contiguous parts.
+
+    Args:
+        x: Feature maps [N, H, W, C], N a multiple of min(group_size, N), C of num_new_features.
+        group_size: Samples per group.
+        num_new_features: New maps F.
+    Returns: [N, H, W, C + F], the new maps last.
+    """
+    axis = layout.channel_axis()
+    size, (height, width) = x.shape.as_list()[axis], [x.shape.as_list()[a] for a in layout.spatial_axes()]
+    batch = tf.shape(x)[0]
+    group = tf.minimum(group_size, batch)
+    parts = [num_new_features, size // num_new_features]
+    split = parts + [height, width] if axis == 1 else [height, width] + parts
+    y = tf.cast(tf.reshape(x, [group, -1] + split), tf.float32)  # GMFcHW or GMHWFc
+    y -= tf.reduce_mean(y, axis=0, keepdims=True)
+    y = tf.sqrt(tf.reduce_mean(tf.square(y), axis=0) + EPSILON)  # M...
+    y = tf.reduce_mean(y, axis=[2, 3, 4] if axis == 1 else [1, 2, 4])  # MF
+    y = tf.tile(tf.cast(y, x.dtype), [group, 1])  # NF
+    maps = tf.zeros([batch, 1, height, width] if axis == 1 else [batch, height, width, 1], dtype=x.dtype)
+    return tf.concat([x, maps + layout.per_channel(y)], axis=axis)

@@ -1,0 +1,80 @@
+"""Names of published networks, and the one way to load the three networks of a file."""
+
+import os
+
+from dnnlib import util
+from dnnlib.util import DEFAULT_CACHE_DIR, UserError
+
+BUILD_MODULES = ('training.networks_stylegan2',)  # where the build functions named in network files are looked up
+
+DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'cats64.pkl')
+
+_PUBLISHED_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/'
+
+
+def _published_files():
+    name = 'stylegan2-{}-config-{}.pkl'
+    files = [name.format(data, config) for data in ('car', 'ffhq') for config in 'abcdef']
+    files += [name.format(data, config) for data in ('cat', 'church', 'horse') for config in 'af']
+    kinds = ('orig', 'resnet', 'skip')
+    files += ['table2/stylegan2-{}-config-e-G{}-D{}.pkl'.format(data, g, d)
+              for data in ('car', 'ffhq') for g in kinds for d in kinds]
+    return files
+
+
+# Published short names to URLs.
+gdrive_urls = {'gdrive:networks/' + file_name: _PUBLISHED_URL + file_name for file_name in _published_files()}
+
+
+def get_path_or_url(path_or_gdrive_path):
+    """URL of a published short name such as `gdrive:networks/stylegan2-ffhq-config-f.pkl`; anything else unchanged.
+
+    Raises: UserError for an unknown name that begins with `gdrive:`.
+    """
+    if path_or_gdrive_path.startswith('gdrive:') and path_or_gdrive_path not in gdrive_urls:
+        raise UserError('no published network is called {!r}; known: {}'.format(
+            path_or_gdrive_path, ', '.join(sorted(gdrive_urls))))
+    return gdrive_urls.get(path_or_gdrive_path, path_or_gdrive_path)
+
+
+def check_network_file(path_or_url):
+    """Checks that a network file is there and begins like a pickle; without TensorFlow, so that a typo answers at once.
+
+    Args:
+        path_or_url: Path, URL (not fetched here) or published short name.
+    Raises: UserError if the file is missing or is something else.
+    """
+    path = get_path_or_url(path_or_url)
+    if util.is_url(path, allow_file_urls=True):
+        return
+    if not os.path.isfile(path):
+        raise UserError('no network file {!r}; give the path or URL of a network pickle'.format(path))
+    with open(path, 'rb') as f:
+        start = f.read(2)
+    if start[:1] != b'\x80' or start[1:] not in (b'\x02', b'\x03', b'\x04', b'\x05'):
+        raise UserError('{!r} is not a network pickle: it does not begin like a pickle'.format(path))
+
+
+def load_networks(path_or_url):
+    """Loads the three networks of a file.
+
+    Args:
+        path_or_url: Path, URL (kept in the cache folder) or published short name.
+    Returns: (G, D, Gs): generator, discriminator and the generator's moving average, in the default session, which is
+        set up if there is none.
+    Raises: UserError if the file does not hold three networks; OSError if it cannot be read or fetched.
+    """
+    check_network_file(path_or_url)
+    import dnnlib.tflib as tflib  # here, so that bad options are answered before TensorFlow loads
+    from dnnlib.tflib import network_pickle
+    tflib.init_tf()
+    path = get_path_or_url(path_or_url)
+    if util.is_url(path, allow_file_urls=True):
+        with util.open_url(path, cache_dir=DEFAULT_CACHE_DIR) as f:
+            networks = network_pickle.load(f, BUILD_MODULES)
+    else:
+        networks = network_pickle.load(path, BUILD_MODULES)
+    if not isinstance(networks, (tuple, list)) or len(networks) != 3 or not all(
+            isinstance(network, tflib.Network) for network in networks):
+        raise UserError('{!r} does not hold the three networks G, D and Gs'.format(path_or_url))
+    return tuple(networks)

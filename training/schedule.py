@@ -1,0 +1,72 @@
+"""Level of detail, minibatch size, learning rates and tick length as functions of the number of images shown."""
+
+import math
+
+from dnnlib import EasyDict, UserError
+
+TICK_KIMG = {8: 28, 16: 24, 32: 20, 64: 16, 128: 12, 256: 8, 512: 6, 1024: 4}
+
+
+def training_schedule(cur_nimg, training_set, lod_initial_resolution=None, lod_training_kimg=600,
+                      lod_transition_kimg=600, minibatch_size_base=32, minibatch_size_dict=None,
+                      minibatch_gpu_base=4, minibatch_gpu_dict=None, G_lrate_base=0.002, G_lrate_dict=None,
+                      D_lrate_base=0.002, D_lrate_dict=None, lrate_rampup_kimg=0, tick_kimg_base=4,
+                      tick_kimg_dict=None):
+    """Settings of the training at one moment (Karras et al. 2018, appendix A, and the published StyleGAN2 configs).
+
+    Args:
+        cur_nimg: Images shown so far, int.
+        training_set: Anything with `resolution_log2`.
+        lod_initial_resolution: First resolution of progressive growing, in pixels; `None` = full size at once.
+        lod_training_kimg: Thousand images at one resolution before the next fades in.
+        lod_transition_kimg: Thousand images of one fade.
+        minibatch_size_base: Images per optimization step; `minibatch_size_dict` {resolution: size} goes first.
+        minibatch_gpu_base: Images per device and round; `minibatch_gpu_dict` likewise.
+        G_lrate_base: Learning rate of G; `G_lrate_dict` likewise. `D_lrate_base`, `D_lrate_dict`: of D.
+        lrate_rampup_kimg: Thousand images over which the rates rise from 0; 0 = no ramp.
+        tick_kimg_base: Thousand images between two reports; `tick_kimg_dict` likewise, `None` = the published table.
+    Returns: EasyDict of kimg, lod (float), resolution (pixels), minibatch_size, minibatch_gpu, G_lrate, D_lrate,
+        tick_kimg.
+    """
+    kimg = cur_nimg / 1000
+    lod = 0.0
+    if lod_initial_resolution is not None:
+        lod = _lod(kimg, training_set.resolution_log2 - int(math.log2(lod_initial_resolution)), lod_training_kimg,
+                   lod_transition_kimg)
+    resolution = 2 ** (training_set.resolution_log2 - int(lod))
+    ramp = min(kimg / lrate_rampup_kimg, 1.0) if lrate_rampup_kimg > 0 else 1.0
+    return EasyDict(
+        kimg=kimg, lod=lod, resolution=resolution,
+        minibatch_size=(minibatch_size_dict or {}).get(resolution, minibatch_size_base),
+        minibatch_gpu=(minibatch_gpu_dict or {}).get(resolution, minibatch_gpu_base),
+        G_lrate=(G_lrate_dict or {}).get(resolution, G_lrate_base) * ramp,
+        D_lrate=(D_lrate_dict or {}).get(resolution, D_lrate_base) * ramp,
+        tick_kimg=(TICK_KIMG if tick_kimg_dict is None else tick_kimg_dict).get(resolution, tick_kimg_base))
+
+
+def accumulation_rounds(minibatch_size, minibatch_gpu, num_gpus=1):
+    """Rounds of gradient accumulation in one optimization step.
+
+    Args:
+        minibatch_size: Images per step, over all devices, int >= 1.
+        minibatch_gpu: Images per device and round, int >= 1.
+        num_gpus: Number of devices.
+    Returns: minibatch_size / (minibatch_gpu * num_gpus), int.
+    Raises: UserError if that is not a positive whole number.
+    """
+    for name, value in [('minibatch_size', minibatch_size), ('minibatch_gpu', minibatch_gpu)]:
+        if not isinstance(value, int) or value < 1:
+            raise UserError('{} must be a whole number of at least 1, got {!r}'.format(name, value))
+    if minibatch_size % (minibatch_gpu * num_gpus):
+        raise UserError('minibatch_size {} is not a multiple of minibatch_gpu {} * num_gpus {}'.format(
+            minibatch_size, minibatch_gpu, num_gpus))
+    return minibatch_size // (minibatch_gpu * num_gpus)
+
+
+def _lod(kimg, initial_lod, training_kimg, transition_kimg):
+    phase_kimg = training_kimg + transition_kimg
+    phase = math.floor(kimg / phase_kimg) if phase_kimg > 0 else 0
+    lod = initial_lod - phase
+    if transition_kimg > 0:
+        lod -= max(kimg - phase * phase_kimg - training_kimg, 0.0) / transition_kimg
+    return max(lod, 0.0)

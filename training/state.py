@@ -1,0 +1,166 @@
+"""Everything that continuing a training needs, saved beside the network pickles.
+
+A state is a folder `state/<images shown>` in the run directory: `variables.*`, a TensorFlow checkpoint of all global
+variables (networks, moments of the optimizers, half-accumulated gradients, mean of the path lengths), and `state.json`, the
+counters. It is written under another name and renamed, so that a folder with that name is always complete.
+"""
+
+import json
+import os
+import re
+import shutil
+
+import tensorflow.compat.v1 as tf
+
+from dnnlib.util import EasyDict, UserError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows; two trainings could then continue in one folder
+    fcntl = None
+
+STATE_DIR = 'state'
+MANIFEST = 'state.json'
+VARIABLES = 'variables'
+NOT_COMPARED = ('total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'metric_arg_list')
+
+
+def new_counters(nimg=0, seconds=0.0):
+    """Counters at the start of a training.
+
+    Args:
+        nimg: Images shown so far, int; also the position in the data set's stream.
+        seconds: Seconds trained so far.
+    Returns: EasyDict of nimg, iteration, sched_nimg (images shown when the schedule was looked at last), tick (number of
+        the last report), tick_nimg (images shown at the last report), tick_sec (seconds since then), seconds.
+    """
+    return EasyDict(nimg=int(nimg), iteration=0, sched_nimg=int(nimg), tick=-1, tick_nimg=int(nimg), tick_sec=0.0,
+                    seconds=float(seconds))
+
+
+class StateSaver:
+    """Saves and restores the variables of the default session with the counters.
+
+    Args:
+        run_dir: Run directory.
+        options: What the training was started with, plain dictionary; kept for people to read.
+        keep: Number of states that are kept, the newest.
+    """
+
+    def __init__(self, run_dir, options=None, keep=2):
+        self._dir = os.path.join(run_dir, STATE_DIR)
+        self._options = options or {}
+        self._keep = keep
+        self._saver = tf.train.Saver(tf.global_variables(), max_to_keep=None)
+
+    def save(self, counters):
+        """Writes a state and removes the oldest ones.
+
+        Args:
+            counters: See `new_counters`.
+        Returns: Folder of the state.
+        Raises: OSError or tf.errors.OpError if it can't be written; earlier states are then untouched.
+        """
+        path = os.path.join(self._dir, '%09d' % counters.nimg)
+        temp_path = os.path.join(self._dir, 'unfinished')
+        shutil.rmtree(temp_path, ignore_errors=True)
+        os.makedirs(temp_path)
+        self._saver.save(tf.get_default_session(), os.path.join(temp_path, VARIABLES), write_meta_graph=False,
+                         write_state=False)
+        with open(os.path.join(temp_path, MANIFEST), 'w') as f:
+            json.dump(dict(counters=counters, options=self._options), f, indent=1, default=str)
+        shutil.rmtree(path, ignore_errors=True)
+        os.rename(temp_path, path)
+        for old_path in list_states(os.path.dirname(self._dir))[:-self._keep]:
+            shutil.rmtree(old_path)
+        return path
+
+    def restore(self, path):
+        """Loads the state in folder `path`.
+
+        Returns: Its counters.
+        Raises: UserError if it does not fit the networks and optimizers of the session, or is damaged.
+        """
+        try:
+            self._saver.restore(tf.get_default_session(), os.path.join(path, VARIABLES))
+        except (tf.errors.OpError, ValueError) as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise UserError('cannot continue from {!r}: it does not fit these networks ({})'.format(
+                path, first_line)) from error
+        return read_counters(path)
+
+
+def list_states(run_dir):
+    """Folders of the complete states in a run directory, oldest first."""
+    state_dir = os.path.join(run_dir, STATE_DIR)
+    names = os.listdir(state_dir) if os.path.isdir(state_dir) else []
+    paths = [os.path.join(state_dir, name) for name in names if re.match('[0-9]{9,}$', name)]
+    return sorted((path for path in paths if os.path.isfile(os.path.join(path, MANIFEST))),
+                  key=lambda path: int(os.path.basename(path)))
+
+
+def latest_state(run_dir):
+    """Folder of the newest state in a run directory, `None` if there is none."""
+    return (list_states(run_dir) or [None])[-1]
+
+
+def read_counters(path):
+    """Counters of the state in folder `path`; raises UserError if they can't be read."""
+    try:
+        with open(os.path.join(path, MANIFEST)) as f:
+            return EasyDict(json.load(f)['counters'])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError('{!r} is not a saved training state ({})'.format(path, error)) from error
+
+
+def find_unfinished(run_dirs, options, options_file):
+    """The newest run that these options continue.
+
+    Args:
+        run_dirs: Run directories, oldest first.
+        options: Options of the training that is about to start, plain dictionary with 'total_kimg'.
+        options_file: Name of the JSON file in a run directory that holds the options of that run.
+    Returns: Run directory; `None` if no run with the same options (length, snapshots and metrics may differ) has a state
+        before the end of this training, or another process is training in it.
+    """
+    wanted = _comparable(options)
+    for run_dir in reversed(run_dirs):
+        try:
+            with open(os.path.join(run_dir, options_file)) as f:
+                found = _comparable(json.load(f))
+            counters = read_counters(latest_state(run_dir)) if latest_state(run_dir) else None
+        except (OSError, ValueError):
+            continue
+        if found == wanted and counters and counters.nimg < options['total_kimg'] * 1000 and not is_locked(run_dir):
+            return run_dir
+    return None
+
+
+def lock_run(run_dir):
+    """Marks a run directory as being trained in, until the returned file is closed or the process ends.
+
+    Raises: UserError if another process trains in it.
+    """
+    lock = open(os.path.join(run_dir, '.lock'), 'w')
+    if fcntl is not None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise UserError('another process is training in {!r}; stop it or choose another folder'.format(
+                run_dir)) from None
+    return lock
+
+
+def is_locked(run_dir):
+    """Is another process training in this run directory?"""
+    try:
+        lock_run(run_dir).close()
+    except UserError:
+        return True
+    return False
+
+
+def _comparable(options):
+    """Options that must agree for a training to go on, in the form that they have after a trip through JSON."""
+    return json.loads(json.dumps({key: value for key, value in options.items() if key not in NOT_COMPARED}))
