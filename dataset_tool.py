@@ -109,7 +109,7 @@ def add_create_commands(commands):
     p.add_argument('--shuffle', type=int, choices=[0, 1], default=1,
                    help='mix the images in a fixed random order (default: %(default)s)')
     p.add_argument('--resolution', type=_power_of_two, metavar='PIXELS',
-                   help='crop and scale every image to this size, and convert its mode (default: take them as they are)')
+                   help='crop, scale and convert every image to this size (default: take them as they are)')
     p.set_defaults(run=create_from_images)
 
     p = commands.add_parser('create_cats', help='make TFRecords of the built-in cats')

@@ -148,7 +148,7 @@ class _ContactSheet:
 
 def _load_generator(network_pkl, device):
     """Starts TensorFlow; returns (the module tflib, Gs)."""
-    import dnnlib.tflib as tflib  # here, so that bad options are answered before TensorFlow loads
+    tflib = cli.load_tensorflow()
     tflib.init_tf({'device': device})
     print('Loading networks from {} ...'.format(network_pkl))
     _, _, Gs = pretrained.load_networks(network_pkl)

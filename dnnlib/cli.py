@@ -4,12 +4,14 @@ import argparse
 import math
 import os
 import re
+import shutil
 import sys
 import time
 
 import tqdm
 
 from dnnlib import allocator, util
+from dnnlib.logger import quiet_stderr
 from dnnlib.util import UserError
 
 _MAX_LIST_LENGTH = 10 ** 6
@@ -139,6 +141,16 @@ def parse_command(parser, argv=None):
     return args.pop('command'), args.pop('run'), args
 
 
+def load_tensorflow():
+    """Imports TensorFlow, at the latest possible moment, without its notes on standard error.
+
+    Returns: The module `dnnlib.tflib`.
+    """
+    with quiet_stderr():
+        import dnnlib.tflib as tflib
+    return tflib
+
+
 def progress(items, label):
     """Iterates over a list, with a progress bar on a terminal, else with a line of text every ten seconds.
 
@@ -147,7 +159,9 @@ def progress(items, label):
         label: What the items are, such as `images`.
     Yields: The items.
     """
-    bar = tqdm.tqdm(items, desc=label, disable=None, file=sys.__stderr__)  # not into the log file
+    columns, rows = shutil.get_terminal_size()  # 80 x 24 for a terminal that says 0 x 0, where tqdm would draw nothing
+    bar = tqdm.tqdm(items, desc=label, ncols=columns, nrows=rows, disable=None,
+                    file=sys.__stderr__)  # not into the log file
     start = last = time.time()
     for done, item in enumerate(bar):
         now = time.time()

@@ -1,6 +1,9 @@
-"""Copies what a run prints into its log file."""
+"""Copies what a run prints into its log file; holds back what libraries print while they load."""
 
+import contextlib
+import os
 import sys
+import tempfile
 
 
 class Logger:
@@ -67,3 +70,23 @@ class Logger:
         if self.file is not None:
             self.file.close()
             self.file = None
+
+
+@contextlib.contextmanager
+def quiet_stderr():
+    """Context manager: holds back what native code prints on standard error; it is shown if the block raises."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with tempfile.TemporaryFile() as held_back:
+            os.dup2(held_back.fileno(), 2)
+            try:
+                yield
+            except BaseException:
+                held_back.seek(0)
+                os.write(stderr, held_back.read())
+                raise
+            finally:
+                os.dup2(stderr, 2)
+    finally:
+        os.close(stderr)

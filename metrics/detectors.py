@@ -75,13 +75,8 @@ class LpipsVgg16:
         return total
 
     def _convolve(self, x, name):
-        kernel, flipped = self._vars[name + '/kernel'], self._flipped[name]
-
-        @tf.custom_gradient
-        def convolve(x):
-            return _conv_3x3(x, kernel), lambda dy: _conv_3x3(dy, flipped)
-
-        return tf.nn.relu(tf.nn.bias_add(convolve(x), self._vars[name + '/bias'], data_format=layout.data_format()))
+        x = _conv_3x3_fixed(x, tf.identity(self._vars[name + '/kernel']), tf.identity(self._flipped[name]))
+        return tf.nn.relu(tf.nn.bias_add(x, self._vars[name + '/bias'], data_format=layout.data_format()))
 
 
 def shrink_to_256(images):
@@ -97,6 +92,12 @@ def shrink_to_256(images):
         return images
     blocks = tf.reshape(images, [-1, channels, height // factor, factor, width // factor, factor])
     return tf.reduce_mean(blocks, axis=[3, 5])
+
+
+@tf.custom_gradient
+def _conv_3x3_fixed(x, kernel, flipped):
+    """Convolution with a kernel that isn't trained; `flipped` has its rows, columns and channels exchanged."""
+    return _conv_3x3(x, kernel), lambda dy: (_conv_3x3(dy, flipped), None, None)
 
 
 def _conv_3x3(x, kernel):

@@ -29,8 +29,8 @@ class MetricBase:
         self._dataset_args = None
 
     def run(self, network_pkl, run_dir=None, data_dir=None, dataset_args=None, mirror_augment=None, num_gpus=1,
-            tf_config=None, log_results=True, Gs_kwargs=None):
-        """Evaluates the generator Gs of a network file in a graph and session of its own.
+            tf_config=None, Gs_kwargs=None):
+        """Evaluates the generator Gs of a network file in a graph and session of its own, and prints the result line.
 
         Args:
             network_pkl: Path, URL or published name.
@@ -40,7 +40,6 @@ class MetricBase:
             mirror_augment: Mirror the reals at random?
             num_gpus: Number of GPUs to use.
             tf_config: Configuration of the session, see `tflib.init_tf`; the random generators are not seeded.
-            log_results: Print the result line?
             Gs_kwargs: Options of the generator; `None` = `is_validation=True`, so no truncation.
         """
         if run_dir is not None and (dataset_args is None or mirror_augment is None):
@@ -58,8 +57,7 @@ class MetricBase:
             finally:
                 session.close()
         self._seconds = time.time() - begin
-        if log_results:
-            print(self.get_result_str().strip())
+        print(self.get_result_str().strip())
         if run_dir is not None:
             with open(os.path.join(run_dir, 'metric-{}.txt'.format(self.name)), 'a') as file:
                 file.write(self.get_result_str().strip() + '\n')

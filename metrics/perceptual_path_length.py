@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib import UserError, tflib
-from dnnlib.tflib import progress, random
+from dnnlib import UserError, cli, tflib
+from dnnlib.tflib import random
 from metrics import detectors, metric_base, weights
 
 
@@ -77,7 +77,7 @@ class PPL(metric_base.MetricBase):
                     distances_ops.append(self._distances(Gs, Gs_kwargs, labels, lpips))
             distances = []
             num_rounds = -(-self.num_samples // (self.minibatch_per_gpu * num_gpus))
-            for _ in progress.bar(range(num_rounds), self.name):
+            for _ in cli.progress(range(num_rounds), self.name):
                 tflib.run(new_noise_op)  # a call of its own: nothing orders it before the reads within one call
                 distances += tflib.run(distances_ops)
         finally:

@@ -15,10 +15,8 @@ def session():
     import dnnlib.tflib as tflib
     with tf.Graph().as_default():
         tflib.init_tf({'rnd.np_random_seed': 0, 'device': 'cpu'})
-        current = tf.get_default_session()
-        yield current
-        current.__exit__(None, None, None)
-        current.close()
+        yield tf.get_default_session()
+        tflib.close_tf()
 
 
 @pytest.fixture

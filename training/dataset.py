@@ -1,6 +1,7 @@
 """Data sets for training and metrics: published TFRecords, folders and zips of images, and the built-in cats."""
 
 import glob
+import inspect
 import os
 
 import numpy as np
@@ -199,7 +200,7 @@ def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
 
     Args:
         class_name: Full name of a class, called with `kwargs`; `None` chooses by what `tfrecord_dir` is: a folder of
-            TFRecords, a folder or zip of images, or `'cats'`, the built-in data set unless `data_dir` has such a folder.
+            TFRecords, a folder or zip of images, or `'cats'`, which is built in unless `data_dir` has such a folder.
         data_dir: Folder that relative `tfrecord_dir` are in; `None` is the working directory.
         verbose: Print class, shape, dynamic range and label size?
         kwargs: `tfrecord_dir` and arguments of the class.
@@ -227,10 +228,19 @@ def _open_by_path(tfrecord_dir, data_dir, kwargs):
         raise UserError("no data set given; give a folder of TFRecords, a folder or zip of images, or 'cats'")
     path = tfrecord_dir if data_dir is None else os.path.join(data_dir, tfrecord_dir)
     if tfrecord_dir == 'cats' and (data_dir is None or not os.path.exists(path)):
-        return CatsDataset(**kwargs)
+        return CatsDataset(**_known(CatsDataset, kwargs))
     if not os.path.exists(path):
-        raise UserError("{}: there is no such data set; give a folder of TFRecords, a folder or zip of images, or 'cats'"
-                        .format(path))
+        raise UserError("{}: there is no such data set; give a folder of TFRecords, a folder or zip of images, or "
+                        "'cats'".format(path))
     if glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
-        return TFRecordDataset(path, **kwargs)
-    return ImageDataset(path, **kwargs)
+        return TFRecordDataset(path, **_known(TFRecordDataset, kwargs))
+    return ImageDataset(path, **_known(ImageDataset, kwargs))
+
+
+def _known(dataset_class, kwargs):
+    """`kwargs`; UserError naming those that neither the class nor `Dataset` takes."""
+    names = set(inspect.signature(dataset_class).parameters) | set(inspect.signature(Dataset).parameters)
+    unknown = sorted(set(kwargs) - names)
+    if unknown:
+        raise UserError('{} is no option of a {}; leave it out'.format(', '.join(unknown), dataset_class.__name__))
+    return kwargs

@@ -113,7 +113,7 @@ class Dataset:
         self.position = int(position)
 
     def indices_at(self, position, count):
-        """Numbers of the `count` images from `position` of the stream on: int64 [count], less at the end of the data."""
+        """Numbers of the `count` images from `position` of the stream on: int64 [count], fewer at the end."""
         indices = []
         while len(indices) < count and (self.repeat or position < self.num_images):
             epoch, offset = divmod(position, self.num_images)
@@ -225,7 +225,7 @@ def check_int(name, value, smallest, optional=False):
 
 
 def check_resolution(shape, name):
-    """Raises UserError unless `shape` is [1 or 3, R, R] with R a power of two, at least 4; `name` begins the message."""
+    """Raises UserError unless `shape` is [1 or 3, R, R] with R a power of two from 4; `name` begins the message."""
     channels, height, width = shape
     if channels not in (1, 3):
         raise UserError('{}: {} channels; expected 1 (grey) or 3 (RGB), so convert the images'.format(name, channels))

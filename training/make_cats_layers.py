@@ -15,7 +15,7 @@ from PIL import Image
 from dnnlib.util import UserError, atomic_path
 from training.cats import GROUPS, LAYERS_FILE, STORED_RESOLUTION
 
-README = '''Cat layers
+README = """Cat layers
 ==========
 {count} transparent layers of hand-drawn cats, in drawing order: {groups}.
 
@@ -24,7 +24,7 @@ Attribution 4.0 (CC BY 4.0, https://creativecommons.org/licenses/by/4.0/).
 Taken from set4 of RoboHash 2.0 (https://robohash.org, PyPI package `robohash`).
 
 Changes: scaled from 1024 x 1024 to {size} x {size} pixels (Lanczos, premultiplied alpha) and renamed.
-'''
+"""
 
 
 def _numbered_pngs(folder):

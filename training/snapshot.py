@@ -1,18 +1,12 @@
-"""What a training run shows of itself: image grids, the status line, statistics and the progress bar."""
+"""The grids of reals and fakes that a training run writes."""
 
-import collections
-import json
-import math
 import os
 import re
-import sys
 
 import numpy as np
-import tensorflow.compat.v1 as tf
-import tqdm
 
-from dnnlib.tflib import autosummary
-from dnnlib.util import UserError, atomic_path, format_time
+from dnnlib.images import save_image_grid
+from dnnlib.util import UserError
 
 # name: (area width, area height, smallest gw, smallest gh)
 GRID_SIZES = {'1080p': (1920, 1080, 3, 2), '4k': (3840, 2160, 7, 4), '8k': (7680, 4320, 7, 4)}
@@ -88,115 +82,31 @@ def _class_grid(training_set, gw, gh, block_w, block_h):
     return all_reals, all_labels
 
 
-def status_line(stats):
-    """The line of one tick, in the published format.
+class SnapshotGrid:
+    """The same latents and labels drawn again and again, beside reals with these labels; writes `reals.png`.
 
     Args:
-        stats: Dictionary by TensorBoard tag, see `training_loop.tick_stats`.
-    Returns: str without line end.
-    """
-    fields = [('tick', '%-5d', 'Progress/tick'), ('kimg', '%-8.1f', 'Progress/kimg'), ('lod', '%-5.2f', 'Progress/lod'),
-              ('minibatch', '%-4d', 'Progress/minibatch'), ('time', '%-12s', 'Timing/total_sec'),
-              ('sec/tick', '%-7.1f', 'Timing/sec_per_tick'), ('sec/kimg', '%-7.2f', 'Timing/sec_per_kimg'),
-              ('maintenance', '%-6.1f', 'Timing/maintenance_sec'), ('gpumem', '%.1f', 'Resources/peak_gpu_mem_gb')]
-    values = [format_time(stats[tag]) if label == 'time' else stats[tag] for label, _, tag in fields]
-    return ' '.join('%s %s' % (label, form % value) for (label, form, _), value in zip(fields, values))
-
-
-def peak_gpu_memory_gb():
-    """Most memory that TensorFlow has held on the first GPU, GiB; 0 where there is none or TensorFlow can't tell."""
-    try:
-        return tf.config.experimental.get_memory_info('GPU:0')['peak'] / 2 ** 30
-    except (AttributeError, ValueError, RuntimeError):  # before TensorFlow 2.5; no GPU
-        return 0.0
-
-
-class StatsWriter:
-    """Writes one report per tick to TensorBoard and to `stats.jsonl`.
-
-    Args:
-        run_dir: Folder of both.
-        start_nimg: Images shown at the start. Later reports that an interrupted run left behind are taken out.
+        training_set: Data set; its position is moved.
+        run_dir: Folder of the pictures.
+        drange_net: [low, high] of the networks' images.
+        minibatch_size: Images generated at a time.
+        grid_args: `size` and `layout`, see `setup_snapshot_image_grid`.
     """
 
-    def __init__(self, run_dir, start_nimg):
-        self._path = os.path.join(run_dir, 'stats.jsonl')
-        self._writer = tf.summary.FileWriter(run_dir)
-        if start_nimg > 0:  # TensorBoard forgets what an earlier process reported beyond this step
-            start = tf.SessionLog(status=tf.SessionLog.START)
-            self._writer.add_session_log(start, start_nimg)
-        if os.path.exists(self._path):
-            with open(self._path) as f:
-                lines = [line for line in f if _nimg_of(line) <= start_nimg]
-            with atomic_path(self._path) as temp_path:
-                with open(temp_path, 'w') as f:
-                    f.writelines(lines)
+    def __init__(self, training_set, run_dir, drange_net, minibatch_size, grid_args):
+        self._run_dir = run_dir
+        self._drange = drange_net
+        self._minibatch_size = minibatch_size
+        self.size, reals, self.labels = setup_snapshot_image_grid(training_set, **grid_args)
+        self.latents = None
+        save_image_grid(reals, os.path.join(run_dir, 'reals.png'), drange=training_set.dynamic_range,
+                        grid_size=self.size)
 
-    def write(self, stats, nimg):
-        """Reports `stats` (dictionary by tag) and the mean of every autosummary since the last report."""
-        values = [tf.Summary.Value(tag=tag, simple_value=value) for tag, value in stats.items()]
-        self._writer.add_summary(tf.Summary(value=values), nimg)
-        line = collections.OrderedDict(stats, nimg=int(nimg))
-        line.update(autosummary.save_summaries(self._writer, nimg))
-        self._writer.flush()
-        with open(self._path, 'a') as f:
-            f.write(json.dumps({tag: _finite(value) for tag, value in line.items()}) + '\n')
+    def draw_latents(self, network):
+        """Draws the latents for a generator from NumPy's global random numbers, as published."""
+        self.latents = np.random.randn(len(self.labels), *network.input_shape[1:])
 
-    def add_graph(self, graph):
-        """Shows the graph in TensorBoard."""
-        self._writer.add_graph(graph)
-
-    def close(self):
-        """Closes the TensorBoard file."""
-        self._writer.close()
-
-
-class Progress:
-    """Progress bar with the time left on a terminal, plain `eta` lines otherwise.
-
-    Args:
-        total_kimg: Length of the training.
-        start_kimg: Where this process begins.
-    """
-
-    def __init__(self, total_kimg, start_kimg):
-        self._total = total_kimg
-        self._bar = None
-        if sys.__stderr__ is not None and sys.__stderr__.isatty():
-            self._bar = tqdm.tqdm(total=total_kimg, initial=start_kimg, unit='kimg', file=sys.__stderr__,
-                                  dynamic_ncols=True, smoothing=0.05, bar_format='{l_bar}{bar}| {n:.1f}/{total:.0f} kimg '
-                                  '[{elapsed}<{remaining}]')
-
-    def update(self, kimg):
-        """Moves the bar to `kimg`."""
-        if self._bar is not None:
-            self._bar.update(kimg - self._bar.n)
-
-    def tick(self, line, kimg, sec_per_kimg):
-        """Prints the status line of a tick and, without a bar, the time left."""
-        if self._bar is not None:
-            self._bar.clear()
-        print(line)
-        if self._bar is not None:
-            self._bar.refresh()
-        elif kimg < self._total:
-            print('eta %s' % format_time((self._total - kimg) * sec_per_kimg))
-        sys.stdout.flush()
-
-    def close(self):
-        """Ends the bar's line."""
-        if self._bar is not None:
-            self._bar.close()
-
-
-def _nimg_of(line):
-    """Images shown at a line of `stats.jsonl`; infinite for the broken last line of a killed process."""
-    try:
-        return json.loads(line)['nimg']
-    except (ValueError, KeyError, TypeError):
-        return math.inf
-
-
-def _finite(value):
-    """JSON knows no NaN: tags without a value in this tick are null."""
-    return value if math.isfinite(value) else None
+    def save_fakes(self, network, file_name):
+        """Writes the generator's images, without truncation, under a name in the run directory."""
+        fakes = network.run(self.latents, self.labels, is_validation=True, minibatch_size=self._minibatch_size)
+        save_image_grid(fakes, os.path.join(self._run_dir, file_name), drange=self._drange, grid_size=self.size)

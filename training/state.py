@@ -43,13 +43,11 @@ class StateSaver:
 
     Args:
         run_dir: Run directory.
-        options: What the training was started with, plain dictionary; kept for people to read.
         keep: Number of states that are kept, the newest.
     """
 
-    def __init__(self, run_dir, options=None, keep=2):
+    def __init__(self, run_dir, keep=2):
         self._dir = os.path.join(run_dir, STATE_DIR)
-        self._options = options or {}
         self._keep = keep
         self._saver = tf.train.Saver(tf.global_variables(), max_to_keep=None)
 
@@ -68,19 +66,22 @@ class StateSaver:
         self._saver.save(tf.get_default_session(), os.path.join(temp_path, VARIABLES), write_meta_graph=False,
                          write_state=False)
         with open(os.path.join(temp_path, MANIFEST), 'w') as f:
-            json.dump(dict(counters=counters, options=self._options), f, indent=1, default=str)
+            json.dump(dict(counters=counters), f, indent=1)
         shutil.rmtree(path, ignore_errors=True)
         os.rename(temp_path, path)
         for old_path in list_states(os.path.dirname(self._dir))[:-self._keep]:
             shutil.rmtree(old_path)
         return path
 
-    def restore(self, path):
-        """Loads the state in folder `path`.
+    def restore_latest(self):
+        """Loads the newest state in the run directory.
 
-        Returns: Its counters.
+        Returns: Its counters; `None` if there is no state.
         Raises: UserError if it does not fit the networks and optimizers of the session, or is damaged.
         """
+        path = latest_state(os.path.dirname(self._dir))
+        if path is None:
+            return None
         try:
             self._saver.restore(tf.get_default_session(), os.path.join(path, VARIABLES))
         except (tf.errors.OpError, ValueError) as error:
@@ -153,10 +154,10 @@ def lock_run(run_dir):
 
 
 def is_locked(run_dir):
-    """Is another process training in this run directory?"""
+    """Is another process training in this run directory, or can we not write in it?"""
     try:
         lock_run(run_dir).close()
-    except UserError:
+    except (UserError, OSError):  # locked, or not ours to write in
         return True
     return False
 

@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
 from dnnlib.tflib import random
-from dnnlib.util import UserError, call_func_by_name
+from dnnlib.util import call_func_by_name
 
 
 class Feeds(NamedTuple):
@@ -132,7 +132,6 @@ def stylegan2_stages(networks, training_set, feeds, options):
         feeds: Feeds.
         options: StepOptions.
     Returns: List of Stage.
-    Raises: UserError for an unknown argument of a loss or an optimizer.
     """
     G, D = networks['G'], networks['D']
     reals = process_reals(feeds.reals, training_set.dynamic_range, options.drange_net)
@@ -152,7 +151,7 @@ def _network_stages(name, network, loss_inputs, feeds, options, fetch):
     if options.lazy_regularization:
         opt_args = lazy_optimizer_args(opt_args, interval)
     with tf.name_scope(name + '_loss'), random.seeded(feeds.seed):
-        loss, reg = _call_loss(options.loss_args[name], loss_inputs)
+        loss, reg = call_func_by_name(**dict(loss_inputs, **options.loss_args[name]))
         targets = [('', 'Train', tf.reduce_mean(loss), 1)]
         if reg is not None and options.lazy_regularization:
             targets += [('_reg', 'Reg', tf.reduce_mean(reg * interval), interval)]
@@ -168,10 +167,28 @@ def _network_stages(name, network, loss_inputs, feeds, options, fetch):
     return stages
 
 
-def _call_loss(loss_args, inputs):
-    try:
-        return call_func_by_name(**dict(inputs, **loss_args))
-    except TypeError as error:
-        if 'unexpected keyword argument' in str(error):
-            raise UserError('{}: {}'.format(loss_args['func_name'], error)) from error
-        raise
+def run_iteration(stages, feeds, fetch, sched, seed, counters):
+    """Runs every stage that is due, each session call with its own random seed.
+
+    Args:
+        stages: List of Stage.
+        feeds: Feeds.
+        fetch: Function without arguments that returns the reals of this iteration, list of (images, labels), one per
+            round; called once if a stage asks for them.
+        sched: Result of the schedule; a network's learning rate is `<network>_lrate`.
+        seed: Seed of the training, int.
+        counters: See `state.new_counters`; not changed.
+    """
+    lrates = {feeds.lrates[name]: sched[name + '_lrate'] for name in feeds.lrates}
+    batches = None
+    for stage in stages:
+        if counters.iteration % stage.interval != 0:
+            continue
+        if stage.fetch and batches is None:
+            batches = fetch()
+        for k in range(stage.rounds):
+            feed = dict(lrates)
+            feed[feeds.seed] = step_seed(seed, counters.nimg, stage.name, k)
+            if stage.fetch:
+                feed[feeds.reals], feed[feeds.labels] = batches[k]
+            tflib.run(stage.op, feed)

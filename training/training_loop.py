@@ -5,17 +5,17 @@ import contextlib
 import os
 import signal
 import threading
-import time
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dnnlib
 from dnnlib import EasyDict, UserError, tflib
-from training import misc, snapshot, state
+from training import report, snapshot, state
 from training.dataset import load_dataset
+from training.pretrained import load_networks
 from training.schedule import accumulation_rounds, training_schedule
-from training.train_step import StepOptions, create_feeds, mirror, smoothing_beta, step_seed, stylegan2_stages
+from training.train_step import StepOptions, create_feeds, mirror, run_iteration, smoothing_beta, stylegan2_stages
 
 
 def training_loop(
@@ -49,7 +49,7 @@ def training_loop(
         resume_kimg=0.0,                # Thousand images at which to start counting.
         resume_time=0.0,                # Seconds at which to start counting.
         resume_with_new_nets=False,     # Copy the weights of resume_pkl into new networks?
-        metric_callback=None):          # Called with the path of each network snapshot, returns {name: value}.
+        metric_callback=None):          # Called at every tick with the path of its network snapshot or None.
     """Trains, from the newest state in the run directory if there is one.
 
     Writes `reals.png`, `fakes_init.png`, `fakes<kimg>.png`, `network-snapshot-<kimg>.pkl`, `network-final.pkl`,
@@ -60,36 +60,39 @@ def training_loop(
     Raises: UserError for options or data that can't be used.
     """
     run_dir = submit_config.run_dir if submit_config is not None else os.getcwd()
-    sched_args, grid_args = sched_args or {}, grid_args or {}
     tflib.init_tf(dict({'rnd.np_random_seed': seed}, **(tf_config or {})))
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
         stack.callback(state.lock_run(run_dir).close)
         training_set = load_dataset(data_dir=data_dir, verbose=True, **dict(dict(seed=seed), **(dataset_args or {})))
         stack.callback(training_set.close)
-        sched = _checked_schedule(training_set, sched_args, resume_kimg)
-        rounds = accumulation_rounds(sched.minibatch_size, sched.minibatch_gpu)
-        grid = _Grid(training_set, grid_args, run_dir, drange_net, sched.minibatch_gpu)
-        networks = _setup_networks(training_set, G_args or {}, D_args or {}, resume_pkl, resume_with_new_nets)
-        grid.draw_latents(networks['Gs'])
 
+        def schedule(nimg):
+            return training_schedule(nimg, training_set, **(sched_args or {}))
+
+        sched = schedule(resume_kimg * 1000)
+        rounds = accumulation_rounds(sched.minibatch_size, sched.minibatch_gpu)
+        if sched.lod > 0:
+            raise UserError('lod_initial_resolution: progressive growing is not in this version; leave it out')
+        grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, sched.minibatch_gpu, grid_args or {})
+        networks = setup_networks(training_set, G_args or {}, D_args or {}, resume_pkl, resume_with_new_nets)
+        grid.draw_latents(networks['Gs'])
         feeds = create_feeds(training_set, sched.minibatch_gpu, ['G', 'D'])
         stages = stylegan2_stages(networks, training_set, feeds, StepOptions(
             minibatch_gpu=sched.minibatch_gpu, rounds=rounds, lazy_regularization=lazy_regularization,
             reg_intervals=dict(G=G_reg_interval, D=D_reg_interval), opt_args=dict(G=G_opt_args or {}, D=D_opt_args or {}),
-            loss_args=dict(G=G_loss_args or {}, D=D_loss_args or {}), drange_net=drange_net,
+            loss_args=dict(G=G_loss_args, D=D_loss_args), drange_net=drange_net,
             ema_beta=smoothing_beta(sched.minibatch_size, G_smoothing_kimg)))
         tflib.init_uninitialized_vars()
+
         saver = state.StateSaver(run_dir)
-        counters = state.new_counters(resume_kimg * 1000, resume_time)
-        if state.latest_state(run_dir) is not None:
-            counters = saver.restore(state.latest_state(run_dir))
-            print('Continuing at kimg %.1f' % (counters.nimg / 1000))
-        else:
-            grid.save_fakes('fakes_init.png')
+        counters = saver.restore_latest() or state.new_counters(resume_kimg * 1000, resume_time)
+        if counters.iteration == 0:
+            grid.save_fakes(networks['Gs'], 'fakes_init.png')
         training_set.seek(counters.nimg)
-        reporter = _Reporter(run_dir, networks, grid, saver, counters, metric_callback, image_snapshot_ticks,
-                             network_snapshot_ticks, total_kimg)
+        reporter = report.Reporter(run_dir, networks, grid, saver, counters, EasyDict(
+            total_kimg=total_kimg, image_snapshot_ticks=image_snapshot_ticks, checkpoint_minutes=checkpoint_minutes,
+            network_snapshot_ticks=network_snapshot_ticks, metric_callback=metric_callback))
         stack.callback(reporter.close)
         if save_tf_graph:
             reporter.writer.add_graph(tf.get_default_graph())
@@ -97,26 +100,89 @@ def training_loop(
             networks['G'].setup_weight_histograms()
             networks['D'].setup_weight_histograms()
 
-        def run_iteration(sched):
-            """Runs every stage that is due, each with its own random seed, on one minibatch of reals."""
-            batches = None
-            for stage in stages:
-                if counters.iteration % stage.interval != 0:
-                    continue
-                for k in range(stage.rounds):
-                    feed = {feeds.seed: step_seed(seed, counters.nimg, stage.name, k),
-                            feeds.lrates['G']: sched.G_lrate, feeds.lrates['D']: sched.D_lrate}
-                    if stage.fetch:
-                        batches = batches or fetch_batches()
-                        feed.update({feeds.reals: batches[k][0], feeds.labels: batches[k][1]})
-                    tflib.run(stage.op, feed)
-
-        def fetch_batches():
-            """The reals and labels of all rounds of this iteration."""
+        def fetch():
             reals, labels = training_set.get_minibatch_np(sched.minibatch_size)
-            if mirror_augment:
-                reals = mirror(reals, seed, counters.nimg)
+            reals = mirror(reals, seed, counters.nimg) if mirror_augment else reals
             return list(zip(np.split(reals, rounds), np.split(labels, rounds)))
 
-        print('Training for %g kimg...' % total_kimg)
+        print('Training for %g kimg, now at %.1f...' % (total_kimg, counters.nimg / 1000))
         signals = stack.enter_context(StopSignals())
+        context = dnnlib.RunContext.get()
+        while not context.should_stop() and (
+                counters.nimg < total_kimg * 1000 or counters.iteration % minibatch_repeats != 0):
+            if counters.iteration % minibatch_repeats == 0:
+                counters.sched_nimg = counters.nimg
+            sched = schedule(counters.sched_nimg)
+            run_iteration(stages, feeds, fetch, sched, seed, counters)
+            counters.nimg += sched.minibatch_size
+            counters.iteration += 1
+            reporter.step()
+            if counters.iteration % minibatch_repeats == 0:
+                done = counters.nimg >= total_kimg * 1000
+                if done or counters.tick < 0 or counters.nimg >= counters.tick_nimg + sched.tick_kimg * 1000:
+                    reporter.tick(sched, done)
+                    context.update(cur_epoch=counters.nimg / 1000, max_epoch=total_kimg)
+            if signals.received:
+                print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, reporter.save_state()))
+                return signals.received
+        reporter.save_networks('network-final.pkl')
+    return 0
+
+
+def setup_networks(training_set, G_args, D_args, resume_pkl=None, resume_with_new_nets=False):
+    """Makes or loads the networks of a training, and prints the layers of G and D.
+
+    Args:
+        training_set: Gives the shape of the images and the number of labels.
+        G_args, D_args: func_name and keyword arguments of the networks.
+        resume_pkl: File to load (G, D, Gs) from; `None` = new networks.
+        resume_with_new_nets: Make new networks and copy what fits from the loaded ones?
+    Returns: OrderedDict of 'G', 'D' and 'Gs'.
+    Raises: UserError if the loaded networks do not fit the data set.
+    """
+    names = ('G', 'D', 'Gs')
+    loaded = load_networks(resume_pkl) if resume_pkl is not None else None
+    if loaded is not None and not resume_with_new_nets:
+        networks = collections.OrderedDict(zip(names, loaded))
+        for what, ours, theirs in [('images', training_set.shape, networks['G'].output_shape[1:]),
+                                   ('labels', [training_set.label_size], networks['G'].input_shapes[1][1:])]:
+            if ours != theirs:
+                raise UserError('{}: its {} have shape {}, those of the data set {}; choose another network or set '
+                                'train.resume_with_new_nets=True'.format(resume_pkl, what, theirs, ours))
+    else:
+        shape = dict(num_channels=training_set.shape[0], resolution=training_set.shape[1],
+                     label_size=training_set.label_size)
+        G, D = tflib.Network('G', **dict(shape, **G_args)), tflib.Network('D', **dict(shape, **D_args))
+        networks = collections.OrderedDict([('G', G), ('D', D), ('Gs', G.clone('Gs'))])
+        for name, source in zip(names, loaded or ()):
+            networks[name].copy_vars_from(source)
+    networks['G'].print_layers()
+    networks['D'].print_layers()
+    return networks
+
+
+class StopSignals:
+    """While entered, SIGINT and SIGTERM are noted in `received` (0 = none); a second one acts as without us."""
+
+    def __init__(self):
+        self.received = 0
+        self._previous = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        self._restore()
+
+    def _note(self, number, _frame):
+        self.received = int(number)
+        self._restore()
+        os.write(2, b'\nStopping after this iteration; once more to stop at once and lose it.\n')
+
+    def _restore(self):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}

@@ -13,7 +13,8 @@ from dnnlib import cli
 
 
 @pytest.mark.parametrize('text, numbers', [
-    ('7', [7]), ('3,1,3', [3, 1, 3]), ('2-4', [2, 3, 4]), ('1,4-6', [1, 4, 5, 6]), ('5-5', [5]), (' 1 , 2 - 3', [1, 2, 3])])
+    ('7', [7]), ('3,1,3', [3, 1, 3]), ('2-4', [2, 3, 4]), ('1,4-6', [1, 4, 5, 6]), ('5-5', [5]),
+    (' 1 , 2 - 3', [1, 2, 3])])
 def test_int_list(text, numbers):
     assert cli.int_list(text) == numbers
 
@@ -83,10 +84,9 @@ def test_run_main_maps_errors_to_one_line(error, code, text, capsys):
 
 
 def test_run_main_passes_results_and_programming_errors_on():
-    for result in (None, 3):
-        with pytest.raises(SystemExit) as caught:
-            cli.run_main(lambda argv: result, [])
-        assert caught.value.code == result
+    with pytest.raises(SystemExit) as caught:
+        cli.run_main(lambda argv: 3, [])
+    assert caught.value.code == 3
     with pytest.raises(ZeroDivisionError):
         cli.run_main(lambda argv: 1 // 0, [])
 

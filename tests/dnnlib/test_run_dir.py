@@ -53,11 +53,11 @@ def test_run_writes_the_published_files(tmp_path):
     assert json.loads(files['training_options.json'].decode()) == {'number': 3}
     assert pickle.loads(files['submit_config.pkl'])['run_func_kwargs'] == {'number': 3}
     name = 'tests.dnnlib.test_run_dir.hello'
-    assert ast.literal_eval(files['submit_config.txt'])['run_func_name'] == name
+    assert ast.literal_eval(files['submit_config.txt'].decode())['run_func_name'] == name
     running, printed, finished = files['log.txt'].decode().splitlines()
     assert (running, printed) == ('dnnlib: Running {}() on localhost...'.format(name), 'number 3 True')
     assert re.match('dnnlib: Finished {}[(][)] in [0-9]+s[.]$'.format(name), finished)
-    info = ast.literal_eval(files['run.txt'])
+    info = ast.literal_eval(files['run.txt'].decode())
     assert info['task_name'].endswith('-00000-test') and info['host_name'] == 'localhost'
     assert re.match('[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}$', info['start_time']) and info['stop_time']
     assert dnnlib.submit_config is None and dnnlib.make_run_dir_path('x') == os.path.join(os.getcwd(), 'x')

@@ -20,7 +20,7 @@ def test_easy_dict_is_a_dictionary_with_attributes():
     del d.a
     assert d == {'b': 2} and d.b == 2
     with pytest.raises(AttributeError, match='nope'):
-        d.nope
+        print(d.nope)
     with pytest.raises(AttributeError, match='nope'):
         del d.nope
 
@@ -57,6 +57,14 @@ def test_logger_leaves_streams_that_somebody_else_replaced():
     other = sys.stdout = before[0]
     logger.close()
     assert sys.stdout is other and sys.stderr is before[1]
+
+
+@pytest.mark.parametrize('raises', [False, True])
+def test_quiet_stderr_shows_native_output_only_after_a_failure(raises):
+    code = ('import os\nfrom dnnlib.logger import quiet_stderr\n'
+            'with quiet_stderr():\n    os.write(2, b"native")\n    assert not {}\nos.write(2, b"after")\n').format(raises)
+    process = subprocess.run([sys.executable, '-c', code], stderr=subprocess.PIPE)
+    assert (b'native' in process.stderr, b'after' in process.stderr) == (raises, not raises)
 
 
 def test_atomic_path_leaves_the_old_file_when_writing_fails(tmp_path):

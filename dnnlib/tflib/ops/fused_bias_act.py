@@ -47,10 +47,12 @@ def fused_bias_act(x, b=None, axis=1, act='linear', alpha=None, gain=None, impl=
         raise ValueError("impl must be 'ref', not %r" % (impl,))
     if act not in activation_funcs:
         raise ValueError('unknown activation %r, known are %s' % (act, ', '.join(activation_funcs)))
+    x = tf.convert_to_tensor(x)
     spec = activation_funcs[act]
     alpha = spec.def_alpha if alpha is None else alpha
     gain = spec.def_gain if gain is None else gain
     if b is not None:
+        b = tf.convert_to_tensor(b)
         channels = x.shape.as_list()[axis]
         if b.shape.as_list() != [channels]:
             raise ValueError('the bias must have the shape [%r], not %r' % (channels, b.shape.as_list()))

@@ -28,6 +28,7 @@ def upfirdn_2d(x, k, upx=1, upy=1, downx=1, downy=1, padx0=0, padx1=0, pady0=0, 
     """
     if impl != 'ref':
         raise ValueError("impl must be 'ref', not %r" % (impl,))
+    x = tf.convert_to_tensor(x)
     k = np.asarray(k, dtype=np.float32)
     if k.ndim != 2:
         raise ValueError('the filter must be a matrix, its shape is %r' % (k.shape,))
@@ -108,6 +109,7 @@ def upsample_conv_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl='r
         impl: See `upfirdn_2d`.
     Returns: Feature maps of size `factor` times that of x, in the same layout.
     """
+    x, w = tf.convert_to_tensor(x), tf.convert_to_tensor(w)
     size, _, num_in, num_out = w.shape.as_list()
     groups = x.shape.as_list()[1 if data_format == 'NCHW' else 3] // num_in
     w = tf.reshape(tf.reverse(w, [0, 1]), [size, size, num_in, groups, num_out // groups])
@@ -120,7 +122,7 @@ def upsample_conv_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl='r
 
 def conv_downsample_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl='ref'):
     """Filters, then convolves with `w` [K, K, I, O] at stride `factor`; see `upsample_conv_2d` for the arguments."""
-    size = w.shape.as_list()[0]
+    size = tf.convert_to_tensor(w).shape.as_list()[0]
     k = _setup_kernel([1] * factor if k is None else k) * gain
     p = (k.shape[0] - factor) + (size - 1)
     x = _simple_upfirdn_2d(x, k, pad=((p + 1) // 2, p // 2), data_format=data_format, impl=impl)
@@ -140,6 +142,7 @@ def _simple_upfirdn_2d(x, k, up=1, down=1, pad=(0, 0), data_format='NCHW', impl=
     factors = dict(upx=up, upy=up, downx=down, downy=down, padx0=pad[0], padx1=pad[1], pady0=pad[0], pady1=pad[1], impl=impl)
     if data_format == 'NHWC':
         return upfirdn_2d(x, k, **factors)
+    x = tf.convert_to_tensor(x)
     channels, height, width = x.shape.as_list()[1:]
     y = upfirdn_2d(tf.reshape(x, [-1, height, width, 1]), k, **factors)
     return tf.reshape(y, [-1, channels] + y.shape.as_list()[1:3])

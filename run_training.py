@@ -1,0 +1,278 @@
+"""Trains a StyleGAN2 network; the same command continues a training that was stopped."""
+
+import ast
+import inspect
+import json
+import os
+import re
+import shlex
+import sys
+
+import dnnlib
+from dnnlib import UserError, cli
+
+OPTIONS_FILE = 'training_options.json'
+NETWORKS = 'training.networks_stylegan2.'
+LOSSES = 'training.loss.'
+
+# What the configurations differ in (StyleGAN2, table 1). fmap_base None = the networks' default, 16384.
+PRESETS = {
+    #             fmap_base  gamma  G architecture  D architecture
+    'config-e': (8192, 100, None, None),        # no growing, skip generator, residual discriminator
+    'config-f': (None, 10, None, None),         # larger networks
+}
+PRESETS.update({  # table 2: the generators and discriminators of figure 7
+    'config-e-G%s-D%s' % (g, d): (8192, 100, g, d)
+    for g in ('orig', 'resnet', 'skip') for d in ('orig', 'resnet', 'skip')})
+
+GROUPS = ('G', 'D', 'G_opt', 'D_opt', 'G_loss', 'D_loss', 'sched', 'grid', 'dataset', 'train')
+
+EPILOG = '''--set changes any option that has no option of its own, for example
+  --set G.fmap_base=4096 --set D.fmap_base=4096    smaller networks
+  --set sched.minibatch_gpu_base=32                images per device and round
+  --set grid.size=8x4                              columns x rows of the pictures
+  --set dataset.max_label_size=full                train with labels
+  --set train.G_smoothing_kimg=20                  half-life of the moving average'''
+
+
+def make_options(config, dataset, data_dir=None, total_kimg=25000, gamma=None, mirror_augment=False, metrics=(),
+                 seed=1000, device='auto', snap=10, checkpoint_minutes=10):
+    """All options of a training with a configuration of the paper, as keyword arguments of `train`.
+
+    Args:
+        config: Key of PRESETS.
+        dataset: Name of a folder in `data_dir`, path, or 'cats'.
+        gamma: Weight of R1; `None` = the configuration's.
+        metrics: Names of metrics.
+        snap: Ticks between two snapshots.
+        others: See `training_loop`.
+    Returns: Plain dictionary of plain values.
+    """
+    fmap_base, config_gamma, G_architecture, D_architecture = PRESETS[config]
+    optional = dict(fmap_base=fmap_base, architecture=G_architecture)
+    G_args = dict(func_name=NETWORKS + 'G_main', **{k: v for k, v in optional.items() if v is not None})
+    optional.update(architecture=D_architecture)
+    D_args = dict(func_name=NETWORKS + 'D_stylegan2', **{k: v for k, v in optional.items() if v is not None})
+    return dict(
+        data_dir=data_dir, total_kimg=total_kimg, mirror_augment=mirror_augment, seed=seed,
+        image_snapshot_ticks=snap, network_snapshot_ticks=snap, checkpoint_minutes=checkpoint_minutes,
+        G_args=G_args, D_args=D_args,
+        G_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8), D_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8),
+        G_loss_args=dict(func_name=LOSSES + 'G_logistic_ns_pathreg'),
+        D_loss_args=dict(func_name=LOSSES + 'D_logistic_r1', gamma=config_gamma if gamma is None else gamma),
+        dataset_args=dict(tfrecord_dir=dataset),
+        sched_args=dict(minibatch_size_base=32, minibatch_gpu_base=4, G_lrate_base=0.002, D_lrate_base=0.002),
+        grid_args=dict(size='8k', layout='random'), metric_arg_list=list(metrics), tf_config=dict(device=device))
+
+
+def parse_assignment(text):
+    """One `--set`, `GROUP.KEY=VALUE`: (group, key, value); the value is a Python literal if it is one, else a text.
+
+    Raises: UserError for another form or an unknown group.
+    """
+    match = re.match(r'(\w+)\.(\w+)=(.*)$', text, re.DOTALL)
+    if not match or match.group(1) not in GROUPS:
+        raise UserError('--set expects GROUP.KEY=VALUE with a group of {}, got {!r}'.format(', '.join(GROUPS), text))
+    group, key, value = match.groups()
+    try:
+        value = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        pass
+    return group, key, value
+
+
+def apply_assignments(options, assignments):
+    """Puts the values of `--set` into the options, after comparing the keys with what the functions accept.
+
+    Args:
+        options: Result of `make_options`; changed.
+        assignments: List of (group, key, value).
+    Raises: UserError naming an unknown key.
+    """
+    for group, key, value in assignments:
+        known = known_keys(group, options)
+        if key not in known:
+            raise UserError('--set {}.{}: there is no such option; group {} has {}'.format(
+                group, key, group, ', '.join(sorted(known))))
+        if group == 'train':
+            options[key] = value
+        else:
+            options[group + '_args'][key] = value
+
+
+def known_keys(group, options):
+    """Names that `--set` can give a value in a group, from the signatures of the functions that take them."""
+    from dnnlib import tflib
+    from dnnlib.util import get_obj_by_name
+    from training import cats, dataset_base, networks_stylegan2, schedule, snapshot, training_loop
+    fed = {'cur_nimg', 'training_set', 'self', 'name', 'share', 'learning_rate', 'minibatch_multiplier', 'G', 'D',
+           'minibatch_size', 'reals', 'labels', 'num_channels', 'resolution', 'label_size', 'is_training',
+           'is_validation', 'is_template_graph', 'components', 'return_dlatents', 'dlatent_broadcast', 'func_name',
+           'args', 'kwargs', 'loss'}
+    if group in ('G', 'D'):
+        functions = [get_obj_by_name(options[group + '_args']['func_name'])]
+        if group == 'G':
+            functions += [networks_stylegan2.G_mapping, networks_stylegan2.G_synthesis_stylegan2]
+    elif group in ('G_opt', 'D_opt'):
+        functions = [tflib.Optimizer.__init__]
+        return (_parameters(functions) | {'beta1', 'beta2', 'epsilon'}) - fed
+    elif group in ('G_loss', 'D_loss'):
+        functions = [get_obj_by_name(options[group + '_args']['func_name'])]
+        return _parameters(functions) - fed | {'func_name'}
+    elif group == 'sched':
+        functions = [schedule.training_schedule]
+    elif group == 'grid':
+        functions = [snapshot.setup_snapshot_image_grid]
+    elif group == 'dataset':
+        functions = [dataset_base.Dataset.__init__, cats.CatsDataset.__init__]
+        return _parameters(functions) - fed - {'num_images', 'shape', 'label_names', 'full_label_size'} | {'resolution'}
+    else:
+        own = {'submit_config', 'data_dir', 'total_kimg', 'mirror_augment', 'seed', 'tf_config', 'metric_callback'}
+        return {name for name in _parameters([training_loop.training_loop]) - own if not name.endswith('_args')}
+    return _parameters(functions) - fed
+
+
+def _parameters(functions):
+    """Names of all parameters with a default value."""
+    return {name for function in functions for name, p in inspect.signature(function).parameters.items()
+            if p.default is not inspect.Parameter.empty}
+
+
+def train(submit_config, metric_arg_list, **options):
+    """Runs the training loop with the metrics named; what stopped it is left in `submit_config.stopped_by`."""
+    from metrics import metric_base, metric_defaults
+    from training.training_loop import training_loop
+    group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list])
+
+    def evaluate(network_pkl):
+        if network_pkl is not None:
+            group.run(network_pkl, run_dir=submit_config.run_dir, data_dir=options['data_dir'],
+                      tf_config=options['tf_config'])
+        group.update_autosummaries()
+
+    submit_config.stopped_by = training_loop(submit_config=submit_config, metric_callback=evaluate, **options)
+
+
+def choose_run(resume, result_dir, run_desc, options):
+    """Decides where to train, and enters `resume_pkl` into the options if the training starts from a network.
+
+    Args:
+        resume: 'auto', 'none', a run directory, or the path or URL of a network pickle.
+        result_dir: Folder of the run directories.
+        run_desc: Description of this run.
+        options: Result of `make_options`; `resume_pkl` is added.
+    Returns: Run directory to continue in, `None` = a new one.
+    Raises: UserError if a run directory holds no state, or a file is no network pickle.
+    """
+    from dnnlib.run_dir import list_runs
+    from training import pretrained, state
+    if resume == 'none':
+        return None
+    if os.path.isdir(resume):
+        if state.latest_state(resume) is None:
+            raise UserError('--resume: {!r} holds no saved state; give a run directory with a folder {!r}'.format(
+                resume, state.STATE_DIR))
+        return resume
+    if resume != 'auto':
+        pretrained.check_network_file(resume)
+        options['resume_pkl'] = resume
+    run_dirs = [path for _, path in list_runs(result_dir) if re.match('[0-9]+-' + re.escape(run_desc) + '$',
+                                                                      os.path.basename(path))]
+    return state.find_unfinished(run_dirs, options, OPTIONS_FILE)
+
+
+def make_parser():
+    """The command line."""
+    p = cli.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=cli.argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--dataset', required=True, metavar='NAME',
+                   help='folder of TFRecords, folder or zip of images, or the built-in data set: cats')
+    p.add_argument('--data-dir', metavar='DIR', help='folder that --dataset is in (default: the working directory)')
+    p.add_argument('--config', default='config-f', metavar='CONFIG',
+                   help='config-e, config-f or config-e-G{orig,skip,resnet}-D{orig,skip,resnet} (default: %(default)s)')
+    p.add_argument('--result-dir', default='results', metavar='DIR', help='folder of the runs (default: %(default)s)')
+    p.add_argument('--num-gpus', type=int, default=1, metavar='N', help='number of GPUs, 1 (default: %(default)s)')
+    p.add_argument('--total-kimg', type=int, default=25000, metavar='KIMG',
+                   help='length of the training in thousands of images (default: %(default)s)')
+    p.add_argument('--gamma', type=cli.finite_float, metavar='FLOAT', help='weight of R1 (default: by config)')
+    p.add_argument('--mirror-augment', type=cli.bool_arg, default=False, metavar='BOOL',
+                   help='flip half of the images left to right? (default: %(default)s)')
+    p.add_argument('--metrics', type=cli.comma_list, default=[], metavar='LIST',
+                   help='metrics of every network snapshot, joined by commas (default: none)')
+    p.add_argument('--resume', default='auto', metavar='WHAT',
+                   help='auto = continue the same unfinished run if there is one; none = start anew; a run directory; '
+                   'a network pickle to start from (default: %(default)s)')
+    p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')
+    p.add_argument('--snap', type=int, default=10, metavar='TICKS', help='ticks between snapshots (default: %(default)s)')
+    p.add_argument('--checkpoint-minutes', type=cli.finite_float, default=10, metavar='MIN',
+                   help='minutes between saved states (default: %(default)s)')
+    p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
+                   help='any further option, see below; may be given several times; groups: ' + ', '.join(GROUPS))
+    p.add_argument('--dry-run', action='store_true', help='print the options and stop')
+    cli.add_common(p)
+    return p
+
+
+def check_arguments(args):
+    """Refuses what can be refused without TensorFlow; raises UserError."""
+    if args.config in ('config-a', 'config-b', 'config-c', 'config-d'):
+        raise UserError('--config={}: it needs progressive growing, which is not in this version; use config-e or '
+                        'config-f'.format(args.config))
+    if args.config not in PRESETS:
+        raise UserError('--config={}: expected one of {}'.format(args.config, ', '.join(sorted(PRESETS))))
+    if args.num_gpus != 1:
+        raise UserError('--num-gpus={}: several GPUs are not in this version; use 1'.format(args.num_gpus))
+    for name, minimum in [('total_kimg', 0), ('snap', 1), ('checkpoint_minutes', 0), ('seed', 0), ('gamma', 0)]:
+        value = getattr(args, name)
+        if value is not None and value < minimum:
+            raise UserError('--{}={}: expected at least {}'.format(name.replace('_', '-'), value, minimum))
+    if args.seed >= 2 ** 32:
+        raise UserError('--seed={}: expected less than 4294967296'.format(args.seed))
+    if args.data_dir is not None and not os.path.isdir(args.data_dir):
+        raise UserError('--data-dir={}: there is no such folder'.format(args.data_dir))
+    path = os.path.join(args.data_dir or '', args.dataset)
+    if args.dataset != 'cats' and not os.path.exists(path):
+        raise UserError("--dataset={}: there is no {!r}; give a folder of TFRecords, a folder or zip of images, or "
+                        "'cats'".format(args.dataset, path))
+    if args.resume not in ('auto', 'none') and '://' not in args.resume and not os.path.exists(args.resume):
+        raise UserError('--resume={}: expected auto, none, a run directory or a network pickle'.format(args.resume))
+    cli.writable_dir(args.result_dir)
+
+
+def main(argv):
+    """Parses the command line and trains; returns the exit code."""
+    args = make_parser().parse_args(argv)
+    check_arguments(args)
+    assignments = [parse_assignment(text) for text in args.assignments]
+    options = make_options(
+        args.config, args.dataset, args.data_dir, args.total_kimg, args.gamma, args.mirror_augment, args.metrics,
+        args.seed, args.device, args.snap, args.checkpoint_minutes)
+    _check_metrics(args.metrics)
+    apply_assignments(options, assignments)
+    dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
+    run_desc = 'stylegan2-{}-{}gpu-{}'.format(dataset_name, args.num_gpus, args.config)
+    if args.dry_run:
+        print(json.dumps(options, indent=2))
+        return 0
+    resume_run_dir = choose_run(args.resume, args.result_dir, run_desc, options)
+    print('Training options:\n' + json.dumps(options, indent=2))
+    config = dnnlib.SubmitConfig(run_dir_root=args.result_dir, run_desc=run_desc, num_gpus=args.num_gpus,
+                                 options_file=OPTIONS_FILE)
+    config = dnnlib.submit_run(config, train, resume_run_dir=resume_run_dir, **options)
+    if config.stopped_by:
+        kept = [arg for i, arg in enumerate(argv) if not arg.startswith('--resume') and argv[i - 1:i] != ['--resume']]
+        command = ['python', sys.argv[0]] + kept + ['--resume=' + config.run_dir]
+        print('To continue: ' + ' '.join(shlex.quote(part) for part in command))
+    return 128 + config.stopped_by if config.stopped_by else 0
+
+
+def _check_metrics(names):
+    if names:
+        from metrics.metric_defaults import metric_defaults
+        for name in names:
+            if name not in metric_defaults:
+                raise UserError('--metrics={}: not in this version; there are {}'.format(
+                    name, ', '.join(sorted(metric_defaults))))
+
+
+if __name__ == '__main__':
+    cli.run_main(main)

@@ -1,0 +1,140 @@
+"""The command lines of run_generator.py as a user types them, with a small network in the published format."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+
+PROGRAM = str(pathlib.Path(__file__).parent.parent / 'run_generator.py')
+NETWORK = str(pathlib.Path(__file__).parent / 'data' / 'configf_r32.pkl')
+
+
+def _run(*args, **kwargs):
+    """Returns (exit code, standard output, standard error)."""
+    env = {name: value for name, value in os.environ.items() if name != 'TF_CPP_MIN_LOG_LEVEL'}  # as users have it
+    process = subprocess.run([sys.executable, PROGRAM] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             env=env, universal_newlines=True, **kwargs)
+    return process.returncode, process.stdout, process.stderr
+
+
+def _read(path):
+    return np.asarray(PIL.Image.open(str(path)))
+
+
+@pytest.fixture(scope='module')
+def generated(tmp_path_factory):
+    """Folder of pictures of the seeds 3, 5 and 6 and what the program printed."""
+    root = tmp_path_factory.mktemp('generated')
+    code, out, err = _run('generate-images', '--network=' + NETWORK, '--seeds=3,5-6', '--truncation-psi=0.7',
+                          '--result-dir=results', '--device=cpu', cwd=str(root))
+    assert code == 0, err
+    return root / 'results' / '00000-generate-images', out
+
+
+def test_generate_images_names_its_files_by_seed(generated):
+    folder, out = generated
+    pictures = ['grid.png', 'seed0003.png', 'seed0005.png', 'seed0006.png']
+    assert [path.name for path in sorted(folder.iterdir()) if path.suffix == '.png'] == pictures
+    assert os.path.join('results', '00000-generate-images') in out
+    assert 'Wrote 3 pictures' in (folder / 'log.txt').read_text()
+    grid = _read(folder / 'grid.png')
+    assert grid.shape == (64, 64, 3) and _read(folder / 'seed0003.png').shape == (32, 32, 3)
+    np.testing.assert_array_equal(grid[:32, 32:], _read(folder / 'seed0005.png'))
+    assert not grid[32:, 32:].any()
+
+
+def test_generate_images_draws_latents_and_noise_from_the_seed(generated, session):
+    from training import pretrained
+    _, _, Gs = pretrained.load_networks(NETWORK)
+    rnd = np.random.RandomState(5)
+    latents = rnd.randn(1, Gs.input_shape[1])
+    for i, size in enumerate([4, 8, 8, 16, 16, 32, 32]):
+        Gs.set_var('G_synthesis/noise%d' % i, rnd.randn(1, 1, size, size))
+    images = Gs.run(latents, None, truncation_psi=0.7, randomize_noise=False)
+    expected = np.clip(np.trunc(images[0].transpose(1, 2, 0) * 127.5 + 128), 0, 255)
+    found = _read(generated[0] / 'seed0005.png').astype(np.float32)
+    assert np.abs(found - expected).max() <= 1 and expected.std() > 5
+
+
+def test_same_seed_gives_the_same_file_alone(generated, tmp_path):
+    code, _, err = _run('generate-images', '--network=' + NETWORK, '--seeds=5', '--truncation-psi=0.7', '--device=cpu',
+                        '--result-dir=' + str(tmp_path))
+    assert code == 0, err
+    folder = tmp_path / '00000-generate-images'
+    assert not (folder / 'grid.png').exists()
+    np.testing.assert_array_equal(_read(folder / 'seed0005.png'), _read(generated[0] / 'seed0005.png'))
+
+
+def test_style_mixing_replaces_the_styles_of_the_columns(tmp_path, session):
+    code, _, err = _run('style-mixing-example', '--network=' + NETWORK, '--row-seeds=1,2', '--col-seeds=3-4,7',
+                        '--col-styles=0-2', '--device=cpu', '--result-dir=' + str(tmp_path))
+    assert code == 0, err
+    folder = tmp_path / '00000-style-mixing-example'
+    names = ['{0}-{0}.png'.format(seed) for seed in (1, 2, 3, 4, 7)]
+    names += ['{}-{}.png'.format(row, col) for row in (1, 2) for col in (3, 4, 7)]
+    assert sorted(path.name for path in folder.glob('*.png')) == sorted(names + ['grid.png'])
+    grid = _read(folder / 'grid.png')
+    assert grid.shape == (3 * 32, 4 * 32, 3) and not grid[:32, :32].any()
+    for name, row, column in [('3-3', 0, 1), ('7-7', 0, 3), ('2-2', 2, 0), ('1-4', 1, 2)]:
+        tile = grid[row * 32:row * 32 + 32, column * 32:column * 32 + 32]
+        np.testing.assert_array_equal(tile, _read(folder / (name + '.png')))
+
+    from training import pretrained
+    _, _, Gs = pretrained.load_networks(NETWORK)
+    latents = np.stack([np.random.RandomState(seed).randn(*Gs.input_shape[1:]) for seed in (2, 7)])
+    average = Gs.get_var('dlatent_avg')
+    row, column = average + (Gs.components.mapping.run(latents, None) - average) * 0.5
+    mixed = np.concatenate([column[:3], row[3:]])
+    image = Gs.components.synthesis.run(mixed[np.newaxis], randomize_noise=False)[0]
+    expected = np.clip(np.trunc(image.transpose(1, 2, 0) * 127.5 + 128), 0, 255)
+    assert np.abs(_read(folder / '2-7.png').astype(np.float32) - expected).max() <= 1
+
+
+@pytest.mark.parametrize('args, text', [
+    (['--seeds=0', '--truncation-psi=abc'], "'abc'"),
+    (['--seeds=0', '--truncation-psi=nan'], "'nan'"),
+    (['--seeds=many'], "'many'"),
+    (['--seeds=4-1'], '4-1'),
+    (['--seeds=4294967296'], '4294967296'),
+    ([], '--seeds'),
+    (['--seeds=0', '--device=tpu'], "'tpu'"),
+    (['--seeds=0', '--network=missing.pkl'], "'missing.pkl'"),
+    (['--seeds=0', '--network=text.pkl'], "'text.pkl'"),
+    (['--seeds=0', '--network=gdrive:networks/none.pkl'], 'none.pkl'),
+    (['--seeds=0', '--result-dir=text.pkl'], "'text.pkl'"),
+    (['--seeds=0', '--result-dir=text.pkl/x'], 'text.pkl/x')])
+def test_bad_input_answers_one_line_before_tensorflow_loads(args, text, tmp_path):
+    (tmp_path / 'text.pkl').write_text('this is not a pickle')
+    (tmp_path / 'tensorflow.py').write_text('raise SystemExit("TensorFlow was imported")')
+    if not any(arg.startswith('--network') for arg in args):
+        args = args + ['--network=' + NETWORK]
+    code, out, err = _run('generate-images', *args, cwd=str(tmp_path))
+    assert code == 2 and err.count('\n') == 1 and 'error: ' in err and text in err
+    assert out == '' and sorted(os.listdir(str(tmp_path))) == ['tensorflow.py', 'text.pkl']
+
+
+def test_missing_sub_command_exits_with_1(tmp_path):
+    code, out, err = _run(cwd=str(tmp_path))
+    assert code == 1 and out == '' and err.count('\n') == 1 and 'sub-command' in err
+
+
+@pytest.mark.parametrize('kind', ['truncated', 'other'])
+def test_bad_pickles_leave_nothing_behind(kind, tmp_path):
+    with open(NETWORK, 'rb') as f:
+        contents = f.read()
+    bad = contents[:len(contents) // 2] if kind == 'truncated' else b'\x80\x02K\x01.'
+    (tmp_path / 'bad.pkl').write_bytes(bad)
+    code, _, err = _run('generate-images', '--network=bad.pkl', '--seeds=0', '--device=cpu', cwd=str(tmp_path))
+    assert code == 2 and err.count('\n') == 1 and 'bad.pkl' in err
+    assert os.listdir(str(tmp_path)) == ['bad.pkl']
+
+
+def test_style_of_a_layer_that_is_not_there(tmp_path):
+    code, _, err = _run('style-mixing-example', '--network=' + NETWORK, '--row-seeds=1', '--col-seeds=2',
+                        '--col-styles=0-30', '--device=cpu', cwd=str(tmp_path))
+    assert code == 2 and err.count('\n') == 1 and 'layer 30' in err
+    assert os.listdir(str(tmp_path)) == []

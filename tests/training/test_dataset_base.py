@@ -1,0 +1,182 @@
+"""The endless stream of minibatches: order, seeking, look-ahead, levels of detail, labels."""
+
+import threading
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from dnnlib import UserError
+from training.dataset_base import Dataset
+
+
+class Numbered(Dataset):
+    """Image i is full of i; its label is (i, -i)."""
+
+    def __init__(self, num_images=10, **kwargs):
+        super().__init__('numbered', num_images, [1, 8, 8], label_names=['plus', 'minus'], full_label_size=2, **kwargs)
+        self.threads = []
+
+    def _read(self, index, lod):
+        self.threads.append(threading.current_thread())
+        return np.full([1, 8 >> lod, 8 >> lod], index, np.uint8)
+
+    def _labels_of(self, indices):
+        return np.stack([indices, -indices], axis=1).astype(np.float64)
+
+
+def _draw(dataset, count, minibatch_size=1):
+    numbers = []
+    while len(numbers) < count:
+        numbers.extend(dataset.get_minibatch_np(minibatch_size)[0][:, 0, 0, 0].tolist())
+    return numbers[:count]
+
+
+def test_each_epoch_has_every_image_once_in_another_order():
+    with Numbered() as dataset:
+        numbers = _draw(dataset, 40)
+    epochs = [numbers[i:i + 10] for i in range(0, 40, 10)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len(set(map(tuple, epochs))) == 4
+
+
+def test_order_depends_on_seed_and_not_on_minibatch_size():
+    streams = []
+    for seed, minibatch_size in ((0, 1), (0, 3), (0, 25), (1, 1)):
+        with Numbered(seed=seed) as dataset:
+            streams.append(_draw(dataset, 50, minibatch_size))
+    assert streams[0] == streams[1] == streams[2] != streams[3]
+
+
+def test_order_never_changes():
+    with Numbered() as dataset:
+        assert dataset.indices_at(0, 10).tolist() == np.random.RandomState([0, 0]).permutation(10).tolist()
+        assert dataset.indices_at(30, 10).tolist() == np.random.RandomState([0, 3]).permutation(10).tolist()
+
+
+@pytest.mark.parametrize('position', [0, 7, 10, 23, 10 ** 9 + 5])
+def test_seek_continues_the_same_stream(position):
+    with Numbered() as dataset:
+        _draw(dataset, 4)
+        dataset.seek(position)
+        assert dataset.position == position
+        assert _draw(dataset, 12, 4) == dataset.indices_at(position, 12).tolist()
+        assert dataset.position == position + 12
+
+
+def test_file_order():
+    with Numbered(shuffle_mb=0) as dataset:
+        assert _draw(dataset, 12, 5) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+
+
+def test_data_that_do_not_repeat_end():
+    with Numbered(shuffle_mb=0, repeat=False, max_images=7) as dataset:
+        sizes = [len(dataset.get_minibatch_np(3)[0]) for _ in range(3)]
+        assert sizes == [3, 3, 1]
+        with pytest.raises(EOFError, match='numbered'):
+            dataset.get_minibatch_np(3)
+
+
+def test_minibatch_may_exceed_the_data_set():
+    with Numbered(num_images=3) as dataset:
+        assert sorted(_draw(dataset, 9, 9)) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_next_minibatch_is_read_in_the_background():
+    with Numbered() as dataset:
+        dataset.get_minibatch_np(2)
+        dataset._ahead[1].result()
+        assert [thread is threading.main_thread() for thread in dataset.threads] == [True, True, False, False]
+        dataset.get_minibatch_np(2)
+        assert sum(thread is threading.main_thread() for thread in dataset.threads) == 2
+
+
+def test_errors_of_the_background_reach_the_caller():
+    class Broken(Numbered):
+        def _read(self, index, lod):
+            if index == 4:
+                raise UserError('image 4 is broken')
+            return super()._read(index, lod)
+
+    with Broken(shuffle_mb=0) as dataset:
+        dataset.get_minibatch_np(4)
+        with pytest.raises(UserError, match='image 4 is broken'):
+            dataset.get_minibatch_np(4)
+
+
+def test_level_and_size_change_between_minibatches():
+    with Numbered(shuffle_mb=0) as dataset:
+        assert dataset.get_minibatch_np(2, lod=1.9)[0].shape == (2, 1, 4, 4)
+        images, _ = dataset.get_minibatch_np(3, lod=0)
+        assert images.shape == (3, 1, 8, 8) and images[:, 0, 0, 0].tolist() == [2, 3, 4]
+
+
+@pytest.mark.parametrize('max_label_size, size, names', [(0, 0, None), (1, 1, ['plus']), ('full', 2, ['plus', 'minus']),
+                                                         (5, 2, ['plus', 'minus'])])
+def test_label_columns(max_label_size, size, names):
+    with Numbered(max_label_size=max_label_size) as dataset:
+        images, labels = dataset.get_minibatch_np(4)
+        assert (dataset.label_size, dataset.label_names, dataset.label_dtype) == (size, names, 'float32')
+        numbers = images[:, 0, 0, 0].astype(np.float32)
+        np.testing.assert_array_equal(labels, np.stack([numbers, -numbers], axis=1)[:, :size])
+        assert labels.dtype == np.float32
+
+
+def test_random_labels_are_those_of_images():
+    with Numbered(max_label_size='full', max_images=5) as dataset:
+        np.random.seed(0)
+        labels = dataset.get_random_labels_np(100)
+    assert set(labels[:, 0]) == {0, 1, 2, 3, 4} and not labels.sum(axis=1).any()
+
+
+def test_tensors_of_minibatches(session):
+    with Numbered(max_label_size='full', shuffle_mb=0) as dataset:
+        dataset.configure(3, lod=1)
+        fetches = dataset.get_minibatch_tf()
+        assert [tensor.shape.as_list() for tensor in fetches] == [[None, 1, None, None], [None, 2]]
+        images, labels = session.run(fetches)
+        assert images.shape == (3, 1, 4, 4) and labels[:, 0].tolist() == [0, 1, 2]
+        images, labels = session.run(fetches)
+        assert images[:, 0, 0, 0].tolist() == labels[:, 0].tolist() == [3, 4, 5]
+
+
+def test_tensors_of_random_labels(session):
+    with Numbered(max_label_size='full') as dataset, Numbered() as unlabelled:
+        size_in = tf.placeholder(tf.int32, [])
+        labels = dataset.get_random_labels_tf(size_in)
+        values = session.run(labels, {size_in: 200})
+        assert set(values[:, 0]) == set(range(10)) and labels.shape.as_list() == [None, 2]
+        assert dataset.get_random_labels_tf(7).shape.as_list() == [7, 2]
+        assert session.run(unlabelled.get_random_labels_tf(7)).shape == (7, 0)
+        assert not tf.global_variables() and not tf.local_variables()
+
+
+def test_random_labels_follow_the_seed_of_the_training_step(session):
+    from dnnlib.tflib import random
+    with Numbered(max_label_size='full') as dataset:
+        seed_in = tf.placeholder(tf.int32, [2])
+        with random.seeded(seed_in):
+            labels = dataset.get_random_labels_tf(20)
+        first, other, again = (session.run(labels, {seed_in: seed}).tolist() for seed in ([1, 2], [1, 3], [1, 2]))
+    assert first == again != other
+
+
+@pytest.mark.parametrize('kwargs, text', [
+    ({'max_images': 0}, 'max_images must be an int of at least 1, not 0'), ({'max_label_size': -1}, '-1'),
+    ({'max_label_size': 'all'}, "'all'"), ({'seed': 'x'}, "'x'"), ({'shuffle_mb': None}, 'None'),
+    ({'num_images': 0}, 'no images')])
+def test_bad_arguments(kwargs, text):
+    with pytest.raises(UserError, match=text):
+        Numbered(**kwargs)
+
+
+def test_bad_requests():
+    with Numbered() as dataset:
+        for lod in (-1, 2):
+            with pytest.raises(UserError, match='level of detail {}'.format(lod)):
+                dataset.read(0, lod)
+        with pytest.raises(UserError, match='minibatch_size'):
+            dataset.get_minibatch_np(0)
+        for index in (-1, 10):
+            with pytest.raises(IndexError):
+                dataset.read(index)
