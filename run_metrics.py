@@ -24,7 +24,8 @@ def run_metrics(network_pkl, metrics, dataset_args, data_dir, mirror_augment, nu
         num_gpus: Number of GPUs.
         device: `auto`, `cpu` or `gpu:N`.
     """
-    from metrics import metric_base  # here, so that bad options are answered before TensorFlow loads
+    cli.load_tensorflow()
+    from metrics import metric_base
     print('Evaluating {} of {} ...'.format(', '.join(metrics), network_pkl))
     group = metric_base.MetricGroup([metric_defaults[name] for name in metrics])
     group.run(network_pkl, data_dir=data_dir, dataset_args=dataset_args, mirror_augment=mirror_augment,

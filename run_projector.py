@@ -1,5 +1,6 @@
 """Projects pictures into the latent space of a generator: finds the latent code whose image is closest to each."""
 
+import argparse
 import csv
 import json
 import os
@@ -95,7 +96,7 @@ def project_images(submit_config, network_pkl, path, projection, device):
 
 
 def snapshot_steps(num_steps, num_snapshots):
-    """Numbers of the steps, counted from 1, after which an image is written: set of ints, evenly spaced up to the last."""
+    """Numbers of the steps, counted from 1, after which an image is written: set of ints, evenly spaced."""
     return {num_steps - i * num_steps // num_snapshots for i in range(num_snapshots)}
 
 
@@ -122,7 +123,7 @@ class _Session:
     """TensorFlow, the generator, the projector, and the files of one run."""
 
     def __init__(self, run_dir, network_pkl, projection, device):
-        import dnnlib.tflib as tflib  # here, so that bad options are answered before TensorFlow loads
+        tflib = cli.load_tensorflow()
         from projector.projector import Projector
         self.tflib = tflib
         self._run_dir = run_dir
@@ -189,6 +190,15 @@ def _to_target(pixels):
     return images.adjust_dynamic_range(pixels[np.newaxis], [0, 255], [-1, 1])
 
 
+def _at_least(minimum):
+    """Argument type: int not below `minimum`."""
+    def parse(text):
+        if not text.isdigit() or int(text) < minimum:
+            raise argparse.ArgumentTypeError('expected a whole number of at least {}, got {!r}'.format(minimum, text))
+        return int(text)
+    return parse
+
+
 def _add_generated(commands):
     p = commands.add_parser('project-generated-images', help='project generated images')
     _add_network(p)
@@ -205,7 +215,8 @@ def _add_real(commands):
     _add_network(p)
     p.add_argument('--dataset', metavar='NAME', required=True, help='data set; cats = held-out ones of the built-in')
     p.add_argument('--data-dir', metavar='DIR', help='folder that holds the data set')
-    p.add_argument('--num-images', type=cli.positive_int, metavar='N', default=3, help='number of images (default: %(default)s)')
+    p.add_argument('--num-images', type=_at_least(1), metavar='N', default=3,
+                   help='number of images (default: %(default)s)')
     _add_others(p)
     p.set_defaults(run=project_real_images)
 
@@ -224,11 +235,11 @@ def _add_network(p):
 
 
 def _add_others(p):
-    p.add_argument('--num-steps', type=cli.positive_int, metavar='N', default=NUM_STEPS,
+    p.add_argument('--num-steps', type=_at_least(1), metavar='N', default=NUM_STEPS,
                    help='optimization steps per image (default: %(default)s)')
-    p.add_argument('--num-snapshots', type=cli.non_negative_int, metavar='N', default=5,
+    p.add_argument('--num-snapshots', type=_at_least(0), metavar='N', default=5,
                    help='images written on the way (default: %(default)s)')
-    p.add_argument('--seed', type=cli.non_negative_int, metavar='N', default=0,
+    p.add_argument('--seed', type=_at_least(0), metavar='N', default=0,
                    help="seed of the projection's own random noise (default: %(default)s)")
     p.add_argument('--result-dir', metavar='DIR', default='results',
                    help='folder of the numbered run directories (default: %(default)s)')
@@ -248,7 +259,8 @@ def main(argv):
     if path is not None and not os.path.exists(path):
         raise UserError('{}: there is no such file or folder'.format(path))
     args['projection'] = {key: args.pop(key) for key in ('num_steps', 'num_snapshots', 'seed')}
-    config = dnnlib.SubmitConfig(run_dir_root=cli.writable_dir(args.pop('result_dir')), run_desc=name, options_file=None)
+    config = dnnlib.SubmitConfig(
+        run_dir_root=cli.writable_dir(args.pop('result_dir')), run_desc=name, options_file=None)
     dnnlib.submit_run(config, run, **args)
 
 

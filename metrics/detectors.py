@@ -11,12 +11,6 @@ LPIPS_SCALE = (0.458, 0.448, 0.450)
 MIN_LPIPS_SIZE = 16  # four poolings leave one pixel
 
 
-def _constant_variable(value, name):
-    # local: training checkpoints, which hold all global variables, don't need it
-    return tfutil.create_var_with_large_initial_value(value, trainable=False, use_resource=True, name=name.replace('/', '_'),
-                                                      collections=[tf.GraphKeys.LOCAL_VARIABLES])
-
-
 class LpipsVgg16:
     """LPIPS 0.1, the perceptual distance on VGG16 features (Zhang et al. 2018, equation 1).
 
@@ -28,12 +22,17 @@ class LpipsVgg16:
     """
 
     def __init__(self, weights):
+        # The gradient of a convolution is one with the kernel flipped and its channels swapped. TensorFlow 1.14's own
+        # is slow on a CPU, and flipping 60 MB of kernels in every step as well.
+        flipped = {name + '_flipped': value[::-1, ::-1].transpose(0, 1, 3, 2) for name, value in weights.items()
+                   if value.shape[:2] == (3, 3)}
+        values = sorted(dict(weights, **flipped).items())
         with tfutil.absolute_name_scope(tf.get_default_graph().unique_name('LPIPS')):
-            self._vars = {name: _constant_variable(value, name) for name, value in sorted(weights.items())}
-            # The gradient of a convolution is one with the kernel flipped and its channels swapped. TensorFlow 1.14's own
-            # is slow on a CPU, and flipping 60 MB of kernels in every step as well.
-            self._flipped = {name.split('/')[0]: _constant_variable(value[::-1, ::-1].transpose(0, 1, 3, 2), name + '_T')
-                             for name, value in sorted(weights.items()) if value.shape[:2] == (3, 3)}
+            # Local variables: training checkpoints, which hold all global ones, need no copy of the weights.
+            self._vars = {name: tf.Variable(tf.zeros(value.shape), trainable=False, use_resource=True,
+                                            collections=[tf.GraphKeys.LOCAL_VARIABLES], name=name.replace('/', '_'))
+                          for name, value in values}
+        tfutil.set_vars({self._vars[name]: value for name, value in values})  # all at once: a session call each is slow
 
     def features(self, images):
         """Features of unit length at every pixel after the last ReLU of each block of VGG16.
@@ -75,7 +74,8 @@ class LpipsVgg16:
         return total
 
     def _convolve(self, x, name):
-        x = _conv_3x3_fixed(x, tf.identity(self._vars[name + '/kernel']), tf.identity(self._flipped[name]))
+        kernel, flipped = (tf.identity(self._vars[name + suffix]) for suffix in ('/kernel', '/kernel_flipped'))
+        x = _conv_3x3_fixed(x, kernel, flipped)
         return tf.nn.relu(tf.nn.bias_add(x, self._vars[name + '/bias'], data_format=layout.data_format()))
 
 

@@ -69,7 +69,7 @@ class Projector:
             weights of the distance are not to be had.
         """
         if minibatch_size != 1:
-            raise UserError('The projector works on one picture at a time, got minibatch_size {}'.format(minibatch_size))
+            raise UserError('The projector takes one picture at a time, got minibatch_size {}'.format(minibatch_size))
         arrays = weights.lpips_vgg16()
         self._Gs = Gs.clone() if self.clone_net else Gs
         self._dlatent_avg, self._dlatent_std = measure_dlatents(self._Gs.components.mapping, self.dlatent_avg_samples)

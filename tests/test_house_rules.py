@@ -214,7 +214,8 @@ def test_public_functions_have_docstrings():
 NEW_NODES = {'NamedExpr': ':= (3.8)', 'Match': 'match (3.10)', 'TryStar': 'except* (3.11)', 'TypeAlias': 'type (3.12)'}
 NEW_MODULES = {'dataclasses', 'contextvars', 'importlib.resources', 'importlib.metadata', 'zoneinfo', 'tomllib',
                'graphlib', '__future__.annotations', 'contextlib.nullcontext', 'functools.cached_property',
-               'functools.cache', 'math.prod', 'typing.Literal', 'typing.Protocol', 'typing.Final', 'typing.TypedDict', 'shlex.join'}
+               'functools.cache', 'math.prod', 'typing.Literal', 'typing.Protocol', 'typing.Final',
+               'typing.TypedDict', 'shlex.join'}
 GONE_MODULES = {'distutils', 'imp', 'asynchat', 'asyncore', 'pkg_resources', 'cgi', 'crypt', 'imghdr', 'pipes'}
 NEW_KEYWORDS = {'capture_output': 'run', 'text': 'run|Popen|check_output', 'dirs_exist_ok': 'copytree',
                 'missing_ok': 'unlink', 'required': 'add_subparsers', 'strict': 'zip',
@@ -258,8 +259,8 @@ def test_oldest_python():
 
 
 GONE_FROM_TENSORFLOW = r'tf\.(contrib|layers|keras|estimator|compat\.v1)(\.|$)'
-GONE_FROM_NUMPY = (r'np\.(float|int|bool|object|str|complex|long|unicode|float_|complex_|NaN|NAN|Inf|Infinity|infty|PINF|'
-                   r'NINF|product|cumproduct|sometrue|alltrue|asscalar|cast|find_common_type|in1d|trapz|row_stack|'
+GONE_FROM_NUMPY = (r'np\.(float|int|bool|object|str|complex|long|unicode|float_|complex_|NaN|NAN|Inf|Infinity|infty|'
+                   r'PINF|NINF|product|cumproduct|sometrue|alltrue|asscalar|cast|find_common_type|in1d|trapz|row_stack|'
                    r'fromstring|msort)$')
 
 

@@ -242,5 +242,5 @@ def _known(dataset_class, kwargs):
     names = set(inspect.signature(dataset_class).parameters) | set(inspect.signature(Dataset).parameters)
     unknown = sorted(set(kwargs) - names)
     if unknown:
-        raise UserError('{} is no option of a {}; leave it out'.format(', '.join(unknown), dataset_class.__name__))
+        raise UserError('options unknown to {}: {}; leave them out'.format(dataset_class.__name__, ', '.join(unknown)))
     return kwargs

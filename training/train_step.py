@@ -162,7 +162,9 @@ def _network_stages(name, network, loss_inputs, feeds, options, fetch):
     for suffix, prefix, target, every in targets:
         optimizer = tflib.Optimizer(name=prefix + name, share=main_optimizer, **opt_args)
         optimizer.register_gradients(target, network.trainables)
-        stages.append(Stage(name + suffix, (name,), optimizer.apply_updates(), every, options.rounds, fetch))
+        # Gradients alone don't need every forward value that is reported, so the loss is evaluated, too.
+        op = tf.group(optimizer.apply_updates(), target.op)
+        stages.append(Stage(name + suffix, (name,), op, every, options.rounds, fetch))
         main_optimizer = main_optimizer or optimizer
     return stages
 

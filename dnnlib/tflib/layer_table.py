@@ -66,8 +66,8 @@ def format_layers(network, title=None, hide_layers_with_no_params=False):
         params = sum(var.shape.num_elements() for var in trainables)
         total += params
         if params or not hide_layers_with_no_params:
-            weights = sorted((var for var in trainables if var.name.endswith('/weight:0')), key=lambda var: len(var.name))
-            weights = weights or (trainables if len(trainables) == 1 else [])
+            weights = [var for var in trainables if var.name.endswith('/weight:0')]
+            weights = sorted(weights, key=lambda var: len(var.name)) or (trainables if len(trainables) == 1 else [])
             rows.append([name, str(params or '-'), _format_shape(_nchw(output.shape.as_list())),
                          _format_shape(weights[0].shape.as_list()) if weights else '-'])
     rows += [['---'] * 4, ['Total', str(total), '', '']]

@@ -29,7 +29,8 @@ class Network:
         static_kwargs, components: EasyDict of options; EasyDict of sub-networks.
         num_inputs, num_outputs: int.
         input_names, output_names: Names of the inputs and outputs.
-        input_shapes, output_shapes: Shapes as lists, `None` for the minibatch; `input_shape`, `output_shape`: the first.
+        input_shapes, output_shapes: Shapes as lists, `None` for the minibatch.
+        input_shape, output_shape: The first of them.
         input_templates, output_templates: The tensors of the template graph.
         own_vars: Variables by local name, in order of creation, without those of sub-networks.
         vars: `own_vars`, then those of each sub-network as `<name of the sub-network>/<local name>`.
@@ -80,8 +81,8 @@ class Network:
     def _setup(self, name, func, static_kwargs, components, module_src):
         """Sets all attributes and builds the template graph; the variables are left without values."""
         tfutil.assert_tf_initialized()
-        if not re.match('[A-Za-z0-9.][A-Za-z0-9_.-]*$', name):
-            raise dnnlib.UserError('network name %r: expected letters, digits, _, . and -, no _ or - at the front' % name)
+        if not re.match(r'[A-Za-z0-9.][A-Za-z0-9_.-]*\Z', name):
+            raise dnnlib.UserError('network name %r: expected letters, digits, _, . and -, no _ or - in front' % name)
         self.name = name
         self.static_kwargs = dnnlib.EasyDict(static_kwargs)
         self.components = dnnlib.EasyDict(components)
@@ -126,7 +127,8 @@ class Network:
         if unknown:
             raise dnnlib.UserError('network %s: %s has no option %s; known are %s' % (
                 self.name, self._build_func_name, ', '.join(unknown), ', '.join(self._option_names)))
-        outputs = self._build_func(*inputs, **dict(kwargs, is_template_graph=is_template_graph, components=self.components))
+        kwargs = dict(kwargs, is_template_graph=is_template_graph, components=self.components)
+        outputs = self._build_func(*inputs, **kwargs)
         outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
         if not outputs or not all(isinstance(x, tf.Tensor) for x in outputs):
             raise ValueError('%s must return a tensor or a tuple of tensors, not %r' % (self._build_func_name, outputs))
@@ -186,8 +188,8 @@ class Network:
         }
 
     def __setstate__(self, state):
-        raise dnnlib.UserError('a Network cannot be unpickled on its own: read the file by dnnlib.tflib.network_pickle.load, '
-                               'copy a network by its clone()')
+        raise dnnlib.UserError('a Network cannot be unpickled on its own: read the file by '
+                               'dnnlib.tflib.network_pickle.load, copy a network by its clone()')
 
     def clone(self, name=None, **new_static_kwargs):
         """Copy of this network with its own variables and sub-networks, of the same values.

@@ -1,7 +1,7 @@
 """Network pickles in the published format, read without executing anything that they contain.
 
-Reading goes through a small set of stand-ins: arrays, dictionaries and the state of networks. Any other object that a file
-asks for is refused. The build functions are ours, looked up by the names in the file; source text in the file stays text.
+Reading goes through a small set of stand-ins: arrays, dictionaries and the state of networks. Any other object that a
+file asks for is refused. The build functions are ours, looked up by the names in the file; source text stays text.
 """
 
 import importlib
@@ -24,11 +24,12 @@ def load(file_or_path, build_modules):
     Args:
         file_or_path: Path, or a binary file object.
         build_modules: Names of the modules whose functions the file may name, such as
-            `['training.networks_stylegan2']`; the first one that has the function is taken. Sub-networks use the module of
-            the network that they belong to.
+            `['training.networks_stylegan2']`; the first one that has the function is taken. Sub-networks use the module
+            of the network that they belong to.
     Returns: What was saved: usually the tuple (G, D, Gs), each a Network.
-    Raises: UserError if the contents are not a network pickle, are damaged, hold objects of other kinds, or name functions,
-        options or variables that we don't have; OSError if the file can't be read; RuntimeError before `init_tf`.
+    Raises: UserError if the contents are not a network pickle, are damaged, hold objects of other kinds, or name
+        functions, options or variables that we don't have; OSError if the file can't be read; RuntimeError before
+        `init_tf`.
     """
     if isinstance(file_or_path, (str, os.PathLike)):
         with open(file_or_path, 'rb') as f:
@@ -36,13 +37,13 @@ def load(file_or_path, build_modules):
     title = os.path.basename(str(getattr(file_or_path, 'name', 'the file')))
     try:
         return _Builder().convert(read_inert(file_or_path), [importlib.import_module(name) for name in build_modules])
-    except dnnlib.UserError as error:
+    except (dnnlib.UserError, RecursionError) as error:  # a list that holds itself is no network either
         raise dnnlib.UserError('%s: %s' % (title, error)) from error
 
 
 def save(obj, path):
-    """Writes networks, alone or in tuples, lists and dictionaries, as a pickle (protocol 4) that every Python 3.4 and NumPy
-    can read; an existing file is replaced when all is written.
+    """Writes networks, alone or in tuples, lists and dictionaries, as a pickle that every NumPy can read (protocol 4);
+    an existing file is replaced when all is written.
 
     Args:
         obj: Network, or containers of Networks, arrays, numbers and strings.
@@ -66,8 +67,8 @@ def read_inert(file_obj):
     except (dnnlib.UserError, OSError):
         raise
     except Exception as error:  # a damaged pickle can raise anything
-        raise dnnlib.UserError('not a network pickle, or damaged or cut off (%s: %s); expected is a .pkl file as training '
-                               'writes it' % (type(error).__name__, error)) from error
+        raise dnnlib.UserError('not a network pickle, or damaged or cut off (%s: %s); expected is a .pkl file as '
+                               'training writes it' % (type(error).__name__, error)) from error
 
 
 class NetworkState:

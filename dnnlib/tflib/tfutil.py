@@ -75,9 +75,9 @@ def absolute_name_scope(scope):
     return tf.name_scope(scope + '/')
 
 
-def absolute_variable_scope(scope, **kwargs):
-    """Variable scope `scope`, whatever scopes surround it, without a name scope; `kwargs` as in `tf.VariableScope`."""
-    return tf.variable_scope(tf.VariableScope(name=scope, **kwargs), auxiliary_name_scope=False)
+def absolute_variable_scope(scope, reuse=False, **kwargs):
+    """Variable scope `scope`, whatever scopes surround it, without a name scope; options as in `tf.VariableScope`."""
+    return tf.variable_scope(tf.VariableScope(reuse, name=scope, **kwargs), auxiliary_name_scope=False)
 
 
 def init_tf(config_dict=None, verbose=False):

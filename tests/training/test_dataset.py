@@ -352,7 +352,7 @@ def test_missing_data_set(tmp_path, name, text):
 
 def test_options_of_another_kind_of_data_set_are_refused(tmp_path):
     path = _folder(tmp_path / 'x', _pngs(_images(1)))
-    with pytest.raises(UserError, match='held_out is no option of a ImageDataset'):
+    with pytest.raises(UserError, match='unknown to ImageDataset: held_out'):
         load_dataset(tfrecord_dir=path, held_out=True)
-    with pytest.raises(UserError, match='colour, label_file is no option of a CatsDataset'):
+    with pytest.raises(UserError, match='unknown to CatsDataset: colour, label_file'):
         load_dataset(tfrecord_dir='cats', label_file='x', colour=3)

@@ -9,6 +9,8 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib.ops.conv_2d import conv2d, conv2d_transpose
 
+_PADS_INSIDE = not tf.__version__.startswith('1.')  # depthwise convolutions there take any padding without a copy
+
 
 def upfirdn_2d(x, k, upx=1, upy=1, downx=1, downy=1, padx0=0, padx1=0, pady0=0, pady1=0, impl='ref'):
     """Up-samples, filters and down-samples images, each channel by itself.
@@ -58,18 +60,19 @@ def _upfirdn_2d_ref(x, k, axes, outs):
         x = tf.reshape(x, [-1, in_h, 1, in_w, 1, minor])
         x = tf.pad(x, [[0, 0], [0, 0], [0, upy - 1], [0, 0], [0, upx - 1], [0, 0]])
         x = tf.reshape(x, [-1, in_h * upy, in_w * upx, minor])
-    if max(pady + padx) > 0:
-        x = tf.pad(x, [[0, 0]] + [[max(p, 0) for p in pad] for pad in (pady, padx)] + [[0, 0]])
+    down = downy if downy == downx else 1  # depthwise convolutions know equal strides only
     if min(pady + padx) < 0:
         height, width = x.shape.as_list()[1:3]
         x = x[:, max(-pady[0], 0):height - max(-pady[1], 0), max(-padx[0], 0):width - max(-padx[1], 0), :]
-    down = downy if downy == downx else 1  # depthwise convolutions know equal strides only
+    padding = [[0, 0]] + [[max(p, 0) for p in pad] for pad in (pady, padx)] + [[0, 0]]
     if k.shape == (1, 1) and k[0, 0] == 1:
-        y = x[:, ::down, ::down, :]
+        y = tf.pad(x, padding)[:, ::down, ::down, :]
     else:
+        if not _PADS_INSIDE:
+            x, padding = tf.pad(x, padding), 'VALID'
         taps = np.tile(k[::-1, ::-1, np.newaxis, np.newaxis], [1, 1, minor, 1])
         taps = tf.constant(taps, dtype=x.dtype.base_dtype)
-        y = tf.nn.depthwise_conv2d(x, taps, strides=[1, down, down, 1], padding='VALID')
+        y = tf.nn.depthwise_conv2d(x, taps, strides=[1, down, down, 1], padding=padding)
     if downy != downx:
         y = y[:, ::downy, ::downx, :]
     return tf.reshape(y, [-1] + outs + [minor])

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""`make demo`: the whole way on the built-in cats, from an empty machine to pictures, in at most 20 minutes on two cores.
+
+Sets up (environment, LPIPS weights, data), trains a small network, generates pictures and mixes styles with it and with the
+shipped network, projects a cat that no network has seen, and lists the pictures. Every step is one of the public command
+lines, printed as it runs. Runs with any Python 3.6 or newer and its standard library; results are in results/demo/.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+import environments
+
+RESULTS = os.path.join('results', 'demo')
+SHIPPED = os.path.join('networks', 'cats64.pkl')
+HELD_OUT = os.path.join(RESULTS, 'held-out-cats')
+CAT = os.path.join(HELD_OUT, 'images', 'img00000002.png')
+KIMG = 32
+# 32x32 pixels and few feature maps, through the options that anybody can give; the architecture is the full one.
+SMALL = dict([
+    ('dataset.resolution', 32), ('G.fmap_base', 512), ('G.fmap_max', 128), ('D.fmap_base', 512), ('D.fmap_max', 128),
+    ('G.latent_size', 128), ('G.dlatent_size', 128), ('G.mapping_fmaps', 128), ('G.mapping_layers', 4),
+    ('sched.minibatch_gpu_base', 32), ('sched.tick_kimg_base', 2), ('sched.tick_kimg_dict', {}),
+    ('sched.G_lrate_base', 0.003), ('sched.D_lrate_base', 0.003), ('train.G_smoothing_kimg', 1), ('grid.size', '16x8')])
+
+# seconds: expected on two cores; command: arguments of python; makes: a file that makes the step needless, or None
+Step = namedtuple('Step', 'title seconds command makes')
+
+
+def latest(name):
+    """Newest numbered run directory below results/demo/NAME."""
+    folder = os.path.join(RESULTS, name)
+    runs = [run for run in os.listdir(folder) if run[:1].isdigit()]
+    return os.path.join(folder, max(runs, key=lambda run: int(run.split('-')[0])))
+
+
+def trained():
+    """The network of the newest finished demo training."""
+    return os.path.join(latest('train'), 'network-final.pkl')
+
+
+def steps():
+    """The steps in order; a command may be a function, called when its turn comes, of what earlier steps have made."""
+    train = ['run_training.py', '--dataset=cats', '--config=config-f', '--total-kimg=%d' % KIMG, '--gamma=0.5',
+             '--snap=4', '--result-dir=' + os.path.join(RESULTS, 'train')]
+    for key, value in sorted(SMALL.items()):
+        train += ['--set', '%s=%s' % (key, value)]
+
+    def generate(name, network):
+        return ['run_generator.py', 'generate-images', '--network=' + network, '--seeds=0-63', '--truncation-psi=0.7',
+                '--result-dir=' + os.path.join(RESULTS, name)]
+
+    def mix(name, network):
+        return ['run_generator.py', 'style-mixing-example', '--network=' + network, '--row-seeds=0-3',
+                '--col-seeds=4-8', '--col-styles=0-3', '--truncation-psi=0.7',
+                '--result-dir=' + os.path.join(RESULTS, name)]
+
+    def step(title, seconds, command, makes=None):
+        return Step(title, seconds, command, makes)
+
+    return [
+        step('fetch the LPIPS weights', 40, ['-m', 'metrics.weights']),
+        step('draw cats that are never trained on', 8,
+             ['dataset_tool.py', 'create_cats', HELD_OUT, '--resolution=64', '--max_images=16', '--held_out'],
+             makes=os.path.join(HELD_OUT, 'held-out-cats-r06.tfrecords')),
+        step('write them as pictures', 8, ['dataset_tool.py', 'extract', HELD_OUT, os.path.join(HELD_OUT, 'images')],
+             makes=CAT),
+        step('train a small network from nothing', 420, train),
+        step('generate with it', 15, lambda: generate('generate-small', trained())),
+        step('mix styles with it', 15, lambda: mix('mix-small', trained())),
+        step('generate with the shipped network', 15, generate('generate-shipped', SHIPPED)),
+        step('mix styles with the shipped network', 15, mix('mix-shipped', SHIPPED)),
+        step('project a cat that no network has seen', 150,
+             ['run_projector.py', 'project-images', CAT, '--network=' + SHIPPED,
+              '--result-dir=' + os.path.join(RESULTS, 'project')])]
+
+
+def duration(seconds):
+    """Text such as `3m 05s`."""
+    return '%dm %02ds' % divmod(int(seconds + 0.5), 60)
+
+
+def progress_line(done, total, elapsed, slowness, title):
+    """One line: a bar, the share of the expected time, time so far, time left, what comes next.
+
+    Args:
+        done: Expected seconds of the finished steps.
+        total: Expected seconds of all steps.
+        elapsed: Seconds since the start.
+        slowness: How much longer than expected steps take on this machine, 1 = as expected.
+        title: Of the next step.
+    """
+    bar = '#' * int(24 * done / total)
+    return '\n[%-24s] %3d %%  %s so far, about %s left  >>> %s' % (
+        bar, 100 * done / total, duration(elapsed), duration((total - done) * slowness), title)
+
+
+def run(python, arguments):
+    """Runs one command line to its end, Ctrl-C or not, so that a training can save itself; returns its exit code."""
+    print('    python ' + ' '.join(shlex.quote(argument) for argument in arguments), flush=True)
+    process = subprocess.Popen([python] + arguments, cwd=environments.ROOT, env=environments.run_environment())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the command got it as well
+            continue
+
+
+def pictures():
+    """(what it shows, path) of the pictures worth looking at."""
+    train, project = latest('train'), latest('project')
+    fakes = sorted(name for name in os.listdir(train) if name.startswith('fakes') and name != 'fakes_init.png')
+    fits = sorted(name for name in os.listdir(project) if name.endswith('.png'))
+    found = [('real cats', os.path.join(train, 'reals.png')),
+             ('the small network after %d thousand cats' % KIMG, os.path.join(train, fakes[-1]))]
+    for name in ('generate-small', 'mix-small', 'generate-shipped', 'mix-shipped'):
+        found.append((name.replace('-', ', network: '), os.path.join(latest(name), 'grid.png')))
+    found += [('projection of a held-out cat', os.path.join(project, name)) for name in fits]
+    return found
+
+
+def main():
+    """Runs all steps; returns the exit code of the first that fails, else 0."""
+    os.chdir(environments.ROOT)
+    started = time.time()
+    setup_seconds = 60
+    todo = [step for step in steps() if step.makes is None or not os.path.exists(step.makes)]
+    total = setup_seconds + sum(step.seconds for step in todo)
+    print(progress_line(0, total, 0, 1, 'set up the environment'), flush=True)
+    try:
+        python = environments.best(say=lambda line: print('    ' + line, flush=True)).python
+    except environments.SetupError as e:
+        print('make demo: %s' % e, file=sys.stderr)
+        return 1
+    done, slowness = setup_seconds, 1.0
+    for step in todo:
+        print(progress_line(done, total, time.time() - started, slowness, step.title), flush=True)
+        step_started = time.time()
+        code = run(python, step.command() if callable(step.command) else step.command)
+        if code != 0:
+            print('make demo: "%s" ended with exit code %d, see above; run `make demo` again to go on from there' % (
+                step.title, code), file=sys.stderr)
+            return code if code > 0 else 1
+        done += step.seconds
+        if step.seconds >= 60:
+            slowness = (time.time() - step_started) / step.seconds
+    print('\n[%s] 100 %%  done in %s. Look at:' % ('#' * 24, duration(time.time() - started)))
+    for title, path in pictures():
+        print('  %-44s %s' % (title, path))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Session, scopes, variables and image conversion."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+import dnnlib
+import dnnlib.tflib as tflib
+from dnnlib.tflib import layout
+
+
+@pytest.fixture
+def graph():
+    with tf.Graph().as_default() as graph:
+        yield graph
+        if tf.get_default_session() is not None:
+            tflib.close_tf()
+
+
+def test_published_seeds(graph):
+    tflib.init_tf({'rnd.np_random_seed': 1000, 'device': 'cpu'})
+    assert graph.seed == 659662259
+
+
+def test_seed_none_leaves_generators_alone(graph):
+    np.random.seed(5)
+    expected = np.random.RandomState(5).rand()
+    tflib.init_tf({'rnd.tf_random_seed': None, 'device': 'cpu'})
+    assert graph.seed is None
+    assert np.random.rand() == expected
+
+
+def test_init_tf_keeps_an_existing_session(session):
+    tflib.init_tf({'rnd.np_random_seed': 3})
+    assert tf.get_default_session() is session
+
+
+def test_needs_init_tf(graph):
+    with pytest.raises(RuntimeError, match='init_tf'):
+        tflib.run(tf.zeros([]))
+
+
+def test_environment(graph, monkeypatch):
+    monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', '3')
+    monkeypatch.delenv('TFLIB_TEST', raising=False)
+    tflib.init_tf({'env.TFLIB_TEST': '7', 'device': 'cpu'})
+    assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '3'  # a default does not override
+    assert os.environ['TFLIB_TEST'] == '7'
+
+
+def test_config_proto_paths(graph):
+    tflib.init_tf({'device': 'cpu', 'intra_op_parallelism_threads': 1, 'gpu_options.allow_growth': False})
+    config = tf.get_default_session()._config
+    assert config.intra_op_parallelism_threads == 1 and not config.gpu_options.allow_growth
+    assert config.allow_soft_placement and config.graph_options.place_pruned_graph
+
+
+def test_device_is_chosen_and_described(graph, capsys):
+    tflib.init_tf({'device': 'cpu'}, verbose=True)
+    description = capsys.readouterr().out
+    assert description.startswith('Device: CPU, ') and description.endswith(', NHWC\n')
+    assert layout.data_format() == 'NHWC'
+    assert not any(d.device_type == 'GPU' for d in tf.get_default_session().list_devices())
+
+
+@pytest.mark.parametrize('device', ['tpu', 'gpu', 'gpu:-1', 'gpu:99'])
+def test_bad_devices_are_refused(graph, device):
+    with pytest.raises(dnnlib.UserError, match=device):
+        tflib.init_tf({'device': device})
+
+
+def test_device_names_of_a_machine_without_gpu_work(session):
+    with tf.device('/gpu:0'):
+        assert session.run(tf.constant(2) * 3) == 6
+
+
+def test_small_math(session):
+    assert tflib.run(tflib.log2(tf.constant(8.0))) == pytest.approx(3)
+    assert tflib.run(tflib.exp2(tf.constant(-1.5))) == pytest.approx(2 ** -1.5)
+    assert tflib.run(tflib.lerp(2.0, 4.0, tf.constant(1.5))) == 5
+    assert tflib.run(tflib.lerp_clip(2.0, 4.0, tf.constant([-1.0, 0.25, 7.0]))).tolist() == [2, 2.5, 4]
+    assert tflib.run(tflib.flatten(tf.constant([[1, 2], [3, 4]]))).tolist() == [1, 2, 3, 4]
+    assert tflib.shape_to_list(tf.placeholder(tf.float32, [None, 3]).shape) == [None, 3]
+    assert tflib.is_tf_expression(tf.zeros([])) and not tflib.is_tf_expression(np.zeros([]))
+
+
+def test_absolute_scopes(session):
+    with tf.variable_scope('outer'):
+        with tflib.absolute_variable_scope('inner'), tflib.absolute_name_scope('names'):
+            var = tf.get_variable('v', shape=[])
+            assert var.name == 'inner/v:0' and tf.zeros([], name='z').name == 'names/z:0'
+
+
+def test_set_vars_adds_its_ops_once(session):
+    var = tf.get_variable('scope/v', shape=[2], dtype=tf.float32)
+    tflib.set_vars({var: [1, 2]})
+    num_ops = len(session.graph.get_operations())
+    tflib.set_vars({var: np.array([3, 4])})
+    assert session.run(var).tolist() == [3, 4]
+    assert len(session.graph.get_operations()) == num_ops
+
+
+def test_set_vars_inside_other_scopes(session):
+    var = tf.get_variable('v', shape=[])
+    with tf.name_scope('elsewhere'), tf.control_dependencies([tf.placeholder(tf.float32, [])]):
+        tflib.set_vars({var: 5})
+    assert session.run(var) == 5
+
+
+def test_init_uninitialized_vars_keeps_values(session):
+    old = tf.get_variable('old', initializer=1.0)
+    new = tf.get_variable('new', initializer=2.0)
+    tflib.set_vars({old: 7})
+    tflib.init_uninitialized_vars()
+    assert session.run([old, new]) == [7, 2]
+    tflib.init_uninitialized_vars([])
+
+
+def test_large_initial_value(session):
+    value = np.arange(6, dtype=np.int32).reshape(2, 3)
+    var = tflib.create_var_with_large_initial_value(value, trainable=False)
+    assert session.run(var).tolist() == value.tolist()
+    assert var not in tf.trainable_variables()
+
+
+def test_images_to_uint8_is_the_published_formula(session):
+    x = np.random.RandomState(0).uniform(-1.2, 1.2, [2, 3, 4, 4]).astype(np.float32)
+    x[0, 0, 0] = [-1, 0, 1 / 255, 1]
+    expected = np.clip(np.trunc(127.5 * x + 128), 0, 255)
+    np.testing.assert_array_equal(session.run(tflib.convert_images_to_uint8(tf.constant(x))), expected)
+    nhwc = session.run(tflib.convert_images_to_uint8(tf.constant(x), nchw_to_nhwc=True))
+    assert nhwc.dtype == np.uint8
+    np.testing.assert_array_equal(nhwc, expected.transpose(0, 2, 3, 1))
+    small = session.run(tflib.convert_images_to_uint8(tf.constant(x), drange=[0, 1], shrink=2))
+    means = x.reshape(2, 3, 2, 2, 2, 2).mean(axis=(3, 5))
+    np.testing.assert_array_equal(small, np.clip(np.trunc(255 * means + 0.5), 0, 255))
+
+
+def test_images_from_uint8(session):
+    x = np.array([0, 51, 255], dtype=np.uint8).reshape(1, 1, 1, 3)
+    y = session.run(tflib.convert_images_from_uint8(tf.constant(x), nhwc_to_nchw=True))
+    assert y.shape == (1, 3, 1, 1) and y.dtype == np.float32
+    np.testing.assert_allclose(y.ravel(), [-1, -0.6, 1], atol=1e-6)
+    z = session.run(tflib.convert_images_from_uint8(tf.constant(x), drange=[0, 1]))
+    np.testing.assert_allclose(z, [[[[0, 0.2, 1]]]], atol=1e-6)

@@ -1,0 +1,106 @@
+"""Every command in the README and the docs is one that the programs accept, every link leads to a file."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PROGRAMS = ('run_training.py', 'run_generator.py', 'run_projector.py', 'run_metrics.py', 'dataset_tool.py')
+
+
+def read(name):
+    """Text of a file of the project."""
+    with open(os.path.join(ROOT, name), encoding='utf-8') as f:
+        return f.read()
+
+
+def pages():
+    """The README and all pages in docs/."""
+    return ['README.md'] + ['docs/' + name for name in sorted(os.listdir(os.path.join(ROOT, 'docs'))) if name.endswith('.md')]
+
+
+def commands():
+    """Argument lists of every command line of our programs in the README."""
+    found = re.findall(r'^(?:python|docker run) .*$', read('README.md'), re.MULTILINE)
+    found = [shlex.split(line) for line in found]
+    starts = [[i for i, word in enumerate(words) if word in PROGRAMS] for words in found]
+    return [words[start[0]:] for words, start in zip(found, starts) if start]
+
+
+@pytest.fixture(scope='module')
+def no_tensorflow(tmp_path_factory):
+    """Environment in which importing TensorFlow fails: help must come without it."""
+    folder = tmp_path_factory.mktemp('poison')
+    (folder / 'tensorflow.py').write_text('raise ImportError("help should not need TensorFlow")\n')
+    return dict(os.environ, PYTHONPATH=str(folder))
+
+
+HELP = {}
+
+
+def help_of(program, command, env):
+    """Help text of a program or of its sub-command; kept."""
+    key = (program, command)
+    if key not in HELP:
+        run = subprocess.run([sys.executable, program] + ([command] if command else []) + ['--help'], cwd=ROOT, env=env,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+        assert run.returncode == 0, run.stderr
+        HELP[key] = run.stdout
+    return HELP[key]
+
+
+def test_there_are_commands():
+    assert len(commands()) >= 10 and {words[0] for words in commands()} == set(PROGRAMS)
+
+
+@pytest.mark.parametrize('words', commands(), ids=lambda words: ' '.join(words)[:60])
+def test_command_is_accepted(words, no_tensorflow):
+    program = words[0]
+    command = words[1] if len(words) > 1 and not words[1].startswith('-') else None
+    text = help_of(program, command, no_tensorflow)
+    for option in re.findall(r'(?<!\S)--[\w-]+', ' '.join(words)):
+        assert re.search(re.escape(option) + r'(?![\w-])', text), '%s has no option %s' % (program, option)
+    # argparse checks the type of every value that it meets before --help ends it
+    run = subprocess.run([sys.executable] + words + ['--help'], cwd=ROOT, env=no_tensorflow, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, universal_newlines=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r'^(\w+):', read('Makefile'), re.MULTILINE))
+    assert targets >= {'demo', 'test', 'setup'}
+    for page in pages():
+        for target in re.findall(r'(?:^|`)make (\w+)', read(page), re.MULTILINE):
+            assert target in targets, '%s: make %s' % (page, target)
+
+
+@pytest.mark.parametrize('page', pages())
+def test_links_lead_to_files(page):
+    for link in re.findall(r'\]\(([^)#\s]+)', read(page)):
+        if '://' not in link:
+            path = os.path.normpath(os.path.join(ROOT, os.path.dirname(page), link))
+            assert os.path.exists(path), '%s: no file %s' % (page, link)
+
+
+def test_set_options_of_the_readme_and_the_demo_are_known():
+    sys.path.insert(0, ROOT)
+    import demo
+    import run_training
+    assignments = [word for words in commands() for flag, word in zip(words, words[1:]) if flag == '--set']
+    assignments += ['%s=%s' % item for item in demo.SMALL.items()]
+    options = run_training.make_options('config-f', 'cats')
+    run_training.apply_assignments(options, [run_training.parse_assignment(text) for text in assignments])
+    assert options['dataset_args']['resolution'] == 32
+
+
+def test_the_demo_steps_are_accepted(no_tensorflow):
+    import demo
+    for step in demo.steps():
+        if not callable(step.command) and step.command[0] in PROGRAMS:
+            run = subprocess.run([sys.executable] + step.command + ['--help'], cwd=ROOT, env=no_tensorflow,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+            assert run.returncode == 0, (step.command, run.stderr)
