@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""`make demo`: the whole way on the built-in cats, from an empty machine to pictures, in at most 20 minutes on two cores.
+"""`make demo`: the whole way on the built-in cats, from an empty machine to pictures, in 20 minutes on two cores.
 
-Sets up (environment, LPIPS weights, data), trains a small network, generates pictures and mixes styles with it and with the
-shipped network, projects a cat that no network has seen, and lists the pictures. Every step is one of the public command
-lines, printed as it runs. Runs with any Python 3.6 or newer and its standard library; results are in results/demo/.
+Sets up (environment, LPIPS weights, data), trains a small network, generates pictures and mixes styles with it and with
+the shipped network, projects a cat that no network has seen, and lists the pictures. Every step is one of the public
+command lines, printed as it runs. Needs Python 3.6 or newer and its standard library; results are in results/demo/.
 """
 
 import os
@@ -24,8 +24,9 @@ KIMG = 32
 SMALL = dict([
     ('dataset.resolution', 32), ('G.fmap_base', 512), ('G.fmap_max', 128), ('D.fmap_base', 512), ('D.fmap_max', 128),
     ('G.latent_size', 128), ('G.dlatent_size', 128), ('G.mapping_fmaps', 128), ('G.mapping_layers', 4),
-    ('sched.minibatch_gpu_base', 32), ('sched.tick_kimg_base', 2), ('sched.tick_kimg_dict', {}),
-    ('sched.G_lrate_base', 0.003), ('sched.D_lrate_base', 0.003), ('train.G_smoothing_kimg', 1), ('grid.size', '16x8')])
+    ('sched.minibatch_size_base', 16), ('sched.minibatch_gpu_base', 16), ('sched.tick_kimg_base', 2),
+    ('sched.tick_kimg_dict', {}), ('sched.G_lrate_base', 0.003), ('sched.D_lrate_base', 0.003),
+    ('train.G_smoothing_kimg', 1), ('grid.size', '16x8')])
 
 # seconds: expected on two cores; command: arguments of python; makes: a file that makes the step needless, or None
 Step = namedtuple('Step', 'title seconds command makes')
@@ -45,7 +46,7 @@ def trained():
 
 def steps():
     """The steps in order; a command may be a function, called when its turn comes, of what earlier steps have made."""
-    train = ['run_training.py', '--dataset=cats', '--config=config-f', '--total-kimg=%d' % KIMG, '--gamma=0.5',
+    train = ['run_training.py', '--dataset=cats', '--config=config-f', '--total-kimg=%d' % KIMG, '--gamma=0.3',
              '--snap=4', '--result-dir=' + os.path.join(RESULTS, 'train')]
     for key, value in sorted(SMALL.items()):
         train += ['--set', '%s=%s' % (key, value)]

@@ -9,7 +9,7 @@ import shlex
 import sys
 
 import dnnlib
-from dnnlib import UserError, cli
+from dnnlib import UserError, cli, util
 
 OPTIONS_FILE = 'training_options.json'
 NETWORKS = 'training.networks_stylegan2.'
@@ -26,6 +26,11 @@ PRESETS.update({  # table 2: the generators and discriminators of figure 7
     for g in ('orig', 'resnet', 'skip') for d in ('orig', 'resnet', 'skip')})
 
 GROUPS = ('G', 'D', 'G_opt', 'D_opt', 'G_loss', 'D_loss', 'sched', 'grid', 'dataset', 'train')
+
+# Parameters of networks and optimizers that the training itself gives.
+NOT_SETTABLE = ('name', 'learning_rate', 'minibatch_multiplier', 'share', 'num_channels', 'resolution', 'label_size',
+                'is_training', 'is_validation', 'is_template_graph', 'components', 'return_dlatents',
+                'dlatent_broadcast')
 
 EPILOG = '''--set changes any option that has no option of its own, for example
   --set G.fmap_base=4096 --set D.fmap_base=4096    smaller networks
@@ -82,60 +87,65 @@ def parse_assignment(text):
 
 
 def apply_assignments(options, assignments):
-    """Puts the values of `--set` into the options, after comparing the keys with what the functions accept.
+    """Puts the values of `--set` into the options, after comparing them with what the functions accept.
 
     Args:
         options: Result of `make_options`; changed.
         assignments: List of (group, key, value).
-    Raises: UserError naming an unknown key.
+    Raises: UserError naming an unknown key, or a value that is a text where a number is expected.
     """
     for group, key, value in assignments:
-        known = known_keys(group, options)
-        if key not in known:
+        defaults = settable(group, options)
+        if key not in defaults:
             raise UserError('--set {}.{}: there is no such option; group {} has {}'.format(
-                group, key, group, ', '.join(sorted(known))))
-        if group == 'train':
-            options[key] = value
-        else:
-            options[group + '_args'][key] = value
+                group, key, group, ', '.join(sorted(defaults))))
+        is_number = value is None or isinstance(value, (int, float))
+        if isinstance(defaults[key], (int, float)) and not is_number and group != 'dataset':
+            raise UserError('--set {}.{}: expected a {} such as {!r}, got {!r}'.format(
+                group, key, 'bool' if isinstance(defaults[key], bool) else 'number', defaults[key], value))
+        (options if group == 'train' else options[group + '_args'])[key] = value
+        if key == 'func_name':  # another loss has other arguments
+            accepted = settable(group, options)
+            options[group + '_args'] = {k: v for k, v in options[group + '_args'].items() if k in accepted}
 
 
-def known_keys(group, options):
-    """Names that `--set` can give a value in a group, from the signatures of the functions that take them."""
+def settable(group, options):
+    """What `--set` can change in a group: {name: default}, from the signatures of the functions that are called."""
     from dnnlib import tflib
-    from dnnlib.util import get_obj_by_name
     from training import cats, dataset_base, networks_stylegan2, schedule, snapshot, training_loop
-    fed = {'cur_nimg', 'training_set', 'self', 'name', 'share', 'learning_rate', 'minibatch_multiplier', 'G', 'D',
-           'minibatch_size', 'reals', 'labels', 'num_channels', 'resolution', 'label_size', 'is_training',
-           'is_validation', 'is_template_graph', 'components', 'return_dlatents', 'dlatent_broadcast', 'func_name',
-           'args', 'kwargs', 'loss'}
-    if group in ('G', 'D'):
-        functions = [get_obj_by_name(options[group + '_args']['func_name'])]
-        if group == 'G':
-            functions += [networks_stylegan2.G_mapping, networks_stylegan2.G_synthesis_stylegan2]
-    elif group in ('G_opt', 'D_opt'):
-        functions = [tflib.Optimizer.__init__]
-        return (_parameters(functions) | {'beta1', 'beta2', 'epsilon'}) - fed
-    elif group in ('G_loss', 'D_loss'):
-        functions = [get_obj_by_name(options[group + '_args']['func_name'])]
-        return _parameters(functions) - fed | {'func_name'}
+    if group == 'train':
+        return {name: default for name, default in _defaults(training_loop.training_loop).items()
+                if name not in options and not name.endswith('_args') and name not in
+                ('submit_config', 'metric_callback', 'tf_config')}
+    if group == 'dataset':
+        is_cats = options['data_dir'] is None and options['dataset_args']['tfrecord_dir'] == 'cats'
+        names = {'max_label_size', 'max_images', 'shuffle_mb', 'resolution'} | ({'held_out'} if is_cats else set())
+        defaults = dict(_defaults(dataset_base.Dataset.__init__), **_defaults(cats.CatsDataset.__init__))
+        return {name: defaults[name] for name in names}
+    if group in ('G_loss', 'D_loss'):
+        func_name = options[group + '_args']['func_name']
+        try:
+            return dict(_defaults(util.get_obj_by_name(func_name)), func_name=func_name)
+        except ImportError:
+            raise UserError('--set {}.func_name: there is no function {!r}'.format(group, func_name)) from None
+    if group in ('G_opt', 'D_opt'):
+        defaults = dict(_defaults(tflib.Optimizer.__init__), beta1=0.9, beta2=0.999, epsilon=1e-8)
     elif group == 'sched':
-        functions = [schedule.training_schedule]
+        defaults = _defaults(schedule.training_schedule)
     elif group == 'grid':
-        functions = [snapshot.setup_snapshot_image_grid]
-    elif group == 'dataset':
-        functions = [dataset_base.Dataset.__init__, cats.CatsDataset.__init__]
-        return _parameters(functions) - fed - {'num_images', 'shape', 'label_names', 'full_label_size'} | {'resolution'}
+        defaults = _defaults(snapshot.setup_snapshot_image_grid)
+    elif group == 'D':
+        defaults = _defaults(networks_stylegan2.D_stylegan2)
     else:
-        own = {'submit_config', 'data_dir', 'total_kimg', 'mirror_augment', 'seed', 'tf_config', 'metric_callback'}
-        return {name for name in _parameters([training_loop.training_loop]) - own if not name.endswith('_args')}
-    return _parameters(functions) - fed
+        defaults = dict(_defaults(networks_stylegan2.G_mapping), **_defaults(networks_stylegan2.G_synthesis_stylegan2))
+        defaults.update(_defaults(networks_stylegan2.G_main))
+    return {name: default for name, default in defaults.items() if name not in NOT_SETTABLE}
 
 
-def _parameters(functions):
-    """Names of all parameters with a default value."""
-    return {name for function in functions for name, p in inspect.signature(function).parameters.items()
-            if p.default is not inspect.Parameter.empty}
+def _defaults(function):
+    """Parameters of a function that have a default value: {name: default}."""
+    return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()
+            if parameter.default is not inspect.Parameter.empty}
 
 
 def train(submit_config, metric_arg_list, **options):
@@ -168,7 +178,7 @@ def choose_run(resume, result_dir, run_desc, options):
     from training import pretrained, state
     if resume == 'none':
         return None
-    if os.path.isdir(resume):
+    if resume != 'auto' and os.path.isdir(resume):
         if state.latest_state(resume) is None:
             raise UserError('--resume: {!r} holds no saved state; give a run directory with a folder {!r}'.format(
                 resume, state.STATE_DIR))
@@ -202,7 +212,8 @@ def make_parser():
                    help='auto = continue the same unfinished run if there is one; none = start anew; a run directory; '
                    'a network pickle to start from (default: %(default)s)')
     p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')
-    p.add_argument('--snap', type=int, default=10, metavar='TICKS', help='ticks between snapshots (default: %(default)s)')
+    p.add_argument('--snap', type=int, default=10, metavar='TICKS',
+                   help='ticks between snapshots (default: %(default)s)')
     p.add_argument('--checkpoint-minutes', type=cli.finite_float, default=10, metavar='MIN',
                    help='minutes between saved states (default: %(default)s)')
     p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
@@ -254,6 +265,8 @@ def main(argv):
         print(json.dumps(options, indent=2))
         return 0
     resume_run_dir = choose_run(args.resume, args.result_dir, run_desc, options)
+    if resume_run_dir is not None:
+        print('Continuing the run in ' + resume_run_dir)
     print('Training options:\n' + json.dumps(options, indent=2))
     config = dnnlib.SubmitConfig(run_dir_root=args.result_dir, run_desc=run_desc, num_gpus=args.num_gpus,
                                  options_file=OPTIONS_FILE)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Speed of generating images: images/s, and the share of the machine's float32 matrix-product peak of the same run.
 
-The default is config-f at 256x256 (feature maps 16384 / 2^stage, at most 512), minibatches of 1 and 4, random weights: their
-values do not change the speed. The operations of an image are counted by formula from the shapes of the weights: 2 kh kw I O
-per pixel of a layer's output (of its input where it doubles the resolution), 2 I O for a dense layer; 90.2 GFLOP here.
+The default is config-f at 256x256 (feature maps 16384 / 2^stage, at most 512), minibatches of 1 and 4, random
+weights: their values do not change the speed. The operations of an image are counted by formula from the shapes of
+the weights: 2 kh kw I O per pixel of a layer's output (of its input where it doubles the resolution), 2 I O for a
+dense layer; that is 90.2 GFLOP by default.
 """
 
 import os
@@ -35,7 +36,8 @@ def main(argv):
     """Parses the options and prints one line per minibatch size."""
     parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--resolution', type=int, default=256, help='pixels (default: %(default)s)')
-    parser.add_argument('--fmap-base', type=int, default=16 << 10, help='see the README (default: %(default)s)')
+    parser.add_argument('--fmap-base', type=int, default=16 << 10,
+                        help='feature maps at 2x2 pixels, before the limit (default: %(default)s)')
     parser.add_argument('--fmap-max', type=int, default=512, help='most feature maps (default: %(default)s)')
     parser.add_argument('--minibatches', type=cli.int_list, default=[1, 4], help='e.g. 1,4 (default: 1,4)')
     parser.add_argument('--seconds', type=float, default=10, help='time of each measurement (default: %(default)s)')

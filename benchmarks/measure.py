@@ -1,4 +1,4 @@
-"""What both benchmarks share: the machine's matrix-product peak, repeated timing, floating-point operations of a graph."""
+"""What both benchmarks share: the machine's matrix-product peak, repeated timing, operations of a graph."""
 
 import time
 
@@ -67,7 +67,7 @@ def _op_flops(op, batch):
 
     if op.type == 'Conv2D':
         return 2 * np.prod(size(op.outputs[0])) * np.prod(size(op.inputs[1])[:3])
-    if op.type == 'Conv2DBackpropInput':  # inputs: sizes, kernel [kh, kw, I, O], what a forward convolution would return
+    if op.type == 'Conv2DBackpropInput':  # inputs: sizes, kernel [kh, kw, I, O], gradient of the output
         return 2 * np.prod(size(op.inputs[2])) * np.prod(size(op.inputs[1])[:3])
     if op.type == 'Conv2DBackpropFilter':  # inputs: images, sizes, gradient
         return 2 * np.prod(size(op.inputs[2])) * np.prod(size(op.outputs[0])[:3])
@@ -88,6 +88,6 @@ def report(name, images, times, flops, peak):
         peak: FLOP/s of the matrix product.
     """
     seconds = float(np.median(times))
-    print('%-42s %8.3f images/s  %7.1f GFLOP/image  %6.1f GFLOP/s = %4.1f %% of the matrix product\'s %.0f' % (
+    print('%-42s %8.3f images/s  %7.1f GFLOP/image  %6.1f GFLOP/s = %4.1f %% of matrix product (%.0f)' % (
         name, images / seconds, flops / images / 1e9, flops / seconds / 1e9, 100 * flops / seconds / peak, peak / 1e9),
         flush=True)

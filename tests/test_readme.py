@@ -20,7 +20,8 @@ def read(name):
 
 def pages():
     """The README and all pages in docs/."""
-    return ['README.md'] + ['docs/' + name for name in sorted(os.listdir(os.path.join(ROOT, 'docs'))) if name.endswith('.md')]
+    names = sorted(os.listdir(os.path.join(ROOT, 'docs')))
+    return ['README.md'] + ['docs/' + name for name in names if name.endswith('.md')]
 
 
 def commands():

@@ -103,7 +103,8 @@ def D_wgan_gp(G, D, training_set, minibatch_size, reals, labels, wgan_lambda=10.
     with tf.name_scope('GradientPenalty'):
         mixed = tflib.lerp(tf.cast(reals, fakes.dtype), fakes, random.uniform([minibatch_size, 1, 1, 1]))
         mixed_scores = autosummary('Loss/scores/mixed', D.get_output_for(mixed, labels, is_training=True))
-        mixed_norms = autosummary('Loss/mixed_norms', tf.sqrt(gradient_penalty(mixed_scores, mixed)))
+        with tf.control_dependencies([mixed_scores]):  # a gradient need not evaluate the scores, nor report them
+            mixed_norms = autosummary('Loss/mixed_norms', tf.sqrt(gradient_penalty(mixed_scores, mixed)))
     return loss, tf.square(mixed_norms - wgan_target) * (wgan_lambda / wgan_target ** 2)
 
 

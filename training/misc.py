@@ -10,9 +10,11 @@ from dnnlib.images import adjust_dynamic_range, convert_to_pil_image, create_ima
 from dnnlib.tflib import network_pickle
 from dnnlib.util import DEFAULT_CACHE_DIR
 from training.pretrained import BUILD_MODULES, get_path_or_url
+from training.snapshot import setup_snapshot_image_grid
 
 __all__ = ['adjust_dynamic_range', 'apply_mirror_augment', 'convert_to_pil_image', 'create_image_grid', 'load_pkl',
-           'open_file_or_url', 'parse_config_for_previous_run', 'save_image_grid', 'save_pkl']
+           'open_file_or_url', 'parse_config_for_previous_run', 'save_image_grid', 'save_pkl',
+           'setup_snapshot_image_grid']
 
 
 def open_file_or_url(file_or_url):

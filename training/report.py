@@ -32,9 +32,11 @@ def status_line(stats):
 
 def peak_gpu_memory_gb():
     """Most memory that TensorFlow has held on the first GPU, GiB; 0 where there is none or TensorFlow can't tell."""
+    if not any(device.device_type == 'GPU' for device in tf.get_default_session().list_devices()):
+        return 0.0
     try:
         return tf.config.experimental.get_memory_info('GPU:0')['peak'] / 2 ** 30
-    except (AttributeError, ValueError, RuntimeError):  # before TensorFlow 2.5; no GPU
+    except (AttributeError, ValueError, RuntimeError, tf.errors.OpError):  # not before TensorFlow 2.5
         return 0.0
 
 
@@ -90,9 +92,9 @@ class Progress:
         self._total = total_kimg
         self._bar = None
         if sys.__stderr__ is not None and sys.__stderr__.isatty():
-            self._bar = tqdm.tqdm(total=total_kimg, initial=start_kimg, unit='kimg', file=sys.__stderr__,
-                                  dynamic_ncols=True, smoothing=0.05, bar_format='{l_bar}{bar}| {n:.1f}/{total:.0f} kimg '
-                                  '[{elapsed}<{remaining}]')
+            self._bar = tqdm.tqdm(
+                total=total_kimg, initial=start_kimg, file=sys.__stderr__, dynamic_ncols=True, smoothing=0.05,
+                bar_format='{l_bar}{bar}| {n:.1f}/{total:.0f} kimg [{elapsed}<{remaining}]')
 
     def update(self, kimg):
         """Moves the bar to `kimg`."""

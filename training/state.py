@@ -1,10 +1,11 @@
 """Everything that continuing a training needs, saved beside the network pickles.
 
 A state is a folder `state/<images shown>` in the run directory: `variables.*`, a TensorFlow checkpoint of all global
-variables (networks, moments of the optimizers, half-accumulated gradients, mean of the path lengths), and `state.json`, the
-counters. It is written under another name and renamed, so that a folder with that name is always complete.
+variables (networks, moments of the optimizers, half-accumulated gradients, mean of the path lengths), and `state.json`,
+the counters. It is written under another name and renamed, so that a folder with that name is always complete.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -22,7 +23,8 @@ except ImportError:  # not on Windows; two trainings could then continue in one 
 STATE_DIR = 'state'
 MANIFEST = 'state.json'
 VARIABLES = 'variables'
-NOT_COMPARED = ('total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'metric_arg_list')
+NOT_COMPARED = ('total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'metric_arg_list',
+                'tf_config')
 
 
 def new_counters(nimg=0, seconds=0.0):
@@ -31,8 +33,8 @@ def new_counters(nimg=0, seconds=0.0):
     Args:
         nimg: Images shown so far, int; also the position in the data set's stream.
         seconds: Seconds trained so far.
-    Returns: EasyDict of nimg, iteration, sched_nimg (images shown when the schedule was looked at last), tick (number of
-        the last report), tick_nimg (images shown at the last report), tick_sec (seconds since then), seconds.
+    Returns: EasyDict of nimg, iteration, sched_nimg (images shown when the schedule was looked at last), tick (number
+        of the last report), tick_nimg (images shown at the last report), tick_sec (seconds since then), seconds.
     """
     return EasyDict(nimg=int(nimg), iteration=0, sched_nimg=int(nimg), tick=-1, tick_nimg=int(nimg), tick_sec=0.0,
                     seconds=float(seconds))
@@ -57,14 +59,17 @@ class StateSaver:
         Args:
             counters: See `new_counters`.
         Returns: Folder of the state.
-        Raises: OSError or tf.errors.OpError if it can't be written; earlier states are then untouched.
+        Raises: OSError if it can't be written; earlier states are then untouched.
         """
         path = os.path.join(self._dir, '%09d' % counters.nimg)
         temp_path = os.path.join(self._dir, 'unfinished')
         shutil.rmtree(temp_path, ignore_errors=True)
         os.makedirs(temp_path)
-        self._saver.save(tf.get_default_session(), os.path.join(temp_path, VARIABLES), write_meta_graph=False,
-                         write_state=False)
+        try:
+            self._saver.save(tf.get_default_session(), os.path.join(temp_path, VARIABLES), write_meta_graph=False,
+                             write_state=False)
+        except tf.errors.OpError as error:
+            raise OSError('cannot save the state to {!r}: {}'.format(temp_path, error.message)) from error
         with open(os.path.join(temp_path, MANIFEST), 'w') as f:
             json.dump(dict(counters=counters), f, indent=1)
         shutil.rmtree(path, ignore_errors=True)
@@ -121,8 +126,8 @@ def find_unfinished(run_dirs, options, options_file):
         run_dirs: Run directories, oldest first.
         options: Options of the training that is about to start, plain dictionary with 'total_kimg'.
         options_file: Name of the JSON file in a run directory that holds the options of that run.
-    Returns: Run directory; `None` if no run with the same options (length, snapshots and metrics may differ) has a state
-        before the end of this training, or another process is training in it.
+    Returns: Run directory; `None` if no run with the same options (length, snapshots, metrics and device may differ)
+        has a state before the end of this training, or another process is training in it.
     """
     wanted = _comparable(options)
     for run_dir in reversed(run_dirs):
@@ -137,29 +142,36 @@ def find_unfinished(run_dirs, options, options_file):
     return None
 
 
-def lock_run(run_dir):
-    """Marks a run directory as being trained in, until the returned file is closed or the process ends.
+@contextlib.contextmanager
+def locked_run(run_dir):
+    """While entered, or until the process ends, no other process can enter the same run directory.
 
-    Raises: UserError if another process trains in it.
+    Raises: UserError if another process is in it.
     """
-    lock = open(os.path.join(run_dir, '.lock'), 'w')
-    if fcntl is not None:
+    if fcntl is None:
+        yield
+        return
+    folder = os.open(run_dir, os.O_RDONLY)
+    try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise UserError('another process is training in {!r}; stop it or choose another folder'.format(
                 run_dir)) from None
-    return lock
+        except OSError:  # some network file systems know no locks
+            pass
+        yield
+    finally:
+        os.close(folder)
 
 
 def is_locked(run_dir):
-    """Is another process training in this run directory, or can we not write in it?"""
+    """Is another process training in this run directory?"""
     try:
-        lock_run(run_dir).close()
-    except (UserError, OSError):  # locked, or not ours to write in
+        with locked_run(run_dir):
+            return False
+    except UserError:
         return True
-    return False
 
 
 def _comparable(options):

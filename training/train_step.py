@@ -1,7 +1,7 @@
 """The graph of one training iteration: the losses of StyleGAN2 turned into a list of stages.
 
-A stage is one session call: an operation, how often it is due, and whether it looks at real images. The training loop runs
-the stages of the list in order and knows nothing else about the method.
+A stage is one session call: an operation, how often it is due, and whether it looks at real images. The training loop
+runs the stages of the list in order and knows nothing else about the method.
 """
 
 import hashlib
@@ -113,7 +113,7 @@ def lazy_optimizer_args(opt_args, interval):
     """Optimizer settings for a regularisation that is due only every `interval` iterations (StyleGAN2, appendix B).
 
     Args:
-        opt_args: Keyword arguments of the optimizer; `learning_rate` may be a tensor, `beta1` and `beta2` may be missing.
+        opt_args: Keyword arguments of the optimizer; the rate may be a tensor, `beta1` and `beta2` may be missing.
         interval: Iterations between two regularisation steps.
     Returns: Copy in which the rate is multiplied by c = interval / (interval + 1) and the betas are raised to c.
     """
@@ -163,7 +163,7 @@ def _network_stages(name, network, loss_inputs, feeds, options, fetch):
         optimizer = tflib.Optimizer(name=prefix + name, share=main_optimizer, **opt_args)
         optimizer.register_gradients(target, network.trainables)
         # Gradients alone don't need every forward value that is reported, so the loss is evaluated, too.
-        op = tf.group(optimizer.apply_updates(), target.op)
+        op = tf.group(optimizer.apply_updates(), tf.identity(target))
         stages.append(Stage(name + suffix, (name,), op, every, options.rounds, fetch))
         main_optimizer = main_optimizer or optimizer
     return stages

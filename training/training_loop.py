@@ -63,7 +63,7 @@ def training_loop(
     tflib.init_tf(dict({'rnd.np_random_seed': seed}, **(tf_config or {})))
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
-        stack.callback(state.lock_run(run_dir).close)
+        stack.enter_context(state.locked_run(run_dir))
         training_set = load_dataset(data_dir=data_dir, verbose=True, **dict(dict(seed=seed), **(dataset_args or {})))
         stack.callback(training_set.close)
 
@@ -74,17 +74,17 @@ def training_loop(
         rounds = accumulation_rounds(sched.minibatch_size, sched.minibatch_gpu)
         if sched.lod > 0:
             raise UserError('lod_initial_resolution: progressive growing is not in this version; leave it out')
-        grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, sched.minibatch_gpu, grid_args or {})
         networks = setup_networks(training_set, G_args or {}, D_args or {}, resume_pkl, resume_with_new_nets)
-        grid.draw_latents(networks['Gs'])
         feeds = create_feeds(training_set, sched.minibatch_gpu, ['G', 'D'])
         stages = stylegan2_stages(networks, training_set, feeds, StepOptions(
             minibatch_gpu=sched.minibatch_gpu, rounds=rounds, lazy_regularization=lazy_regularization,
-            reg_intervals=dict(G=G_reg_interval, D=D_reg_interval), opt_args=dict(G=G_opt_args or {}, D=D_opt_args or {}),
-            loss_args=dict(G=G_loss_args, D=D_loss_args), drange_net=drange_net,
+            reg_intervals=dict(G=G_reg_interval, D=D_reg_interval), drange_net=drange_net,
+            opt_args=dict(G=G_opt_args or {}, D=D_opt_args or {}), loss_args=dict(G=G_loss_args, D=D_loss_args),
             ema_beta=smoothing_beta(sched.minibatch_size, G_smoothing_kimg)))
         tflib.init_uninitialized_vars()
 
+        grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, sched.minibatch_gpu, grid_args or {})
+        grid.draw_latents(networks['Gs'])
         saver = state.StateSaver(run_dir)
         counters = saver.restore_latest() or state.new_counters(resume_kimg * 1000, resume_time)
         if counters.iteration == 0:

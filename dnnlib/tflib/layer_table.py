@@ -5,6 +5,8 @@ A layer is a name scope that computes something itself; scopes that only hold ot
 
 from collections import OrderedDict
 
+import tensorflow.compat.v1 as tf
+
 from dnnlib.tflib import layout
 
 _MINOR_SCOPES = ('/Shape', '/strided_slice', '/Cast', '/concat', '/Assign')
@@ -74,6 +76,21 @@ def format_layers(network, title=None, hide_layers_with_no_params=False):
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ['  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     return '\n'.join([''] + lines + [''])
+
+
+def setup_weight_histograms(network, title=None):
+    """Adds one histogram summary per trained variable to the graph.
+
+    Args:
+        network: The Network.
+        title: Beginning of the tags, `None` = the network's name.
+    """
+    title = title or network.name
+    with tf.name_scope(None), tf.device(None), tf.control_dependencies(None):
+        for name, var in network.trainables.items():
+            parents, last = name.split('/')[:-1], name.split('/')[-1]
+            group = title + '_' + last if parents else title + '_toplevel'
+            tf.summary.histogram(group + '/' + ('_'.join(parents) or last), var)
 
 
 def _nchw(shape):

@@ -27,8 +27,7 @@ class Network:
     Attributes:
         name, scope: The given name, and the unique TensorFlow scope made from it.
         static_kwargs, components: EasyDict of options; EasyDict of sub-networks.
-        num_inputs, num_outputs: int.
-        input_names, output_names: Names of the inputs and outputs.
+        num_inputs, num_outputs, input_names, output_names: How many inputs and outputs there are; their names.
         input_shapes, output_shapes: Shapes as lists, `None` for the minibatch.
         input_shape, output_shape: The first of them.
         input_templates, output_templates: The tensors of the template graph.
@@ -67,10 +66,7 @@ class Network:
         network._setup(state['name'], build_func, state['static_kwargs'], components, state.get('build_module_src', ''))
         values = dict(state['variables'])
         for name, value in values.items():
-            if name not in network.own_vars:
-                raise dnnlib.UserError('network %s holds the variable %s, which %s does not have'
-                                       % (network.name, name, build_func.__name__))
-            expected = network.own_vars[name].shape.as_list()
+            expected = network.own_vars[name].shape.as_list() if name in network.own_vars else 'no such variable'
             if list(np.shape(value)) != expected:
                 raise dnnlib.UserError('variable %s of network %s has the shape %s, %s expects %s' % (
                     name, network.name, list(np.shape(value)), build_func.__name__, expected))
@@ -93,8 +89,7 @@ class Network:
         parameters = inspect.signature(func).parameters.values()
         self._accepts_any = any(p.kind == p.VAR_KEYWORD for p in parameters)
         self._option_names = [p.name for p in parameters if p.default is not p.empty]
-        self.input_names = [p.name for p in parameters
-                            if p.kind == p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+        self.input_names = [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
         self.num_inputs = len(self.input_names)
         if not self.num_inputs:
             raise ValueError('build function %s has no parameter without default, so no input' % func.__name__)
@@ -105,7 +100,7 @@ class Network:
 
     def _build_template(self):
         """Builds the graph that defines the variables, shapes and names."""
-        with tfutil.absolute_variable_scope(self.scope, reuse=False), tfutil.absolute_name_scope(self.scope), \
+        with tfutil.absolute_variable_scope(self.scope), tfutil.absolute_name_scope(self.scope), \
                 tf.control_dependencies(None):
             self.input_templates = [tf.placeholder(tf.float32, name=name) for name in self.input_names]
             self.output_templates = self._build(self.input_templates, self.static_kwargs, is_template_graph=True)
@@ -176,7 +171,7 @@ class Network:
         return self.var_global_to_local[name.split(':')[0]]
 
     def __getstate__(self):
-        """The published state, version 4 (docs/pickle_format.md): plain dictionaries, strings and NumPy arrays."""
+        """The published state, version 4 (docs/formats.md): plain dictionaries, strings and NumPy arrays."""
         return {
             'version': STATE_VERSION,
             'name': self.name,
@@ -297,23 +292,9 @@ class Network:
         return layer_table.list_layers(self)
 
     def print_layers(self, title=None, hide_layers_with_no_params=False):
-        """Prints the table of layers with their numbers of parameters and shapes.
-
-        Args:
-            title: Head of the first column, `None` = the network's name.
-            hide_layers_with_no_params: Leave out layers without trained variables?
-        """
+        """Prints the table of layers: see `layer_table.format_layers`."""
         print(layer_table.format_layers(self, title, hide_layers_with_no_params))
 
     def setup_weight_histograms(self, title=None):
-        """Adds one histogram summary per trained variable to the graph.
-
-        Args:
-            title: Beginning of the tags, `None` = the network's name.
-        """
-        title = title or self.name
-        with tf.name_scope(None), tf.device(None), tf.control_dependencies(None):
-            for name, var in self.trainables.items():
-                parents, last = name.split('/')[:-1], name.split('/')[-1]
-                group = title + '_' + last if parents else title + '_toplevel'
-                tf.summary.histogram(group + '/' + ('_'.join(parents) or last), var)
+        """Adds one histogram summary per trained variable; tags begin with `title` or else the network's name."""
+        layer_table.setup_weight_histograms(self, title)

@@ -8,8 +8,8 @@ from dnnlib import UserError
 from dnnlib.tflib import random
 from metrics import detectors, metric_base
 from metrics import perceptual_path_length as ppl
-from training import pretrained
 from tests.metrics import lpips_reference
+from tests.metrics.tiny_generator import tiny_generator
 
 
 def _metric(**kwargs):
@@ -50,9 +50,9 @@ def test_trimmed_mean_drops_both_ends(count):
 
 
 @pytest.mark.parametrize('space, sampling, crop', [('w', 'full', False), ('z', 'full', True), ('w', 'end', True)])
-def test_distances_equal_the_definition(session, narrow_lpips, data_dir, space, sampling, crop):
+def test_distances_equal_the_definition(session, narrow_lpips, space, sampling, crop):
     epsilon = 0.1  # large, so that float32 is exact enough
-    _, _, Gs = pretrained.load_networks(str(data_dir / 'configf_r32.pkl'))
+    Gs = tiny_generator(32)
     mapping, synthesis = Gs.components.mapping, Gs.components.synthesis
     metric = _metric(space=space, sampling=sampling, crop=crop, epsilon=epsilon, minibatch_per_gpu=2)
     seed = tf.constant([3, 4])
@@ -83,7 +83,7 @@ def test_whole_metric_of_a_network_file(graph, narrow_lpips, data_dir, capsys):
     assert 0 < float(line.split(' ppl ')[1]) < np.inf
 
 
-def test_labelled_network_uses_the_data_sets_labels(graph, narrow_lpips, data_dir, monkeypatch):
+def test_labelled_network_uses_the_data_sets_labels(graph, narrow_lpips, monkeypatch):
     class Data:
         label_size = 3
         closed = False
@@ -96,15 +96,17 @@ def test_labelled_network_uses_the_data_sets_labels(graph, narrow_lpips, data_di
 
     data = Data()
     monkeypatch.setattr(metric_base.dataset, 'load_dataset', lambda **kwargs: data)
-    path, config = str(data_dir / 'labels3_r16.pkl'), {'device': 'cpu'}
+    monkeypatch.setattr(metric_base.pretrained, 'load_networks',
+                        lambda path: (None, None, tiny_generator(16, label_size=3)))
+    config = {'device': 'cpu'}
     metric = _metric()
-    metric.run(path, dataset_args={}, mirror_augment=False, tf_config=config)
+    metric.run('net.pkl', dataset_args={}, mirror_augment=False, tf_config=config)
     assert ' ppl ' in metric.get_result_str() and data.closed
     data.label_size = 2
     with pytest.raises(UserError, match='3 labels, the data set 2'):
-        metric.run(path, dataset_args={}, mirror_augment=False, tf_config=config)
+        metric.run('net.pkl', dataset_args={}, mirror_augment=False, tf_config=config)
     with pytest.raises(UserError, match='a data set is needed'):
-        metric.run(path, tf_config=config)
+        metric.run('net.pkl', tf_config=config)
 
 
 def test_unknown_space_is_refused():

@@ -86,17 +86,14 @@ def same(a, b):
     return type(a) is type(b) and a == b
 
 
-@pytest.mark.parametrize('name', ['labels3_r16', 'gresnet_dskip_r32'])
-def test_published_files_are_read_and_written_back(session, data_dir, tmp_path, name):
-    path = str(data_dir / (name + '.pkl'))
-    G, D, Gs = networks = network_pickle.load(path, STYLEGAN2)
+def test_published_file_is_read_and_written_back(session, data_dir, tmp_path):
+    path = str(data_dir / 'labels3_r16.pkl')
+    networks = network_pickle.load(path, STYLEGAN2)
     assert [network.name for network in networks] == ['G', 'D', 'Gs']
-    assert list(Gs.components) == ['synthesis', 'mapping']
-    reference = np.load(str(data_dir / (name + '.npz')))
-    labels = reference['labels'] if 'labels' in reference.files else None
-    images = Gs.run(reference['latents'], labels, truncation_psi=None, randomize_noise=False)
-    np.testing.assert_allclose(images, reference['images'], atol=5e-5)
-    np.testing.assert_allclose(D.run(reference['images'], labels), reference['scores_minibatch4'], atol=2e-5)
+    assert list(networks[2].components) == ['synthesis', 'mapping']
+    reference = np.load(str(data_dir / 'labels3_r16.npz'))
+    dlatents = networks[2].components.mapping.run(reference['latents'], reference['labels'])
+    np.testing.assert_allclose(dlatents, reference['dlatents'], atol=1e-5)
 
     copy_path = str(tmp_path / 'copy.pkl')
     network_pickle.save(networks, copy_path)
@@ -182,6 +179,14 @@ def test_values_of_a_state(session):
 def test_all_protocols(session, protocol):
     network = load(pickled([Fake(affine_state())], protocol))[0]
     assert network.get_var('Dense/bias').tolist() == [7, 8]
+
+
+@pytest.mark.parametrize('core', [b'numpy.core', b'numpy._core'])
+def test_both_names_of_numpys_core(session, core):
+    data = pickled(Fake(affine_state()), protocol=2)
+    for name in [b'numpy.core', b'numpy._core']:
+        data = data.replace(b'c' + name + b'.multiarray', b'c' + core + b'.multiarray')
+    assert load(data).get_var('Dense/bias').tolist() == [7, 8]
 
 
 @pytest.mark.parametrize('version', [2, 3, 4])
@@ -301,7 +306,7 @@ def test_missing_file(session, tmp_path):
     (dict(static_kwargs=3), "network 'A' cannot be built"),
     (dict(name='a b'), 'a b'),
     (dict(components={'x': 3}), 'components must be Networks'),
-    (dict(variables=[('Dense/bais', np.float32([1, 2]))]), 'Dense/bais, which affine does not have'),
+    (dict(variables=[('Dense/bais', np.float32([1, 2]))]), 'Dense/bais .*affine expects no such variable'),
     (dict(variables=[('Dense/bias', np.float32([1, 2, 3]))]), r'Dense/bias .*shape \[3\], affine expects \[2\]')])
 def test_states_that_do_not_fit_are_refused_by_name(session, changes, message):
     with pytest.raises(dnnlib.UserError, match=message):

@@ -1,0 +1,53 @@
+"""The set-up behind `make`: environments are reused until what they are made of changes; the demo's progress line."""
+
+import os
+import sys
+
+import demo
+import environments
+
+
+def test_environments_are_reused_until_the_requirements_change(tmp_path, monkeypatch):
+    root, home, installs = tmp_path / 'project', tmp_path / 'venvs', []
+    root.mkdir()
+    (root / 'requirements.txt').write_text('-r more.txt\n')
+    (root / 'more.txt').write_text('numpy\n')
+
+    def install(interpreter, python, folder, version, requirements):
+        installs.append(requirements)
+        os.makedirs(os.path.dirname(python), exist_ok=True)
+        open(python, 'w').close()
+
+    monkeypatch.setattr(environments, 'ROOT', str(root))
+    monkeypatch.setattr(environments, '_install', install)
+    monkeypatch.setenv('STYLEGAN2_VENVS', str(home))
+    first = environments.prepare((3, 11), 'newest', sys.executable)
+    assert first.python == str(home / 'python3.11' / 'bin' / 'python')
+    assert environments.prepare((3, 11), 'newest', sys.executable) == first and len(installs) == 1
+    (root / 'more.txt').write_text('numpy>=1\n')
+    environments.prepare((3, 11), 'newest', sys.executable)
+    assert len(installs) == 2
+
+
+def test_a_failed_installation_is_not_remembered(tmp_path, monkeypatch):
+    fails = ['sh', '-c', 'echo no route; exit 3']
+    monkeypatch.setattr(environments, '_install', lambda *args: environments._checked(fails))
+    monkeypatch.setenv('STYLEGAN2_VENVS', str(tmp_path))
+    for _ in range(2):
+        try:
+            environments.prepare((3, 11), 'newest', sys.executable)
+        except environments.SetupError as e:
+            assert 'no route' in str(e) and 'exit code 3' in str(e)
+        else:
+            raise AssertionError('the second call must try again')
+
+
+def test_this_python_is_found():
+    path = environments.find_python(sys.version_info[:2])
+    assert path is not None and os.access(path, os.X_OK)
+    assert environments.find_python((3, 2)) is None
+
+
+def test_progress_line():
+    line = demo.progress_line(150, 600, 100, 2.0, 'train')
+    assert '######   ' in line and ' 25 %' in line and '1m 40s so far' in line and '15m 00s left' in line

@@ -1,0 +1,166 @@
+"""The command line of the training: presets, --set, bad input, and a training that is stopped and continued."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import run_training
+from dnnlib import UserError, cli
+
+ROOT = os.path.dirname(os.path.abspath(run_training.__file__))
+SMALL = ['--dataset=cats', '--device=cpu', '--set', 'dataset.resolution=8', '--set', 'G.fmap_max=8', '--set',
+         'D.fmap_max=8', '--set', 'G.mapping_layers=2', '--set', 'G.mapping_fmaps=8', '--set', 'G.latent_size=8',
+         '--set', 'G.dlatent_size=8', '--set', 'sched.minibatch_size_base=8', '--set', 'sched.minibatch_gpu_base=8', '--set',
+         'sched.tick_kimg_dict={8: 0.032}', '--set', 'grid.size=3x2']
+
+
+def test_published_hyper_parameters():
+    options = run_training.make_options('config-f', 'ffhq', data_dir='datasets')
+    assert options == dict(
+        data_dir='datasets', total_kimg=25000, mirror_augment=False, seed=1000, image_snapshot_ticks=10,
+        network_snapshot_ticks=10, checkpoint_minutes=10,
+        G_args=dict(func_name='training.networks_stylegan2.G_main'),
+        D_args=dict(func_name='training.networks_stylegan2.D_stylegan2'),
+        G_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8), D_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8),
+        G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'),
+        D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=10),
+        dataset_args=dict(tfrecord_dir='ffhq'),
+        sched_args=dict(minibatch_size_base=32, minibatch_gpu_base=4, G_lrate_base=0.002, D_lrate_base=0.002),
+        grid_args=dict(size='8k', layout='random'), metric_arg_list=[], tf_config=dict(device='auto'))
+
+
+def test_configurations_of_the_paper():
+    assert len(run_training.PRESETS) == 11
+    e = run_training.make_options('config-e', 'cats')
+    assert (e['G_args']['fmap_base'], e['D_args']['fmap_base'], e['D_loss_args']['gamma']) == (8192, 8192, 100)
+    assert 'architecture' not in e['G_args']
+    variant = run_training.make_options('config-e-Gorig-Dskip', 'cats', gamma=5.0)
+    assert (variant['G_args']['architecture'], variant['D_args']['architecture']) == ('orig', 'skip')
+    assert variant['D_loss_args']['gamma'] == 5.0
+
+
+def dry_run(capsys, *assignments):
+    """Options after `--set` with these values."""
+    argv = ['--dataset=cats', '--dry-run']
+    for assignment in assignments:
+        argv += ['--set', assignment]
+    assert run_training.main(argv) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_set_reaches_every_group(capsys):
+    options = dry_run(
+        capsys, 'G.fmap_base=2048', 'G.mapping_layers=2', 'G.style_mixing_prob=None', 'D.mbstd_group_size=8',
+        'G_opt.beta2=0.9', 'D_opt.use_loss_scaling=True', 'G_loss.pl_weight=1',
+        'D_loss.func_name=training.loss.D_wgan_gp', 'D_loss.wgan_lambda=5', 'sched.tick_kimg_dict={64: 2}', 'grid.size=8x4', 'dataset.max_label_size=full',
+        'dataset.held_out=True', 'train.G_smoothing_kimg=20')
+    assert options['G_args'] == dict(func_name='training.networks_stylegan2.G_main', fmap_base=2048, mapping_layers=2,
+                                     style_mixing_prob=None)
+    assert options['D_args']['mbstd_group_size'] == 8
+    assert options['G_opt_args']['beta2'] == 0.9 and options['D_opt_args']['use_loss_scaling'] is True
+    assert options['D_loss_args'] == dict(func_name='training.loss.D_wgan_gp', wgan_lambda=5)  # without gamma
+    assert options['sched_args']['tick_kimg_dict'] == {'64': 2}
+    assert options['grid_args']['size'] == '8x4' and options['dataset_args']['max_label_size'] == 'full'
+    assert options['G_smoothing_kimg'] == 20
+
+
+@pytest.mark.parametrize('assignment, message', [
+    ('G.fmap_bas=1', 'there is no such option; group G has .*fmap_base'),
+    ('G.resolution=64', 'there is no such option'),
+    ('train.total_kimg=1', 'there is no such option'),
+    ('dataset.held_in=1', 'there is no such option; group dataset has'),
+    ('G_loss.gamma=1', 'there is no such option; group G_loss has func_name, pl_decay'),
+    ('D_loss.func_name=training.loss.D_hinge', "there is no function 'training.loss.D_hinge'"),
+    ('G.fmap_base=many', "expected a number such as 16384, got 'many'"),
+    ('train.lazy_regularization=maybe', "expected a bool such as True, got 'maybe'"),
+    ('H.x=1', "--set expects GROUP.KEY=VALUE with a group of G, .*got 'H.x=1'"),
+    ('G.fmap_base', '--set expects GROUP.KEY=VALUE')])
+def test_set_refuses_by_name(assignment, message):
+    with pytest.raises(UserError, match=message):
+        run_training.main(['--dataset=cats', '--dry-run', '--set', assignment])
+
+
+@pytest.mark.parametrize('argv, message', [
+    (['--config=config-a'], 'progressive growing, which is not in this version'),
+    (['--config=config-g'], '--config=config-g: expected one of config-e, config-e-Gorig-Dorig'),
+    (['--num-gpus=8'], '--num-gpus=8: several GPUs are not in this version'),
+    (['--total-kimg=-1'], '--total-kimg=-1: expected at least 0'),
+    (['--snap=0'], '--snap=0: expected at least 1'),
+    (['--seed=4294967296'], '--seed=4294967296: expected less than 4294967296'),
+    (['--dataset=missing'], "--dataset=missing: there is no 'missing'"),
+    (['--data-dir=missing'], '--data-dir=missing: there is no such folder'),
+    (['--resume=missing.pkl'], '--resume=missing.pkl: expected auto, none, a run directory or a network pickle'),
+    (['--metrics=fid50k'], '--metrics=fid50k: not in this version; there are ppl'),
+    (['--result-dir=setup.cfg/x'], "cannot write to folder 'setup.cfg/x'"),
+    (['--resume=tests'], "'tests' holds no saved state"),
+    (['--resume=setup.cfg'], 'not a network pickle')])
+def test_bad_options_are_one_line_and_leave_nothing(argv, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'setup.cfg').write_text('text')
+    (tmp_path / 'tests').mkdir()
+    with pytest.raises(SystemExit) as stopped:
+        cli.run_main(run_training.main, ['--dataset=cats'] + argv)
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and message in error
+    assert sorted(os.listdir('.')) == ['setup.cfg', 'tests']
+
+
+@pytest.mark.parametrize('argv', [['--mirror-augment=perhaps'], ['--gamma=nan'], ['--total-kimg=1.5'], ['--no-such']])
+def test_bad_arguments_of_the_parser(argv, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run_training.main(['--dataset=cats'] + argv)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.count('\n') == 1
+
+
+def run_command(argv, cwd, **kwargs):
+    """Starts run_training.py in a process."""
+    env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3')
+    return subprocess.Popen([sys.executable, os.path.join(ROOT, 'run_training.py')] + argv, cwd=str(cwd), env=env,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, **kwargs)
+
+
+def test_data_that_do_not_fit_leave_no_run(tmp_path):
+    (tmp_path / 'pictures').mkdir()
+    (tmp_path / 'pictures' / 'a.png').write_text('no picture')
+    process = run_command(['--dataset=pictures', '--device=cpu'], tmp_path)
+    _, error = process.communicate()
+    assert process.returncode == 2
+    assert error.count('\n') == 1 and 'a.png' in error
+    assert os.listdir(str(tmp_path)) == ['pictures']
+
+
+def test_ctrl_c_saves_and_the_same_command_continues(tmp_path):
+    process = run_command(SMALL + ['--total-kimg=100'], tmp_path)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith('tick 1'):
+            process.send_signal(signal.SIGINT)
+            break
+    output, error = process.communicate()
+    assert process.returncode == 130, error
+    assert 'Traceback' not in error
+    command = shlex.split(output.strip().splitlines()[-1][len('To continue: '):])
+    run_dir = os.path.join('results', '00000-stylegan2-cats-1gpu-config-f')
+    assert command[2:] == SMALL + ['--total-kimg=100', '--resume=' + run_dir]
+    nimg = int(os.listdir(str(tmp_path / run_dir / 'state'))[0])
+
+    process = run_command(SMALL + ['--total-kimg=0'], tmp_path)  # nothing is left to do in the first run
+    assert process.wait() == 0
+    process.communicate()
+    assert sorted(os.listdir(str(tmp_path / 'results')))[1].startswith('00001')
+
+    process = run_command(SMALL + ['--total-kimg=%d' % (nimg // 1000 + 1)], tmp_path)
+    output, error = process.communicate()
+    assert process.returncode == 0, error
+    assert 'Continuing the run in ' + run_dir in output and 'now at %.1f' % (nimg / 1000) in output
+    assert os.path.exists(str(tmp_path / run_dir / 'network-final.pkl'))
+    log = (tmp_path / run_dir / 'log.txt').read_text()
+    assert log.index('tick 0') < log.index('Stopped at kimg') < log.index('now at %.1f' % (nimg / 1000))

@@ -1,0 +1,93 @@
+"""Snapshot grids: sizes, class layouts, files."""
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from dnnlib import EasyDict, UserError
+from training import snapshot
+
+
+class LabelledSet:
+    """Images of one pixel: the n-th has the value n and the class n % num_classes."""
+
+    def __init__(self, num_classes):
+        self.shape = [1, 1, 1]
+        self.label_size = num_classes
+        self.dtype = 'uint8'
+        self.dynamic_range = [0, 255]
+        self.position = None
+
+    def seek(self, position):
+        self.position = position
+
+    def get_minibatch_np(self, minibatch_size):
+        numbers = np.arange(self.position, self.position + minibatch_size)
+        self.position += minibatch_size
+        labels = np.eye(self.label_size, dtype=np.float32)[numbers % self.label_size]
+        return numbers.astype(np.uint8).reshape(-1, 1, 1, 1), labels
+
+
+@pytest.mark.parametrize('size, resolution, expected', [
+    ('8k', 1024, (7, 4)), ('8k', 512, (15, 8)), ('8k', 256, (30, 16)), ('8k', 128, (32, 32)), ('4k', 1024, (7, 4)),
+    ('1080p', 1024, (3, 2)), ('1080p', 64, (30, 16)), ('8x4', 64, (8, 4)), ('1x1', 8, (1, 1))])
+def test_sizes(size, resolution, expected):
+    assert snapshot.parse_grid_size(size, [3, resolution, resolution]) == expected
+
+
+@pytest.mark.parametrize('size', ['8', '0x4', '8 x 4', '5k', '8x4x2', None])
+def test_bad_sizes(size):
+    with pytest.raises(UserError, match='grid size must be 1080p, 4k, 8k or columns x rows such as 8x4'):
+        snapshot.parse_grid_size(size, [3, 64, 64])
+
+
+def grid(layout, size, num_classes=3):
+    """Pixels and classes of a grid, both [gh, gw]."""
+    (gw, gh), reals, labels = snapshot.setup_snapshot_image_grid(LabelledSet(num_classes), size, layout)
+    return reals.reshape(gh, gw), np.argmax(labels, axis=1).reshape(gh, gw)
+
+
+def test_random_layout_is_the_start_of_the_stream():
+    reals, _ = grid('random', '3x2')
+    np.testing.assert_array_equal(reals, [[0, 1, 2], [3, 4, 5]])
+
+
+def test_one_class_per_row():
+    reals, classes = grid('row_per_class', '2x4')
+    np.testing.assert_array_equal(classes, [[0, 0], [1, 1], [2, 2], [0, 0]])  # the fourth row is the first class again
+    np.testing.assert_array_equal(reals, [[0, 3], [1, 4], [2, 5], [6, 9]])
+
+
+def test_one_class_per_column():
+    np.testing.assert_array_equal(grid('col_per_class', '3x2')[1], [[0, 1, 2], [0, 1, 2]])
+
+
+def test_blocks_of_classes_are_cut_at_the_edge():
+    classes = grid('class4x4', '6x4', num_classes=2)[1]
+    np.testing.assert_array_equal(classes, [[0, 0, 0, 0, 1, 1]] * 4)
+
+
+def test_missing_classes_stay_black(monkeypatch):
+    monkeypatch.setattr(snapshot, 'MAX_GRID_DRAWS', 3)
+    reals, _ = grid('row_per_class', '2x2')
+    np.testing.assert_array_equal(reals, [[0, 0], [1, 0]])
+
+
+def test_unknown_layout():
+    with pytest.raises(UserError, match="grid layout must be one of random, .* got 'rows'"):
+        grid('rows', '2x2')
+
+
+def test_pictures_of_reals_and_fakes(tmp_path):
+    calls = []
+
+    def run(latents, labels, is_validation, minibatch_size):
+        calls.append((latents.shape, labels.shape, is_validation, minibatch_size))
+        return np.linspace(-1, 1, len(latents)).reshape(-1, 1, 1, 1)
+    network = EasyDict(input_shape=[None, 5], run=run)
+    pictures = snapshot.SnapshotGrid(LabelledSet(2), str(tmp_path), [-1, 1], 4, dict(size='3x2'))
+    pictures.draw_latents(network)
+    pictures.save_fakes(network, 'fakes_init.png')
+    assert calls == [((6, 5), (6, 2), True, 4)]
+    np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / 'reals.png')), [[0, 1, 2], [3, 4, 5]])
+    np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / 'fakes_init.png')), [[0, 51, 102], [153, 204, 255]])

@@ -1,0 +1,176 @@
+"""The whole loop at 8 x 8 pixels: files, resuming without a difference, signals, memory."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow.compat.v1 as tf
+
+from dnnlib import EasyDict, UserError, tflib
+from training import misc, state
+from training.training_loop import StopSignals, training_loop
+
+NETWORK = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
+ADAM = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
+
+
+def train(run_dir, total_kimg, minibatch_gpu=4, num_threads=None, tick_kimg=0.032, **options):
+    """Trains on 8 x 8 cats in a graph and session of its own; returns what the loop returns."""
+    networks = {key: value for key, value in NETWORK.items() if key.startswith('fmap')}
+    tf_config = {'device': 'cpu'}
+    if num_threads:
+        tf_config.update({'intra_op_parallelism_threads': num_threads, 'inter_op_parallelism_threads': num_threads})
+    os.makedirs(str(run_dir), exist_ok=True)
+    with tf.Graph().as_default():
+        try:
+            return training_loop(
+                submit_config=EasyDict(run_dir=str(run_dir)), seed=5, total_kimg=total_kimg, tf_config=tf_config,
+                G_args=dict(func_name='training.networks_stylegan2.G_main', **NETWORK),
+                D_args=dict(func_name='training.networks_stylegan2.D_stylegan2', **networks),
+                G_opt_args=ADAM, D_opt_args=ADAM,
+                G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'),
+                D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=1.0),
+                dataset_args=dict(tfrecord_dir='cats', resolution=8, max_label_size='full'),
+                sched_args=dict(minibatch_size_base=8, minibatch_gpu_base=minibatch_gpu, tick_kimg_dict={8: tick_kimg},
+                                lrate_rampup_kimg=0.2),
+                grid_args=dict(size='3x2'), G_reg_interval=2, D_reg_interval=3, mirror_augment=True,
+                checkpoint_minutes=None, **options)
+        finally:
+            if tf.get_default_session() is not None:
+                tflib.close_tf()
+
+
+def variables_of_last_state(run_dir):
+    """All variables of the newest state by name."""
+    reader = tf.train.NewCheckpointReader(os.path.join(state.latest_state(str(run_dir)), state.VARIABLES))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def assert_same_variables(run_dir_a, run_dir_b):
+    """Bit for bit."""
+    a, b = variables_of_last_state(run_dir_a), variables_of_last_state(run_dir_b)
+    assert sorted(a) == sorted(b)
+    different = [name for name in a if a[name].tobytes() != b[name].tobytes()]
+    assert not different
+
+
+def interrupt_at(tick, number):
+    """A metric callback that sends a signal to this process at a tick."""
+    calls = []
+
+    def callback(_network_pkl):
+        calls.append(None)
+        if len(calls) == tick + 1:
+            os.kill(os.getpid(), number)
+    return callback
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(tmp_path_factory):
+    """Run directory of a training of 160 images that nothing stopped."""
+    run_dir = tmp_path_factory.mktemp('uninterrupted')
+    assert train(run_dir, 0.16, num_threads=1, network_snapshot_ticks=2, image_snapshot_ticks=2) == 0
+    return run_dir
+
+
+def test_files_of_a_run(uninterrupted):
+    names = sorted(name for name in os.listdir(str(uninterrupted)) if not name.startswith(('.', 'events')))
+    assert names == ['fakes000000.png', 'fakes_init.png', 'network-final.pkl', 'network-snapshot-000000.pkl',
+                     'reals.png', 'state', 'stats.jsonl']
+    for name in ('reals.png', 'fakes_init.png', 'fakes000000.png'):
+        assert PIL.Image.open(str(uninterrupted / name)).size == (24, 16)
+
+
+def test_stats_hold_every_tag(uninterrupted):
+    ticks = [json.loads(line) for line in open(str(uninterrupted / 'stats.jsonl'))]
+    assert [tick['nimg'] for tick in ticks] == [32, 64, 96, 128, 160]
+    assert [tick['Progress/tick'] for tick in ticks] == [0, 1, 2, 3, 4]
+    for tag in ('Loss/scores/real', 'Loss/scores/fake', 'Loss/gradient_penalty', 'Loss/pl_lengths', 'Loss/pl_penalty',
+                'TrainG/learning_rate', 'RegG/overflow_frequency', 'RegD/learning_rate', 'Timing/sec_per_kimg'):
+        assert np.isfinite(ticks[0][tag]), tag
+    written = set()
+    for name in os.listdir(str(uninterrupted)):
+        if name.startswith('events'):
+            for event in tf.train.summary_iterator(str(uninterrupted / name)):
+                written.update(value.tag for value in event.summary.value)
+    assert written == set(ticks[0]) - {'nimg'}
+
+
+def test_the_moving_average_is_another_generator(uninterrupted):
+    with tf.Graph().as_default():
+        tflib.init_tf({'device': 'cpu'})
+        G, D, Gs = misc.load_pkl(str(uninterrupted / 'network-final.pkl'))
+        weight = 'G_synthesis/4x4/Conv/weight'
+        assert not np.array_equal(G.get_var(weight), Gs.get_var(weight))
+        np.testing.assert_array_equal(G.get_var('G_synthesis/noise1'), Gs.get_var('G_synthesis/noise1'))
+        assert np.any(Gs.get_var('dlatent_avg'))
+        assert D.output_shape == [None, 1]
+        tflib.close_tf()
+
+
+def test_being_stopped_and_killed_changes_nothing(uninterrupted, tmp_path, capsys):
+    stopped = train(tmp_path, 0.16, num_threads=1, metric_callback=interrupt_at(1, signal.SIGTERM))
+    assert stopped == signal.SIGTERM
+    assert 'Stopped at kimg 0.1' in capsys.readouterr().out
+    assert not (tmp_path / 'network-final.pkl').exists()
+
+    def power_failure(_network_pkl):
+        if len(open(str(tmp_path / 'stats.jsonl')).readlines()) == 3:  # tick 3, after the state of tick 2
+            raise ZeroDivisionError
+    os.makedirs(str(tmp_path / 'state' / 'unfinished'))
+    with pytest.raises(ZeroDivisionError):
+        train(tmp_path, 0.16, num_threads=1, network_snapshot_ticks=2, metric_callback=power_failure)
+    assert state.latest_state(str(tmp_path)).endswith('000000096')
+
+    assert train(tmp_path, 0.16, num_threads=1) == 0
+    assert_same_variables(uninterrupted, tmp_path)
+    assert [json.loads(line)['nimg'] for line in open(str(tmp_path / 'stats.jsonl'))] == [32, 64, 96, 128, 160]
+
+
+def test_bad_sizes_are_refused(tmp_path):
+    with pytest.raises(UserError, match='minibatch_size 8 is not a multiple of minibatch_gpu 3'):
+        train(tmp_path, 1, minibatch_gpu=3)
+    assert not (tmp_path / 'reals.png').exists()
+
+
+def test_a_network_of_another_size_is_refused(uninterrupted, tmp_path):
+    pkl = str(uninterrupted / 'network-final.pkl')
+    with pytest.raises(UserError, match=r'its labels have shape \[66\], those of the data set \[0\]'):
+        with tf.Graph().as_default():
+            try:
+                training_loop(submit_config=EasyDict(run_dir=str(tmp_path)), resume_pkl=pkl,
+                              tf_config={'device': 'cpu'}, dataset_args=dict(tfrecord_dir='cats', resolution=8))
+            finally:
+                tflib.close_tf()
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    with state.locked_run(str(tmp_path)):
+        with pytest.raises(UserError, match='another process'):
+            train(tmp_path, 1)
+
+
+def test_a_second_signal_acts_as_always():
+    with pytest.raises(KeyboardInterrupt):
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert signals.received == signal.SIGINT
+            os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):  # the handler from before is back
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_memory_is_flat_over_20_ticks(tmp_path):
+    sizes = []
+
+    def note_size(_network_pkl):
+        with open('/proc/self/statm') as f:
+            sizes.append(int(f.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2 ** 20)
+    if not os.path.exists('/proc/self/statm'):
+        pytest.skip('no /proc')
+    train(tmp_path, 0.8, minibatch_gpu=8, image_snapshot_ticks=1, network_snapshot_ticks=1, metric_callback=note_size)
+    assert len(sizes) == 25
+    assert np.mean(sizes[-4:]) - np.mean(sizes[5:9]) < 4  # MiB
