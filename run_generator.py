@@ -151,8 +151,7 @@ def _load_generator(network_pkl, device):
     tflib = cli.load_tensorflow()
     tflib.init_tf({'device': device})
     print('Loading networks from {} ...'.format(network_pkl))
-    _, _, Gs = pretrained.load_networks(network_pkl)
-    return tflib, Gs
+    return tflib, pretrained.load_generator(network_pkl)
 
 
 def _to_uint8(tflib):

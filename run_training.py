@@ -40,34 +40,28 @@ EPILOG = '''--set changes any option that has no option of its own, for example
   --set train.G_smoothing_kimg=20                  half-life of the moving average'''
 
 
-def make_options(config, dataset, data_dir=None, total_kimg=25000, gamma=None, mirror_augment=False, metrics=(),
-                 seed=1000, device='auto', snap=10, checkpoint_minutes=10):
+def make_options(args):
     """All options of a training with a configuration of the paper, as keyword arguments of `train`.
 
     Args:
-        config: Key of PRESETS.
-        dataset: Name of a folder in `data_dir`, path, or 'cats'.
-        gamma: Weight of R1; `None` = the configuration's.
-        metrics: Names of metrics.
-        snap: Ticks between two snapshots.
-        others: See `training_loop`.
+        args: Result of `make_parser`; `config` is a key of PRESETS.
     Returns: Plain dictionary of plain values.
     """
-    fmap_base, config_gamma, G_architecture, D_architecture = PRESETS[config]
+    fmap_base, config_gamma, G_architecture, D_architecture = PRESETS[args.config]
     optional = dict(fmap_base=fmap_base, architecture=G_architecture)
     G_args = dict(func_name=NETWORKS + 'G_main', **{k: v for k, v in optional.items() if v is not None})
     optional.update(architecture=D_architecture)
     D_args = dict(func_name=NETWORKS + 'D_stylegan2', **{k: v for k, v in optional.items() if v is not None})
     return dict(
-        data_dir=data_dir, total_kimg=total_kimg, mirror_augment=mirror_augment, seed=seed,
-        image_snapshot_ticks=snap, network_snapshot_ticks=snap, checkpoint_minutes=checkpoint_minutes,
+        data_dir=args.data_dir, total_kimg=args.total_kimg, mirror_augment=args.mirror_augment, seed=args.seed,
+        image_snapshot_ticks=args.snap, network_snapshot_ticks=args.snap, checkpoint_minutes=args.checkpoint_minutes,
         G_args=G_args, D_args=D_args,
         G_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8), D_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8),
         G_loss_args=dict(func_name=LOSSES + 'G_logistic_ns_pathreg'),
-        D_loss_args=dict(func_name=LOSSES + 'D_logistic_r1', gamma=config_gamma if gamma is None else gamma),
-        dataset_args=dict(tfrecord_dir=dataset),
+        D_loss_args=dict(func_name=LOSSES + 'D_logistic_r1', gamma=config_gamma if args.gamma is None else args.gamma),
+        dataset_args=dict(tfrecord_dir=args.dataset),
         sched_args=dict(minibatch_size_base=32, minibatch_gpu_base=4, G_lrate_base=0.002, D_lrate_base=0.002),
-        grid_args=dict(size='8k', layout='random'), metric_arg_list=list(metrics), tf_config=dict(device=device))
+        grid_args=dict(size='8k', layout='random'), metric_arg_list=args.metrics, tf_config=dict(device=args.device))
 
 
 def parse_assignment(text):
@@ -254,9 +248,7 @@ def main(argv):
     args = make_parser().parse_args(argv)
     check_arguments(args)
     assignments = [parse_assignment(text) for text in args.assignments]
-    options = make_options(
-        args.config, args.dataset, args.data_dir, args.total_kimg, args.gamma, args.mirror_augment, args.metrics,
-        args.seed, args.device, args.snap, args.checkpoint_minutes)
+    options = make_options(args)
     _check_metrics(args.metrics)
     apply_assignments(options, assignments)
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])

@@ -52,8 +52,7 @@ def test_generate_images_names_its_files_by_seed(generated):
 
 
 def test_generate_images_draws_latents_and_noise_from_the_seed(generated, session, tmp_path, monkeypatch):
-    networks = pretrained.load_networks(NETWORK)
-    Gs = networks[2]
+    Gs = pretrained.load_generator(NETWORK)
     rnd = np.random.RandomState(5)
     latents = rnd.randn(1, Gs.input_shape[1])
     for i, size in enumerate([4, 8, 8, 16, 16, 32, 32]):
@@ -63,7 +62,7 @@ def test_generate_images_draws_latents_and_noise_from_the_seed(generated, sessio
     found = _read(generated[0] / 'seed0005.png').astype(np.float32)
     assert np.abs(found - expected).max() <= 1 and expected.std() > 5
 
-    monkeypatch.setattr(pretrained, 'load_networks', lambda path: networks)
+    monkeypatch.setattr(pretrained, 'load_generator', lambda path: Gs)
     run_generator.main(['generate-images', '--network=' + NETWORK, '--seeds=5', '--truncation-psi=0.7', '--device=cpu',
                         '--result-dir=' + str(tmp_path)])  # alone the seed gives the same picture as among others
     alone = tmp_path / '00000-generate-images'
@@ -84,7 +83,7 @@ def test_style_mixing_replaces_the_styles_of_the_columns(tmp_path, session):
     for name, row, column in [('3-3', 0, 1), ('7-7', 0, 3), ('2-2', 2, 0), ('1-4', 1, 2)]:
         tile = grid[row * 32:row * 32 + 32, column * 32:column * 32 + 32]
         np.testing.assert_array_equal(tile, _read(folder / (name + '.png')))
-    _, _, Gs = pretrained.load_networks(NETWORK)
+    Gs = pretrained.load_generator(NETWORK)
     latents = np.stack([np.random.RandomState(seed).randn(*Gs.input_shape[1:]) for seed in (2, 7)])
     average = Gs.get_var('dlatent_avg')
     row, column = average + (Gs.components.mapping.run(latents, None) - average) * 0.5

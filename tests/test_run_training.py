@@ -15,12 +15,17 @@ from dnnlib import UserError, cli
 ROOT = os.path.dirname(os.path.abspath(run_training.__file__))
 SMALL = ['--dataset=cats', '--device=cpu', '--set', 'dataset.resolution=8', '--set', 'G.fmap_max=8', '--set',
          'D.fmap_max=8', '--set', 'G.mapping_layers=2', '--set', 'G.mapping_fmaps=8', '--set', 'G.latent_size=8',
-         '--set', 'G.dlatent_size=8', '--set', 'sched.minibatch_size_base=8', '--set', 'sched.minibatch_gpu_base=8', '--set',
-         'sched.tick_kimg_dict={8: 0.032}', '--set', 'grid.size=3x2']
+         '--set', 'G.dlatent_size=8', '--set', 'sched.minibatch_size_base=8', '--set', 'sched.minibatch_gpu_base=8',
+         '--set', 'sched.tick_kimg_dict={8: 0.032}', '--set', 'grid.size=3x2']
+
+
+def options_of(*argv):
+    """Options of a command line without `--set`."""
+    return run_training.make_options(run_training.make_parser().parse_args(argv))
 
 
 def test_published_hyper_parameters():
-    options = run_training.make_options('config-f', 'ffhq', data_dir='datasets')
+    options = options_of('--config=config-f', '--dataset=ffhq', '--data-dir=datasets')
     assert options == dict(
         data_dir='datasets', total_kimg=25000, mirror_augment=False, seed=1000, image_snapshot_ticks=10,
         network_snapshot_ticks=10, checkpoint_minutes=10,
@@ -36,10 +41,10 @@ def test_published_hyper_parameters():
 
 def test_configurations_of_the_paper():
     assert len(run_training.PRESETS) == 11
-    e = run_training.make_options('config-e', 'cats')
+    e = options_of('--config=config-e', '--dataset=cats')
     assert (e['G_args']['fmap_base'], e['D_args']['fmap_base'], e['D_loss_args']['gamma']) == (8192, 8192, 100)
     assert 'architecture' not in e['G_args']
-    variant = run_training.make_options('config-e-Gorig-Dskip', 'cats', gamma=5.0)
+    variant = options_of('--config=config-e-Gorig-Dskip', '--dataset=cats', '--gamma=5')
     assert (variant['G_args']['architecture'], variant['D_args']['architecture']) == ('orig', 'skip')
     assert variant['D_loss_args']['gamma'] == 5.0
 
@@ -57,8 +62,8 @@ def test_set_reaches_every_group(capsys):
     options = dry_run(
         capsys, 'G.fmap_base=2048', 'G.mapping_layers=2', 'G.style_mixing_prob=None', 'D.mbstd_group_size=8',
         'G_opt.beta2=0.9', 'D_opt.use_loss_scaling=True', 'G_loss.pl_weight=1',
-        'D_loss.func_name=training.loss.D_wgan_gp', 'D_loss.wgan_lambda=5', 'sched.tick_kimg_dict={64: 2}', 'grid.size=8x4', 'dataset.max_label_size=full',
-        'dataset.held_out=True', 'train.G_smoothing_kimg=20')
+        'D_loss.func_name=training.loss.D_wgan_gp', 'D_loss.wgan_lambda=5', 'sched.tick_kimg_dict={64: 2}',
+        'grid.size=8x4', 'dataset.max_label_size=full', 'dataset.held_out=True', 'train.G_smoothing_kimg=20')
     assert options['G_args'] == dict(func_name='training.networks_stylegan2.G_main', fmap_base=2048, mapping_layers=2,
                                      style_mixing_prob=None)
     assert options['D_args']['mbstd_group_size'] == 8
@@ -132,7 +137,8 @@ def test_data_that_do_not_fit_leave_no_run(tmp_path):
     process = run_command(['--dataset=pictures', '--device=cpu'], tmp_path)
     _, error = process.communicate()
     assert process.returncode == 2
-    assert error.count('\n') == 1 and 'a.png' in error
+    own = [line for line in error.splitlines() if 'run_training.py: error: ' in line]  # TensorFlow writes others
+    assert len(own) == 1 and 'a.png' in own[0] and 'Traceback' not in error
     assert os.listdir(str(tmp_path)) == ['pictures']
 
 
@@ -151,11 +157,6 @@ def test_ctrl_c_saves_and_the_same_command_continues(tmp_path):
     run_dir = os.path.join('results', '00000-stylegan2-cats-1gpu-config-f')
     assert command[2:] == SMALL + ['--total-kimg=100', '--resume=' + run_dir]
     nimg = int(os.listdir(str(tmp_path / run_dir / 'state'))[0])
-
-    process = run_command(SMALL + ['--total-kimg=0'], tmp_path)  # nothing is left to do in the first run
-    assert process.wait() == 0
-    process.communicate()
-    assert sorted(os.listdir(str(tmp_path / 'results')))[1].startswith('00001')
 
     process = run_command(SMALL + ['--total-kimg=%d' % (nimg // 1000 + 1)], tmp_path)
     output, error = process.communicate()

@@ -1,7 +1,7 @@
 """Building blocks of the networks: equalised weights, modulated convolution, noise, minibatch stddev.
 
-Feature maps are in the layout that `dnnlib.tflib.layout` chose for the graph; shapes are given in its NHWC spelling. `*_layer`
-functions create variables in the current variable scope, under the published names.
+Feature maps are in the layout that `dnnlib.tflib.layout` chose for the graph; shapes are given in its NHWC spelling.
+`*_layer` functions create variables in the current variable scope, under the published names.
 """
 
 import numpy as np
@@ -21,7 +21,8 @@ def num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max):
 
 
 def get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
-    """Weight with equalised learning rate (Karras et al. 2018, section 4.1): N(0, 1) in the variable, He's constant at run time.
+    """Weight with equalised learning rate (Karras et al. 2018, section 4.1): N(0, 1) in the variable, He's constant
+    at run time.
 
     Args:
         shape: Last axis = outputs; the product of the others is the fan-in.
@@ -43,7 +44,7 @@ def get_bias(channels, lrmul=1, bias_var='bias'):
 
 
 def dense_layer(x, fmaps, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
-    """Matrix product without bias; x of more than two axes is flattened (in NCHW order, given NCHW). Returns [N, fmaps]."""
+    """Matrix product without bias, [N, fmaps]; x of more than two axes is flattened (in NCHW order, given NCHW)."""
     if x.shape.ndims > 2:
         x = tf.reshape(x, [-1, int(np.prod(x.shape.as_list()[1:]))])
     w = get_weight([x.shape.as_list()[1], fmaps], gain=gain, use_wscale=use_wscale, lrmul=lrmul, weight_var=weight_var)
@@ -51,7 +52,7 @@ def dense_layer(x, fmaps, gain=1, use_wscale=True, lrmul=1, weight_var='weight')
 
 
 def conv2d_layer(x, fmaps, kernel, up=False, down=False, resample_kernel=None, gain=1, use_wscale=True):
-    """Convolution without bias, SAME, optionally doubling (`up`) or halving (`down`) the resolution. Returns [N, H, W, fmaps]."""
+    """SAME convolution without bias, [N, H, W, fmaps], which may double (`up`) or halve (`down`) the resolution."""
     in_channels = x.shape.as_list()[layout.channel_axis()]
     w = tf.cast(get_weight([kernel, kernel, in_channels, fmaps], gain=gain, use_wscale=use_wscale), x.dtype)
     if up:
@@ -86,8 +87,8 @@ def modulate(weight, style, demodulate=True):
 def demodulation(weight, style):
     """Factor of each output feature map that restores unit variance (StyleGAN2, equation 3), [N, O].
 
-    The energy of the modulated kernel is the squared style times the kernel's energy per pair of maps: no kernel per sample
-    is needed.
+    The energy of the modulated kernel is the squared style times the kernel's energy per pair of maps: no kernel per
+    sample is needed.
     """
     energy = tf.matmul(tf.square(style), tf.reduce_sum(tf.square(weight), axis=[0, 1]))
     return tf.rsqrt(energy + EPSILON)

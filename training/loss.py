@@ -1,7 +1,8 @@
 """Loss functions. Each returns (loss [N, 1], regularisation [N] or None) for one minibatch.
 
-`G` and `D` are `tflib.Network`s, `training_set` gives random labels, images are NCHW float32 in [-1, 1]. The regularisation
-term is not multiplied by its interval: the training step does that (lazy regularisation, StyleGAN2, section 3.1).
+`G` and `D` are `tflib.Network`s, `training_set` gives random labels, images are NCHW float32 in [-1, 1]. The
+regularisation term is not multiplied by its interval: the training step does that (lazy regularisation, StyleGAN2,
+section 3.1).
 """
 
 import numpy as np

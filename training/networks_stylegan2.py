@@ -24,7 +24,7 @@ def G_main(
         truncation_psi_val=None,                # truncation_psi during validation.
         truncation_cutoff_val=None,             # truncation_cutoff during validation.
         dlatent_avg_beta=0.995,                 # Decay of the running mean of W in training, None = not updated.
-        style_mixing_prob=0.9,                  # Probability of mixing the styles of two latents in training, None = never.
+        style_mixing_prob=0.9,                  # Probability of mixing two latents' styles in training, None = never.
         is_training=False,                      # Training: no truncation, mixing, running mean of W.
         is_validation=False,                    # Validation: the *_val truncation.
         return_dlatents=False,                  # Also return the dlatents that synthesis was given?
@@ -33,7 +33,7 @@ def G_main(
         mapping_func='G_mapping',               # Build function of the mapping network, in this module.
         synthesis_func='G_synthesis_stylegan2',  # Build function of the synthesis network, in this module.
         **kwargs):                              # Options of both sub-networks.
-    """Generator: mapping, style mixing, truncation, synthesis (StyleGAN2, figure 2). Images [N, C, H, W] around [-1, 1]."""
+    """Generator: mapping, style mixing, truncation, synthesis (StyleGAN2, figure 2): images [N, C, H, W]."""
     if is_training and is_validation:
         raise ValueError('is_training and is_validation exclude each other')
     if is_validation:
@@ -49,8 +49,9 @@ def G_main(
 
     _build_components(components, mapping_func, synthesis_func, kwargs)
     num_layers, dlatent_size = components.synthesis.input_shape[1:]
-    lod = tf.get_variable('lod', shape=[], initializer=tf.initializers.zeros(), trainable=False)
-    dlatent_avg = tf.get_variable('dlatent_avg', shape=[dlatent_size], initializer=tf.initializers.zeros(), trainable=False)
+    zeros = tf.initializers.zeros()
+    lod = tf.get_variable('lod', shape=[], initializer=zeros, trainable=False)
+    dlatent_avg = tf.get_variable('dlatent_avg', shape=[dlatent_size], initializer=zeros, trainable=False)
 
     def mapping(latents):
         dlatents = components.mapping.get_output_for(latents, labels_in, is_training=is_training, **kwargs)
@@ -59,8 +60,8 @@ def G_main(
     dlatents = mapping(latents_in)
     if dlatent_avg_beta is not None:
         with tf.variable_scope('DlatentAvg'):
-            update = tf.assign(dlatent_avg, tflib.lerp(tf.reduce_mean(dlatents[:, 0], axis=0), dlatent_avg, dlatent_avg_beta))
-            with tf.control_dependencies([update]):
+            mean = tf.reduce_mean(dlatents[:, 0], axis=0)
+            with tf.control_dependencies([tf.assign(dlatent_avg, tflib.lerp(mean, dlatent_avg, dlatent_avg_beta))]):
                 dlatents = tf.identity(dlatents)
     if style_mixing_prob is not None:
         with tf.variable_scope('StyleMix'):
@@ -89,12 +90,14 @@ def _build_components(components, mapping_func, synthesis_func, kwargs):
     """Creates the sub-networks that are missing; refuses options that neither of them has."""
     for name in (mapping_func, synthesis_func):
         if name not in BUILD_FUNCTIONS:
-            raise dnnlib.UserError('unknown build function %r, known are %s' % (name, ', '.join(sorted(BUILD_FUNCTIONS))))
+            raise dnnlib.UserError('unknown build function %r, known are %s' % (
+                name, ', '.join(sorted(BUILD_FUNCTIONS))))
     mapping_func, synthesis_func = BUILD_FUNCTIONS[mapping_func], BUILD_FUNCTIONS[synthesis_func]
     known = set(_option_names(mapping_func)) | set(_option_names(synthesis_func))
     unknown = sorted(set(kwargs) - known)
     if unknown:
-        raise dnnlib.UserError('unknown generator option %s; known are %s' % (', '.join(unknown), ', '.join(sorted(known))))
+        raise dnnlib.UserError('unknown generator option %s; known are %s' % (
+            ', '.join(unknown), ', '.join(sorted(known))))
     if 'synthesis' not in components:
         components.synthesis = tflib.Network('G_synthesis', func_name=synthesis_func, **kwargs)
     if 'mapping' not in components:

@@ -100,32 +100,51 @@ def training_loop(
             networks['G'].setup_weight_histograms()
             networks['D'].setup_weight_histograms()
 
-        def fetch():
-            reals, labels = training_set.get_minibatch_np(sched.minibatch_size)
-            reals = mirror(reals, seed, counters.nimg) if mirror_augment else reals
-            return list(zip(np.split(reals, rounds), np.split(labels, rounds)))
+        def iterate(sched):
+            def fetch():
+                reals, labels = training_set.get_minibatch_np(sched.minibatch_size)
+                reals = mirror(reals, seed, counters.nimg) if mirror_augment else reals
+                return list(zip(np.split(reals, rounds), np.split(labels, rounds)))
+            run_iteration(stages, feeds, fetch, sched, seed, counters)
 
         print('Training for %g kimg, now at %.1f...' % (total_kimg, counters.nimg / 1000))
-        signals = stack.enter_context(StopSignals())
-        context = dnnlib.RunContext.get()
+        stopped_by = train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter)
+        if not stopped_by:
+            reporter.save_networks('network-final.pkl')
+    return stopped_by
+
+
+def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter):
+    """The loop itself: iterations, ticks, and what to do when somebody wants to stop.
+
+    Args:
+        total_kimg: Thousand images at which the training ends.
+        minibatch_repeats: Iterations between two looks at the schedule.
+        schedule: Function of the number of images shown, see `training_schedule`.
+        iterate: Function of the schedule's result that does one iteration.
+        counters: See `state.new_counters`; changed.
+        reporter: Reporter.
+    Returns: 0 at the end, otherwise the number of the signal after which the state was saved.
+    """
+    context = dnnlib.RunContext.get()
+    with StopSignals() as signals:
         while not context.should_stop() and (
                 counters.nimg < total_kimg * 1000 or counters.iteration % minibatch_repeats != 0):
             if counters.iteration % minibatch_repeats == 0:
                 counters.sched_nimg = counters.nimg
             sched = schedule(counters.sched_nimg)
-            run_iteration(stages, feeds, fetch, sched, seed, counters)
+            iterate(sched)
             counters.nimg += sched.minibatch_size
             counters.iteration += 1
-            reporter.step()
             if counters.iteration % minibatch_repeats == 0:
                 done = counters.nimg >= total_kimg * 1000
                 if done or counters.tick < 0 or counters.nimg >= counters.tick_nimg + sched.tick_kimg * 1000:
                     reporter.tick(sched, done)
                     context.update(cur_epoch=counters.nimg / 1000, max_epoch=total_kimg)
+            reporter.step()
             if signals.received:
                 print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, reporter.save_state()))
                 return signals.received
-        reporter.save_networks('network-final.pkl')
     return 0
 
 

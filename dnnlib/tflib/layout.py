@@ -1,8 +1,8 @@
 """Memory layout of feature maps: the one place that knows which axis holds the channels.
 
-Tensors that enter or leave a network are always NCHW. Between these ends a network keeps its feature maps in the layout that
-the device computes fastest: NHWC on a CPU (NCHW convolutions are missing there in TensorFlow 1.14 and 2-3 times slower in
-TensorFlow 2), NCHW on a GPU. Variables keep their published shapes in either layout.
+Tensors that enter or leave a network are always NCHW. Between these ends a network keeps its feature maps in the
+layout that the device computes fastest: NHWC on a CPU (NCHW convolutions are missing there in TensorFlow 1.14 and 2-3
+times slower in TensorFlow 2), NCHW on a GPU. Variables keep their published shapes in either layout.
 """
 
 import tensorflow.compat.v1 as tf

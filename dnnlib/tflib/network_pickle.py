@@ -18,7 +18,7 @@ from dnnlib.tflib.network import Network
 STATE_VERSIONS = (2, 3, 4)
 
 
-def load(file_or_path, build_modules):
+def load(file_or_path, build_modules, only=None):
     """Reads a network pickle and builds its networks in the default graph.
 
     Args:
@@ -33,10 +33,15 @@ def load(file_or_path, build_modules):
     """
     if isinstance(file_or_path, (str, os.PathLike)):
         with open(file_or_path, 'rb') as f:
-            return load(f, build_modules)
+            return load(f, build_modules, only)
     title = os.path.basename(str(getattr(file_or_path, 'name', 'the file')))
     try:
-        return _Builder().convert(read_inert(file_or_path), [importlib.import_module(name) for name in build_modules])
+        saved = read_inert(file_or_path)
+        if only is not None:
+            if not isinstance(saved, (tuple, list)) or len(saved) <= only:
+                raise dnnlib.UserError('expected a tuple of at least %d networks' % (only + 1))
+            saved = saved[only]
+        return _Builder().convert(saved, [importlib.import_module(name) for name in build_modules])
     except (dnnlib.UserError, RecursionError) as error:  # a list that holds itself is no network either
         raise dnnlib.UserError('%s: %s' % (title, error)) from error
 

@@ -1,8 +1,8 @@
 """Random tensors that can be made a function of a seed.
 
-Outside `seeded` these are TensorFlow's own random operations. Inside, each operation draws from a stream keyed by the given
-seed tensor and by the operation's number within the block, so that a training step that feeds (seed, images shown so far)
-draws the same numbers again after a restart.
+Outside `seeded` these are TensorFlow's own random operations. Inside, each operation draws from a stream keyed by the
+given seed tensor and by the operation's number within the block, so that a training step that feeds (seed, images
+shown so far) draws the same numbers again after a restart.
 """
 
 import contextlib

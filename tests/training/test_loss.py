@@ -178,7 +178,7 @@ def test_generator_loss_with_path_lengths_is_the_plain_one(session):
 
 def test_direction_of_the_path_length_has_unit_energy_per_channel(session, monkeypatch):
     directions = []
-    monkeypatch.setattr(loss, 'path_lengths', lambda images, dlatents, noise: directions.append(noise) or noise[:, 0, 0, 0])
+    monkeypatch.setattr(loss, 'path_lengths', lambda images, dlatents, y: directions.append(y) or y[:, 0, 0, 0])
     loss.G_logistic_ns_pathreg(LinearGenerator(), QuadraticDiscriminator(), TrainingSet(), NUM)
     energy = np.mean([np.square(session.run(directions[0])).sum(axis=(2, 3)) for _ in range(100)])
     assert energy == pytest.approx(1, rel=0.1)

@@ -1,1 +1,1 @@
-"""Custom operations: bias and activation, resampling filters, convolutions. `ref` (plain TensorFlow) defines the meaning."""
+"""Custom operations: bias and activation, resampling, convolutions. `ref` (plain TensorFlow) defines the meaning."""

@@ -1,8 +1,8 @@
 """Convolutions whose gradients are fast on the CPU as well.
 
-TensorFlow 1.14's CPU kernels for the gradients of `conv2d` reach a fraction of the forward kernel's speed, and so does its
-transposed convolution. There the gradients are composed of forward convolutions and matrix products instead; they have the
-same values, and gradients of every order. Elsewhere TensorFlow's own operations are used as they are.
+TensorFlow 1.14's CPU kernels for the gradients of `conv2d` reach a fraction of the forward kernel's speed, and so
+does its transposed convolution. There the gradients are composed of forward convolutions and matrix products instead;
+they have the same values, and gradients of every order. Elsewhere TensorFlow's own operations are used as they are.
 """
 
 import tensorflow.compat.v1 as tf
@@ -15,7 +15,8 @@ def conv2d(x, w, stride=1, padding='SAME', data_format='NHWC'):
     """Cross-correlation of feature maps with a kernel.
 
     Args:
-        x: Feature maps in the given layout, channels a multiple of I (then the convolution is grouped; NCHW on a GPU only).
+        x: Feature maps in the given layout, channels a multiple of I (then the convolution is grouped; NCHW on a GPU
+            only).
         w: Kernel [kh, kw, I, O].
         stride: Step in both directions.
         padding: 'SAME' or 'VALID'.
@@ -56,7 +57,7 @@ def conv2d_transpose(x, w, stride=2, data_format='NHWC'):
 
 
 def _conv2d_with_own_gradients(x, w, padding):
-    """Stride-1 NHWC convolution; the input's gradient is a convolution with the flipped kernel, inputs and outputs swapped."""
+    """Stride-1 NHWC convolution; the input's gradient is a convolution with the flipped kernel, its I and O swapped."""
     kh, kw = w.shape.as_list()[:2]
     if padding == 'SAME' and (kh % 2 == 0 or kw % 2 == 0):
         raise ValueError('SAME padding needs an odd kernel, got %dx%d' % (kh, kw))

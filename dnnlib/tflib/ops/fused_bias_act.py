@@ -5,8 +5,8 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib.util import EasyDict
 
-# name -> func(x, alpha), default alpha and gain, index in the published kernel, 'x' or 'y' = what its gradient refers to,
-# zero_2nd_grad: piecewise linear.
+# name -> func(x, alpha), default alpha and gain, index in the published kernel, ref: what its gradient refers to, x or
+# y, zero_2nd_grad: piecewise linear?
 activation_funcs = {
     'linear': EasyDict(func=lambda x, alpha: x, def_alpha=None, def_gain=1.0, cuda_idx=1, ref='y', zero_2nd_grad=True),
     'relu': EasyDict(func=lambda x, alpha: tf.nn.relu(x), def_alpha=None, def_gain=np.sqrt(2), cuda_idx=2, ref='y',
@@ -23,8 +23,8 @@ activation_funcs = {
                      zero_2nd_grad=False),
     'softplus': EasyDict(func=lambda x, alpha: tf.nn.softplus(x), def_alpha=None, def_gain=1.0, cuda_idx=8, ref='y',
                          zero_2nd_grad=False),
-    'swish': EasyDict(func=lambda x, alpha: x * tf.nn.sigmoid(x), def_alpha=None, def_gain=np.sqrt(2), cuda_idx=9, ref='x',
-                      zero_2nd_grad=False),
+    'swish': EasyDict(func=lambda x, alpha: x * tf.nn.sigmoid(x), def_alpha=None, def_gain=np.sqrt(2), cuda_idx=9,
+                      ref='x', zero_2nd_grad=False),
 }
 
 

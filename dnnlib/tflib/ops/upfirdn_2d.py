@@ -1,7 +1,7 @@
 """Resampling: insert zeros, filter, decimate; and the convolutions that change resolution (StyleGAN2, appendix B).
 
-`upfirdn_2d` is the primitive; the other functions choose its factors and paddings. Filters are given as one row [n] (used in
-both directions) or as a square [n, n] and are scaled to unit sum.
+`upfirdn_2d` is the primitive; the other functions choose its factors and paddings. Filters are given as one row [n]
+(used in both directions) or as a square [n, n] and are scaled to unit sum.
 """
 
 import numpy as np
@@ -15,8 +15,8 @@ _PADS_INSIDE = not tf.__version__.startswith('1.')  # depthwise convolutions the
 def upfirdn_2d(x, k, upx=1, upy=1, downx=1, downy=1, padx0=0, padx1=0, pady0=0, pady1=0, impl='ref'):
     """Up-samples, filters and down-samples images, each channel by itself.
 
-    Along each axis: `up - 1` zeros after every sample, `pad0` and `pad1` zeros at the ends (negative: crop), convolution with
-    `k` where it fits, every `down`-th sample kept. Gradients of every order are defined.
+    Along each axis: `up - 1` zeros after every sample, `pad0` and `pad1` zeros at the ends (negative: crop),
+    convolution with `k` where it fits, every `down`-th sample kept. Gradients of every order are defined.
 
     Args:
         x: [major, H, W, minor], H and W static.
@@ -45,7 +45,8 @@ def upfirdn_2d(x, k, upx=1, upy=1, downx=1, downy=1, padx0=0, padx1=0, pady0=0, 
     @tf.custom_gradient
     def resample(x):
         def gradient(dy):
-            (gy0, gy1), (gx0, gx1) = [  # the adjoint is the operation itself with a flipped filter, up and down exchanged
+            # The adjoint is the operation itself with a flipped filter, up and down exchanged.
+            (gy0, gy1), (gx0, gx1) = [
                 (taps - pad[0] - 1, size * up - out * down + pad[0] - up + 1)
                 for (size, up, down, pad, taps), out in zip(axes, outs)]
             return upfirdn_2d(dy, k[::-1, ::-1], downx, downy, upx, upy, gx0, gx1, gy0, gy1, impl)
@@ -89,7 +90,8 @@ def upsample_2d(x, k=None, factor=2, gain=1, data_format='NCHW', impl='ref'):
     """Enlarges images by `factor`; `k=None` repeats pixels (nearest neighbour). Brightness is kept when `gain` is 1."""
     k = _setup_kernel([1] * factor if k is None else k) * (gain * factor ** 2)
     p = k.shape[0] - factor
-    return _simple_upfirdn_2d(x, k, up=factor, pad=((p + 1) // 2 + factor - 1, p // 2), data_format=data_format, impl=impl)
+    pad = ((p + 1) // 2 + factor - 1, p // 2)
+    return _simple_upfirdn_2d(x, k, up=factor, pad=pad, data_format=data_format, impl=impl)
 
 
 def downsample_2d(x, k=None, factor=2, gain=1, data_format='NCHW', impl='ref'):
@@ -104,7 +106,8 @@ def upsample_conv_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl='r
 
     Args:
         x: Feature maps [N, C, H, W] or [N, H, W, C]; with C = G * I the convolution has G groups (NCHW only).
-        w: Kernel [K, K, I, O] with K odd, oriented as for an ordinary convolution layer; for G groups O counts all of them.
+        w: Kernel [K, K, I, O] with K odd, oriented as for an ordinary convolution layer; for G groups O counts all of
+            them.
         k: Filter, None = nearest neighbour.
         factor: Integer enlargement.
         gain: Scales the result.
@@ -142,7 +145,8 @@ def _setup_kernel(k):
 
 
 def _simple_upfirdn_2d(x, k, up=1, down=1, pad=(0, 0), data_format='NCHW', impl='ref'):
-    factors = dict(upx=up, upy=up, downx=down, downy=down, padx0=pad[0], padx1=pad[1], pady0=pad[0], pady1=pad[1], impl=impl)
+    factors = dict(upx=up, upy=up, downx=down, downy=down, impl=impl)
+    factors.update(padx0=pad[0], padx1=pad[1], pady0=pad[0], pady1=pad[1])
     if data_format == 'NHWC':
         return upfirdn_2d(x, k, **factors)
     x = tf.convert_to_tensor(x)

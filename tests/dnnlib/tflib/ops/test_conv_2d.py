@@ -40,9 +40,11 @@ def check_bilinear_gradients(session, func, x, w):
     dw_dy, dw_x = tf.gradients(dw, [dy, x], [u])
     pairs = [
         (tf.reduce_sum(dx * x), inner), (tf.reduce_sum(dw * w), inner),
-        (tf.reduce_sum(dx * v), tf.reduce_sum(func(v, w) * dy)), (tf.reduce_sum(dw * u), tf.reduce_sum(func(x, u) * dy)),
+        (tf.reduce_sum(dx * v), tf.reduce_sum(func(v, w) * dy)),
+        (tf.reduce_sum(dw * u), tf.reduce_sum(func(x, u) * dy)),
         (dx_dy, func(v, w)), (dw_dy, func(x, u)),
-        (tf.reduce_sum(dx_w * u), tf.reduce_sum(func(v, u) * dy)), (tf.reduce_sum(dw_x * v), tf.reduce_sum(func(v, u) * dy)),
+        (tf.reduce_sum(dx_w * u), tf.reduce_sum(func(v, u) * dy)),
+        (tf.reduce_sum(dw_x * v), tf.reduce_sum(func(v, u) * dy)),
     ]
     for ours, expected in session.run(pairs):
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,26 @@
+"""The benchmarks count operations as one does by hand."""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from benchmarks import generate, measure
+from dnnlib import tflib
+
+
+def test_operations_of_a_generator(session):
+    G = tflib.Network('G', func_name='training.networks_stylegan2.G_main', resolution=8, num_channels=3, fmap_max=16,
+                      latent_size=8, dlatent_size=8, mapping_fmaps=8, mapping_layers=2)
+    convolutions = 9 * 16 * 16 * (16 + 16 + 64) + 3 * 16 * (16 + 64)  # the doubling one at 4x4
+    dense = 2 * 8 * 8 + 5 * 8 * 16  # mapping; a style for each of five layers
+    assert generate.generator_flops(G) == 2 * (convolutions + dense)
+
+
+def test_operations_of_a_graph(session):
+    images, kernel = tf.placeholder(tf.float32, [None, 8, 8, 3]), tf.get_variable('w', [3, 3, 3, 5])
+    loss = tf.reduce_sum(tf.square(tf.nn.conv2d(images, kernel, strides=[1, 2, 2, 1], padding='SAME')))
+    forward = 2 * 4 * 4 * 4 * 5 * 27  # 4 images of 4x4 outputs
+    assert measure.graph_flops([loss], batch=4) == forward
+    gradients = tf.gradients(loss, [images, kernel])
+    assert measure.graph_flops(gradients, batch=4) == 3 * forward
+    product = tf.matmul(np.ones([2, 7], np.float32), np.ones([2, 5], np.float32), transpose_a=True)
+    assert measure.graph_flops([product], batch=1) == 2 * 2 * 7 * 5
