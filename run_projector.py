@@ -133,7 +133,7 @@ class _Session:
         tflib.init_tf({'device': device, 'rnd.np_random_seed': projection['seed']})
         print('Device: {}'.format(tflib.device_description()))
         print('Loading networks from {} ...'.format(network_pkl))
-        _, _, self.Gs = pretrained.load_networks(network_pkl)
+        self.Gs = pretrained.load_generator(network_pkl)
         self._projector = Projector()
         self._projector.num_steps = self._num_steps
 

@@ -52,7 +52,7 @@ class MetricBase:
         begin = time.time()
         with tf.Graph().as_default(), tflib.create_session(tf_config).as_default() as session:
             try:
-                _, _, Gs = pretrained.load_networks(network_pkl)
+                Gs = pretrained.load_generator(network_pkl)
                 self._evaluate(Gs, dict(is_validation=True) if Gs_kwargs is None else Gs_kwargs, num_gpus)
             finally:
                 session.close()

@@ -59,7 +59,7 @@ def lpips_vgg16(path=None):
     if not os.path.isfile(converted):
         _convert(_find_or_fetch(), converted)
     try:
-        with np.load(converted) as arrays:
+        with open(converted, 'rb') as file, np.load(file) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
         raise util.UserError('{} is damaged ({}); delete it and run again'.format(converted, error)) from error

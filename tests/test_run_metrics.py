@@ -19,7 +19,7 @@ def program(tmp_path, monkeypatch, capsys):
     """Function of arguments: (exit code, standard output, standard error); works in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
-    monkeypatch.setattr(pretrained, 'load_networks', lambda path: (None, None, tiny_generator(16)))
+    monkeypatch.setattr(pretrained, 'load_generator', lambda path: tiny_generator(16))
     (tmp_path / 'net.pkl').write_bytes(b'\x80\x04')
 
     def run(*args):

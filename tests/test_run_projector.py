@@ -26,7 +26,7 @@ def program(tmp_path, monkeypatch, capsys):
     """Function of arguments: (exit code, standard output, standard error); works in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
-    monkeypatch.setattr(pretrained, 'load_networks', lambda path: (None, None, tiny_generator(SIZE)))
+    monkeypatch.setattr(pretrained, 'load_generator', lambda path: tiny_generator(SIZE))
     monkeypatch.setattr(projector, 'MAPPING_BATCH', 5000)
     (tmp_path / 'net.pkl').write_bytes(b'\x80\x04')
 
@@ -87,7 +87,7 @@ def test_target_of_a_seed_is_the_picture_of_run_generator(program, tmp_path):
     assert code == 0, err
     with tf.Graph().as_default():
         tflib.init_tf({'device': 'cpu', 'rnd.np_random_seed': 0})  # the program's seed: the same untrained generator
-        Gs = pretrained.load_networks('')[2]
+        Gs = pretrained.load_generator('')
         rnd = np.random.RandomState(5)
         latents = rnd.randn(1, 8)
         for i in range(5):

@@ -13,9 +13,9 @@ DUMMY = dict(func_name='metrics.metric_base.DummyMetric', name='dummy')
 
 @pytest.fixture
 def networks(monkeypatch):
-    """Paths and sizes of `load_networks` calls; nothing is loaded."""
+    """Paths and sizes of `load_generator` calls; nothing is loaded."""
     calls = []
-    monkeypatch.setattr(metric_base.pretrained, 'load_networks', lambda path: calls.append(path) or (None, None, None))
+    monkeypatch.setattr(metric_base.pretrained, 'load_generator', calls.append)
     return calls
 
 

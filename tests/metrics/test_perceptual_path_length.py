@@ -96,8 +96,8 @@ def test_labelled_network_uses_the_data_sets_labels(graph, narrow_lpips, monkeyp
 
     data = Data()
     monkeypatch.setattr(metric_base.dataset, 'load_dataset', lambda **kwargs: data)
-    monkeypatch.setattr(metric_base.pretrained, 'load_networks',
-                        lambda path: (None, None, tiny_generator(16, label_size=3)))
+    monkeypatch.setattr(metric_base.pretrained, 'load_generator',
+                        lambda path: tiny_generator(16, label_size=3))
     config = {'device': 'cpu'}
     metric = _metric()
     metric.run('net.pkl', dataset_args={}, mirror_augment=False, tf_config=config)
