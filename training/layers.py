@@ -132,7 +132,7 @@ def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resam
         x = tf.reshape(x, [1, -1, height, width])  # the minibatch becomes groups
         kernels = tf.reshape(tf.transpose(kernels, [1, 2, 3, 0, 4]), [kernel, kernel, in_channels, -1])
         x = convolve(x, kernels)
-        return tf.reshape(x, [-1, fmaps] + x.shape.as_list()[2:])
+        return tf.reshape(x, [-1, fmaps] + [2 * size if up else size for size in (height, width)])
     x = convolve(x * tf.cast(layout.per_channel(style), x.dtype), w)
     if demodulate:
         x *= tf.cast(layout.per_channel(demodulation(w, style)), x.dtype)

@@ -333,8 +333,8 @@ def D_stylegan2(
 
 
 def _resolution_log2(resolution):
-    resolution_log2 = int(np.log2(resolution))
-    if resolution != 2 ** resolution_log2 or resolution < 4:
+    resolution_log2 = int(resolution).bit_length() - 1 if isinstance(resolution, (int, np.integer)) else -1
+    if resolution_log2 < 2 or resolution != 2 ** resolution_log2:
         raise dnnlib.UserError('resolution must be a power of two and at least 4, not %r' % (resolution,))
     return resolution_log2
 

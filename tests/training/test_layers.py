@@ -99,6 +99,29 @@ def test_noise_is_added_with_the_learned_strength(session):
     assert np.abs(value[0] - value[1]).max() > 0.1
 
 
+@pytest.mark.parametrize('batch', [None, 3])
+@pytest.mark.parametrize('up', [False, True])
+def test_grouped_form_has_the_right_shapes_and_values(session, up, batch):
+    layout.set_data_format('NCHW')  # the layout of GPUs, where the minibatch becomes groups
+    x, y = tf.placeholder(tf.float32, [batch, 6, 4, 4]), tf.placeholder(tf.float32, [batch, 7])
+    values = {x: random_array(3, 6, 4, 4), y: random_array(3, 7)}
+    results = []
+    for fused in (None, False):
+        with tf.variable_scope('conv', reuse=tf.AUTO_REUSE):
+            z = layers.modulated_conv2d_layer(x, y, 5, kernel=3, up=up, resample_kernel=[1, 3, 3, 1],
+                                              fused_modconv=fused)
+        size = 8 if up else 4
+        assert z.shape.as_list()[1:] == [5, size, size]
+        gradient, = tf.gradients(tf.reduce_sum(tf.square(z)), [y])
+        second, = tf.gradients(tf.reduce_sum(tf.square(gradient)), [x])
+        assert second.shape.as_list()[1:] == [6, 4, 4]
+        results.append([z, gradient, second])
+    if not tf.__version__.startswith('1.'):  # TensorFlow 1 computes this layout on a GPU only
+        grouped, scaled = initialised(session, session).run(results, values)
+        for a, b in zip(grouped, scaled):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * np.abs(b).max())
+
+
 @pytest.mark.parametrize('data_format', ['NHWC', 'NCHW'])
 @pytest.mark.parametrize('num_features, expected', [
     (1, [[0.718785], [0.834903]]), (2, [[0.777843, 0.659727], [0.874190, 0.795615]])])

@@ -138,11 +138,11 @@ def test_running_mean_of_w_moves_as_published(session):
 
 
 @pytest.mark.skipif(tf.__version__.startswith('1.'), reason='TensorFlow 1 has no NCHW convolution on the CPU')
-@pytest.mark.parametrize('architecture', ['skip', 'resnet'])
-def test_both_memory_layouts_compute_the_same(session, architecture):
+@pytest.mark.parametrize('architecture,fused', [('skip', None), ('skip', False), ('resnet', None)])
+def test_both_memory_layouts_compute_the_same(session, architecture, fused):
     layout.set_data_format('NCHW')
     expected = {args[0].get('architecture'): args[2] for args in G_GOLDENS}[architecture]
-    net = create_generator(architecture=architecture, fused_modconv=False)
+    net = create_generator(architecture=architecture, fused_modconv=fused)
     np.testing.assert_allclose(statistics(net.run(LATENTS, None, **NO_TRUNCATION)), expected, rtol=1e-4, atol=1e-5)
     expected = {args[0].get('architecture'): args[2] for args in D_GOLDENS}[architecture]
     scores = create_discriminator(architecture=architecture).run(IMAGES, None)

@@ -29,31 +29,36 @@ def conv2d(x, w, stride=1, padding='SAME', data_format='NHWC'):
     return tf.nn.conv2d(x, w, strides=strides, padding=padding, data_format=data_format)
 
 
-def conv2d_transpose(x, w, stride=2, data_format='NHWC'):
+def conv2d_transpose(x, w, stride=2, data_format='NHWC', groups=1):
     """Adjoint of a strided VALID cross-correlation: y[stride * i + a] += x[i] w[a].
 
     Args:
-        x: Feature maps [N, H, W, I] or [N, G * I, H, W] with G groups.
-        w: Kernel [kh, kw, O, I], or [kh, kw, O, G * I] for grouped feature maps (groups along the last axis).
+        x: Feature maps [N, H, W, I], or [N, groups * I, H, W].
+        w: Kernel [kh, kw, O, groups * I], the inputs of a group side by side.
         stride: Step of the output.
         data_format: 'NHWC' or 'NCHW'.
-    Returns: Feature maps of height (H - 1) * stride + kh, O channels per group.
+        groups: Number of groups, int or int32 scalar; more than one needs NCHW.
+    Returns: Feature maps of height (H - 1) * stride + kh with groups * O channels.
     """
     if data_format == 'NHWC' and _OWN_GRADIENTS and stride == 2 and w.shape.as_list()[:2] == [3, 3]:
         return _conv2d_transpose_by_phases(x, w)
-    kh, kw, out_channels, all_inputs = w.shape.as_list()
-    shape = x.shape.as_list()
-    batch = shape[0] if shape[0] is not None else tf.shape(x)[0]
-    if data_format == 'NCHW':
-        groups = shape[1] // all_inputs if shape[1] > all_inputs else 1
-        height, width = shape[2:]
-        size = [batch, out_channels * groups, (height - 1) * stride + kh, (width - 1) * stride + kw]
-        strides = [1, 1, stride, stride]
-    else:
-        height, width = shape[1:3]
-        size = [batch, (height - 1) * stride + kh, (width - 1) * stride + kw, out_channels]
-        strides = [1, stride, stride, 1]
-    return tf.nn.conv2d_transpose(x, w, output_shape=size, strides=strides, padding='VALID', data_format=data_format)
+    kh, kw = w.shape.as_list()[:2]
+    height, width = x.shape.as_list()[2:] if data_format == 'NCHW' else x.shape.as_list()[1:3]
+    size = [(height - 1) * stride + kh, (width - 1) * stride + kw]
+    batch, channels = static_or_dynamic(x, 0), static_or_dynamic(w, 2) * groups
+    nchw = data_format == 'NCHW'
+    y = tf.nn.conv2d_transpose(
+        x, w, output_shape=tf.stack([batch, channels] + size if nchw else [batch] + size + [channels]),
+        strides=[1, 1, stride, stride] if nchw else [1, stride, stride, 1], padding='VALID', data_format=data_format)
+    batch, channels = [n if isinstance(n, int) else None for n in (batch, channels)]
+    y.set_shape([batch, channels] + size if nchw else [batch] + size + [channels])
+    return y
+
+
+def static_or_dynamic(x, axis):
+    """Size of a tensor along an axis: int if it is known when the graph is built, else int32 scalar."""
+    size = x.shape.as_list()[axis]
+    return tf.shape(x)[axis] if size is None else size
 
 
 def _conv2d_with_own_gradients(x, w, padding):

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib.util import EasyDict
+from dnnlib.util import EasyDict, UserError
 
 # name -> func(x, alpha), default alpha and gain, index in the published kernel, ref: what its gradient refers to, x or
 # y, zero_2nd_grad: piecewise linear?
@@ -41,12 +41,12 @@ def fused_bias_act(x, b=None, axis=1, act='linear', alpha=None, gain=None, impl=
         impl: 'ref', plain TensorFlow operations.
     Returns: Tensor like x.
     Raises:
-        ValueError: unknown `act` or `impl`, or a bias of another length.
+        UserError: unknown `act`. ValueError: unknown `impl`, or a bias of another length.
     """
     if impl != 'ref':
         raise ValueError("impl must be 'ref', not %r" % (impl,))
     if act not in activation_funcs:
-        raise ValueError('unknown activation %r, known are %s' % (act, ', '.join(activation_funcs)))
+        raise UserError('unknown activation %r, known are %s' % (act, ', '.join(activation_funcs)))
     x = tf.convert_to_tensor(x)
     spec = activation_funcs[act]
     alpha = spec.def_alpha if alpha is None else alpha

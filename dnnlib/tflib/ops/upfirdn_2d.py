@@ -7,7 +7,8 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib.tflib.ops.conv_2d import conv2d, conv2d_transpose
+from dnnlib.tflib.ops.conv_2d import conv2d, conv2d_transpose, static_or_dynamic
+from dnnlib.util import UserError
 
 _PADS_INSIDE = not tf.__version__.startswith('1.')  # depthwise convolutions there take any padding without a copy
 
@@ -116,13 +117,14 @@ def upsample_conv_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl='r
     Returns: Feature maps of size `factor` times that of x, in the same layout.
     """
     x, w = tf.convert_to_tensor(x), tf.convert_to_tensor(w)
-    size, _, num_in, num_out = w.shape.as_list()
-    groups = x.shape.as_list()[1 if data_format == 'NCHW' else 3] // num_in
-    w = tf.reshape(tf.reverse(w, [0, 1]), [size, size, num_in, groups, num_out // groups])
-    w = tf.reshape(tf.transpose(w, [0, 1, 4, 3, 2]), [size, size, num_out // groups, groups * num_in])
+    size, _, num_in, _ = w.shape.as_list()
+    groups = static_or_dynamic(x, 1 if data_format == 'NCHW' else 3) // num_in
+    group_outs = static_or_dynamic(w, 3) // groups
+    w = tf.reshape(tf.reverse(w, [0, 1]), [size, size, num_in, groups, group_outs])
+    w = tf.reshape(tf.transpose(w, [0, 1, 4, 3, 2]), [size, size, group_outs, groups * num_in])
     k = _setup_kernel([1] * factor if k is None else k) * (gain * factor ** 2)
     p = (k.shape[0] - factor) - (size - 1)
-    x = conv2d_transpose(x, w, stride=factor, data_format=data_format)
+    x = conv2d_transpose(x, w, stride=factor, data_format=data_format, groups=groups)
     return _simple_upfirdn_2d(x, k, pad=((p + 1) // 2 + factor - 1, p // 2 + 1), data_format=data_format, impl=impl)
 
 
@@ -140,7 +142,7 @@ def _setup_kernel(k):
     if k.ndim == 1:
         k = np.outer(k, k)
     if k.ndim != 2 or k.shape[0] != k.shape[1]:
-        raise ValueError('a filter must be a row or a square, its shape is %r' % (k.shape,))
+        raise UserError('a filter must be a row or a square, its shape is %r' % (k.shape,))
     return k / np.sum(k)
 
 
@@ -150,6 +152,6 @@ def _simple_upfirdn_2d(x, k, up=1, down=1, pad=(0, 0), data_format='NCHW', impl=
     if data_format == 'NHWC':
         return upfirdn_2d(x, k, **factors)
     x = tf.convert_to_tensor(x)
-    channels, height, width = x.shape.as_list()[1:]
+    height, width = x.shape.as_list()[2:]
     y = upfirdn_2d(tf.reshape(x, [-1, height, width, 1]), k, **factors)
-    return tf.reshape(y, [-1, channels] + y.shape.as_list()[1:3])
+    return tf.reshape(y, [-1, static_or_dynamic(x, 1)] + y.shape.as_list()[1:3])
