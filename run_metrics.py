@@ -55,19 +55,24 @@ def main(argv):
                         help='network pickle: path, URL or published name')
     parser.add_argument('--metrics', type=metric_list, metavar='LIST', default='ppl2_wend',
                         help='{} (default: %(default)s)'.format(', '.join(sorted(metric_defaults))))
-    parser.add_argument('--dataset', metavar='NAME', help='data set of the training; needed for a labelled network')
+    parser.add_argument('--dataset', metavar='NAME',
+                        help='data set of the training; needed for the labels of a labelled network only')
     parser.add_argument('--data-dir', metavar='DIR', help='folder that holds the data set')
     parser.add_argument('--mirror-augment', type=cli.bool_arg, metavar='BOOL', default=False,
-                        help='mirror the reals at random (default: %(default)s)')
+                        help='mirror the reals at random; path lengths (ppl) look at no reals (default: %(default)s)')
     parser.add_argument('--num-gpus', type=int, metavar='N', default=1, help='number of GPUs (default: %(default)s)')
     parser.add_argument('--result-dir', metavar='DIR', default='results',
                         help='folder of the numbered run directories (default: %(default)s)')
     cli.add_common(parser)
     args = vars(parser.parse_args(argv))
     dataset = args.pop('dataset')
+    data_dir = args['data_dir']
     args['dataset_args'] = None if dataset is None else dict(tfrecord_dir=dataset, max_label_size='full', shuffle_mb=0)
-    if args['data_dir'] is not None and not os.path.isdir(args['data_dir']):
-        raise UserError('--data-dir: there is no folder {!r}'.format(args['data_dir']))
+    if data_dir is not None and not os.path.isdir(data_dir):
+        raise UserError('--data-dir: there is no folder {!r}'.format(data_dir))
+    if dataset not in (None, 'cats') and not os.path.exists(os.path.join(data_dir or '', dataset)):
+        raise UserError("--dataset={}: there is no {!r}; give a folder of TFRecords, a folder or zip of images, or "
+                        "'cats'".format(dataset, os.path.join(data_dir or '', dataset)))
     pretrained.check_network_file(args['network_pkl'])
     config = dnnlib.SubmitConfig(run_dir_root=cli.writable_dir(args.pop('result_dir')), run_desc='run-metrics',
                                  num_gpus=args['num_gpus'], options_file=None)

@@ -59,7 +59,7 @@ def project_real_images(submit_config, network_pkl, dataset, data_dir, num_image
     session = _Session(submit_config.run_dir, network_pkl, projection, device)
     shape = session.Gs.output_shape[1:]
     options = dict(max_label_size=0, repeat=False, shuffle_mb=0)
-    if dataset == 'cats' and not os.path.exists(os.path.join(data_dir or '', dataset)):
+    if dataset == 'cats' and (data_dir is None or not os.path.exists(os.path.join(data_dir, dataset))):
         options.update(resolution=shape[1], held_out=True)
     with datasets.load_dataset(data_dir=data_dir, tfrecord_dir=dataset, **options) as reals:
         if reals.shape != shape:

@@ -105,7 +105,7 @@ def apply_assignments(options, assignments):
 
 def settable(group, options):
     """What `--set` can change in a group: {name: default}, from the signatures of the functions that are called."""
-    from dnnlib import tflib
+    tflib = cli.load_tensorflow()
     from training import cats, dataset_base, networks_stylegan2, schedule, snapshot, training_loop
     if group == 'train':
         return {name: default for name, default in _defaults(training_loop.training_loop).items()
@@ -144,6 +144,7 @@ def _defaults(function):
 
 def train(submit_config, metric_arg_list, **options):
     """Runs the training loop with the metrics named; what stopped it is left in `submit_config.stopped_by`."""
+    cli.load_tensorflow()
     from metrics import metric_base, metric_defaults
     from training.training_loop import training_loop
     group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list])
@@ -166,23 +167,36 @@ def choose_run(resume, result_dir, run_desc, options):
         run_desc: Description of this run.
         options: Result of `make_options`; `resume_pkl` is added.
     Returns: Run directory to continue in, `None` = a new one.
-    Raises: UserError if a run directory holds no state, or a file is no network pickle.
+    Raises: UserError if a run directory holds no state or has other options, or a file is no network pickle.
     """
-    from dnnlib.run_dir import list_runs
-    from training import pretrained, state
     if resume == 'none':
         return None
+    cli.load_tensorflow()
+    from dnnlib.run_dir import list_runs
+    from training import pretrained, state
     if resume != 'auto' and os.path.isdir(resume):
         if state.latest_state(resume) is None:
             raise UserError('--resume: {!r} holds no saved state; give a run directory with a folder {!r}'.format(
                 resume, state.STATE_DIR))
-        return resume
+        options.update(_begun_from(resume))
+        state.check_same_options(resume, options, OPTIONS_FILE)
+        with state.locked_run(resume):  # nothing is written where another process is training
+            return resume
     if resume != 'auto':
         pretrained.check_network_file(resume)
         options['resume_pkl'] = resume
     run_dirs = [path for _, path in list_runs(result_dir) if re.match('[0-9]+-' + re.escape(run_desc) + '$',
                                                                       os.path.basename(path))]
     return state.find_unfinished(run_dirs, options, OPTIONS_FILE)
+
+
+def _begun_from(run_dir):
+    """`resume_pkl` of the options saved in a run directory, if it was begun from a network."""
+    try:
+        with open(os.path.join(run_dir, OPTIONS_FILE)) as f:
+            return {key: value for key, value in json.load(f).items() if key == 'resume_pkl'}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def make_parser():
@@ -219,6 +233,7 @@ def make_parser():
 
 def check_arguments(args):
     """Refuses what can be refused without TensorFlow; raises UserError."""
+    from training import pretrained
     if args.config in ('config-a', 'config-b', 'config-c', 'config-d'):
         raise UserError('--config={}: it needs progressive growing, which is not in this version; use config-e or '
                         'config-f'.format(args.config))
@@ -238,7 +253,8 @@ def check_arguments(args):
     if args.dataset != 'cats' and not os.path.exists(path):
         raise UserError("--dataset={}: there is no {!r}; give a folder of TFRecords, a folder or zip of images, or "
                         "'cats'".format(args.dataset, path))
-    if args.resume not in ('auto', 'none') and '://' not in args.resume and not os.path.exists(args.resume):
+    is_path = args.resume not in ('auto', 'none') and '://' not in pretrained.get_path_or_url(args.resume)
+    if is_path and not os.path.exists(args.resume):
         raise UserError('--resume={}: expected auto, none, a run directory or a network pickle'.format(args.resume))
     cli.writable_dir(args.result_dir)
 

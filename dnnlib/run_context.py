@@ -9,13 +9,14 @@ from dnnlib import util
 from dnnlib.util import EasyDict
 
 RUN_FILE = 'run.txt'
+ABORT_FILE = 'abort.txt'
 
 
 class RunContext:
     """The state of the running function: times, progress, and whether somebody asked it to stop.
 
-    Creating `abort.txt` in the run directory makes `should_stop` true at the next `update`. There is at most one
-    current context, `RunContext.get()`; it writes `run.txt`.
+    Creating `abort.txt` in the run directory makes `should_stop` true at the next `update`; continuing the run removes
+    it. There is at most one current context, `RunContext.get()`; it writes `run.txt`.
     """
 
     _current = None
@@ -50,7 +51,7 @@ class RunContext:
         now = time.time()
         self._last_interval_sec, self._last_update_sec = now - self._last_update_sec, now
         self.progress.update(loss=loss, cur_epoch=cur_epoch, max_epoch=max_epoch)
-        if self.submit_config is not None and os.path.exists(os.path.join(self.submit_config.run_dir, 'abort.txt')):
+        if self.submit_config is not None and os.path.exists(os.path.join(self.submit_config.run_dir, ABORT_FILE)):
             self._should_stop = True
 
     def should_stop(self):

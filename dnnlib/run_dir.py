@@ -12,7 +12,7 @@ import traceback
 
 import dnnlib
 from dnnlib import util
-from dnnlib.run_context import RUN_FILE, RunContext
+from dnnlib.run_context import ABORT_FILE, RUN_FILE, RunContext
 from dnnlib.util import EasyDict, UserError
 
 CONFIG_PKL = 'submit_config.pkl'
@@ -27,7 +27,8 @@ class SubmitConfig(EasyDict):
     Set before `submit_run`: `run_dir_root` (folder of the numbered run directories, created if missing; `<USERNAME>` is
     replaced), `run_desc` (last part of the directory's name), `num_gpus`, `options_file` (name of the JSON file that
     holds the options of the run function; `None` = no such file). Filled in by `submit_run`: `run_id`, `run_name`,
-    `run_dir`, `run_func_name`, `run_func_kwargs`, `user_name`, `task_name`, `host_name`.
+    `run_dir`, `run_func_name`, `run_func_kwargs`, `user_name`, `task_name`, `host_name`. The function may set
+    `stopped_by` to something true if it ended early; the log then says so.
     """
 
     def __init__(self, **fields):
@@ -178,9 +179,9 @@ def _enter_run_dir(config, run_dir):
     _name_run(config, int(match.group(1)))
     config.run_name = os.path.basename(os.path.abspath(run_dir))
     config.run_dir = run_dir
-    finished = os.path.join(run_dir, FINISHED_FILE)
-    if os.path.exists(finished):
-        os.remove(finished)
+    for name in (FINISHED_FILE, ABORT_FILE):
+        if os.path.exists(os.path.join(run_dir, name)):
+            os.remove(os.path.join(run_dir, name))
 
 
 def _name_run(config, run_id):
@@ -214,7 +215,8 @@ def _run(config, run_func, append_log):
         try:
             print('dnnlib: Running {}() on {}...'.format(config.run_func_name, config.host_name))
             run_func(**kwargs)
-            print('dnnlib: Finished {}() in {}.'.format(config.run_func_name, util.format_time(time.time() - start)))
+            end = 'Stopped' if config.get('stopped_by') else 'Finished'
+            print('dnnlib: {} {}() in {}.'.format(end, config.run_func_name, util.format_time(time.time() - start)))
         except BaseException:
             logger.file.write(traceback.format_exc())  # the console gets one line, the log the whole story
             raise

@@ -87,13 +87,21 @@ def test_links_lead_to_files(page):
             assert os.path.exists(path), '%s: no file %s' % (page, link)
 
 
+def test_the_architecture_names_every_file():
+    page = read('docs/architecture.md')
+    for folder in ('', 'benchmarks', 'dnnlib', 'dnnlib/tflib', 'dnnlib/tflib/ops', 'metrics', 'projector', 'training'):
+        for name in sorted(os.listdir(os.path.join(ROOT, folder))):
+            if name.endswith('.py') and name != '__init__.py':
+                assert re.search('`([a-z_0-9/]+/)?' + re.escape(name), page), '%s/%s' % (folder, name)
+
+
 def test_set_options_of_the_readme_and_the_demo_are_known():
     sys.path.insert(0, ROOT)
     import demo
     import run_training
     assignments = [word for words in commands() for flag, word in zip(words, words[1:]) if flag == '--set']
     assignments += ['%s=%s' % item for item in demo.SMALL.items()]
-    options = run_training.make_options('config-f', 'cats')
+    options = run_training.make_options(run_training.make_parser().parse_args(['--dataset=cats']))
     run_training.apply_assignments(options, [run_training.parse_assignment(text) for text in assignments])
     assert options['dataset_args']['resolution'] == 32
 

@@ -45,7 +45,8 @@ def test_metrics_are_printed_and_logged(program, tmp_path, monkeypatch):
 @pytest.mark.parametrize('args, part', [
     (['--metrics=fid50k'], 'not in this version'), (['--metrics=ppl_wend,abc'], "'abc': no such metric"),
     (['--metrics='], 'names of metrics'), (['--network=missing.pkl'], 'missing.pkl'),
-    (['--data-dir=nowhere'], 'nowhere'), (['--num-gpus=0'], 'num_gpus'), (['--mirror-augment=2'], 'true or false')])
+    (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'),
+    (['--num-gpus=0'], 'num_gpus'), (['--mirror-augment=2'], 'true or false')])
 def test_bad_options_are_refused_in_one_line(program, monkeypatch, args, part):
     monkeypatch.setattr(cli, 'load_tensorflow', lambda: pytest.fail('TensorFlow was loaded'))
     code, _, err = program(*args)

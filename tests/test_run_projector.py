@@ -167,6 +167,7 @@ def test_bad_options_are_refused_before_tensorflow_starts(program, monkeypatch, 
 
 
 def test_built_in_cats_are_the_held_out_ones(program, tmp_path):
+    (tmp_path / 'cats').mkdir()  # without --data-dir the name still means the built-in ones
     code, _, err = program('project-real-images', '--dataset=cats', '--num-images=1', '--num-steps=1',
                            '--num-snapshots=1')
     assert code == 0, err

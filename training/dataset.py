@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from dnnlib import cli
 from dnnlib.util import UserError, get_obj_by_name
 from training.cats import CatsDataset
 from training.dataset_base import Dataset, box_downscale, check_int, check_resolution
@@ -13,6 +14,7 @@ from training.dataset_sources import CONVERTIBLE_MODES, GREY_MODES, ImageFiles, 
 from training.tfrecords import RecordFile, parse_image
 
 IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are kept if all of them fit into this
+PRELOAD_IMAGES = 5000  # so many are decoded before the training; with more, its start would have to wait for minutes
 
 
 class TFRecordDataset(Dataset):
@@ -185,6 +187,13 @@ class ImageDataset(Dataset):
             if self._cache_fits:
                 self._cache[index] = image
         return box_downscale(image, lod)
+
+    def preload(self):
+        """Decodes every image if they fit the cache and are few, so that a damaged one is found now."""
+        if self._cache_fits and self.num_images <= PRELOAD_IMAGES:
+            print('Decoding {} images...'.format(self.num_images))
+            for index in cli.progress(range(self.num_images), 'images'):
+                self._read(index, 0)
 
     def _labels_of(self, indices):
         return self._labels[indices]

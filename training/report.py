@@ -135,6 +135,7 @@ class Reporter:
         self.writer = StatsWriter(run_dir, counters.nimg)
         self._run_dir, self._networks, self._grid, self._saver = run_dir, networks, grid, saver
         self._counters, self._options = counters, options
+        self._last_saved_nimg = counters.nimg  # there is one, or nothing was learned
         self._maintenance_sec = 0.0
         self._clock = self._last_save = time.time()
         self._progress = Progress(options.total_kimg, counters.nimg / 1000)
@@ -150,7 +151,7 @@ class Reporter:
         """Saves everything that is needed to continue from here; returns the folder."""
         self._take_time()
         path = self._saver.save(self._counters)
-        self._last_save = time.time()
+        self._last_save, self._last_saved_nimg = time.time(), self._counters.nimg
         return path
 
     def tick(self, sched, done):
@@ -177,8 +178,23 @@ class Reporter:
         self._maintenance_sec = time.time() - self._clock
         c.seconds += self._maintenance_sec
         self._clock = time.time()
-        if done or (network_pkl is not None and c.tick > 0):
+        if network_pkl is not None and c.tick > 0 and not done:  # the last state comes after the final networks
             self.save_state()
+
+    def save_after_error(self):
+        """Saves the state when an error ends the training, unless that of this moment was saved before.
+
+        Returns: End of a sentence about it, for the message; never raises, so that the error itself is told.
+        """
+        if self._counters.iteration == 0:
+            return 'nothing was learned before it'
+        try:
+            if self._last_saved_nimg != self._counters.nimg:  # it is better than one from within an iteration
+                self.save_state()
+        except Exception as error:  # pylint: disable=broad-except
+            return 'the state could not be saved ({})'.format(error)
+        return 'what was learned is saved: to continue at kimg {:.1f}, give the same command, or --resume={}'.format(
+            self._counters.nimg / 1000, self._run_dir)
 
     def save_networks(self, file_name):
         """Writes (G, D, Gs) under a name in the run directory; returns the path."""

@@ -79,21 +79,33 @@ class StateSaver:
         return path
 
     def restore_latest(self):
-        """Loads the newest state in the run directory.
+        """Loads the newest state in the run directory that can be loaded, and says which were passed over.
 
         Returns: Its counters; `None` if there is no state.
-        Raises: UserError if it does not fit the networks and optimizers of the session, or is damaged.
+        Raises: UserError if none fits the networks and optimizers of the session and is undamaged.
         """
-        path = latest_state(os.path.dirname(self._dir))
-        if path is None:
-            return None
+        errors = []
+        for path in reversed(list_states(os.path.dirname(self._dir))):
+            try:
+                counters = self._restore(path)
+            except UserError as error:
+                errors.append(error)
+                continue
+            if errors:
+                print('{}; continuing from {!r} before it'.format(errors[0], path))
+            return counters
+        if errors:
+            raise errors[0]
+        return None
+
+    def _restore(self, path):
+        counters = read_counters(path)
         try:
             self._saver.restore(tf.get_default_session(), os.path.join(path, VARIABLES))
         except (tf.errors.OpError, ValueError) as error:
-            first_line = str(error).strip().splitlines()[0]
-            raise UserError('cannot continue from {!r}: it does not fit these networks ({})'.format(
-                path, first_line)) from error
-        return read_counters(path)
+            raise UserError('cannot continue from {!r}: it is damaged or does not fit these networks ({})'.format(
+                path, str(error).strip().splitlines()[0])) from error
+        return counters
 
 
 def list_states(run_dir):
@@ -114,9 +126,22 @@ def read_counters(path):
     """Counters of the state in folder `path`; raises UserError if they can't be read."""
     try:
         with open(os.path.join(path, MANIFEST)) as f:
-            return EasyDict(json.load(f)['counters'])
-    except (OSError, ValueError, KeyError) as error:
+            counters = EasyDict(json.load(f)['counters'])
+        if not set(counters) >= set(new_counters()):
+            raise KeyError('counters are missing')
+        return counters
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError('{!r} is not a saved training state ({})'.format(path, error)) from error
+
+
+def latest_counters(run_dir):
+    """Counters of the newest state in a run directory that can be read, `None` if there is none."""
+    for path in reversed(list_states(run_dir)):
+        try:
+            return read_counters(path)
+        except UserError:
+            pass
+    return None
 
 
 def find_unfinished(run_dirs, options, options_file):
@@ -134,12 +159,32 @@ def find_unfinished(run_dirs, options, options_file):
         try:
             with open(os.path.join(run_dir, options_file)) as f:
                 found = _comparable(json.load(f))
-            counters = read_counters(latest_state(run_dir)) if latest_state(run_dir) else None
-        except (OSError, ValueError):
+            counters = latest_counters(run_dir)
+        except (OSError, ValueError, AttributeError):  # AttributeError: JSON, but no dictionary
             continue
         if found == wanted and counters and counters.nimg < options['total_kimg'] * 1000 and not is_locked(run_dir):
             return run_dir
     return None
+
+
+def check_same_options(run_dir, options, options_file):
+    """Refuses to continue a run with other options than those it was begun with.
+
+    Args:
+        run_dir: Run directory; one without readable options is accepted.
+        options, options_file: See `find_unfinished`.
+    Raises: UserError naming the first option that differs.
+    """
+    try:
+        with open(os.path.join(run_dir, options_file)) as f:
+            found = _flat(_comparable(json.load(f)))
+    except (OSError, ValueError, AttributeError):
+        return
+    wanted = _flat(_comparable(options))
+    for name in sorted(set(found) | set(wanted)):
+        if found.get(name) != wanted.get(name):
+            raise UserError('--resume={}: {} is {!r} in that run but {!r} now; give the same options, or start anew '
+                            'with --resume=none'.format(run_dir, name, found.get(name), wanted.get(name)))
 
 
 @contextlib.contextmanager
@@ -177,3 +222,11 @@ def is_locked(run_dir):
 def _comparable(options):
     """Options that must agree for a training to go on, in the form that they have after a trip through JSON."""
     return json.loads(json.dumps({key: value for key, value in options.items() if key not in NOT_COMPARED}))
+
+
+def _flat(options, prefix=''):
+    """Nested dictionaries as one, with names such as `G_args.fmap_base`."""
+    flat = {}
+    for key, value in options.items():
+        flat.update(_flat(value, prefix + key + '.') if isinstance(value, dict) else {prefix + key: value})
+    return flat

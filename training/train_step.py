@@ -182,12 +182,10 @@ def run_iteration(stages, feeds, fetch, sched, seed, counters):
         counters: See `state.new_counters`; not changed.
     """
     lrates = {feeds.lrates[name]: sched[name + '_lrate'] for name in feeds.lrates}
-    batches = None
-    for stage in stages:
-        if counters.iteration % stage.interval != 0:
-            continue
-        if stage.fetch and batches is None:
-            batches = fetch()
+    due = [stage for stage in stages if counters.iteration % stage.interval == 0]
+    # First of all, so that an unreadable image ends the training between two iterations.
+    batches = fetch() if any(stage.fetch for stage in due) else None
+    for stage in due:
         for k in range(stage.rounds):
             feed = dict(lrates)
             feed[feeds.seed] = step_seed(seed, counters.nimg, stage.name, k)

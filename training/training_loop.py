@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import glob
 import os
 import signal
 import threading
@@ -60,28 +61,32 @@ def training_loop(
     Raises: UserError for options or data that can't be used.
     """
     run_dir = submit_config.run_dir if submit_config is not None else os.getcwd()
+    _check_intervals(minibatch_repeats=minibatch_repeats, G_reg_interval=G_reg_interval, D_reg_interval=D_reg_interval)
     tflib.init_tf(dict({'rnd.np_random_seed': seed}, **(tf_config or {})))
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
         stack.enter_context(state.locked_run(run_dir))
         training_set = load_dataset(data_dir=data_dir, verbose=True, **dict(dict(seed=seed), **(dataset_args or {})))
         stack.callback(training_set.close)
+        training_set.preload()
 
         def schedule(nimg):
             return training_schedule(nimg, training_set, **(sched_args or {}))
 
-        sched = schedule(resume_kimg * 1000)
-        rounds = accumulation_rounds(sched.minibatch_size, sched.minibatch_gpu)
-        if sched.lod > 0:
-            raise UserError('lod_initial_resolution: progressive growing is not in this version; leave it out')
-        networks = setup_networks(training_set, G_args or {}, D_args or {}, resume_pkl, resume_with_new_nets)
-        feeds = create_feeds(training_set, sched.minibatch_gpu, ['G', 'D'])
-        stages = stylegan2_stages(networks, training_set, feeds, StepOptions(
-            minibatch_gpu=sched.minibatch_gpu, rounds=rounds, lazy_regularization=lazy_regularization,
-            reg_intervals=dict(G=G_reg_interval, D=D_reg_interval), drange_net=drange_net,
-            opt_args=dict(G=G_opt_args or {}, D=D_opt_args or {}), loss_args=dict(G=G_loss_args, D=D_loss_args),
-            ema_beta=smoothing_beta(sched.minibatch_size, G_smoothing_kimg)))
-        tflib.init_uninitialized_vars()
+        with refusing_bad_options():
+            sched = schedule(resume_kimg * 1000)
+            rounds = accumulation_rounds(sched.minibatch_size, sched.minibatch_gpu)
+            if sched.lod > 0:
+                raise UserError('lod_initial_resolution: progressive growing is not in this version; leave it out')
+            network_pkl = structure_pkl(run_dir, resume_pkl, resume_with_new_nets)
+            networks = setup_networks(training_set, G_args or {}, D_args or {}, network_pkl, resume_with_new_nets)
+            feeds = create_feeds(training_set, sched.minibatch_gpu, ['G', 'D'])
+            stages = stylegan2_stages(networks, training_set, feeds, StepOptions(
+                minibatch_gpu=sched.minibatch_gpu, rounds=rounds, lazy_regularization=lazy_regularization,
+                reg_intervals=dict(G=G_reg_interval, D=D_reg_interval), drange_net=drange_net,
+                opt_args=dict(G=G_opt_args or {}, D=D_opt_args or {}), loss_args=dict(G=G_loss_args, D=D_loss_args),
+                ema_beta=smoothing_beta(sched.minibatch_size, G_smoothing_kimg)))
+            tflib.init_uninitialized_vars()
 
         grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, sched.minibatch_gpu, grid_args or {})
         grid.draw_latents(networks['Gs'])
@@ -108,10 +113,57 @@ def training_loop(
             run_iteration(stages, feeds, fetch, sched, seed, counters)
 
         print('Training for %g kimg, now at %.1f...' % (total_kimg, counters.nimg / 1000))
-        stopped_by = train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter)
+        with saving_after_errors(reporter):
+            stopped_by = train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter)
         if not stopped_by:
-            reporter.save_networks('network-final.pkl')
+            reporter.save_networks('network-final.pkl')  # before the state, which says that nothing is left to do
+            reporter.save_state()
     return stopped_by
+
+
+def _check_intervals(**intervals):
+    for name, value in intervals.items():
+        if not isinstance(value, int) or value < 1:
+            raise UserError('{} must be a whole number of at least 1, got {!r}'.format(name, value))
+
+
+@contextlib.contextmanager
+def refusing_bad_options():
+    """While entered, what Python and TensorFlow say about options that don't fit together becomes a UserError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError,
+            tf.errors.OpError) as error:
+        text = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError('the training cannot be set up with these options ({}: {})'.format(
+            type(error).__name__, text)) from error
+
+
+@contextlib.contextmanager
+def saving_after_errors(reporter):
+    """While entered, an error saves the state before it goes on, and says how to continue."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError('{}; {}'.format(error, reporter.save_after_error())) from error
+    except Exception:
+        print('An error ends the training; ' + reporter.save_after_error())
+        raise
+
+
+def structure_pkl(run_dir, resume_pkl, resume_with_new_nets=False):
+    """The network pickle to load, `None` = none: once there is a state to continue from, `resume_pkl` isn't needed.
+
+    The state then holds every variable, and any network pickle of the run has the structure of its networks.
+    """
+    if resume_pkl is None or state.latest_state(run_dir) is None:
+        return resume_pkl
+    if resume_with_new_nets:
+        return None
+    snapshots = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl')), key=os.path.getmtime)
+    return (snapshots or [resume_pkl])[-1]
 
 
 def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter):
@@ -145,6 +197,8 @@ def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, repo
             if signals.received:
                 print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, reporter.save_state()))
                 return signals.received
+    if context.should_stop():
+        print('Asked to stop at kimg %.1f' % (counters.nimg / 1000))
     return 0
 
 

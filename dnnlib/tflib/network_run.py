@@ -20,7 +20,8 @@ def run(network, *in_arrays, input_transform=None, output_transform=None, return
     Args:
         network: The Network.
         in_arrays: One array [items, ...] per input; `None` = zeros, not for the first.
-        input_transform: {'func': f, **kwargs}: the inputs are f(*arrays, **kwargs), built into the graph.
+        input_transform: {'func': f, **kwargs}: the inputs are f(*arrays, **kwargs), built into the graph once. `f` is
+            at the top level of a module, so that its name tells it from others.
         output_transform: The same for the outputs.
         return_as_list: Return a list whatever the number of outputs?
         print_progress: Show a progress bar on a terminal, some lines elsewhere?
@@ -29,9 +30,13 @@ def run(network, *in_arrays, input_transform=None, output_transform=None, return
         assume_frozen: Compute with copies of the present weights, one per GPU; later changes are not seen.
         dynamic_kwargs: Options of the build function over the network's own.
     Returns: The output array [items, ...], or a tuple of several.
-    Raises: UserError for arrays that don't fit together or `num_gpus`, and for unknown options.
+    Raises: UserError for arrays that don't fit together or `num_gpus`, and for unknown options or transforms.
     """
     in_arrays = _check_arrays(network, in_arrays)
+    for transform in (input_transform, output_transform):
+        if transform is not None and not dnnlib.util.is_top_level_function(transform.get('func')):
+            raise dnnlib.UserError('func of a transform must be a function at the top level of a module, got %r; pass '
+                                   'what differs between calls as further items' % (transform,))
     num_items = in_arrays[0].shape[0]
     minibatch_size = min(minibatch_size or num_items, num_items)
     if minibatch_size % num_gpus or num_items % minibatch_size % num_gpus:

@@ -35,6 +35,7 @@ class Optimizer:
         loss_scaling_init: First S.
         loss_scaling_inc: Added to S after a step whose gradients are finite.
         loss_scaling_dec: Subtracted from S after one whose are not.
+        report_mem_usage: Report the memory held on the last device, GiB, as `<id>/mem_usage_gb`? 0 on a CPU.
         **kwargs: For the underlying optimizer class.
 
     Raises:
@@ -43,7 +44,7 @@ class Optimizer:
 
     def __init__(self, name='Train', tf_optimizer='tf.train.AdamOptimizer', learning_rate=0.001,
                  minibatch_multiplier=None, share=None, use_loss_scaling=False, loss_scaling_init=64.0,
-                 loss_scaling_inc=0.0005, loss_scaling_dec=1.0, **kwargs):
+                 loss_scaling_inc=0.0005, loss_scaling_dec=1.0, report_mem_usage=False, **kwargs):
         self.name = name
         self.learning_rate = learning_rate
         self.minibatch_multiplier = minibatch_multiplier
@@ -55,6 +56,7 @@ class Optimizer:
         self.loss_scaling_init = loss_scaling_init
         self.loss_scaling_inc = loss_scaling_inc
         self.loss_scaling_dec = loss_scaling_dec
+        self.report_mem_usage = report_mem_usage
         self._gradients = OrderedDict()  # device -> list of registrations, each an OrderedDict of variable -> gradient
         self._loss_scaling_vars = {}  # device -> S
         self._applied = False
@@ -148,10 +150,13 @@ class Optimizer:
                     op, created, ready, finite = self._step(device, device_gradients)
                 ops.append(op)
                 own_vars += created
-            ops += self._summaries(ready, finite)
+            with tf.control_dependencies(ops):
+                done = tf.constant(0.0)
+            summaries = self._summaries(ready, finite)
             tf_vars = [var for optimizer in self._tf_optimizers.values() for var in optimizer.variables()]
             tfutil.init_uninitialized_vars(own_vars + tf_vars)
-            return tf.group(*ops, name='TrainingOp')
+            # no control dependency: TensorFlow 2 complains about new ones on what an earlier session call has seen
+            return tf.stack([done] + summaries, name='TrainingOp').op
 
     def _average(self, device):
         """List of the mean gradients of one device's registrations, divided by what they will be summed over."""
@@ -188,6 +193,8 @@ class Optimizer:
         tags['overflow_frequency'] = tf.where(finite, 0.0, 1.0)
         if self.use_loss_scaling:
             tags['loss_scaling_log2'] = tf.identity(self.get_loss_scaling_var(list(self._gradients)[-1]))
+        if self.report_mem_usage:
+            tags['mem_usage_gb'] = tfutil.gpu_memory_gb_tensor(list(self._gradients)[-1])
         conditions = {'overflow_frequency': ready}
         return [autosummary.autosummary(self.id + '/' + tag, value, condition=conditions.get(tag, True))
                 for tag, value in tags.items()]

@@ -187,6 +187,17 @@ def device_description():
     return '%s, %s' % (where, layout.data_format())
 
 
+def gpu_memory_gb_tensor(device):
+    """Memory that TensorFlow holds on a device when this is run, GiB, float32 scalar: 0 on a CPU and before TF 2.5."""
+    spec = tf.DeviceSpec.from_string(device)
+    get_info = getattr(tf.config.experimental, 'get_memory_info', None)
+    has_gpu = any(d.device_type == 'GPU' for d in tf.get_default_session().list_devices())
+    if get_info is None or not has_gpu or spec.device_type not in (None, 'GPU'):
+        return tf.constant(0.0)
+    name = 'GPU:%d' % (spec.device_index or 0)
+    return tf.reshape(tf.py_func(lambda: np.float32(get_info(name)['current'] / 2 ** 30), [], tf.float32), [])
+
+
 def init_uninitialized_vars(target_vars=None):
     """Runs the initialisers of those variables that have no value yet and were not asked about before.
 

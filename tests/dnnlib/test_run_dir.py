@@ -24,6 +24,11 @@ def refuse(write_first):
     raise dnnlib.UserError('no such data set')
 
 
+def stop(submit_config):
+    submit_config.stopped_by = 2
+    assert 'abort.txt' not in os.listdir(submit_config.run_dir)
+
+
 def crash():
     raise ZeroDivisionError('oops')
 
@@ -157,3 +162,11 @@ def test_run_context_stops_when_asked(tmp_path):
     with dnnlib.RunContext() as context:  # outside a run: nothing is written
         context.update()
     assert not context.should_stop()
+
+
+def test_a_stopped_run_says_so_and_forgets_that_it_was_asked_to(tmp_path):
+    config = dnnlib.submit_run(_config(tmp_path), stop)
+    (tmp_path / '00000-test' / 'abort.txt').write_text('')
+    dnnlib.submit_run(_config(tmp_path), stop, resume_run_dir=config.run_dir)
+    log = (tmp_path / '00000-test' / 'log.txt').read_text()
+    assert log.count('dnnlib: Stopped tests.dnnlib.test_run_dir.stop()') == 2 and 'Finished' not in log

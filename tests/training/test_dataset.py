@@ -13,6 +13,7 @@ from PIL import Image
 from dnnlib import UserError
 from training.cats import CatsDataset
 from training.dataset import ImageDataset, TFRecordDataset, load_dataset
+from training.dataset_sources import decode_image
 from training.dataset_writer import TFRecordExporter
 from training.tfrecords import frame_record, serialize_image
 
@@ -300,6 +301,32 @@ def test_cut_off_image_is_named_when_read(tmp_path, make):
         dataset.read(2)
         with pytest.raises(UserError, match='01.png: unreadable image'):
             dataset.get_minibatch_np(3)
+
+
+def test_few_images_are_decoded_before_the_training(tmp_path, monkeypatch, capsys):
+    files = _pngs(_images(3, 32))
+    path = _folder(tmp_path / 'x', files)
+    with ImageDataset(path) as dataset:
+        dataset.preload()
+        assert 'Decoding 3 images' in capsys.readouterr().out
+        os.remove(os.path.join(path, '01.png'))
+        dataset.read(1)
+    files['01.png'] = files['01.png'][:1000]
+    with ImageDataset(_folder(tmp_path / 'x', files)) as dataset:
+        with pytest.raises(UserError, match='01.png: unreadable image'):
+            dataset.preload()
+        monkeypatch.setattr('training.dataset.PRELOAD_IMAGES', 2)
+        dataset.preload()
+
+
+@pytest.mark.parametrize('make', [_folder, _zip])
+def test_messages_name_no_file_objects(tmp_path, make):
+    files = dict(_pngs(_images(1)), **{'01.png': b'no picture'})
+    with pytest.raises(UserError, match='01.png: unreadable image') as error:
+        ImageDataset(make(tmp_path / 'x.zip', files))
+    assert '<' not in str(error.value)
+    with pytest.raises(UserError, match='x.png: unreadable image [(]cannot identify image file[)]'):
+        decode_image(b'no picture', 'x.png', 3)
 
 
 def test_damaged_zips(tmp_path):

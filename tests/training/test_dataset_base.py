@@ -180,3 +180,16 @@ def test_bad_requests():
         for index in (-1, 10):
             with pytest.raises(IndexError):
                 dataset.read(index)
+
+
+def test_the_order_survives_the_look_ahead_thread():
+    class Forgetful(dict):
+        """Another thread has replaced the orders when this one looks."""
+
+        def __getitem__(self, key):
+            raise KeyError(key)
+
+    class Racing(Numbered):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, Forgetful(value) if name == '_orders' else value)
+    assert sorted(Racing().indices_at(0, 3)) == sorted(Numbered().indices_at(0, 3))

@@ -230,3 +230,9 @@ def test_gradient_of_path_lengths_is_that_of_differences(session):
     lengths = loss.path_lengths(images, dlatents, np.float32(np.random.RandomState(3).randn(4, 3, 8, 8) / 8))
     actual, expected = directional_derivative(session, tf.reduce_mean(lengths ** 2), list(G.trainables.values()), 3e-3)
     assert actual == pytest.approx(expected, rel=0.02)
+
+
+def test_path_lengths_of_a_minibatch_of_one(session):
+    _, regularization = loss.G_logistic_ns_pathreg(LinearGenerator(), QuadraticDiscriminator(), TrainingSet(), 1)
+    tfutil.init_uninitialized_vars()
+    assert session.run(regularization).shape == (1,)

@@ -80,6 +80,36 @@ def test_a_damaged_manifest_is_refused(session, tmp_path):
         saver.restore_latest()
 
 
+@pytest.mark.parametrize('damage', [b'{"counters"', b'[]', b'{"counters": [1]}', b'{"counters": {"nimg": 1}}', None])
+def test_a_damaged_state_leaves_the_one_before(session, tmp_path, capsys, damage):
+    variable = make_variable(session, value=1.0)
+    saver = state.StateSaver(str(tmp_path))
+    saver.save(state.new_counters(32))
+    path = saver.save(state.new_counters(64))
+    if damage is not None:
+        with open(os.path.join(path, state.MANIFEST), 'wb') as f:
+            f.write(damage)
+        assert state.latest_counters(str(tmp_path)).nimg == 32
+    else:
+        for name in os.listdir(path):
+            if name.startswith('variables.data'):
+                with open(os.path.join(path, name), 'wb') as f:
+                    f.write(b'x')
+    session.run(variable.assign(4.0))
+    assert saver.restore_latest().nimg == 32
+    assert session.run(variable) == 1.0
+    output = capsys.readouterr().out
+    assert output.count('\n') == 1 and '000000064' in output and "continuing from" in output
+
+
+def test_other_options_are_refused_by_name(tmp_path):
+    options = dict(total_kimg=10, G_args=dict(fmap_base=1))
+    run_dir = make_run(tmp_path, '0', options, nimg=32)
+    state.check_same_options(run_dir, dict(options, total_kimg=20), 'options.json')
+    with pytest.raises(UserError, match='G_args.fmap_base is 1 in that run but 2 now'):
+        state.check_same_options(run_dir, dict(options, G_args=dict(fmap_base=2)), 'options.json')
+
+
 def test_an_unwritable_folder(session, tmp_path):
     make_variable(session)
     (tmp_path / 'state').write_text('in the way')

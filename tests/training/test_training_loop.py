@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -12,7 +13,8 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, RunContext, UserError, tflib
 from training import misc, state
-from training.training_loop import StopSignals, training_loop
+from training.cats import CatsDataset
+from training.training_loop import StopSignals, refusing_bad_options, structure_pkl, training_loop
 
 NETWORK = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
 ADAM = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
@@ -37,8 +39,8 @@ def train(run_dir, total_kimg, minibatch_gpu=4, num_threads=None, tick_kimg=0.03
                 dataset_args=dict(tfrecord_dir='cats', resolution=8, max_label_size='full'),
                 sched_args=dict(minibatch_size_base=8, minibatch_gpu_base=minibatch_gpu, tick_kimg_dict={8: tick_kimg},
                                 lrate_rampup_kimg=0.2),
-                grid_args=dict(size='3x2'), G_reg_interval=2, D_reg_interval=3, mirror_augment=True,
-                checkpoint_minutes=None, **options)
+                grid_args=dict(size='3x2'), mirror_augment=True, checkpoint_minutes=None,
+                **dict(dict(G_reg_interval=2, D_reg_interval=3), **options))
         finally:
             RunContext.get().close()
             if tf.get_default_session() is not None:
@@ -121,15 +123,86 @@ def test_being_stopped_and_killed_changes_nothing(uninterrupted, tmp_path, capsy
 
     def power_failure(_network_pkl):
         if len(open(str(tmp_path / 'stats.jsonl')).readlines()) == 3:  # tick 3, after the state of tick 2
-            raise ZeroDivisionError
+            raise SystemExit  # no error: nothing is saved
     os.makedirs(str(tmp_path / 'state' / 'unfinished'))
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(SystemExit):
         train(tmp_path, 0.16, num_threads=1, network_snapshot_ticks=2, metric_callback=power_failure)
     assert state.latest_state(str(tmp_path)).endswith('000000096')
 
     assert train(tmp_path, 0.16, num_threads=1) == 0
     assert_same_variables(uninterrupted, tmp_path)
     assert [json.loads(line)['nimg'] for line in open(str(tmp_path / 'stats.jsonl'))] == [32, 64, 96, 128, 160]
+
+
+def test_an_error_saves_the_state_between_two_iterations(uninterrupted, tmp_path, monkeypatch, capsys):
+    read = CatsDataset._read
+
+    def damaged(self, index, lod):
+        if self.position >= 80:  # read for the iteration after 80 images
+            raise UserError('x.png: unreadable image')
+        return read(self, index, lod)
+    with monkeypatch.context() as patch:
+        patch.setattr(CatsDataset, '_read', damaged)
+        with pytest.raises(UserError, match='x.png: unreadable image; .* saved: .*--resume=' + str(tmp_path)):
+            train(tmp_path, 0.16, num_threads=1)
+    assert state.latest_state(str(tmp_path)).endswith('000000080')
+
+    def crash(_network_pkl):
+        if os.path.isfile(str(tmp_path / 'stats.jsonl')):
+            raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        train(tmp_path, 0.16, num_threads=1, metric_callback=crash)
+    assert 'An error ends the training; what was learned is saved' in capsys.readouterr().out
+    assert train(tmp_path, 0.16, num_threads=1) == 0
+    assert_same_variables(uninterrupted, tmp_path)
+
+
+def test_the_final_networks_come_before_the_last_state(tmp_path, monkeypatch):
+    def killed(_networks, path):
+        if path.endswith('network-final.pkl'):
+            raise SystemExit
+    monkeypatch.setattr(misc, 'save_pkl', killed)
+    with pytest.raises(SystemExit):
+        train(tmp_path, 0.064, network_snapshot_ticks=1)
+    assert state.latest_counters(str(tmp_path)) is None
+
+
+def test_abort_txt_saves_the_state(tmp_path):
+    def abort(_network_pkl):
+        (tmp_path / 'abort.txt').write_text('')
+    monkey = EasyDict(run_dir=str(tmp_path), task_name='t', host_name='h')
+    RunContext._current = RunContext(monkey)
+    assert train(tmp_path, 0.16, metric_callback=abort) == 0
+    assert state.latest_counters(str(tmp_path)).nimg == 32
+
+
+def test_a_run_from_a_pickle_continues_without_it(uninterrupted, tmp_path, monkeypatch):
+    pkl = str(tmp_path / 'start.pkl')
+    shutil.copy(str(uninterrupted / 'network-final.pkl'), pkl)
+    train(tmp_path / 'run', 0.064, resume_pkl=pkl, network_snapshot_ticks=1)
+    os.remove(pkl)
+    assert train(tmp_path / 'run', 0.096, resume_pkl=pkl) == 0
+    assert train(tmp_path / 'run', 0.128, resume_pkl=pkl, resume_with_new_nets=True) == 0
+    assert structure_pkl(str(tmp_path), pkl) == pkl  # nothing to continue from
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(minibatch_repeats=0), 'minibatch_repeats must be a whole number of at least 1, got 0'),
+    (dict(G_reg_interval=0), 'G_reg_interval must be'),
+    (dict(D_reg_interval=0), 'D_reg_interval must be')])
+def test_bad_intervals_are_refused(tmp_path, options, message):
+    with pytest.raises(UserError, match=message):
+        train(tmp_path, 1, **options)
+
+
+def test_errors_of_the_set_up_are_one_line():
+    for error in (TypeError('two\nlines'), ZeroDivisionError('two'), KeyError('two'), AssertionError('two')):
+        with pytest.raises(UserError, match="cannot be set up with these options .*two'?[)]$"):
+            with refusing_bad_options():
+                raise error
+    with pytest.raises(UserError, match='^as it is$'):
+        with refusing_bad_options():
+            raise UserError('as it is')
 
 
 def test_bad_sizes_are_refused(tmp_path):
@@ -155,7 +228,10 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
             train(tmp_path, 1)
 
 
-def test_a_second_signal_acts_as_always():
+def test_a_second_signal_acts_as_always(request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # started by nohup or `&`, we would have another
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+
     def interrupt():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.2)  # Python 3.7 calls the handler a little later

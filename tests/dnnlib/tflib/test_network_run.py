@@ -56,6 +56,13 @@ def test_graphs_are_built_once(affine, session):
     np.testing.assert_allclose(other, y + 1, rtol=1e-5)
 
 
+def test_transforms_are_top_level_functions(affine):
+    for transform in [dict(func=lambda y: y + 1), dict(amount=1), dict(func='add')]:
+        for direction in ('input_transform', 'output_transform'):
+            with pytest.raises(dnnlib.UserError, match='top level'):
+                affine.run(X, None, **{direction: transform})
+
+
 def test_input_transform(affine):
     y = affine.run(X, None, input_transform=dict(func=double, factor=3))
     np.testing.assert_allclose(y, expected(affine, 2 * X) + 3, rtol=1e-5, atol=1e-5)

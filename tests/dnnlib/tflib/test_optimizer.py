@@ -187,6 +187,33 @@ def test_reset_forgets_the_moments(session, tf_optimizer):
     np.testing.assert_allclose(session.run(w), adam(np.ones(3), [b])[-1], rtol=1e-5)
 
 
+def test_memory_is_reported_on_request(session):
+    w, g, loss = linear_problem()
+    opt = Optimizer('Train', report_mem_usage=True)
+    opt.register_gradients(loss, [w])
+    session.run(opt.apply_updates(), {g: [1, 2, 3]})
+    assert save_summaries(None)['Train/mem_usage_gb'] == 0
+
+
+def test_nothing_hangs_on_operations_of_earlier_session_calls(session, monkeypatch):
+    w, _g, loss = linear_problem()
+    run, marks = session.run, []  # number of operations at each session call
+
+    def marking_run(*args, **kwargs):
+        marks.append(len(session.graph.get_operations()))
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(session, 'run', marking_run)
+    opt = Optimizer('Train', minibatch_multiplier=2)
+    opt.register_gradients(loss, [w])
+    tf.group(opt.apply_updates(), tf.identity(loss))
+    index = {op.name: i for i, op in enumerate(session.graph.get_operations())}
+    for op in session.graph.get_operations():
+        for before in op.control_inputs:  # TensorFlow 2 notes in an operation that others wait for it
+            assert not any(index[before.name] < mark <= index[op.name] for mark in marks), (before.name, op.name)
+    assert marks
+
+
 def test_without_gradients_there_is_an_op_only_on_request(session):
     session.run(Optimizer('Reg').apply_updates(allow_no_op=True))
     with pytest.raises(RuntimeError, match='register_gradients'):

@@ -138,6 +138,17 @@ def test_images_to_uint8_is_the_published_formula(session):
     np.testing.assert_array_equal(small, np.clip(np.trunc(255 * means + 0.5), 0, 255))
 
 
+def test_memory_of_a_gpu_is_read_when_run(session, monkeypatch):
+    used = [2 ** 31, 2 ** 30]
+    monkeypatch.setattr(tf.config.experimental, 'get_memory_info', lambda name: {'current': used.pop(), 'name': name},
+                        raising=False)
+    assert session.run(tflib.gpu_memory_gb_tensor('/device:GPU:0')) == 0  # there is none
+    monkeypatch.setattr(session, 'list_devices', lambda: [dnnlib.EasyDict(device_type='GPU')])
+    assert session.run(tflib.gpu_memory_gb_tensor('/device:CPU:0')) == 0
+    memory = tflib.gpu_memory_gb_tensor('')
+    assert [session.run(memory), session.run(memory)] == [1, 2]
+
+
 def test_images_from_uint8(session):
     x = np.array([0, 51, 255], dtype=np.uint8).reshape(1, 1, 1, 3)
     y = session.run(tflib.convert_images_from_uint8(tf.constant(x), nhwc_to_nchw=True))
