@@ -99,7 +99,7 @@ def test_a_damaged_state_leaves_the_one_before(session, tmp_path, capsys, damage
     assert saver.restore_latest().nimg == 32
     assert session.run(variable) == 1.0
     output = capsys.readouterr().out
-    assert output.count('\n') == 1 and '000000064' in output and "continuing from" in output
+    assert output.count('\n') == 1 and '000000064' in output and 'continuing from' in output
 
 
 def test_other_options_are_refused_by_name(tmp_path):
