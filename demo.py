@@ -115,13 +115,11 @@ def pictures():
     """(what it shows, path) of the pictures worth looking at."""
     train, project = latest('train'), latest('project')
     fakes = sorted(name for name in os.listdir(train) if name.startswith('fakes') and name != 'fakes_init.png')
-    fits = sorted(name for name in os.listdir(project) if name.endswith('.png'))
     found = [('real cats', os.path.join(train, 'reals.png')),
              ('the small network after %d thousand cats' % KIMG, os.path.join(train, fakes[-1]))]
     for name in ('generate-small', 'mix-small', 'generate-shipped', 'mix-shipped'):
         found.append((name.replace('-', ', network: '), os.path.join(latest(name), 'grid.png')))
-    found += [('projection of a held-out cat', os.path.join(project, name)) for name in fits]
-    return found
+    return found + [('a held-out cat and its projection', os.path.join(project, 'grid.png'))]
 
 
 def main():
@@ -137,18 +135,16 @@ def main():
     except environments.SetupError as e:
         print('make demo: %s' % e, file=sys.stderr)
         return 1
-    done, slowness = setup_seconds, 1.0
+    done, slowness, work_started = setup_seconds, 1.0, time.time()
     for step in todo:
         print(progress_line(done, total, time.time() - started, slowness, step.title), flush=True)
-        step_started = time.time()
         code = run(python, step.command() if callable(step.command) else step.command)
         if code != 0:
             print('make demo: "%s" ended with exit code %d, see above; run `make demo` again to go on from there' % (
                 step.title, code), file=sys.stderr)
             return code if code > 0 else 1
         done += step.seconds
-        if step.seconds >= 60:
-            slowness = (time.time() - step_started) / step.seconds
+        slowness = (120 + time.time() - work_started) / (120 + done - setup_seconds)  # a few seconds prove little
     print('\n[%s] 100 %%  done in %s. Look at:' % ('#' * 24, duration(time.time() - started)))
     for title, path in pictures():
         print('  %-44s %s' % (title, path))

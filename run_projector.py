@@ -18,6 +18,7 @@ from training import pretrained
 
 NUM_STEPS = 1000
 COLUMNS = ('picture', 'source', 'step', 'distance', 'seconds')
+SHEET_ROWS = 16  # pictures on the contact sheet, the first
 
 
 def project_generated_images(submit_config, network_pkl, seeds, truncation_psi, projection, device):
@@ -130,6 +131,7 @@ class _Session:
         self._num_steps = projection['num_steps']
         self._snapshot_steps = snapshot_steps(projection['num_steps'], projection['num_snapshots'])
         self._rows = []
+        self._sheet = []
         tflib.init_tf({'device': device, 'rnd.np_random_seed': projection['seed']})
         print('Device: {}'.format(tflib.device_description()))
         print('Loading networks from {} ...'.format(network_pkl))
@@ -144,6 +146,7 @@ class _Session:
     def project(self, target, name, source):
         """Projects a target [1, C, H, W], range [-1, 1]; writes its files `<name>-...` and the table of distances."""
         self._save_image(target, name + '-target.png')
+        shown = [target]
         begin = time.time()
         self._projector.start(target)
         self._note(name, source, 0, begin)
@@ -155,10 +158,20 @@ class _Session:
                 bar.update()
                 step = self._projector.get_cur_step()
                 if step in self._snapshot_steps:
-                    self._save_image(self._projector.get_images(), '{}-step{:04d}.png'.format(name, step))
+                    shown.append(self._projector.get_images())
+                    self._save_image(shown[-1], '{}-step{:04d}.png'.format(name, step))
                     bar.clear()
                     self._note(name, source, step, begin)
         self._save_table()
+        self._save_sheet(shown)
+
+    def _save_sheet(self, shown):
+        """Adds a row, the target and its snapshots, to the contact sheet, which has at most SHEET_ROWS."""
+        if len(self._sheet) < SHEET_ROWS and len(shown) > 1:
+            pixels = images.adjust_dynamic_range(np.concatenate(shown), [-1, 1], [0, 255])
+            self._sheet.append(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
+            images.save_image_grid(np.concatenate(self._sheet), os.path.join(self._run_dir, 'grid.png'),
+                                   drange=[0, 255], grid_size=(len(shown), len(self._sheet)))
 
     def _save_image(self, image, file_name):
         images.save_image_grid(image, os.path.join(self._run_dir, file_name), drange=[-1, 1])

@@ -36,8 +36,7 @@ EPILOG = '''--set changes any option that has no option of its own, for example
   --set G.fmap_base=4096 --set D.fmap_base=4096    smaller networks
   --set sched.minibatch_gpu_base=32                images per device and round
   --set grid.size=8x4                              columns x rows of the pictures
-  --set dataset.max_label_size=full                train with labels
-  --set train.G_smoothing_kimg=20                  half-life of the moving average'''
+  --set dataset.max_label_size=full                train with labels'''
 
 
 def make_options(args):
@@ -187,7 +186,11 @@ def choose_run(resume, result_dir, run_desc, options):
         options['resume_pkl'] = resume
     run_dirs = [path for _, path in list_runs(result_dir) if re.match('[0-9]+-' + re.escape(run_desc) + '$',
                                                                       os.path.basename(path))]
-    return state.find_unfinished(run_dirs, options, OPTIONS_FILE)
+    unfinished = state.find_unfinished(run_dirs, options, OPTIONS_FILE)
+    finished = unfinished is None and state.find_finished(run_dirs, options, OPTIONS_FILE)
+    if finished:
+        print('{} is finished; starting a new run. To go on there, raise --total-kimg.'.format(finished))
+    return unfinished
 
 
 def _begun_from(run_dir):
@@ -243,16 +246,14 @@ def check_arguments(args):
         raise UserError('--num-gpus={}: several GPUs are not in this version; use 1'.format(args.num_gpus))
     for name, minimum in [('total_kimg', 0), ('snap', 1), ('checkpoint_minutes', 0), ('seed', 0), ('gamma', 0)]:
         value = getattr(args, name)
-        if value is not None and value < minimum:
-            raise UserError('--{}={}: expected at least {}'.format(name.replace('_', '-'), value, minimum))
-    if args.seed >= 2 ** 32:
-        raise UserError('--seed={}: expected less than 4294967296'.format(args.seed))
+        if value is not None and not minimum <= value < 2 ** 32:
+            raise UserError('--{}={}: expected {} to 4294967295'.format(name.replace('_', '-'), value, minimum))
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
         raise UserError('--data-dir={}: there is no such folder'.format(args.data_dir))
     path = os.path.join(args.data_dir or '', args.dataset)
     if args.dataset != 'cats' and not os.path.exists(path):
-        raise UserError("--dataset={}: there is no {!r}; give a folder of TFRecords, a folder or zip of images, or "
-                        "'cats'".format(args.dataset, path))
+        raise UserError('--dataset={}: there is no {!r}; give a folder or zip of images, a folder of TFRecords, or '
+                        'cats'.format(args.dataset, path))
     is_path = args.resume not in ('auto', 'none') and '://' not in pretrained.get_path_or_url(args.resume)
     if is_path and not os.path.exists(args.resume):
         raise UserError('--resume={}: expected auto, none, a run directory or a network pickle'.format(args.resume))
@@ -289,10 +290,9 @@ def main(argv):
 def _check_metrics(names):
     if names:
         from metrics.metric_defaults import metric_defaults
-        for name in names:
-            if name not in metric_defaults:
-                raise UserError('--metrics={}: not in this version; there are {}'.format(
-                    name, ', '.join(sorted(metric_defaults))))
+        unknown = sorted(set(names) - set(metric_defaults))
+        if unknown:
+            raise UserError('--metrics={}: there are {}'.format(','.join(unknown), ', '.join(sorted(metric_defaults))))
 
 
 if __name__ == '__main__':

@@ -149,7 +149,11 @@ def _create_run_dir(config, made):
     root = os.path.normpath(config.run_dir_root.replace('<USERNAME>', config.user_name))
     _name_run(config, 0)  # refuses a bad description before a folder exists
     if not os.path.isdir(root):
-        os.makedirs(root)
+        try:
+            os.makedirs(root)
+        except OSError as error:
+            raise UserError('cannot create the result folder {!r} ({}); choose another --result-dir'.format(
+                root, error.strerror)) from error
         made.append(root)
     run_id = max([run_id + 1 for run_id, _ in list_runs(root)] or [0])
     while True:

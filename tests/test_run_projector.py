@@ -54,7 +54,7 @@ def _read(path):
 
 
 def _pictures(folder):
-    return sorted(path.name for path in folder.iterdir() if path.suffix == '.png')
+    return sorted(path.name for path in folder.iterdir() if path.suffix == '.png' and path.name != 'grid.png')
 
 
 def test_published_snapshots():
@@ -69,6 +69,10 @@ def test_generated_images_are_projected(program, tmp_path):
     folder = tmp_path / 'results' / '00000-project-generated-images'
     kinds = ['step0020', 'step0040', 'target']
     assert _pictures(folder) == ['seed{:04d}-{}.png'.format(seed, kind) for seed in (3, 5) for kind in kinds]
+    sheet = _read(folder / 'grid.png')  # a row for each picture: target, snapshots
+    assert sheet.shape[:2] == (2 * SIZE, 3 * SIZE)
+    np.testing.assert_array_equal(sheet[SIZE:, :SIZE], _read(folder / 'seed0005-target.png'))
+    np.testing.assert_array_equal(sheet[SIZE:, 2 * SIZE:], _read(folder / 'seed0005-step0040.png'))
     with open(str(folder / 'distances.csv')) as file:
         rows = list(csv.DictReader(file))
     assert [(row['picture'], row['source'], row['step']) for row in rows] == [

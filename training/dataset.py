@@ -9,7 +9,7 @@ import numpy as np
 from dnnlib import cli
 from dnnlib.util import UserError, get_obj_by_name
 from training.cats import CatsDataset
-from training.dataset_base import Dataset, box_downscale, check_int, check_resolution
+from training.dataset_base import RESOLUTION_OPTION, Dataset, box_downscale, check_int, check_resolution
 from training.dataset_sources import CONVERTIBLE_MODES, GREY_MODES, ImageFiles, wrong_mode
 from training.tfrecords import RecordFile, parse_image
 
@@ -141,6 +141,8 @@ class ImageDataset(Dataset):
 
     def __init__(self, path, resolution=None, **kwargs):
         check_int('resolution', resolution, 4, optional=True)
+        if resolution is not None and resolution & (resolution - 1):
+            raise UserError('{}: resolution {}; give a power of two'.format(path, resolution))
         self.files = ImageFiles(path)
         try:
             headers = [self.files.read_header(name) for name in self.files.names]
@@ -173,10 +175,10 @@ class ImageDataset(Dataset):
         if others:
             other_mode, other_size = headers[others[0]]
             raise UserError(
-                '{}: {} of {} images differ from the first, {} ({}x{} {}); {} is {}x{} {}. Give a resolution, which '
-                'crops and converts all, or remove them'.format(
+                '{}: {} of {} images differ from the first, {} ({}x{} {}); {} is {}x{} {}. Remove them, or give '
+                '{}, which crops and converts all'.format(
                     self.files.path, len(others), len(headers), self.files.names[0], size[0], size[1], mode,
-                    self.files.names[others[0]], other_size[0], other_size[1], other_mode))
+                    self.files.names[others[0]], other_size[0], other_size[1], other_mode, RESOLUTION_OPTION))
         check_resolution([1, size[1], size[0]], self.files.where(self.files.names[0]))
         return (1 if mode == 'L' else 3), size[0]
 

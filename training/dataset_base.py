@@ -227,6 +227,9 @@ class Dataset:
         self.close()
 
 
+RESOLUTION_OPTION = 'a resolution (dataset_tool.py: --resolution=N, run_training.py: --set dataset.resolution=N)'
+
+
 def check_int(name, value, smallest, optional=False):
     """Raises UserError unless `value` is an int of at least `smallest`, or `None` if that is allowed."""
     if not (optional and value is None) and (not isinstance(value, (int, np.integer)) or value < smallest):
@@ -239,5 +242,5 @@ def check_resolution(shape, name):
     if channels not in (1, 3):
         raise UserError('{}: {} channels; expected 1 (grey) or 3 (RGB), so convert the images'.format(name, channels))
     if height != width or height < 4 or height & (height - 1):
-        raise UserError('{}: {}x{} pixels; expected a square, power-of-two size of at least 4, so give a resolution '
-                        'or scale the images'.format(name, width, height))
+        raise UserError('{}: {}x{} pixels; expected a square, power-of-two size of at least 4, so scale the '
+                        'images or give {}'.format(name, width, height, RESOLUTION_OPTION))

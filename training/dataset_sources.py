@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from dnnlib.util import UserError
+from training.dataset_base import RESOLUTION_OPTION
 
 EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.ppm', '.pgm')
 LABELS_FILE = 'dataset.json'
@@ -193,8 +194,8 @@ def wrong_mode(where, mode, expected):
     """Message about an image whose colour mode `mode` is not the `expected` one (PIL's names)."""
     if mode not in CONVERTIBLE_MODES:
         return '{}: colour mode {}; expected 8 bits a channel, so convert the image'.format(where, mode)
-    return '{}: colour mode {} instead of {}; convert the image or give a resolution, which converts all'.format(
-        where, mode, expected)
+    return '{}: colour mode {} instead of {}; convert the image or give {}, which converts all'.format(
+        where, mode, expected, RESOLUTION_OPTION)
 
 
 def _unreadable(where, error):

@@ -48,7 +48,8 @@ def check_network_file(path_or_url):
     if util.is_url(path, allow_file_urls=True):
         return
     if not os.path.isfile(path):
-        raise UserError('no network file {!r}; give the path or URL of a network pickle'.format(path))
+        what = 'is a folder, not' if os.path.isdir(path) else 'is not there, expected'
+        raise UserError('{!r} {} a network file; give the path or URL of a network pickle'.format(path, what))
     with open(path, 'rb') as f:
         start = f.read(2)
     if start[:1] != b'\x80' or start[1:] not in (b'\x02', b'\x03', b'\x04', b'\x05'):

@@ -154,6 +154,22 @@ def find_unfinished(run_dirs, options, options_file):
     Returns: Run directory; `None` if no run with the same options (length, snapshots, metrics and device may differ)
         has a state before the end of this training, or another process is training in it.
     """
+    for run_dir, counters in _same_runs(run_dirs, options, options_file):
+        if counters.nimg < options['total_kimg'] * 1000 and not is_locked(run_dir):
+            return run_dir
+    return None
+
+
+def find_finished(run_dirs, options, options_file):
+    """The newest run of these options that is as long as this training, `None` if there is none."""
+    for run_dir, counters in _same_runs(run_dirs, options, options_file):
+        if counters.nimg >= options['total_kimg'] * 1000:
+            return run_dir
+    return None
+
+
+def _same_runs(run_dirs, options, options_file):
+    """Yields (run directory, counters) of the runs with these options that have a state, newest first."""
     wanted = _comparable(options)
     for run_dir in reversed(run_dirs):
         try:
@@ -162,9 +178,8 @@ def find_unfinished(run_dirs, options, options_file):
             counters = latest_counters(run_dir)
         except (OSError, ValueError, AttributeError):  # AttributeError: JSON, but no dictionary
             continue
-        if found == wanted and counters and counters.nimg < options['total_kimg'] * 1000 and not is_locked(run_dir):
-            return run_dir
-    return None
+        if found == wanted and counters:
+            yield run_dir, counters
 
 
 def check_same_options(run_dir, options, options_file):

@@ -101,8 +101,10 @@ def test_bad_descriptions_and_roots_are_refused(tmp_path):
             dnnlib.submit_run(_config(tmp_path / 'new', desc), hello, number=0)
     assert not (tmp_path / 'new').exists()
     (tmp_path / 'file').write_text('')
-    with pytest.raises(OSError):
+    with pytest.raises((dnnlib.UserError, OSError)):
         dnnlib.submit_run(_config(tmp_path / 'file'), hello, number=0)
+    with pytest.raises(dnnlib.UserError, match='cannot create the result folder'):
+        dnnlib.submit_run(_config(tmp_path / 'file' / 'x'), hello, number=0)
     with pytest.raises(TypeError, match='run_dir_rot'):
         dnnlib.SubmitConfig(run_dir_rot='x')
 

@@ -342,7 +342,7 @@ def test_damaged_zips(tmp_path):
         dataset.read(0)
 
 
-@pytest.mark.parametrize('resolution, text', [(12, '12x12'), (2, 'at least 4'), ('8', "'8'")])
+@pytest.mark.parametrize('resolution, text', [(12, 'resolution 12; give a power of two'), (2, 'least 4'), ('8', "'8'")])
 def test_wrong_resolution_of_images(tmp_path, resolution, text):
     with pytest.raises(UserError, match=text):
         ImageDataset(_folder(tmp_path / 'x', _pngs(_images(1))), resolution=resolution)

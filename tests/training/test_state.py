@@ -142,6 +142,8 @@ def test_the_newest_unfinished_run_with_the_same_options(tmp_path):
     assert state.find_unfinished(runs, dict(wanted, total_kimg=5), 'options.json') is None
     assert state.find_unfinished(runs, dict(wanted, gamma=3.0), 'options.json') is None
     assert state.find_unfinished([], wanted, 'options.json') is None
+    assert state.find_finished(runs, wanted, 'options.json') == runs[2]
+    assert state.find_finished(runs[:2], wanted, 'options.json') is None
 
 
 def test_runs_without_readable_files_are_passed_over(tmp_path):
