@@ -1,5 +1,6 @@
 """Names of published networks, and the one way to load the three networks of a file."""
 
+import difflib
 import os
 
 from dnnlib import util
@@ -32,8 +33,9 @@ def get_path_or_url(path_or_gdrive_path):
     Raises: UserError for an unknown name that begins with `gdrive:`.
     """
     if path_or_gdrive_path.startswith('gdrive:') and path_or_gdrive_path not in gdrive_urls:
-        raise UserError('no published network is called {!r}; known: {}'.format(
-            path_or_gdrive_path, ', '.join(sorted(gdrive_urls))))
+        similar = difflib.get_close_matches(path_or_gdrive_path, gdrive_urls, cutoff=0)
+        raise UserError('no published network is called {!r}; do you mean {}?'.format(
+            path_or_gdrive_path, ' or '.join(similar)))
     return gdrive_urls.get(path_or_gdrive_path, path_or_gdrive_path)
 
 
