@@ -100,10 +100,56 @@ def device(text):
     return text
 
 
-def add_common(parser):
-    """Adds the options that every command has: `--device`."""
+def add_device(parser):
+    """Adds `--device`."""
     parser.add_argument('--device', type=device, default='auto', metavar='NAME',
                         help='auto, cpu or gpu:N; auto takes a GPU when there is one (default: %(default)s)')
+
+
+def ops_mode(text):
+    """Argument type: `auto`, `ref` or `native`, the values of init_tf's `ops` key.
+
+    Raises: argparse.ArgumentTypeError for another text.
+    """
+    if text not in ('auto', 'ref', 'native'):
+        raise argparse.ArgumentTypeError('expected auto, ref or native, got {!r}'.format(text))
+    return text
+
+
+def add_common(parser):
+    """Adds the options that every command has: `--device` and `--ops`."""
+    add_device(parser)
+    parser.add_argument('--ops', type=ops_mode, default=os.environ.get('STYLEGAN2_OPS') or 'auto', metavar='KIND',
+                        help='native = fast operations in C++ and CUDA, built at first use; ref = plain TensorFlow; '
+                        'auto = native where they can be had (default: STYLEGAN2_OPS or auto)')
+
+
+def add_selftest(parser):
+    """Adds `--no-selftest`, for the commands that are about to spend hours."""
+    parser.add_argument('--no-selftest', dest='selftest', action='store_false',
+                        help='do not compare what the device computes with NumPy before the start')
+
+
+def run_selftest(tf_config):
+    """Loads TensorFlow and runs `dnnlib.tflib.self_test.check` on the device and operations of `tf_config`.
+
+    Raises: UserError if something computes wrong numbers.
+    """
+    load_tensorflow()
+    from dnnlib.tflib import self_test
+    self_test.check(tf_config)
+
+
+def pop_tf_config(args):
+    """Takes `device` and `ops` out of a dictionary of arguments; returns them as the settings of `tflib.init_tf`."""
+    return {'device': args.pop('device'), 'ops': args.pop('ops')}
+
+
+def add_precision(parser):
+    """Adds `--precision`, for the commands that draw with a trained generator."""
+    parser.add_argument('--precision', choices=('float32', 'mixed'), default='float32',
+                        help='mixed = 16-bit convolutions, faster where the device has them, at a small difference '
+                        'that the eye does not see (default: %(default)s)')
 
 
 def writable_dir(path):
@@ -172,17 +218,18 @@ def progress(items, label):
         yield item
 
 
-def run_main(main, argv=None):
+def run_main(main, argv=None, prog=None):
     """Calls `main(argv)` and ends the process: errors of the user or the system become one line, never a trace.
 
     Args:
         main: Function of the argument list; returns the exit code or `None` for 0. It imports TensorFlow itself, after
             the arguments are parsed.
         argv: Arguments without the program name; `None` = those of the process.
+        prog: What errors begin with; `None` = the name of the program's file.
     Raises: SystemExit with main's code; 2 after a UserError or OSError; 130 after Ctrl-C.
     """
     allocator.keep_large_allocations()
-    prog = os.path.basename(sys.argv[0])
+    prog = prog or os.path.basename(sys.argv[0])
     try:
         code = main(sys.argv[1:] if argv is None else argv)
     except (UserError, OSError) as error:

@@ -3,9 +3,11 @@
 import os
 import warnings
 
+from dnnlib.logger import quiet_stderr
+
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # read when TensorFlow is loaded
 
-with warnings.catch_warnings():
+with warnings.catch_warnings(), quiet_stderr():
     warnings.simplefilter('ignore', FutureWarning)  # TensorFlow 1.14 under a newer NumPy
     import tensorflow.compat.v1 as tf
 

@@ -30,6 +30,11 @@ def data_format():
     return chosen[0] if chosen else 'NHWC'
 
 
+def half_type():
+    """Name of the 16-bit type that the default graph's device computes fast: 'float16' on a GPU, else 'bfloat16'."""
+    return 'float16' if data_format() == 'NCHW' else 'bfloat16'
+
+
 def channel_axis():
     """Axis of the channels of a feature map in the default graph's layout: 1 or 3."""
     return 1 if data_format() == 'NCHW' else 3

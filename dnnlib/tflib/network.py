@@ -88,7 +88,7 @@ class Network:
         self.run_cache = {}
         parameters = inspect.signature(func).parameters.values()
         self._accepts_any = any(p.kind == p.VAR_KEYWORD for p in parameters)
-        self._option_names = [p.name for p in parameters if p.default is not p.empty]
+        self.option_names = [p.name for p in parameters if p.default is not p.empty]
         self.input_names = [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
         self.num_inputs = len(self.input_names)
         if not self.num_inputs:
@@ -118,10 +118,10 @@ class Network:
 
     def _build(self, inputs, kwargs, is_template_graph):
         """Calls the build function in the current scopes; returns the list of outputs."""
-        unknown = [] if self._accepts_any else sorted(set(kwargs) - set(self._option_names))
+        unknown = [] if self._accepts_any else sorted(set(kwargs) - set(self.option_names))
         if unknown:
             raise dnnlib.UserError('network %s: %s has no option %s; known are %s' % (
-                self.name, self._build_func_name, ', '.join(unknown), ', '.join(self._option_names)))
+                self.name, self._build_func_name, ', '.join(unknown), ', '.join(self.option_names)))
         kwargs = dict(kwargs, is_template_graph=is_template_graph, components=self.components)
         outputs = self._build_func(*inputs, **kwargs)
         outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]

@@ -37,7 +37,6 @@ class Optimizer:
         loss_scaling_dec: Subtracted from S after one whose are not.
         report_mem_usage: Report the memory held on the last device, GiB, as `<id>/mem_usage_gb`? 0 on a CPU.
         **kwargs: For the underlying optimizer class.
-
     Raises:
         ValueError: if `share` does not match.
     """
@@ -199,9 +198,13 @@ class Optimizer:
         return [autosummary.autosummary(self.id + '/' + tag, value, condition=conditions.get(tag, True))
                 for tag, value in tags.items()]
 
+    def variables(self):
+        """Moments and powers of beta, also of the optimizers that share them: list of variables."""
+        return [var for optimizer in self._tf_optimizers.values() for var in optimizer.variables()]
+
     def reset_optimizer_state(self):
         """Forgets moments and powers of beta, also for the optimizers that share them."""
-        tfutil.run([var.initializer for optimizer in self._tf_optimizers.values() for var in optimizer.variables()])
+        tfutil.run([var.initializer for var in self.variables()])
 
     def get_loss_scaling_var(self, device):
         """The exponent S of a device, float32 scalar variable; None if losses are not scaled."""

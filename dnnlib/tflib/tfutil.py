@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 
 import dnnlib
 from . import layout
+from .ops import native
 
 _DEFAULT_CONFIG = {
     'device': 'auto',
@@ -76,8 +77,9 @@ def absolute_name_scope(scope):
 
 
 def absolute_variable_scope(scope, reuse=False, **kwargs):
-    """Variable scope `scope`, whatever scopes surround it, without a name scope; options as in `tf.VariableScope`."""
-    return tf.variable_scope(tf.VariableScope(reuse, name=scope, **kwargs), auxiliary_name_scope=False)
+    """Variable scope `scope` without a name scope; of the scopes around it only the custom getter is kept."""
+    kwargs = dict(dict(name=scope, custom_getter=tf.get_variable_scope().custom_getter), **kwargs)
+    return tf.variable_scope(tf.VariableScope(reuse, **kwargs), auxiliary_name_scope=False)
 
 
 def init_tf(config_dict=None, verbose=False):
@@ -85,10 +87,11 @@ def init_tf(config_dict=None, verbose=False):
 
     Args:
         config_dict: Settings over the defaults. `device`: 'auto' (a GPU where there is one), 'cpu' or 'gpu:N'.
-            `rnd.np_random_seed`: int, None = leave NumPy alone. `rnd.tf_random_seed`: int, None = leave, 'auto' =
-            drawn from NumPy. `env.NAME`: environment variable. Any other dotted key is a path into `tf.ConfigProto`.
-        verbose: Print the device in use?
-    Raises: UserError if the device is unknown or not there.
+            `ops`: 'auto', 'ref' or 'native', None = STYLEGAN2_OPS, else 'auto'. `rnd.np_random_seed`: int, None =
+            leave NumPy alone. `rnd.tf_random_seed`: int, None = leave, 'auto' = from NumPy. `env.NAME`: environment
+            variable. Any other dotted key is a path into `tf.ConfigProto`.
+        verbose: Print the device and the operations in use?
+    Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """
     if tf.get_default_session() is not None:
         return
@@ -118,16 +121,16 @@ def assert_tf_initialized():
 
 
 def create_session(config_dict=None, force_as_default=False):
-    """Opens a session on the default graph and sets the graph's data format to the one its device likes.
+    """Opens a session on the default graph; sets the graph's operations, and the data format that its device likes.
 
     Args:
         config_dict: As in `init_tf`; the `rnd.` and `env.` settings are ignored.
         force_as_default: Make it the default session until `close_tf`?
     Returns: The tf.Session.
-    Raises: UserError if the device is unknown or not there.
+    Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """
     config = dict(_DEFAULT_CONFIG, **(config_dict or {}))
-    device = config.pop('device')
+    device, ops = config.pop('device'), config.pop('ops', None)
     proto = tf.ConfigProto()
     if device == 'cpu':
         proto.device_count['GPU'] = 0
@@ -138,6 +141,7 @@ def create_session(config_dict=None, force_as_default=False):
     for key, value in config.items():
         if not key.startswith(('rnd.', 'env.')):
             _set_proto_field(proto, key, value)
+    native.set_mode(ops)
     try:
         session = tf.Session(config=proto)
         has_gpu = any(d.device_type == 'GPU' for d in session.list_devices())
@@ -175,7 +179,7 @@ def close_tf():
 
 
 def device_description():
-    """What the default session computes on, in one line, such as 'CPU, 2 threads, NHWC'."""
+    """What the default session computes with, such as 'CPU, 2 threads, NHWC; ops: native (C++ for the CPU)'."""
     assert_tf_initialized()
     num_gpus = sum(d.device_type == 'GPU' for d in tf.get_default_session().list_devices())
     if num_gpus:
@@ -184,7 +188,7 @@ def device_description():
         # cgroups and taskset show in the affinity, which only Linux has
         threads = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
         where = 'CPU, %d thread%s' % (threads, '' if threads == 1 else 's')
-    return '%s, %s' % (where, layout.data_format())
+    return '%s, %s; ops: %s' % (where, layout.data_format(), native.describe())
 
 
 def gpu_memory_gb_tensor(device):

@@ -55,11 +55,12 @@ def _parser():
 
 
 def test_parse_command_gives_name_function_and_arguments():
-    assert cli.parse_command(_parser(), ['go', '--n=3']) == ('go', _parser, {'n': 3, 'device': 'auto'})
+    assert cli.parse_command(_parser(), ['go', '--n=3']) == ('go', _parser, {'n': 3, 'device': 'auto', 'ops': 'auto'})
 
 
 @pytest.mark.parametrize('argv, code, text', [
-    (['go', '--n=x'], 2, "'x'"), (['go', '--device=tpu'], 2, "'tpu'"), (['walk'], 2, "'walk'"), ([], 1, 'sub-command')])
+    (['go', '--n=x'], 2, "'x'"), (['go', '--device=tpu'], 2, "'tpu'"), (['go', '--ops=fast'], 2, "'fast'"),
+    (['walk'], 2, "'walk'"), ([], 1, 'sub-command')])
 def test_bad_command_lines_give_one_line(argv, code, text, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.parse_command(_parser(), argv)
@@ -81,6 +82,12 @@ def test_run_main_maps_errors_to_one_line(error, code, text, capsys):
         cli.run_main(main, ['a'])
     assert caught.value.code == code
     assert capsys.readouterr().err.split(': ', 1)[-1] == text
+
+
+def test_run_main_names_the_program_as_it_is_told(capsys):
+    with pytest.raises(SystemExit):
+        cli.run_main(lambda argv: open('/nowhere/x'), [], prog='python -m dnnlib.doctor')
+    assert capsys.readouterr().err.startswith("python -m dnnlib.doctor: error: '/nowhere/x'")
 
 
 def test_run_main_passes_results_and_programming_errors_on():

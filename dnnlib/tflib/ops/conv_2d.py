@@ -69,6 +69,8 @@ def _conv2d_with_own_gradients(x, w, padding):
 
     @tf.custom_gradient
     def convolve(x, w):
+        # Within a branch of tf.cond these are tensors of the branch: gradients of gradients must not bypass it.
+        x, w = tf.identity(x), tf.identity(w)
         y = tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding=padding, data_format='NHWC')
 
         def gradient(dy):

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from dnnlib.tflib.ops import bias_act_native, native
 from dnnlib.util import EasyDict, UserError
 
 # name -> func(x, alpha), default alpha and gain, index in the published kernel, ref: what its gradient refers to, x or
@@ -28,8 +29,8 @@ activation_funcs = {
 }
 
 
-def fused_bias_act(x, b=None, axis=1, act='linear', alpha=None, gain=None, impl='ref'):
-    """gain * act(x + b), with gradients of every order.
+def fused_bias_act(x, b=None, axis=1, act='linear', alpha=None, gain=None, impl=None):
+    """gain * act(x + b), with gradients to the second order; see `impl` for more.
 
     Args:
         x: Tensor of any rank >= 1, floating point.
@@ -38,27 +39,51 @@ def fused_bias_act(x, b=None, axis=1, act='linear', alpha=None, gain=None, impl=
         act: Key of `activation_funcs`.
         alpha: Slope of lrelu for negative values, None = 0.2.
         gain: Factor, None = the activation's own (sqrt(2) for relu, lrelu, swish; else 1).
-        impl: 'ref', plain TensorFlow operations.
+        impl: 'ref' (plain TensorFlow, which defines the meaning), 'native' (or its published name 'cuda'), None = as
+            `dnnlib.tflib.ops.native` chooses. Native operations have gradients to the second order (of piecewise linear
+            activations: every order); what they cannot compute, such as float64, is left to the reference.
     Returns: Tensor like x.
     Raises:
-        UserError: unknown `act`. ValueError: unknown `impl`, or a bias of another length.
+        UserError: unknown `act`, or there are no native operations. ValueError: unknown `impl`, or a bias of another
+            length.
     """
-    if impl != 'ref':
-        raise ValueError("impl must be 'ref', not %r" % (impl,))
-    if act not in activation_funcs:
-        raise UserError('unknown activation %r, known are %s' % (act, ', '.join(activation_funcs)))
+    impl = native.choose(impl)
+    index, alpha, gain = activation_settings(act, alpha, gain)
     x = tf.convert_to_tensor(x)
-    spec = activation_funcs[act]
-    alpha = spec.def_alpha if alpha is None else alpha
-    gain = spec.def_gain if gain is None else gain
+    axis = axis % x.shape.ndims
     if b is not None:
-        b = tf.convert_to_tensor(b)
+        b = tf.convert_to_tensor(b, x.dtype.base_dtype)
         channels = x.shape.as_list()[axis]
         if b.shape.as_list() != [channels]:
             raise ValueError('the bias must have the shape [%r], not %r' % (channels, b.shape.as_list()))
-        if axis in (x.shape.ndims - 1, -1):
-            x = tf.nn.bias_add(x, b) if x.shape.ndims > 1 else x + b
+    if b is None and act == 'linear' and gain == 1:
+        return x
+    if impl == 'native' and bias_act_native.fits(x, index, alpha, gain) and (b is None or channels):
+        return bias_act_native.fused(x, b, None, axis, index, alpha, gain)
+    return _fused_bias_act_ref(x, b, axis, activation_funcs[act].func, alpha, gain)
+
+
+def activation_settings(act, alpha=None, gain=None):
+    """Fills in an activation's own numbers.
+
+    Args:
+        act: Key of `activation_funcs`.
+        alpha, gain: Numbers, None = the activation's own.
+    Returns: (index in the kernels, alpha, gain).
+    Raises: UserError for an unknown `act`.
+    """
+    if act not in activation_funcs:
+        raise UserError('unknown activation %r, known are %s' % (act, ', '.join(activation_funcs)))
+    spec = activation_funcs[act]
+    return spec.cuda_idx, spec.def_alpha if alpha is None else alpha, spec.def_gain if gain is None else gain
+
+
+def _fused_bias_act_ref(x, b, axis, func, alpha, gain):
+    ndims = x.shape.ndims
+    if b is not None:
+        if axis == ndims - 1:
+            x = tf.nn.bias_add(x, b) if ndims > 1 else x + b
         else:
-            x += tf.reshape(b, [-1 if i == axis else 1 for i in range(x.shape.ndims)])
-    x = spec.func(x, alpha)
+            x += tf.reshape(b, [-1 if i == axis else 1 for i in range(ndims)])
+    x = func(x, alpha)
     return x if gain == 1 else x * tf.cast(gain, x.dtype)

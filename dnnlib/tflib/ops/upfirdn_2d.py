@@ -7,13 +7,15 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from dnnlib.tflib.ops import bias_act_native, native
 from dnnlib.tflib.ops.conv_2d import conv2d, conv2d_transpose, static_or_dynamic
 from dnnlib.util import UserError
 
+_MAX_TAPS = 4096  # of a native filter in each direction; the reference takes more
 _PADS_INSIDE = not tf.__version__.startswith('1.')  # depthwise convolutions there take any padding without a copy
 
 
-def upfirdn_2d(x, k, upx=1, upy=1, downx=1, downy=1, padx0=0, padx1=0, pady0=0, pady1=0, impl='ref'):
+def upfirdn_2d(x, k, upx=1, upy=1, downx=1, downy=1, padx0=0, padx1=0, pady0=0, pady1=0, impl=None):
     """Up-samples, filters and down-samples images, each channel by itself.
 
     Along each axis: `up - 1` zeros after every sample, `pad0` and `pad1` zeros at the ends (negative: crop),
@@ -24,13 +26,14 @@ def upfirdn_2d(x, k, upx=1, upy=1, downx=1, downy=1, padx0=0, padx1=0, pady0=0, 
         k: Filter [kh, kw], NumPy float32, applied as a convolution (flipped).
         upx, upy, downx, downy: Factors, >= 1.
         padx0, padx1, pady0, pady1: Padding in samples after zero insertion.
-        impl: 'ref', plain TensorFlow operations.
+        impl: 'ref' (plain TensorFlow, which defines the meaning), 'native' (or its published name 'cuda'), None = as
+            `dnnlib.tflib.ops.native` chooses. float64 is left to the reference.
     Returns: [major, (H * upy + pady0 + pady1 - kh) // downy + 1, (W * upx + padx0 + padx1 - kw) // downx + 1, minor].
     Raises:
         ValueError: `impl` is unknown, a factor is below 1, or the result would be empty.
+        UserError: there are no native operations, and they were asked for.
     """
-    if impl != 'ref':
-        raise ValueError("impl must be 'ref', not %r" % (impl,))
+    impl = native.choose(impl)
     x = tf.convert_to_tensor(x)
     k = np.asarray(k, dtype=np.float32)
     if k.ndim != 2:
@@ -51,8 +54,18 @@ def upfirdn_2d(x, k, upx=1, upy=1, downx=1, downy=1, padx0=0, padx1=0, pady0=0, 
                 (taps - pad[0] - 1, size * up - out * down + pad[0] - up + 1)
                 for (size, up, down, pad, taps), out in zip(axes, outs)]
             return upfirdn_2d(dy, k[::-1, ::-1], downx, downy, upx, upy, gx0, gx1, gy0, gy1, impl)
-        return _upfirdn_2d_ref(x, k, axes, outs), gradient
+        fits = x.dtype.base_dtype in bias_act_native.TYPES and max(k.shape) <= _MAX_TAPS and min(sizes) > 0
+        use_native = impl == 'native' and fits
+        return (_upfirdn_2d_native if use_native else _upfirdn_2d_ref)(x, k, axes, outs), gradient
     return resample(x)
+
+
+def _upfirdn_2d_native(x, k, axes, outs):
+    (_, upy, downy, pady, _), (_, upx, downx, padx, _) = axes
+    y = native.load().up_fir_dn2d(x=x, k=k, upx=upx, upy=upy, downx=downx, downy=downy, padx0=padx[0], padx1=padx[1],
+                                  pady0=pady[0], pady1=pady[1])
+    y.set_shape([None] + outs + [None])
+    return y
 
 
 def _upfirdn_2d_ref(x, k, axes, outs):
@@ -80,14 +93,14 @@ def _upfirdn_2d_ref(x, k, axes, outs):
     return tf.reshape(y, [-1] + outs + [minor])
 
 
-def filter_2d(x, k, gain=1, data_format='NCHW', impl='ref'):
+def filter_2d(x, k, gain=1, data_format='NCHW', impl=None):
     """Filters images [N, C, H, W] (or NHWC) without changing their size; `gain` scales the unit-sum filter."""
     k = _setup_kernel(k) * gain
     p = k.shape[0] - 1
     return _simple_upfirdn_2d(x, k, pad=((p + 1) // 2, p // 2), data_format=data_format, impl=impl)
 
 
-def upsample_2d(x, k=None, factor=2, gain=1, data_format='NCHW', impl='ref'):
+def upsample_2d(x, k=None, factor=2, gain=1, data_format='NCHW', impl=None):
     """Enlarges images by `factor`; `k=None` repeats pixels (nearest neighbour). Brightness is kept when `gain` is 1."""
     k = _setup_kernel([1] * factor if k is None else k) * (gain * factor ** 2)
     p = k.shape[0] - factor
@@ -95,14 +108,14 @@ def upsample_2d(x, k=None, factor=2, gain=1, data_format='NCHW', impl='ref'):
     return _simple_upfirdn_2d(x, k, up=factor, pad=pad, data_format=data_format, impl=impl)
 
 
-def downsample_2d(x, k=None, factor=2, gain=1, data_format='NCHW', impl='ref'):
+def downsample_2d(x, k=None, factor=2, gain=1, data_format='NCHW', impl=None):
     """Shrinks images by `factor`; `k=None` averages blocks."""
     k = _setup_kernel([1] * factor if k is None else k) * gain
     p = k.shape[0] - factor
     return _simple_upfirdn_2d(x, k, down=factor, pad=((p + 1) // 2, p // 2), data_format=data_format, impl=impl)
 
 
-def upsample_conv_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl='ref'):
+def upsample_conv_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl=None):
     """Enlarges by `factor` and convolves with `w`: a transposed convolution followed by the filter.
 
     Args:
@@ -128,7 +141,7 @@ def upsample_conv_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl='r
     return _simple_upfirdn_2d(x, k, pad=((p + 1) // 2 + factor - 1, p // 2 + 1), data_format=data_format, impl=impl)
 
 
-def conv_downsample_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl='ref'):
+def conv_downsample_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl=None):
     """Filters, then convolves with `w` [K, K, I, O] at stride `factor`; see `upsample_conv_2d` for the arguments."""
     size = tf.convert_to_tensor(w).shape.as_list()[0]
     k = _setup_kernel([1] * factor if k is None else k) * gain
@@ -146,7 +159,7 @@ def _setup_kernel(k):
     return k / np.sum(k)
 
 
-def _simple_upfirdn_2d(x, k, up=1, down=1, pad=(0, 0), data_format='NCHW', impl='ref'):
+def _simple_upfirdn_2d(x, k, up=1, down=1, pad=(0, 0), data_format='NCHW', impl=None):
     factors = dict(upx=up, upy=up, downx=down, downy=down, impl=impl)
     factors.update(padx0=pad[0], padx1=pad[1], pady0=pad[0], pady1=pad[1])
     if data_format == 'NHWC':

@@ -338,13 +338,13 @@ def test_unknown_options_of_the_published_generators(session, data_dir):
     class Editor(network_pickle._Builder):
         def _build(self, state, modules):
             if state['name'] == 'G':
-                state['static_kwargs']['conv_clamp'] = 256
+                state['static_kwargs']['freeze_layers'] = 256
             return super()._build(state, modules)
 
     with open(str(data_dir / 'labels3_r16.pkl'), 'rb') as f:
         inert = network_pickle.read_inert(f)
     import training.networks_stylegan2 as module
-    with pytest.raises(dnnlib.UserError, match='conv_clamp'):
+    with pytest.raises(dnnlib.UserError, match='freeze_layers'):
         Editor().convert(inert, [module])
 
 

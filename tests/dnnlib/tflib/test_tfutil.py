@@ -1,6 +1,7 @@
 """Session, scopes, variables and image conversion."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_config_proto_paths(graph):
 def test_device_is_chosen_and_described(graph, capsys):
     tflib.init_tf({'device': 'cpu'}, verbose=True)
     description = capsys.readouterr().out
-    assert description.startswith('Device: CPU, ') and description.endswith(', NHWC\n')
+    assert re.match(r'Device: CPU, \d+ threads?, NHWC; ops: (native \(C\+\+ for the CPU\)|reference)', description)
     assert layout.data_format() == 'NHWC'
     assert not any(d.device_type == 'GPU' for d in tf.get_default_session().list_devices())
 

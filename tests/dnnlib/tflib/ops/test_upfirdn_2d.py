@@ -1,11 +1,16 @@
-"""Tests of dnnlib.tflib.ops.upfirdn_2d against published values and a NumPy reference written from the definition."""
+"""Tests of dnnlib.tflib.ops.upfirdn_2d against published values and a NumPy reference written from the definition.
+
+Tests that use `session` run for the reference and for the native operation.
+"""
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from dnnlib.tflib.ops import native
 from dnnlib.tflib.ops.upfirdn_2d import (
     conv_downsample_2d, downsample_2d, filter_2d, upfirdn_2d, upsample_2d, upsample_conv_2d)
+from tests.dnnlib.tflib.ops.agreement import DTYPES, Batch, assert_close, random_cases, require_native
 
 X4 = np.arange(1, 17, dtype=np.float32).reshape(1, 1, 4, 4)
 X2 = X4[:, :, :2, :2]
@@ -50,6 +55,17 @@ SETTINGS = [  # (kernel shape, upx, upy, downx, downy, padx0, padx1, pady0, pady
     ((2, 3), 3, 2, 2, 3, -1, 4, 0, -2),
     ((3, 2), 1, 3, 2, 2, -2, -1, 5, 2),
 ]
+
+
+@pytest.fixture(params=['ref', 'native'])
+def session(request, session):
+    """A session whose graph uses one form of the operation."""
+    if request.param == 'native':
+        require_native()
+    native.set_mode(request.param)
+    yield session
+    used = [op for op in session.graph.get_operations() if op.type == 'UpFirDn2D']
+    assert bool(used) == (request.param == 'native')
 
 
 def upfirdn_numpy(x, k, upx, upy, downx, downy, padx0, padx1, pady0, pady1):
@@ -182,3 +198,101 @@ def test_wrong_arguments_are_refused():
             upfirdn_2d(x, **kwargs)
     with pytest.raises(ValueError, match='square'):
         filter_2d(x, np.ones([2, 3]))
+
+
+def random_settings(rng, height, width):
+    """Filter's shape, factors and paddings that leave a result; cropping leaves some of the image."""
+    while True:
+        taps, factors = (rng.randint(1, 6), rng.randint(1, 6)), [rng.choice([1, 1, 2, 2, 3, 4]) for _ in range(4)]
+        pads = [rng.randint(-2, 4) for _ in range(4)]
+        rooms = [size * up + pad0 + pad1 - n for size, up, pad0, pad1, n in zip(
+            (width, height), factors[:2], pads[::2], pads[1::2], taps[::-1])]
+        kept = [size * up + min(pad0, 0) + min(pad1, 0) for size, up, pad0, pad1 in zip(
+            (width, height), factors[:2], pads[::2], pads[1::2])]
+        if min(rooms) >= 0 and min(kept) >= 1:
+            return taps, tuple(factors + pads)
+
+
+@random_cases(6)
+def test_native_is_the_reference(rng):
+    require_native()
+    batch = Batch()
+    for _ in range(8):
+        height, width, minor = rng.randint(1, 9), rng.randint(1, 9), rng.choice([1, 1, 2, 3, 7, 8, 16, 33])
+        taps, settings = random_settings(rng, height, width)
+        values, dtype = np.random.RandomState(rng.randint(0, 9999)), rng.choice(DTYPES)
+        k, x = np.float32(values.rand(*taps) + 0.1), values.rand(rng.randint(0, 3), height, width, minor)
+        batch.add('%s %s %r %s' % (x.shape, taps, settings, dtype), [(x, dtype)],
+                  lambda tensors, impl, k=k, settings=settings: upfirdn_2d(tensors[0], k, *settings, impl=impl),
+                  known_batch=rng.randint(0, 1) == 0)
+    batch.check()
+
+
+@random_cases(3)
+def test_native_resampling_is_the_reference_in_both_layouts(rng):
+    require_native()
+    batch = Batch()
+    for _ in range(8):
+        func = rng.choice([filter_2d, upsample_2d, downsample_2d])
+        values, dtype = np.random.RandomState(rng.randint(0, 9999)), rng.choice(DTYPES)
+        k = rng.choice([[1, 3, 3, 1], [1, 2, 1], [1, 2, 3, 5], values.rand(rng.randint(2, 6)) + 0.1])
+        factor = {} if func is filter_2d else dict(factor=rng.randint(1, 4))
+        kwargs = dict(factor, k=k, gain=rng.choice([1, 4]), data_format=rng.choice(['NHWC', 'NCHW']))
+        size = [rng.randint(0, 3), rng.randint(8, 12), rng.randint(8, 12), rng.choice([1, 3, 5, 16])]
+        x = values.rand(*(size if kwargs['data_format'] == 'NHWC' else [size[i] for i in (0, 3, 1, 2)]))
+        batch.add('%s %s %r %s' % (func.__name__, x.shape, kwargs, dtype), [(x, dtype)],
+                  lambda tensors, impl, func=func, kwargs=kwargs: func(tensors[0], impl=impl, **kwargs),
+                  known_batch=rng.randint(0, 1) == 0)
+    batch.check()
+
+
+@pytest.mark.parametrize('settings', [
+    (1, 1, 1, 1, -5, 9, 0, 0), (1, 1, 1, 1, 3, -5, 7, -7), (2, 3, 1, 2, -12, 20, 5, 5)])
+def test_native_may_crop_more_than_the_image(settings):
+    require_native()
+    x, k = random_array(2, 4, 5, 3), random_array(2, 3)
+    with tf.Graph().as_default(), tf.Session() as session:
+        y = session.run(upfirdn_2d(tf.constant(x), k, *settings, impl='native'))
+    assert_close(y, upfirdn_numpy(x, k, *settings), 'float32', str(settings))
+
+
+@pytest.mark.parametrize('dtype', DTYPES)
+@pytest.mark.parametrize('func, size', [(filter_2d, 131), (upsample_2d, 66), (downsample_2d, 262)])
+def test_large_images_are_cut_into_pieces(func, size, dtype):
+    require_native()
+    values = np.random.RandomState(0).rand(2, size, size, 19)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(dtype, values.shape)
+        feed = {x: values.astype(x.dtype.as_numpy_dtype)}
+        y = func(x, K, data_format='NHWC', impl='native')
+        expected = func(tf.cast(x, tf.float64), K, data_format='NHWC', impl='ref')
+        first, expected = session.run([y, expected], feed)
+        np.testing.assert_array_equal(first, session.run(y, feed))
+    assert_close(first, expected, dtype, 'value')
+
+
+def test_float64_is_left_to_the_reference():
+    require_native()
+    with tf.Graph().as_default() as graph:
+        assert filter_2d(tf.zeros([1, 1, 4, 4], tf.float64), K, impl='native').dtype == tf.float64
+        assert 'UpFirDn2D' not in [op.type for op in graph.get_operations()]
+
+
+@pytest.mark.parametrize('shape, taps, attrs, message', [
+    ([4, 4], [2, 2], {}, 'x must be'),
+    ([1, 4, 4, 1], [4], {}, 'k must be a matrix'),
+    ([1, 4, 4, 1], [0, 2], {}, 'k must be a matrix'),
+    ([1, 4, 4, 1], [5, 2], {}, 'does not fit'),
+    ([1, 4, 4, 1], [2, 2], dict(padx0=-4), 'does not fit'),
+    ([1, 0, 4, 1], [2, 2], dict(pady0=4), 'x must have pixels'),
+    ([1, 4, 4, 1], [2, 2], dict(upx=0), 'factors must be at least 1'),
+    ([1, 4, 4, 1], [2, 2], dict(downy=-1), 'factors must be at least 1')])
+def test_operation_refuses_what_does_not_fit(shape, taps, attrs, message):
+    lib = require_native()
+    with tf.Graph().as_default(), tf.Session() as session:
+        for known in (True, False):  # by the shape function, and when it runs
+            x, k = [tf.placeholder_with_default(np.zeros(sizes, np.float32), sizes if known else None)
+                    for sizes in (shape, taps)]
+            with pytest.raises((ValueError, tf.errors.InvalidArgumentError),
+                               match='|'.join([message, 'rank'] if known else [message])):
+                session.run(lib.up_fir_dn2d(x=x, k=k, **attrs))

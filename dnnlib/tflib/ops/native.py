@@ -1,0 +1,147 @@
+"""Chooses between the two forms of the custom operations: `ref`, plain TensorFlow, which defines the meaning, and
+`native`, C++ and CUDA, which is faster. The native library is built at first use and kept; see docs/native-ops.md."""
+
+import functools
+import os
+import sys
+import time
+
+import tensorflow.compat.v1 as tf
+
+from dnnlib.tflib import layout
+from dnnlib.util import UserError
+from . import native_build, native_cache, native_tools
+
+MODES = ('auto', 'ref', 'native')
+_COLLECTION = 'tflib/ops'
+_told = set()  # reasons that the user has seen: each is shown once per process
+
+
+def set_mode(mode):
+    """Chooses the operations of what is built in the default graph from now on.
+
+    Args:
+        mode: 'auto' (native where it can be had), 'ref' or 'native'; None = STYLEGAN2_OPS, else 'auto'.
+    Raises: UserError for any other value.
+    """
+    tf.get_default_graph().clear_collection(_COLLECTION)
+    if mode is not None:
+        tf.add_to_collection(_COLLECTION, _valid(mode, 'ops'))
+
+
+def mode():
+    """Mode of the default graph: what `set_mode` chose, else the environment variable STYLEGAN2_OPS, else 'auto'."""
+    chosen = tf.get_collection(_COLLECTION)
+    return chosen[0] if chosen else _valid(os.environ.get('STYLEGAN2_OPS') or 'auto', 'STYLEGAN2_OPS')
+
+
+def _valid(value, name):
+    if value not in MODES:
+        raise UserError('%s=%s: expected %s' % (name, value, ', '.join(MODES)))
+    return value
+
+
+def choose(impl=None):
+    """Decides which form of an operation to put into the default graph.
+
+    Args:
+        impl: 'ref', 'native' or 'cuda' (the published name of native); 'auto' or None = as the graph's mode says.
+    Returns: 'ref' or 'native'.
+    Raises: UserError if native is asked for and cannot be had. ValueError for an unknown `impl`.
+    """
+    if impl not in (None, 'auto', 'cuda', 'ref', 'native'):
+        raise ValueError("impl must be None, 'ref', 'native' or 'cuda', not %r" % (impl,))
+    wanted = mode() if impl in (None, 'auto') else impl
+    if wanted == 'ref':
+        return 'ref'
+    reason = missing()
+    if reason is None:
+        return 'native'
+    if wanted != 'auto':
+        raise UserError('no native operations: %s; --ops=ref (STYLEGAN2_OPS=ref) does without, slower' % reason)
+    if reason not in _told:
+        _told.add(reason)
+        print('Native operations are not used, which is slower: %s.' % reason, file=sys.stderr, flush=True)
+    return 'ref'
+
+
+def missing():
+    """Why native operations cannot be used in the default graph, as one line of text; None if they can."""
+    module, library, recipe, reason = _outcome()
+    if module is None or not _on_gpu():
+        return reason
+    if not library.archs:
+        return recipe.problem or 'the library has no CUDA kernels'
+    foreign = [arch for arch in native_tools.gpu_archs() if not native_tools.covers(library.archs, arch)]
+    return 'the library is for %s, this GPU is sm_%s' % (_names(library.archs), foreign[0]) if foreign else None
+
+
+def _names(archs):
+    return ', '.join('sm_' + arch for arch in archs)
+
+
+def _on_gpu():
+    session = tf.get_default_session()
+    if session is None:
+        return layout.data_format() == 'NCHW' and bool(native_tools.gpu_archs())
+    return any(device.device_type == 'GPU' for device in session.list_devices())
+
+
+def load():
+    """The module of all native operations, as `tf.load_op_library` makes it; built at the first call, then kept.
+
+    Raises: UserError saying why it cannot be had.
+    """
+    module, _, _, reason = _outcome()
+    if module is None:
+        raise UserError('no native operations: ' + reason)
+    return module
+
+
+def library_path():
+    """Path of the library that `load` has loaded; raises UserError as `load` does."""
+    load()
+    return _outcome()[1].path
+
+
+def describe():
+    """The operations of the default graph in one line, such as 'native (C++ for the CPU)'; builds them if needed.
+
+    Raises: UserError if the mode is 'native' and they cannot be had.
+    """
+    if mode() == 'ref':
+        return 'reference'
+    reason = missing()
+    if reason is not None and mode() == 'auto':
+        _told.add(reason)  # the caller shows it
+        return 'reference: ' + reason
+    choose()
+    archs = _names(_outcome()[1].archs)
+    return 'native (C++ and CUDA %s)' % archs if archs else 'native (C++ for the CPU)'
+
+
+@functools.lru_cache(maxsize=None)
+def _outcome():
+    """(module, Library, Recipe, None), or None three times and why; found out once per process."""
+    recipe = native_tools.recipe()  # raises UserError for a wrong environment variable, whatever the mode
+    try:
+        started = time.time()
+        library, recipe = native_build.obtain_some(recipe)
+        module, library = _loaded(library, recipe, started)
+        return module, library, recipe, None
+    except (UserError, tf.errors.OpError, OSError) as error:
+        return None, None, None, ' '.join(str(error).split())
+
+
+def _loaded(library, recipe, started):
+    """(module, Library): one that does not load is replaced, unless it has been built since `started`."""
+    for last in (False, True):
+        stamp = native_build.stamp(library)
+        try:
+            return tf.load_op_library(library.path), library
+        except (tf.errors.NotFoundError, OSError) as error:  # such as a missing symbol: it was built against others
+            if last or stamp.time >= started:
+                native_cache.note_failure(os.path.dirname(library.path), ' '.join(str(error).split()), cuda=False)
+                raise
+        library = native_build.obtain(recipe, unlike=stamp)
+    return None

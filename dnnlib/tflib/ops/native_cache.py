@@ -1,0 +1,104 @@
+"""Folders that native libraries are kept in: which there are, whose files may be loaded, which can be written, and what
+failed in them."""
+
+import contextlib
+import errno
+import json
+import os
+import stat
+import tempfile
+import time
+
+from dnnlib import util
+from dnnlib.util import UserError
+
+FAILED = 'failed.json'
+FAILED_SECONDS = 24 * 60 * 60  # then what failed is tried again
+
+
+def names(folder):
+    """Sorted names in a folder; none if it is missing or cannot be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def roots():
+    """Folders in order; in one that the user did not name, only what passes `trusted` is used."""
+    user = os.environ.get('XDG_CACHE_HOME') or os.path.join(os.path.expanduser('~'), '.cache')
+    found = [_named() or os.path.join(os.path.abspath(util.DEFAULT_CACHE_DIR), 'ops')]
+    if os.path.isabs(user):
+        found.append(os.path.join(user, 'stylegan2-tf', 'ops'))
+    number = os.getuid() if hasattr(os, 'getuid') else 0
+    temporary = os.path.join(tempfile.gettempdir(), 'stylegan2-tf-%d' % number)
+    if not os.path.lexists(temporary) or _is_private(temporary):
+        found.append(os.path.join(temporary, 'ops'))
+    return found
+
+
+def _named():
+    folder = os.environ.get('STYLEGAN2_CACHE')
+    return os.path.join(os.path.abspath(folder), 'ops') if folder else None
+
+
+def _is_private(path):
+    """Is it a folder, no link, that belongs to this user and that nobody else can enter or change?"""
+    status = os.lstat(path)
+    return stat.S_ISDIR(status.st_mode) and _owned(status) and not stat.S_IMODE(status.st_mode) & 0o077
+
+
+def _owned(status):
+    """Does a file with this os.stat belong to this user or to root?"""
+    return not hasattr(os, 'getuid') or status.st_uid in (0, os.getuid())
+
+
+def trusted(folder, *files):
+    """May the folder of a key, and files in it, be used: can nobody but this user and root have put them there?
+
+    Args:
+        folder: Path in one of `roots`; what is in the root that STYLEGAN2_CACHE names, the user vouches for.
+        files: Names in the folder.
+    Returns: bool.
+    Raises: OSError if one of them cannot be looked at.
+    """
+    root = os.path.dirname(folder)
+    if root == _named():
+        return True
+    paths = [os.path.dirname(root), root, folder] + [os.path.join(folder, name) for name in files]
+    return all(_owned(status) and not status.st_mode & 0o022 for status in map(os.stat, paths))
+
+
+def writable_folder(key):
+    """Creates the folder of a key in the first place that can be written; raises UserError if there is none."""
+    problems = []
+    for root in roots():
+        folder = os.path.join(root, key)
+        mode = 0o777 if root == _named() else 0o700  # whatever the umask: of what others can change, nothing is loaded
+        try:
+            for path in (os.path.dirname(root), root, folder):
+                os.makedirs(path, mode=mode, exist_ok=True)
+            if not trusted(folder):
+                raise PermissionError(errno.EACCES, 'others can write there')
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError as error:
+            problems.append('%s (%s)' % (root, error.strerror or error))
+    raise UserError('no cache folder can be written: %s; set STYLEGAN2_CACHE to one that can' % ', '.join(problems))
+
+
+def note_failure(folder, error, cuda):
+    """Keeps the line that says why building in the folder of a key failed; `cuda`: may it work without CUDA kernels?"""
+    with contextlib.suppress(OSError):
+        util.write_text(os.path.join(folder, FAILED), json.dumps(dict(error=error, cuda=cuda, time=time.time())))
+
+
+def failure(folder):
+    """(line, cuda) that `note_failure` kept here less than a day ago, or None."""
+    try:
+        with open(os.path.join(folder, FAILED), encoding='utf-8') as f:
+            record = json.load(f)
+        recent = 0 <= time.time() - record['time'] < FAILED_SECONDS
+        return (record['error'], record['cuda']) if recent else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

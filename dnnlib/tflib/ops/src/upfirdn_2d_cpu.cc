@@ -1,0 +1,448 @@
+// Insert zeros, pad, filter, decimate on the CPU, polyphase: inserted zeros are never stored nor multiplied.
+//
+// Along an axis let g = gcd(up, down), P = up / g, Q = down / g. Outputs r, r + P, r + 2P, ... (phase r) meet the same
+// taps, and move by Q inputs from one to the next. So a row of inputs is de-interleaved into Q phases, after which each
+// output phase is a sum of shifted contiguous streams, whatever the number of channels; P of them are interleaved.
+//
+// A unit is a tile: a group of images (more than one where images are small) x a block of rows x a block of columns x a
+// block of channels. It walks down its rows with a ring of as many float32 row buffers as an output row needs. A filter
+// that is a column times a row is applied to each input row as it enters the ring, then down the ring.
+
+#include <cmath>
+#include <vector>
+
+#include "cpu_kernels.h"
+
+namespace {
+
+const index_t TILE = 8192;        // elements of a row of a tile, about: a ring of them stays in the second cache
+const index_t LEAST_COLUMNS = 32;  // of a block of columns, else too much of it is read twice
+const index_t MOST_CHANNELS = 512;  // of a tile
+const index_t ROWS = 64;           // of a block of rows
+const index_t FEW_UNITS = 64;      // below this, blocks of rows become smaller
+
+index_t floor_div(index_t a, index_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
+index_t gcd(index_t a, index_t b) { return b == 0 ? a : gcd(b, a % b); }
+
+// The taps that an output meets: input i0 + s with the filter's element last - s * up, for s < count.
+struct Meeting {
+  index_t i0, last, count;
+};
+
+struct Axis {
+  index_t up, down, pad, taps, phases, step;  // phases: P, step: Q
+  Axis(index_t up_, index_t down_, index_t pad_, index_t taps_)
+      : up(up_), down(down_), pad(pad_), taps(taps_), phases(up_ / gcd(up_, down_)), step(down_ / gcd(up_, down_)) {}
+  Meeting at(index_t output) const {
+    const index_t start = output * down - pad, i0 = -floor_div(-start, up), skipped = i0 * up - start;
+    return {i0, taps - 1 - skipped, skipped < taps ? (taps - 1 - skipped) / up + 1 : 0};
+  }
+};
+
+// out[i] (+)= sum over t < N of weights[t] * in[t][i]
+template <int N, bool ADD>
+void combine_few(const float* const* in, const float* weights, index_t n, float* __restrict out) {
+  const float* p[N];
+  float w[N];
+  for (int t = 0; t < N; t++) {
+    p[t] = in[t];
+    w[t] = weights[t];
+  }
+  for (index_t i = 0; i < n; i++) {
+    float sum = ADD ? out[i] + w[0] * p[0][i] : w[0] * p[0][i];
+    for (int t = 1; t < N; t++) sum += w[t] * p[t][i];
+    out[i] = sum;
+  }
+}
+
+template <bool ADD>
+void combine_some(const float* const* in, const float* weights, index_t taps, index_t n, float* out) {
+  switch (taps) {
+    case 1: return combine_few<1, ADD>(in, weights, n, out);
+    case 2: return combine_few<2, ADD>(in, weights, n, out);
+    case 3: return combine_few<3, ADD>(in, weights, n, out);
+    case 4: return combine_few<4, ADD>(in, weights, n, out);
+    case 5: return combine_few<5, ADD>(in, weights, n, out);
+    case 6: return combine_few<6, ADD>(in, weights, n, out);
+    case 7: return combine_few<7, ADD>(in, weights, n, out);
+    default: return combine_few<8, ADD>(in, weights, n, out);
+  }
+}
+
+void combine(const float* const* in, const float* weights, index_t taps, index_t n, float* out) {
+  if (taps == 0) {
+    std::memset(out, 0, n * sizeof(float));
+    return;
+  }
+  combine_some<false>(in, weights, least(taps, 8), n, out);
+  for (index_t t = 8; t < taps; t += 8) combine_some<true>(in + t, weights + t, least(taps - t, 8), n, out);
+}
+
+// Copies `count` pixels of `size` elements, in_step and out_step elements apart.
+template <int SIZE>
+void copy_pixels(const float* in, index_t in_step, index_t count, index_t size, index_t out_step,
+                 float* __restrict out) {
+  const index_t length = SIZE ? SIZE : size;
+  for (index_t m = 0; m < count; m++)
+    for (index_t c = 0; c < length; c++) out[m * out_step + c] = in[m * in_step + c];
+}
+
+// One of `steps` interleaved streams of pixels, out of or into them.
+void take(const float* in, index_t steps, index_t count, index_t size, float* out) {
+  if (size == 1 && steps == 2) copy_pixels<1>(in, 2, count, 1, 1, out);
+  else if (size == 1) copy_pixels<1>(in, steps, count, 1, 1, out);
+  else if (size == 3) copy_pixels<3>(in, 3 * steps, count, 3, 3, out);
+  else copy_pixels<0>(in, size * steps, count, size, size, out);
+}
+void put(const float* in, index_t steps, index_t count, index_t size, float* out) {
+  if (size == 1 && steps == 2) copy_pixels<1>(in, 1, count, 1, 2, out);
+  else if (size == 1) copy_pixels<1>(in, 1, count, 1, steps, out);
+  else if (size == 3) copy_pixels<3>(in, 3, count, 3, 3 * steps, out);
+  else copy_pixels<0>(in, size, count, size, size * steps, out);
+}
+// Two streams at once, which vectorises.
+void put_pairs(const float* a, const float* b, index_t count, float* __restrict out) {
+  for (index_t m = 0; m < count; m++) {
+    out[2 * m] = a[m];
+    out[2 * m + 1] = b[m];
+  }
+}
+
+// The filter as the product of a column and a row, if it is one: alternating least squares in double precision.
+bool factorise(const UpFirDnParams* p, std::vector<float>* column, std::vector<float>* row) {
+  const index_t kh = p->kernel_h, kw = p->kernel_w;
+  index_t top = 0;
+  for (index_t i = 1; i < kh * kw; i++)
+    if (std::fabs(p->k[i]) > std::fabs(p->k[top])) top = i;
+  const double largest = std::fabs(p->k[top]);
+  if (!(largest > 0) || std::isinf(largest)) return false;
+  std::vector<double> x(p->k + top / kw * kw, p->k + top / kw * kw + kw), y(kh);
+  for (int pass = 0; pass < 3; pass++) {
+    double xx = 0, yy = 0;
+    for (double value : x) xx += value * value;
+    for (index_t i = 0; i < kh; i++) {
+      y[i] = 0;
+      for (index_t j = 0; j < kw; j++) y[i] += p->k[i * kw + j] * x[j] / xx;
+      yy += y[i] * y[i];
+    }
+    for (index_t j = 0; j < kw; j++) {
+      x[j] = 0;
+      for (index_t i = 0; i < kh; i++) x[j] += p->k[i * kw + j] * y[i] / yy;
+    }
+  }
+  for (index_t i = 0; i < kh; i++)
+    for (index_t j = 0; j < kw; j++)
+      if (!(std::fabs(p->k[i * kw + j] - y[i] * x[j]) <= 1e-7 * largest)) return false;
+  column->assign(y.begin(), y.end());
+  row->assign(x.begin(), x.end());
+  return true;
+}
+
+// How a problem is cut into tiles; from its shape alone.
+struct Tiling {
+  index_t images, rows, columns, channels;                          // of a tile
+  index_t image_blocks, row_blocks, column_blocks, channel_blocks;  // numbers of tiles
+  explicit Tiling(const UpFirDnParams* p) : images(1), rows(0), columns(0), channels(0), image_blocks(0),
+                                            row_blocks(0), column_blocks(0), channel_blocks(0) {
+    if (p->major == 0 || p->out_h == 0 || p->out_w == 0 || p->minor == 0) return;
+    const Axis x(p->upx, p->downx, p->padx0, p->kernel_w), y(p->upy, p->downy, p->pady0, p->kernel_h);
+    const double widening = static_cast<double>(most(p->in_w, p->out_w)) / p->out_w;
+    const index_t target = most(1, static_cast<index_t>(TILE / widening));  // elements of an output row of a tile
+    channels = p->minor;
+    columns = p->out_w;
+    if (columns * channels <= target) {
+      images = most(1, least(target / (columns * channels), p->major / FEW_UNITS));
+    } else {
+      channels = even(p->minor, MOST_CHANNELS, 64);
+      columns = even(p->out_w, most(LEAST_COLUMNS, target / channels), x.phases);
+    }
+    image_blocks = ceil_div(p->major, images);
+    column_blocks = ceil_div(p->out_w, columns);
+    channel_blocks = ceil_div(p->minor, channels);
+    const index_t others = image_blocks * column_blocks * channel_blocks;
+    const index_t shortest = most(16, ceil_div(16 * y.phases, y.step));  // output rows; below, halos weigh too much
+    rows = even(p->out_h, most(shortest, least(ROWS, p->out_h * others / FEW_UNITS)), y.phases);
+    row_blocks = ceil_div(p->out_h, rows);
+  }
+  index_t units() const { return image_blocks * row_blocks * column_blocks * channel_blocks; }
+  // Cuts `length` into equal blocks of at most about `block`, a multiple of `unit`.
+  static index_t even(index_t length, index_t block, index_t unit) {
+    const index_t size = ceil_div(length, ceil_div(length, most(1, block)));
+    return least(ceil_div(size, unit) * unit, ceil_div(length, unit) * unit);
+  }
+};
+
+// What the calling thread does tiles with.
+class Worker {
+ public:
+  explicit Worker(const UpFirDnParams* p);
+  void tile(index_t unit);
+  bool stream() const { return stream_; }
+
+ private:
+  struct Tap {
+    index_t offset, kx;  // in a row buffer, in a row of the filter
+  };
+
+  void place(index_t unit);
+  void find_taps();
+  void load_row(index_t y, float* buffer);
+  void load_run(index_t image, index_t y, index_t begin, index_t end, float* buffer);
+  void fetch(index_t row, index_t part, index_t parts) const;
+  const float* ring_row(index_t y);
+  void filter_row(const float* in, float* out);
+  void produce(index_t m, index_t count, float* out);
+  void output_row(index_t row);
+  void store_run(index_t image, index_t row, index_t first, index_t n, const float* in);
+
+  const UpFirDnParams* p_;
+  const Tiling tiling_;
+  const Axis x_, y_;
+  std::vector<float> column_, row_;  // the filter's factors
+  const bool separable_;
+  bool stream_;
+
+  // The tile: its origin and size, the first input column of its buffers, the pixels of one image in a phase.
+  index_t image0_, row0_, column0_, channel0_, images_, rows_, columns_, channels_, input0_, segment_;
+  index_t outputs_;       // pixels of one image in an output phase
+  index_t phase_length_;  // elements of a phase of a row buffer
+  std::vector<std::vector<Tap>> taps_;  // of each output phase, along a row
+  // Buffers: an input row, the ring, a strip of each output phase, an output row.
+  Buffer input_, strips_, output_, read_;
+  std::vector<Buffer> ring_;
+  std::vector<index_t> in_ring_;
+  // The streams that an output row is the sum of, by output phase: pointers at its first element, weights.
+  std::vector<std::vector<const float*>> streams_;
+  std::vector<std::vector<float>> weights_;
+  std::vector<const float*> at_;
+};
+
+Worker::Worker(const UpFirDnParams* p)
+    : p_(p), tiling_(p), x_(p->upx, p->downx, p->padx0, p->kernel_w), y_(p->upy, p->downy, p->pady0, p->kernel_h),
+      separable_(factorise(p, &column_, &row_)), taps_(x_.phases), streams_(x_.phases), weights_(x_.phases) {
+  stream_ = p->major * p->out_h * p->out_w * p->minor * type_size(p->dtype) >= STREAM_BYTES;
+  ring_.resize(ceil_div(y_.taps, y_.up));
+  in_ring_.resize(ring_.size());
+}
+
+void Worker::place(index_t unit) {
+  const index_t channel_block = unit % tiling_.channel_blocks;
+  unit /= tiling_.channel_blocks;
+  const index_t column_block = unit % tiling_.column_blocks;
+  unit /= tiling_.column_blocks;
+  row0_ = unit % tiling_.row_blocks * tiling_.rows;
+  image0_ = unit / tiling_.row_blocks * tiling_.images;
+  column0_ = column_block * tiling_.columns;
+  channel0_ = channel_block * tiling_.channels;
+  images_ = least(tiling_.images, p_->major - image0_);
+  rows_ = least(tiling_.rows, p_->out_h - row0_);
+  columns_ = least(tiling_.columns, p_->out_w - column0_);
+  channels_ = least(tiling_.channels, p_->minor - channel0_);
+}
+
+// The horizontal taps of each output phase as offsets in a row buffer [input phase][image][pixel][channel].
+void Worker::find_taps() {
+  index_t shift = 0;
+  input0_ = x_.at(column0_).i0;  // the smallest: i0 does not decrease
+  for (index_t r = 0; r < x_.phases; r++) {
+    const Meeting meeting = x_.at(column0_ + r);
+    if (meeting.count) shift = most(shift, (meeting.i0 + meeting.count - 1 - input0_) / x_.step);
+  }
+  outputs_ = ceil_div(columns_, x_.phases);
+  segment_ = outputs_ + shift;
+  phase_length_ = ceil_div(images_ * segment_ * channels_, LINE) * LINE;
+  for (index_t r = 0; r < x_.phases; r++) {
+    const Meeting meeting = x_.at(column0_ + r);
+    taps_[r].clear();
+    for (index_t s = 0; s < meeting.count; s++) {
+      const index_t distance = meeting.i0 + s - input0_;
+      const index_t offset = distance % x_.step * phase_length_ + distance / x_.step * channels_;
+      taps_[r].push_back({offset, meeting.last - s * x_.up});
+    }
+  }
+}
+
+void Worker::tile(index_t unit) {
+  place(unit);
+  find_taps();
+  const index_t row_length = phase_length_ * x_.step, filtered = phase_length_ * x_.phases;
+  input_.clear(separable_ ? row_length : 0);  // zeros stay where there are no pixels
+  for (size_t i = 0; i < ring_.size(); i++) {
+    ring_[i].clear(separable_ ? filtered : row_length);
+    in_ring_[i] = -1;
+  }
+  read_.resize(most(STRIP, channels_));
+  strips_.resize(x_.phases * most(STRIP, channels_));
+  output_.resize(images_ > 1 ? filtered : most(STRIP, x_.phases * channels_));
+  for (index_t row = row0_; row < row0_ + rows_; row++) output_row(row);
+}
+
+// Pixels [begin, end) of an image's row y to where they belong in `buffer`, the image's first element of phase 0.
+void Worker::load_run(index_t image, index_t y, index_t begin, index_t end, float* buffer) {
+  const index_t base = ((image0_ + image) * p_->in_h + y) * p_->in_w;
+  const bool whole = channels_ == p_->minor;
+  if (x_.step == 1 && whole) {
+    load(p_->dtype, p_->x, (base + begin) * channels_, (end - begin) * channels_,
+         buffer + (begin - input0_) * channels_);
+    return;
+  }
+  if (!whole || channels_ >= STRIP) {
+    for (index_t i = begin; i < end; i++)
+      load(p_->dtype, p_->x, (base + i) * p_->minor + channel0_, channels_,
+           buffer + (i - input0_) % x_.step * phase_length_ + (i - input0_) / x_.step * channels_);
+    return;
+  }
+  const index_t most_pixels = STRIP / channels_;
+  for (index_t i = begin; i < end; i += most_pixels) {
+    const index_t pixels = least(most_pixels, end - i);
+    const float* in = view(p_->dtype, p_->x, (base + i) * channels_, pixels * channels_, read_.data());
+    for (index_t s = 0; s < least(x_.step, pixels); s++) {
+      const index_t distance = i + s - input0_;
+      take(in + s * channels_, x_.step, ceil_div(pixels - s, x_.step), channels_,
+           buffer + distance % x_.step * phase_length_ + distance / x_.step * channels_);
+    }
+  }
+}
+
+void Worker::load_row(index_t y, float* buffer) {
+  const index_t begin = most(0, input0_), end = least(p_->in_w, input0_ + segment_ * x_.step);
+  if (begin >= end) return;
+  for (index_t image = 0; image < images_; image++)
+    load_run(image, y, begin, end, buffer + image * segment_ * channels_);
+}
+
+// Asks for one of `parts` parts of the input rows that an output row will add to the ring, so that they arrive during
+// the arithmetic for the row before.
+void Worker::fetch(index_t row, index_t part, index_t parts) const {
+  const index_t begin = most(0, input0_), end = least(p_->in_w, input0_ + segment_ * x_.step);
+  if (row >= row0_ + rows_ || begin >= end || channels_ != p_->minor) return;
+  const Meeting meeting = y_.at(row);
+  const index_t size = channels_ * type_size(p_->dtype), bytes = (end - begin) * size;
+  for (index_t y = most(0, meeting.i0); y < least(meeting.i0 + meeting.count, p_->in_h); y++) {
+    if (in_ring_[y % static_cast<index_t>(ring_.size())] == y) continue;
+    const char* in = static_cast<const char*>(p_->x) + ((image0_ * p_->in_h + y) * p_->in_w + begin) * size;
+    for (index_t i = bytes * part / parts; i < bytes * (part + 1) / parts; i += 64) prefetch(in + i);
+  }
+}
+
+// The horizontal pass over all images at once; between their outputs it leaves sums that nobody reads.
+void Worker::filter_row(const float* in, float* out) {
+  const index_t pixels = images_ * segment_ - (segment_ - outputs_);
+  const index_t step = x_.phases == 1 ? pixels : most(1, STRIP / channels_);
+  const index_t strip_size = most(STRIP, channels_);
+  for (index_t m = 0; m < pixels; m += step) {
+    const index_t count = least(step, pixels - m), n = count * channels_;
+    for (index_t r = 0; r < x_.phases; r++) {
+      at_.clear();
+      weights_[r].clear();
+      for (const Tap& tap : taps_[r]) {
+        at_.push_back(in + tap.offset + m * channels_);
+        weights_[r].push_back(row_[tap.kx]);
+      }
+      float* to = x_.phases == 1 ? out + m * channels_ : strips_.data() + r * strip_size;
+      combine(at_.data(), weights_[r].data(), at_.size(), n, to);
+    }
+    if (x_.phases == 2 && channels_ == 1) {
+      put_pairs(strips_.data(), strips_.data() + strip_size, count, out + 2 * m);
+    } else if (x_.phases > 1) {
+      for (index_t r = 0; r < x_.phases; r++)
+        put(strips_.data() + r * strip_size, x_.phases, count, channels_, out + (m * x_.phases + r) * channels_);
+    }
+  }
+}
+
+const float* Worker::ring_row(index_t y) {
+  const index_t slot = y % static_cast<index_t>(ring_.size());
+  float* buffer = ring_[slot].data();
+  if (in_ring_[slot] != y) {
+    in_ring_[slot] = y;
+    load_row(y, separable_ ? input_.data() : buffer);
+    if (separable_) filter_row(input_.data(), buffer);
+  }
+  return buffer;
+}
+
+// `count` pixels of each output phase, from pixel m, interleaved.
+void Worker::produce(index_t m, index_t count, float* out) {
+  if (separable_) {
+    const index_t first = m * x_.phases * channels_, n = count * x_.phases * channels_;
+    at_.clear();
+    for (const float* stream : streams_[0]) at_.push_back(stream + first);
+    combine(at_.data(), weights_[0].data(), at_.size(), n, out);
+    return;
+  }
+  const index_t strip_size = most(STRIP, channels_);
+  for (index_t r = 0; r < x_.phases; r++) {
+    at_.clear();
+    for (const float* stream : streams_[r]) at_.push_back(stream + m * channels_);
+    combine(at_.data(), weights_[r].data(), at_.size(), count * channels_,
+            x_.phases == 1 ? out : strips_.data() + r * strip_size);
+  }
+  if (x_.phases == 2 && channels_ == 1) {
+    put_pairs(strips_.data(), strips_.data() + strip_size, count, out);
+  } else if (x_.phases > 1) {
+    for (index_t r = 0; r < x_.phases; r++)
+      put(strips_.data() + r * strip_size, x_.phases, count, channels_, out + r * channels_);
+  }
+}
+
+void Worker::output_row(index_t row) {
+  const Meeting meeting = y_.at(row);
+  for (index_t r = 0; r < x_.phases; r++) {
+    streams_[r].clear();
+    weights_[r].clear();
+  }
+  const index_t begin = most(0, -meeting.i0), end = least(meeting.count, p_->in_h - meeting.i0);
+  for (index_t s = begin; s < end; s++) ring_row(meeting.i0 + s);  // it uses weights_
+  for (index_t r = 0; r < x_.phases; r++) weights_[r].clear();
+  for (index_t s = begin; s < end; s++) {
+    const float* in = ring_row(meeting.i0 + s);
+    const index_t ky = meeting.last - s * y_.up;
+    if (separable_) {
+      streams_[0].push_back(in);
+      weights_[0].push_back(column_[ky]);
+      continue;
+    }
+    for (index_t r = 0; r < x_.phases; r++)
+      for (const Tap& tap : taps_[r]) {
+        streams_[r].push_back(in + tap.offset);
+        weights_[r].push_back(p_->k[ky * p_->kernel_w + tap.kx]);
+      }
+  }
+  const index_t width = x_.phases * channels_, step = most(1, STRIP / width), length = columns_ * channels_;
+  if (images_ == 1) {
+    for (index_t m = 0; m < outputs_; m += step) {
+      const index_t count = least(step, outputs_ - m);
+      fetch(row + 1, m / step, ceil_div(outputs_, step));
+      produce(m, count, output_.data());
+      store_run(0, row, m * width, least(count * width, length - m * width), output_.data());
+    }
+    return;
+  }
+  const index_t pixels = images_ * segment_ - (segment_ - outputs_);
+  for (index_t m = 0; m < pixels; m += step) produce(m, least(step, pixels - m), output_.data() + m * width);
+  for (index_t image = 0; image < images_; image++)
+    store_run(image, row, 0, length, output_.data() + image * segment_ * width);
+}
+
+// Elements [first, first + n) of the tile's part of an output row.
+void Worker::store_run(index_t image, index_t row, index_t first, index_t n, const float* in) {
+  const index_t base = (((image0_ + image) * p_->out_h + row) * p_->out_w + column0_) * p_->minor + channel0_;
+  const index_t run = channels_ == p_->minor ? n : channels_, pixel = first / channels_;
+  for (index_t done = 0; done < n; done += run) {
+    const index_t at = channels_ == p_->minor ? base + first : base + (pixel + done / run) * p_->minor;
+    for (index_t i = 0; i < run; i += STRIP)
+      store(p_->dtype, p_->y, at + i, least(STRIP, run - i), in + done + i, stream_);
+  }
+}
+
+}  // namespace
+
+index_t upfirdn_units(const UpFirDnParams* p) { return Tiling(p).units(); }
+
+void upfirdn_cpu(const UpFirDnParams* p, index_t begin, index_t end) {
+  if (begin >= end) return;
+  Worker worker(p);
+  for (index_t unit = begin; unit < end; unit++) worker.tile(unit);
+  stream_end(worker.stream());
+}
