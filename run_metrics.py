@@ -1,35 +1,77 @@
-"""Measures the quality of a trained network."""
+"""Measures the quality of trained networks, or of pictures against pictures."""
 
 import argparse
+import json
 import os
 
+import numpy as np
+
 import dnnlib
-from dnnlib import cli
+from dnnlib import cli, util
 from dnnlib.util import UserError
-from metrics.metric_defaults import metric_defaults
+from metrics.metric_defaults import metric_defaults, with_num_images
 from training import pretrained
 
-OTHERS = ('fid50k', 'is50k', 'ls', 'pr50k3')  # published metrics that this version lacks
+EPILOG = '''Any number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
+fid, kid, is: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0, for use offline.
+Definitions, and where weight files are looked for: docs/metrics.md'''
 
 
-def run_metrics(network_pkl, metrics, dataset_args, data_dir, mirror_augment, num_gpus, device):
-    """Evaluates metrics one after another and prints a line for each.
+def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data_dir, options):
+    """Evaluates metrics one after another, prints a line for each, and a table if there are several networks or seeds.
 
     Args:
-        network_pkl: Path, URL or published name of the network file.
-        metrics: List of names in `metric_defaults`.
-        dataset_args: Arguments of the data set; `None` = none given.
+        submit_config: SubmitConfig of the run; results go into its directory.
+        networks: List of paths, URLs or published names of network files.
+        fakes_args: Data set to measure in place of networks; `None` = none.
+        metrics: List of names of `metric_defaults`.
+        dataset_args: Arguments of the data set of reals; `None` = none given.
         data_dir: Folder that holds the data set; `None` = the working directory.
-        mirror_augment: Mirror the reals at random?
-        num_gpus: Number of GPUs.
-        device: `auto`, `cpu` or `gpu:N`.
+        options: Dictionary of `mirror_augment`, `num_gpus`, `tf_config`, `seeds` and `json` as in `main`.
     """
     cli.load_tensorflow()
     from metrics import metric_base
-    print('Evaluating {} of {} ...'.format(', '.join(metrics), network_pkl))
-    group = metric_base.MetricGroup([metric_defaults[name] for name in metrics])
-    group.run(network_pkl, data_dir=data_dir, dataset_args=dataset_args, mirror_augment=mirror_augment,
-              num_gpus=num_gpus, tf_config={'device': device})
+    print('Device: {}'.format(metric_base.describe_device(options['tf_config'])))
+    names = networks or [fakes_args['tfrecord_dir']]
+    print('Evaluating {} of {} ...'.format(', '.join(metrics), ', '.join(names)))
+    records = []
+    for name in names:
+        for seed in options['seeds']:
+            group = metric_base.MetricGroup([metric_defaults[metric] for metric in metrics], seed=seed,
+                                            fakes_args=fakes_args, result_dir=submit_config.run_dir)
+            group.run(name, data_dir=data_dir, dataset_args=dataset_args, mirror_augment=options['mirror_augment'],
+                      num_gpus=options['num_gpus'], tf_config=options['tf_config'])
+            records += [dict(metric.get_record(), network_pkl=name) for metric in group.metrics]
+    if len(names) * len(options['seeds']) > 1:
+        print(make_table(records))
+    if options['json'] is not None:
+        util.write_text(options['json'], json.dumps(records, indent=2, sort_keys=True) + '\n')
+
+
+def make_table(records):
+    """Table of results: a row per network, a column per result; several seeds become mean +- standard deviation.
+
+    Args:
+        records: List of what `MetricBase.get_record` returns, with `network_pkl`.
+    Returns: Text in Markdown.
+    """
+    networks, columns, cells = [], [], {}
+    for record in records:
+        networks += [record['network_pkl']] if record['network_pkl'] not in networks else []
+        for name, value in record['results'].items():
+            columns += [name] if name not in columns else []
+            cells.setdefault((record['network_pkl'], name), []).append(value)
+    lines = ['| network | ' + ' | '.join(columns) + ' |', '|---|' + '---|' * len(columns)]
+    for network in networks:
+        row = [_cell(cells.get((network, name), [])) for name in columns]
+        lines.append('| {} | {} |'.format(os.path.basename(os.path.normpath(network)), ' | '.join(row)))
+    return '\n'.join(lines)
+
+
+def _cell(values):
+    if not values:
+        return ''
+    return '{:.4g}'.format(np.mean(values)) + (' +- {:.2g}'.format(np.std(values, ddof=1)) if len(values) > 1 else '')
 
 
 def metric_list(text):
@@ -41,42 +83,90 @@ def metric_list(text):
     known = ', '.join(sorted(metric_defaults))
     for name in names:
         if name not in metric_defaults:
-            reason = 'not in this version' if name in OTHERS else 'no such metric'
-            raise argparse.ArgumentTypeError('{!r}: {}; choose from {}'.format(name, reason, known))
+            raise argparse.ArgumentTypeError('{!r}: no such metric; choose from {}'.format(name, known))
     if not names:
         raise argparse.ArgumentTypeError('expected names of metrics; choose from {}'.format(known))
     return names
 
 
-def main(argv):
-    """Parses the arguments, checks what can be checked without TensorFlow, and runs the metrics."""
-    parser = cli.ArgumentParser(description=__doc__)
-    parser.add_argument('--network', dest='network_pkl', metavar='PKL', required=True,
-                        help='network pickle: path, URL or published name')
+def make_parser():
+    """The command line."""
+    parser = cli.ArgumentParser(description=__doc__, epilog=EPILOG,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--network', dest='networks', metavar='PKL', nargs='+', action='append', default=[],
+                        help='network pickles: paths, URLs or published names')
+    parser.add_argument('--fakes', metavar='PATH',
+                        help='measure these pictures in place of a network: a folder or zip of images, a folder of '
+                             'TFRecords, or cats')
     parser.add_argument('--metrics', type=metric_list, metavar='LIST', default='ppl2_wend',
                         help='{} (default: %(default)s)'.format(', '.join(sorted(metric_defaults))))
-    parser.add_argument('--dataset', metavar='NAME',
-                        help='data set of the training; needed for the labels of a labelled network only')
+    parser.add_argument('--dataset', '--reals', metavar='NAME',
+                        help='data set of the training, or any folder, zip or data set to compare with')
     parser.add_argument('--data-dir', metavar='DIR', help='folder that holds the data set')
+    parser.add_argument('--resolution', type=int, metavar='N',
+                        help='crop and scale pictures of folders and zips to this size (default: that of the network; '
+                             'without a network, as they are)')
     parser.add_argument('--mirror-augment', type=cli.bool_arg, metavar='BOOL', default=False,
                         help='mirror the reals at random; path lengths (ppl) look at no reals (default: %(default)s)')
+    parser.add_argument('--num-images', type=int, metavar='N',
+                        help='number of images for every metric (default: as their names say)')
+    parser.add_argument('--seed', dest='seeds', type=cli.seed_list, metavar='LIST',
+                        help='random seeds of the generated pictures, such as 0 or 0-4: with several, the table shows '
+                             'mean +- standard deviation (default: a new one each time)')
+    parser.add_argument('--json', metavar='FILE', help='write all results, and how they were measured, to this file')
     parser.add_argument('--num-gpus', type=int, metavar='N', default=1, help='number of GPUs (default: %(default)s)')
     parser.add_argument('--result-dir', metavar='DIR', default='results',
                         help='folder of the numbered run directories (default: %(default)s)')
     cli.add_common(parser)
+    cli.add_selftest(parser)
+    return parser
+
+
+def main(argv):
+    """Parses the arguments, checks what can be checked without TensorFlow, and runs the metrics."""
+    parser = make_parser()
     args = vars(parser.parse_args(argv))
-    dataset = args.pop('dataset')
+    networks = [name for names in args['networks'] for name in names]
+    if bool(networks) == (args['fakes'] is not None):
+        parser.error('expected --network=PKL, or --fakes=PATH for pictures')
+    options = {key: args[key] for key in ('mirror_augment', 'num_gpus', 'json')}
+    options.update(tf_config=cli.pop_tf_config(args), seeds=args['seeds'] or [None])
+    if max(seed or 0 for seed in options['seeds']) >= 2 ** 31:
+        raise UserError('--seed: expected seeds below {}'.format(2 ** 31))
+    metrics = args['metrics']
+    if args['num_images'] is not None:
+        if args['num_images'] < 1:
+            raise UserError('--num-images={}: expected at least 1'.format(args['num_images']))
+        metrics = [with_num_images(name, args['num_images']) for name in metrics]
     data_dir = args['data_dir']
-    args['dataset_args'] = None if dataset is None else dict(tfrecord_dir=dataset, max_label_size='full', shuffle_mb=0)
     if data_dir is not None and not os.path.isdir(data_dir):
         raise UserError('--data-dir: there is no folder {!r}'.format(data_dir))
-    if dataset not in (None, 'cats') and not os.path.exists(os.path.join(data_dir or '', dataset)):
-        raise UserError("--dataset={}: there is no {!r}; give a folder of TFRecords, a folder or zip of images, or "
-                        "'cats'".format(dataset, os.path.join(data_dir or '', dataset)))
-    pretrained.check_network_file(args['network_pkl'])
-    config = dnnlib.SubmitConfig(run_dir_root=cli.writable_dir(args.pop('result_dir')), run_desc='run-metrics',
+    dataset_args = _dataset_args('--dataset', args['dataset'], data_dir, args['resolution'])
+    fakes_args = _dataset_args('--fakes', args['fakes'], None, args['resolution'])
+    for network_pkl in networks:
+        pretrained.check_network_file(network_pkl)
+    if options['json'] is not None:
+        cli.writable_dir(os.path.dirname(os.path.abspath(options['json'])))
+    config = dnnlib.SubmitConfig(run_dir_root=cli.writable_dir(args['result_dir']), run_desc='run-metrics',
                                  num_gpus=args['num_gpus'], options_file=None)
-    dnnlib.submit_run(config, run_metrics, **args)
+    if args['num_gpus'] < 1:
+        raise UserError('num_gpus is {}, expected at least 1'.format(args['num_gpus']))
+    if args['selftest']:
+        cli.run_selftest(options['tf_config'])
+    dnnlib.submit_run(config, run_metrics, networks=networks, fakes_args=fakes_args, metrics=metrics,
+                      dataset_args=dataset_args, data_dir=data_dir, options=options)
+
+
+def _dataset_args(option, name, data_dir, resolution):
+    """Arguments of `load_dataset`, `None` for no data set; UserError if it is not there."""
+    if name is None:
+        return None
+    path = os.path.join(data_dir or '', name)
+    if name != 'cats' and not os.path.exists(path):
+        raise UserError("{}={}: there is no {!r}; give a folder of TFRecords, a folder or zip of images, or "
+                        "'cats'".format(option, name, path))
+    return dict(dict(tfrecord_dir=name, max_label_size='full', shuffle_mb=0),
+                **({} if resolution is None else {'resolution': resolution}))
 
 
 if __name__ == '__main__':

@@ -46,18 +46,15 @@ class LpipsVgg16:
         if channels not in (1, 3) or min(height, width) < MIN_LPIPS_SIZE:
             raise UserError('The perceptual distance needs RGB or grey images of at least {0}x{0}, got {1} channels '
                             'of {2}x{3}'.format(MIN_LPIPS_SIZE, channels, width, height))
-        if channels == 1:
-            images = tf.tile(images, [1, 3, 1, 1])
-        x = layout.from_nchw(images)
-        x = (x - layout.per_channel(tf.constant(LPIPS_SHIFT))) / layout.per_channel(tf.constant(LPIPS_SCALE))
+        x = lpips_input(images)
         taps = []
         for block, convolutions in enumerate(VGG16_BLOCKS):
             if block > 0:
-                x = _max_pool_2x2(x)
+                x = max_pool(x)
             for index in convolutions:
                 x = self._convolve(x, 'Conv_{}'.format(index))
             taps.append(x)
-        return [_normalize(x) for x in taps]
+        return [unit_length(x) for x in taps]
 
     def distance(self, features_a, features_b):
         """Distance of images given by their features.
@@ -83,11 +80,11 @@ def shrink_to_256(images):
     """Box average that brings images to a height of 256..511; smaller ones stay as they are (StyleGAN2's metrics).
 
     Args:
-        images: [N, C, H, W], float32, H and W known and multiples of H // 256.
-    Returns: [N, C, H / factor, W / factor], float32, with the factor H // 256 or 1.
+        images: [N, C, H, W], float32, H and W known.
+    Returns: [N, C, H / factor, W / factor], float32; the factor is the largest divisor of both up to H // 256, or 1.
     """
     _, channels, height, width = images.shape.as_list()
-    factor = height // 256
+    factor = max([f for f in range(1, height // 256 + 1) if height % f == 0 and width % f == 0] or [1])
     if factor <= 1:
         return images
     blocks = tf.reshape(images, [-1, channels, height // factor, factor, width // factor, factor])
@@ -104,11 +101,21 @@ def _conv_3x3(x, kernel):
     return tf.nn.conv2d(x, kernel, strides=[1, 1, 1, 1], padding='SAME', data_format=layout.data_format())
 
 
-def _max_pool_2x2(x):
-    sizes = [1, 1, 2, 2] if layout.data_format() == 'NCHW' else [1, 2, 2, 1]
-    return tf.nn.max_pool(x, ksize=sizes, strides=sizes, padding='VALID', data_format=layout.data_format())
+def lpips_input(images):
+    """Grey or RGB images [N, C, H, W], range [-1, 1], as LPIPS networks take them, in the default graph's layout."""
+    if images.shape.as_list()[1] == 1:
+        images = tf.tile(images, [1, 3, 1, 1])
+    x = layout.from_nchw(images)
+    return (x - layout.per_channel(tf.constant(LPIPS_SHIFT))) / layout.per_channel(tf.constant(LPIPS_SCALE))
 
 
-def _normalize(x):
+def max_pool(x, window=2):
+    """Largest values of `window` x `window` pixels at every second pixel, in the default graph's layout, no padding."""
+    sizes = [[1, 1, n, n] if layout.data_format() == 'NCHW' else [1, n, n, 1] for n in (window, 2)]
+    return tf.nn.max_pool(x, ksize=sizes[0], strides=sizes[1], padding='VALID', data_format=layout.data_format())
+
+
+def unit_length(x):
+    """Feature maps scaled to length 1 at every pixel (LPIPS)."""
     squares = tf.reduce_sum(tf.square(x), axis=layout.channel_axis(), keepdims=True)
     return x / (tf.sqrt(tf.maximum(squares, 1e-30)) + 1e-10)  # the maximum keeps the root's gradient finite at zero

@@ -1,17 +1,32 @@
-"""What all metrics have in common: loading the network, random labels, result lines."""
+"""What all metrics have in common: loading the network, opening the data, progress, result lines and files."""
 
+import json
 import os
 import time
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib import EasyDict, UserError
+from dnnlib import EasyDict, UserError, cli, tflib, util
 from dnnlib import run_dir as run_dirs
-from dnnlib import tflib, util
 from dnnlib.tflib.autosummary import autosummary
 from training import dataset, pretrained
 
 MAX_NAME_LENGTH = 29
+TRAINING_MINUTES = 60  # after which a metric of a network snapshot is given up, so that the training goes on
+
+
+def describe_device(tf_config):
+    """What sessions of a configuration (see `tflib.init_tf`) compute with, in one line."""
+    with tf.Graph().as_default(), tflib.create_session(tf_config).as_default() as session:
+        try:
+            return tflib.device_description()
+        finally:
+            session.close()
+
+
+class TimeIsUp(Exception):
+    """A metric took longer than it was given."""
 
 
 class MetricBase:
@@ -19,48 +34,66 @@ class MetricBase:
 
     Args:
         name: Name in result lines, files and summary tags.
+    Attributes:
+        settings: EasyDict of what `MetricGroup` is given: `seed`, `fakes_args`, `result_dir`, `seconds`.
     """
+
+    needs_network = True  # False = generated pictures may come from files
+    needs_reals = False  # True = compares with a data set
 
     def __init__(self, name):
         self.name = name
+        self.settings = EasyDict(seed=None, fakes_args=None, result_dir=None, seconds=None)
         self._network_name = ''
         self._seconds = 0.0
+        self._begin = 0.0
         self._results = []
+        self._facts = {}
         self._dataset_args = None
+        self._mirror_augment = False
+        self._seed = 0
 
     def run(self, network_pkl, run_dir=None, data_dir=None, dataset_args=None, mirror_augment=None, num_gpus=1,
             tf_config=None, Gs_kwargs=None):
         """Evaluates the generator Gs of a network file in a graph and session of its own, and prints the result line.
 
         Args:
-            network_pkl: Path, URL or published name.
+            network_pkl: Path, URL or published name; the name of a data set where `settings.fakes_args` gives the
+                generated pictures.
             run_dir: Run directory of a training; supplies `dataset_args` and `mirror_augment` where they are None, and
-                the result line is appended to its `metric-<name>.txt`. `None` = only print.
-            data_dir, dataset_args: Arguments of `dataset.load_dataset`; needed for a labelled network only.
+                the result line is appended to its `metric-<name>.txt` and `.jsonl`. `None` = only print.
+            data_dir, dataset_args: Arguments of `dataset.load_dataset`; for a path length of a labelled network, and
+                for all metrics that look at reals.
             mirror_augment: Mirror the reals at random?
             num_gpus: Number of GPUs to use.
-            tf_config: Configuration of the session, see `tflib.init_tf`; the random generators are not seeded.
+            tf_config: Configuration of the session, see `tflib.init_tf`.
             Gs_kwargs: Options of the generator; `None` = `is_validation=True`, so no truncation.
+        Raises: UserError for bad input; TimeIsUp after `settings.seconds`.
         """
         if run_dir is not None and (dataset_args is None or mirror_augment is None):
             trained_with = run_dirs.load_submit_config(run_dir).get('run_func_kwargs') or {}
             dataset_args = trained_with.get('dataset_args') if dataset_args is None else dataset_args
             mirror_augment = trained_with.get('mirror_augment', False) if mirror_augment is None else mirror_augment
         self._dataset_args = None if dataset_args is None else dict(dataset_args, data_dir=data_dir, shuffle_mb=0)
-        self._network_name = os.path.splitext(os.path.basename(network_pkl))[0]
-        self._results = []
-        begin = time.time()
+        self._mirror_augment = bool(mirror_augment)
+        self._network_name = os.path.splitext(os.path.basename(os.path.normpath(network_pkl)))[0]
+        self._seed = np.random.RandomState().randint(2 ** 31) if self.settings.seed is None else self.settings.seed
+        self._results, self._facts = [], {}
+        self._begin = time.time()
+        from_files = self.settings.fakes_args is not None
+        if from_files and self.needs_network:
+            raise UserError('metric {}: it measures a network, not pictures; give a network'.format(self.name))
         with tf.Graph().as_default(), tflib.create_session(tf_config).as_default() as session:
             try:
-                Gs = pretrained.load_generator(network_pkl)
+                tf.set_random_seed(self._seed)  # for what is not drawn by tflib.random
+                Gs = None if from_files else pretrained.load_generator(network_pkl)
                 self._evaluate(Gs, dict(is_validation=True) if Gs_kwargs is None else Gs_kwargs, num_gpus)
             finally:
                 session.close()
-        self._seconds = time.time() - begin
+        self._seconds = time.time() - self._begin
         print(self.get_result_str().strip())
-        if run_dir is not None:
-            with open(os.path.join(run_dir, 'metric-{}.txt'.format(self.name)), 'a') as file:
-                file.write(self.get_result_str().strip() + '\n')
+        for folder in {run_dir, self.settings.result_dir} - {None}:
+            self._write(folder, network_pkl)
 
     def get_result_str(self):
         """Result line: name of the network, seconds, then name and value of every result."""
@@ -72,10 +105,21 @@ class MetricBase:
             text += ' ' + self.name + result.suffix + ' ' + result.fmt % result.value
         return text
 
+    def get_record(self):
+        """The last run as a plain dictionary: network, metric, results by name, seconds, and how it was measured."""
+        return dict({'network': self._network_name, 'metric': self.name, 'seed': int(self._seed),
+                     'seconds': round(self._seconds, 1), 'tensorflow': tf.__version__,
+                     'results': {self.name + result.suffix: float(result.value) for result in self._results}},
+                    **self._facts)
+
     def update_autosummaries(self):
         """Reports the results under the tags `Metrics/<name><suffix>`."""
         for result in self._results:
             autosummary('Metrics/' + self.name + result.suffix, result.value)
+
+    def forget(self):
+        """Drops the results, so that those of an earlier network are not taken for those of one that failed."""
+        self._results = []
 
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
         raise TypeError('{} does not say how to evaluate a network'.format(type(self).__name__))
@@ -83,11 +127,58 @@ class MetricBase:
     def _report_result(self, value, suffix='', fmt='%-10.4f'):
         self._results.append(EasyDict(value=value, suffix=suffix, fmt=fmt))
 
-    def _open_dataset(self):
-        """The data set of the run's arguments; the caller closes it."""
+    def _note(self, **facts):
+        """Adds facts about the measurement to the record: plain values by name."""
+        self._facts.update(facts)
+
+    def _rounds(self, count):
+        """The numbers 0 to count - 1 with a progress bar; raises TimeIsUp when the time is up."""
+        for index in cli.progress(range(count), self.name):
+            self.check_time()
+            yield index
+
+    def check_time(self):
+        """Raises TimeIsUp after `settings.seconds`."""
+        limit = self.settings.seconds
+        if limit is not None and time.time() - self._begin > limit:
+            raise TimeIsUp('not measured within {}'.format(util.format_time(limit)))
+
+    def _open_dataset(self, resolution=None):
+        """The data set of the run's arguments; the caller closes it.
+
+        Args:
+            resolution: Size to read it in where the arguments do not say; `None` = its own.
+        """
         if self._dataset_args is None:
             raise UserError('metric {}: a data set is needed for this network; name one'.format(self.name))
-        return dataset.load_dataset(**self._dataset_args)
+        return open_dataset(self._dataset_args, resolution)
+
+    def _write(self, folder, network_pkl):
+        """Appends the result line to `metric-<name>.txt` and the record to `metric-<name>.jsonl`."""
+        path = os.path.join(folder, 'metric-{}'.format(self.name))
+        with open(path + '.txt', 'a') as file:
+            file.write(self.get_result_str().strip() + '\n')
+        with open(path + '.jsonl', 'a') as file:
+            file.write(json.dumps(dict(self.get_record(), network_pkl=network_pkl), sort_keys=True) + '\n')
+
+
+def open_dataset(dataset_args, resolution=None):
+    """Opens a data set with all its labels, at the resolution of a network if that differs from its own.
+
+    Args:
+        dataset_args: Arguments of `dataset.load_dataset`.
+        resolution: Wanted size where the arguments have none; `None` = as it is.
+    Returns: Dataset.
+    Raises: UserError if it can't be read, or not at that resolution.
+    """
+    if resolution is None or dataset_args.get('resolution') is not None:
+        return dataset.load_dataset(**dataset_args)
+    if dataset_args.get('tfrecord_dir') != 'cats':  # opened once only if its size is right
+        data = dataset.load_dataset(**dataset_args)
+        if data.resolution == resolution:
+            return data
+        data.close()
+    return dataset.load_dataset(**dict(dataset_args, resolution=resolution))
 
 
 class MetricGroup:
@@ -95,15 +186,39 @@ class MetricGroup:
 
     Args:
         metric_kwarg_list: List of dictionaries such as the values of `metric_defaults`.
+        settings: `seed` (int, None = a new one each time), `fakes_args` (arguments of `dataset.load_dataset`: pictures
+            to measure in place of a network's), `result_dir` (folder for the result files, None = none but those of
+            `run_dir`) and `seconds` (time for each metric, None = any).
     """
 
-    def __init__(self, metric_kwarg_list):
+    def __init__(self, metric_kwarg_list, **settings):
         self.metrics = [util.call_func_by_name(**kwargs) for kwargs in metric_kwarg_list]
+        for metric in self.metrics:
+            unknown = set(settings) - set(metric.settings)
+            if unknown:
+                raise TypeError('unknown settings: {}'.format(', '.join(sorted(unknown))))
+            metric.settings.update(settings)
 
     def run(self, *args, **kwargs):
         """Runs every metric, see `MetricBase.run`."""
         for metric in self.metrics:
             metric.run(*args, **kwargs)
+
+    def run_in_training(self, *args, **kwargs):
+        """Runs every metric, see `MetricBase.run`; one that fails or takes too long is a line in the log, no error.
+
+        Where no `seconds` are set, each metric has TRAINING_MINUTES.
+        """
+        for metric in self.metrics:
+            if metric.settings.seconds is None:
+                metric.settings.seconds = 60 * TRAINING_MINUTES
+            metric.forget()
+            try:
+                metric.run(*args, **kwargs)
+            except Exception as error:  # pylint: disable=broad-except
+                metric.forget()
+                reason = ' '.join((str(error).strip() or type(error).__name__).split())
+                print('metric {}: {}'.format(metric.name, reason[:400]))
 
     def get_result_str(self):
         """Result lines of all metrics in one."""

@@ -1,14 +1,79 @@
-"""The table of metrics: name to class and settings."""
+"""The table of metrics: name to class and settings. Any number of images has a name: `fid5k`, `pr1k3`, `ppl_wend2k`."""
+
+import re
 
 from dnnlib import EasyDict
 
-_PPL = dict(func_name='metrics.perceptual_path_length.PPL', num_samples=50000, epsilon=1e-4, minibatch_per_gpu=4,
+_PPL = dict(func_name='metrics.perceptual_path_length.PPL', epsilon=1e-4, minibatch_per_gpu=4,
             Gs_overrides=dict(dtype='float32', mapping_dtype='float32'))
+_FID = dict(func_name='metrics.frechet_inception_distance.FID', minibatch_per_gpu=8)
+_KID = dict(func_name='metrics.kernel_inception_distance.KID', minibatch_per_gpu=8)
+_PR = dict(func_name='metrics.precision_recall.PR', nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000,
+           col_batch_size=10000)
+_EFFNET = dict(extractor='effnetlite0')
 
-metric_defaults = EasyDict((args['name'], EasyDict(args)) for args in [
-    dict(name='ppl_zfull', space='z', sampling='full', crop=True, **_PPL),
-    dict(name='ppl_wfull', space='w', sampling='full', crop=True, **_PPL),
-    dict(name='ppl_zend', space='z', sampling='end', crop=True, **_PPL),
-    dict(name='ppl_wend', space='w', sampling='end', crop=True, **_PPL),
-    dict(name='ppl2_wend', space='w', sampling='end', crop=False, **_PPL),
-])
+# Name with the place of the number, number that the name means without one (None = there is no such name), settings.
+_METRICS = (
+    ('fid{}', None, _FID),
+    ('is{}', None, dict(func_name='metrics.inception_score.IS', num_splits=10, minibatch_per_gpu=8)),
+    ('kid{}', None, _KID),
+    ('pr{}3', None, _PR),
+    ('ls{}', 200000, dict(func_name='metrics.linear_separability.LS', attrib_indices=range(40), minibatch_per_gpu=4)),
+    ('ppl_zfull{}', 50000, dict(_PPL, space='z', sampling='full', crop=True)),
+    ('ppl_wfull{}', 50000, dict(_PPL, space='w', sampling='full', crop=True)),
+    ('ppl_zend{}', 50000, dict(_PPL, space='z', sampling='end', crop=True)),
+    ('ppl_wend{}', 50000, dict(_PPL, space='w', sampling='end', crop=True)),
+    ('ppl2_wend{}', 50000, dict(_PPL, space='w', sampling='end', crop=False)),
+    ('fd{}_effnetlite0', 50000, dict(_FID, **_EFFNET)),
+    ('kid{}_effnetlite0', 50000, dict(_KID, **_EFFNET)),
+    ('pr{}3_effnetlite0', None, dict(_PR, **_EFFNET)),
+    ('nearest{}', 50000, dict(func_name='metrics.nearest.Nearest', num_fakes=24, num_neighbours=3,
+                              minibatch_per_gpu=8)),
+)
+
+
+class MetricTable(EasyDict):
+    """Name of a metric to its settings; names with another number of images are understood as well."""
+
+    def __contains__(self, name):
+        return super().__contains__(name) or _find(name) is not None
+
+    def __missing__(self, name):
+        found = _find(name)
+        if found is None:
+            raise KeyError(name)
+        _, count, settings = found
+        settings = EasyDict(settings, name=name)
+        if 'linear_separability' in settings.func_name:
+            settings.update(num_samples=count, num_keep=max(count // 2, 2))
+        elif 'path_length' in settings.func_name:
+            settings.update(num_samples=count)
+        else:
+            settings.update(num_images=count)
+        return settings
+
+
+def with_num_images(name, num_images):
+    """Name of the same metric with another number of images: ('pr50k3', 5000) gives 'pr5k3'; KeyError for no metric."""
+    found = _find(name)
+    if found is None:
+        raise KeyError(name)
+    count = '%dk' % (num_images // 1000) if num_images % 1000 == 0 else str(num_images)
+    return found[0].format(count)
+
+
+def _find(name):
+    """(template, number of images, settings) of the metric `name`; `None` if there is no such metric."""
+    for template, default, settings in _METRICS:
+        if default is not None and name == template.format(''):
+            return template, default, settings
+        match = re.match(template.format('([1-9][0-9]*)(k?)') + '$', name)
+        if match:
+            return template, int(match.group(1)) * (1000 if match.group(2) else 1), settings
+    return None
+
+
+metric_defaults = MetricTable()
+for _name in ('fid50k', 'is50k', 'kid50k', 'pr50k3', 'ls', 'ppl_zfull', 'ppl_wfull', 'ppl_zend', 'ppl_wend',
+              'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0', 'pr50k3_effnetlite0', 'nearest'):
+    metric_defaults[_name] = metric_defaults[_name]

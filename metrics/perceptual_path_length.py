@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib import UserError, cli, tflib
+from dnnlib import UserError, tflib
 from dnnlib.tflib import random
-from metrics import detectors, metric_base, weights
+from metrics import detectors, metric_base, sampling, weights
 
 
 def slerp(a, b, t):
@@ -66,33 +66,32 @@ class PPL(metric_base.MetricBase):
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
         Gs_kwargs = dict(Gs_kwargs, **self.Gs_overrides)
         noise_vars = [var for name, var in Gs.components.synthesis.vars.items() if name.startswith('noise')]
-        new_noise_op = tf.group(*[var.initializer for var in noise_vars])
+        seed_in = tf.placeholder(tf.int64, [2])
+        with random.seeded(seed_in):
+            new_noise_op = tf.group(*[tf.assign(var, random.normal(var.shape.as_list())) for var in noise_vars])
         data = self._open_dataset() if Gs.input_shapes[1][1] > 0 else None
         try:
-            labels = self._labels(data, Gs.input_shapes[1][1])
+            if data is not None:
+                sampling.check_labels(self.name, data, Gs.input_shapes[1][1])
             lpips = detectors.LpipsVgg16(weights.lpips_vgg16())
             distances_ops = []
-            for gpu in range(num_gpus):
-                with tf.device('/gpu:{}'.format(gpu)):
-                    distances_ops.append(self._distances(Gs, Gs_kwargs, labels, lpips))
+            with random.seeded(seed_in):
+                for gpu in range(num_gpus):
+                    with tf.device('/gpu:{}'.format(gpu)):
+                        labels = sampling.random_labels(data, self.minibatch_per_gpu)
+                        distances_ops.append(self._distances(Gs, Gs_kwargs, labels, lpips))
             distances = []
-            num_rounds = -(-self.num_samples // (self.minibatch_per_gpu * num_gpus))
-            for _ in cli.progress(range(num_rounds), self.name):
-                tflib.run(new_noise_op)  # a call of its own: nothing orders it before the reads within one call
-                distances += tflib.run(distances_ops)
+            for index in self._rounds(-(-self.num_samples // (self.minibatch_per_gpu * num_gpus))):
+                # a call of its own: nothing orders it before the reads within one call
+                tflib.run(new_noise_op, {seed_in: [self._seed, 2 * index]})
+                distances += tflib.run(distances_ops, {seed_in: [self._seed, 2 * index + 1]})
         finally:
             if data is not None:
                 data.close()
-        self._report_result(trimmed_mean(np.concatenate(distances)))
-
-    def _labels(self, data, label_size):
-        """Labels of the minibatch, [N, label_size]: those of random reals."""
-        if data is None:
-            return tf.zeros([self.minibatch_per_gpu, 0])
-        if data.label_size != label_size:
-            raise UserError('metric {}: the network has {} labels, the data set {}; give the data set it was trained '
-                            'on'.format(self.name, label_size, data.label_size))
-        return data.get_random_labels_tf(self.minibatch_per_gpu)
+        distances = np.concatenate(distances)
+        self._note(num_samples=len(distances), extractor='lpips-vgg16', weights=weights.LPIPS_FILE,
+                   weights_sha256=weights.LPIPS_SHA256)
+        self._report_result(trimmed_mean(distances))
 
     def _distances(self, Gs, Gs_kwargs, labels, lpips):
         """Squared speed of the image at one random place of each path, [N]."""

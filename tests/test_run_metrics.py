@@ -1,15 +1,18 @@
-"""The command line of run_metrics.py as a user types it, with a tiny generator and a narrow distance network."""
+"""The command line of run_metrics.py as a user types it, with tiny generators and narrow feature networks."""
 
+import json
 import os
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from PIL import Image
 
 import run_metrics
 from dnnlib import EasyDict, cli
-from metrics import weights
+from metrics import efficientnet_lite0, weight_files, weights
 from metrics.metric_defaults import metric_defaults
-from tests.metrics import lpips_reference
+from tests.metrics import feature_reference, lpips_reference, weight_writers
 from tests.metrics.tiny_generator import tiny_generator
 from training import pretrained
 
@@ -18,13 +21,25 @@ from training import pretrained
 def program(tmp_path, monkeypatch, capsys):
     """Function of arguments: (exit code, standard output, standard error); works in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('STYLEGAN2_CACHE', str(tmp_path / 'cache'))
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
+    (tmp_path / 'eff.pth').write_bytes(weight_writers.torch_file(feature_reference.effnet_state(), False))
+    monkeypatch.setenv(efficientnet_lite0.VARIABLE, str(tmp_path / 'eff.pth'))
+    monkeypatch.setattr(efficientnet_lite0, 'CANDIDATES', [
+        candidate._replace(sha256='') for candidate in efficientnet_lite0.CANDIDATES])
     monkeypatch.setattr(pretrained, 'load_generator', lambda path: tiny_generator(16))
-    (tmp_path / 'net.pkl').write_bytes(b'\x80\x04')
+    for name in ('net.pkl', 'other.pkl'):
+        (tmp_path / name).write_bytes(b'\x80\x04')
+    rnd = np.random.RandomState(0)
+    for folder in ('a', 'b'):
+        (tmp_path / folder).mkdir()
+        for i in range(6):
+            image = Image.fromarray(rnd.randint(0, 256, [16, 16, 3]).astype(np.uint8))
+            image.save(str(tmp_path / folder / ('%d.png' % i)))
 
-    def run(*args):
+    def run(*args, network='--network=net.pkl'):
         with tf.Graph().as_default(), pytest.raises(SystemExit) as info:
-            cli.run_main(run_metrics.main, ['--network=net.pkl', '--device=cpu'] + list(args))
+            cli.run_main(run_metrics.main, ([network] if network else []) + ['--device=cpu'] + list(args))
         captured = capsys.readouterr()
         return info.value.code or 0, captured.out, captured.err
 
@@ -39,16 +54,69 @@ def test_metrics_are_printed_and_logged(program, tmp_path, monkeypatch):
     assert float(line.split(' ppl2_wend ')[1]) > 0
     folder = tmp_path / 'results' / '00000-run-metrics'
     assert line in (folder / 'log.txt').read_text()
-    assert not list(folder.glob('metric-*'))  # as published: results are printed only
+    assert (folder / 'metric-ppl2_wend.txt').read_text() == line + '\n'
+    record = json.loads((folder / 'metric-ppl2_wend.jsonl').read_text())
+    assert record['network_pkl'] == 'net.pkl' and record['num_samples'] == 8
+
+
+def test_several_networks_and_seeds_make_a_table(program, tmp_path):
+    code, out, err = program('--network', 'net.pkl', 'other.pkl', '--metrics=fd_effnetlite0,pr50k3_effnetlite0',
+                             '--num-images=6', '--seed=0-1', '--reals=a', '--json=all.json', network=None)
+    assert code == 0, err
+    lines = out.splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith('| network |'))
+    assert lines[head] == '| network | fd6_effnetlite0 | pr63_effnetlite0_precision | pr63_effnetlite0_recall |'
+    records = json.loads((tmp_path / 'all.json').read_text())
+    assert [(r['network_pkl'], r['seed'], r['metric']) for r in records] == [
+        (pkl, seed, metric) for pkl in ('net.pkl', 'other.pkl') for seed in (0, 1)
+        for metric in ('fd6_effnetlite0', 'pr63_effnetlite0')]
+    for line, pkl in zip(lines[head + 2:], ('net.pkl', 'other.pkl')):
+        values = [r['results']['fd6_effnetlite0'] for r in records
+                  if r['network_pkl'] == pkl and r['metric'] == 'fd6_effnetlite0']
+        assert line.startswith('| {} | {:.4g} +- {:.2g} |'.format(pkl, np.mean(values), np.std(values, ddof=1)))
+
+
+def test_folders_are_compared(program, tmp_path):
+    code, out, err = program('--fakes=a', '--reals=a', '--metrics=fd50_effnetlite0', network=None)
+    assert code == 0, err
+    line, = [line for line in out.splitlines() if line.startswith('a     ')]
+    assert abs(float(line.split(' fd50_effnetlite0 ')[1])) < 1e-4
+    code, out, err = program('--fakes=a', '--dataset=b', '--metrics=fd50_effnetlite0', '--resolution=8', network=None)
+    assert code == 0, err
+    record = json.loads((tmp_path / 'results' / '00001-run-metrics' / 'metric-fd50_effnetlite0.jsonl').read_text())
+    assert record['results']['fd50_effnetlite0'] > 1e-3 and record['resolution'] == 8 and record['num_fakes'] == 6
+
+
+def test_missing_weights_are_one_line(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(weight_files, '_fetch', lambda what, candidate: 'no network')
+    monkeypatch.delenv('STYLEGAN2_INCEPTION', raising=False)
+    code, _, err = program('--metrics=fid10', '--reals=a')
+    assert code == 2 and err.count('\n') == 1
+    assert 'pt_inception-2015-12-05-6726825d.pth' in err and str(tmp_path / 'cache') in err
+
+
+def test_table_of_results():
+    records = [dict(network_pkl='x/n.pkl', results={'fid5k': 2.0}), dict(network_pkl='x/n.pkl', results={'fid5k': 4.0}),
+               dict(network_pkl='m.pkl', results={'ppl_wend': 123.456})]
+    assert run_metrics.make_table(records).splitlines() == [
+        '| network | fid5k | ppl_wend |', '|---|---|---|', '| n.pkl | 3 +- 1.4 |  |', '| m.pkl |  | 123.5 |']
 
 
 @pytest.mark.parametrize('args, part', [
-    (['--metrics=fid50k'], 'not in this version'), (['--metrics=ppl_wend,abc'], "'abc': no such metric"),
+    (['--metrics=fid'], "'fid': no such metric"), (['--metrics=ppl_wend,abc'], "'abc': no such metric"),
     (['--metrics='], 'names of metrics'), (['--network=missing.pkl'], 'missing.pkl'),
-    (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'),
-    (['--num-gpus=0'], 'num_gpus'), (['--mirror-augment=2'], 'true or false')])
+    (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'), (['--fakes=a'], 'expected --network'),
+    (['--num-gpus=0'], 'num_gpus'), (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'at least 1'),
+    (['--seed=2147483648'], 'below 2147483648'), (['--json=net.pkl/x'], 'net.pkl')])
 def test_bad_options_are_refused_in_one_line(program, monkeypatch, args, part):
     monkeypatch.setattr(cli, 'load_tensorflow', lambda: pytest.fail('TensorFlow was loaded'))
     code, _, err = program(*args)
     assert code == 2 and err.count('\n') == 1 and part in err, err
     assert not os.path.exists('results')
+
+
+def test_a_network_or_pictures_are_needed(program):
+    code, _, err = program('--fakes=nosuch', network=None)
+    assert code == 2 and 'nosuch' in err
+    code, _, err = program('--metrics=fid10', network=None)
+    assert code == 2 and 'expected --network=PKL, or --fakes=PATH' in err

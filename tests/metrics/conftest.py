@@ -1,10 +1,12 @@
 """Fixtures of the metric tests."""
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from PIL import Image
 
-from metrics import weights
-from tests.metrics import lpips_reference
+from metrics import efficientnet_lite0, inception_v3, vgg16, weights
+from tests.metrics import feature_reference, lpips_reference, weight_writers
 
 
 @pytest.fixture
@@ -20,3 +22,35 @@ def graph():
     """An empty default graph without a session."""
     with tf.Graph().as_default() as current:
         yield current
+
+
+@pytest.fixture
+def narrow_networks(monkeypatch, tmp_path):
+    """Random weights of narrow feature networks in place of the real ones; the cache is an empty folder.
+
+    Returns: Dictionary of references: `effnetlite0` and `vgg16` are state dictionaries, `inception` an object.
+    """
+    references = dict(effnetlite0=feature_reference.effnet_state(), vgg16=feature_reference.vgg_state(),
+                      inception=feature_reference.Inception())
+    monkeypatch.setenv('STYLEGAN2_CACHE', str(tmp_path / 'cache'))
+    for module, state in ((efficientnet_lite0, references['effnetlite0']), (vgg16, references['vgg16']),
+                          (inception_v3, references['inception'].state)):
+        path = tmp_path / (module.__name__ + '.pth')
+        path.write_bytes(weight_writers.torch_file(state, False))
+        monkeypatch.setenv(module.VARIABLE, str(path))
+        monkeypatch.setattr(module, 'CANDIDATES', [c._replace(sha256='') for c in module.CANDIDATES])
+    return references
+
+
+@pytest.fixture
+def picture_folder(tmp_path):
+    """Function (name, number, size, seed): makes a folder of random pictures; returns its path and [N, 3, H, W]."""
+    def make(name, count=12, size=16, seed=0):
+        rnd = np.random.RandomState(seed)
+        coarse = rnd.randint(0, 256, [count, 3, 4, 4]).astype(np.uint8)
+        images = coarse.repeat(size // 4, axis=2).repeat(size // 4, axis=3)
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(images):
+            Image.fromarray(image.transpose(1, 2, 0)).save(str(tmp_path / name / '{:03d}.png'.format(i)))
+        return str(tmp_path / name), images
+    return make

@@ -1,12 +1,14 @@
 """Result lines, files and arguments of metrics."""
 
+import json
+
 import numpy as np
 import pytest
 
 import dnnlib
 from dnnlib import UserError
 from metrics import metric_base
-from metrics.metric_defaults import metric_defaults
+from metrics.metric_defaults import metric_defaults, with_num_images
 
 DUMMY = dict(func_name='metrics.metric_base.DummyMetric', name='dummy')
 
@@ -70,10 +72,97 @@ def test_labels_without_a_data_set_are_refused(graph, networks):
 
 
 def test_published_settings():
-    assert sorted(metric_defaults) == ['ppl2_wend', 'ppl_wend', 'ppl_wfull', 'ppl_zend', 'ppl_zfull']
-    assert metric_defaults.ppl2_wend == dict(
-        name='ppl2_wend', func_name='metrics.perceptual_path_length.PPL', num_samples=50000, epsilon=1e-4, space='w',
-        sampling='end', crop=False, minibatch_per_gpu=4, Gs_overrides=dict(dtype='float32', mapping_dtype='float32'))
-    for name, args in metric_defaults.items():
-        assert args.name == name and args.crop == (name != 'ppl2_wend')
-        assert name.split('_')[1] == args.space + args.sampling
+    fid, pr, ppl = 'frechet_inception_distance.FID', 'precision_recall.PR', 'perceptual_path_length.PPL'
+    path = dict(num_samples=50000, epsilon=1e-4, minibatch_per_gpu=4,
+                Gs_overrides=dict(dtype='float32', mapping_dtype='float32'))
+    tiles = dict(num_images=50000, nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000, col_batch_size=10000)
+    expected = dict(
+        fid50k=(fid, dict(num_images=50000, minibatch_per_gpu=8)),
+        is50k=('inception_score.IS', dict(num_images=50000, num_splits=10, minibatch_per_gpu=8)),
+        kid50k=('kernel_inception_distance.KID', dict(num_images=50000, minibatch_per_gpu=8)),
+        pr50k3=(pr, tiles),
+        ls=('linear_separability.LS', dict(num_samples=200000, num_keep=100000, attrib_indices=range(40),
+                                           minibatch_per_gpu=4)),
+        ppl_zfull=(ppl, dict(path, space='z', sampling='full', crop=True)),
+        ppl_wfull=(ppl, dict(path, space='w', sampling='full', crop=True)),
+        ppl_zend=(ppl, dict(path, space='z', sampling='end', crop=True)),
+        ppl_wend=(ppl, dict(path, space='w', sampling='end', crop=True)),
+        ppl2_wend=(ppl, dict(path, space='w', sampling='end', crop=False)),
+        fd_effnetlite0=(fid, dict(num_images=50000, minibatch_per_gpu=8, extractor='effnetlite0')),
+        kid_effnetlite0=('kernel_inception_distance.KID', dict(num_images=50000, minibatch_per_gpu=8,
+                                                               extractor='effnetlite0')),
+        pr50k3_effnetlite0=(pr, dict(tiles, extractor='effnetlite0')),
+        nearest=('nearest.Nearest', dict(num_images=50000, num_fakes=24, num_neighbours=3, minibatch_per_gpu=8)))
+    assert sorted(metric_defaults) == sorted(expected)
+    for name, (func_name, kwargs) in expected.items():
+        assert metric_defaults[name] == dict(kwargs, name=name, func_name='metrics.' + func_name)
+    for name in expected:
+        metric_base.MetricGroup([metric_defaults[name]])  # the classes take these arguments
+
+
+@pytest.mark.parametrize('name, num_images, renamed', [
+    ('fid5k', 5000, 'fid250'), ('is123', 123, 'is250'), ('kid1k', 1000, 'kid250'), ('pr10k3', 10000, 'pr2503'),
+    ('ppl_wend2k', 2000, 'ppl_wend250'), ('ppl2_wend7', 7, 'ppl2_wend250'), ('fd1k_effnetlite0', 1000,
+                                                                            'fd250_effnetlite0'),
+    ('kid_effnetlite0', 50000, 'kid250_effnetlite0'), ('pr5k3_effnetlite0', 5000, 'pr2503_effnetlite0'),
+    ('ls20k', 20000, 'ls250'), ('nearest300', 300, 'nearest250')])
+def test_any_number_of_images_has_a_name(name, num_images, renamed):
+    assert name in metric_defaults
+    settings = metric_defaults[name]
+    assert settings.name == name and num_images == settings.get('num_images', settings.get('num_samples'))
+    assert with_num_images(name, 250) == renamed and renamed in metric_defaults
+    assert with_num_images(name, 3000) == renamed.replace('250', '3k')
+    assert settings.func_name == metric_defaults[renamed].func_name
+
+
+@pytest.mark.parametrize('name', ['fid', 'fid0', 'fid5kk', 'pr50k4', 'ppl2_zend', 'fid50k_effnetlite0', 'xfid5k', ''])
+def test_other_names_are_no_metrics(name):
+    assert name not in metric_defaults
+    with pytest.raises(KeyError):
+        metric_defaults[name]
+    with pytest.raises(KeyError):
+        with_num_images(name, 5)
+
+
+class Failing(metric_base.DummyMetric):
+    """Fails when its name says so."""
+
+    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
+        if self.name == 'failing':
+            raise MemoryError('no memory\nat all')
+        for index in self._rounds(3):
+            self._begin -= 10  # every round seems to take ten seconds
+        self._report_result(index)
+
+
+def test_no_metric_ends_a_training(graph, networks, monkeypatch, capsys):
+    names = ['failing', 'slow', 'good']
+    group = metric_base.MetricGroup([dict(DUMMY, func_name=__name__ + '.Failing', name=name) for name in names])
+    group.metrics[1].settings.seconds = 15
+    group.run_in_training('net.pkl', tf_config={'device': 'cpu'})
+    lines = capsys.readouterr().out.splitlines()
+    assert 'metric failing: no memory at all' in lines and 'metric slow: not measured within 15s' in lines
+    assert lines[-1].endswith('good 2.0000')
+    assert group.metrics[0].settings.seconds == 60 * metric_base.TRAINING_MINUTES
+    monkeypatch.setattr(group.metrics[2], 'name', 'failing')
+    group.run_in_training('net.pkl', tf_config={'device': 'cpu'})
+    seen = []
+    monkeypatch.setattr(metric_base, 'autosummary', lambda name, value: seen.append(name))
+    group.update_autosummaries()
+    assert not seen  # the value of the earlier network is not reported for this one
+
+
+def test_unknown_settings_are_refused():
+    with pytest.raises(TypeError, match='sed'):
+        metric_base.MetricGroup([DUMMY], sed=3)
+
+
+def test_results_are_written_with_how_they_were_measured(graph, networks, tmp_path):
+    group = metric_base.MetricGroup([DUMMY], result_dir=str(tmp_path), seed=7)
+    for _ in range(2):
+        group.run('some/net.pkl', tf_config={'device': 'cpu'})
+    assert [line.split()[-2:] for line in (tmp_path / 'metric-dummy.txt').open()] == [['dummy', '0.0000']] * 2
+    for line in (tmp_path / 'metric-dummy.jsonl').open():
+        record = json.loads(line)
+        assert record['network_pkl'] == 'some/net.pkl' and record['network'] == 'net' and record['seed'] == 7
+        assert record['results'] == {'dummy': 0.0}

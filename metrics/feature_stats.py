@@ -1,0 +1,94 @@
+"""Features of pictures, collected or summed up, and those of reals kept in the cache."""
+
+import hashlib
+import json
+import os
+import zipfile
+
+import numpy as np
+
+from dnnlib import util
+from metrics import weight_files
+
+
+class Moments:
+    """Mean and covariance in one pass, float64, in the memory of two matrices.
+
+    Args:
+        num_features: Number of features.
+    """
+
+    def __init__(self, num_features):
+        self.count = 0
+        self._shift = None  # near the mean, so that the sums of squares do not cancel
+        self._sum = np.zeros([num_features])
+        self._products = np.zeros([num_features, num_features])
+
+    def add(self, features):
+        """Takes in features [N, num_features]."""
+        features = np.asarray(features, np.float64)
+        if self._shift is None:
+            self._shift = features.mean(axis=0)
+        features = features - self._shift
+        self.count += len(features)
+        self._sum += features.sum(axis=0)
+        self._products += features.T @ features
+
+    def get(self):
+        """(mean [F], covariance [F, F]) of at least two samples; the covariance is the unbiased one."""
+        mean = self._sum / self.count
+        return self._shift + mean, (self._products - self.count * np.outer(mean, mean)) / (self.count - 1)
+
+
+class Collection:
+    """All features, float32, in one array.
+
+    Args:
+        count: Number of samples that will come.
+        num_features: Number of features.
+    """
+
+    def __init__(self, count, num_features):
+        self._features = np.empty([count, num_features], np.float32)
+        self.count = 0
+
+    def add(self, features):
+        """Takes in features [N, num_features]; more than were announced are dropped."""
+        features = features[:len(self._features) - self.count]
+        self._features[self.count:self.count + len(features)] = features
+        self.count += len(features)
+
+    def get(self):
+        """(features [count, num_features],)."""
+        return self._features[:self.count],
+
+
+def cache_path(key, title):
+    """File for statistics in the cache.
+
+    Args:
+        key: Plain dictionary of all that they depend on.
+        title: Short name that helps people to find the file.
+    """
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode('utf-8')).hexdigest()
+    title = ''.join(c if c.isalnum() or c in '-_.' else '_' for c in title)
+    return os.path.join(weight_files.cache_dir(), '{}-{}.npz'.format(digest[:32], title))
+
+
+def read(path):
+    """Arrays that `write` wrote, as a tuple; `None` if there is no such file or it is damaged."""
+    try:
+        with open(path, 'rb') as file, np.load(file, allow_pickle=False) as arrays:
+            return tuple(arrays['array_%d' % i] for i in range(len(arrays.files)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        print('{}: damaged ({}), measured anew'.format(path, error))
+        return None
+
+
+def write(path, arrays):
+    """Writes a tuple of arrays through a temporary name."""
+    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+    with util.atomic_path(path) as temp_path:
+        np.savez(temp_path, **{'array_%d' % i: array for i, array in enumerate(arrays)})

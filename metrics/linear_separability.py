@@ -1,0 +1,160 @@
+"""Linear separability (StyleGAN, section 4.2): how well a plane in latent space tells attributes of faces apart."""
+
+import os
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from dnnlib import UserError, tflib
+from dnnlib.tflib import network_pickle
+from metrics import detectors, metric_base, sampling, weight_files
+from training import pretrained
+
+ATTRIBUTES = (
+    'male', 'smiling', 'attractive', 'wavy-hair', 'young', '5-o-clock-shadow', 'arched-eyebrows', 'bags-under-eyes',
+    'bald', 'bangs', 'big-lips', 'big-nose', 'black-hair', 'blond-hair', 'blurry', 'brown-hair', 'bushy-eyebrows',
+    'chubby', 'double-chin', 'eyeglasses', 'goatee', 'gray-hair', 'heavy-makeup', 'high-cheekbones',
+    'mouth-slightly-open', 'mustache', 'narrow-eyes', 'no-beard', 'oval-face', 'pale-skin', 'pointy-nose',
+    'receding-hairline', 'rosy-cheeks', 'sideburns', 'straight-hair', 'wearing-earrings', 'wearing-hat',
+    'wearing-lipstick', 'wearing-necklace', 'wearing-necktie')
+FOLDER_VARIABLE = 'STYLEGAN2_CLASSIFIERS'
+URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan/networks/metrics/'
+MAX_NEWTON_STEPS = 50
+
+
+def linear_svm(x, is_second, C=1.0, tolerance=1e-6):
+    """Support vector machine with a squared hinge loss, as scikit-learn's `LinearSVC()`, by Newton's method.
+
+    Minimises |w|^2 / 2 + C sum max(0, 1 - y (x w))^2 with a constant 1 appended to x, so the offset counts in |w|.
+
+    Args:
+        x: [N, D], float64.
+        is_second: Class of each sample, bool [N].
+        C: Weight of the loss.
+        tolerance: Largest component of the gradient at the end, relative to that at w = 0.
+    Returns: w [D + 1], float64; a sample is of the second class if x w > 0.
+    """
+    x = np.concatenate([x, np.ones([len(x), 1])], axis=1)
+    y = np.where(is_second, 1.0, -1.0)
+
+    def loss(w):
+        return np.dot(w, w) / 2 + C * np.square(np.maximum(1 - y * (x @ w), 0)).sum()
+
+    w = np.zeros(x.shape[1])
+    target = None
+    for _ in range(MAX_NEWTON_STEPS):
+        margins = 1 - y * (x @ w)
+        active = margins > 0
+        gradient = w - 2 * C * (x[active].T @ (y[active] * margins[active]))
+        target = tolerance * np.abs(gradient).max() if target is None else target
+        if np.abs(gradient).max() <= target:
+            break
+        step = np.linalg.solve(np.eye(len(w)) + 2 * C * (x[active].T @ x[active]), -gradient)
+        length, before = 1.0, loss(w)
+        while length > 1e-9 and loss(w + length * step) > before + 1e-4 * length * np.dot(gradient, step):
+            length /= 2
+        w = w + length * step
+    return w
+
+
+def conditional_entropy(predicted, target):
+    """Entropy in bits of the attribute once the prediction is known (StyleGAN, section 4.2).
+
+    Args:
+        predicted, target: bool [N].
+    Returns: float, 0 (the prediction tells all) to 1.
+    """
+    joint = np.array([[np.mean((predicted == a) & (target == b)) for b in (False, True)] for a in (False, True)])
+    marginal = joint.sum(axis=1, keepdims=True)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        terms = np.where(joint > 0, joint * np.log2(joint / marginal), 0)
+    return max(0.0, float(-terms.sum()))
+
+
+def classifier_path(index):
+    """Path of the classifier file of attribute `index`, fetched into the cache if need be; UserError if it can't be."""
+    name = 'celebahq-classifier-{:02d}-{}.pkl'.format(index, ATTRIBUTES[index])
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if folder:
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            raise UserError('{}: there is no {!r}; give a folder with the 40 published classifiers'.format(
+                FOLDER_VARIABLE, path))
+        return path
+    return weight_files.find('the classifier ' + name, FOLDER_VARIABLE, [
+        weight_files.Candidate(name, url=URL + name)]).path
+
+
+class LS(metric_base.MetricBase):
+    """Linear separability.
+
+    Args:
+        name: Name in the results.
+        num_samples: Number of pictures.
+        num_keep: How many of them, the surest ones, each attribute is judged with.
+        attrib_indices: Numbers of the attributes, see ATTRIBUTES.
+        minibatch_per_gpu: Pictures at a time.
+    """
+
+    def __init__(self, name, num_samples, num_keep, attrib_indices, minibatch_per_gpu):
+        super().__init__(name)
+        if not 2 <= num_keep <= num_samples:
+            raise UserError('metric {}: expected to keep 2 to {} samples, got {}'.format(name, num_samples, num_keep))
+        self.num_samples = num_samples
+        self.num_keep = num_keep
+        self.attrib_indices = list(attrib_indices)
+        self.minibatch_per_gpu = minibatch_per_gpu
+
+    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
+        classifiers = [self._load_classifier(index) for index in self.attrib_indices]
+        label_size = Gs.input_shapes[1][1]
+        data = self._open_dataset() if label_size else None
+        try:
+            if data is not None:
+                sampling.check_labels(self.name, data, label_size)
+            generator = sampling.Generator(Gs, Gs_kwargs, data, self.minibatch_per_gpu, num_gpus, self._seed)
+            run_round = generator.build(lambda latents, _labels, dlatents, images: [
+                latents, tf.cast(dlatents[:, -1], tf.float32), _logits(classifiers, images)])
+            rounds = self._rounds(-(-self.num_samples // generator.per_round))
+            latents, dlatents, logits = (np.concatenate(parts)[:self.num_samples]
+                                         for parts in zip(*[run_round(index) for index in rounds]))
+        finally:
+            if data is not None:
+                data.close()
+        self._note(num_fakes=self.num_samples, num_keep=self.num_keep, attributes=self.attrib_indices)
+        for points, suffix in ((latents, '_z'), (dlatents, '_w')):
+            entropies = []
+            for column in logits.T:
+                self.check_time()
+                entropies.append(self._entropy(points, column))
+            self._report_result(2 ** np.sum(entropies), suffix=suffix)
+
+    def _entropy(self, points, logits):
+        """Conditional entropy of one attribute: float."""
+        sure = np.argsort(-np.abs(logits), kind='stable')[:self.num_keep]  # the largest softmax of (x, -x)
+        x, target = np.float64(points[sure]), logits[sure] < 0
+        if target.all() or not target.any():  # nothing to separate
+            return conditional_entropy(target, target)
+        w = linear_svm(x, target)
+        return conditional_entropy(x @ w[:-1] + w[-1] > 0, target)
+
+    @staticmethod
+    def _load_classifier(index):
+        path = classifier_path(index)
+        network = network_pickle.load(path, pretrained.BUILD_MODULES)
+        if not isinstance(network, tflib.Network):
+            raise UserError('{}: expected one network, a classifier'.format(path))
+        return network
+
+
+def _logits(classifiers, images):
+    """Outputs of all classifiers for images [N, C, H, W] in [-1, 1]: [N, number of classifiers]."""
+    images = detectors.shrink_to_256(images)
+    columns = []
+    for network in classifiers:
+        if network.input_shape[1:] != images.shape.as_list()[1:]:
+            raise UserError('the classifiers take pictures of {}, the network makes {}'.format(
+                network.input_shape[1:], images.shape.as_list()[1:]))
+        inputs = [images] + [None] * (network.num_inputs - 1)
+        columns.append(tf.reshape(tf.cast(network.get_output_for(*inputs), tf.float32), [-1]))
+    return tf.stack(columns, axis=1)

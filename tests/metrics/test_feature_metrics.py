@@ -1,0 +1,203 @@
+"""Whole metrics of networks and of pictures, on narrow feature networks."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from PIL import Image
+
+from dnnlib import UserError, tflib
+from metrics import feature_metric, linear_separability, metric_base, sampling
+from metrics.frechet_inception_distance import frechet_distance
+from metrics.inception_score import inception_score
+from metrics.metric_defaults import metric_defaults
+from tests.metrics import feature_reference
+from tests.metrics.tiny_generator import tiny_generator
+
+CPU = {'device': 'cpu'}
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """A tiny generator of 16 pixels in place of any network file, always with the same weights."""
+    def load(_path):
+        tf.set_random_seed(1)
+        return tiny_generator(16)
+    monkeypatch.setattr(metric_base.pretrained, 'load_generator', load)
+
+
+def _run(name, fakes=None, reals=None, mirror=False, **settings):
+    """Record of a metric."""
+    metric, = metric_base.MetricGroup([metric_defaults[name]], fakes_args=fakes and dict(tfrecord_dir=fakes),
+                                      **dict(dict(seed=0), **settings)).metrics
+    metric.run(fakes or 'net.pkl', dataset_args=reals and dict(tfrecord_dir=reals), mirror_augment=mirror,
+               tf_config=CPU)
+    return metric.get_record()
+
+
+def test_frechet_distance_of_folders_equals_numpy(graph, narrow_networks, picture_folder):
+    (path_a, images_a), (path_b, images_b) = picture_folder('a', 12), picture_folder('b', 10, seed=1)
+    record = _run('fd50_effnetlite0', path_a, path_b)
+    moments = []
+    for images in (images_a, images_b):
+        x = feature_reference.effnet_features(images, narrow_networks['effnetlite0'])
+        moments += [x.mean(axis=0), np.cov(x, rowvar=False)]
+    assert record['results']['fd50_effnetlite0'] == pytest.approx(frechet_distance(*moments), rel=1e-3)
+    assert (record['num_fakes'], record['num_reals'], record['extractor']) == (12, 10, 'effnetlite0')
+    assert len(record['weights_sha256']) == 64 and 'bilinear' in record['resize'] and record['dataset'] == 'b'
+
+
+def test_a_folder_equals_itself(graph, narrow_networks, picture_folder):
+    path, _ = picture_folder('a', 12)
+    assert abs(_run('fid50', path, path)['results']['fid50']) < 1e-4
+    assert _run('pr503', path, path)['results'] == {'pr503_precision': 1.0, 'pr503_recall': 1.0}
+    assert abs(_run('kid50', path, path)['results']['kid50']) < 1  # a subset against itself: biased, but finite
+
+
+def test_inception_score_of_a_folder_equals_numpy(graph, narrow_networks, picture_folder):
+    path, images = picture_folder('a', 20)
+    results = _run('is20', path)['results']
+    with metric_base.open_dataset(dict(tfrecord_dir=path)) as data:
+        sampling.prepare_order(data)
+        order = data.indices_at(0, 20)
+    p = narrow_networks['inception'].probabilities(images[order])
+    scores = [inception_score(p[2 * i:2 * i + 2]) for i in range(10)]
+    assert results['is20_mean'] == pytest.approx(np.mean(scores), rel=1e-4)
+    assert results['is20_std'] == pytest.approx(np.std(scores), rel=1e-2)
+
+
+@pytest.mark.parametrize('name', ['fd10_effnetlite0', 'kid10_effnetlite0', 'pr103', 'is20', 'fid10'])
+def test_networks_are_measured_reproducibly(graph, network, narrow_networks, picture_folder, name):
+    path, _ = picture_folder('a', 12)
+    first, again, other = (_run(name, None, path, seed=seed)['results'] for seed in (1, 1, 2))
+    assert first == again and all(np.isfinite(value) for value in first.values())
+    assert name == 'pr103' or first != other
+
+
+def test_statistics_of_reals_are_kept(graph, network, narrow_networks, picture_folder, tmp_path, monkeypatch):
+    path, _ = picture_folder('a', 12)
+    before = _run('fd10_effnetlite0', None, path)['results']
+    kept = list((tmp_path / 'cache').iterdir())
+    assert len(kept) == 1
+    monkeypatch.setattr(sampling, 'image_minibatches', lambda *args: pytest.fail('the reals were read again'))
+    assert _run('fd10_effnetlite0', None, path)['results'] == before
+
+
+def test_statistics_are_not_kept_for_other_data(graph, network, narrow_networks, picture_folder, tmp_path):
+    path, images = picture_folder('a', 12)
+    values = [_run('fd12_effnetlite0', None, path)['results']['fd12_effnetlite0']]
+    values.append(_run('fd12_effnetlite0', None, path, mirror=True)['results']['fd12_effnetlite0'])
+    for i, image in enumerate(images):
+        Image.fromarray(255 - image.transpose(1, 2, 0)).save(path + '/{:03d}.png'.format(i))
+    values.append(_run('fd12_effnetlite0', None, path)['results']['fd12_effnetlite0'])
+    assert len(set(values)) == 3 and len(list((tmp_path / 'cache').iterdir())) == 3
+
+
+def test_fakes_are_the_generators_pictures(graph, network, narrow_networks, picture_folder, tmp_path):
+    """A network against its own pictures: nothing is as near as they are to themselves."""
+    (tmp_path / 'own').mkdir()
+    with tf.Graph().as_default(), tflib.create_session(CPU).as_default():
+        Gs = metric_base.pretrained.load_generator('')
+        generator = sampling.Generator(Gs, dict(is_validation=True), None, 8, 1, seed=3)
+        draw = generator.build(lambda _latents, _labels, _dlatents, images: [tflib.convert_images_to_uint8(images)])
+        images = np.concatenate([draw(index)[0] for index in range(3)])
+    for i, image in enumerate(images):
+        Image.fromarray(image.transpose(1, 2, 0)).save(str(tmp_path / 'own' / '{:03d}.png'.format(i)))
+    assert len(np.unique(images.reshape(24, -1), axis=0)) == 24
+    record = _run('nearest100', None, str(tmp_path / 'own'), seed=3, result_dir=str(tmp_path))
+    assert record['results']['nearest100_fakes'] < 0.01 * record['results']['nearest100_reals']
+    assert [row[0] for row in record['nearest']] == list(range(24))
+    grid = np.asarray(Image.open(str(tmp_path / 'nearest-net.png'))).transpose(2, 0, 1)
+    np.testing.assert_array_equal(grid[:, :16, :16], grid[:, :16, 16:32])  # beside itself
+    assert grid.shape == (3, 8 * 16, 12 * 16)
+    assert _run('fd24_effnetlite0', None, str(tmp_path / 'own'), seed=3)['results']['fd24_effnetlite0'] < 1e-3
+
+
+def test_cats_are_read_at_the_size_of_the_fakes(graph, network, narrow_networks, picture_folder):
+    assert _run('fd4_effnetlite0', None, 'cats')['resolution'] == 16
+    assert _run('fd4_effnetlite0', picture_folder('a', 4, size=32)[0], 'cats')['resolution'] == 32
+
+
+def test_bad_data_is_refused(graph, network, narrow_networks, picture_folder):
+    one, _ = picture_folder('one', 1)
+    with pytest.raises(UserError, match='at least 2 images, got 1'):
+        _run('fd10_effnetlite0', None, one)
+    with pytest.raises(UserError, match='a data set is needed'):
+        _run('fd10_effnetlite0')
+    with pytest.raises(UserError, match='it measures a network'):
+        _run('ppl_wend4', one)
+    with pytest.raises(UserError, match='it measures a network'):
+        _run('nearest9', one, picture_folder('a', 9)[0])
+    with pytest.raises(UserError, match='9 splits of 3|10 splits of 3'):
+        _run('is3', one)
+    with pytest.raises(UserError, match='at least 2 images'):
+        _run('fid1', one, one)
+    with pytest.raises(UserError, match='2 images for 3 neighbours'):
+        _run('nearest2', None, picture_folder('b', 2)[0])
+
+
+def test_labels_must_be_the_networks(graph, narrow_networks, picture_folder, monkeypatch):
+    monkeypatch.setattr(metric_base.pretrained, 'load_generator', lambda path: tiny_generator(16, label_size=3))
+    with pytest.raises(UserError, match='the network has 3 labels, the data set 0'):
+        _run('fd10_effnetlite0', None, picture_folder('a', 12)[0])
+
+
+def test_time_is_up_in_the_middle(graph, network, narrow_networks, picture_folder):
+    with pytest.raises(metric_base.TimeIsUp, match='not measured within 0s'):
+        _run('fd10_effnetlite0', None, picture_folder('a', 12)[0], seconds=0)
+
+
+def test_extractors_are_built_of_their_modules():
+    for name, (module, network_class) in feature_metric.EXTRACTORS.items():
+        assert network_class.__module__ == module.__name__ and callable(module.load), name
+
+
+@pytest.fixture
+def classifiers(tmp_path, monkeypatch):
+    """Folder with untrained classifiers of pictures of 16 pixels, as network files."""
+    from dnnlib.tflib import network_pickle
+    for index in (0, 3):
+        with tf.Graph().as_default(), tflib.create_session(CPU).as_default():
+            tf.set_random_seed(index)
+            net = tflib.Network('D', func_name='training.networks_stylegan2.D_stylegan2', resolution=16, num_channels=3,
+                                fmap_base=16, fmap_max=4, mbstd_group_size=1)
+            name = 'celebahq-classifier-{:02d}-{}.pkl'.format(index, linear_separability.ATTRIBUTES[index])
+            network_pickle.save(net, str(tmp_path / name))
+    monkeypatch.setenv(linear_separability.FOLDER_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def test_linear_separability_of_a_network(graph, network, classifiers, monkeypatch):
+    def run(indices, resolution=16, **kwargs):
+        metric = linear_separability.LS('ls', 48, 24, indices, 4)
+        metric.settings.seed = 1
+        if resolution != 16:
+            monkeypatch.setattr(metric_base.pretrained, 'load_generator', lambda path: tiny_generator(resolution))
+        metric.run('net.pkl', tf_config=CPU, **kwargs)
+        return metric.get_record()['results']
+
+    both, first, second = run([0, 3]), run([0]), run([3])
+    for suffix in ('ls_z', 'ls_w'):
+        assert 1 <= first[suffix] <= 2
+        assert both[suffix] == pytest.approx(first[suffix] * second[suffix], rel=1e-6)
+    with pytest.raises(UserError, match='celebahq-classifier-01-smiling.pkl'):
+        run([1])
+    with pytest.raises(UserError, match='the classifiers take pictures of'):
+        run([0], resolution=32)
+
+
+def test_separable_attributes_have_a_score_of_one():
+    metric = linear_separability.LS('ls', 200, 100, [0], 4)
+    rnd = np.random.RandomState(0)
+    points = rnd.randn(200, 4)
+    assert metric._entropy(points, 20 * points[:, 1]) < 0.1
+    assert metric._entropy(points, rnd.randn(200)) > 0.8
+    assert metric._entropy(points, np.ones(200)) == 0
+
+
+def test_records_are_json(graph, network, narrow_networks, picture_folder, tmp_path):
+    record = _run('kid10_effnetlite0', None, picture_folder('a', 12)[0], mirror=True, result_dir=str(tmp_path))
+    line, = (tmp_path / 'metric-kid10_effnetlite0.jsonl').read_text().splitlines()
+    assert dict(record, network_pkl='net.pkl') == json.loads(line)
+    assert record['mirror_augment'] and record['num_subsets'] == 100 and record['subset_size'] == 10
