@@ -1,209 +1,20 @@
-"""Projects pictures into the latent space of a generator: finds the latent code whose image is closest to each."""
+"""Projects pictures into the latent space of a generator, and tells by that whether the generator made them."""
 
 import argparse
-import csv
-import json
 import os
-import sys
-import time
-import zipfile
-
-import numpy as np
-import tqdm
 
 import dnnlib
-from dnnlib import cli, images, util
+from dnnlib import cli
 from dnnlib.util import UserError
+from projector import commands, detection, results, schedule
+from projector.inputs import FITS
 from training import pretrained
 
-NUM_STEPS = 1000
-COLUMNS = ('picture', 'source', 'step', 'distance', 'seconds')
-SHEET_ROWS = 16  # pictures on the contact sheet, the first
+DISTANCES = ('lpips-vgg', 'lpips-alex', 'pixel')
+RESUMABLE = ('project-images', 'calibrate', 'detect')  # an interrupted one is continued by the same command
 
 
-def project_generated_images(submit_config, network_pkl, seeds, truncation_psi, projection, device):
-    """Projects generated images, which is the test of a projector: they have an exact answer.
-
-    Args:
-        submit_config: SubmitConfig; the files go to its `run_dir`, named `seed%04d-...`.
-        network_pkl: Path, URL or published name of the network file.
-        seeds: List of ints; latents and noise as in `run_generator.py generate-images`.
-        truncation_psi: Truncation of all layers, 1 = none.
-        projection: Dictionary: `num_steps`, `num_snapshots` and `seed` (of the projection's own noise).
-        device: `auto`, `cpu` or `gpu:N`.
-    """
-    session = _Session(submit_config.run_dir, network_pkl, projection, device)
-    noise_vars = [var for name, var in session.Gs.components.synthesis.vars.items() if name.startswith('noise')]
-    session.prepare()
-    for seed in seeds:
-        rnd = np.random.RandomState(seed)
-        latents = rnd.randn(1, *session.Gs.input_shape[1:])
-        session.tflib.set_vars({var: rnd.randn(*var.shape.as_list()) for var in noise_vars})
-        target = session.Gs.run(latents, None, randomize_noise=False, truncation_psi=truncation_psi)
-        session.project(target, 'seed{:04d}'.format(seed), 'seed {}'.format(seed))
-
-
-def project_real_images(submit_config, network_pkl, dataset, data_dir, num_images, projection, device):
-    """Projects the first images of a data set.
-
-    Args:
-        submit_config: SubmitConfig; the files go to its `run_dir`, named `image%04d-...`.
-        network_pkl: Path, URL or published name of the network file.
-        dataset: Name of the data set in `data_dir`, of the network's resolution. The built-in `cats` are the held-out
-            ones, which no training has seen, in the network's resolution.
-        data_dir: Folder of the data sets; `None` = the working directory.
-        num_images: Number of images.
-        projection, device: As in `project_generated_images`.
-    Raises: UserError if the data set cannot be opened, has fewer images or another shape.
-    """
-    from training import dataset as datasets
-    session = _Session(submit_config.run_dir, network_pkl, projection, device)
-    shape = session.Gs.output_shape[1:]
-    options = dict(max_label_size=0, repeat=False, shuffle_mb=0)
-    if dataset == 'cats' and (data_dir is None or not os.path.exists(os.path.join(data_dir, dataset))):
-        options.update(resolution=shape[1], held_out=True)
-    with datasets.load_dataset(data_dir=data_dir, tfrecord_dir=dataset, **options) as reals:
-        if reals.shape != shape:
-            raise UserError('{}: images of shape {}, but the network makes {}; project-images crops and scales images '
-                            'to fit'.format(dataset, reals.shape, shape))
-        if reals.num_images < num_images:
-            raise UserError('--num-images={}, but {} has {} images'.format(num_images, dataset, reals.num_images))
-        session.prepare()
-        for index in range(num_images):
-            session.project(_to_target(reals.read(index)), 'image{:04d}'.format(index), '{} {}'.format(dataset, index))
-
-
-def project_images(submit_config, network_pkl, path, projection, device):
-    """Projects an image file, or all images of a folder or zip in sorted order.
-
-    The centre square of each is scaled to the network's size. All are read before the first is projected, so that a
-    damaged one is reported at once.
-
-    Args:
-        submit_config: SubmitConfig; the files go to its `run_dir`, named `image%04d-...`.
-        network_pkl: Path, URL or published name of the network file.
-        path: Image file, folder or zip.
-        projection, device: As in `project_generated_images`.
-    Raises: UserError naming the file that is no image.
-    """
-    source = _ImageSource(path)
-    session = _Session(submit_config.run_dir, network_pkl, projection, device)
-    channels, resolution = session.Gs.output_shape[1:3]
-    for name in source.names:
-        source.read(name, channels, resolution)
-    session.prepare()
-    for index, name in enumerate(source.names):
-        session.project(_to_target(source.read(name, channels, resolution)), 'image{:04d}'.format(index), name)
-
-
-def snapshot_steps(num_steps, num_snapshots):
-    """Numbers of the steps, counted from 1, after which an image is written: set of ints, evenly spaced."""
-    return {num_steps - i * num_steps // num_snapshots for i in range(num_snapshots)}
-
-
-class _ImageSource:
-    """Image files given by the path of one, of a folder or of a zip."""
-
-    def __init__(self, path):
-        from training import dataset_sources
-        self._path = path
-        self._decode = dataset_sources.decode_image
-        is_file = os.path.isfile(path) and not zipfile.is_zipfile(path)
-        self._files = None if is_file else dataset_sources.ImageFiles(path)
-        self.names = [os.path.basename(path)] if is_file else self._files.names
-
-    def read(self, name, channels, resolution):
-        """The image, cropped and scaled: uint8 [C, H, W]."""
-        if self._files is not None:
-            return self._files.read_image(name, channels, resolution)
-        with open(self._path, 'rb') as file:
-            return self._decode(file.read(), self._path, channels, resolution)
-
-
-class _Session:
-    """TensorFlow, the generator, the projector, and the files of one run."""
-
-    def __init__(self, run_dir, network_pkl, projection, device):
-        tflib = cli.load_tensorflow()
-        from projector.projector import Projector
-        self.tflib = tflib
-        self._run_dir = run_dir
-        self._num_steps = projection['num_steps']
-        self._snapshot_steps = snapshot_steps(projection['num_steps'], projection['num_snapshots'])
-        self._rows = []
-        self._sheet = []
-        tflib.init_tf({'device': device, 'rnd.np_random_seed': projection['seed']})
-        print('Device: {}'.format(tflib.device_description()))
-        print('Loading networks from {} ...'.format(network_pkl))
-        self.Gs = pretrained.load_generator(network_pkl)
-        self._projector = Projector()
-        self._projector.num_steps = self._num_steps
-
-    def prepare(self):
-        """Builds the projector; only now, since this takes long and a bad image should be reported before."""
-        self._projector.set_network(self.Gs)
-
-    def project(self, target, name, source):
-        """Projects a target [1, C, H, W], range [-1, 1]; writes its files `<name>-...` and the table of distances."""
-        self._save_image(target, name + '-target.png')
-        shown = [target]
-        begin = time.time()
-        self._projector.start(target)
-        self._note(name, source, 0, begin)
-        # not to the log file, which is a copy of the standard streams
-        with tqdm.tqdm(total=self._num_steps, desc=name, unit='step', disable=None, file=sys.__stderr__) as bar:
-            while self._projector.get_cur_step() < self._num_steps:
-                distance, _ = self._projector.step()
-                bar.set_postfix_str('distance {:.4f}'.format(distance), refresh=False)
-                bar.update()
-                step = self._projector.get_cur_step()
-                if step in self._snapshot_steps:
-                    shown.append(self._projector.get_images())
-                    self._save_image(shown[-1], '{}-step{:04d}.png'.format(name, step))
-                    bar.clear()
-                    self._note(name, source, step, begin)
-        self._save_table()
-        self._save_sheet(shown)
-
-    def _save_sheet(self, shown):
-        """Adds a row, the target and its snapshots, to the contact sheet, which has at most SHEET_ROWS."""
-        if len(self._sheet) < SHEET_ROWS and len(shown) > 1:
-            pixels = images.adjust_dynamic_range(np.concatenate(shown), [-1, 1], [0, 255])
-            self._sheet.append(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
-            images.save_image_grid(np.concatenate(self._sheet), os.path.join(self._run_dir, 'grid.png'),
-                                   drange=[0, 255], grid_size=(len(shown), len(self._sheet)))
-
-    def _save_image(self, image, file_name):
-        images.save_image_grid(image, os.path.join(self._run_dir, file_name), drange=[-1, 1])
-
-    def _note(self, name, source, step, begin):
-        """Adds a row to the table and prints it."""
-        seconds = time.time() - begin
-        row = (name, source, step, round(self._projector.get_distance(), 6), round(seconds, 2))
-        self._rows.append(dict(zip(COLUMNS, row)))
-        text = '{}: step {:4d}/{}, distance {:.4f}'.format(name, step, self._num_steps, row[3])
-        if step > 0:
-            left = seconds / step * (self._num_steps - step)
-            text += ', {:.1f} steps/s, eta {}'.format(step / seconds, util.format_time(left))
-        print(text)
-
-    def _save_table(self):
-        with util.atomic_path(os.path.join(self._run_dir, 'distances.csv')) as temp_path:
-            with open(temp_path, 'w', newline='', encoding='utf-8') as file:
-                writer = csv.DictWriter(file, COLUMNS)
-                writer.writeheader()
-                writer.writerows(self._rows)
-        with util.atomic_path(os.path.join(self._run_dir, 'distances.jsonl')) as temp_path:
-            with open(temp_path, 'w', encoding='utf-8') as file:
-                file.writelines(json.dumps(row) + '\n' for row in self._rows)
-
-
-def _to_target(pixels):
-    """uint8 [C, H, W] to float32 [1, C, H, W], range [-1, 1]."""
-    return images.adjust_dynamic_range(pixels[np.newaxis], [0, 255], [-1, 1])
-
-
-def _at_least(minimum):
+def at_least(minimum):
     """Argument type: int not below `minimum`."""
     def parse(text):
         if not text.isdigit() or int(text) < minimum:
@@ -212,34 +23,90 @@ def _at_least(minimum):
     return parse
 
 
-def _add_generated(commands):
-    p = commands.add_parser('project-generated-images', help='project generated images')
+def rate(text):
+    """Argument type: a number between 0 and 0.5, both excluded."""
+    value = cli.finite_float(text)
+    if not 0 < value < 0.5:
+        raise argparse.ArgumentTypeError('expected a number between 0 and 0.5, got {!r}'.format(text))
+    return value
+
+
+def add_generated(parsers):
+    """Adds `project-generated-images`."""
+    p = parsers.add_parser('project-generated-images', help='project generated images')
     _add_network(p)
     p.add_argument('--seeds', type=cli.seed_list, metavar='LIST', default='0,1,2',
                    help='random seeds of the images (default: %(default)s)')
-    p.add_argument('--truncation-psi', type=cli.finite_float, metavar='PSI', default=1.0,
-                   help='0 = the average image, 1 = no truncation (default: %(default)s)')
-    _add_others(p)
-    p.set_defaults(run=project_generated_images)
+    _add_truncation(p)
+    _add_snapshots(p, 5)
+    _add_settings(p, 'paper')
+    p.set_defaults(run=commands.project_generated_images)
 
 
-def _add_real(commands):
-    p = commands.add_parser('project-real-images', help='project the images of a data set')
+def add_real(parsers):
+    """Adds `project-real-images`."""
+    p = parsers.add_parser('project-real-images', help='project the images of a data set')
     _add_network(p)
     p.add_argument('--dataset', metavar='NAME', required=True, help='data set; cats = held-out ones of the built-in')
     p.add_argument('--data-dir', metavar='DIR', help='folder that holds the data set')
-    p.add_argument('--num-images', type=_at_least(1), metavar='N', default=3,
+    p.add_argument('--num-images', type=at_least(1), metavar='N', default=3,
                    help='number of images (default: %(default)s)')
-    _add_others(p)
-    p.set_defaults(run=project_real_images)
+    _add_snapshots(p, 5)
+    _add_settings(p, 'paper')
+    p.set_defaults(run=commands.project_real_images)
 
 
-def _add_images(commands):
-    p = commands.add_parser('project-images', help='project your own image files')
-    p.add_argument('path', metavar='PATH', help='image file, or folder or zip of images')
+def add_images(parsers):
+    """Adds `project-images`."""
+    p = parsers.add_parser('project-images', help='project your own image files')
+    p.add_argument('paths', metavar='PATH', nargs='+', help='image file, or folder or zip of images')
     _add_network(p)
-    _add_others(p)
-    p.set_defaults(run=project_images)
+    _add_fit(p)
+    p.add_argument('--mask', metavar='FILE', help='picture: white = compare, black = leave out')
+    p.add_argument('--start-dlatents', metavar='FILE', help='npz of an earlier projection to begin with')
+    p.add_argument('--save-video', action='store_true',
+                   help='video of each projection: mp4 if imageio-ffmpeg is installed, else frames')
+    _add_snapshots(p, 0)
+    _add_settings(p, 'paper')
+    p.set_defaults(run=commands.project_images)
+
+
+def add_calibrate(parsers):
+    """Adds `calibrate`."""
+    p = parsers.add_parser('calibrate', help='measure how well generated and real pictures can be told apart')
+    _add_network(p)
+    p.add_argument('--generated', type=at_least(1), metavar='N', default=64,
+                   help='number of generated pictures (default: %(default)s)')
+    p.add_argument('--first-seed', type=at_least(0), metavar='N', default=0,
+                   help='seed of the first of them (default: %(default)s)')
+    p.add_argument('--reals', metavar='PATH', nargs='+', required=True,
+                   help='real pictures: files, folders or zips; cats = held-out ones of the built-in data set')
+    p.add_argument('--num-reals', type=at_least(1), metavar='N', help='use the first N (default: as many as generated)')
+    _add_truncation(p)
+    _add_fit(p)
+    for kind, text in (('jpeg', 'saved as JPEG of this quality'), ('resize', 'scaled by this factor and back'),
+                       ('crop', 'cropped to this share of the sides')):
+        p.add_argument('--' + kind, type=cli.finite_float, metavar='X',
+                       help='calibrate for pictures {}'.format(text))
+    p.add_argument('--robustness', type=at_least(0), metavar='N', default=8,
+                   help='pictures of each class for the table of changed pictures, 0 = none (default: %(default)s)')
+    _add_settings(p, 'fast')
+    p.set_defaults(run=detection.calibrate)
+
+
+def add_detect(parsers):
+    """Adds `detect`."""
+    p = parsers.add_parser('detect', help='tell which pictures a network made, with a calibration of it')
+    p.add_argument('paths', metavar='PATH', nargs='+', help='image file, or folder or zip of images')
+    p.add_argument('--calibration', dest='calibrations', metavar='FILE', action='append', required=True,
+                   help='calibration.json written by calibrate; several of them = which network')
+    p.add_argument('--network', dest='network_pkl', metavar='PKL',
+                   help="network pickle, if it isn't where the calibration says")
+    p.add_argument('--error-rate', type=rate, metavar='X', default=0.05,
+                   help='share of wrong verdicts accepted (default: %(default)s)')
+    _add_measuring(p, None)
+    _add_common(p)
+    p.set_defaults(run=detection.detect)
 
 
 def _add_network(p):
@@ -247,34 +114,126 @@ def _add_network(p):
                    help='network pickle: path, URL or published name (default: the cats that come with this program)')
 
 
-def _add_others(p):
-    p.add_argument('--num-steps', type=_at_least(1), metavar='N', default=NUM_STEPS,
-                   help='optimization steps per image (default: %(default)s)')
-    p.add_argument('--num-snapshots', type=_at_least(0), metavar='N', default=5,
+def _add_truncation(p):
+    p.add_argument('--truncation-psi', type=cli.finite_float, metavar='PSI', default=1.0,
+                   help='0 = the average image, 1 = no truncation (default: %(default)s)')
+
+
+def _add_snapshots(p, default):
+    p.add_argument('--num-snapshots', type=at_least(0), metavar='N', default=default,
                    help='images written on the way (default: %(default)s)')
-    p.add_argument('--seed', type=_at_least(0), metavar='N', default=0,
-                   help="seed of the projection's own random noise (default: %(default)s)")
+
+
+def _add_fit(p):
+    p.add_argument('--fit', choices=FITS, default='crop',
+                   help='how a picture gets the shape of the network (default: %(default)s)')
+    p.add_argument('--align', choices=['ffhq'], help='turn and crop faces as in FFHQ, which networks of faces need')
+
+
+def _add_measuring(p, preset):
+    """Options that the distance depends on; `None` as preset leaves them without defaults."""
+    def default(value):
+        return None if preset is None else value
+
+    def text(value):
+        return ' (default: {})'.format(value) if preset else ' (default: as calibrated)'
+
+    p.add_argument('--preset', choices=sorted(schedule.PRESETS), default=preset,
+                   help='paper = as published, fast = higher learning rate and fewer steps' + text(preset))
+    p.add_argument('--num-steps', '--steps', type=at_least(1), metavar='N',
+                   help='optimization steps per image' + text(', '.join(
+                       '{} for {}'.format(steps, preset) for preset, steps in sorted(schedule.NUM_STEPS.items()))))
+    p.add_argument('--space', choices=['w', 'w+'], default=default('w'),
+                   help='w+ = a dlatent for each layer, which fits other pictures better as well' + text('w'))
+    p.add_argument('--noise', choices=['optimize', 'fixed'], default=default('optimize'),
+                   help='fixed = leave the noise maps as they are drawn' + text('optimize'))
+    p.add_argument('--distance', choices=DISTANCES, default=default('lpips-vgg'),
+                   help='what is made small' + text('lpips-vgg'))
+    p.add_argument('--restarts', type=at_least(1), metavar='N', default=default(1),
+                   help='projections per image with different noise, of which the closest counts' + text(1))
+    p.add_argument('--plateau', type=at_least(0), metavar='N', default=default(0),
+                   help='end a projection that has not gained 1%% in N steps, 0 = never' + text(0))
+    p.add_argument('--seed', type=at_least(0), metavar='N', default=default(0),
+                   help="seed of the projection's own random noise" + text(0))
+    p.add_argument('--class', dest='label', metavar='NAME',
+                   help='class that the search begins at, by name or number; several joined by commas' + text('none'))
+
+
+def _add_settings(p, preset):
+    _add_measuring(p, preset)
+    cli.add_precision(p)
+    _add_common(p)
+
+
+def _add_common(p):
+    p.add_argument('--minibatch', type=at_least(1), metavar='N',
+                   help='pictures projected at once; their results do not depend on it (default: 4 up to 256 pixels, '
+                   'else 1)')
     p.add_argument('--result-dir', metavar='DIR', default='results',
                    help='folder of the numbered run directories (default: %(default)s)')
     cli.add_common(p)
+    cli.add_selftest(p)
+
+
+def _group(args, name):
+    """Collects options into the dictionaries that the commands take."""
+    measuring = {key: args.pop(key) for key in
+                 ('preset', 'num_steps', 'space', 'noise', 'distance', 'restarts', 'plateau', 'seed', 'label')}
+    if name == 'detect':
+        args['given'] = measuring
+        return
+    if measuring['num_steps'] is None:
+        measuring['num_steps'] = schedule.NUM_STEPS[measuring['preset']]
+    measuring['schedule'] = schedule.PRESETS[measuring['preset']]
+    args['settings'] = dict(measuring, precision=args.pop('precision'), minibatch=args.pop('minibatch'))
+    keys = {'project-images': ('fit', 'align', 'mask', 'start_dlatents', 'save_video', 'num_snapshots'),
+            'calibrate': ('truncation_psi', 'reals', 'num_reals', 'fit', 'align', 'robustness')}.get(name)
+    if keys:
+        args['options'] = {key: args.pop(key) for key in keys}
+    if name == 'calibrate':
+        first, count = args.pop('first_seed'), args.pop('generated')
+        args['options']['seeds'] = list(range(first, first + count))
+        changes = [(kind, args.pop(kind)) for kind in ('jpeg', 'resize', 'crop')]
+        args['options']['changes'] = ','.join('{}={:g}'.format(*pair) for pair in changes if pair[1] is not None)
+
+
+def _check_paths(args):
+    """Refuses files that are not there before TensorFlow loads."""
+    options = args.get('options', {})
+    paths = list(args.get('paths', [])) + list(args.get('calibrations', [])) + [args.get('data_dir')]
+    paths += [path for path in options.get('reals', []) if path != 'cats']
+    for path in paths + [options.get('mask'), options.get('start_dlatents')]:
+        if path is not None and not os.path.exists(path):
+            raise UserError('{}: there is no such file or folder'.format(path))
 
 
 def main(argv):
-    """Parses the arguments, checks what can be checked without TensorFlow, and runs the sub-command."""
+    """Parses the arguments, checks what can be checked without TensorFlow, and runs the sub-command.
+
+    Returns: Exit code: 1 if some of several pictures could not be used, else None.
+    """
     parser = cli.ArgumentParser(description=__doc__)
-    commands = parser.add_subparsers(metavar='COMMAND', dest='command')
-    _add_generated(commands)
-    _add_real(commands)
-    _add_images(commands)
+    parsers = parser.add_subparsers(metavar='COMMAND', dest='command')
+    for add in (add_generated, add_real, add_images, add_calibrate, add_detect):
+        add(parsers)
     name, run, args = cli.parse_command(parser, argv)
-    pretrained.check_network_file(args['network_pkl'])
-    path = args.get('path') or args.get('data_dir')
-    if path is not None and not os.path.exists(path):
-        raise UserError('{}: there is no such file or folder'.format(path))
-    args['projection'] = {key: args.pop(key) for key in ('num_steps', 'num_snapshots', 'seed')}
-    config = dnnlib.SubmitConfig(
-        run_dir_root=cli.writable_dir(args.pop('result_dir')), run_desc=name, options_file=None)
-    dnnlib.submit_run(config, run, **args)
+    if args['network_pkl'] is not None:
+        pretrained.check_network_file(args['network_pkl'])
+    _group(args, name)
+    _check_paths(args)
+    result_dir = cli.writable_dir(args.pop('result_dir'))
+    args['tf_config'] = cli.pop_tf_config(args)
+    if args.pop('selftest'):
+        cli.run_selftest(args['tf_config'])
+    config = dnnlib.SubmitConfig(run_dir_root=result_dir, run_desc=name, options_file=None)
+    interrupted = None
+    if name in RESUMABLE:
+        config.options_file = results.OPTIONS_FILE
+        interrupted = results.find_interrupted(result_dir, name, args)
+        if interrupted is not None:
+            print('Continuing in {}'.format(interrupted))
+    config = dnnlib.submit_run(config, run, resume_run_dir=interrupted, **args)
+    return 1 if config.get('bad_pictures') else None
 
 
 if __name__ == '__main__':

@@ -6,23 +6,24 @@ MIN_NOISE_SIZE = 8  # the pyramid ends here
 
 
 def noise_autocorrelation(noise):
-    """Squared correlation of a noise map with itself shifted by one pixel, summed over its pyramid.
+    """Squared correlation of noise maps with themselves shifted by one pixel, summed over their pyramids.
 
     Args:
-        noise: [1, 1, S, S], float32, S a power of two. Levels are 2x2 averages of the one above, down to 8x8.
-    Returns: Scalar, float32; near 0 when the map carries no picture.
+        noise: [N, 1, H, W], float32. Levels are 2x2 averages of the one above, while both sides are even, down to the
+            first one with a side of at most 8.
+    Returns: [N], float32; near 0 when a map carries no picture.
     """
     total = 0.0
     while True:
         for axis in (2, 3):
-            total += tf.square(tf.reduce_mean(noise * tf.roll(noise, shift=1, axis=axis)))
-        size = noise.shape.as_list()[2]
-        if size <= MIN_NOISE_SIZE:
+            total += tf.square(tf.reduce_mean(noise * tf.roll(noise, shift=1, axis=axis), axis=[1, 2, 3]))
+        height, width = noise.shape.as_list()[2:]
+        if min(height, width) <= MIN_NOISE_SIZE or height % 2 or width % 2:
             return total
-        noise = tf.reduce_mean(tf.reshape(noise, [1, 1, size // 2, 2, size // 2, 2]), axis=[3, 5])
+        noise = tf.reduce_mean(tf.reshape(noise, [-1, 1, height // 2, 2, width // 2, 2]), axis=[3, 5])
 
 
 def normalized_noise(noise):
-    """The map shifted and scaled to mean 0 and variance 1; same shape, float32."""
-    centered = noise - tf.reduce_mean(noise)
-    return centered * tf.rsqrt(tf.reduce_mean(tf.square(centered)))
+    """Maps [N, 1, H, W] shifted and scaled to mean 0 and variance 1 each; same shape, float32."""
+    centered = noise - tf.reduce_mean(noise, axis=[1, 2, 3], keepdims=True)
+    return centered * tf.rsqrt(tf.reduce_mean(tf.square(centered), axis=[1, 2, 3], keepdims=True))

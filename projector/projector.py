@@ -1,49 +1,46 @@
-"""Projection of a picture: the dlatents and noise maps whose image is closest to it (StyleGAN2, section 5)."""
+"""Projection of pictures: the dlatents and noise maps whose images are closest to them (StyleGAN2, section 5)."""
+
+import re
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError
 from dnnlib import tflib
-from metrics import detectors, weights
-from projector import losses
+from projector import distances, losses
+from projector.schedule import learning_rate, noise_strength
 
 MAPPING_BATCH = 1000  # latents mapped at once when the distribution of W is measured
+SPACES = ('w', 'w+')
+NOISES = ('optimize', 'fixed')
 
 
-def learning_rate(t, initial=0.1, rampdown_length=0.25, rampup_length=0.05):
-    """Learning rate at the fraction `t` in [0, 1) of the steps: linear up, constant, cosine down to 0."""
-    ramp = min(1.0, (1.0 - t) / rampdown_length)
-    ramp = 0.5 - 0.5 * np.cos(ramp * np.pi)
-    return initial * ramp * min(1.0, t / rampup_length)
-
-
-def noise_strength(t, dlatent_std, initial_factor=0.05, ramp_length=0.75):
-    """Standard deviation of the offset added to the dlatents at the fraction `t` of the steps; 0 after the ramp."""
-    return dlatent_std * initial_factor * max(0.0, 1.0 - t / ramp_length) ** 2
-
-
-def measure_dlatents(mapping, num_samples, seed=123):
+def measure_dlatents(mapping, num_samples, seed=123, label=None):
     """Centre and spread of W.
 
     Args:
-        mapping: Mapping network; labels are zeros, nothing is truncated.
+        mapping: Mapping network; nothing is truncated.
         num_samples: Number of latents drawn with NumPy's `RandomState(seed)`.
         seed: Their seed.
+        label: Label of all samples, [label_size]; `None` = zeros.
     Returns: (mean [1, 1, D] float32, root of the mean squared distance to it: summed over D, not averaged).
     """
     latents = np.random.RandomState(seed).randn(num_samples, *mapping.input_shape[1:])
-    batches = [mapping.run(latents[begin:begin + MAPPING_BATCH], None)[:, :1]  # [N, 1, D]: all layers are equal
-               for begin in range(0, num_samples, MAPPING_BATCH)]
+    batches = []
+    for begin in range(0, num_samples, MAPPING_BATCH):
+        batch = latents[begin:begin + MAPPING_BATCH]
+        labels = None if label is None else np.tile(np.float32(label), [len(batch), 1])
+        batches.append(mapping.run(batch, labels)[:, :1])  # [N, 1, D]: all layers are equal
     dlatents = np.concatenate(batches)
     mean = np.mean(dlatents, axis=0, keepdims=True)
     return mean, float(np.sqrt(np.sum(np.square(dlatents - mean)) / num_samples))
 
 
 class Projector:
-    """Finds dlatents and noise maps of one target picture at a time by gradient descent.
+    """Finds dlatents and noise maps of a minibatch of target pictures by gradient descent.
 
-    Change the public fields before `set_network`, `num_steps` at the latest before `start`.
+    Every target of a minibatch is optimised as if it were alone. Random numbers come from NumPy, one generator per
+    target. Change the public fields before `set_network`, those of the schedule at the latest before `start`.
     """
 
     def __init__(self):
@@ -56,54 +53,79 @@ class Projector:
         self.noise_ramp_length = 0.75
         self.regularize_noise_weight = 1e5
         self.verbose = False  # print the distance every 10 steps
-        self.clone_net = True  # leave the noise variables of the given network alone
+        self.clone_net = True  # later changes of the given network make no difference
+        self.space = 'w'  # 'w' = the same dlatent for all layers, 'w+' = one for each
+        self.noise = 'optimize'  # 'fixed' = noise maps stay as they were drawn
+        self.distance = 'lpips-vgg'  # see distances.NAMES
+        self.masked = False  # does `start` take masks?
+        self.label = None  # of the samples of W, [label_size], None = zeros
+        self.synthesis_options = {}  # over the network's own, such as those of a precision
         self._cur_step = None
 
     def set_network(self, Gs, minibatch_size=1):
         """Builds the graph for a generator.
 
         Args:
-            Gs: Network `G_main`, of resolution 16 or more and 1 or 3 channels.
-            minibatch_size: Only 1 is possible.
-        Raises: UserError for another minibatch size or a generator the distance cannot be computed for, or when the
-            weights of the distance are not to be had.
+            Gs: Network `G_main`, of 1, 3 or 4 channels; LPIPS wants a size of at least 16.
+            minibatch_size: Most targets at once.
+        Raises: UserError for a generator the distance cannot be computed for, for an unknown `space`, `noise` or
+            `distance`, or when the weights of the distance are not to be had.
         """
-        if minibatch_size != 1:
-            raise UserError('The projector takes one picture at a time, got minibatch_size {}'.format(minibatch_size))
-        arrays = weights.lpips_vgg16()
+        for name, value, known in (('space', self.space, SPACES), ('noise', self.noise, NOISES)):
+            if value not in known:
+                raise UserError('unknown {} {!r}; expected {}'.format(name, value, ' or '.join(known)))
+        if minibatch_size < 1:
+            raise UserError('The minibatch size must be at least 1, got {}'.format(minibatch_size))
+        self._minibatch_size = minibatch_size
         self._Gs = Gs.clone() if self.clone_net else Gs
-        self._dlatent_avg, self._dlatent_std = measure_dlatents(self._Gs.components.mapping, self.dlatent_avg_samples)
+        self._dlatent_avg, self._dlatent_std = measure_dlatents(
+            self._Gs.components.mapping, self.dlatent_avg_samples, label=self.label)
         self._info('dlatent spread {:.4f}'.format(self._dlatent_std))
         with tflib.absolute_name_scope(tf.get_default_graph().unique_name('Projector')):
-            self._build_noise()
+            self._build_variables()
             self._build_images()
-            self._lpips = detectors.LpipsVgg16(arrays)
+            self._measure = distances.Distance(self.distance)
             self._build_target()
             self._build_optimizer()
         self._cur_step = None
 
-    def start(self, target_images):
-        """Begins the projection of a picture: dlatents at their mean, random noise, fresh optimizer.
+    def start(self, target_images, seeds=None, dlatents=None, masks=None):
+        """Begins the projection of pictures: dlatents at the mean, random noise, fresh optimizer.
 
         Args:
-            target_images: [1, C, H, W], float32, range [-1, 1], of the generator's shape.
+            target_images: [N, C, H, W], float32, range [-1, 1], of the generator's shape, at most `minibatch_size`.
+            seeds: Seed of each target's random numbers, list of N ints or lists of ints; `None` = all 0.
+            dlatents: Dlatents to begin with, [N, 1 or layers, D]; `None` = the mean of W.
+            masks: [N, 1, H, W], range [0, 1]: where the images are compared; `None` = everywhere.
         Raises: UserError for another shape.
         """
-        target_images = np.asarray(target_images, dtype=np.float32)
-        expected = [1] + self._Gs.output_shape[1:]
-        if list(target_images.shape) != expected:
-            raise UserError('The target must have the shape {} of the generated images, got {}'.format(
-                expected, list(target_images.shape)))
-        tflib.run(self._set_target_op, {self._target_in: target_images})
-        tflib.set_vars({self._dlatents_var: self._dlatent_avg})
-        tflib.run(self._noise_init_op)
+        targets = np.asarray(target_images, dtype=np.float32)
+        expected = self._Gs.output_shape[1:]
+        if targets.ndim != 4 or list(targets.shape[1:]) != expected or not 1 <= len(targets) <= self._minibatch_size:
+            raise UserError('Targets must have the shape {} of the generated images, at most {} of them, got {}'.format(
+                [self._minibatch_size] + expected, self._minibatch_size, list(targets.shape)))
+        if masks is not None and not self.masked:
+            raise UserError('set the field masked before set_network to use masks')
+        self._count = len(targets)
+        self._random = [np.random.RandomState(seed) for seed in (seeds or [0] * self._count)]
+        feed = {self._target_in: self._filled(targets)}
+        if self.masked:
+            feed[self._mask_in] = self._filled(np.ones([1, 1] + expected[1:]) if masks is None else masks)
+        tflib.run(self._set_target_op, feed)
+        begin = np.tile(self._dlatent_avg, [self._count, 1, 1]) if dlatents is None else dlatents
+        values = {self._dlatents_var: self._filled(np.broadcast_to(begin, self._begin_shape()))}
+        for var in self._noise_vars:
+            shape = var.shape.as_list()[1:]
+            values[var] = self._filled(np.stack([random.randn(*shape) for random in self._random]))
+        tflib.set_vars(values)
         self._opt.reset_optimizer_state()
         self._cur_step = 0
 
     def step(self):
         """Makes one optimization step; does nothing after `num_steps`.
 
-        Returns: (distance, loss) before the step, floats; `None` after the last step.
+        Returns: Distance of each target before the step, float32 [N], with the exploring offset of that step; `None`
+            after the last step.
         """
         if self._cur_step is None:
             raise RuntimeError('call start() first')
@@ -112,17 +134,18 @@ class Projector:
         t = self._cur_step / self.num_steps
         strength = noise_strength(t, self._dlatent_std, self.initial_noise_factor, self.noise_ramp_length)
         rate = learning_rate(t, self.initial_learning_rate, self.lr_rampdown_length, self.lr_rampup_length)
-        feed_dict = {self._noise_strength_in: strength, self._learning_rate_in: rate}
-        _, distance, loss = tflib.run([self._opt_step, self._distance, self._loss], feed_dict)
-        tflib.run(self._noise_normalize_op)
+        shape = self._dlatents_var.shape.as_list()[1:]
+        offset = np.stack([random.randn(*shape) for random in self._random]) * strength
+        feed = {self._offset_in: self._filled(offset), self._learning_rate_in: rate}
+        _, found, loss = tflib.run([self._step_op, self._distances, self._loss], feed)
         self._cur_step += 1
         if self._cur_step % 10 == 0 or self._cur_step == self.num_steps:
             self._info('step {:4d} of {}: distance {:.4f}, loss {:.4f}'.format(
-                self._cur_step, self.num_steps, distance, loss))
-        return float(distance), float(loss)
+                self._cur_step, self.num_steps, np.mean(found[:self._count]), loss))
+        return found[:self._count]
 
     def run(self, target_images):
-        """Projects a picture from start to end, see `start`; returns EasyDict(dlatents, noises, images)."""
+        """Projects pictures from start to end, see `start`; returns EasyDict(dlatents, noises, images)."""
         self.start(target_images)
         while self.get_cur_step() < self.num_steps:
             self.step()
@@ -133,56 +156,92 @@ class Projector:
         return self._cur_step
 
     def get_dlatents(self):
-        """Current dlatents, [1, layers, D], float32."""
-        return tflib.run(self._dlatents, {self._noise_strength_in: 0})
+        """Current dlatents, [N, layers, D], float32."""
+        return self._evaluate(self._dlatents)
 
     def get_noises(self):
-        """Current noise maps, list of [1, 1, S, S], float32."""
-        return tflib.run(self._noise_vars)
+        """Current noise maps, list of [N, 1, H, W], float32."""
+        return [noise[:self._count] for noise in tflib.run(self._noise_vars)]
 
     def get_images(self):
-        """Image of the current dlatents and noise, [1, C, H, W], float32, about [-1, 1]."""
-        return tflib.run(self._images, {self._noise_strength_in: 0})
+        """Images of the current dlatents and noise, [N, C, H, W], float32, about [-1, 1]."""
+        return self._evaluate(self._images)
 
-    def get_distance(self):
-        """LPIPS distance of `get_images` to the target, float."""
-        return float(tflib.run(self._distance, {self._noise_strength_in: 0}))
+    def get_distances(self):
+        """Distances of `get_images` to the targets, float32 [N]."""
+        return self._evaluate(self._distances)
+
+    def _evaluate(self, tensor):
+        return tflib.run(tensor, {self._offset_in: np.zeros(self._offset_in.shape.as_list())})[:self._count]
+
+    def _filled(self, values):
+        """float32 array with as many rows as the graph takes: the last one is repeated."""
+        values = np.asarray(values, np.float32)
+        missing = self._minibatch_size - len(values)
+        return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) if missing else values
+
+    def _begin_shape(self):
+        return [self._count] + self._dlatents_var.shape.as_list()[1:]
 
     def _info(self, text):
         if self.verbose:
             print('Projector: ' + text)
 
-    def _build_noise(self):
+    def _build_variables(self):
+        synthesis = self._Gs.components.synthesis
+        num_layers, size = synthesis.input_shape[1:]
+        shape = [self._minibatch_size, num_layers if self.space == 'w+' else 1, size]
+        self._dlatents_var = tf.Variable(tf.zeros(shape), name='dlatents_var', use_resource=True, trainable=False)
+        self._offset_in = tf.placeholder(tf.float32, shape, name='noise_in')
+        dlatents = self._dlatents_var + self._offset_in
+        self._dlatents = dlatents if self.space == 'w+' else tf.tile(dlatents, [1, num_layers, 1])
         self._noise_vars = []
-        while 'G_synthesis/noise{}'.format(len(self._noise_vars)) in self._Gs.vars:
-            self._noise_vars.append(self._Gs.vars['G_synthesis/noise{}'.format(len(self._noise_vars))])
-        inits = [tf.assign(var, tf.random_normal(var.shape)) for var in self._noise_vars]
-        normalized = [tf.assign(var, losses.normalized_noise(var)) for var in self._noise_vars]
-        self._noise_init_op = tf.group(*inits)
-        self._noise_normalize_op = tf.group(*normalized)
+        while 'noise{}'.format(len(self._noise_vars)) in synthesis.vars:
+            index = len(self._noise_vars)
+            maps = [self._minibatch_size] + synthesis.vars['noise{}'.format(index)].shape.as_list()[1:]
+            self._noise_vars.append(tf.Variable(
+                tf.zeros(maps), name='noise{}_var'.format(index), use_resource=True, trainable=False))
+        tflib.init_uninitialized_vars([self._dlatents_var] + self._noise_vars)
 
     def _build_images(self):
-        num_layers = self._Gs.components.synthesis.input_shape[1]
-        self._dlatents_var = tf.Variable(tf.zeros(self._dlatent_avg.shape), name='dlatents_var')
-        self._noise_strength_in = tf.placeholder(tf.float32, [], name='noise_in')
-        offset = tf.random_normal(self._dlatent_avg.shape) * self._noise_strength_in
-        self._dlatents = tf.tile(self._dlatents_var + offset, [1, num_layers, 1])
-        self._images = self._Gs.components.synthesis.get_output_for(self._dlatents, randomize_noise=False)
+        """The synthesis network with a noise map for each target instead of the one that all share."""
+        def own_noise(getter, name, *args, **kwargs):
+            match = re.search(r'/noise(\d+)$', name)
+            return self._noise_vars[int(match.group(1))] if match else getter(name, *args, **kwargs)
+
+        with tf.variable_scope(tf.get_variable_scope(), custom_getter=own_noise):
+            self._images = self._Gs.components.synthesis.get_output_for(
+                self._dlatents, randomize_noise=False, **self.synthesis_options)
+        self._images = tf.ensure_shape(self._images, [self._minibatch_size] + self._Gs.output_shape[1:])
 
     def _build_target(self):
-        """The target's features are variables: they are computed once per picture, not once per step."""
-        self._target_in = tf.placeholder(tf.float32, [1] + self._Gs.output_shape[1:], name='target_in')
-        features = self._lpips.features(detectors.shrink_to_256(self._target_in))
-        targets = [tf.Variable(tf.zeros(f.shape), trainable=False, name='target_features') for f in features]
-        tflib.init_uninitialized_vars([self._dlatents_var] + targets)
-        self._set_target_op = tf.group(*[tf.assign(var, f) for var, f in zip(targets, features)])
-        current = self._lpips.features(detectors.shrink_to_256(self._images))
-        self._distance = tf.reduce_sum(self._lpips.distance(current, targets))
+        """The targets' features are variables: they are computed once per picture, not once per step."""
+        shape = [self._minibatch_size] + self._Gs.output_shape[1:]
+        self._target_in = tf.placeholder(tf.float32, shape, name='target_in')
+        values = self._measure.features(self._target_in)
+        images = self._images
+        if self.masked:
+            self._mask_in = tf.placeholder(tf.float32, shape[:1] + [1] + shape[2:], name='mask_in')
+            values = values + [self._target_in, self._mask_in]
+        stored = [tf.Variable(tf.zeros(value.shape), trainable=False, use_resource=True, name='target_features')
+                  for value in values]
+        tflib.init_uninitialized_vars(stored)
+        self._set_target_op = tf.group(*[tf.assign(var, value) for var, value in zip(stored, values)])
+        if self.masked:  # outside of the mask the image is the target, so there is no difference
+            images = stored[-2] + (images - stored[-2]) * stored[-1]
+            stored = stored[:-2]
+        self._distances = self._measure.distance(self._measure.features(images), stored, shape[1])
 
     def _build_optimizer(self):
-        regularizer = tf.add_n([losses.noise_autocorrelation(var) for var in self._noise_vars])
-        self._loss = self._distance + self.regularize_noise_weight * regularizer
+        """One step; each target's loss depends on its own variables alone, so their sum has the gradient of each."""
+        variables = [self._dlatents_var] + (self._noise_vars if self.noise == 'optimize' else [])
+        self._loss = tf.reduce_sum(self._distances)
+        if self.noise == 'optimize' and self._noise_vars:
+            regularizer = tf.add_n([tf.reduce_sum(losses.noise_autocorrelation(var)) for var in self._noise_vars])
+            self._loss += self.regularize_noise_weight * regularizer
         self._learning_rate_in = tf.placeholder(tf.float32, [], name='lrate_in')
         self._opt = tflib.Optimizer(learning_rate=self._learning_rate_in)
-        self._opt.register_gradients(self._loss, [self._dlatents_var] + self._noise_vars)
-        self._opt_step = self._opt.apply_updates()
+        self._opt.register_gradients(self._loss, variables)
+        with tf.control_dependencies([self._opt.apply_updates()]):
+            self._step_op = tf.group(*[tf.assign(var, losses.normalized_noise(var.read_value()))
+                                       for var in self._noise_vars if self.noise == 'optimize'])

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from unittest import mock
 import zipfile
 
 import numpy as np
@@ -13,12 +14,22 @@ import tensorflow.compat.v1 as tf
 import run_projector
 from dnnlib import cli, tflib
 from metrics import weights
-from projector import projector
+from projector import commands, detection, projector, session
 from tests.metrics import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
+from tests.projector.pictures import write_picture
 from training import pretrained
 
 SIZE = 16
+
+
+def _load_generator(path):
+    """A tiny generator whose weights are random numbers that depend on the name of its file alone."""
+    Gs = tiny_generator(SIZE)
+    rnd = np.random.RandomState(len(os.path.basename(path)))
+    tflib.set_vars({var: rnd.randn(*var.shape.as_list()) * (100 if 'mapping' in name else 1)  # its lrmul is 0.01
+                    for name, var in Gs.vars.items() if name.endswith(('weight', 'const'))})
+    return Gs
 
 
 @pytest.fixture
@@ -26,12 +37,13 @@ def program(tmp_path, monkeypatch, capsys):
     """Function of arguments: (exit code, standard output, standard error); works in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
-    monkeypatch.setattr(pretrained, 'load_generator', lambda path: tiny_generator(SIZE))
+    monkeypatch.setattr(pretrained, 'load_generator', _load_generator)
     monkeypatch.setattr(projector, 'MAPPING_BATCH', 5000)
     (tmp_path / 'net.pkl').write_bytes(b'\x80\x04')
+    (tmp_path / 'other-net.pkl').write_bytes(b'\x80\x04')
 
     def run(command, *args):
-        argv = [command, '--network=net.pkl', '--device=cpu'] + list(args)
+        argv = [command, '--device=cpu'] + ([] if command == 'detect' else ['--network=net.pkl']) + list(args)
         with tf.Graph().as_default():
             with pytest.raises(SystemExit) as info:
                 cli.run_main(run_projector.main, argv)
@@ -43,24 +55,12 @@ def program(tmp_path, monkeypatch, capsys):
     return run
 
 
-def _write_image(path, size=(SIZE, SIZE), seed=0):
-    pixels = np.random.RandomState(seed).randint(256, size=[size[1], size[0], 3]).astype(np.uint8)
-    PIL.Image.fromarray(pixels).save(str(path))
-    return pixels
-
-
 def _read(path):
     return np.asarray(PIL.Image.open(str(path)))
 
 
 def _pictures(folder):
     return sorted(path.name for path in folder.iterdir() if path.suffix == '.png' and path.name != 'grid.png')
-
-
-def test_published_snapshots():
-    assert run_projector.snapshot_steps(1000, 5) == {200, 400, 600, 800, 1000}
-    assert run_projector.snapshot_steps(1000, 3) == {1000, 1000 - 333, 1000 - 666}
-    assert run_projector.snapshot_steps(1000, 1) == {1000} and run_projector.snapshot_steps(1000, 0) == set()
 
 
 def test_generated_images_are_projected(program, tmp_path):
@@ -87,11 +87,11 @@ def test_generated_images_are_projected(program, tmp_path):
 
 def test_target_of_a_seed_is_the_picture_of_run_generator(program, tmp_path):
     code, _, err = program('project-generated-images', '--seeds=5', '--num-steps=1', '--num-snapshots=0',
-                           '--truncation-psi=0.7')
+                           '--truncation-psi=0.7', '--distance=pixel')
     assert code == 0, err
     with tf.Graph().as_default():
-        tflib.init_tf({'device': 'cpu', 'rnd.np_random_seed': 0})  # the program's seed: the same untrained generator
-        Gs = pretrained.load_generator('')
+        tflib.init_tf({'device': 'cpu', 'rnd.np_random_seed': 0})
+        Gs = pretrained.load_generator('net.pkl')
         rnd = np.random.RandomState(5)
         latents = rnd.randn(1, 8)
         for i in range(5):
@@ -105,9 +105,9 @@ def test_target_of_a_seed_is_the_picture_of_run_generator(program, tmp_path):
 
 def test_images_of_a_data_set_are_projected_in_order(program, tmp_path):
     (tmp_path / 'data' / 'pics').mkdir(parents=True)
-    pixels = [_write_image(tmp_path / 'data' / 'pics' / '{}.png'.format(i), seed=i) for i in range(3)]
+    pixels = [write_picture(tmp_path / 'data' / 'pics' / '{}.png'.format(i), seed=i) for i in range(3)]
     code, _, err = program('project-real-images', '--dataset=pics', '--data-dir=data', '--num-images=2',
-                           '--num-steps=2', '--num-snapshots=1')
+                           '--num-steps=2', '--num-snapshots=1', '--distance=pixel')
     assert code == 0, err
     folder = tmp_path / 'results' / '00000-project-real-images'
     assert _pictures(folder) == ['image0000-step0002.png', 'image0000-target.png', 'image0001-step0002.png',
@@ -116,18 +116,171 @@ def test_images_of_a_data_set_are_projected_in_order(program, tmp_path):
         np.testing.assert_array_equal(_read(folder / 'image{:04d}-target.png'.format(i)), pixels[i])
 
 
-@pytest.mark.parametrize('kind', ['file', 'zip'])
-def test_own_images_are_cropped_and_scaled(program, tmp_path, kind):
+@pytest.mark.parametrize('kind, measure', [('file', 'lpips-vgg'), ('zip', 'pixel')])
+def test_own_images_are_cropped_and_projected(program, tmp_path, kind, measure):
     (tmp_path / 'own').mkdir()
-    pixels = _write_image(tmp_path / 'own' / 'a.png', size=(20, SIZE))
+    pixels = write_picture(tmp_path / 'own' / 'a.png', size=(20, SIZE))
     path = {'file': 'own/a.png', 'zip': 'own.zip'}[kind]
     with zipfile.ZipFile('own.zip', 'w') as archive:
         archive.write('own/a.png', 'a.png')
-    code, _, err = program('project-images', path, '--num-steps=1', '--num-snapshots=1', '--result-dir=out')
+    options = [] if measure == 'lpips-vgg' else ['--distance=' + measure]  # that is the default
+    code, _, err = program('project-images', path, '--num-steps=12', '--num-snapshots=1', '--result-dir=out', *options)
     assert code == 0, err
     folder = tmp_path / 'out' / '00000-project-images'
-    np.testing.assert_array_equal(_read(folder / 'image0000-target.png'), pixels[:, 2:18])
-    assert 'image0000,a.png,1,' in (folder / 'distances.csv').read_text()
+    assert _pictures(folder) == ['a-difference.png', 'a-projection.png', 'a-step0012.png', 'a-target.png']
+    np.testing.assert_array_equal(_read(folder / 'a-target.png'), pixels[:, 2:18])
+    np.testing.assert_array_equal(_read(folder / 'a-step0012.png'), _read(folder / 'a-projection.png'))
+    row, = [json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines()]
+    assert row['picture'] == 'a' and row['file'].endswith('a.png') and row['steps'] == 12 and row['seed'] == 0
+    assert 0 < row['distance'] < row['start_distance'] and row['measure'] == measure and row['seconds'] > 0
+    error = np.mean(np.square((_read(folder / 'a-projection.png') / 127.5) - _read(folder / 'a-target.png') / 127.5))
+    np.testing.assert_allclose(row['pixel'], error, rtol=1e-3)
+    with open(str(folder / 'results.csv')) as file:
+        assert [float(item['distance']) for item in csv.DictReader(file)] == [row['distance']]
+    arrays = np.load(str(folder / 'a.npz'))
+    assert arrays['dlatents'].shape == (1, 6, 8) and arrays['noise4'].shape == (1, 1, 16, 16)
+    assert str(arrays['network_hash']) == row['network_hash'] and len(row['network_hash']) == 16
+
+
+def _results(folder):
+    rows = [json.loads(line) for line in (folder / 'results.jsonl').read_text().splitlines()]
+    for row in rows:
+        row.pop('seconds')
+    return rows, [dict(np.load(str(folder / (row['picture'] + '.npz')))) for row in rows]
+
+
+def test_an_interrupted_run_is_continued(program, tmp_path, monkeypatch):
+    (tmp_path / 'own').mkdir()
+    for i in range(3):
+        write_picture(tmp_path / 'own' / '{}.png'.format(i), seed=i)
+    args = ['project-images', 'own', '--num-steps=3', '--minibatch=1', '--distance=pixel']
+    save, saved = commands.results.save_triples, []
+
+    def interrupted_save(target, image, folder, key):
+        if len(saved) == 1:
+            raise KeyboardInterrupt
+        saved.append(key)
+        save(target, image, folder, key)
+
+    monkeypatch.setattr(commands.results, 'save_triples', interrupted_save)
+    assert program(*args)[0] == 130
+    folder = tmp_path / 'results' / '00000-project-images'
+    assert len(_results(folder)[0]) == 1 and not (folder / 'complete.txt').exists()
+    monkeypatch.setattr(commands.results, 'save_triples', lambda *a: (saved.append(a[3]), save(*a)))
+    code, out, err = program(*args)
+    assert code == 0, err
+    assert 'Continuing in' in out and '1 of 3 pictures are done already' in out and saved == ['0', '1', '2']
+    code, _, err = program(*args)  # nothing is left to continue: a new run, which nothing interrupts
+    assert code == 0, err
+    rows, arrays = _results(folder)
+    whole_rows, whole_arrays = _results(tmp_path / 'results' / '00001-project-images')
+    assert rows == whole_rows and len(arrays) == len(whole_arrays) == 3
+    for found, expected in zip(arrays, whole_arrays):
+        for name in expected:
+            np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_a_corrupt_picture_does_not_stop_the_others(program, tmp_path):
+    (tmp_path / 'own').mkdir()
+    for i in range(5):
+        write_picture(tmp_path / 'own' / '{}.png'.format(i), seed=i)
+    data = (tmp_path / 'own' / '3.png').read_bytes()
+    (tmp_path / 'own' / '3.png').write_bytes(data[:len(data) // 2])
+    code, out, err = program('project-images', 'own', '--num-steps=1', '--distance=pixel', '--minibatch=3')
+    assert code == 1 and '3.png: unreadable picture' in out, err
+    folder = tmp_path / 'results' / '00000-project-images'
+    assert [row['picture'] for row in _results(folder)[0]] == ['0', '1', '2', '4']
+
+
+def test_options_of_the_search(program, tmp_path):
+    write_picture(tmp_path / 'a.png', size=(SIZE, SIZE // 2))
+    PIL.Image.new('L', (8, 8), 255).save('white.png')
+    options = ['--distance=pixel', '--space=w+', '--noise=fixed', '--restarts=2', '--fit=pad', '--mask=white.png',
+               '--save-video', '--plateau=5', '--num-steps=60', '--preset=fast', '--seed=3']
+    code, _, err = program('project-images', 'a.png', *options)
+    assert code == 0, err
+    folder = tmp_path / 'results' / '00000-project-images'
+    (row,), (arrays,) = _results(folder)
+    assert row['space'] == 'w+' and row['restart'] in (0, 1) and row['seed'] == 3 and 5 <= row['steps'] < 60
+    assert np.abs(arrays['dlatents'] - arrays['dlatents'][:, :1]).max() > 0
+    assert any(path.name.startswith('a-frames') or path.name == 'a.mp4' for path in folder.iterdir())
+    _refused_later(program('project-images', 'a.png', '--start-dlatents=' + str(folder / 'a.npz')), 'space w+')
+    code, _, err = program('project-images', 'a.png', '--start-dlatents=' + str(folder / 'a.npz'), '--space=w+',
+                           '--distance=pixel', '--num-steps=1', '--noise=fixed', '--fit=pad', '--seed=3')
+    assert code == 0, err
+    (again,), _ = _results(tmp_path / 'results' / '00001-project-images')
+    assert row['distance'] < 0.99 * row['start_distance']
+    assert again['start_distance'] == pytest.approx(row['distance'], rel=1e-3)  # the tiny generator's noise is off
+
+
+def _refused_later(result, *parts):
+    code, _, err = result
+    assert code == 2 and err.count('\n') == 1 and all(part in err for part in parts), err
+
+
+def _calibrate(program, tmp_path, name, *args):
+    code, out, err = program('calibrate', '--generated=19', '--reals', 'reals', '--steps=6', '--distance=pixel',
+                             '--robustness=0', '--result-dir=' + name, *args)
+    assert code == 0, err
+    return str(tmp_path / name / '00000-calibrate' / 'calibration.json'), out
+
+
+def test_calibration_and_detection(program, tmp_path):
+    (tmp_path / 'reals').mkdir()
+    for i in range(20):
+        write_picture(tmp_path / 'reals' / '{:02d}.png'.format(i), seed=i)
+    path, out = _calibrate(program, tmp_path, 'first')
+    assert 'AUC 1.0000' in out and 'this very network' in out
+    folder = os.path.dirname(path)
+    assert {'calibration.png', 'generated.png', 'real.png', 'distances.csv'} <= set(os.listdir(folder))
+    with open(path) as file:
+        content = json.load(file)
+    assert len(content['real']['distances']) == 19 and content['settings']['num_steps'] == 6
+    code, _, err = program('project-generated-images', '--seeds=100', '--num-steps=1', '--num-snapshots=0',
+                           '--distance=pixel', '--result-dir=made')
+    assert code == 0, err
+    made = str(tmp_path / 'made' / '00000-project-generated-images' / 'seed0100-target.png')
+    write_picture(tmp_path / 'unknown.png', seed=99)
+    code, out, err = program('detect', made, 'unknown.png', '--calibration=' + path)
+    assert code == 0, err
+    folder = tmp_path / 'results' / '00000-detect'
+    rows = [json.loads(line) for line in (folder / 'detections.jsonl').read_text().splitlines()]
+    assert [row['verdict'] for row in rows] == ['generated by this network', 'not']
+    assert [row['made_by_this'] for row in rows] == [True, False] and rows[0]['margin'] is None
+    assert _read(folder / 'unknown-triple.png').shape == (SIZE, 3 * SIZE, 3)
+    assert 'Scope:' in (folder / 'report.txt').read_text() and 'Scope:' in out
+    _refused_later(program('detect', made, '--calibration=' + path, '--error-rate=0.01'), '99 of each')
+    _refused_later(program('detect', made, '--calibration=' + path, '--steps=7'), 'num-steps 6, not 7')
+    _refused_later(program('detect', made, '--calibration=' + path, '--space=w+'), 'W only')
+    _refused_later(program('detect', made, '--calibration=' + path, '--network=other-net.pkl'), 'other-net.pkl')
+
+    second, _ = _calibrate(program, tmp_path, 'second', '--network=other-net.pkl')
+    code, out, err = program('detect', made, 'unknown.png', '--calibration=' + second, '--calibration=' + path)
+    assert code == 0, err
+    rows = [json.loads(line) for line in (
+        tmp_path / 'results' / '00001-detect' / 'detections.jsonl').read_text().splitlines()]
+    assert [row['made_by_this'] for row in rows] == [False, True, False, False] and rows[1]['margin'] > 0
+    assert 'made by net.pkl' in out and 'made by none' in out
+
+
+def test_calibration_measures_robustness_and_continues(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(detection.perturb, 'ROBUSTNESS', ('jpeg=50', 'blur=1'))
+    args = ['calibrate', '--generated=4', '--reals=cats', '--steps=2', '--distance=pixel', '--robustness=3',
+            '--jpeg=80']
+    with mock.patch.object(detection.plots, 'calibration_plot', side_effect=KeyboardInterrupt):
+        assert program(*args)[0] == 130
+    table = (tmp_path / 'results' / '00000-calibrate' / 'distances.csv').read_text()
+    with mock.patch.object(session.Session, 'project', side_effect=AssertionError('measured again')):
+        code, out, err = program(*args)
+    assert code == 0, err
+    assert 'Continuing in' in out
+    assert (tmp_path / 'results' / '00000-calibrate' / 'distances.csv').read_text() == table
+    with open(str(tmp_path / 'results' / '00000-calibrate' / 'calibration.json')) as file:
+        content = json.load(file)
+    assert content['changes'] == 'jpeg=80' and content['real']['source'] == 'held-out cats'
+    assert [(row['change'], row['generated'], row['real']) for row in content['robustness']] == [
+        ('jpeg=50', 3, 3), ('blur=1', 3, 3)]
+    assert all(0 <= row['auc'] <= 1 for row in content['robustness'])
 
 
 def _refused(result, *parts):
@@ -141,20 +294,19 @@ def _refused(result, *parts):
 def test_unusable_images_are_refused_in_one_line(program, tmp_path):
     (tmp_path / 'own').mkdir()
     _refused(program('project-images', 'own'), 'own', 'no images')
-    _write_image(tmp_path / 'own' / 'a.png')
-    whole = (tmp_path / 'own' / 'a.png').read_bytes()
-    (tmp_path / 'own' / 'b.png').write_bytes(whole[:len(whole) // 2])
-    _refused(program('project-images', 'own'), os.path.join('own', 'b.png'), 'unreadable')
     (tmp_path / 'text.png').write_text('not a picture')
     _refused(program('project-images', 'text.png'), 'text.png', 'unreadable')
+    for name, size in (('dot.png', (1, 1)), ('long.png', (20000, 16))):
+        PIL.Image.new('RGB', size).save(name)
+        _refused(program('project-images', name), name, 'expected sides')
     _refused(program('project-images', 'missing.png'), 'missing.png', 'no such file')
 
 
 def test_data_sets_of_another_shape_are_refused(program, tmp_path):
     (tmp_path / 'pics').mkdir()
-    _write_image(tmp_path / 'pics' / 'a.png', size=(32, 32))
+    write_picture(tmp_path / 'pics' / 'a.png', size=(32, 32))
     _refused(program('project-real-images', '--dataset=pics'), '[3, 32, 32]', '[3, 16, 16]', 'project-images')
-    _write_image(tmp_path / 'pics' / 'a.png')
+    write_picture(tmp_path / 'pics' / 'a.png')
     _refused(program('project-real-images', '--dataset=pics'), '--num-images=3', '1 images')
     _refused(program('project-real-images', '--dataset=none'), 'none', 'no such data set')
     _refused(program('project-real-images', '--dataset=pics', '--data-dir=nowhere'), 'nowhere')
@@ -164,7 +316,10 @@ def test_data_sets_of_another_shape_are_refused(program, tmp_path):
     (['project-generated-images', '--seeds=a'], 'a'), (['project-generated-images', '--num-steps=0'], 'at least 1'),
     (['project-generated-images', '--truncation-psi=abc'], 'abc'), (['project-real-images'], '--dataset'),
     (['project-images', 'x.png', '--network=missing.pkl'], 'missing.pkl'),
-    (['project-images', 'x', '--seed=-1'], '-1')])
+    (['project-images', 'x', '--seed=-1'], '-1'), (['calibrate'], '--reals'),
+    (['detect', 'x.png', '--calibration=none.json'], 'x.png'), (['detect', 'x.png'], '--calibration'),
+    (['detect', 'net.pkl', '--calibration=none.json'], 'none.json'),
+    (['detect', 'x.png', '--calibration=y', '--error-rate=0.7'], '0.7')])
 def test_bad_options_are_refused_before_tensorflow_starts(program, monkeypatch, args, part):
     monkeypatch.setattr(cli, 'load_tensorflow', lambda: pytest.fail('TensorFlow was loaded'))
     _refused(program(*args), part)
@@ -173,7 +328,7 @@ def test_bad_options_are_refused_before_tensorflow_starts(program, monkeypatch, 
 def test_built_in_cats_are_the_held_out_ones(program, tmp_path):
     (tmp_path / 'cats').mkdir()  # without --data-dir the name still means the built-in ones
     code, _, err = program('project-real-images', '--dataset=cats', '--num-images=1', '--num-steps=1',
-                           '--num-snapshots=1')
+                           '--num-snapshots=1', '--distance=pixel')
     assert code == 0, err
     from training.cats import CatsDataset
     with CatsDataset(resolution=SIZE, held_out=True, shuffle_mb=0) as cats:

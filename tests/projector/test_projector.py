@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
 from metrics import weights
-from projector import projector
+from projector import projector, schedule
 from tests.metrics import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
 
@@ -22,24 +22,51 @@ def test_schedules_at_every_step():
         t = step / num_steps
         ramp = 0.5 - 0.5 * math.cos(math.pi * (1 if t < 0.75 else 4 * (1 - t)))
         warm_up = 20 * t if t < 0.05 else 1
-        assert math.isclose(projector.learning_rate(t), 0.1 * ramp * warm_up, abs_tol=1e-12)
+        assert math.isclose(schedule.learning_rate(t), 0.1 * ramp * warm_up, abs_tol=1e-12)
         strength = spread * 0.05 * (1 - t / 0.75) ** 2 if t < 0.75 else 0
-        assert math.isclose(projector.noise_strength(t, spread), strength, abs_tol=1e-12)
-    assert projector.learning_rate(0.0) == 0 and projector.learning_rate(0.5) == 0.1
+        assert math.isclose(schedule.noise_strength(t, spread), strength, abs_tol=1e-12)
+    assert schedule.learning_rate(0.0) == 0 and schedule.learning_rate(0.5) == 0.1
+
+
+def test_published_snapshots_and_constants():
+    assert schedule.snapshot_steps(1000, 5) == {200, 400, 600, 800, 1000}
+    assert schedule.snapshot_steps(1000, 3) == {1000, 1000 - 333, 1000 - 666}
+    assert schedule.snapshot_steps(1000, 1) == {1000} and schedule.snapshot_steps(1000, 0) == set()
+    fields = vars(projector.Projector())
+    assert {name: fields[name] for name in schedule.PRESETS['paper']} == schedule.PRESETS['paper']
+    assert fields['num_steps'] == schedule.NUM_STEPS['paper'] == 1000 and fields['regularize_noise_weight'] == 1e5
+    assert set(schedule.PRESETS['fast']) == set(schedule.PRESETS['paper'])
+
+
+def _known_values(Gs):
+    """Random weights that are the same under every TensorFlow, since how close a projection gets depends on them."""
+    rnd, values = np.random.RandomState(2), {}
+    for name, var in sorted(Gs.vars.items()):
+        if name.endswith('noise_strength'):
+            values[var] = 0.1  # the noise is seen
+        elif name.endswith(('weight', 'const')) or '/noise' in name:
+            values[var] = rnd.randn(*var.shape.as_list()) * (100 if 'mapping' in name else 1)  # its lrmul is 0.01
+    return values
 
 
 @pytest.fixture(scope='module')
 def tiny():
-    """(projector of 60 steps, its generator): built once for all tests of this file, with a narrow distance network."""
+    """(projector of 60 steps and three targets, its generator): built once for all, with a narrow distance network."""
     with mock.patch.object(weights, 'lpips_vgg16', lambda: ARRAYS), tf.Graph().as_default():
         tflib.init_tf({'rnd.np_random_seed': 0, 'device': 'cpu'})
         Gs = tiny_generator(16)
+        tflib.set_vars(_known_values(Gs))
         proj = projector.Projector()
         proj.num_steps = 60
         proj.dlatent_avg_samples = 1500
-        proj.set_network(Gs)
+        proj.masked = True
+        proj.set_network(Gs, minibatch_size=3)
         yield proj, Gs
         tflib.close_tf()
+
+
+def _targets(Gs, count):
+    return Gs.run(np.random.RandomState(1).randn(count, 8), None, randomize_noise=False, truncation_psi=1)
 
 
 def test_spread_of_w_is_summed_over_its_dimensions(tiny):
@@ -58,23 +85,29 @@ def test_steps_follow_the_schedules(tiny, monkeypatch, capsys):
 
     def recording_run(fetches, feed_dict=None):
         if feed_dict and proj._learning_rate_in in feed_dict:
-            fed.append((feed_dict[proj._learning_rate_in], feed_dict[proj._noise_strength_in]))
+            fed.append((feed_dict[proj._learning_rate_in], feed_dict[proj._offset_in]))
         return run(fetches, feed_dict)
 
     monkeypatch.setattr(projector.tflib, 'run', recording_run)
     monkeypatch.setattr(proj, 'num_steps', 22)
     monkeypatch.setattr(proj, 'verbose', True)
-    proj.start(np.zeros([1, 3, 16, 16]))
+    proj.start(np.zeros([1, 3, 16, 16]), seeds=[7])
     average = proj.get_dlatents()
     assert average.shape == (1, 6, 8) and proj.get_cur_step() == 0
     for step in range(1, 23):
-        distance, loss = proj.step()
-        assert proj.get_cur_step() == step and 0 < distance < loss
+        distances = proj.step()
+        assert proj.get_cur_step() == step and distances.shape == (1,) and distances[0] > 0
         moved = np.abs(proj.get_dlatents() - average).max()
         assert (moved == 0) if step == 1 else (moved > 0)  # the first step has the learning rate 0
     assert proj.step() is None and proj.get_cur_step() == 22
     times = [i / 22 for i in range(22)]
-    assert fed == [(projector.learning_rate(t), projector.noise_strength(t, proj._dlatent_std)) for t in times]
+    assert [rate for rate, _ in fed] == [schedule.learning_rate(t) for t in times]
+    random = np.random.RandomState(7)
+    for size in (4, 8, 8, 16, 16):
+        random.randn(1, size, size)  # the noise maps come first
+    for t, (_, offset) in zip(times, fed):
+        expected = random.randn(1, 8) * schedule.noise_strength(t, proj._dlatent_std)
+        np.testing.assert_allclose(offset, np.tile(expected, [3, 1, 1]), rtol=1e-5)
     printed = [line.split(', ')[0].split(': ')[1] for line in capsys.readouterr().out.splitlines()]
     assert [text.split()[:4] for text in printed] == [['step', str(n), 'of', '22'] for n in (10, 20, 22)]
 
@@ -82,35 +115,114 @@ def test_steps_follow_the_schedules(tiny, monkeypatch, capsys):
 def test_projection_of_a_generated_picture_gets_close(tiny):
     proj, Gs = tiny
     noise = Gs.get_var('G_synthesis/noise0')
-    target = Gs.run(np.random.RandomState(1).randn(1, 8), None, randomize_noise=False, truncation_psi=1)
+    target = _targets(Gs, 1)
     proj.start(target)
-    first = proj.get_distance()
+    first, = proj.get_distances()
     np.testing.assert_allclose(first, lpips_reference.distance(proj.get_images(), target, ARRAYS)[0], rtol=1e-3)
     result = proj.run(target)
-    last = proj.get_distance()
+    last, = proj.get_distances()
     np.testing.assert_allclose(last, lpips_reference.distance(result.images, target, ARRAYS)[0], rtol=1e-3)
     assert last < first / 2
     assert (result.dlatents == result.dlatents[:, :1]).all() and result.dlatents.shape == (1, 6, 8)
-    assert [n.shape[2] for n in result.noises] == [4, 8, 8, 16, 16]
+    assert [n.shape for n in result.noises] == [(1, 1, size, size) for size in (4, 8, 8, 16, 16)]
     for values in result.noises:
         np.testing.assert_allclose([values.mean(), values.var()], [0, 1], atol=1e-4)
-    np.testing.assert_array_equal(Gs.get_var('G_synthesis/noise0'), noise)  # it worked on a clone
-    proj.start(-target)  # another target: its features replace the old ones
-    np.testing.assert_allclose(
-        proj.get_distance(), lpips_reference.distance(proj.get_images(), -target, ARRAYS)[0], rtol=1e-3)
+    np.testing.assert_array_equal(Gs.get_var('G_synthesis/noise0'), noise)  # the network's own are left alone
+    tflib.set_vars({Gs.vars['G_synthesis/noise%d' % i]: values for i, values in enumerate(result.noises)})
+    drawn = Gs.components.synthesis.run(result.dlatents, randomize_noise=False)
+    np.testing.assert_allclose(drawn, result.images, atol=1e-3)  # what is returned makes the image
+
+
+def test_with_its_own_noise_a_generated_picture_is_found(tiny, monkeypatch):
+    proj, Gs = tiny
+    monkeypatch.setattr(proj, 'num_steps', 150)
+    target = _targets(Gs, 1)
+    proj.start(target)
+    tflib.set_vars({var: np.tile(Gs.get_var('G_synthesis/noise%d' % i), [3, 1, 1, 1])
+                    for i, var in enumerate(proj._noise_vars)})
+    first, = proj.get_distances()
+    while proj.step() is not None:
+        pass
+    assert proj.get_distances()[0] < first / 10
+
+
+def test_a_minibatch_is_as_good_as_one_at_a_time(tiny, monkeypatch):
+    proj, Gs = tiny
+    monkeypatch.setattr(proj, 'num_steps', 12)
+    targets = _targets(Gs, 3)
+    seeds = [4, [4, 1], 9]
+    proj.start(targets, seeds)
+    together = [proj.step() for _ in range(12)]
+    dlatents, noises, images = proj.get_dlatents(), proj.get_noises(), proj.get_images()
+    assert np.abs(noises[-1][0] - noises[-1][1]).max() > 0.1
+    for i in range(3):
+        proj.start(targets[i:i + 1], seeds[i:i + 1])
+        alone = [proj.step() for _ in range(12)]
+        np.testing.assert_allclose(np.ravel(alone), [row[i] for row in together], rtol=1e-3)
+        np.testing.assert_allclose(proj.get_dlatents()[0], dlatents[i], atol=1e-3)
+        np.testing.assert_allclose(proj.get_noises()[-1][0], noises[-1][i], atol=1e-2)
+        np.testing.assert_allclose(proj.get_images()[0], images[i], atol=1e-2)
+
+
+def test_start_dlatents_and_masks(tiny):
+    proj, Gs = tiny
+    targets = _targets(Gs, 2)
+    begin = np.random.RandomState(2).randn(2, 1, 8)
+    masks = np.zeros([2, 1, 16, 16])
+    masks[1, :, :8] = 1
+    proj.start(targets, dlatents=begin, masks=masks)
+    np.testing.assert_allclose(proj.get_dlatents()[:, 3], begin[:, 0], rtol=1e-5)
+    images = proj.get_images()
+    images[1, :, 8:] = targets[1, :, 8:]
+    nothing, half = proj.get_distances()
+    assert nothing == 0
+    np.testing.assert_allclose(half, lpips_reference.distance(images[1:], targets[1:], ARRAYS)[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize('channels, space, noise', [(4, 'w+', 'fixed'), (1, 'w', 'optimize')])
+def test_other_kinds_of_networks(tiny, channels, space, noise):
+    Gs = tflib.Network('Gs', func_name='training.networks_stylegan2.G_main', resolution=16, num_channels=channels,
+                       label_size=3, fmap_base=16, fmap_max=4, latent_size=8, dlatent_size=8, mapping_layers=2,
+                       mapping_fmaps=8)
+    proj = projector.Projector()
+    proj.num_steps, proj.dlatent_avg_samples, proj.distance = 40, 100, 'pixel'
+    proj.space, proj.noise, proj.label = space, noise, np.array([0, 1, 0])
+    proj.set_network(Gs)
+    np.testing.assert_allclose(proj._dlatent_avg[0, 0], Gs.components.mapping.run(
+        np.random.RandomState(123).randn(100, 8), np.tile([[0, 1, 0]], [100, 1]))[:, 0].mean(axis=0), atol=1e-5)
+    target = np.random.RandomState(3).uniform(-1, 1, [1, channels, 16, 16])
+    proj.start(target)
+    before, first = proj.get_noises(), proj.get_distances()[0]
+    if channels == 1:
+        np.testing.assert_allclose(first, np.mean(np.square(proj.get_images() - target)), rtol=1e-4)
+    while proj.step() is not None:
+        pass
+    assert proj.get_distances()[0] < first
+    same = [np.array_equal(a, b) for a, b in zip(before, proj.get_noises())]
+    assert all(same) if noise == 'fixed' else not any(same)
+    dlatents = proj.get_dlatents()
+    assert (np.abs(dlatents - dlatents[:, :1]).max() > 1e-3) == (space == 'w+')
 
 
 def test_bad_arguments_are_refused(tiny):
     proj, Gs = tiny
-    with pytest.raises(UserError, match=r'\[1, 3, 16, 16\].*\[1, 3, 8, 8\]'):
+    with pytest.raises(UserError, match=r'\[3, 3, 16, 16\].*\[1, 3, 8, 8\]'):
         proj.start(np.zeros([1, 3, 8, 8]))
+    with pytest.raises(UserError, match='at most 3'):
+        proj.start(np.zeros([4, 3, 16, 16]))
     other = projector.Projector()
     with pytest.raises(RuntimeError, match='start'):
         other.step()
-    with pytest.raises(UserError, match='minibatch_size 2'):
-        other.set_network(Gs, minibatch_size=2)
+    with pytest.raises(UserError, match='minibatch size'):
+        other.set_network(Gs, minibatch_size=0)
+    for name in ('space', 'noise', 'distance'):
+        wrong = projector.Projector()
+        wrong.clone_net, wrong.dlatent_avg_samples = False, 10
+        setattr(wrong, name, 'z')
+        with pytest.raises(UserError, match=name):
+            wrong.set_network(Gs)
+    other.clone_net, other.dlatent_avg_samples = False, 10
     small = tiny_generator(8)
-    other.clone_net = False
     with pytest.raises(UserError, match='at least 16x16'):
         other.set_network(small)
     assert other._Gs is small

@@ -1,0 +1,275 @@
+"""The commands `calibrate` and `detect`: was a picture made by this network?"""
+
+import os
+import re
+
+import numpy as np
+
+from dnnlib.util import UserError
+from projector import align, calibration, inputs, perturb, plots, results, statistics
+from projector.calibration import GENERATED, NOT, UNDECIDED, Calibration
+from projector.commands import batches, find_usable
+from projector.session import MEASURING, Session
+from training import pretrained
+
+CALIBRATION_FILE = 'calibration.json'
+VERDICTS = (GENERATED, UNDECIDED, NOT)
+
+
+def calibrate(submit_config, network_pkl, options, settings, tf_config):
+    """Measures the distances of generated and real pictures; writes `calibration.json`, plot, tables, contact sheets.
+
+    In a run directory that has results of this command already, measured pictures are skipped.
+
+    Args:
+        submit_config: SubmitConfig; the files go to its `run_dir`; unreadable pictures to `bad_pictures`.
+        network_pkl: Path, URL or published name of the network file.
+        options: Dictionary: `seeds` of the generated pictures, `truncation_psi`, `reals` (list of paths, or the name
+            `cats` for the held-out ones), `num_reals` (None = as many as seeds), `fit`, `align`, `changes` made to
+            every picture (see `perturb.parse`), `robustness` (pictures of each class for that table).
+        settings: See `session.Session`.
+        tf_config: Settings of `tflib.init_tf`.
+    Raises: UserError for W+, unusable changes, too few pictures.
+    """
+    if settings['space'] != 'w':
+        raise UserError(calibration.NO_W_PLUS)
+    perturb.parse(options['changes'])
+    reals = _Reals(submit_config, options)
+    if min(len(options['seeds']), reals.count) < calibration.MIN_PICTURES:
+        raise UserError('a calibration takes at least {} generated and {} real pictures, got {} and {}'.format(
+            calibration.MIN_PICTURES, calibration.MIN_PICTURES, len(options['seeds']), reals.count))
+    session = Session(network_pkl, settings, tf_config)
+    session.prepare(len(options['seeds']) + reals.count, masked=options['fit'] == 'pad')
+    meter = _Meter(submit_config.run_dir, session)
+    classes = dict(generated=_generated(session, options), real=reals.load(session.shape))
+    distances = {kind: meter.measure(kind, items, options['changes']) for kind, items in classes.items()}
+    table = []
+    if options['robustness']:
+        count = options['robustness']
+        first = {kind: items[:count] for kind, items in classes.items()}
+        made = Calibration(_fields(session, options, distances, reals, table))
+        for change in perturb.ROBUSTNESS:
+            table.append(_robustness_row(meter, made, first, options['changes'], change))
+    made = Calibration(_fields(session, options, distances, reals, table))
+    path = os.path.join(submit_config.run_dir, CALIBRATION_FILE)
+    made.save(path)
+    for kind in classes:
+        meter.save_sheet(kind, os.path.join(submit_config.run_dir, kind + '.png'))
+    lines = [('generated: {:.0f}% error'.format(100 * row['error_rate']), row['generated_up_to'])
+             for row in made.thresholds()[:2]]
+    results.save_picture(inputs.to_array(plots.calibration_plot(
+        made.generated, made.reals, lines, os.path.basename(network_pkl))), os.path.join(
+            submit_config.run_dir, 'calibration.png'))
+    print(_summary(made))
+    results.mark_complete(submit_config.run_dir, 'calibration written to {}'.format(path))
+
+
+def detect(submit_config, network_pkl, paths, calibrations, error_rate, given, minibatch, tf_config):
+    """Judges pictures by calibrations; writes `detections.csv`, `detections.jsonl`, triples and `report.txt`.
+
+    Args:
+        submit_config: SubmitConfig; the files go to its `run_dir`; unreadable pictures to `bad_pictures`.
+        network_pkl: Network file in place of the calibration's; `None` = the calibration's.
+        paths: Image files, folders and zips.
+        calibrations: List of calibration files.
+        error_rate: Share of wrong verdicts that is accepted, of each class.
+        given: Settings that the user asks for, None for what the calibration says.
+        minibatch: Pictures at once.
+        tf_config: Settings of `tflib.init_tf`.
+    Raises: UserError if a calibration doesn't fit the settings, the network, or the error rate.
+    """
+    if given.get('space') not in (None, 'w'):
+        raise UserError(calibration.NO_W_PLUS)
+    loaded = [Calibration.load(path) for path in calibrations]
+    for item in loaded:
+        item.check_settings(given)
+        item.check_error_rate(error_rate)
+    if network_pkl is not None and len(loaded) > 1:
+        raise UserError('--network goes with a single --calibration; several bring their own networks')
+    aligner = _aligner(any(item.settings['align'] for item in loaded))
+    pictures = find_usable(submit_config, paths, aligner)
+    judged = []
+    for number, item in enumerate(loaded):
+        judged.append(_judge_all(submit_config.run_dir, pictures, item, number if len(loaded) > 1 else None,
+                                 [network_pkl or item.network, minibatch, error_rate], tf_config))
+    _write_report(submit_config.run_dir, pictures, loaded, judged, error_rate)
+    results.mark_complete(submit_config.run_dir, '{} pictures judged'.format(len(pictures)))
+
+
+class _Reals:
+    """The real pictures of a calibration: files, or the held-out cats."""
+
+    def __init__(self, submit_config, options):
+        self._options, self._aligner = options, _aligner(options['align'])
+        self.is_cats = options['reals'] == ['cats'] and not os.path.exists('cats')
+        self.count = options['num_reals'] or len(options['seeds'])
+        if not self.is_cats:
+            self._pictures = find_usable(submit_config, options['reals'], self._aligner)[:self.count]
+            self.count = len(self._pictures)
+
+    def load(self, shape):
+        """List of (key, Fitted)."""
+        if self.is_cats:
+            from training.cats import CatsDataset
+            with CatsDataset(resolution=shape[1], held_out=True, shuffle_mb=0) as cats:
+                return [('cat{:05d}'.format(i), inputs.Fitted(cats.read(i), np.ones([1] + shape[1:], np.float32)))
+                        for i in range(self.count)]
+        return [(picture.key, inputs.read_fitted(picture, shape, self._options['fit'], self._aligner))
+                for picture in self._pictures]
+
+
+def _aligner(wanted):
+    return align.FaceAligner() if wanted else None
+
+
+def _generated(session, options):
+    """List of (key, Fitted) of the seeds, in 8 bits like the files of run_generator.py."""
+    full = np.ones([1] + session.shape[1:], np.float32)
+    return [('seed{:04d}'.format(seed), inputs.Fitted(
+        inputs.to_pixels(session.generate(seed, options['truncation_psi'])[0]), full)) for seed in options['seeds']]
+
+
+class _Meter:
+    """Projects pictures and keeps their distances in `distances.csv` and `.jsonl`, and the images for the sheets."""
+
+    def __init__(self, folder, session):
+        self._folder, self._session = folder, session
+        self._table = results.Table(folder, 'distances')
+        self._shown = {}
+
+    def measure(self, kind, items, changes, changed=''):
+        """Distances of (key, Fitted) items after changes, list of float; those in the table aren't measured again."""
+        todo = [item for item in items if self._find(kind, item[0], changed) is None]
+        for batch in batches(todo, self._session.minibatch):
+            pixels = np.stack([perturb.apply(perturb.apply(item.pixels, changes), changed) for _, item in batch])
+            masks = np.stack([item.mask for _, item in batch]) if self._session.projector.masked else None
+            found = self._session.project(inputs.to_target(pixels), batch[0][0], masks)
+            self._table.add([dict(kind=kind, picture=key, change=changed, distance=round(item.distance, 6),
+                                  start_distance=round(item.start_distance, 6), steps=item.steps)
+                             for (key, _), item in zip(batch, found)])
+            for (key, _), target, item in zip(batch, pixels, found):
+                self._save(kind, key, changed, target, inputs.to_pixels(item.image))
+            print('{}{}: {} of {}, distances {:.4f} to {:.4f}'.format(
+                kind, changed and ' ' + changed, len(items) - len(todo) + 1 + todo.index(batch[-1]), len(items),
+                min(item.distance for item in found), max(item.distance for item in found)))
+        return [self._find(kind, key, changed)['distance'] for key, _ in items]
+
+    def _find(self, kind, key, changed):
+        return self._table.find(kind=kind, picture=key, change=changed)
+
+    def _save(self, kind, key, changed, target, image):
+        if not changed:
+            folder = os.path.join(self._folder, kind)
+            os.makedirs(folder, exist_ok=True)
+            results.save_picture(results.triple(target, image), os.path.join(folder, key + '.png'))
+
+    def save_sheet(self, kind, path):
+        """Contact sheet of the triples of one kind with their distances."""
+        rows = [row for row in self._table.rows if row['kind'] == kind and not row['change']]
+        entries = []
+        for row in rows[:results.SHEET_PICTURES]:
+            file = os.path.join(self._folder, kind, row['picture'] + '.png')
+            image = inputs.read_picture(inputs.Picture('', file, None, file)).convert('RGB')
+            entries.append(('{:.4f} {}'.format(row['distance'], row['picture']), [inputs.to_array(image)]))
+        results.save_sheet(entries, path)
+
+
+def _fields(session, options, distances, reals, robustness):
+    settings = {key: session.settings[key] for key in MEASURING}
+    settings.update(fit=options['fit'], align=options['align'])
+    path = pretrained.get_path_or_url(session.network_pkl)
+    real_source = 'held-out cats' if reals.is_cats else ', '.join(options['reals'])
+    return dict(
+        format=calibration.FORMAT, network=os.path.abspath(path) if os.path.exists(path) else session.network_pkl,
+        network_hash=session.network_hash, settings=settings, changes=options['changes'],
+        generated=dict(source='seeds {}, truncation {}'.format(_ranges(options['seeds']), options['truncation_psi']),
+                       distances=distances['generated']),
+        real=dict(source=real_source, distances=distances['real']), robustness=robustness)
+
+
+def _ranges(seeds):
+    consecutive = seeds == list(range(seeds[0], seeds[-1] + 1))
+    return '{}-{}'.format(seeds[0], seeds[-1]) if consecutive else ','.join(map(str, seeds))
+
+
+def _robustness_row(meter, made, classes, changes, change):
+    """How well changed pictures are told apart, and what verdicts they get by the calibration of unchanged ones."""
+    distances = {kind: meter.measure(kind, items, changes, change) for kind, items in classes.items()}
+    rate = max(0.05, made.smallest_error_rate())
+    row = dict(change=change, generated=len(distances['generated']), real=len(distances['real']),
+               auc=statistics.auc(distances['generated'], distances['real']),
+               auc_interval=list(statistics.auc_interval(distances['generated'], distances['real'])), error_rate=rate)
+    for kind, values in distances.items():
+        verdicts = [made.judge(value, rate).verdict for value in values]
+        row['{}_called_generated'.format(kind)] = verdicts.count(GENERATED) / len(verdicts)
+        row['{}_called_not'.format(kind)] = verdicts.count(NOT) / len(verdicts)
+    return row
+
+
+def _summary(made):
+    low, high = made.interval()
+    lines = ['AUC {:.4f}, 95% interval {:.4f} to {:.4f}: {} generated pictures (median distance {:.4f}), {} real ones '
+             '({:.4f})'.format(made.auc(), low, high, len(made.generated), np.median(made.generated), len(made.reals),
+                               np.median(made.reals))]
+    lines += ['at {:.0f}% error: generated up to a distance of {:.4f}, not from {:.4f}'.format(
+        100 * row['error_rate'], row['generated_up_to'], row['not_from']) for row in made.thresholds()]
+    if made.fields['robustness']:
+        lines.append('change        AUC     95% interval      generated: called so, not   real: called generated, not')
+    for row in made.fields['robustness']:
+        lines.append('{:<12} {:.4f}  {:.4f} to {:.4f}        {:4.0f}%  {:4.0f}%              {:4.0f}%  {:4.0f}%'.format(
+            row['change'], row['auc'], *row['auc_interval'], 100 * row['generated_called_generated'],
+            100 * row['generated_called_not'], 100 * row['real_called_generated'], 100 * row['real_called_not']))
+    return '\n'.join(lines + [calibration.SCOPE])
+
+
+def _judge_all(folder, pictures, made, number, how, tf_config):
+    """Projects all pictures by one calibration's settings; returns {key: (distance, Verdict)}."""
+    network_pkl, minibatch, error_rate = how
+    settings = {key: made.settings[key] for key in MEASURING}
+    session = Session(network_pkl, dict(settings, minibatch=minibatch), tf_config)
+    made.check_network(session.network_hash, network_pkl)
+    session.prepare(len(pictures), masked=made.settings['fit'] == 'pad')
+    aligner = _aligner(made.settings['align'])
+    name = 'network{}'.format(number) if number is not None else 'triple'
+    table = results.Table(folder, 'distances' if number is None else 'distances-' + name)
+    for batch in batches([p for p in pictures if table.find(picture=p.key) is None], session.minibatch):
+        fitted = [inputs.read_fitted(picture, session.shape, made.settings['fit'], aligner) for picture in batch]
+        masks = np.stack([item.mask for item in fitted]) if session.projector.masked else None
+        found = session.project(inputs.to_target(np.stack([item.pixels for item in fitted])), batch[0].key, masks)
+        for picture, item, projection in zip(batch, fitted, found):
+            results.save_picture(results.triple(item.pixels, inputs.to_pixels(projection.image)),
+                                 os.path.join(folder, '{}-{}.png'.format(picture.key, name)))
+        table.add([dict(picture=picture.key, distance=projection.distance, network_hash=made.network_hash)
+                   for picture, projection in zip(batch, found)])
+    found = {row['picture']: row['distance'] for row in table.rows}
+    return {key: (distance, made.judge(distance, error_rate)) for key, distance in found.items()}
+
+
+def _write_report(folder, pictures, loaded, judged, error_rate):
+    """Prints the verdicts and writes them to tables and `report.txt`."""
+    rows, lines = [], []
+    for picture in pictures:
+        verdicts = [found[picture.key][1] for found in judged]
+        best, margin = calibration.attribute(verdicts)
+        for number, (made, found) in enumerate(zip(loaded, judged)):
+            distance, verdict = found[picture.key]
+            rows.append(dict(
+                picture=picture.key, file=picture.file, network=made.network, network_hash=made.network_hash,
+                distance=round(distance, 6), p_generated=round(verdict.p_generated, 4),
+                p_real=round(verdict.p_real, 4), score=round(verdict.score, 2), error_rate=error_rate,
+                verdict=verdict.verdict, made_by_this=best == number,
+                margin=None if margin is None else round(margin, 2)))
+            lines.append('{}: {} (distance {:.4f}, p {:.3f} if generated, {:.3f} if not{})'.format(
+                picture.file, verdict.verdict, distance, verdict.p_generated, verdict.p_real,
+                '' if len(loaded) == 1 else ', ' + os.path.basename(made.network)))
+        if len(loaded) > 1:
+            lines.append('{}: {}, margin {:.1f}'.format(
+                picture.file, 'made by none of these networks' if best is None else 'made by {} ({})'.format(
+                    os.path.basename(loaded[best].network), loaded[best].network_hash), margin))
+    counts = ['{} {}'.format(sum(row['verdict'] == verdict for row in rows), verdict) for verdict in VERDICTS]
+    lines += ['{} at an error rate of {:g}'.format(', '.join(counts), error_rate), calibration.SCOPE]
+    for made in loaded:
+        lines.append('Network {} ({}), {}'.format(made.network_hash, re.sub(r'.*[/\\]', '', made.network), ', '.join(
+            '{}={}'.format(key, value) for key, value in sorted(made.settings.items()))))
+    results.Table(folder, 'detections').replace(rows)
+    results.write_lines(os.path.join(folder, 'report.txt'), lines)

@@ -1,0 +1,213 @@
+"""Pictures to project: files, folders and zips, checked before anything long begins and brought to a network's size."""
+
+import io
+import os
+import zipfile
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from dnnlib.util import UserError
+from training import dataset_sources
+
+FITS = ('crop', 'pad', 'stretch')
+MIN_SIDE, MAX_SIDE = 8, 16384  # pixels
+MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
+
+
+class Picture(NamedTuple):
+    """A picture: `key`, by which its files are called, `file`, its full name, and how to get at its bytes."""
+
+    key: str
+    file: str
+    source: object  # ImageFiles, or None for a file of its own
+    name: str
+
+
+class Fitted(NamedTuple):
+    """A picture of a network's size: pixels uint8 [C, H, W]; mask float32 [1, H, W], 1 where they are the picture's."""
+
+    pixels: np.ndarray
+    mask: np.ndarray
+
+
+def find_pictures(paths):
+    """Pictures of files, folders (sub-folders included) and zips, in the order given, sorted within each.
+
+    Args:
+        paths: List of paths.
+    Returns: List of Picture; keys are the names without folder and extension where that is unique.
+    Raises: UserError if a path is missing or a folder or zip has no pictures.
+    """
+    found = []
+    for path in paths:
+        if os.path.isfile(path) and not zipfile.is_zipfile(path):
+            found.append((os.path.basename(path), path, None, path))
+        else:
+            source = dataset_sources.ImageFiles(path)
+            found += [(name, source.where(name), source, name) for name in source.names]
+    keys = _unique_keys([name for name, _, _, _ in found])
+    return [Picture(key, file, source, name) for key, (_, file, source, name) in zip(keys, found)]
+
+
+def _unique_keys(names):
+    """Shortest names that differ from each other: stem, path, path with extension, else with a number."""
+    paths = [name.replace('/', '-').replace(' ', '_') for name in names]
+    candidates = [[os.path.splitext(os.path.basename(name))[0].replace(' ', '_') for name in names],
+                  [os.path.splitext(path)[0] for path in paths], paths,
+                  ['{}-{}'.format(path, index) for index, path in enumerate(paths)]]
+    return next(keys for keys in candidates if len({key.lower() for key in keys}) == len(keys))
+
+
+def read_picture(picture):
+    """The picture, upright by its EXIF tag, as PIL.Image of mode L, RGB or RGBA.
+
+    Raises: UserError naming the file if it can't be decoded, or has a side below MIN_SIDE or above MAX_SIDE.
+    """
+    try:
+        if picture.source is not None:
+            data = picture.source.read_bytes(picture.name)
+        else:
+            with open(picture.file, 'rb') as file:
+                data = file.read()
+        image = Image.open(io.BytesIO(data))
+        _check_size(image, picture.file)
+        image = ImageOps.exif_transpose(image)
+        image.load()
+    except UserError:
+        raise
+    except dataset_sources.UNREADABLE as error:
+        raise _unreadable(picture.file, error) from None
+    if image.mode in ('LA', 'PA', 'RGBA') or 'transparency' in image.info:
+        return image.convert('RGBA')
+    if image.mode not in dataset_sources.CONVERTIBLE_MODES:
+        raise UserError('{}: colour mode {}; expected 8 bits a channel, so convert the picture'.format(
+            picture.file, image.mode))
+    return image.convert('L' if image.mode in ('1', 'L') else 'RGB')
+
+
+def _check_size(image, file):
+    if not MIN_SIDE <= min(image.size) or not max(image.size) <= MAX_SIDE:
+        raise UserError('{}: {}x{} pixels; expected sides of {} to {}'.format(file, *image.size, MIN_SIDE, MAX_SIDE))
+
+
+def _unreadable(file, error):
+    if isinstance(error, Image.DecompressionBombError):
+        return UserError('{}: too large; expected sides of {} to {} pixels'.format(file, MIN_SIDE, MAX_SIDE))
+    reason = 'cannot identify image file' if isinstance(error, Image.UnidentifiedImageError) else (
+        str(error) or type(error).__name__).splitlines()[0]
+    return UserError('{}: unreadable picture ({}); replace or remove it'.format(file, reason))
+
+
+def check_pictures(pictures, aligner=None):
+    """Decodes all pictures once.
+
+    Args:
+        pictures: List of Picture.
+        aligner: align.FaceAligner if they will be aligned, or None.
+    Returns: (the good ones, list of Picture; messages about the others, each naming its file).
+    Raises: UserError, the first message, if there is no good one.
+    """
+    good, messages = [], []
+    for picture in pictures:
+        try:
+            image = read_picture(picture)
+            if aligner is not None:
+                aligner.align(image, picture.file)
+            good.append(picture)
+        except UserError as error:
+            messages.append(str(error))
+    if not good:
+        more = '' if len(messages) == 1 else ' (and {} more)'.format(len(messages) - 1)
+        raise UserError(messages[0] + more)
+    return good, messages
+
+
+def read_fitted(picture, shape, fit, aligner=None):
+    """A picture read, aligned unless `aligner` is None, and brought to a network's size: Fitted; see the others."""
+    image = read_picture(picture)
+    if aligner is not None:
+        image = aligner.align(image, picture.file)
+    return fit_picture(image, shape, fit)
+
+
+def fit_picture(image, shape, fit='crop'):
+    """Brings a picture to a network's size and colours.
+
+    Args:
+        image: PIL.Image of mode L, RGB or RGBA.
+        shape: [C, H, W] of the network; C is 1, 3 or 4.
+        fit: 'crop' = the largest centre part of the right proportions, 'pad' = all of it with borders that the mask
+            leaves out, 'stretch' = all of it, out of proportion.
+    Returns: Fitted. Transparency is laid over white for networks without it.
+    """
+    channels, height, width = shape
+    image = _convert(image, channels)
+    if fit == 'pad':
+        return _pad(image, channels, height, width)
+    if fit == 'crop':
+        image = _crop(image, height, width)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.LANCZOS)
+    return Fitted(to_array(image), np.ones([1, height, width], np.float32))
+
+
+def _convert(image, channels):
+    if channels != 4 and image.mode == 'RGBA':
+        image = Image.alpha_composite(Image.new('RGBA', image.size, (255, 255, 255, 255)), image)
+    return image.convert(MODES[channels])
+
+
+def _crop(image, height, width):
+    scale = min(image.size[0] / width, image.size[1] / height)
+    size = max(1, int(round(width * scale))), max(1, int(round(height * scale)))
+    left, top = (image.size[0] - size[0]) // 2, (image.size[1] - size[1]) // 2
+    return image if size == image.size else image.crop((left, top, left + size[0], top + size[1]))
+
+
+def _pad(image, channels, height, width):
+    scale = min(width / image.size[0], height / image.size[1])
+    size = max(1, int(round(image.size[0] * scale))), max(1, int(round(image.size[1] * scale)))
+    content = to_array(image.resize(size, Image.LANCZOS))
+    edges = [content[:, 0], content[:, -1], content[:, :, 0], content[:, :, -1]]
+    colour = np.rint(np.mean(np.concatenate(edges, axis=1), axis=1)).astype(np.uint8)
+    pixels = np.empty([channels, height, width], np.uint8)
+    pixels[:] = colour[:, np.newaxis, np.newaxis]
+    mask = np.zeros([1, height, width], np.float32)
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    pixels[:, top:top + size[1], left:left + size[0]] = content
+    mask[:, top:top + size[1], left:left + size[0]] = 1
+    return Fitted(pixels, mask)
+
+
+def read_mask(path, shape):
+    """Mask of a picture file: white = compare, black = leave out, grey in between.
+
+    Args:
+        path: Picture of any size, stretched to the network's.
+        shape: [C, H, W] of the network.
+    Returns: float32 [1, H, W], range [0, 1].
+    Raises: UserError if it is unreadable or all black.
+    """
+    image = read_picture(Picture('mask', path, None, path))
+    mask = np.float32(fit_picture(image, [1] + list(shape[1:]), 'stretch').pixels) / 255
+    if not mask.any():
+        raise UserError('{}: the mask is black everywhere; white is where the pictures are compared'.format(path))
+    return mask
+
+
+def to_array(image):
+    """PIL.Image of mode L, RGB or RGBA as uint8 [C, H, W]."""
+    pixels = np.asarray(image, np.uint8)
+    return pixels[np.newaxis] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def to_target(pixels):
+    """uint8 array to float32, range [-1, 1]; same shape."""
+    return np.float32(pixels) / np.float32(127.5) - 1
+
+
+def to_pixels(image):
+    """Array in about [-1, 1] to uint8; same shape."""
+    return np.uint8(np.clip(np.rint((np.float32(image) + 1) * 127.5), 0, 255))

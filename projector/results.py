@@ -1,0 +1,185 @@
+"""Files of a run: pictures, tables that survive an interruption, contact sheets, and finding the run to continue."""
+
+import csv
+import json
+import os
+import zipfile
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from dnnlib import images, run_dir, util
+from dnnlib.util import UserError
+from projector.inputs import to_pixels
+
+OPTIONS_FILE, COMPLETE_FILE = 'options.json', 'complete.txt'
+FREE_OPTIONS = ('tf_config',)  # may differ when a run is continued
+SHEET_PICTURES, SHEET_SIDE = 64, 4096  # pictures on a contact sheet, at most; its longer side in pixels
+CAPTION = 14  # pixels
+
+
+class Table:
+    """Rows of results, kept in `<name>.csv` and `<name>.jsonl` after every addition; rows already there are read.
+
+    Args:
+        folder: Where the files are.
+        name: Their name without extension.
+    """
+
+    def __init__(self, folder, name):
+        self._path = os.path.join(folder, name)
+        self.rows = []
+        if os.path.isfile(self._path + '.jsonl'):
+            with open(self._path + '.jsonl', encoding='utf-8') as file:
+                self.rows = [json.loads(line) for line in file]
+
+    def find(self, **values):
+        """The first row with these values, or None."""
+        return next((row for row in self.rows if all(row.get(key) == value for key, value in values.items())), None)
+
+    def add(self, rows):
+        """Adds dictionaries, whose keys are the columns, and writes both files."""
+        self.replace(self.rows + list(rows))
+
+    def replace(self, rows):
+        """Writes both files with these rows instead of the present ones."""
+        self.rows = rows
+        if not rows:
+            return
+        with util.atomic_path(self._path + '.csv') as temp_path:
+            with open(temp_path, 'w', newline='', encoding='utf-8') as file:
+                writer = csv.DictWriter(file, list(self.rows[0]))
+                writer.writeheader()
+                writer.writerows(self.rows)
+        util.write_text(self._path + '.jsonl', ''.join(json.dumps(row) + '\n' for row in self.rows))
+
+
+def find_interrupted(run_dir_root, run_desc, options):
+    """The newest run of a command with the same options that was not completed.
+
+    Args:
+        run_dir_root: Folder of the run directories.
+        run_desc: Name of the command.
+        options: Dictionary of the options.
+    Returns: Path of the run directory, None if there is none.
+    """
+    def comparable(found):
+        return {key: value for key, value in found.items() if key not in FREE_OPTIONS}
+
+    wanted = comparable(json.loads(json.dumps(util.plain(options))))
+    for _, path in reversed(run_dir.list_runs(run_dir_root)):
+        file_name = os.path.join(path, OPTIONS_FILE)
+        if not path.endswith('-' + run_desc) or not os.path.isfile(file_name):
+            continue
+        with open(file_name, encoding='utf-8') as file:
+            if comparable(json.load(file)) == wanted:
+                return None if os.path.exists(os.path.join(path, COMPLETE_FILE)) else path
+    return None
+
+
+def write_lines(path, lines):
+    """Prints lines and writes them to a text file."""
+    print('\n'.join(lines))
+    util.write_text(path, '\n'.join(lines) + '\n')
+
+
+def mark_complete(folder, text):
+    """Notes that nothing of a run is left to do; the same command then begins a new one."""
+    util.write_text(os.path.join(folder, COMPLETE_FILE), text + '\n')
+
+
+def save_picture(pixels, path):
+    """Writes a PNG of uint8 [C, H, W], C = 1, 3 or 4."""
+    images.save_png(Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(
+        pixels.transpose(1, 2, 0))), path)
+
+
+def difference(target, image):
+    """Half the difference of two uint8 images [C, H, W] around grey: uint8 [1 or 3, H, W], 128 where they are equal."""
+    halved = (image[:3].astype(np.int32) - target[:3]) / 2
+    return np.uint8(np.clip(np.rint(128 + halved), 0, 255))
+
+
+def triple(target, image):
+    """Target, image and their difference side by side: uint8 [3, H, 3 W], of uint8 images [C, H, W]."""
+    return np.concatenate([as_rgb(part) for part in (target, image, difference(target, image))], axis=2)
+
+
+def as_rgb(pixels):
+    """Grey, RGB or RGBA image over white, uint8 [C, H, W], as RGB."""
+    if len(pixels) == 4:
+        opacity = np.float32(pixels[3:]) / 255
+        return np.uint8(np.rint(pixels[:3] * opacity + 255 * (1 - opacity)))
+    return np.broadcast_to(pixels, (3,) + pixels.shape[1:])
+
+
+def save_triples(target, image, folder, key):
+    """Writes `<key>-target.png`, `-projection.png`, `-difference.png` of uint8 images [C, H, W]."""
+    parts = (('target', target), ('projection', image), ('difference', difference(target, image)))
+    for kind, pixels in parts:
+        save_picture(pixels, os.path.join(folder, '{}-{}.png'.format(key, kind)))
+
+
+def save_projection(path, projection, network_hash, source):
+    """Writes a projection as npz: `dlatents` [1, layers, D], `noise0`, ... [1, 1, H, W], and where it comes from."""
+    arrays = {'noise{}'.format(i): noise for i, noise in enumerate(projection.noises)}
+    with util.atomic_path(path) as temp_path:
+        np.savez(temp_path, dlatents=projection.dlatents, distance=np.float32(projection.distance),
+                 network_hash=np.array(network_hash), source=np.array(source), **arrays)
+
+
+def load_projection(path):
+    """Reads a file of `save_projection`, or any npz that holds `dlatents` [N, layers, D].
+
+    Returns: Dictionary of arrays: `dlatents` float32, and whatever else there is.
+    Raises: UserError if it is none.
+    """
+    try:
+        with open(path, 'rb') as file, np.load(file) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except (zipfile.BadZipFile, ValueError, EOFError, AttributeError, TypeError) as error:
+        raise UserError('{}: not an npz file of a projection ({})'.format(path, error)) from None
+    if found.get('dlatents', np.zeros(0)).ndim != 3:
+        raise UserError('{}: expected dlatents of shape [N, layers, size] in it; give the npz of a projection'.format(
+            path))
+    return dict(found, dlatents=np.float32(found['dlatents']))
+
+
+def save_sheet(entries, path):
+    """Writes a contact sheet.
+
+    Args:
+        entries: List of (caption, list of uint8 images [C, H, W], all of one size and number); the first
+            SHEET_PICTURES are drawn, each in a cell of its own.
+        path: The PNG file.
+    """
+    entries = entries[:SHEET_PICTURES]
+    strips = [np.concatenate([as_rgb(image) for image in pictures], axis=2) for _, pictures in entries]
+    height, width = strips[0].shape[1:]
+    columns = max(1, int(round(np.sqrt(len(entries) * (height + CAPTION) / width))))
+    rows = (len(entries) - 1) // columns + 1
+    scale = min(1, SHEET_SIDE / (columns * width), SHEET_SIDE / (rows * (height + CAPTION)))
+    width, height = int(width * scale), int(height * scale)
+    canvas = Image.new('RGB', (columns * (width + 4), rows * (height + CAPTION)), (255, 255, 255))
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default()
+    for index, ((caption, _), strip) in enumerate(zip(entries, strips)):
+        left, top = index % columns * (width + 4), index // columns * (height + CAPTION)
+        picture = Image.fromarray(np.ascontiguousarray(strip.transpose(1, 2, 0)))
+        canvas.paste(picture if scale == 1 else picture.resize((width, height), Image.LANCZOS), (left, top))
+        text = caption[:max(4, width // 6)].encode('ascii', 'replace').decode('ascii')  # all that the font has
+        draw.text((left + 1, top + height + 1), text, fill=(0, 0, 0), font=font)
+    images.save_png(canvas, path)
+
+
+class SnapshotStrip:
+    """Images on the way of one projection: writes `<name>-step%04d.png` and keeps them for the contact sheet."""
+
+    def __init__(self, folder, name, target):
+        self._prefix = os.path.join(folder, name)
+        self.shown = [to_pixels(target)]
+        save_picture(self.shown[0], self._prefix + '-target.png')
+
+    def add(self, image, step):
+        """Adds the image [C, H, W], about [-1, 1], after a step."""
+        self.shown.append(to_pixels(image))
+        save_picture(self.shown[-1], '{}-step{:04d}.png'.format(self._prefix, step))

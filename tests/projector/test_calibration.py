@@ -1,0 +1,90 @@
+"""Calibration files and the verdicts that follow from them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dnnlib.util import UserError
+from projector import calibration, schedule
+from projector.calibration import GENERATED, NOT, UNDECIDED, Calibration
+
+SETTINGS = dict(preset='fast', schedule=schedule.PRESETS['fast'], num_steps=10, space='w', noise='optimize',
+                distance='pixel', restarts=1, plateau=0, seed=0, precision='float32', label=None, fit='crop',
+                align=None)
+
+
+def _fields(generated=None, reals=None, **settings):
+    generated = np.linspace(0.01, 0.05, 39) if generated is None else generated
+    reals = np.linspace(0.2, 0.4, 39) if reals is None else reals
+    return dict(format=calibration.FORMAT, network='a/net.pkl', network_hash='abc', settings=dict(SETTINGS, **settings),
+                generated=dict(distances=list(generated)), real=dict(distances=list(reals)), robustness=[])
+
+
+def test_verdicts_of_separate_classes():
+    made = Calibration(_fields())
+    assert [made.judge(distance, 0.05).verdict for distance in (0.001, 0.03, 0.1, 0.3, 5)] == [
+        GENERATED, GENERATED, UNDECIDED, NOT, NOT]
+    found = made.judge(0.0299, 0.05)
+    np.testing.assert_allclose([found.p_generated, found.p_real], [21 / 40, 1 / 40])
+    assert made.judge(0.3, 0.05).p_generated == 1 / 40
+    assert made.judge(np.exp(made._mean + 2 * made._spread), 0.05).score == pytest.approx(2)
+
+
+def test_classes_that_overlap_are_undecided_in_between():
+    made = Calibration(_fields(np.linspace(0, 1, 39), np.linspace(0.5, 1.5, 39)))
+    assert [made.judge(distance, 0.1).verdict for distance in (0.2, 0.7, 1.3)] == [GENERATED, UNDECIDED, NOT]
+
+
+def test_null_case_says_nothing():
+    rnd = np.random.RandomState(0)
+    made = Calibration(_fields(rnd.gamma(2, size=64), rnd.gamma(2, size=64)))
+    low, high = made.interval()
+    assert low < 0.5 < high and abs(made.auc() - 0.5) < 0.15
+    verdicts = [made.judge(distance, 0.05).verdict for distance in rnd.gamma(2, size=200)]
+    assert verdicts.count(UNDECIDED) > 150
+
+
+def test_files_come_back(tmp_path):
+    made = Calibration(_fields())
+    made.save(str(tmp_path / 'c.json'))
+    again = Calibration.load(str(tmp_path / 'c.json'))
+    assert again.settings == made.settings and again.network_hash == 'abc'
+    np.testing.assert_array_equal(again.generated, made.generated)
+    content = json.loads((tmp_path / 'c.json').read_text())
+    assert content['auc'] == 1 and 0.8 < content['auc_interval'][0] < 1 and 'this very network' in content['scope']
+    assert [row['error_rate'] for row in content['thresholds']] == [0.05, 0.1]  # 39 pictures do not allow 0.01
+    row = content['thresholds'][0]
+    assert made.judge(row['generated_up_to'] - 1e-6, 0.05).p_real <= 0.05
+    assert len(content['roc']['true_positive_rate']) == len(content['roc']['false_positive_rate'])
+
+
+@pytest.mark.parametrize('content', ['{', '[]', '{"format": "other"}', '{"format": "stylegan2-calibration"}'])
+def test_other_files_are_refused(tmp_path, content):
+    (tmp_path / 'c.json').write_text(content)
+    with pytest.raises(UserError, match='c.json: not a calibration'):
+        Calibration.load(str(tmp_path / 'c.json'))
+
+
+def test_what_was_not_calibrated_is_refused():
+    with pytest.raises(UserError, match='W only'):
+        Calibration(_fields(space='w+'))
+    made = Calibration(_fields())
+    with pytest.raises(UserError, match=r'allow an error rate of 0.0250 at best.*99 of each'):
+        made.judge(0.1, 0.01)
+    made.check_settings(dict(num_steps=10, noise=None))
+    with pytest.raises(UserError, match='num-steps 10, not 20'):
+        made.check_settings(dict(num_steps=20))
+    made.check_network('abc', 'net.pkl')
+    with pytest.raises(UserError, match='abc.*def'):
+        made.check_network('def', 'net.pkl')
+
+
+def test_the_network_with_the_lowest_score_is_named():
+    verdict = calibration.Verdict
+    ours, other = verdict(GENERATED, 0.5, 0.01, 0.2), verdict(NOT, 0.01, 0.6, 9.0)
+    assert calibration.attribute([other, ours]) == (1, pytest.approx(8.8))
+    assert calibration.attribute([ours]) == (0, None)
+    assert calibration.attribute([other, verdict(NOT, 0.01, 0.6, 7.5)]) == (None, pytest.approx(1.5))
+    close = verdict(GENERATED, 0.4, 0.01, 0.1)
+    assert calibration.attribute([ours, close, other]) == (1, pytest.approx(0.1))
