@@ -3,6 +3,8 @@
 # Older CUDA images are wrong or slow on newer GPUs, see the table in README.md.
 ARG BASE_IMAGE=tensorflow/tensorflow:1.14.0-gpu-py3
 FROM ${BASE_IMAGE}
+# Of the GPUs that the image is for, such as 70,75; otherwise CUDA kernels are built at first use, if the image has nvcc.
+ARG CUDA_ARCHS=
 
 # The image of TensorFlow 1.14 has a pip that takes packages made for newer Pythons; nothing comes from apt, whose key
 # for the CUDA packages has been replaced since that image was made.
@@ -14,19 +16,27 @@ RUN if python3 -c 'import sys; sys.exit(sys.version_info >= (3, 7))'; then \
 
 COPY . /opt/stylegan2
 RUN python3 -m compileall -q /opt/stylegan2 \
-    && mkdir -p /cache /data /results /home/stylegan2 \
-    && chmod 1777 /cache /data /results /home/stylegan2 \
+    && mkdir -p /cache/ops /data /results /home/stylegan2/.cache \
+    && chmod 1777 /cache /cache/ops /data /results /home/stylegan2 /home/stylegan2/.cache \
     && ln -s /results /opt/stylegan2/results
+
+# The native operations for the processor that the image is built on; without a compiler plain TensorFlow does their work.
+# They lie in the home, which is searched after /cache, because a folder of the host is usually mounted there.
+WORKDIR /opt/stylegan2
+RUN export STYLEGAN2_CACHE=/home/stylegan2/.cache/stylegan2-tf \
+    && if [ -n "${CUDA_ARCHS}" ]; then \
+        python3 -m dnnlib.tflib.ops.build --cuda-archs="${CUDA_ARCHS}"; \
+    else \
+        python3 -m dnnlib.tflib.ops.build || echo 'The image has no native operations.'; \
+    fi
 
 # Any uid works, with or without a passwd entry: all that is written goes to /results, /cache and this home.
 ENV HOME=/home/stylegan2 \
     USER=stylegan2 \
     STYLEGAN2_CACHE=/cache \
-    XDG_CACHE_HOME=/cache \
     PYTHONUNBUFFERED=1 \
     TF_CPP_MIN_LOG_LEVEL=1
 VOLUME ["/cache", "/data", "/results"]
-WORKDIR /opt/stylegan2
 USER 1000:1000
 
 ENTRYPOINT ["python3"]

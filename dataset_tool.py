@@ -1,4 +1,4 @@
-"""Data set tool: makes TFRecords of images or of the built-in cats, shows, extracts and compares data sets."""
+"""Data set tool: makes TFRecords of images or of the built-in cats; shows, extracts, compares and checks data sets."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from PIL import ImageShow
 
 from dnnlib import cli, images
 from dnnlib.util import UserError
+from training import classes, dataset_check
 from training.cats import CatsDataset
 from training.dataset import ImageDataset, load_dataset
 from training.dataset_writer import TFRecordExporter
@@ -21,6 +22,8 @@ def export(dataset, tfrecord_dir, shuffle):
             exporter.add_image(dataset.read(index))
         if dataset.label_size:
             exporter.add_labels(dataset.read_labels(order))
+    if dataset.label_names:
+        classes.save_names(tfrecord_dir, dataset.label_names)
     print('Wrote {} images {} and {} label columns to {}'.format(
         dataset.num_images, dataset.shape, dataset.label_size, tfrecord_dir))
 
@@ -89,6 +92,13 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
             print('Identical labels: {} / {}'.format(same_labels, max(a.num_images, b.num_images)))
 
 
+def check(path, workers):
+    """Prints what is wrong with which files of a data set; returns the exit code, 1 if anything is."""
+    num_files, findings = dataset_check.check(path, workers, lambda items: cli.progress(items, 'files'))
+    print('\n'.join(dataset_check.table(num_files, findings)))
+    return 1 if findings else 0
+
+
 def _power_of_two(text):
     if not text.isdigit() or int(text) < 4 or int(text) & (int(text) - 1):
         raise argparse.ArgumentTypeError('expected a power of two from 4 on, got {!r}'.format(text))
@@ -123,7 +133,7 @@ def add_create_commands(commands):
 
 
 def add_inspect_commands(commands):
-    """Adds `display`, `extract` and `compare`."""
+    """Adds `display`, `extract`, `compare` and `check`."""
     dataset_help = "folder of TFRecords, folder or zip of images, or 'cats'"
     p = commands.add_parser('display', help='show the first images of a data set side by side')
     p.add_argument('tfrecord_dir', help=dataset_help)
@@ -143,18 +153,24 @@ def add_inspect_commands(commands):
                    help='1 compares the images only (default: %(default)s)')
     p.set_defaults(run=compare)
 
+    p = commands.add_parser('check', help='list what is wrong with which files; exit code 1 if anything is')
+    p.add_argument('path', help='folder or zip of images, or folder of TFRecords')
+    p.add_argument('--workers', type=_positive, default=os.cpu_count() or 1, metavar='N',
+                   help='threads that decode (default: all processors)')
+    p.set_defaults(run=check)
+
 
 def main(argv):
-    """Command line; prints the help if there are no arguments."""
+    """Command line; prints the help if there are no arguments. Returns the exit code."""
     parser = cli.ArgumentParser(prog='dataset_tool.py', description=__doc__)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND')
     add_create_commands(commands)
     add_inspect_commands(commands)
     if not argv:
         parser.print_help()
-        return
+        return 0
     _, run, args = cli.parse_command(parser, argv)
-    run(**args)
+    return run(**args)
 
 
 if __name__ == '__main__':

@@ -126,7 +126,7 @@ def main():
     """Runs all steps; returns the exit code of the first that fails, else 0."""
     os.chdir(environments.ROOT)
     started = time.time()
-    setup_seconds = 60
+    setup_seconds = 80
     todo = [step for step in steps() if step.makes is None or not os.path.exists(step.makes)]
     total = setup_seconds + sum(step.seconds for step in todo)
     print(progress_line(0, total, 0, 1, 'set up the environment'), flush=True)
@@ -135,6 +135,7 @@ def main():
     except environments.SetupError as e:
         print('make demo: %s' % e, file=sys.stderr)
         return 1
+    environments.build_operations(python, say=lambda line: print('    ' + line, flush=True))
     done, slowness, work_started = setup_seconds, 1.0, time.time()
     for step in todo:
         print(progress_line(done, total, time.time() - started, slowness, step.title), flush=True)

@@ -27,7 +27,7 @@ class SetupError(Exception):
 
 
 def cache_dir():
-    """Folder of downloaded weights, for all environments: $STYLEGAN2_CACHE or .stylegan2-cache/ of the project."""
+    """Folder of weights and native libraries, for all environments: $STYLEGAN2_CACHE or .stylegan2-cache/ here."""
     return os.path.abspath(os.environ.get('STYLEGAN2_CACHE') or os.path.join(ROOT, '.stylegan2-cache'))
 
 
@@ -100,6 +100,19 @@ def run_environment():
     return env
 
 
+def build_operations(python, say):
+    """Builds the native operations ahead of time; where that fails the programs do without them, so nothing fails here.
+
+    Args:
+        python: Of an environment.
+        say: Called with one line of text: where the library is, or why there is none.
+    """
+    run = subprocess.run([python, '-m', 'dnnlib.tflib.ops.build'], cwd=ROOT, env=run_environment(),
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    lines = run.stdout.decode(errors='replace').strip().splitlines() or ['exit code %d' % run.returncode]
+    say('Native operations: ' + lines[-1])
+
+
 def _install(interpreter, python, folder, version, requirements):
     """Runs venv and pip; their output is shown only when they fail."""
     works = os.path.exists(python) and subprocess.call([python, '-c', 'import pip'], stderr=subprocess.DEVNULL) == 0
@@ -149,11 +162,15 @@ def best(requirements='requirements.txt', say=None):
 
 def main():
     """Prints the path of the best environment's python; progress goes to stderr."""
+    def say(line):
+        print(line, file=sys.stderr, flush=True)
+
     try:
-        environment = best(say=lambda line: print(line, file=sys.stderr, flush=True))
+        environment = best(say=say)
     except SetupError as e:
         print('environments.py: %s' % e, file=sys.stderr)
         return 1
+    build_operations(environment.python, say)
     print(environment.python)
     return 0
 

@@ -1,42 +1,82 @@
 """Trains a StyleGAN2 network; the same command continues a training that was stopped."""
 
-import ast
-import inspect
+import argparse
 import json
 import os
 import re
 import shlex
 import sys
+from typing import NamedTuple
 
 import dnnlib
-from dnnlib import UserError, cli, util
+from dnnlib import UserError, cli
+from training import settings
 
 OPTIONS_FILE = 'training_options.json'
-NETWORKS = 'training.networks_stylegan2.'
-LOSSES = 'training.loss.'
 
-# What the configurations differ in (StyleGAN2, table 1). fmap_base None = the networks' default, 16384.
-PRESETS = {
-    #             fmap_base  gamma  G architecture  D architecture
-    'config-e': (8192, 100, None, None),        # no growing, skip generator, residual discriminator
-    'config-f': (None, 10, None, None),         # larger networks
-}
-PRESETS.update({  # table 2: the generators and discriminators of figure 7
-    'config-e-G%s-D%s' % (g, d): (8192, 100, g, d)
+
+class Config(NamedTuple):
+    """A configuration of the paper."""
+    adds: str               # what is new in it
+    G: str                  # build function of the generator, below `training.`
+    D: str                  # build function of the discriminator
+    G_loss: str             # loss of the generator; that of the discriminator is D_logistic_r1
+    gamma: float            # weight of R1
+    lazy: bool              # regularise in iterations of its own?
+    grows: bool             # grow from 8x8 pixels, see GROWING?
+    G_options: dict = {}
+    D_options: dict = {}
+
+
+GROWN_MAIN = dict(synthesis_func='G_synthesis_stylegan_revised', fmap_base=8192)
+A = Config('StyleGAN', 'networks_stylegan.G_style', 'networks_stylegan.D_basic', 'G_logistic_ns', 10, False, True)
+B = A._replace(adds='+ weight demodulation', G='networks_stylegan2.G_main', D='networks_stylegan2.D_stylegan',
+               G_options=GROWN_MAIN, D_options=dict(fmap_base=8192))
+C = B._replace(adds='+ lazy regularization', lazy=True)
+D = C._replace(adds='+ path length regularization', G_loss='G_logistic_ns_pathreg')
+E = D._replace(adds='+ no growing, new architectures', D='networks_stylegan2.D_stylegan2', gamma=100, grows=False,
+               G_options=dict(fmap_base=8192))
+F = E._replace(adds='+ large networks', gamma=10, G_options={}, D_options={})
+PRESETS = {'config-' + letter: config for letter, config in zip('abcdef', (A, B, C, D, E, F))}  # StyleGAN2, table 1
+PRESETS.update({  # table 2: config-e with the generators and discriminators of figure 7
+    'config-e-G%s-D%s' % (g, d): E._replace(G_options=dict(E.G_options, architecture=g),
+                                            D_options=dict(E.D_options, architecture=d))
     for g in ('orig', 'resnet', 'skip') for d in ('orig', 'resnet', 'skip')})
 
-GROUPS = ('G', 'D', 'G_opt', 'D_opt', 'G_loss', 'D_loss', 'sched', 'grid', 'dataset', 'train')
+RATES = {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003}
+GROWING = dict(lod_initial_resolution=8, G_lrate_base=0.001, G_lrate_dict=RATES, D_lrate_base=0.001, D_lrate_dict=RATES,
+               minibatch_size_base=32, minibatch_size_dict={8: 256, 16: 128, 32: 64, 64: 32},
+               minibatch_gpu_base=4, minibatch_gpu_dict={8: 32, 16: 16, 32: 8, 64: 4})
+FULL_SIZE = dict(minibatch_size_base=32, minibatch_gpu_base=4, G_lrate_base=0.002, D_lrate_base=0.002)
 
-# Parameters of networks and optimizers that the training itself gives.
-NOT_SETTABLE = ('name', 'learning_rate', 'minibatch_multiplier', 'share', 'num_channels', 'resolution', 'label_size',
-                'is_training', 'is_validation', 'is_template_graph', 'components', 'return_dlatents',
-                'dlatent_broadcast')
+G_LOSSES = ('G_logistic', 'G_logistic_saturating', 'G_logistic_ns', 'G_logistic_ns_pathreg', 'G_wgan')
+HAVE_GAMMA = ('D_logistic_r1', 'D_logistic_r2')
+D_LOSSES = ('D_logistic', 'D_logistic_r1', 'D_logistic_r2', 'D_wgan', 'D_wgan_gp')
 
-EPILOG = '''--set changes any option that has no option of its own, for example
+EPILOG = '''--set changes any option that has no option of its own (--dry-run lists them all), for example
   --set G.fmap_base=4096 --set D.fmap_base=4096    smaller networks
   --set sched.minibatch_gpu_base=32                images per device and round
+  --set D_loss.wgan_lambda=5                       a constant of the loss
   --set grid.size=8x4                              columns x rows of the pictures
-  --set dataset.max_label_size=full                train with labels'''
+  --set dataset.max_label_size=full                train with labels
+
+'''
+
+
+def list_configs():
+    """The configurations as a table: str of several lines."""
+    row = '{:<9} {:<29} {:<17} {:<9} {:<22} {:<5} {:<4} {:<5}  {}'.format
+    lines = [row('config', 'generator', 'discriminator', 'fmap_base', 'loss of generator', 'gamma', 'lazy', 'grows',
+                 'new')]
+    for name, c in sorted(PRESETS.items()):
+        if len(name) == len('config-a'):
+            G = c.G_options.get('synthesis_func', c.G.split('.')[1])
+            fmap_base = c.D_options.get('fmap_base', 8192 if c == A else 16384)  # or the networks' default
+            lines.append(row(name, G, c.D.split('.')[1], fmap_base, c.G_loss, c.gamma, 'yes' if c.lazy else 'no',
+                             'yes' if c.grows else 'no', c.adds))
+    lines.append('config-e-G{orig,resnet,skip}-D{orig,resnet,skip}: config-e, which is -Gskip-Dresnet, with other '
+                 'architectures')
+    return '\n'.join(lines)
 
 
 def make_options(args):
@@ -46,99 +86,22 @@ def make_options(args):
         args: Result of `make_parser`; `config` is a key of PRESETS.
     Returns: Plain dictionary of plain values.
     """
-    fmap_base, config_gamma, G_architecture, D_architecture = PRESETS[args.config]
-    optional = dict(fmap_base=fmap_base, architecture=G_architecture)
-    G_args = dict(func_name=NETWORKS + 'G_main', **{k: v for k, v in optional.items() if v is not None})
-    optional.update(architecture=D_architecture)
-    D_args = dict(func_name=NETWORKS + 'D_stylegan2', **{k: v for k, v in optional.items() if v is not None})
-    return dict(
+    c = PRESETS[args.config]
+    D_loss = args.d_loss or 'D_logistic_r1'
+    gamma = dict(gamma=c.gamma if args.gamma is None else args.gamma) if D_loss in HAVE_GAMMA else {}
+    options = dict(
         data_dir=args.data_dir, total_kimg=args.total_kimg, mirror_augment=args.mirror_augment, seed=args.seed,
         image_snapshot_ticks=args.snap, network_snapshot_ticks=args.snap, checkpoint_minutes=args.checkpoint_minutes,
-        G_args=G_args, D_args=D_args,
+        G_args=dict(c.G_options, func_name='training.' + c.G), D_args=dict(c.D_options, func_name='training.' + c.D),
         G_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8), D_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8),
-        G_loss_args=dict(func_name=LOSSES + 'G_logistic_ns_pathreg'),
-        D_loss_args=dict(func_name=LOSSES + 'D_logistic_r1', gamma=config_gamma if args.gamma is None else args.gamma),
-        dataset_args=dict(tfrecord_dir=args.dataset),
-        sched_args=dict(minibatch_size_base=32, minibatch_gpu_base=4, G_lrate_base=0.002, D_lrate_base=0.002),
-        grid_args=dict(size='8k', layout='random'), metric_arg_list=args.metrics, tf_config=dict(device=args.device))
-
-
-def parse_assignment(text):
-    """One `--set`, `GROUP.KEY=VALUE`: (group, key, value); the value is a Python literal if it is one, else a text.
-
-    Raises: UserError for another form or an unknown group.
-    """
-    match = re.match(r'(\w+)\.(\w+)=(.*)$', text, re.DOTALL)
-    if not match or match.group(1) not in GROUPS:
-        raise UserError('--set expects GROUP.KEY=VALUE with a group of {}, got {!r}'.format(', '.join(GROUPS), text))
-    group, key, value = match.groups()
-    try:
-        value = ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        pass
-    return group, key, value
-
-
-def apply_assignments(options, assignments):
-    """Puts the values of `--set` into the options, after comparing them with what the functions accept.
-
-    Args:
-        options: Result of `make_options`; changed.
-        assignments: List of (group, key, value).
-    Raises: UserError naming an unknown key, or a value that is a text where a number is expected.
-    """
-    for group, key, value in assignments:
-        defaults = settable(group, options)
-        if key not in defaults:
-            raise UserError('--set {}.{}: there is no such option; group {} has {}'.format(
-                group, key, group, ', '.join(sorted(defaults))))
-        is_number = value is None or isinstance(value, (int, float))
-        if isinstance(defaults[key], (int, float)) and not is_number and group != 'dataset':
-            raise UserError('--set {}.{}: expected a {} such as {!r}, got {!r}'.format(
-                group, key, 'bool' if isinstance(defaults[key], bool) else 'number', defaults[key], value))
-        (options if group == 'train' else options[group + '_args'])[key] = value
-        if key == 'func_name':  # another loss has other arguments
-            accepted = settable(group, options)
-            options[group + '_args'] = {k: v for k, v in options[group + '_args'].items() if k in accepted}
-
-
-def settable(group, options):
-    """What `--set` can change in a group: {name: default}, from the signatures of the functions that are called."""
-    tflib = cli.load_tensorflow()
-    from training import cats, dataset_base, networks_stylegan2, schedule, snapshot, training_loop
-    if group == 'train':
-        return {name: default for name, default in _defaults(training_loop.training_loop).items()
-                if name not in options and not name.endswith('_args') and name not in
-                ('submit_config', 'metric_callback', 'tf_config')}
-    if group == 'dataset':
-        is_cats = options['data_dir'] is None and options['dataset_args']['tfrecord_dir'] == 'cats'
-        names = {'max_label_size', 'max_images', 'shuffle_mb', 'resolution'} | ({'held_out'} if is_cats else set())
-        defaults = dict(_defaults(dataset_base.Dataset.__init__), **_defaults(cats.CatsDataset.__init__))
-        return {name: defaults[name] for name in names}
-    if group in ('G_loss', 'D_loss'):
-        func_name = options[group + '_args']['func_name']
-        try:
-            return dict(_defaults(util.get_obj_by_name(func_name)), func_name=func_name)
-        except ImportError:
-            raise UserError('--set {}.func_name: there is no function {!r}'.format(group, func_name)) from None
-    if group in ('G_opt', 'D_opt'):
-        defaults = dict(_defaults(tflib.Optimizer.__init__), beta1=0.9, beta2=0.999, epsilon=1e-8)
-    elif group == 'sched':
-        defaults = _defaults(schedule.training_schedule)
-    elif group == 'grid':
-        defaults = _defaults(snapshot.setup_snapshot_image_grid)
-    elif group == 'D':
-        defaults = _defaults(networks_stylegan2.D_stylegan2)
-    else:
-        defaults = dict(_defaults(networks_stylegan2.G_mapping), **_defaults(networks_stylegan2.G_synthesis_stylegan2))
-        defaults.update(_defaults(networks_stylegan2.G_main))
-    return {name: default for name, default in defaults.items() if name not in NOT_SETTABLE}
-
-
-def _defaults(function):
-    """Parameters of a function that have a default value: {name: default}."""
-    return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()
-            if parameter.default is not inspect.Parameter.empty}
+        G_loss_args=dict(func_name='training.loss.' + (args.g_loss or c.G_loss)),
+        D_loss_args=dict(func_name='training.loss.' + D_loss, **gamma),
+        dataset_args=dict(tfrecord_dir=args.dataset), sched_args=dict(GROWING if c.grows else FULL_SIZE),
+        grid_args=dict(size='8k', layout='random'), metric_arg_list=args.metrics,
+        tf_config=dict(device=args.device, ops=args.ops))
+    if not c.lazy:
+        options['lazy_regularization'] = False
+    return options
 
 
 def train(submit_config, metric_arg_list, **options):
@@ -150,11 +113,19 @@ def train(submit_config, metric_arg_list, **options):
 
     def evaluate(network_pkl):
         if network_pkl is not None:
-            group.run(network_pkl, run_dir=submit_config.run_dir, data_dir=options['data_dir'],
-                      tf_config=options['tf_config'])
+            group.run_in_training(network_pkl, run_dir=submit_config.run_dir, data_dir=options['data_dir'],
+                                  tf_config=options['tf_config'])
         group.update_autosummaries()
 
     submit_config.stopped_by = training_loop(submit_config=submit_config, metric_callback=evaluate, **options)
+
+
+def dry_run(metric_arg_list, **options):
+    """Prints every option that `--set` can change, and tries the first iteration; returns the exit code."""
+    del metric_arg_list
+    print('All options of --set:\n' + '\n'.join(settings.resolved(options)))
+    from training.training_loop import training_loop
+    return training_loop(dry_run=True, **options)
 
 
 def choose_run(resume, result_dir, run_desc, options):
@@ -202,19 +173,34 @@ def _begun_from(run_dir):
         return {}
 
 
+class ListConfigs(argparse.Action):
+    """Prints the configurations and ends the program."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        print(list_configs())
+        parser.exit()
+
+
 def make_parser():
     """The command line."""
-    p = cli.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=cli.argparse.RawDescriptionHelpFormatter)
+    p = cli.ArgumentParser(description=__doc__, epilog=EPILOG + list_configs(),
+                           formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--dataset', required=True, metavar='NAME',
                    help='folder of TFRecords, folder or zip of images, or the built-in data set: cats')
     p.add_argument('--data-dir', metavar='DIR', help='folder that --dataset is in (default: the working directory)')
     p.add_argument('--config', default='config-f', metavar='CONFIG',
-                   help='config-e, config-f or config-e-G{orig,skip,resnet}-D{orig,skip,resnet} (default: %(default)s)')
+                   help='config-a to config-f or config-e-G{orig,skip,resnet}-D{orig,skip,resnet}, see below '
+                   '(default: %(default)s)')
+    p.add_argument('--list-configs', action=ListConfigs, nargs=0, help='print what the configurations are, and stop')
     p.add_argument('--result-dir', default='results', metavar='DIR', help='folder of the runs (default: %(default)s)')
     p.add_argument('--num-gpus', type=int, default=1, metavar='N', help='number of GPUs, 1 (default: %(default)s)')
     p.add_argument('--total-kimg', type=int, default=25000, metavar='KIMG',
                    help='length of the training in thousands of images (default: %(default)s)')
-    p.add_argument('--gamma', type=cli.finite_float, metavar='FLOAT', help='weight of R1 (default: by config)')
+    p.add_argument('--gamma', type=cli.finite_float, metavar='FLOAT', help='weight of R1 or R2 (default: by config)')
+    p.add_argument('--g-loss', choices=G_LOSSES, metavar='NAME',
+                   help='loss of the generator: %s (default: by config)' % ', '.join(G_LOSSES))
+    p.add_argument('--d-loss', choices=D_LOSSES, metavar='NAME',
+                   help='loss of the discriminator: %s (default: D_logistic_r1)' % ', '.join(D_LOSSES))
     p.add_argument('--mirror-augment', type=cli.bool_arg, default=False, metavar='BOOL',
                    help='flip half of the images left to right? (default: %(default)s)')
     p.add_argument('--metrics', type=cli.comma_list, default=[], metavar='LIST',
@@ -228,18 +214,18 @@ def make_parser():
     p.add_argument('--checkpoint-minutes', type=cli.finite_float, default=10, metavar='MIN',
                    help='minutes between saved states (default: %(default)s)')
     p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
-                   help='any further option, see below; may be given several times; groups: ' + ', '.join(GROUPS))
-    p.add_argument('--dry-run', action='store_true', help='print the options and stop')
+                   help='any further option, see below; may be given several times; groups: %s' % ', '.join(
+                       settings.GROUPS))
+    p.add_argument('--dry-run', action='store_true',
+                   help='print all options, build the networks, run one minibatch through one step, and write nothing')
     cli.add_common(p)
+    cli.add_selftest(p)
     return p
 
 
 def check_arguments(args):
     """Refuses what can be refused without TensorFlow; raises UserError."""
     from training import pretrained
-    if args.config in ('config-a', 'config-b', 'config-c', 'config-d'):
-        raise UserError('--config={}: it needs progressive growing, which is not in this version; use config-e or '
-                        'config-f'.format(args.config))
     if args.config not in PRESETS:
         raise UserError('--config={}: expected one of {}'.format(args.config, ', '.join(sorted(PRESETS))))
     if args.num_gpus != 1:
@@ -248,6 +234,8 @@ def check_arguments(args):
         value = getattr(args, name)
         if value is not None and not minimum <= value < 2 ** 32:
             raise UserError('--{}={}: expected {} to 4294967295'.format(name.replace('_', '-'), value, minimum))
+    if args.gamma is not None and args.d_loss not in HAVE_GAMMA + (None,):
+        raise UserError('--gamma={}: {} has no such weight; leave it out'.format(args.gamma, args.d_loss))
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
         raise UserError('--data-dir={}: there is no such folder'.format(args.data_dir))
     path = os.path.join(args.data_dir or '', args.dataset)
@@ -264,19 +252,20 @@ def main(argv):
     """Parses the command line and trains; returns the exit code."""
     args = make_parser().parse_args(argv)
     check_arguments(args)
-    assignments = [parse_assignment(text) for text in args.assignments]
+    assignments = [settings.parse_assignment(text) for text in args.assignments]
     options = make_options(args)
     _check_metrics(args.metrics)
-    apply_assignments(options, assignments)
+    settings.apply_assignments(options, assignments)
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
     run_desc = 'stylegan2-{}-{}gpu-{}'.format(dataset_name, args.num_gpus, args.config)
-    if args.dry_run:
-        print(json.dumps(options, indent=2))
-        return 0
     resume_run_dir = choose_run(args.resume, args.result_dir, run_desc, options)
     if resume_run_dir is not None:
         print('Continuing the run in ' + resume_run_dir)
+    if args.selftest:
+        cli.run_selftest(options['tf_config'])
     print('Training options:\n' + json.dumps(options, indent=2))
+    if args.dry_run:
+        return dry_run(**options)
     config = dnnlib.SubmitConfig(run_dir_root=args.result_dir, run_desc=run_desc, num_gpus=args.num_gpus,
                                  options_file=OPTIONS_FILE)
     config = dnnlib.submit_run(config, train, resume_run_dir=resume_run_dir, **options)
@@ -290,7 +279,7 @@ def main(argv):
 def _check_metrics(names):
     if names:
         from metrics.metric_defaults import metric_defaults
-        unknown = sorted(set(names) - set(metric_defaults))
+        unknown = sorted(name for name in set(names) if name not in metric_defaults)
         if unknown:
             raise UserError('--metrics={}: there are {}'.format(','.join(unknown), ', '.join(sorted(metric_defaults))))
 

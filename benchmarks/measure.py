@@ -1,5 +1,6 @@
 """What both benchmarks share: the machine's matrix-product peak, repeated timing, operations of a graph."""
 
+import contextlib
 import time
 
 import numpy as np
@@ -77,8 +78,23 @@ def _op_flops(op, batch):
     return 0
 
 
-def report(name, images, times, flops, peak):
-    """One line: name, images/s (median call), GFLOP per image, GFLOP/s, and the share of the peak.
+@contextlib.contextmanager
+def fresh_session(device, ops):
+    """A new graph and default session for one variant of what is measured.
+
+    Args:
+        device: `auto`, `cpu` or `gpu:N`.
+        ops: `auto`, `ref` or `native`.
+    """
+    from dnnlib import tflib
+    with tf.Graph().as_default():
+        tflib.init_tf({'device': device, 'ops': ops, 'rnd.np_random_seed': 0})
+        yield
+        tflib.close_tf()
+
+
+def report(name, images, times, flops, peak, base=None):
+    """One line: name, images/s (median call), GFLOP per image, GFLOP/s, the share of the peak, the ratio to a base.
 
     Args:
         name: What was measured.
@@ -86,8 +102,12 @@ def report(name, images, times, flops, peak):
         times: Seconds of each call.
         flops: FLOP per call.
         peak: FLOP/s of the matrix product.
+        base: Seconds of a call of what it is compared with, None = nothing.
+    Returns: Seconds of the median call, float.
     """
     seconds = float(np.median(times))
-    print('%-42s %8.3f images/s  %7.1f GFLOP/image  %6.1f GFLOP/s = %4.1f %% of matrix product (%.0f)' % (
-        name, images / seconds, flops / images / 1e9, flops / seconds / 1e9, 100 * flops / seconds / peak, peak / 1e9),
-        flush=True)
+    ratio = '' if base is None else ', %.2f x' % (base / seconds)
+    print('%-42s %8.3f images/s  %7.1f GFLOP/image  %6.1f GFLOP/s = %4.1f %% of matrix product (%.0f)%s' % (
+        name, images / seconds, flops / images / 1e9, flops / seconds / 1e9, 100 * flops / seconds / peak, peak / 1e9,
+        ratio), flush=True)
+    return seconds

@@ -41,20 +41,43 @@ def build(args):
                    fmap_max=args.fmap_max)
     G = tflib.Network('G', func_name='training.networks_stylegan2.G_main', **options)
     D = tflib.Network('D', func_name='training.networks_stylegan2.D_stylegan2', **options)
-    feeds = train_step.create_feeds(data, args.minibatch, ['G', 'D'])
+    level = dict(minibatch_size=args.minibatch, minibatch_gpu=args.minibatch, rounds=1)
+    feeds = train_step.create_feeds(data, [level], ['G', 'D'])
     adam = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
     stages = train_step.stylegan2_stages({'G': G, 'D': D, 'Gs': G.clone('Gs')}, data, feeds, train_step.StepOptions(
-        minibatch_gpu=args.minibatch, rounds=1, lazy_regularization=True, reg_intervals={'G': 4, 'D': 16},
-        opt_args={'G': adam, 'D': adam}, drange_net=[-1, 1], ema_beta=0.999,
+        lazy_regularization=True, reg_intervals={'G': 4, 'D': 16}, opt_args={'G': adam, 'D': adam},
+        drange_net=[-1, 1], smoothing_kimg=10, reset_opt_for_new_lod=True,
         loss_args={'G': {'func_name': 'training.loss.G_logistic_ns_pathreg'},
                    'D': {'func_name': 'training.loss.D_logistic_r1'}}))
     reals = np.random.RandomState(0).randint(256, size=[args.minibatch] + data.shape).astype(np.uint8)
     return stages, {feeds.reals: reals, feeds.labels: np.zeros([args.minibatch, 0]), feeds.seed: [1, 2],
-                    feeds.lrates['G']: 0.002, feeds.lrates['D']: 0.002}
+                    feeds.sched['G_lrate']: 0.002, feeds.sched['D_lrate']: 0.002}
+
+
+def measure_variant(args, ops, peak, bases):
+    """Prints a line for each stage and one for the iteration; ratios are to the first variant's times, in `bases`."""
+    from benchmarks import measure
+    from dnnlib import tflib
+    with measure.fresh_session(args.device, ops):
+        print(tflib.device_description())
+        stages, feed = build(args)
+        tflib.init_uninitialized_vars()
+        seconds, flops = 0.0, 0.0
+        for stage in stages:
+            times = measure.repeat(lambda: tflib.run(stage.op, feed), args.seconds, warmup=2)
+            count = measure.graph_flops([stage.op], args.minibatch)
+            median = measure.report('%s, every %d' % (stage.name, stage.interval), args.minibatch, times, count, peak,
+                                    bases.get(stage.name))
+            bases.setdefault(stage.name, median)
+            seconds += median / stage.interval
+            flops += count / stage.interval
+    name = 'train %dx%d, minibatch %d' % (args.resolution, args.resolution, args.minibatch)
+    measure.report(name, args.minibatch, [seconds], flops, peak, bases.get('iteration'))
+    bases.setdefault('iteration', seconds)
 
 
 def main(argv):
-    """Parses the options, times the stages, prints one line for each and one for the iteration."""
+    """Parses the options, times the stages of every variant."""
     parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--resolution', type=int, default=64, help='pixels (default: %(default)s)')
     parser.add_argument('--fmap-base', type=int, default=16 << 10,
@@ -62,25 +85,18 @@ def main(argv):
     parser.add_argument('--fmap-max', type=int, default=512, help='most feature maps (default: %(default)s)')
     parser.add_argument('--minibatch', type=int, default=4, help='images (default: %(default)s)')
     parser.add_argument('--seconds', type=float, default=10, help='time of each stage (default: %(default)s)')
-    cli.add_common(parser)
+    parser.add_argument('--variants', choices=('auto', 'ref', 'native'), nargs='+', default=['ref', 'auto'],
+                        help='operations; the first are what the others are compared with (default: ref auto)')
+    cli.add_device(parser)
     args = parser.parse_args(argv)
 
+    cli.load_tensorflow()
     from benchmarks import measure
-    from dnnlib import tflib
-    tflib.init_tf({'device': args.device, 'rnd.np_random_seed': 0})
-    print(tflib.device_description())
-    peak = measure.matmul_peak()
-    stages, feed = build(args)
-    tflib.init_uninitialized_vars()
-    seconds, flops = 0.0, 0.0
-    for stage in stages:
-        times = measure.repeat(lambda: tflib.run(stage.op, feed), args.seconds, warmup=2)
-        count = measure.graph_flops([stage.op], args.minibatch)
-        measure.report('%s, every %d' % (stage.name, stage.interval), args.minibatch, times, count, peak)
-        seconds += float(np.median(times)) / stage.interval
-        flops += count / stage.interval
-    name = 'train %dx%d, minibatch %d' % (args.resolution, args.resolution, args.minibatch)
-    measure.report(name, args.minibatch, [seconds], flops, peak)
+    with measure.fresh_session(args.device, 'ref'):
+        peak = measure.matmul_peak()
+    bases = {}
+    for ops in args.variants:
+        measure_variant(args, ops, peak, bases)
 
 
 if __name__ == '__main__':

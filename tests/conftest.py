@@ -6,6 +6,9 @@ import pathlib
 import pytest
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+# one cache for all tests, wherever they and their sub-processes work: native operations are built once
+os.environ['STYLEGAN2_CACHE'] = os.path.abspath(
+    os.environ.get('STYLEGAN2_CACHE') or str(pathlib.Path(__file__).parent.parent / '.stylegan2-cache'))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ Runs with any Python 3.6 or newer and its standard library; environments.py make
 * The newest TensorFlow runs the whole suite, ruff and hadolint.
 * TensorFlow 1.14 runs the whole suite under the oldest Python found, which also compiles every file, and a short set
   (SMOKE) under the other one: the whole suite again would cost minutes, and only TensorFlow's wheel differs.
+* As many test processes run as there are processors, at most four; each takes whole files.
 * Missing Pythons are skipped and named, unless the environment variable STYLEGAN2_REQUIRE (comma list of `newest` and
   `1.14`) names their TensorFlow: then, or if nothing could run at all, the run fails.
 Arguments are handed to pytest, e.g. `python3 tests/run_all.py -k dataset`.
@@ -23,6 +24,8 @@ sys.path.insert(0, ROOT)
 import environments  # noqa: E402  (found only after the line above)
 
 SMOKE = ['tests/dnnlib/tflib/ops', 'tests/dnnlib/tflib/test_network_pickle.py']
+ONCE = ['tests/dnnlib/tflib/ops/test_cpu_kernels.py', 'tests/dnnlib/tflib/ops/test_cuda_kernels.py',
+        'tests/test_house_rules.py', 'tests/test_configurations.py']  # without TensorFlow, or very long: only once
 COMPILED = ['dnnlib', 'training', 'metrics', 'projector', 'benchmarks', 'tests', 'demo.py', 'environments.py',
             'run_training.py', 'run_generator.py', 'run_projector.py', 'run_metrics.py', 'dataset_tool.py']
 COUNTS = ('passed', 'failed', 'skipped')
@@ -56,7 +59,9 @@ def run_pytest(environment, arguments):
     """Runs pytest; returns (exit code, dict of COUNTS) with all counts 0 if it ended without a report."""
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, 'report.xml')
-        command = [environment.python, '-m', 'pytest', '--junitxml=' + report] + arguments
+        processes = min(os.cpu_count() or 1, 4)
+        parallel = ['-n', str(processes), '--dist', 'loadfile'] if processes > 1 else []
+        command = [environment.python, '-m', 'pytest', '--junitxml=' + report] + parallel + arguments
         code = subprocess.call(command, cwd=ROOT, env=environments.run_environment(), stdin=subprocess.DEVNULL)
         counts = dict.fromkeys(COUNTS, 0)
         if os.path.exists(report):
@@ -138,7 +143,8 @@ def run_everything(found, arguments):
         if number == 0:
             lines += prefetch_weights(environment)
         smoke = tensorflow == '1.14' and version != oldest
-        line, counts = run_suite(environment, name, smoke, arguments)
+        ignored = ['--ignore=' + path for path in ONCE] if number > 0 else []
+        line, counts = run_suite(environment, name, smoke, arguments + ignored)
         lines.append(line)
         for key in COUNTS:
             total[key] += counts[key]

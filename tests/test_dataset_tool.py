@@ -46,6 +46,16 @@ def test_create_from_images_writes_classes_in_the_same_order(tmp_path):
         assert dataset.read_labels(range(7)).tolist() == [[1, 0] if i < 3 else [0, 1] for i in order]
 
 
+def test_names_of_classes_are_kept_beside_the_records(tmp_path):
+    for name in ('bird', 'ant'):
+        _pictures(tmp_path / 'pictures' / name, 2)
+    _run('create_from_images', str(tmp_path / 'records'), str(tmp_path / 'pictures'))
+    with TFRecordDataset(str(tmp_path / 'records'), max_label_size='full') as dataset:
+        assert dataset.label_names == ['ant', 'bird']
+    with TFRecordDataset(str(tmp_path / 'records')) as dataset:
+        assert dataset.label_names is None and dataset.label_size == 0
+
+
 def test_create_from_images_with_resolution(tmp_path):
     _pictures(tmp_path / 'in', 2, size=11)
     _run('create_from_images', tmp_path / 'out', tmp_path / 'in', '--resolution=8')

@@ -51,3 +51,18 @@ def test_this_python_is_found():
 def test_progress_line():
     line = demo.progress_line(150, 600, 100, 2.0, 'train')
     assert '######   ' in line and ' 25 %' in line and '1m 40s so far' in line and '15m 00s left' in line
+
+
+def test_native_operations_are_built_ahead_and_may_fail(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setenv('STYLEGAN2_CACHE', str(tmp_path))
+    python = tmp_path / 'python'
+    python.write_text('#!/bin/sh\necho Building ...\necho "$STYLEGAN2_CACHE/$*"\n')
+    python.chmod(0o755)
+    environments.build_operations(str(python), lines.append)
+    assert lines == ['Native operations: %s/-m dnnlib.tflib.ops.build' % tmp_path]
+    python.write_text('#!/bin/sh\necho "build.py: error: no compiler" >&2\nexit 2\n')
+    environments.build_operations(str(python), lines.append)
+    python.write_text('#!/bin/sh\nexit 5\n')
+    environments.build_operations(str(python), lines.append)
+    assert lines[1:] == ['Native operations: build.py: error: no compiler', 'Native operations: exit code 5']

@@ -99,10 +99,11 @@ def test_set_options_of_the_readme_and_the_demo_are_known():
     sys.path.insert(0, ROOT)
     import demo
     import run_training
+    from training import settings
     assignments = [word for words in commands() for flag, word in zip(words, words[1:]) if flag == '--set']
     assignments += ['%s=%s' % item for item in demo.SMALL.items()]
     options = run_training.make_options(run_training.make_parser().parse_args(['--dataset=cats']))
-    run_training.apply_assignments(options, [run_training.parse_assignment(text) for text in assignments])
+    settings.apply_assignments(options, [settings.parse_assignment(text) for text in assignments])
     assert options['dataset_args']['resolution'] == 32
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -134,4 +135,38 @@ def test_style_of_a_layer_that_is_not_there(session, tmp_path):
     with pytest.raises(UserError, match='layer 30'):
         run_generator.main(['style-mixing-example', '--network=' + NETWORK, '--row-seeds=1', '--col-seeds=2',
                             '--col-styles=0-30', '--device=cpu', '--result-dir=' + str(tmp_path / 'results')])
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_class_of_the_pictures(session, tmp_path, capsys):
+    network = str(tmp_path / 'labels3_r16.pkl')
+    shutil.copy(str(pathlib.Path(NETWORK).with_name('labels3_r16.pkl')), network)
+    (tmp_path / 'classes.json').write_text('["red", "green", "blue"]')
+
+    def generate(*args):
+        run_generator.main(['generate-images', '--network=' + network, '--seeds=5', '--device=cpu',
+                            '--result-dir=' + str(tmp_path / 'results')] + list(args))
+        folder = sorted((tmp_path / 'results').iterdir())[-1]
+        return _read(folder / 'seed0005.png')
+    unlabelled, green, one = generate(), generate('--class=green'), generate('--class=1')
+    np.testing.assert_array_equal(green, one)
+    assert (green != unlabelled).any()
+    assert 'The network has classes; --class chooses one: red, green, blue' in capsys.readouterr().out
+    Gs = pretrained.load_generator(network)
+    rnd = np.random.RandomState(5)
+    latents = rnd.randn(1, Gs.input_shape[1])
+    for i, size in enumerate([4, 8, 8, 16, 16]):
+        Gs.set_var('G_synthesis/noise%d' % i, rnd.randn(1, 1, size, size))
+    image = Gs.run(latents, np.float32([[0, 1, 0]]), truncation_psi=0.5, randomize_noise=False)[0]
+    expected = np.clip(np.trunc(image.transpose(1, 2, 0) * 127.5 + 128), 0, 255)
+    assert np.abs(green.astype(np.float32) - expected).max() <= 1
+    with pytest.raises(UserError, match="no class 'pink'; expected 0 to 2 or one of red, green, blue"):
+        generate('--class=pink')
+    assert len(list((tmp_path / 'results').iterdir())) == 3
+
+
+def test_class_of_a_network_without_labels(session, tmp_path):
+    with pytest.raises(UserError, match='the network was trained without labels'):
+        run_generator.main(['generate-images', '--network=' + NETWORK, '--seeds=5', '--device=cpu', '--class=0',
+                            '--result-dir=' + str(tmp_path / 'results')])
     assert os.listdir(str(tmp_path)) == []

@@ -9,6 +9,7 @@ import numpy as np
 from dnnlib import cli
 from dnnlib.util import UserError, get_obj_by_name
 from training.cats import CatsDataset
+from training.classes import load_names
 from training.dataset_base import RESOLUTION_OPTION, Dataset, box_downscale, check_int, check_resolution
 from training.dataset_sources import CONVERTIBLE_MODES, GREY_MODES, ImageFiles, wrong_mode
 from training.tfrecords import RecordFile, parse_image
@@ -48,8 +49,9 @@ class TFRecordDataset(Dataset):
             self._labels = np.zeros([len(full), 0], np.float32)
             if self.label_file is not None and kwargs.get('max_label_size', 0) != 0:
                 self._labels = load_labels(self.label_file, len(full))
+            label_names = load_names(tfrecord_dir, self._labels.shape[1])
             super().__init__(os.path.basename(os.path.abspath(tfrecord_dir)), len(full), full.first.shape,
-                             full_label_size=self._labels.shape[1], **kwargs)
+                             label_names=label_names, full_label_size=self._labels.shape[1], **kwargs)
         except UserError:
             self._close_files()
             raise

@@ -23,15 +23,14 @@ UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.err
               Image.DecompressionBombError)
 
 
-class ImageFiles:
-    """The image files of a folder, its sub-folders included, or of a zip, in sorted order.
+class Files:
+    """The files of a folder, its sub-folders included, or of a zip, in sorted order, hidden ones left out.
 
     Args:
         path: Folder or zip file.
     Attributes:
         names: Names relative to `path`, with `/`.
-        num_ignored: Number of other files, hidden ones and `dataset.json` not counted.
-    Raises: UserError if there is no such folder or zip, or no image in it.
+    Raises: UserError if there is no such folder or zip.
     """
 
     def __init__(self, path):
@@ -49,14 +48,8 @@ class ImageFiles:
             except zipfile.BadZipFile:
                 raise UserError('{}: not a zip file; give a folder or a zip of images'.format(path)) from None
             names = [name for name in self._archive.namelist() if not name.endswith('/')]
-        names = [name for name in names if not any(part.startswith(('.', '__MACOSX')) for part in name.split('/'))]
-        self.names = sorted(name for name in names if name.lower().endswith(EXTENSIONS))
-        self._labels_name = LABELS_FILE if LABELS_FILE in names else None
-        self.num_ignored = len(names) - len(self.names) - (self._labels_name is not None)
-        if not self.names:
-            self.close()
-            raise UserError('{}: no images among {} files; expected files ending with {}'.format(
-                path, len(names), ' '.join(EXTENSIONS)))
+        self.names = sorted(name for name in names
+                            if not any(part.startswith(('.', '__MACOSX')) for part in name.split('/')))
 
     def where(self, name):
         """Full name of the file `name`, for messages."""
@@ -69,6 +62,31 @@ class ImageFiles:
                 return file.read()
         with self._lock:
             return self._archive.read(name)
+
+    def close(self):
+        """Closes the zip file."""
+        if self._archive is not None:
+            self._archive.close()
+
+
+class ImageFiles(Files):
+    """The image files among `Files`.
+
+    Attributes:
+        num_ignored: Number of other files, hidden ones and `dataset.json` not counted.
+    Raises: UserError if there is no such folder or zip, or no image in it.
+    """
+
+    def __init__(self, path):
+        super().__init__(path)
+        names = self.names
+        self.names = [name for name in names if name.lower().endswith(EXTENSIONS)]
+        self._labels_name = LABELS_FILE if LABELS_FILE in names else None
+        self.num_ignored = len(names) - len(self.names) - (self._labels_name is not None)
+        if not self.names:
+            self.close()
+            raise UserError('{}: no images among {} files; expected files ending with {}'.format(
+                path, len(names), ' '.join(EXTENSIONS)))
 
     def read_header(self, name):
         """Mode and size `(mode, (width, height))` of the image `name` without decoding it; UserError if it is none."""
@@ -131,11 +149,6 @@ class ImageFiles:
         if labels.ndim != 2:
             raise UserError('{}: labels must be all class numbers or all lists of equally many numbers'.format(where))
         return labels
-
-    def close(self):
-        """Closes the zip file."""
-        if self._archive is not None:
-            self._archive.close()
 
 
 def one_hot(classes, num_classes):

@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib.tflib import layout, random
 from dnnlib.tflib.ops.conv_2d import conv2d
 from dnnlib.tflib.ops.fused_bias_act import fused_bias_act
+from dnnlib.tflib.ops.styled_bias_act import styled_bias_act
 from dnnlib.tflib.ops.upfirdn_2d import conv_downsample_2d, upsample_conv_2d
 
 EPSILON = 1e-8
@@ -32,10 +33,16 @@ def get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
         weight_var: Name of the variable.
     Returns: float32 tensor of the given shape.
     """
+    weight, runtime_coef = _get_weight(shape, gain, use_wscale, lrmul, weight_var)
+    return weight * runtime_coef
+
+
+def _get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
+    """Returns (variable, number that it must be multiplied with)."""
     he_std = gain / np.sqrt(np.prod(shape[:-1]))
     init_std, runtime_coef = (1.0, he_std) if use_wscale else (he_std, 1.0)
     init = tf.initializers.random_normal(0, init_std / lrmul)
-    return tf.get_variable(weight_var, shape=shape, initializer=init) * (runtime_coef * lrmul)
+    return tf.get_variable(weight_var, shape=shape, initializer=init), runtime_coef * lrmul
 
 
 def get_bias(channels, lrmul=1, bias_var='bias'):
@@ -78,10 +85,10 @@ def modulate(weight, style, demodulate=True):
         demodulate: Also scale each output feature map to unit expected variance?
     Returns: One kernel per sample, [N, kh, kw, I, O], float32.
     """
-    kernels = weight[np.newaxis] * style[:, np.newaxis, np.newaxis, :, np.newaxis]  # NhwIO, equation 1
+    factors = style[:, :, np.newaxis]  # NI1, equation 1
     if demodulate:
-        kernels *= demodulation(weight, style)[:, np.newaxis, np.newaxis, np.newaxis, :]
-    return kernels
+        factors *= demodulation(weight, style)[:, np.newaxis, :]  # NIO
+    return weight[np.newaxis] * factors[:, np.newaxis, np.newaxis]  # NhwIO
 
 
 def demodulation(weight, style):
@@ -112,10 +119,32 @@ def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resam
         fused_modconv: True = modulate kernels where the device can, False = scale feature maps, None = the faster.
     Returns: [N, H, W, fmaps] or twice that size.
     """
+    x, scale = _modulated_conv2d(x, y, [kernel, fmaps], up, demodulate, resample_kernel, fused_modconv)
+    return x if scale is None else x * tf.cast(layout.per_channel(scale), x.dtype)
+
+
+def styled_conv2d_layer(x, y, fmaps, up=False, resample_kernel=None, fused_modconv=None, stored_noise=None,
+                        act='lrelu'):
+    """A layer of the synthesis network (StyleGAN2, figure 2d): 3x3 modulated convolution, noise, bias, activation.
+
+    Args:
+        x, y, fmaps, up, resample_kernel, fused_modconv: See `modulated_conv2d_layer`.
+        stored_noise: See `noise_layer`.
+        act: Activation.
+    Returns: [N, H, W, fmaps] or twice that size.
+    """
+    x, scale = _modulated_conv2d(x, y, [3, fmaps], up, True, resample_kernel, fused_modconv)
+    noise = _scaled_noise(x, stored_noise)
+    return styled_bias_act(x, scale, noise, get_bias(fmaps), act=act, data_format=layout.data_format())
+
+
+def _modulated_conv2d(x, y, kernel_and_fmaps, up, demodulate, resample_kernel, fused_modconv):
+    """Returns (x, scale): the convolution, and the factors [N, fmaps] that it still lacks, or None."""
+    kernel, fmaps = kernel_and_fmaps
     in_channels = x.shape.as_list()[layout.channel_axis()]
-    w = get_weight([kernel, kernel, in_channels, fmaps])
+    w, coef = _get_weight([kernel, kernel, in_channels, fmaps])
     style = dense_layer(y, in_channels, weight_var='mod_weight')
-    style = tf.cast(bias_act_layer(style, bias_var='mod_bias') + 1, tf.float32)
+    style = tf.cast(bias_act_layer(style, bias_var='mod_bias') + 1, tf.float32) * coef  # fewer numbers than in w
 
     def convolve(x, w):
         w = tf.cast(w, x.dtype)
@@ -127,16 +156,24 @@ def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resam
     if fused_modconv is not False and (single or layout.data_format() == 'NCHW'):
         kernels = modulate(w, style, demodulate)
         if single:
-            return convolve(x, kernels[0])
+            return convolve(x, kernels[0]), None
         height, width = x.shape.as_list()[2:]
         x = tf.reshape(x, [1, -1, height, width])  # the minibatch becomes groups
         kernels = tf.reshape(tf.transpose(kernels, [1, 2, 3, 0, 4]), [kernel, kernel, in_channels, -1])
         x = convolve(x, kernels)
-        return tf.reshape(x, [-1, fmaps] + [2 * size if up else size for size in (height, width)])
-    x = convolve(x * tf.cast(layout.per_channel(style), x.dtype), w)
-    if demodulate:
-        x *= tf.cast(layout.per_channel(demodulation(w, style)), x.dtype)
-    return x
+        return tf.reshape(x, [-1, fmaps] + [2 * size if up else size for size in (height, width)]), None
+    if demodulate and x.dtype == tf.float16:
+        w, style = _small_factors(w, style)
+    x = convolve(styled_bias_act(x, scale=style, act='linear', data_format=layout.data_format()), w)
+    return x, demodulation(w, style) if demodulate else None
+
+
+def _small_factors(w, style):
+    """Kernel and style scaled so that float16 does not overflow; demodulation takes the factors out again (Karras et
+    al. 2020, "Training generative adversarial networks with limited data", appendix D)."""
+    fan_in = np.prod(w.shape.as_list()[:3])
+    w /= tf.reduce_max(tf.abs(w), axis=[0, 1, 2], keepdims=True) * np.float32(np.sqrt(fan_in))
+    return w, style / tf.reduce_max(tf.abs(style))
 
 
 def noise_layer(x, stored_noise=None):
@@ -146,12 +183,16 @@ def noise_layer(x, stored_noise=None):
         x: Feature maps [N, H, W, C].
         stored_noise: Noise of all samples, [1, 1, H, W]; None = fresh noise for every sample and evaluation.
     """
+    return x + tf.cast(layout.per_pixel(_scaled_noise(x, stored_noise)), x.dtype)
+
+
+def _scaled_noise(x, stored_noise):
+    """Noise maps times their strength, [N or 1, 1, H, W], float32."""
     if stored_noise is None:
         height, width = [x.shape.as_list()[axis] for axis in layout.spatial_axes()]
-        stored_noise = random.normal([tf.shape(x)[0], 1, height, width], dtype=x.dtype)
+        stored_noise = random.normal([tf.shape(x)[0], 1, height, width])
         stored_noise.set_shape([x.shape.as_list()[0], 1, height, width])
-    strength = tf.get_variable('noise_strength', shape=[], initializer=tf.initializers.zeros())
-    return x + layout.per_pixel(tf.cast(stored_noise, x.dtype)) * tf.cast(strength, x.dtype)
+    return stored_noise * tf.get_variable('noise_strength', shape=[], initializer=tf.initializers.zeros())
 
 
 def minibatch_stddev_layer(x, group_size=4, num_new_features=1):

@@ -1,8 +1,8 @@
 """Loss functions. Each returns (loss [N, 1], regularisation [N] or None) for one minibatch.
 
-`G` and `D` are `tflib.Network`s, `training_set` gives random labels, images are NCHW float32 in [-1, 1]. The
-regularisation term is not multiplied by its interval: the training step does that (lazy regularisation, StyleGAN2,
-section 3.1).
+`G` and `D` are `tflib.Network`s, `training_set` gives random labels, `minibatch_size` is an int, or a scalar tensor if
+it changes in the course of the training; images are NCHW float32 in [-1, 1]. The regularisation term is not multiplied
+by its interval: the training step does that (lazy regularisation, StyleGAN2, section 3.1).
 """
 
 import numpy as np
@@ -37,6 +37,9 @@ def _scores(G, D, minibatch_size, reals, labels):
 def G_logistic(G, D, training_set, minibatch_size):
     """Saturating logistic loss of G: -softplus(f) (Goodfellow et al. 2014, equation 1)."""
     return -tf.nn.softplus(_fake_scores(G, D, training_set, minibatch_size)), None
+
+
+G_logistic_saturating = G_logistic  # its name in StyleGAN
 
 
 def G_logistic_ns(G, D, training_set, minibatch_size):
@@ -139,7 +142,9 @@ def G_logistic_ns_pathreg(G, D, training_set, minibatch_size, pl_minibatch_shrin
 
     with tf.name_scope('PathReg'):
         if pl_minibatch_shrink > 1:
-            latents, labels = _random_inputs(G, training_set, max(1, minibatch_size // pl_minibatch_shrink))
+            size = minibatch_size // pl_minibatch_shrink
+            size = tf.maximum(size, 1) if tflib.is_tf_expression(size) else max(size, 1)
+            latents, labels = _random_inputs(G, training_set, size)
             fakes, dlatents = G.get_output_for(latents, labels, is_training=True, return_dlatents=True)
         height, width = fakes.shape.as_list()[2:]
         pl_lengths = path_lengths(fakes, dlatents, random.normal(tf.shape(fakes)) / np.sqrt(height * width))

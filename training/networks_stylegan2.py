@@ -1,4 +1,4 @@
-"""StyleGAN2's networks (Karras et al. 2020): mapping, synthesis and discriminator of configs E and F.
+"""StyleGAN2's networks (Karras et al. 2020): mapping, synthesis and discriminators of configs B to F.
 
 Build functions take the network's inputs as positional arguments and options as keywords; `tflib.Network` adds
 `is_template_graph` and `components`. Variable names, shapes and their order are those of the published networks.
@@ -12,8 +12,9 @@ import tensorflow.compat.v1 as tf
 import dnnlib
 from dnnlib import tflib
 from dnnlib.tflib import layout, random
+from dnnlib.tflib.ops.fused_bias_act import activation_funcs
 from dnnlib.tflib.ops.upfirdn_2d import downsample_2d, upsample_2d
-from training import layers
+from training import growing, image_size, layers, styles
 
 
 def G_main(
@@ -30,8 +31,8 @@ def G_main(
         return_dlatents=False,                  # Also return the dlatents that synthesis was given?
         is_template_graph=False,                # Set by tflib.Network.
         components=dnnlib.EasyDict(),           # Sub-networks, kept between calls.
-        mapping_func='G_mapping',               # Build function of the mapping network, in this module.
-        synthesis_func='G_synthesis_stylegan2',  # Build function of the synthesis network, in this module.
+        mapping_func='G_mapping',               # Build function of the mapping network, or its name in this module.
+        synthesis_func='G_synthesis_stylegan2',  # The same of the synthesis network.
         **kwargs):                              # Options of both sub-networks.
     """Generator: mapping, style mixing, truncation, synthesis (StyleGAN2, figure 2): images [N, C, H, W]."""
     if is_training and is_validation:
@@ -50,7 +51,7 @@ def G_main(
     _build_components(components, mapping_func, synthesis_func, kwargs)
     num_layers, dlatent_size = components.synthesis.input_shape[1:]
     zeros = tf.initializers.zeros()
-    lod = tf.get_variable('lod', shape=[], initializer=zeros, trainable=False)
+    lod = growing.get_lod()
     dlatent_avg = tf.get_variable('dlatent_avg', shape=[dlatent_size], initializer=zeros, trainable=False)
 
     def mapping(latents):
@@ -66,10 +67,10 @@ def G_main(
     if style_mixing_prob is not None:
         with tf.variable_scope('StyleMix'):
             others = mapping(random.normal(tf.shape(latents_in)))
-            dlatents = mix_styles(dlatents, others, style_mixing_prob, num_layers - 2 * tf.cast(lod, tf.int32))
+            dlatents = styles.mix_styles(dlatents, others, style_mixing_prob, num_layers - 2 * tf.cast(lod, tf.int32))
     if truncation_psi is not None:
         with tf.variable_scope('Truncation'):
-            dlatents = truncate(dlatents, dlatent_avg, truncation_psi, truncation_cutoff)
+            dlatents = styles.truncate(dlatents, dlatent_avg, truncation_psi, truncation_cutoff)
 
     dependencies = []
     if 'lod' in components.synthesis.vars:
@@ -89,11 +90,12 @@ def _is_number(value, condition):
 def _build_components(components, mapping_func, synthesis_func, kwargs):
     """Creates the sub-networks that are missing; refuses options that neither of them has."""
     for name in (mapping_func, synthesis_func):
-        if name not in BUILD_FUNCTIONS:
+        if not callable(name) and name not in BUILD_FUNCTIONS:
             raise dnnlib.UserError('unknown build function %r, known are %s' % (
                 name, ', '.join(sorted(BUILD_FUNCTIONS))))
-    mapping_func, synthesis_func = BUILD_FUNCTIONS[mapping_func], BUILD_FUNCTIONS[synthesis_func]
+    mapping_func, synthesis_func = [BUILD_FUNCTIONS.get(func, func) for func in (mapping_func, synthesis_func)]
     known = set(_option_names(mapping_func)) | set(_option_names(synthesis_func))
+    known -= {'is_template_graph', 'force_clean_graph'}  # G_main passes these itself
     unknown = sorted(set(kwargs) - known)
     if unknown:
         raise dnnlib.UserError('unknown generator option %s; known are %s' % (
@@ -108,39 +110,6 @@ def _build_components(components, mapping_func, synthesis_func, kwargs):
 def _option_names(func):
     parameters = inspect.signature(func).parameters.values()
     return [p.name for p in parameters if p.default is not p.empty]
-
-
-def mix_styles(dlatents, others, probability, num_layers):
-    """Style mixing (StyleGAN, section 3.1): layers from a random crossover on take the styles of `others`.
-
-    Args:
-        dlatents, others: [N, layers, dlatent_size].
-        probability: Chance that the minibatch is mixed at all; one draw for all samples.
-        num_layers: Layers in use (fewer than all while growing), number or int32 scalar.
-    Returns: [N, layers, dlatent_size].
-    """
-    num_layers = tf.cast(num_layers, tf.float32)
-    crossover = 1 + tf.floor(random.uniform([]) * (num_layers - 1))  # uniform over the integers in [1, num_layers)
-    crossover = tf.where(random.uniform([]) < probability, crossover, num_layers)
-    layer = tf.range(dlatents.shape.as_list()[1], dtype=tf.float32)[np.newaxis, :, np.newaxis]
-    return tf.where(tf.broadcast_to(layer < crossover, tf.shape(dlatents)), dlatents, others)
-
-
-def truncate(dlatents, dlatent_avg, truncation_psi, truncation_cutoff=None):
-    """Truncation trick in W (StyleGAN, appendix B): moves the layers below the cutoff towards the mean of W.
-
-    Args:
-        dlatents: [N, layers, dlatent_size].
-        dlatent_avg: [dlatent_size].
-        truncation_psi: 0 = the mean, 1 = no change; number or tensor.
-        truncation_cutoff: Number of layers that are truncated, None = all.
-    Returns: [N, layers, dlatent_size].
-    """
-    layer = np.arange(dlatents.shape.as_list()[1])[np.newaxis, :, np.newaxis]
-    coefs = tf.ones(layer.shape) * truncation_psi
-    if truncation_cutoff is not None:
-        coefs = tf.where(tf.constant(layer) < truncation_cutoff, coefs, tf.ones(layer.shape))
-    return tflib.lerp(dlatent_avg, dlatents, coefs)
 
 
 def G_mapping(
@@ -158,34 +127,19 @@ def G_mapping(
         dtype='float32',            # Type of the activations.
         **_kwargs):                 # The synthesis network's options, which the published format keeps here too.
     """Mapping network Z -> W (StyleGAN, section 2): dlatents [N, dlatent_size] or [N, layers, dlatent_size]."""
-    if mapping_layers < 1:
-        raise dnnlib.UserError('mapping_layers must be at least 1, got %r' % (mapping_layers,))
-    latents_in.set_shape([None, latent_size])
-    labels_in.set_shape([None, label_size])
-    x = tf.cast(latents_in, dtype)
-    if label_size:
-        with tf.variable_scope('LabelConcat'):
-            w = tf.get_variable('weight', shape=[label_size, latent_size], initializer=tf.initializers.random_normal())
-            x = tf.concat([x, tf.matmul(tf.cast(labels_in, dtype), tf.cast(w, dtype))], axis=1)
-    if normalize_latents:
-        with tf.variable_scope('Normalize'):
-            x *= tf.rsqrt(tf.reduce_mean(tf.square(x), axis=1, keepdims=True) + layers.EPSILON)
-    for index in range(mapping_layers):
-        with tf.variable_scope('Dense%d' % index):
-            fmaps = dlatent_size if index == mapping_layers - 1 else mapping_fmaps
-            x = layers.dense_layer(x, fmaps, lrmul=mapping_lrmul)
-            x = layers.bias_act_layer(x, act=mapping_nonlinearity, lrmul=mapping_lrmul)
-    if dlatent_broadcast is not None:
-        with tf.variable_scope('Broadcast'):
-            x = tf.tile(x[:, np.newaxis], [1, dlatent_broadcast, 1])
-    return tf.identity(x, name='dlatents_out')
+    def dense(x, fmaps):
+        x = layers.dense_layer(x, fmaps, lrmul=mapping_lrmul)
+        return layers.bias_act_layer(x, act=mapping_nonlinearity, lrmul=mapping_lrmul)
+
+    x = styles.join_label(latents_in, labels_in, [latent_size, label_size], normalize_latents, dtype)
+    return styles.map_latents(x, dense, mapping_layers, mapping_fmaps, dlatent_size, dlatent_broadcast)
 
 
 def G_synthesis_stylegan2(
         dlatents_in,                    # W [N, layers, dlatent_size].
         dlatent_size=512,               # Dimensions of W.
         num_channels=3,                 # Channels of the images.
-        resolution=1024,                # Height and width of the images, a power of two.
+        resolution=1024,                # Side of the images, or (height, width): see image_size.
         fmap_base=16 << 10,             # Feature maps: see layers.num_fmaps.
         fmap_decay=1.0,
         fmap_min=1,
@@ -194,12 +148,15 @@ def G_synthesis_stylegan2(
         architecture='skip',            # 'orig', 'skip' or 'resnet' (StyleGAN2, figure 7).
         nonlinearity='lrelu',           # Activation.
         dtype='float32',                # Type of the activations.
+        num_fp16_res=0,                 # Highest resolutions whose blocks are computed in the device's 16-bit type.
+        conv_clamp=None,                # Limit of the absolute values of activations, None = none.
         resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbour.
         fused_modconv=None,             # See layers.modulated_conv2d_layer.
         **_kwargs):                     # The mapping network's options, which the published format keeps here too.
     """Synthesis network W -> images [N, C, H, W] (StyleGAN2, figure 2d)."""
-    resolution_log2 = _resolution_log2(resolution)
-    _check_architecture(architecture, resolution)
+    size = image_size.parse(resolution)
+    _check_architecture(architecture, size)
+    resolution_log2 = size.num_levels
     num_layers = resolution_log2 * 2 - 2
 
     def nf(stage):
@@ -207,20 +164,19 @@ def G_synthesis_stylegan2(
 
     dlatents_in.set_shape([None, num_layers, dlatent_size])
     dlatents = tf.cast(dlatents_in, dtype)
-    noises = []
-    for index in range(num_layers - 1):
-        size = 2 ** ((index + 5) // 2)
-        noises.append(tf.get_variable(
-            'noise%d' % index, shape=[1, 1, size, size], initializer=tf.initializers.random_normal(), trainable=False))
+    noises = [noise_input(index, size.at((index + 5) // 2)) for index in range(num_layers - 1)]
 
     def styled_conv(x, index, fmaps, up=False):
-        x = layers.modulated_conv2d_layer(
-            x, dlatents[:, index], fmaps, kernel=3, up=up, resample_kernel=resample_kernel, fused_modconv=fused_modconv)
-        x = layers.noise_layer(x, None if randomize_noise else noises[index])
-        return layers.bias_act_layer(x, act=nonlinearity)
+        return clamp(layers.styled_conv2d_layer(
+            x, dlatents[:, index], fmaps, up=up, resample_kernel=resample_kernel, fused_modconv=fused_modconv,
+            stored_noise=None if randomize_noise else noises[index], act=nonlinearity))
+
+    def clamp(x):
+        limits = [] if conv_clamp is None else [tf.cast(v, x.dtype) for v in (-conv_clamp, conv_clamp)]
+        return tf.clip_by_value(x, *limits) if limits else x
 
     def block(x, r):
-        t = x
+        t = x = tf.cast(x, layout.half_type() if r > resolution_log2 - num_fp16_res else dtype)
         with tf.variable_scope('Conv0_up'):
             x = styled_conv(x, r * 2 - 5, nf(r - 1), up=True)
         with tf.variable_scope('Conv1'):
@@ -235,15 +191,13 @@ def G_synthesis_stylegan2(
         with tf.variable_scope('ToRGB'):
             t = layers.modulated_conv2d_layer(
                 x, dlatents[:, r * 2 - 3], num_channels, kernel=1, demodulate=False, fused_modconv=fused_modconv)
-            t = layers.bias_act_layer(t)
+            t = tf.cast(clamp(layers.bias_act_layer(t)), dtype)
             return t if y is None else y + t
 
     y = None
     with tf.variable_scope('4x4'):
         with tf.variable_scope('Const'):
-            x = tf.get_variable('const', shape=[1, nf(1), 4, 4], initializer=tf.initializers.random_normal())
-            batch = dlatents.shape.as_list()[0] or tf.shape(dlatents)[0]
-            x = tf.tile(layout.from_nchw(tf.cast(x, dtype)), [batch, 1, 1, 1])
+            x = constant_input(dlatents, [nf(1)] + size.at(2), tf.initializers.random_normal())
         with tf.variable_scope('Conv'):
             x = styled_conv(x, 0, nf(1))
         if architecture == 'skip':
@@ -259,11 +213,83 @@ def G_synthesis_stylegan2(
     return tf.identity(layout.to_nchw(y), name='images_out')
 
 
+def noise_input(index, size):
+    """Noise that is kept with a network: variable noise<index>, [1, 1, height, width], never trained."""
+    return tf.get_variable('noise%d' % index, shape=[1, 1] + size, initializer=tf.initializers.random_normal(),
+                           trainable=False)
+
+
+def constant_input(dlatents, shape, initializer):
+    """The learned constant that synthesis begins with, for each sample of `dlatents`: [N, H, W, C]; shape: C, H, W."""
+    x = tf.get_variable('const', shape=[1] + shape, initializer=initializer)
+    batch = dlatents.shape.as_list()[0] or tf.shape(dlatents)[0]
+    return tf.tile(layout.from_nchw(tf.cast(x, dlatents.dtype)), [batch, 1, 1, 1])
+
+
+def G_synthesis_stylegan_revised(
+        dlatents_in,                    # W [N, layers, dlatent_size].
+        dlatent_size=512,               # Dimensions of W.
+        num_channels=3,                 # Channels of the images.
+        resolution=1024,                # Side of the images, or (height, width): see image_size.
+        fmap_base=16 << 10,             # Feature maps: see layers.num_fmaps.
+        fmap_decay=1.0,
+        fmap_min=1,
+        fmap_max=512,
+        randomize_noise=True,           # Fresh noise in every evaluation? False = the noise variables.
+        nonlinearity='lrelu',           # Activation.
+        dtype='float32',                # Type of the activations.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbour.
+        fused_modconv=None,             # See layers.modulated_conv2d_layer.
+        structure='auto',               # 'fixed', 'linear', 'recursive' or 'auto': see growing.choose_structure.
+        is_template_graph=False,        # Set by tflib.Network.
+        force_clean_graph=False,        # A graph without random noise and, if 'auto', without conditions?
+        **_kwargs):                     # The mapping network's options, which the published format keeps here too.
+    """Synthesis network W -> images [N, C, H, W] that can grow (StyleGAN2, table 1, configs B to D)."""
+    force_clean_graph = force_clean_graph or is_template_graph
+    structure = growing.choose_structure(structure, force_clean_graph, is_template_graph)
+    size = image_size.parse(resolution)
+    num_layers = size.num_levels * 2 - 2
+
+    def nf(stage):
+        return layers.num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max)
+
+    dlatents_in.set_shape([None, num_layers, dlatent_size])
+    dlatents = tf.cast(dlatents_in, dtype)
+    lod = growing.get_lod()
+    noises = [noise_input(index, size.at((index + 5) // 2)) for index in range(num_layers - 1)]
+
+    def styled_conv(x, index, fmaps, up=False):
+        noise = noises[index] if force_clean_graph or not randomize_noise else None
+        return layers.styled_conv2d_layer(
+            x, dlatents[:, index], fmaps, up=up, resample_kernel=resample_kernel, fused_modconv=fused_modconv,
+            stored_noise=noise, act=nonlinearity)
+
+    def block(x, r):
+        with tf.variable_scope('%dx%d' % (2 ** r, 2 ** r)):
+            with tf.variable_scope('Conv0_up'):
+                x = styled_conv(x, r * 2 - 5, nf(r - 1), up=True)
+            with tf.variable_scope('Conv1'):
+                return styled_conv(x, r * 2 - 4, nf(r - 1))
+
+    def to_rgb(x, r):
+        with tf.variable_scope('ToRGB_lod%d' % (size.num_levels - r)):
+            return layers.bias_act_layer(layers.modulated_conv2d_layer(
+                x, dlatents[:, r * 2 - 3], num_channels, kernel=1, demodulate=False, fused_modconv=fused_modconv))
+
+    with tf.variable_scope('4x4'):
+        with tf.variable_scope('Const'):
+            x = constant_input(dlatents, [nf(1)] + size.at(2), tf.initializers.random_normal())
+        with tf.variable_scope('Conv'):
+            x = styled_conv(x, 0, nf(1))
+    y = growing.synthesize(x, block, to_rgb, size.num_levels, structure, lod)
+    return tf.identity(layout.to_nchw(y), name='images_out')
+
+
 def D_stylegan2(
         images_in,                      # Images [N, C, H, W], around [-1, 1].
         labels_in,                      # Labels [N, label_size].
         num_channels=3,                 # Channels of the images.
-        resolution=1024,                # Height and width of the images, a power of two.
+        resolution=1024,                # Side of the images, or (height, width): see image_size.
         label_size=0,                   # Dimensions of the labels, 0 = unlabelled.
         fmap_base=16 << 10,             # Feature maps: see layers.num_fmaps.
         fmap_decay=1.0,
@@ -280,13 +306,14 @@ def D_stylegan2(
         components=None):               # Set by tflib.Network; has no sub-networks.
     """Discriminator: scores [N, 1], logits of being real (StyleGAN2, section 4.1)."""
     del is_training, is_template_graph, components
-    resolution_log2 = _resolution_log2(resolution)
-    _check_architecture(architecture, resolution)
+    size = image_size.parse(resolution)
+    _check_architecture(architecture, size)
+    resolution_log2 = size.num_levels
 
     def nf(stage):
         return layers.num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max)
 
-    images_in.set_shape([None, num_channels, resolution, resolution])
+    images_in.set_shape([None, num_channels] + size.shape)
     labels_in.set_shape([None, label_size])
     y = layout.from_nchw(tf.cast(images_in, dtype))
 
@@ -301,11 +328,14 @@ def D_stylegan2(
             x = layers.bias_act_layer(layers.conv2d_layer(x, nf(r - 1), kernel=3), act=nonlinearity)
         with tf.variable_scope('Conv1_down'):
             x = layers.conv2d_layer(x, nf(r - 2), kernel=3, down=True, resample_kernel=resample_kernel)
-            x = layers.bias_act_layer(x, act=nonlinearity)
+            # Each branch of a residual block is scaled by itself, which costs nothing, instead of their sum.
+            gain = activation_funcs[nonlinearity].def_gain * (np.sqrt(0.5) if architecture == 'resnet' else 1)
+            x = layers.bias_act_layer(x, act=nonlinearity, gain=gain)
         if architecture == 'resnet':
             with tf.variable_scope('Skip'):
-                t = layers.conv2d_layer(t, nf(r - 2), kernel=1, down=True, resample_kernel=resample_kernel)
-                x = (x + t) * (1 / np.sqrt(2))
+                t = layers.conv2d_layer(
+                    t, nf(r - 2), kernel=1, down=True, resample_kernel=resample_kernel, gain=np.sqrt(0.5))
+                x += t
         return x
 
     x = None
@@ -320,37 +350,96 @@ def D_stylegan2(
     with tf.variable_scope('4x4'):
         if architecture == 'skip':
             x = add_from_rgb(x, 2)
-        if mbstd_group_size > 1:
-            _check_minibatch_stddev(x, mbstd_group_size, mbstd_num_features)
-            with tf.variable_scope('MinibatchStddev'):
-                x = layers.minibatch_stddev_layer(x, mbstd_group_size, mbstd_num_features)
-        with tf.variable_scope('Conv'):
-            x = layers.bias_act_layer(layers.conv2d_layer(x, nf(1), kernel=3), act=nonlinearity)
-        with tf.variable_scope('Dense0'):
-            x = layers.bias_act_layer(layers.dense_layer(layout.to_nchw(x), nf(0)), act=nonlinearity)
+        x = minibatch_stddev(x, mbstd_group_size, mbstd_num_features)
+        x = _last_layers(x, [nf(1), nf(0)], nonlinearity)
+    return _scores(x, labels_in, label_size)
+
+
+def D_stylegan(
+        images_in,                      # Images [N, C, H, W], around [-1, 1].
+        labels_in,                      # Labels [N, label_size].
+        num_channels=3,                 # Channels of the images.
+        resolution=1024,                # Side of the images, or (height, width): see image_size.
+        label_size=0,                   # Dimensions of the labels, 0 = unlabelled.
+        fmap_base=16 << 10,             # Feature maps: see layers.num_fmaps.
+        fmap_decay=1.0,
+        fmap_min=1,
+        fmap_max=512,
+        nonlinearity='lrelu',           # Activation.
+        mbstd_group_size=4,             # Group size of the minibatch stddev, 0 or 1 = without.
+        mbstd_num_features=1,           # Feature maps of the minibatch stddev.
+        dtype='float32',                # Type of the activations.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter of the down-sampling, None = box.
+        structure='auto',               # 'fixed', 'linear', 'recursive' or 'auto': see growing.choose_structure.
+        is_training=False,              # The same network either way; part of the published interface.
+        is_template_graph=False,        # Set by tflib.Network.
+        components=None):               # Set by tflib.Network; has no sub-networks.
+    """Discriminator that can grow (StyleGAN2, table 1, configs B to D): scores [N, 1], logits of being real."""
+    del is_training, components
+    structure = growing.choose_structure(structure, is_template_graph, is_template_graph)
+    size = image_size.parse(resolution)
+
+    def nf(stage):
+        return layers.num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max)
+
+    images_in.set_shape([None, num_channels] + size.shape)
+    labels_in.set_shape([None, label_size])
+    lod = growing.get_lod()
+
+    def from_rgb(images, r):
+        with tf.variable_scope('FromRGB_lod%d' % (size.num_levels - r)):
+            return layers.bias_act_layer(layers.conv2d_layer(images, nf(r - 1), kernel=1), act=nonlinearity)
+
+    def block(x, r):
+        with tf.variable_scope('%dx%d' % (2 ** r, 2 ** r)):
+            with tf.variable_scope('Conv0'):
+                x = layers.bias_act_layer(layers.conv2d_layer(x, nf(r - 1), kernel=3), act=nonlinearity)
+            with tf.variable_scope('Conv1_down'):
+                x = layers.conv2d_layer(x, nf(r - 2), kernel=3, down=True, resample_kernel=resample_kernel)
+                return layers.bias_act_layer(x, act=nonlinearity)
+
+    x = growing.analyze(layout.from_nchw(tf.cast(images_in, dtype)), block, from_rgb, size.num_levels, structure, lod)
+    with tf.variable_scope('4x4'):
+        x = minibatch_stddev(x, mbstd_group_size, mbstd_num_features)
+        x = _last_layers(x, [nf(1), nf(0)], nonlinearity)
+    return _scores(x, labels_in, label_size)
+
+
+def _last_layers(x, fmaps, nonlinearity):
+    """The two layers of a discriminator at 4x4, of `fmaps` feature maps each: [N, fmaps[1]]."""
+    with tf.variable_scope('Conv'):
+        x = layers.bias_act_layer(layers.conv2d_layer(x, fmaps[0], kernel=3), act=nonlinearity)
+    with tf.variable_scope('Dense0'):
+        return layers.bias_act_layer(layers.dense_layer(layout.to_nchw(x), fmaps[1]), act=nonlinearity)
+
+
+def _scores(x, labels_in, label_size):
     with tf.variable_scope('Output'):
         x = layers.bias_act_layer(layers.dense_layer(x, max(label_size, 1)))
-        if label_size:
-            x = tf.reduce_sum(x * tf.cast(labels_in, x.dtype), axis=1, keepdims=True)
+    return select_scores(x, labels_in, label_size)
+
+
+def select_scores(x, labels_in, label_size):
+    """A discriminator's output [N, 1]: the only score, or that of the label (Mescheder et al. 2018, section 5)."""
+    if label_size:
+        x = tf.reduce_sum(x * tf.cast(labels_in, x.dtype), axis=1, keepdims=True)
     return tf.identity(x, name='scores_out')
 
 
-def _resolution_log2(resolution):
-    resolution_log2 = int(resolution).bit_length() - 1 if isinstance(resolution, (int, np.integer)) else -1
-    if resolution_log2 < 2 or resolution != 2 ** resolution_log2:
-        raise dnnlib.UserError('resolution must be a power of two and at least 4, not %r' % (resolution,))
-    return resolution_log2
-
-
-def _check_architecture(architecture, resolution):
+def _check_architecture(architecture, size):
     if architecture not in ('orig', 'skip', 'resnet'):
         raise dnnlib.UserError("architecture must be 'orig', 'skip' or 'resnet', not %r" % (architecture,))
-    if resolution < 8 and architecture != 'skip':
-        raise dnnlib.UserError("resolution %d needs architecture 'skip', not %r" % (resolution, architecture))
+    if size.doublings < 1 and architecture != 'skip':
+        raise dnnlib.UserError("images of %dx%d need architecture 'skip', not %r" % (*size.shape, architecture))
 
 
-def _check_minibatch_stddev(x, group_size, num_features):
-    """Refuses what `layers.minibatch_stddev_layer` can't split evenly, as far as the shape of x is known."""
+def minibatch_stddev(x, group_size, num_features):
+    """Appends `num_features` maps of the minibatch stddev to x [N, H, W, C], none if `group_size` is below 2.
+
+    Raises: UserError for what `layers.minibatch_stddev_layer` can't split evenly, as far as the shape of x is known.
+    """
+    if group_size < 2:
+        return x
     batch, channels = x.shape.as_list()[0], x.shape.as_list()[layout.channel_axis()]
     if batch is not None and batch % min(group_size, batch):
         raise dnnlib.UserError('a minibatch of %d per GPU is not a multiple of mbstd_group_size %d' % (
@@ -358,6 +447,9 @@ def _check_minibatch_stddev(x, group_size, num_features):
     if num_features < 1 or channels % num_features:
         raise dnnlib.UserError('mbstd_num_features must divide the %d feature maps at 4x4, got %r' % (
             channels, num_features))
+    with tf.variable_scope('MinibatchStddev'):
+        return layers.minibatch_stddev_layer(x, group_size, num_features)
 
 
-BUILD_FUNCTIONS = {'G_mapping': G_mapping, 'G_synthesis_stylegan2': G_synthesis_stylegan2}  # sub-networks of G_main
+BUILD_FUNCTIONS = {func.__name__: func for func in (  # sub-networks of G_main
+    G_mapping, G_synthesis_stylegan2, G_synthesis_stylegan_revised)}

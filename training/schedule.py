@@ -1,5 +1,6 @@
 """Level of detail, minibatch size, learning rates and tick length as functions of the number of images shown."""
 
+import inspect
 import math
 
 from dnnlib import EasyDict, UserError
@@ -42,6 +43,60 @@ def training_schedule(cur_nimg, training_set, lod_initial_resolution=None, lod_t
         G_lrate=(G_lrate_dict or {}).get(resolution, G_lrate_base) * ramp,
         D_lrate=(D_lrate_dict or {}).get(resolution, D_lrate_base) * ramp,
         tick_kimg=(TICK_KIMG if tick_kimg_dict is None else tick_kimg_dict).get(resolution, tick_kimg_base))
+
+
+class Schedule:
+    """The schedule of one training, a function of the number of images shown; refuses at once what would fail later.
+
+    Args:
+        training_set: Anything with `resolution_log2`.
+        sched_args: Keyword arguments of `training_schedule`.
+        num_gpus: Number of devices.
+    Attributes:
+        levels: Its results at each resolution that the training passes through, lowest first, without the ramp of the
+            rates; one if nothing grows.
+    Raises: UserError if a resolution, a time, a table or a minibatch makes no sense.
+    """
+
+    def __init__(self, training_set, sched_args, num_gpus=1):
+        _check_options(sched_args)
+        self._training_set, self._sched_args, self._num_gpus = training_set, sched_args, num_gpus
+        last = training_set.resolution_log2
+        first = self(0).resolution.bit_length() - 1
+        same_tables = dict(sched_args, lod_initial_resolution=None, lrate_rampup_kimg=0)
+        self.levels = [self._at(0, EasyDict(resolution_log2=log2), same_tables) for log2 in range(first, last + 1)]
+
+    def __call__(self, nimg):
+        """Result of `training_schedule` and `rounds`, those of the accumulation; `nimg` = images shown."""
+        return self._at(nimg, self._training_set, self._sched_args)
+
+    def _at(self, nimg, training_set, sched_args):
+        sched = training_schedule(nimg, training_set, **sched_args)
+        sched.rounds = accumulation_rounds(sched.minibatch_size, sched.minibatch_gpu, self._num_gpus)
+        return sched
+
+
+def is_new_level(before, after):
+    """Does another level begin, that is, a fade to the next resolution or the end of one?
+
+    Args:
+        before, after: Results of `training_schedule`.
+    """
+    return any(rounded(before.lod) != rounded(after.lod) for rounded in (math.floor, math.ceil))
+
+
+def _check_options(sched_args):
+    initial = sched_args.get('lod_initial_resolution')
+    if initial is not None and (not isinstance(initial, int) or initial < 4):
+        raise UserError('lod_initial_resolution must be a resolution from 4 on or None, got {!r}'.format(initial))
+    for name in inspect.signature(training_schedule).parameters:
+        value = sched_args.get(name)
+        if name.endswith('_dict') and value is not None and not (isinstance(value, dict) and all(
+                isinstance(number, (int, float)) for item in value.items() for number in item)):
+            raise UserError('{} must be a table of numbers by resolution such as {{8: 16, 16: 8}}, got {!r}'.format(
+                name, value))
+        if name.endswith('_kimg') and value is not None and value < 0:
+            raise UserError('{} must not be negative, got {!r}'.format(name, value))
 
 
 def accumulation_rounds(minibatch_size, minibatch_gpu, num_gpus=1):

@@ -59,14 +59,12 @@ def setup_snapshot_image_grid(training_set, size='1080p', layout='random'):
 def _class_grid(training_set, gw, gh, block_w, block_h):
     """Fills blocks of cells with images of one class each, in the order in which the data set yields them."""
     blocks_w, blocks_h = -(-gw // block_w), -(-gh // block_h)
-    blocks = [[] for _ in range(blocks_w * blocks_h)]
+    blocks = [[] for _ in range(blocks_w * blocks_h)]  # numbers of images
     class_step = max(training_set.label_size, 1)
-    for _ in range(MAX_GRID_DRAWS):
-        reals, labels = training_set.get_minibatch_np(1)
-        first = int(np.argmax(labels[0])) if training_set.label_size else 0
+    for index, first in _classes_in_order(training_set):
         for block in blocks[first::class_step]:
             if len(block) < block_w * block_h:
-                block.append((reals[0], labels[0]))
+                block.append(index)
                 break
         if all(len(block) == block_w * block_h for block in blocks):
             break
@@ -74,12 +72,22 @@ def _class_grid(training_set, gw, gh, block_w, block_h):
     all_reals = np.zeros([gw * gh] + list(training_set.shape), training_set.dtype)
     all_labels = np.zeros([gw * gh, training_set.label_size], np.float32)
     for i, block in enumerate(blocks):
-        for j, (image, label) in enumerate(block):
+        for j, index in enumerate(block):
             x = i % blocks_w * block_w + j % block_w
             y = i // blocks_w * block_h + j // block_w
             if x < gw and y < gh:
-                all_reals[x + y * gw], all_labels[x + y * gw] = image, label
+                cell = x + y * gw
+                all_reals[cell], all_labels[cell] = training_set.read(index), training_set.read_labels([index])[0]
     return all_reals, all_labels
+
+
+def _classes_in_order(training_set, chunk=1000):
+    """Yields number and class of each image of the stream; labels alone are read, since rare classes take long."""
+    for position in range(0, MAX_GRID_DRAWS, chunk):
+        indices = training_set.indices_at(position, min(chunk, MAX_GRID_DRAWS - position))
+        labels = training_set.read_labels(indices)
+        classes = np.argmax(labels, axis=1) if training_set.label_size else np.zeros(len(indices), int)
+        yield from zip(indices.tolist(), classes.tolist())
 
 
 class SnapshotGrid:

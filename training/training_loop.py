@@ -6,17 +6,18 @@ import glob
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dnnlib
 from dnnlib import EasyDict, UserError, tflib
-from training import report, snapshot, state
+from training import classes, report, snapshot, state
 from training.dataset import load_dataset
 from training.pretrained import load_networks
-from training.schedule import accumulation_rounds, training_schedule
-from training.train_step import StepOptions, create_feeds, mirror, run_iteration, smoothing_beta, stylegan2_stages
+from training.schedule import Schedule, is_new_level
+from training.train_step import StepOptions, create_feeds, mirror, run_iteration, stylegan2_stages
 
 
 def training_loop(
@@ -38,6 +39,7 @@ def training_loop(
         lazy_regularization=True,       # Regularise in iterations of its own?
         G_reg_interval=4,               # Iterations between two regularisations of the generator.
         D_reg_interval=16,              # Iterations between two regularisations of the discriminator.
+        reset_opt_for_new_lod=True,     # Forget the optimizers' moments where a level of the growing begins?
         total_kimg=25000,               # Length of the training, thousand images shown.
         mirror_augment=False,           # Flip half of the reals left to right?
         drange_net=(-1, 1),             # Range of the networks' images.
@@ -50,11 +52,13 @@ def training_loop(
         resume_kimg=0.0,                # Thousand images at which to start counting.
         resume_time=0.0,                # Seconds at which to start counting.
         resume_with_new_nets=False,     # Copy the weights of resume_pkl into new networks?
-        metric_callback=None):          # Called at every tick with the path of its network snapshot or None.
+        metric_callback=None,           # Called at every tick with the path of its network snapshot or None.
+        dry_run=False):                 # Only run each operation of the first iteration once, and write nothing?
     """Trains, from the newest state in the run directory if there is one.
 
-    Writes `reals.png`, `fakes_init.png`, `fakes<kimg>.png`, `network-snapshot-<kimg>.pkl`, `network-final.pkl`,
-    `stats.jsonl`, TensorBoard events and `state/` into the run directory. On SIGINT or SIGTERM the running iteration is
+    Writes `reals.png`, `classes.json` (names of the labels, if they have any), `fakes_init.png`, `fakes<kimg>.png`,
+    `network-snapshot-<kimg>.pkl`, `network-final.pkl`, `stats.jsonl`, TensorBoard events and `state/` into the run
+    directory. On SIGINT or SIGTERM the running iteration is
     finished and the state saved.
 
     Returns: 0 at the end of the training, otherwise the number of the signal that stopped it.
@@ -65,31 +69,37 @@ def training_loop(
     tflib.init_tf(dict({'rnd.np_random_seed': seed}, **(tf_config or {})))
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
-        stack.enter_context(state.locked_run(run_dir))
+        if not dry_run:
+            stack.enter_context(state.locked_run(run_dir))
         training_set = load_dataset(data_dir=data_dir, verbose=True, **dict(dict(seed=seed), **(dataset_args or {})))
         stack.callback(training_set.close)
         training_set.preload()
-
-        def schedule(nimg):
-            return training_schedule(nimg, training_set, **(sched_args or {}))
-
         with refusing_bad_options():
-            sched = schedule(resume_kimg * 1000)
-            rounds = accumulation_rounds(sched.minibatch_size, sched.minibatch_gpu)
-            if sched.lod > 0:
-                raise UserError('lod_initial_resolution: progressive growing is not in this version; leave it out')
+            schedule = Schedule(training_set, sched_args or {})
             network_pkl = structure_pkl(run_dir, resume_pkl, resume_with_new_nets)
             networks = setup_networks(training_set, G_args or {}, D_args or {}, network_pkl, resume_with_new_nets)
-            feeds = create_feeds(training_set, sched.minibatch_gpu, ['G', 'D'])
+            feeds = create_feeds(training_set, schedule.levels, ['G', 'D'])
             stages = stylegan2_stages(networks, training_set, feeds, StepOptions(
-                minibatch_gpu=sched.minibatch_gpu, rounds=rounds, lazy_regularization=lazy_regularization,
-                reg_intervals=dict(G=G_reg_interval, D=D_reg_interval), drange_net=drange_net,
+                lazy_regularization=lazy_regularization, reg_intervals=dict(G=G_reg_interval, D=D_reg_interval),
                 opt_args=dict(G=G_opt_args or {}, D=D_opt_args or {}), loss_args=dict(G=G_loss_args, D=D_loss_args),
-                ema_beta=smoothing_beta(sched.minibatch_size, G_smoothing_kimg)))
+                drange_net=drange_net, smoothing_kimg=G_smoothing_kimg, reset_opt_for_new_lod=reset_opt_for_new_lod))
             tflib.init_uninitialized_vars()
 
-        grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, sched.minibatch_gpu, grid_args or {})
+        def iterate(sched):
+            def fetch():
+                reals, labels = training_set.get_minibatch_np(sched.minibatch_size, sched.lod)
+                reals = mirror(reals, seed, counters.nimg) if mirror_augment else reals
+                return list(zip(np.split(reals, sched.rounds), np.split(labels, sched.rounds)))
+            run_iteration(stages, feeds, fetch, sched, seed, counters)
+
+        if dry_run:
+            counters = state.new_counters(resume_kimg * 1000, resume_time)
+            return try_iteration(schedule(counters.nimg), iterate)
+        grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, schedule(total_kimg * 1000).minibatch_gpu,
+                                     grid_args or {})
         grid.draw_latents(networks['Gs'])
+        if training_set.label_names:
+            classes.save_names(run_dir, training_set.label_names)  # beside the networks
         saver = state.StateSaver(run_dir)
         counters = saver.restore_latest() or state.new_counters(resume_kimg * 1000, resume_time)
         if counters.iteration == 0:
@@ -105,13 +115,6 @@ def training_loop(
             networks['G'].setup_weight_histograms()
             networks['D'].setup_weight_histograms()
 
-        def iterate(sched):
-            def fetch():
-                reals, labels = training_set.get_minibatch_np(sched.minibatch_size)
-                reals = mirror(reals, seed, counters.nimg) if mirror_augment else reals
-                return list(zip(np.split(reals, rounds), np.split(labels, rounds)))
-            run_iteration(stages, feeds, fetch, sched, seed, counters)
-
         print('Training for %g kimg, now at %.1f...' % (total_kimg, counters.nimg / 1000))
         with saving_after_errors(reporter):
             stopped_by = train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter)
@@ -119,6 +122,24 @@ def training_loop(
             reporter.save_networks('network-final.pkl')  # before the state, which says that nothing is left to do
             reporter.save_state()
     return stopped_by
+
+
+def try_iteration(sched, iterate):
+    """Runs every session call of an iteration once, on one minibatch of one round, and prints how long that took.
+
+    Args:
+        sched: The schedule's result at the start.
+        iterate: Function of the schedule's result that does one iteration.
+    Returns: 0.
+    """
+    sched.update(minibatch_size=sched.minibatch_gpu, rounds=1, new_level=True)
+    start = time.time()
+    with refusing_bad_options():
+        iterate(sched)
+    print('Ran every operation of an iteration once, %d image%s of %dx%d pixels, in %.1f s. Nothing was written.' % (
+        sched.minibatch_size, '' if sched.minibatch_size == 1 else 's', sched.resolution, sched.resolution,
+        time.time() - start))
+    return 0
 
 
 def _check_intervals(**intervals):
@@ -172,8 +193,8 @@ def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, repo
     Args:
         total_kimg: Thousand images at which the training ends.
         minibatch_repeats: Iterations between two looks at the schedule.
-        schedule: Function of the number of images shown, see `training_schedule`.
-        iterate: Function of the schedule's result that does one iteration.
+        schedule: See `Schedule`.
+        iterate: Function of the schedule's result, with `new_level`, that does one iteration.
         counters: See `state.new_counters`; changed.
         reporter: Reporter.
     Returns: 0 at the end, otherwise the number of the signal after which the state was saved.
@@ -182,10 +203,11 @@ def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, repo
     with StopSignals() as signals:
         while not context.should_stop() and (
                 counters.nimg < total_kimg * 1000 or counters.iteration % minibatch_repeats != 0):
-            if counters.iteration % minibatch_repeats == 0:
-                counters.sched_nimg = counters.nimg
-            sched = schedule(counters.sched_nimg)
+            sched_nimg = counters.nimg if counters.iteration % minibatch_repeats == 0 else counters.sched_nimg
+            sched = schedule(sched_nimg)
+            sched.new_level = is_new_level(schedule(counters.sched_nimg), sched)
             iterate(sched)
+            counters.sched_nimg = sched_nimg  # only now, so that an error in between does not lose a new level
             counters.nimg += sched.minibatch_size
             counters.iteration += 1
             if counters.iteration % minibatch_repeats == 0:

@@ -145,3 +145,32 @@ def test_minibatch_stddev_of_small_minibatches_and_its_gradient(session):
     single = session.run([y, gradient], {x: value[:1]})
     np.testing.assert_allclose(single[0][..., 4], 1e-4, rtol=1e-4)
     assert np.isfinite(single[1]).all()
+
+
+def test_float16_without_fused_modulation_does_not_overflow(session):
+    rng = np.random.RandomState(0)
+    x, y = np.float32(rng.randn(2, 8, 8, 64)), np.float32(3000 * rng.randn(2, 16))
+    results = []
+    for dtype in (tf.float32, tf.float16):
+        with tf.variable_scope('Layer', reuse=tf.AUTO_REUSE):
+            z = layers.modulated_conv2d_layer(tf.cast(x, dtype), tf.constant(y), 8, kernel=3, fused_modconv=False)
+            assert z.dtype == dtype
+            results.append(tf.cast(z, tf.float32))
+    session.run(tf.global_variables_initializer())
+    exact, half = session.run(results)
+    np.testing.assert_allclose(half, exact, atol=0.01)
+
+
+def test_a_styled_layer_is_its_parts(session):
+    rng = np.random.RandomState(0)
+    x, y, noise = [tf.constant(np.float32(rng.randn(*shape))) for shape in ([3, 4, 4, 5], [3, 6], [1, 1, 8, 8])]
+    with tf.variable_scope('Layer'):
+        whole = layers.styled_conv2d_layer(x, y, 7, up=True, resample_kernel=[1, 3, 3, 1], stored_noise=noise)
+    with tf.variable_scope('Layer', reuse=True):
+        parts = layers.modulated_conv2d_layer(x, y, 7, kernel=3, up=True, resample_kernel=[1, 3, 3, 1])
+        parts = layers.bias_act_layer(layers.noise_layer(parts, noise), act='lrelu')
+    session.run(tf.global_variables_initializer())
+    session.run([tf.assign(var, tf.random_normal(var.shape)) for var in tf.trainable_variables()])
+    a, b = session.run([whole, parts])
+    assert whole.shape.as_list() == [3, 8, 8, 7]
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)

@@ -8,6 +8,7 @@ import dnnlib
 from dnnlib import tflib
 from dnnlib.tflib import layout, tfutil
 from training import networks_stylegan2 as networks
+from training import styles
 
 G_ARGS = dict(num_channels=3, resolution=16, fmap_base=128, fmap_max=32, latent_size=16, dlatent_size=16,
               mapping_fmaps=16, mapping_layers=3, mapping_lrmul=1.0)
@@ -241,7 +242,7 @@ def test_initial_values(session):
 
 def test_style_mixing_crosses_over_between_the_first_and_the_last_layer(session):
     first, second = tf.zeros([2, 6, 3]), tf.ones([2, 6, 3])
-    mixed = networks.mix_styles(first, second, 1.0, 6)
+    mixed = styles.mix_styles(first, second, 1.0, 6)
     seen = set()
     for _ in range(60):
         value = session.run(mixed)
@@ -250,8 +251,8 @@ def test_style_mixing_crosses_over_between_the_first_and_the_last_layer(session)
         assert layers == sorted(layers)
         seen.add(int(6 - sum(layers)))
     assert seen == {1, 2, 3, 4, 5}
-    assert session.run(networks.mix_styles(first, second, 0.0, 6)).max() == 0
-    assert session.run(networks.mix_styles(first, second, 1.0, 4))[:, 4:].min() == 1  # layers not in use
+    assert session.run(styles.mix_styles(first, second, 0.0, 6)).max() == 0
+    assert session.run(styles.mix_styles(first, second, 1.0, 4))[:, 4:].min() == 1  # layers not in use
 
 
 def test_training_mixes_styles_with_the_given_probability(session):
@@ -286,8 +287,9 @@ def test_smallest_resolution_is_skip_only(session):
 
 
 @pytest.mark.parametrize('func, kwargs, match', [
-    (networks.G_main, dict(resolution=24), 'power of two'),
-    (networks.D_stylegan2, dict(resolution=2), 'power of two'),
+    (networks.G_main, dict(resolution=22), 'nearest sizes are 24x24, 20x20'),
+    (networks.D_stylegan2, dict(resolution=2), 'nearest sizes are 4x4'),
+    (networks.D_stylegan2, dict(resolution='64'), 'number of pixels'),
     (networks.G_main, dict(architecture='resnet', resolution=4), 'skip'),
     (networks.D_stylegan2, dict(architecture='unet', resolution=8), 'unet'),
     (networks.G_main, dict(fmap_maximum=3, resolution=8), 'fmap_maximum'),

@@ -5,17 +5,20 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import network_pickle
+from training.pretrained import BUILD_MODULES
 
 CLOSE = dict(rtol=1e-4, atol=1e-4)
 
 
 def assert_gradients_close(actual, expected):
-    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    # both are float32, summed in another order
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=3e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize('name', ['configf_r32', 'labels3_r16', 'gresnet_dskip_r32'])
+@pytest.mark.parametrize('name', ['configf_r32', 'labels3_r16', 'gresnet_dskip_r32', 'configa_r16',
+                                  'configd_r16'])
 def test_reference_pickle_gives_the_reference_results(session, data_dir, name):
-    _G, D, Gs = network_pickle.load(str(data_dir / (name + '.pkl')), ['training.networks_stylegan2'])
+    _G, D, Gs = network_pickle.load(str(data_dir / (name + '.pkl')), BUILD_MODULES)
     with np.load(str(data_dir / (name + '.npz'))) as arrays:
         ref = dict(arrays)
     latents, labels = ref['latents'], ref.get('labels')

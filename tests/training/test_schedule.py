@@ -2,8 +2,9 @@
 
 import pytest
 
+import run_training
 from dnnlib import EasyDict, UserError
-from training.schedule import accumulation_rounds, training_schedule
+from training.schedule import Schedule, accumulation_rounds, is_new_level, training_schedule
 
 FFHQ = EasyDict(resolution_log2=10)
 
@@ -21,6 +22,49 @@ def test_growing_from_8_to_1024(kimg, resolution, lod):
     sched = training_schedule(kimg * 1000, FFHQ, lod_initial_resolution=8)
     assert sched.resolution == resolution
     assert sched.lod == pytest.approx(lod, abs=1e-6)
+
+
+# Resolution: minibatch, images per device, learning rate, kimg per tick of config-a to config-d
+GROWING = {8: (256, 32, 0.001, 28), 16: (128, 16, 0.001, 24), 32: (64, 8, 0.001, 20), 64: (32, 4, 0.001, 16),
+           128: (32, 4, 0.0015, 12), 256: (32, 4, 0.002, 8), 512: (32, 4, 0.003, 6), 1024: (32, 4, 0.003, 4)}
+
+
+@pytest.mark.parametrize('config', sorted(run_training.PRESETS))
+def test_published_schedule_of_every_configuration(config):
+    args = run_training.make_parser().parse_args(['--dataset=cats', '--config=' + config])
+    schedule = Schedule(FFHQ, run_training.make_options(args)['sched_args'])
+    grows = config in ('config-a', 'config-b', 'config-c', 'config-d')
+    assert len(schedule.levels) == (8 if grows else 1)
+    for step in range(8):  # resolution 8 * 2^step is complete at 1200 step kimg and remains so for 600 kimg
+        for kimg, share in [(1200 * step - 300, 0.5), (1200 * step, 0), (1200 * step + 300, 0), (1200 * step + 600, 0)]:
+            if kimg < 0:
+                continue
+            sched = schedule(int(kimg * 1000))
+            lod, resolution = (7 - step + share, 8 << step) if grows else (0, 1024)
+            minibatch, gpu, rate, tick = GROWING[resolution] if grows else (32, 4, 0.002, 4)
+            assert sched == dict(kimg=kimg, lod=lod, resolution=resolution, minibatch_size=minibatch, minibatch_gpu=gpu,
+                                 rounds=8, G_lrate=rate, D_lrate=rate, tick_kimg=tick)
+            if grows and share == 0:
+                levels = dict(schedule.levels[step], kimg=kimg, lod=lod)
+                assert levels == sched
+
+
+def test_new_levels_begin_at_both_ends_of_a_fade():
+    nimgs = range(0, 2500001, 100000)
+    scheds = [training_schedule(nimg, FFHQ, lod_initial_resolution=8) for nimg in nimgs]
+    begin = [nimg // 1000 for nimg, before, after in zip(nimgs[1:], scheds, scheds[1:]) if is_new_level(before, after)]
+    assert begin == [700, 1200, 1900, 2400]
+
+
+def test_growing_that_cannot_be_is_refused_at_once():
+    for options, message in [
+            (dict(lod_initial_resolution=2), 'must be a resolution from 4 on or None, got 2'),
+            (dict(minibatch_size_dict={'8': 4}), 'minibatch_size_dict must be a table of numbers by resolution'),
+            (dict(lod_training_kimg=-1), 'lod_training_kimg must not be negative'),
+            (dict(minibatch_gpu_dict={512: 3}, lod_initial_resolution=8), 'minibatch_size 32 is not a multiple of')]:
+        with pytest.raises(UserError, match=message):
+            Schedule(FFHQ, options)
+    assert Schedule(FFHQ, dict(minibatch_gpu_dict={512: 3})).levels[0].rounds == 8  # 512 is not passed through
 
 
 def test_growing_without_fades_or_phases():

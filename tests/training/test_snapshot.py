@@ -6,6 +6,7 @@ import pytest
 
 from dnnlib import EasyDict, UserError
 from training import snapshot
+from training.cats import CatsDataset
 
 
 class LabelledSet:
@@ -21,11 +22,19 @@ class LabelledSet:
     def seek(self, position):
         self.position = position
 
+    def indices_at(self, position, count):
+        return np.arange(position, position + count)
+
+    def read(self, index):
+        return np.uint8(index).reshape(1, 1, 1)
+
+    def read_labels(self, indices):
+        return np.eye(self.label_size, dtype=np.float32)[np.asarray(indices) % self.label_size]
+
     def get_minibatch_np(self, minibatch_size):
-        numbers = np.arange(self.position, self.position + minibatch_size)
+        numbers = self.indices_at(self.position, minibatch_size)
         self.position += minibatch_size
-        labels = np.eye(self.label_size, dtype=np.float32)[numbers % self.label_size]
-        return numbers.astype(np.uint8).reshape(-1, 1, 1, 1), labels
+        return np.stack([self.read(number) for number in numbers]), self.read_labels(numbers)
 
 
 @pytest.mark.parametrize('size, resolution, expected', [
@@ -91,3 +100,19 @@ def test_pictures_of_reals_and_fakes(tmp_path):
     assert calls == [((6, 5), (6, 2), True, 4)]
     np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / 'reals.png')), [[0, 1, 2], [3, 4, 5]])
     np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / 'fakes_init.png')), [[0, 51, 102], [153, 204, 255]])
+
+
+def test_rows_of_the_cats_have_one_colour_each():
+    with CatsDataset(resolution=8, max_label_size=15) as cats:
+        (gw, gh), reals, labels = snapshot.setup_snapshot_image_grid(cats, '2x16', 'row_per_class')
+    assert (gw, gh) == (2, 16) and reals.shape == (32, 3, 8, 8) and reals.reshape(32, -1).any(axis=1).all()
+    assert np.argmax(labels, axis=1).tolist() == [i // 2 % 15 for i in range(32)]
+
+
+def test_classes_that_no_image_has_do_not_take_for_ever(monkeypatch):
+    monkeypatch.setattr(snapshot, 'MAX_GRID_DRAWS', 2000)
+    with CatsDataset(resolution=8, max_label_size='full') as cats:  # the first group decides: columns 15 to 65 never do
+        reads, read = [], cats.read
+        monkeypatch.setattr(cats, 'read', lambda index: reads.append(index) or read(index))
+        _, reals, _ = snapshot.setup_snapshot_image_grid(cats, '2x16', 'row_per_class')
+    assert len(reads) == 30 and not reals[30:].any()

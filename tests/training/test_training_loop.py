@@ -82,7 +82,8 @@ def uninterrupted(tmp_path_factory):
 
 def test_files_of_a_run(uninterrupted):
     names = sorted(name for name in os.listdir(str(uninterrupted)) if not name.startswith(('.', 'events')))
-    assert names == ['fakes000000.png', 'fakes_init.png', 'network-final.pkl', 'network-snapshot-000000.pkl',
+    assert names == ['classes.json', 'fakes000000.png', 'fakes_init.png', 'network-final.pkl',
+                     'network-snapshot-000000.pkl',
                      'reals.png', 'state', 'stats.jsonl']
     for name in ('reals.png', 'fakes_init.png', 'fakes000000.png'):
         assert PIL.Image.open(str(uninterrupted / name)).size == (24, 16)

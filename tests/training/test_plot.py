@@ -1,0 +1,58 @@
+"""Curves: which quantities are drawn, from what, and one line for bad input."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dnnlib import UserError
+from training import plot
+
+
+def write_run(folder, kimgs, **tags):
+    """Writes the statistics of a run; each tag has a value per tick."""
+    folder.mkdir()
+    with open(str(folder / 'stats.jsonl'), 'w') as f:
+        for i, kimg in enumerate(kimgs):
+            f.write(json.dumps(dict({tag.replace('__', '/'): values[i] for tag, values in tags.items()},
+                                    **{'Progress/kimg': kimg})) + '\n')
+    return str(folder)
+
+
+def test_values_that_were_not_counted_are_left_out(tmp_path):
+    run = write_run(tmp_path / 'a', [1, 2, 3], Loss__pl_lengths=[0.5, None, 0.7])
+    assert plot.series(plot.read_stats(run), 'Loss/pl_lengths') == [(1, 0.5), (3, 0.7)]
+
+
+def test_a_metric_counts_where_it_is_new(tmp_path):
+    run = write_run(tmp_path / 'a', [1, 2, 3, 4], Metrics__fid5k=[9.0, 9.0, 7.0, 7.0])
+    assert plot.series(plot.read_stats(run), 'Metrics/fid5k') == [(1, 9.0), (3, 7.0)]
+
+
+def test_panels_are_those_with_values(tmp_path):
+    run = write_run(tmp_path / 'a', [1, 2], Loss__scores__real=[1, 2], Progress__lod=[0.0, 0.0], Metrics__x=[1, 2],
+                    Timing__sec_per_kimg=[None, None])
+    assert [title for title, _, _ in plot.panels([plot.read_stats(run)])] == ['scores of D', 'x']
+
+
+def test_two_runs_are_drawn_into_one_picture(tmp_path, capsys):
+    pytest.importorskip('matplotlib')
+    runs = [write_run(tmp_path / name, [1, 2, 3], Loss__scores__real=[1, 2, 3], Loss__scores__fake=[0, -1, -2],
+                      Timing__sec_per_kimg=[50, 40, 30]) for name in 'ab']
+    plot.main(runs)
+    pixels = np.asarray(Image.open(str(tmp_path / 'a' / 'curves.png')).convert('RGB'))
+    assert pixels.shape[1] > pixels.shape[0] > 200 and len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
+    assert capsys.readouterr().out == 'Wrote {}\n'.format(tmp_path / 'a' / 'curves.png')
+
+
+@pytest.mark.parametrize('content, text', [
+    (None, 'there are no statistics'), ('{"a": 1}\n', 'line 1'), ('', 'no values yet'),
+    ('{"Progress/kimg": 1}\n{"Progress/ki', 'line 2')])
+def test_bad_input_is_one_sentence(tmp_path, content, text):
+    if content is not None:
+        (tmp_path / 'stats.jsonl').write_text(content)
+    if text == 'no values yet':
+        pytest.importorskip('matplotlib')
+    with pytest.raises(UserError, match=text):
+        plot.main([str(tmp_path)])

@@ -1,0 +1,65 @@
+"""Names of the label columns: kept beside data sets and networks, and how a user names a class."""
+
+import json
+import os
+
+import numpy as np
+
+from dnnlib.util import UserError, atomic_path
+
+CLASSES_FILE = 'classes.json'
+
+
+def save_names(folder, names):
+    """Writes the names of the label columns, list of texts, to `classes.json` in a folder."""
+    with atomic_path(os.path.join(folder, CLASSES_FILE)) as temp_path:
+        with open(temp_path, 'w', encoding='utf-8') as f:
+            json.dump(list(names), f, indent=1, ensure_ascii=False)
+
+
+def load_names(folder, label_size):
+    """Names of the label columns from `classes.json` in a folder.
+
+    Args:
+        folder: The folder.
+        label_size: Number of label columns; of more names the first so many are meant.
+    Returns: List of texts, `None` if there is no such file.
+    Raises: UserError if the file is something else.
+    """
+    path = os.path.join(folder, CLASSES_FILE)
+    if not os.path.isfile(path):
+        return None
+    try:
+        with open(path, encoding='utf-8') as f:
+            names = json.load(f)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or len(names) < label_size or not all(isinstance(name, str) for name in names):
+        raise UserError('{}: expected a list of at least {} class names; correct or remove the file'.format(
+            path, label_size))
+    return names[:label_size]
+
+
+def parse_label(text, label_size, names=None):
+    """Label of the classes that a user names.
+
+    Args:
+        text: Names or numbers of classes joined by commas, such as `tabby` or `3,eyes 2`.
+        label_size: Number of label columns, int.
+        names: Their names, `None` = only numbers.
+    Returns: float32 [label_size], 1 in the columns named, 0 elsewhere.
+    Raises: UserError if there are no labels, or no such class.
+    """
+    if label_size == 0:
+        raise UserError('class {!r}: the network was trained without labels; leave the class out'.format(text))
+    label = np.zeros([label_size], np.float32)
+    for part in (part.strip() for part in text.split(',')):
+        if names is not None and part in names:
+            label[names.index(part)] = 1
+        elif part.isdigit() and int(part) < label_size:
+            label[int(part)] = 1
+        else:
+            more = ', ...' if label_size > 20 else ''
+            known = '' if names is None else ' or one of ' + ', '.join(names[:20]) + more
+            raise UserError('there is no class {!r}; expected 0 to {}{}'.format(part, label_size - 1, known))
+    return label

@@ -1,0 +1,86 @@
+"""Image sizes that the networks can have: a base block doubled some times.
+
+The base block is 4x4 for the published networks, whose images are square with a side that is a power of two. Any block
+with a shorter side of 4 to 7 and a longer one of up to 16 does as well: 5x4 doubled five times gives images 160 pixels
+high and 128 wide, 7x7 doubled five times 224x224. A size has one base block at most.
+"""
+
+import math
+from typing import NamedTuple
+
+from dnnlib.util import UserError
+
+MIN_BASE, MAX_BASE = 4, 16  # sides of the base block, pixels; the shorter one is below 2 * MIN_BASE
+
+
+class ImageSize(NamedTuple):
+    """Height and width of the base block, and how often it is doubled."""
+
+    base_height: int
+    base_width: int
+    doublings: int
+
+    @property
+    def num_levels(self):
+        """`resolution_log2` of a square of as many blocks: the levels are 2 (base block), 3, ..., `num_levels`."""
+        return self.doublings + 2
+
+    def at(self, level):
+        """[height, width] of the feature maps at a level; level 2 is the base block."""
+        return [self.base_height << level - 2, self.base_width << level - 2]
+
+    @property
+    def shape(self):
+        """[height, width] of the images."""
+        return self.at(self.num_levels)
+
+
+def parse(resolution):
+    """The ImageSize of a network's or data set's option `resolution`.
+
+    Args:
+        resolution: Side of square images, or (height, width), in pixels.
+    Raises: UserError if it is none of these or no network can have that size; the message proposes sizes.
+    """
+    sides = list(resolution) if isinstance(resolution, (list, tuple)) else [resolution, resolution]
+    if len(sides) != 2 or not all(_is_positive_int(side) for side in sides):
+        raise UserError('resolution must be a number of pixels or (height, width), not %r' % (resolution,))
+    size = find(*sides)
+    if size is None:
+        raise UserError('no network has images of %dx%d pixels: height and width must be a base block of %d to %d '
+                        'pixels a side, doubled; the nearest sizes are %s' % (
+                            sides[0], sides[1], MIN_BASE, MAX_BASE, ', '.join('%dx%d' % s for s in nearest(*sides))))
+    return size
+
+
+def find(height, width):
+    """The ImageSize of images of that height and width in pixels, or None if no network can have it."""
+    doublings = 0
+    while height % 2 == 0 and width % 2 == 0 and min(height, width) >= 2 * MIN_BASE:
+        height, width, doublings = height // 2, width // 2, doublings + 1
+    legal = MIN_BASE <= min(height, width) < 2 * MIN_BASE and max(height, width) <= MAX_BASE
+    return ImageSize(int(height), int(width), doublings) if legal else None
+
+
+def nearest(height, width, count=3):
+    """The (height, width) of the `count` legal sizes whose sides and proportions differ least, best first."""
+    scale = math.floor(math.log2(max(min(height, width), MIN_BASE) / MIN_BASE))
+    proposals = set()
+    for doublings in {max(scale + step, 0) for step in (-1, 0, 1)}:
+        sides = [[min(max(rounded(side / 2 ** doublings), MIN_BASE), MAX_BASE) << doublings
+                  for rounded in (math.floor, math.ceil)] for side in (height, width)]
+        proposals.update((h, w) for h in sides[0] for w in sides[1] if find(h, w))
+
+    def difference(size):
+        h, w = math.log(size[0] / height), math.log(size[1] / width)
+        return abs(h) + abs(w) + abs(h - w), size
+    return sorted(proposals, key=difference)[:count]
+
+
+def option(height, width):
+    """What the option `resolution` of the networks is for images of that size: an int if they are square."""
+    return int(height) if height == width else [int(height), int(width)]
+
+
+def _is_positive_int(value):
+    return not isinstance(value, bool) and hasattr(value, '__index__') and value > 0

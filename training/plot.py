@@ -1,0 +1,140 @@
+"""Draws the curves of one or several trainings from their statistics: `python -m training.plot RUN_DIR... [-o PNG]`.
+
+Scores of D, losses, R1 penalty, path length, metrics, level of detail and speed over thousand images shown, whatever of
+these the runs have. Needs matplotlib, which training does not.
+"""
+
+import json
+import math
+import os
+
+from dnnlib import cli
+from dnnlib.util import UserError, atomic_path
+
+STATS_FILE = 'stats.jsonl'
+PANELS = (  # title, tags drawn together, logarithmic?
+    ('scores of D', ('Loss/scores/real', 'Loss/scores/fake'), False),
+    ('gradient penalty', ('Loss/gradient_penalty',), True),
+    ('path length', ('Loss/pl_lengths',), False),
+    ('path length penalty', ('Loss/pl_penalty',), True),
+    ('level of detail', ('Progress/lod',), False),
+    ('steps left out (overflow), share', ('TrainG/overflow_frequency', 'TrainD/overflow_frequency'), False),
+    ('seconds per kimg', ('Timing/sec_per_kimg',), True),
+    ('GPU memory, GiB', ('Resources/peak_gpu_mem_gb',), False),
+)
+NOT_ALL_ZERO = ('Progress/lod', 'Resources/peak_gpu_mem_gb', 'TrainG/overflow_frequency', 'TrainD/overflow_frequency')
+
+
+def read_stats(path):
+    """Statistics of a run.
+
+    Args:
+        path: Run directory, or a file like its `stats.jsonl`.
+    Returns: List of dictionaries by tag, one per tick; None where nothing was counted.
+    Raises: UserError if there is no such file or a line is damaged.
+    """
+    file_path = os.path.join(path, STATS_FILE) if os.path.isdir(path) else path
+    if not os.path.exists(file_path):
+        raise UserError('{}: there are no statistics; give the run directory of a training'.format(file_path))
+    ticks = []
+    with open(file_path, encoding='utf-8') as f:
+        for number, line in enumerate(f, 1):
+            try:
+                tick = json.loads(line)
+                tick['Progress/kimg'] += 0
+            except (ValueError, KeyError, TypeError):
+                raise UserError('{}: line {} is no statistics of a tick; remove it'.format(
+                    file_path, number)) from None
+            ticks.append(tick)
+    return ticks
+
+
+def series(ticks, tag):
+    """(kimg, value) of every tick in which a tag has a finite value; a metric only where its value is new."""
+    points = [(tick['Progress/kimg'], tick[tag]) for tick in ticks
+              if isinstance(tick.get(tag), (int, float)) and math.isfinite(tick[tag])]
+    if tag.startswith('Metrics/'):  # repeated every tick until it is measured again
+        points = [point for i, point in enumerate(points) if i == 0 or point[1] != points[i - 1][1]]
+    if tag in NOT_ALL_ZERO and not any(value for _, value in points):
+        return []
+    return points
+
+
+def panels(runs):
+    """The panels for which there are values: list of (title, tags, logarithmic).
+
+    Args:
+        runs: List of the ticks of each run.
+    """
+    metrics = sorted({tag for ticks in runs for tick in ticks for tag in tick if tag.startswith('Metrics/')})
+    candidates = PANELS[:4] + tuple((tag[len('Metrics/'):], (tag,), False) for tag in metrics) + PANELS[4:]
+    return [panel for panel in candidates if any(series(ticks, tag) for ticks in runs for tag in panel[1])]
+
+
+def draw(runs, names, path):
+    """Writes a PNG with one panel for each quantity that at least one run has.
+
+    Args:
+        runs: List of the ticks of each run.
+        names: Their names for the legend.
+        path: PNG to write.
+    Raises: UserError if no run has a value, or there is no matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError('drawing needs matplotlib: python -m pip install matplotlib') from None
+    shown = panels(runs)
+    if not shown:
+        raise UserError('{}: no values yet; wait for the first ticks'.format(', '.join(names)))
+    columns = min(len(shown), 4)
+    rows = (len(shown) - 1) // columns + 1
+    figure = Figure(figsize=(4 * columns, 3 * rows), tight_layout=True)
+    for axes in figure.subplots(rows, columns, squeeze=False).flat[len(shown):]:
+        axes.set_axis_off()
+    for axes, (title, tags, logarithmic) in zip(figure.axes, shown):
+        for index, (ticks, name) in enumerate(zip(runs, names)):
+            for style, tag in zip(('-', '--'), tags):
+                points = series(ticks, tag)
+                label = ' '.join(([name] if len(runs) > 1 else []) + ([_short(tag)] if len(tags) > 1 else []))
+                if points:
+                    axes.plot(*zip(*points), style, color='C%d' % index if len(runs) > 1 else None, label=label or None,
+                              marker='.' if len(points) == 1 else None)
+        axes.set_title(title)
+        axes.set_xlabel('kimg')
+        axes.grid(alpha=0.3)
+        if logarithmic and all(value > 0 for ticks in runs for tag in tags for _, value in series(ticks, tag)):
+            axes.set_yscale('log')
+        if len(runs) > 1 or len(tags) > 1:
+            axes.legend(fontsize='small')
+    with atomic_path(path) as temp_path:
+        figure.savefig(temp_path, dpi=80, format='png')
+
+
+def _short(tag):
+    """What tells a tag from the other one of its panel."""
+    parts = tag.split('/')
+    return parts[-1] if parts[-1] in ('real', 'fake') else parts[-2]
+
+
+def main(argv):
+    """Parses the arguments and draws."""
+    parser = cli.ArgumentParser(prog='python -m training.plot', description=__doc__.splitlines()[0])
+    parser.add_argument('run_dirs', metavar='RUN_DIR', nargs='+',
+                        help='run directory of a training, or a file like its stats.jsonl')
+    parser.add_argument('-o', '--output', metavar='PNG',
+                        help='picture to write (default: curves.png in the first run directory)')
+    args = parser.parse_args(argv)
+    runs = [read_stats(path) for path in args.run_dirs]
+    names = [os.path.basename(os.path.abspath(path)) for path in args.run_dirs]
+    output = args.output
+    if output is None:
+        first = args.run_dirs[0]
+        output = os.path.join(first if os.path.isdir(first) else os.path.dirname(first), 'curves.png')
+    cli.writable_dir(os.path.dirname(os.path.abspath(output)))
+    draw(runs, names, output)
+    print('Wrote {}'.format(output))
+
+
+if __name__ == '__main__':
+    cli.run_main(main, prog='python -m training.plot')
