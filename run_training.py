@@ -10,9 +10,7 @@ from typing import NamedTuple
 
 import dnnlib
 from dnnlib import UserError, cli
-from training import settings
-
-OPTIONS_FILE = 'training_options.json'
+from training import continuing, saving_options, settings
 
 
 class Config(NamedTuple):
@@ -128,51 +126,6 @@ def dry_run(metric_arg_list, **options):
     return training_loop(dry_run=True, **options)
 
 
-def choose_run(resume, result_dir, run_desc, options):
-    """Decides where to train, and enters `resume_pkl` into the options if the training starts from a network.
-
-    Args:
-        resume: 'auto', 'none', a run directory, or the path or URL of a network pickle.
-        result_dir: Folder of the run directories.
-        run_desc: Description of this run.
-        options: Result of `make_options`; `resume_pkl` is added.
-    Returns: Run directory to continue in, `None` = a new one.
-    Raises: UserError if a run directory holds no state or has other options, or a file is no network pickle.
-    """
-    if resume == 'none':
-        return None
-    cli.load_tensorflow()
-    from dnnlib.run_dir import list_runs
-    from training import pretrained, state
-    if resume != 'auto' and os.path.isdir(resume):
-        if state.latest_state(resume) is None:
-            raise UserError('--resume: {!r} holds no saved state; give a run directory with a folder {!r}'.format(
-                resume, state.STATE_DIR))
-        options.update(_begun_from(resume))
-        state.check_same_options(resume, options, OPTIONS_FILE)
-        with state.locked_run(resume):  # nothing is written where another process is training
-            return resume
-    if resume != 'auto':
-        pretrained.check_network_file(resume)
-        options['resume_pkl'] = resume
-    run_dirs = [path for _, path in list_runs(result_dir) if re.match('[0-9]+-' + re.escape(run_desc) + '$',
-                                                                      os.path.basename(path))]
-    unfinished = state.find_unfinished(run_dirs, options, OPTIONS_FILE)
-    finished = unfinished is None and state.find_finished(run_dirs, options, OPTIONS_FILE)
-    if finished:
-        print('{} is finished; starting a new run. To go on there, raise --total-kimg.'.format(finished))
-    return unfinished
-
-
-def _begun_from(run_dir):
-    """`resume_pkl` of the options saved in a run directory, if it was begun from a network."""
-    try:
-        with open(os.path.join(run_dir, OPTIONS_FILE)) as f:
-            return {key: value for key, value in json.load(f).items() if key == 'resume_pkl'}
-    except (OSError, ValueError, AttributeError):
-        return {}
-
-
 class ListConfigs(argparse.Action):
     """Prints the configurations and ends the program."""
 
@@ -205,14 +158,8 @@ def make_parser():
                    help='flip half of the images left to right? (default: %(default)s)')
     p.add_argument('--metrics', type=cli.comma_list, default=[], metavar='LIST',
                    help='metrics of every network snapshot, joined by commas (default: none)')
-    p.add_argument('--resume', default='auto', metavar='WHAT',
-                   help='auto = continue the same unfinished run if there is one; none = start anew; a run directory; '
-                   'a network pickle to start from (default: %(default)s)')
     p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')
-    p.add_argument('--snap', type=int, default=10, metavar='TICKS',
-                   help='ticks between snapshots (default: %(default)s)')
-    p.add_argument('--checkpoint-minutes', type=cli.finite_float, default=10, metavar='MIN',
-                   help='minutes between saved states (default: %(default)s)')
+    saving_options.add(p)
     p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
                    help='any further option, see below; may be given several times; groups: %s' % ', '.join(
                        settings.GROUPS))
@@ -225,15 +172,11 @@ def make_parser():
 
 def check_arguments(args):
     """Refuses what can be refused without TensorFlow; raises UserError."""
-    from training import pretrained
     if args.config not in PRESETS:
         raise UserError('--config={}: expected one of {}'.format(args.config, ', '.join(sorted(PRESETS))))
     if args.num_gpus != 1:
         raise UserError('--num-gpus={}: several GPUs are not in this version; use 1'.format(args.num_gpus))
-    for name, minimum in [('total_kimg', 0), ('snap', 1), ('checkpoint_minutes', 0), ('seed', 0), ('gamma', 0)]:
-        value = getattr(args, name)
-        if value is not None and not minimum <= value < 2 ** 32:
-            raise UserError('--{}={}: expected {} to 4294967295'.format(name.replace('_', '-'), value, minimum))
+    saving_options.check_numbers(args, total_kimg=0, seed=0, gamma=0)
     if args.gamma is not None and args.d_loss not in HAVE_GAMMA + (None,):
         raise UserError('--gamma={}: {} has no such weight; leave it out'.format(args.gamma, args.d_loss))
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
@@ -242,9 +185,7 @@ def check_arguments(args):
     if args.dataset != 'cats' and not os.path.exists(path):
         raise UserError('--dataset={}: there is no {!r}; give a folder or zip of images, a folder of TFRecords, or '
                         'cats'.format(args.dataset, path))
-    is_path = args.resume not in ('auto', 'none') and '://' not in pretrained.get_path_or_url(args.resume)
-    if is_path and not os.path.exists(args.resume):
-        raise UserError('--resume={}: expected auto, none, a run directory or a network pickle'.format(args.resume))
+    saving_options.check(args)
     cli.writable_dir(args.result_dir)
 
 
@@ -258,7 +199,7 @@ def main(argv):
     settings.apply_assignments(options, assignments)
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
     run_desc = 'stylegan2-{}-{}gpu-{}'.format(dataset_name, args.num_gpus, args.config)
-    resume_run_dir = choose_run(args.resume, args.result_dir, run_desc, options)
+    resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options)
     if resume_run_dir is not None:
         print('Continuing the run in ' + resume_run_dir)
     if args.selftest:
@@ -267,7 +208,7 @@ def main(argv):
     if args.dry_run:
         return dry_run(**options)
     config = dnnlib.SubmitConfig(run_dir_root=args.result_dir, run_desc=run_desc, num_gpus=args.num_gpus,
-                                 options_file=OPTIONS_FILE)
+                                 options_file=continuing.OPTIONS_FILE)
     config = dnnlib.submit_run(config, train, resume_run_dir=resume_run_dir, **options)
     if config.stopped_by:
         kept = [arg for i, arg in enumerate(argv) if not arg.startswith('--resume') and argv[i - 1:i] != ['--resume']]

@@ -12,7 +12,7 @@ import pytest
 
 import run_training
 from dnnlib import UserError, cli
-from training import settings
+from training import continuing, settings
 
 ROOT = os.path.dirname(os.path.abspath(run_training.__file__))
 SMALL = ['--dataset=cats', '--device=cpu', '--set', 'dataset.resolution=8', '--set', 'G.fmap_max=8', '--set',
@@ -191,9 +191,10 @@ def test_set_refuses_by_name(assignment, message):
 
 def make_run(path, argv, resume_pkl=None):
     """A run directory with a state and the options of a command line, but with another fmap_base."""
-    from training import state
+    from training import state_files
     (path / 'state' / '000000032').mkdir(parents=True)
-    (path / 'state' / '000000032' / state.MANIFEST).write_text(json.dumps(dict(counters=state.new_counters(32))))
+    manifest = json.dumps(dict(counters=state_files.new_counters(32)))
+    (path / 'state' / '000000032' / state_files.MANIFEST).write_text(manifest)
     options = options_of(*argv)
     options['G_args']['fmap_base'] = 5
     if resume_pkl is not None:
@@ -205,7 +206,7 @@ def test_what_a_run_directory_was_begun_from_is_kept(tmp_path):
     make_run(tmp_path / 'run', ['--dataset=cats'], resume_pkl='gone.pkl')
     options = options_of('--dataset=cats', '--total-kimg=3')
     options['G_args']['fmap_base'] = 5
-    assert run_training.choose_run(str(tmp_path / 'run'), 'x', 'x', options) == str(tmp_path / 'run')
+    assert continuing.choose_run(str(tmp_path / 'run'), 'x', 'x', options) == str(tmp_path / 'run')
     assert options['resume_pkl'] == 'gone.pkl'
 
 
@@ -214,7 +215,7 @@ def test_published_networks_can_be_resumed_from(tmp_path, monkeypatch):
     name = 'gdrive:networks/stylegan2-ffhq-config-f.pkl'
     run_training.check_arguments(run_training.make_parser().parse_args(['--dataset=cats', '--resume=' + name]))
     options = options_of('--dataset=cats')
-    assert run_training.choose_run(name, 'results', 'x', options) is None
+    assert continuing.choose_run(name, 'results', 'x', options) is None
     assert options['resume_pkl'] == name
 
 

@@ -126,7 +126,7 @@ class Reporter:
         networks: Dictionary of the tflib.Networks 'G', 'D' and 'Gs'.
         grid: SnapshotGrid with latents.
         saver: StateSaver.
-        counters: See `state.new_counters`; the reporter keeps the times and the ticks in it.
+        counters: See `state_files.new_counters`; the reporter keeps the times and the ticks in it.
         options: EasyDict of total_kimg, image_snapshot_ticks, network_snapshot_ticks, checkpoint_minutes and
             metric_callback, see `training_loop`.
     """

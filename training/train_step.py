@@ -247,7 +247,7 @@ def run_iteration(stages, feeds, fetch, sched, seed, counters):
             round; called once if a stage asks for them.
         sched: Result of the schedule, with `rounds` and `new_level` (does a level begin?).
         seed: Seed of the training, int.
-        counters: See `state.new_counters`; not changed.
+        counters: See `state_files.new_counters`; not changed.
     """
     settings = {feed: sched[name] for name, feed in feeds.sched.items() if tflib.is_tf_expression(feed)}
     due = [stage for stage in stages if (

@@ -1,11 +1,7 @@
 """The training loop: sets up data, networks and stages, runs the stages, reports, saves."""
 
-import collections
 import contextlib
-import glob
 import os
-import signal
-import threading
 import time
 
 import numpy as np
@@ -13,9 +9,9 @@ import tensorflow.compat.v1 as tf
 
 import dnnlib
 from dnnlib import EasyDict, UserError, tflib
-from training import classes, report, snapshot, state
+from dnnlib.stopping import StopSignals
+from training import classes, report, snapshot, state, state_files, transfer
 from training.dataset import load_dataset
-from training.pretrained import load_networks
 from training.schedule import Schedule, is_new_level
 from training.train_step import StepOptions, create_feeds, mirror, run_iteration, stylegan2_stages
 
@@ -70,14 +66,15 @@ def training_loop(
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
         if not dry_run:
-            stack.enter_context(state.locked_run(run_dir))
+            stack.enter_context(state_files.locked_run(run_dir))
         training_set = load_dataset(data_dir=data_dir, verbose=True, **dict(dict(seed=seed), **(dataset_args or {})))
         stack.callback(training_set.close)
         training_set.preload()
         with refusing_bad_options():
             schedule = Schedule(training_set, sched_args or {})
-            network_pkl = structure_pkl(run_dir, resume_pkl, resume_with_new_nets)
-            networks = setup_networks(training_set, G_args or {}, D_args or {}, network_pkl, resume_with_new_nets)
+            network_pkl = transfer.structure_pkl(run_dir, resume_pkl, resume_with_new_nets)
+            networks = transfer.setup_networks(
+                training_set, G_args or {}, D_args or {}, network_pkl, resume_with_new_nets)
             feeds = create_feeds(training_set, schedule.levels, ['G', 'D'])
             stages = stylegan2_stages(networks, training_set, feeds, StepOptions(
                 lazy_regularization=lazy_regularization, reg_intervals=dict(G=G_reg_interval, D=D_reg_interval),
@@ -93,7 +90,7 @@ def training_loop(
             run_iteration(stages, feeds, fetch, sched, seed, counters)
 
         if dry_run:
-            counters = state.new_counters(resume_kimg * 1000, resume_time)
+            counters = state_files.new_counters(resume_kimg * 1000, resume_time)
             return try_iteration(schedule(counters.nimg), iterate)
         grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, schedule(total_kimg * 1000).minibatch_gpu,
                                      grid_args or {})
@@ -101,7 +98,7 @@ def training_loop(
         if training_set.label_names:
             classes.save_names(run_dir, training_set.label_names)  # beside the networks
         saver = state.StateSaver(run_dir)
-        counters = saver.restore_latest() or state.new_counters(resume_kimg * 1000, resume_time)
+        counters = saver.restore_latest() or state_files.new_counters(resume_kimg * 1000, resume_time)
         if counters.iteration == 0:
             grid.save_fakes(networks['Gs'], 'fakes_init.png')
         training_set.seek(counters.nimg)
@@ -174,19 +171,6 @@ def saving_after_errors(reporter):
         raise
 
 
-def structure_pkl(run_dir, resume_pkl, resume_with_new_nets=False):
-    """The network pickle to load, `None` = none: once there is a state to continue from, `resume_pkl` isn't needed.
-
-    The state then holds every variable, and any network pickle of the run has the structure of its networks.
-    """
-    if resume_pkl is None or state.latest_state(run_dir) is None:
-        return resume_pkl
-    if resume_with_new_nets:
-        return None
-    snapshots = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl')), key=os.path.getmtime)
-    return (snapshots or [resume_pkl])[-1]
-
-
 def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter):
     """The loop itself: iterations, ticks, and what to do when somebody wants to stop.
 
@@ -195,7 +179,7 @@ def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, repo
         minibatch_repeats: Iterations between two looks at the schedule.
         schedule: See `Schedule`.
         iterate: Function of the schedule's result, with `new_level`, that does one iteration.
-        counters: See `state.new_counters`; changed.
+        counters: See `state_files.new_counters`; changed.
         reporter: Reporter.
     Returns: 0 at the end, otherwise the number of the signal after which the state was saved.
     """
@@ -222,62 +206,3 @@ def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, repo
     if context.should_stop():
         print('Asked to stop at kimg %.1f' % (counters.nimg / 1000))
     return 0
-
-
-def setup_networks(training_set, G_args, D_args, resume_pkl=None, resume_with_new_nets=False):
-    """Makes or loads the networks of a training, and prints the layers of G and D.
-
-    Args:
-        training_set: Gives the shape of the images and the number of labels.
-        G_args, D_args: func_name and keyword arguments of the networks.
-        resume_pkl: File to load (G, D, Gs) from; `None` = new networks.
-        resume_with_new_nets: Make new networks and copy what fits from the loaded ones?
-    Returns: OrderedDict of 'G', 'D' and 'Gs'.
-    Raises: UserError if the loaded networks do not fit the data set.
-    """
-    names = ('G', 'D', 'Gs')
-    loaded = load_networks(resume_pkl) if resume_pkl is not None else None
-    if loaded is not None and not resume_with_new_nets:
-        networks = collections.OrderedDict(zip(names, loaded))
-        for what, ours, theirs in [('images', training_set.shape, networks['G'].output_shape[1:]),
-                                   ('labels', [training_set.label_size], networks['G'].input_shapes[1][1:])]:
-            if ours != theirs:
-                raise UserError('{}: its {} have shape {}, those of the data set {}; choose another network or set '
-                                'train.resume_with_new_nets=True'.format(resume_pkl, what, theirs, ours))
-    else:
-        shape = dict(num_channels=training_set.shape[0], resolution=training_set.shape[1],
-                     label_size=training_set.label_size)
-        G, D = tflib.Network('G', **dict(shape, **G_args)), tflib.Network('D', **dict(shape, **D_args))
-        networks = collections.OrderedDict([('G', G), ('D', D), ('Gs', G.clone('Gs'))])
-        for name, source in zip(names, loaded or ()):
-            networks[name].copy_vars_from(source)
-    networks['G'].print_layers()
-    networks['D'].print_layers()
-    return networks
-
-
-class StopSignals:
-    """While entered, SIGINT and SIGTERM are noted in `received` (0 = none); a second one acts as without us."""
-
-    def __init__(self):
-        self.received = 0
-        self._previous = {}
-
-    def __enter__(self):
-        if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, exc_type, exc_value, traceback):
-        self._restore()
-
-    def _note(self, number, _frame):
-        self.received = int(number)
-        self._restore()
-        os.write(2, b'\nStopping after this iteration; once more to stop at once and lose it.\n')
-
-    def _restore(self):
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}

@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict
 from dnnlib.tflib.autosummary import autosummary
-from training import report, state
+from training import report, state_files
 
 STATS = {'Progress/tick': 3, 'Progress/kimg': 12.9, 'Progress/lod': 0.0, 'Progress/minibatch': 32,
          'Timing/total_sec': 303, 'Timing/sec_per_tick': 80.3, 'Timing/sec_per_kimg': 20.08,
@@ -72,7 +72,7 @@ def reporter(session, tmp_path, monkeypatch):
     grid = EasyDict(save_fakes=lambda _network, name: done.append(name))
     saver = EasyDict(save=lambda counters: done.append(('state', counters.nimg, counters.tick)))
     monkeypatch.setattr(report.misc, 'save_pkl', lambda _networks, path: done.append(os.path.basename(path)))
-    made = report.Reporter(str(tmp_path), dict(G=0, D=1, Gs=2), grid, saver, state.new_counters(), EasyDict(
+    made = report.Reporter(str(tmp_path), dict(G=0, D=1, Gs=2), grid, saver, state_files.new_counters(), EasyDict(
         total_kimg=10, image_snapshot_ticks=2, network_snapshot_ticks=3, checkpoint_minutes=5,
         metric_callback=lambda path: done.append(path and 'metrics of ' + os.path.basename(path))))
     made.done = done

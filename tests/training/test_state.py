@@ -1,13 +1,12 @@
-"""States: what is kept, what is refused, which run a command continues."""
+"""States: what is kept, what is refused."""
 
-import json
 import os
 
 import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError
-from training import state
+from training import state, state_files
 
 
 def make_variable(session, name='v', value=1.0):
@@ -21,7 +20,7 @@ def test_saving_and_restoring(session, tmp_path):
     variable = make_variable(session, value=3.0)
     saver = state.StateSaver(str(tmp_path))
     assert saver.restore_latest() is None
-    counters = state.new_counters(nimg=64, seconds=1.5)
+    counters = state_files.new_counters(nimg=64, seconds=1.5)
     counters.update(iteration=2, tick=1)
     saver.save(counters)
     session.run(variable.assign(4.0))
@@ -34,11 +33,11 @@ def test_the_two_newest_are_kept(session, tmp_path):
     saver = state.StateSaver(str(tmp_path))
     for nimg in (999999999, 1000000032, 32, 1000000064):
         session.run(variable.assign(nimg % 1000))
-        saver.save(state.new_counters(nimg))
-    names = [os.path.basename(path) for path in state.list_states(str(tmp_path))]
+        saver.save(state_files.new_counters(nimg))
+    names = [os.path.basename(path) for path in state_files.list_states(str(tmp_path))]
     assert names == ['1000000032', '1000000064']
     assert sorted(os.listdir(str(tmp_path / 'state'))) == names
-    assert state.latest_state(str(tmp_path)).endswith('1000000064')
+    assert state_files.latest_state(str(tmp_path)).endswith('1000000064')
 
 
 def test_the_same_moment_can_be_saved_twice(session, tmp_path):
@@ -46,7 +45,7 @@ def test_the_same_moment_can_be_saved_twice(session, tmp_path):
     saver = state.StateSaver(str(tmp_path))
     for value in (5.0, 6.0):
         session.run(variable.assign(value))
-        saver.save(state.new_counters(32))
+        saver.save(state_files.new_counters(32))
     session.run(variable.assign(0.0))
     saver.restore_latest()
     assert session.run(variable) == 6.0
@@ -55,7 +54,7 @@ def test_the_same_moment_can_be_saved_twice(session, tmp_path):
 def test_an_unfinished_state_does_not_count(session, tmp_path):
     make_variable(session)
     saver = state.StateSaver(str(tmp_path))
-    saver.save(state.new_counters(32))
+    saver.save(state_files.new_counters(32))
     for name in ('unfinished', '000000064'):  # killed while writing; without a manifest
         os.makedirs(str(tmp_path / 'state' / name))
     assert saver.restore_latest().nimg == 32
@@ -63,7 +62,7 @@ def test_an_unfinished_state_does_not_count(session, tmp_path):
 
 def test_another_network_is_refused(session, tmp_path):
     make_variable(session)
-    state.StateSaver(str(tmp_path)).save(state.new_counters(32))
+    state.StateSaver(str(tmp_path)).save(state_files.new_counters(32))
     make_variable(session, 'another')
     with pytest.raises(UserError, match='does not fit these networks') as error:
         state.StateSaver(str(tmp_path)).restore_latest()
@@ -73,8 +72,8 @@ def test_another_network_is_refused(session, tmp_path):
 def test_a_damaged_manifest_is_refused(session, tmp_path):
     make_variable(session)
     saver = state.StateSaver(str(tmp_path))
-    path = saver.save(state.new_counters(32))
-    with open(os.path.join(path, state.MANIFEST), 'w') as f:
+    path = saver.save(state_files.new_counters(32))
+    with open(os.path.join(path, state_files.MANIFEST), 'w') as f:
         f.write('{"counters"')
     with pytest.raises(UserError, match='is not a saved training state'):
         saver.restore_latest()
@@ -84,12 +83,12 @@ def test_a_damaged_manifest_is_refused(session, tmp_path):
 def test_a_damaged_state_leaves_the_one_before(session, tmp_path, capsys, damage):
     variable = make_variable(session, value=1.0)
     saver = state.StateSaver(str(tmp_path))
-    saver.save(state.new_counters(32))
-    path = saver.save(state.new_counters(64))
+    saver.save(state_files.new_counters(32))
+    path = saver.save(state_files.new_counters(64))
     if damage is not None:
-        with open(os.path.join(path, state.MANIFEST), 'wb') as f:
+        with open(os.path.join(path, state_files.MANIFEST), 'wb') as f:
             f.write(damage)
-        assert state.latest_counters(str(tmp_path)).nimg == 32
+        assert state_files.latest_counters(str(tmp_path)).nimg == 32
     else:
         for name in os.listdir(path):
             if name.startswith('variables.data'):
@@ -102,52 +101,8 @@ def test_a_damaged_state_leaves_the_one_before(session, tmp_path, capsys, damage
     assert output.count('\n') == 1 and '000000064' in output and 'continuing from' in output
 
 
-def test_other_options_are_refused_by_name(tmp_path):
-    options = dict(total_kimg=10, G_args=dict(fmap_base=1))
-    run_dir = make_run(tmp_path, '0', options, nimg=32)
-    state.check_same_options(run_dir, dict(options, total_kimg=20), 'options.json')
-    with pytest.raises(UserError, match='G_args.fmap_base is 1 in that run but 2 now'):
-        state.check_same_options(run_dir, dict(options, G_args=dict(fmap_base=2)), 'options.json')
-
-
 def test_an_unwritable_folder(session, tmp_path):
     make_variable(session)
     (tmp_path / 'state').write_text('in the way')
     with pytest.raises(OSError):
-        state.StateSaver(str(tmp_path)).save(state.new_counters(32))
-
-
-def make_run(root, name, options, nimg):
-    """A run directory with options and a state after `nimg` images, `None` = no state."""
-    run_dir = root / name
-    run_dir.mkdir()
-    (run_dir / 'options.json').write_text(json.dumps(options))
-    if nimg is not None:
-        folder = run_dir / 'state' / ('%09d' % nimg)
-        folder.mkdir(parents=True)
-        (folder / state.MANIFEST).write_text(json.dumps(dict(counters=dict(state.new_counters(nimg)))))
-    return str(run_dir)
-
-
-def test_the_newest_unfinished_run_with_the_same_options(tmp_path):
-    options = dict(total_kimg=10, gamma=1.0, drange_net=[-1, 1], network_snapshot_ticks=5)
-    first = make_run(tmp_path, '0', options, nimg=5000)
-    second = make_run(tmp_path, '1', dict(options, total_kimg=6, network_snapshot_ticks=1), nimg=6000)
-    runs = [first, second, make_run(tmp_path, '2', options, nimg=10000),
-            make_run(tmp_path, '3', dict(options, gamma=2.0), nimg=3000), make_run(tmp_path, '4', options, nimg=None)]
-    wanted = dict(options, drange_net=(-1, 1))
-    assert state.find_unfinished(runs, wanted, 'options.json') == second
-    with state.locked_run(second):
-        assert state.find_unfinished(runs, wanted, 'options.json') == first
-    assert state.find_unfinished(runs, dict(wanted, total_kimg=5), 'options.json') is None
-    assert state.find_unfinished(runs, dict(wanted, gamma=3.0), 'options.json') is None
-    assert state.find_unfinished([], wanted, 'options.json') is None
-    assert state.find_finished(runs, wanted, 'options.json') == runs[2]
-    assert state.find_finished(runs[:2], wanted, 'options.json') is None
-
-
-def test_runs_without_readable_files_are_passed_over(tmp_path):
-    options = dict(total_kimg=10)
-    run_dir = make_run(tmp_path, '0', options, nimg=32)
-    (tmp_path / '0' / 'options.json').write_text('{')
-    assert state.find_unfinished([run_dir, str(tmp_path)], options, 'options.json') is None
+        state.StateSaver(str(tmp_path)).save(state_files.new_counters(32))

@@ -12,9 +12,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, RunContext, UserError, tflib
-from training import misc, state
+from dnnlib.stopping import StopSignals
+from training import misc, state_files
 from training.cats import CatsDataset
-from training.training_loop import StopSignals, refusing_bad_options, structure_pkl, training_loop
+from training.training_loop import refusing_bad_options, training_loop
+from training.transfer import structure_pkl
 
 NETWORK = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
 ADAM = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
@@ -49,7 +51,7 @@ def train(run_dir, total_kimg, minibatch_gpu=4, num_threads=None, tick_kimg=0.03
 
 def variables_of_last_state(run_dir):
     """All variables of the newest state by name."""
-    reader = tf.train.NewCheckpointReader(os.path.join(state.latest_state(str(run_dir)), state.VARIABLES))
+    reader = tf.train.NewCheckpointReader(os.path.join(state_files.latest_state(str(run_dir)), state_files.VARIABLES))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
@@ -128,7 +130,7 @@ def test_being_stopped_and_killed_changes_nothing(uninterrupted, tmp_path, capsy
     os.makedirs(str(tmp_path / 'state' / 'unfinished'))
     with pytest.raises(SystemExit):
         train(tmp_path, 0.16, num_threads=1, network_snapshot_ticks=2, metric_callback=power_failure)
-    assert state.latest_state(str(tmp_path)).endswith('000000096')
+    assert state_files.latest_state(str(tmp_path)).endswith('000000096')
 
     assert train(tmp_path, 0.16, num_threads=1) == 0
     assert_same_variables(uninterrupted, tmp_path)
@@ -146,7 +148,7 @@ def test_an_error_saves_the_state_between_two_iterations(uninterrupted, tmp_path
         patch.setattr(CatsDataset, '_read', damaged)
         with pytest.raises(UserError, match='x.png: unreadable image; .* saved: .*--resume=' + str(tmp_path)):
             train(tmp_path, 0.16, num_threads=1)
-    assert state.latest_state(str(tmp_path)).endswith('000000080')
+    assert state_files.latest_state(str(tmp_path)).endswith('000000080')
 
     def crash(_network_pkl):
         if os.path.isfile(str(tmp_path / 'stats.jsonl')):
@@ -165,7 +167,7 @@ def test_the_final_networks_come_before_the_last_state(tmp_path, monkeypatch):
     monkeypatch.setattr(misc, 'save_pkl', killed)
     with pytest.raises(SystemExit):
         train(tmp_path, 0.064, network_snapshot_ticks=1)
-    assert state.latest_counters(str(tmp_path)) is None
+    assert state_files.latest_counters(str(tmp_path)) is None
 
 
 def test_abort_txt_saves_the_state(tmp_path):
@@ -174,7 +176,7 @@ def test_abort_txt_saves_the_state(tmp_path):
     monkey = EasyDict(run_dir=str(tmp_path), task_name='t', host_name='h')
     RunContext._current = RunContext(monkey)
     assert train(tmp_path, 0.16, metric_callback=abort) == 0
-    assert state.latest_counters(str(tmp_path)).nimg == 32
+    assert state_files.latest_counters(str(tmp_path)).nimg == 32
 
 
 def test_a_run_from_a_pickle_continues_without_it(uninterrupted, tmp_path, monkeypatch):
@@ -224,7 +226,7 @@ def test_a_network_of_another_size_is_refused(uninterrupted, tmp_path):
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path):
-    with state.locked_run(str(tmp_path)):
+    with state_files.locked_run(str(tmp_path)):
         with pytest.raises(UserError, match='another process'):
             train(tmp_path, 1)
 
