@@ -8,7 +8,7 @@ from PIL import ImageShow
 
 from dnnlib import cli, images
 from dnnlib.util import UserError
-from training import classes, dataset_check
+from training import classes, dataset_check, image_size
 from training.cats import CatsDataset
 from training.dataset import ImageDataset, load_dataset
 from training.dataset_writer import TFRecordExporter
@@ -99,10 +99,15 @@ def check(path, workers):
     return 1 if findings else 0
 
 
-def _power_of_two(text):
-    if not text.isdigit() or int(text) < 4 or int(text) & (int(text) - 1):
-        raise argparse.ArgumentTypeError('expected a power of two from 4 on, got {!r}'.format(text))
-    return int(text)
+def _resolution(text):
+    sides = [int(side) for side in text.split('x') if side.isdigit()]
+    if len(sides) != text.count('x') + 1 or len(sides) > 2:
+        raise argparse.ArgumentTypeError('expected pixels such as 256, or height x width such as 160x128, got {!r}'.format(
+            text))
+    try:
+        return image_size.option(*image_size.parse(sides[0] if len(sides) == 1 else sides).shape)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text):
@@ -118,13 +123,14 @@ def add_create_commands(commands):
     p.add_argument('image_dir', help='folder or zip; sub-folders or dataset.json become labels')
     p.add_argument('--shuffle', type=int, choices=[0, 1], default=1,
                    help='mix the images in a fixed random order (default: %(default)s)')
-    p.add_argument('--resolution', type=_power_of_two, metavar='PIXELS',
-                   help='crop, scale and convert every image to this size (default: take them as they are)')
+    p.add_argument('--resolution', type=_resolution, metavar='PIXELS',
+                   help='crop, scale and convert every image to this size, a side or height x width, such as 160x128 '
+                   '(default: take them as they are)')
     p.set_defaults(run=create_from_images)
 
     p = commands.add_parser('create_cats', help='make TFRecords of the built-in cats')
     p.add_argument('tfrecord_dir', help='folder to write')
-    p.add_argument('--resolution', type=_power_of_two, default=64, metavar='PIXELS',
+    p.add_argument('--resolution', type=_resolution, default=64, metavar='PIXELS',
                    help='width and height, at most 128 (default: %(default)s)')
     p.add_argument('--max_images', type=_positive, default=10000, metavar='N',
                    help='number of cats, of 324000 (default: %(default)s)')

@@ -57,16 +57,16 @@ def convert_to_pil_image(image, drange=(0, 1)):
     """Makes a Pillow image of an array.
 
     Args:
-        image: [H, W], [1, H, W] (both grey) or [3, H, W] (RGB), any number type.
+        image: [H, W], [1, H, W] (both grey), [3, H, W] (RGB) or [4, H, W] (RGBA), any number type.
         drange: (black, white) of the values; values outside are clipped.
-    Returns: PIL.Image of mode L or RGB.
+    Returns: PIL.Image of mode L, RGB or RGBA.
     Raises: UserError for another shape.
     """
     image = np.asarray(image)
     if image.ndim == 2:
         image = image[np.newaxis]
-    if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise UserError('expected an image of shape [H, W], [1, H, W] or [3, H, W], got {}'.format(list(image.shape)))
+    if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
+        raise UserError('expected an image of shape [H, W] or [1, 3 or 4, H, W], got {}'.format(list(image.shape)))
     image = adjust_dynamic_range(image, drange, [0, 255])
     image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     if image.shape[0] == 1:
@@ -78,7 +78,7 @@ def save_png(image, path):
     """Writes a PNG file through a temporary name.
 
     Args:
-        image: uint8 array [H, W], [H, W, 1] or [H, W, 3], or a PIL.Image.
+        image: uint8 array [H, W] or [H, W, 1, 3 or 4], or a PIL.Image.
         path: The file; its folder must exist.
     Raises: OSError if it cannot be written.
     """

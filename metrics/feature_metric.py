@@ -6,6 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
 from metrics import efficientnet_lite0, feature_stats, inception_v3, metric_base, sampling, vgg16
+from training import image_size
 
 # name: (module with `load`, class); what is measured in these features bears their name, see metric_defaults
 EXTRACTORS = {'inception': (inception_v3, inception_v3.InceptionV3), 'vgg16': (vgg16, vgg16.Vgg16),
@@ -102,7 +103,7 @@ class FeatureMetric(metric_base.MetricBase):
     def _open_reals(self, Gs):
         """The data set at the resolution of the fakes; the caller closes it."""
         if Gs is not None:
-            return self._open_dataset(Gs.output_shape[2])
+            return self._open_dataset(image_size.option(*Gs.output_shape[2:]))
         resolution = None
         if (self._dataset_args or {}).get('tfrecord_dir') == 'cats':
             with metric_base.open_dataset(self.settings.fakes_args) as data:

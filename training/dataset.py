@@ -8,10 +8,11 @@ import numpy as np
 
 from dnnlib import cli
 from dnnlib.util import UserError, get_obj_by_name
+from training import image_size
 from training.cats import CatsDataset
 from training.classes import load_names
-from training.dataset_base import RESOLUTION_OPTION, Dataset, box_downscale, check_int, check_resolution
-from training.dataset_sources import CONVERTIBLE_MODES, GREY_MODES, ImageFiles, wrong_mode
+from training.dataset_base import RESOLUTION_OPTION, Dataset, box_downscale, check_resolution
+from training.dataset_sources import CONVERTIBLE_MODES, GREY_MODES, MODES, ImageFiles, wrong_mode
 from training.tfrecords import RecordFile, parse_image
 
 IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are kept if all of them fit into this
@@ -23,28 +24,28 @@ class TFRecordDataset(Dataset):
 
     Args:
         tfrecord_dir: Folder of the `*.tfrecords` files.
-        resolution: Width and height to use, in pixels; larger files are ignored. `None` is the largest.
+        resolution: Size to use, see `image_size.parse`; larger files are ignored. `None` is the largest.
         label_file: `.npy` file of the labels, as is or inside the folder; `None` is the folder's first `*.labels`.
         kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed.
     Raises: UserError for a missing level, a damaged file, or unusable labels.
     """
 
     def __init__(self, tfrecord_dir, resolution=None, label_file=None, **kwargs):
-        check_int('resolution', resolution, 4, optional=True)
+        size = None if resolution is None else image_size.parse(resolution)
         paths = sorted(glob.glob(os.path.join(glob.escape(tfrecord_dir), '*.tfrecords')))
         if not paths:
             raise UserError('{}: no *.tfrecords files in this folder; make them with dataset_tool.py'.format(
                 tfrecord_dir))
         self._files = []
-        self._files_by_size = {}
+        self._files_by_size = {}  # by the height of the images
         try:
             for path in paths:
                 self._files.append(RecordFile(path))
                 check_resolution(self._files[-1].first.shape, path)
                 self._files_by_size[self._files[-1].first.shape[1]] = self._files[-1]
-            resolution = max(self._files_by_size) if resolution is None else resolution
-            self._check_levels(tfrecord_dir, resolution)
-            full = self._files_by_size[resolution]
+            size = size or image_size.find(*self._files_by_size[max(self._files_by_size)].first.shape[1:])
+            self._check_levels(tfrecord_dir, size)
+            full = self._files_by_size[size.shape[0]]
             self.label_file = self._find_labels(tfrecord_dir, label_file)
             self._labels = np.zeros([len(full), 0], np.float32)
             if self.label_file is not None and kwargs.get('max_label_size', 0) != 0:
@@ -56,17 +57,18 @@ class TFRecordDataset(Dataset):
             self._close_files()
             raise
 
-    def _check_levels(self, tfrecord_dir, resolution):
-        level = resolution
-        while level >= 4:
-            if level not in self._files_by_size:
-                raise UserError('{}: no file of {} px images, only {}; give one of these as resolution or create the '
-                                'data set anew'.format(tfrecord_dir, level, sorted(self._files_by_size)))
-            channels = [self._files_by_size[size].first.shape[0] for size in (level, resolution)]
-            if channels[0] != channels[1]:
-                raise UserError('{}: {} channels at {} px but {} at {} px; create the data set anew'.format(
-                    tfrecord_dir, channels[0], level, channels[1], resolution))
-            level //= 2
+    def _check_levels(self, tfrecord_dir, size):
+        for level in range(size.num_levels, 1, -1):
+            height, width = size.at(level)
+            shape = self._files_by_size[height].first.shape if height in self._files_by_size else (0, 0, 0)
+            if shape[2] != width:
+                sizes = ['{1}x{2}'.format(*file.first.shape) for _, file in sorted(self._files_by_size.items())]
+                raise UserError('{}: no file of {}x{} px images, only {}; give one of these as resolution or create '
+                                'the data set anew'.format(tfrecord_dir, height, width, ', '.join(sizes)))
+            channels = self._files_by_size[size.shape[0]].first.shape[0]
+            if shape[0] != channels:
+                raise UserError('{}: {} channels at {}x{} px but {} at {}x{} px; create the data set anew'.format(
+                    tfrecord_dir, shape[0], height, width, channels, *size.shape))
 
     @staticmethod
     def _find_labels(tfrecord_dir, label_file):
@@ -78,7 +80,7 @@ class TFRecordDataset(Dataset):
         raise UserError('{}: there is no such label file, neither here nor in {}'.format(label_file, tfrecord_dir))
 
     def _read(self, index, lod):
-        file = self._files_by_size[self.resolution >> lod]
+        file = self._files_by_size[self.shape[1] >> lod]
         if index >= len(file):
             raise UserError('{}: only {} of {} images; copy or create the data set anew'.format(
                 file.path, len(file), self.num_images))
@@ -135,32 +137,28 @@ class ImageDataset(Dataset):
 
     Args:
         path: Folder or zip file.
-        resolution: Crop the centre square of each image, scale it to this size in pixels (a power of two) and convert
-            its mode. `None` takes only images that have one size and one mode, L or RGB.
+        resolution: Crop the centre of each image, scale it to this size, see `image_size.parse`, and convert its mode.
+            `None` takes only images that have one size and one mode, L, RGB or RGBA.
         kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed.
     Raises: UserError for an unusable file, naming it.
     """
 
     def __init__(self, path, resolution=None, **kwargs):
-        check_int('resolution', resolution, 4, optional=True)
-        if resolution is not None and resolution & (resolution - 1):
-            raise UserError('{}: resolution {}; give a power of two'.format(path, resolution))
+        self._fit = None if resolution is None else image_size.parse(resolution).shape
         self.files = ImageFiles(path)
         try:
             headers = [self.files.read_header(name) for name in self.files.names]
             if resolution is None:
-                channels, resolution = self._uniform(headers)
-                self._fit = None
+                shape = self._uniform(headers)
             else:
-                channels = 1 if all(mode in GREY_MODES for mode, _ in headers) else 3
-                self._fit = resolution
+                shape = [1 if all(mode in GREY_MODES for mode, _ in headers) else 3] + self._fit
                 for name, (mode, _) in zip(self.files.names, headers):
                     if mode not in CONVERTIBLE_MODES:
                         raise UserError(wrong_mode(self.files.where(name), mode, 'RGB'))
             self._labels, label_names = self.files.read_labels()
             name = os.path.basename(os.path.abspath(path))
             super().__init__(name[:-4] if name.endswith('.zip') else name, len(headers),
-                             [channels, resolution, resolution], label_names=label_names,
+                             shape, label_names=label_names,
                              full_label_size=0 if self._labels is None else self._labels.shape[1], **kwargs)
         except UserError:
             self.files.close()
@@ -169,10 +167,10 @@ class ImageDataset(Dataset):
         self._cache_fits = self.num_images * int(np.prod(self.shape)) <= IMAGE_CACHE_BYTES
 
     def _uniform(self, headers):
-        """Channels and resolution that all images have in common."""
+        """[C, H, W] that all images have in common."""
         mode, size = headers[0]
-        if mode not in ('L', 'RGB'):
-            raise UserError(wrong_mode(self.files.where(self.files.names[0]), mode, 'L or RGB'))
+        if mode not in MODES.values():
+            raise UserError(wrong_mode(self.files.where(self.files.names[0]), mode, 'L, RGB or RGBA'))
         others = [i for i, header in enumerate(headers) if header != headers[0]]
         if others:
             other_mode, other_size = headers[others[0]]
@@ -181,8 +179,9 @@ class ImageDataset(Dataset):
                 '{}, which crops and converts all'.format(
                     self.files.path, len(others), len(headers), self.files.names[0], size[0], size[1], mode,
                     self.files.names[others[0]], other_size[0], other_size[1], other_mode, RESOLUTION_OPTION))
-        check_resolution([1, size[1], size[0]], self.files.where(self.files.names[0]))
-        return (1 if mode == 'L' else 3), size[0]
+        shape = [{name: channels for channels, name in MODES.items()}[mode], size[1], size[0]]
+        check_resolution(shape, self.files.where(self.files.names[0]))
+        return shape
 
     def _read(self, index, lod):
         image = self._cache.get(index)

@@ -5,6 +5,7 @@ import concurrent.futures
 import numpy as np
 
 from dnnlib.util import UserError
+from training import image_size
 
 
 def halve(pixels):
@@ -39,7 +40,7 @@ class Dataset:
     Args:
         name: Short name for messages and logs.
         num_images: Number of images there are.
-        shape: `[C, H, W]` of an image at full resolution; H == W, a power of two.
+        shape: `[C, H, W]` of an image at full resolution, a size that networks can have, see `image_size`.
         label_names: One text per label column; `None` if the columns have no names.
         full_label_size: Number of label columns there are.
         max_label_size: 0 uses no labels, `'full'` all columns, an int the first that many.
@@ -59,11 +60,12 @@ class Dataset:
             raise UserError('{}: there are no images; give a data set with at least one'.format(name))
         if max_label_size != 'full':
             check_int("max_label_size, unless it is 'full',", max_label_size, 0)
+        check_resolution(shape, name)
         self.name = name
         self.num_images = num_images if max_images is None else min(num_images, max_images)
         self.shape = [int(size) for size in shape]
-        self.resolution = self.shape[1]
-        self.resolution_log2 = self.resolution.bit_length() - 1
+        self.resolution = image_size.option(*self.shape[1:])
+        self.resolution_log2 = image_size.parse(self.resolution).num_levels
         self.dtype = 'uint8'
         self.dynamic_range = [0, 255]
         self.label_size = full_label_size if max_label_size == 'full' else min(max_label_size, full_label_size)
@@ -78,7 +80,6 @@ class Dataset:
         self._orders = {}
         self._pool = None
         self._ahead = (None, None)  # (what was asked for, its future)
-        check_resolution(self.shape, name)
 
     def _read(self, index, lod):
         """One image, uint8 [C, H / 2^lod, W / 2^lod]; may be called from another thread."""
@@ -237,10 +238,13 @@ def check_int(name, value, smallest, optional=False):
 
 
 def check_resolution(shape, name):
-    """Raises UserError unless `shape` is [1 or 3, R, R] with R a power of two from 4; `name` begins the message."""
+    """Raises UserError unless `shape` is [1, 3 or 4, H, W] of a size of `image_size`; `name` begins the message."""
     channels, height, width = shape
-    if channels not in (1, 3):
-        raise UserError('{}: {} channels; expected 1 (grey) or 3 (RGB), so convert the images'.format(name, channels))
-    if height != width or height < 4 or height & (height - 1):
-        raise UserError('{}: {}x{} pixels; expected a square, power-of-two size of at least 4, so scale the '
-                        'images or give {}'.format(name, width, height, RESOLUTION_OPTION))
+    if channels not in (1, 3, 4):
+        raise UserError('{}: {} channels; expected 1 (grey), 3 (RGB) or 4 (RGBA), so convert the images'.format(
+            name, channels))
+    if image_size.find(height, width) is None:
+        raise UserError('{}: images {} pixels high and {} wide, which no network can have; the nearest sizes (height x '
+                        'width) are {}; scale the images or give {}'.format(
+                            name, height, width, ', '.join('%dx%d' % size for size in image_size.nearest(height, width)),
+                            RESOLUTION_OPTION))

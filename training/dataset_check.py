@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from dnnlib.util import UserError
+from training import image_size
 from training.dataset_sources import EXTENSIONS, GREY_MODES, LABELS_FILE, UNREADABLE, Files
 from training.tfrecords import RecordFile
 
@@ -31,7 +32,7 @@ KINDS = collections.OrderedDict([
     ('16-bit', 'more than 8 bits a channel; convert it'),
     ('EXIF rotation', 'stored turned; it is turned back when read'),
     ('size', 'another size than most; --resolution scales it'),
-    ('not square', 'cropped to the centre square by --resolution'),
+    ('impossible size', 'no network has such images; cropped and scaled by --resolution'),
     ('animated', 'only the first frame is read'),
     ('duplicate', 'the same pixels as an earlier image'),
     ('records', 'damaged or missing records; create the data set anew'),
@@ -144,8 +145,8 @@ def _odd_ones(facts):
             yield Finding(fact.name, 'grey' if grey else 'mode', 'mode {}, most have {}'.format(fact.mode, usual_mode))
         if fact.size != usual_size:
             yield Finding(fact.name, 'size', '{}x{}, most are {}x{}'.format(*(fact.size + usual_size)))
-        elif fact.size[0] != fact.size[1]:
-            yield Finding(fact.name, 'not square', '{}x{}'.format(*fact.size))
+        elif image_size.find(fact.size[1], fact.size[0]) is None:
+            yield Finding(fact.name, 'impossible size', '{}x{}'.format(*fact.size))
         first = seen.setdefault((fact.digest, fact.size, fact.mode), fact.name)
         if first != fact.name:
             yield Finding(fact.name, 'duplicate', 'of ' + first)

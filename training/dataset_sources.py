@@ -18,6 +18,7 @@ from training.dataset_base import RESOLUTION_OPTION
 EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.ppm', '.pgm')
 LABELS_FILE = 'dataset.json'
 GREY_MODES = ('1', 'L', 'LA')
+MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # by number of channels
 CONVERTIBLE_MODES = GREY_MODES + ('P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, zipfile.BadZipFile,
               Image.DecompressionBombError)
@@ -162,8 +163,8 @@ def decode_image(data, where, channels, resolution=None):
     Args:
         data: Content of the file, bytes.
         where: Name of the file, for messages.
-        channels: 1 (grey) or 3 (RGB).
-        resolution: Crop the centre square and scale it (Lanczos) to this size, in pixels, and convert from any mode,
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        resolution: Crop the centre and scale it (Lanczos) to this [height, width] and convert from any mode,
             transparency over white; `None` takes only images of the right mode, as they are.
     Returns: uint8 [C, H, W].
     Raises: UserError if the image can't be decoded or, without `resolution`, has another mode.
@@ -176,7 +177,7 @@ def decode_image(data, where, channels, resolution=None):
         raise _unreadable(where, error) from None
     if resolution is not None:
         image = fit_image(_without_alpha(image), resolution)
-    mode = 'L' if channels == 1 else 'RGB'
+    mode = MODES[channels]
     if image.mode != mode:
         if resolution is None or image.mode not in CONVERTIBLE_MODES:
             raise UserError(wrong_mode(where, image.mode, mode))
@@ -185,13 +186,15 @@ def decode_image(data, where, channels, resolution=None):
     return pixels[np.newaxis] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def fit_image(image, resolution):
-    """Crops the centre square of a PIL image and scales it to `resolution` pixels (Lanczos)."""
-    side = min(image.size)
-    left, top = (image.size[0] - side) // 2, (image.size[1] - side) // 2
-    if side != max(image.size):
-        image = image.crop((left, top, left + side, top + side))
-    return image if side == resolution else image.resize((resolution, resolution), Image.LANCZOS)
+def fit_image(image, shape):
+    """Crops the largest centre part of a PIL image that has the proportions of [height, width], scales it (Lanczos)."""
+    height, width = shape
+    scale = min(image.size[0] / width, image.size[1] / height)
+    box = [min(int(round(side * scale)), whole) for side, whole in zip((width, height), image.size)]
+    if tuple(box) != image.size:
+        left, top = (image.size[0] - box[0]) // 2, (image.size[1] - box[1]) // 2
+        image = image.crop((left, top, left + box[0], top + box[1]))
+    return image if image.size == (width, height) else image.resize((width, height), Image.LANCZOS)
 
 
 def _without_alpha(image):

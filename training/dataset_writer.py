@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from dnnlib.util import UserError
+from training import image_size
 from training.dataset_base import check_resolution, halve, quantize
 from training.tfrecords import frame_record, serialize_image
 
@@ -42,13 +43,13 @@ class TFRecordExporter:
         """Appends one image at every level of detail.
 
         Args:
-            image: uint8 [C, H, W], 1 or 3 channels, square, a power of two.
+            image: uint8 [C, H, W], 1, 3 or 4 channels, of a size that networks can have, see `image_size`.
         Raises: UserError if it is something else or has another shape than the first one.
         """
         if self.shape is None:
             check_resolution(image.shape, 'image 0')
             self.shape = image.shape
-            for log2 in range(image.shape[1].bit_length() - 1, 1, -1):
+            for log2 in range(image_size.find(*image.shape[1:]).num_levels, 1, -1):
                 self._files.append(self._open('-r{:02d}.tfrecords'.format(log2)))
         if image.shape != self.shape or image.dtype != np.uint8:
             raise UserError('image {}: expected uint8 {}, got {} {}'.format(

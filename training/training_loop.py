@@ -91,7 +91,7 @@ def training_loop(
 
         if dry_run:
             counters = state_files.new_counters(resume_kimg * 1000, resume_time)
-            return try_iteration(schedule(counters.nimg), iterate)
+            return try_iteration(schedule(counters.nimg), iterate, training_set.shape)
         grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, schedule(total_kimg * 1000).minibatch_gpu,
                                      grid_args or {})
         grid.draw_latents(networks['Gs'])
@@ -121,12 +121,13 @@ def training_loop(
     return stopped_by
 
 
-def try_iteration(sched, iterate):
+def try_iteration(sched, iterate, shape):
     """Runs every session call of an iteration once, on one minibatch of one round, and prints how long that took.
 
     Args:
         sched: The schedule's result at the start.
         iterate: Function of the schedule's result that does one iteration.
+        shape: [C, H, W] of an image at full size.
     Returns: 0.
     """
     sched.update(minibatch_size=sched.minibatch_gpu, rounds=1, new_level=True)
@@ -134,7 +135,7 @@ def try_iteration(sched, iterate):
     with refusing_bad_options():
         iterate(sched)
     print('Ran every operation of an iteration once, %d image%s of %dx%d pixels, in %.1f s. Nothing was written.' % (
-        sched.minibatch_size, '' if sched.minibatch_size == 1 else 's', sched.resolution, sched.resolution,
+        sched.minibatch_size, '' if sched.minibatch_size == 1 else 's', shape[1] >> int(sched.lod), shape[2] >> int(sched.lod),
         time.time() - start))
     return 0
 

@@ -5,7 +5,7 @@ import glob
 import os
 
 from dnnlib import UserError, tflib
-from training import state_files
+from training import image_size, state_files
 from training.pretrained import load_networks
 
 
@@ -43,7 +43,7 @@ def setup_networks(training_set, G_args, D_args, resume_pkl=None, resume_with_ne
                 raise UserError('{}: its {} have shape {}, those of the data set {}; choose another network or set '
                                 'train.resume_with_new_nets=True'.format(resume_pkl, what, theirs, ours))
     else:
-        shape = dict(num_channels=training_set.shape[0], resolution=training_set.shape[1],
+        shape = dict(num_channels=training_set.shape[0], resolution=image_size.option(*training_set.shape[1:]),
                      label_size=training_set.label_size)
         G, D = tflib.Network('G', **dict(shape, **G_args)), tflib.Network('D', **dict(shape, **D_args))
         networks = collections.OrderedDict([('G', G), ('D', D), ('Gs', G.clone('Gs'))])

@@ -104,7 +104,7 @@ def test_images_must_be_alike(tmp_path, bad, text):
 
 
 @pytest.mark.parametrize('shape, text', [
-    ([3, 8, 16], '16x8'), ([3, 12, 12], 'power-of-two'), ([2, 8, 8], '2 channels'), ([3, 2, 2], 'at least 4')])
+    ([3, 9, 18], '9 pixels high and 18 wide'), ([2, 8, 8], '2 channels'), ([3, 2, 2], '4x4')])
 def test_first_image_must_be_legal(tmp_path, shape, text):
     with pytest.raises(UserError, match=text):
         _write(tmp_path / 'x', [np.zeros(shape, np.uint8)])
