@@ -102,8 +102,8 @@ def check(path, workers):
 def _resolution(text):
     sides = [int(side) for side in text.split('x') if side.isdigit()]
     if len(sides) != text.count('x') + 1 or len(sides) > 2:
-        raise argparse.ArgumentTypeError('expected pixels such as 256, or height x width such as 160x128, got {!r}'.format(
-            text))
+        raise argparse.ArgumentTypeError(
+            'expected a side such as 256 or height x width such as 160x128, got {!r}'.format(text))
     try:
         return image_size.option(*image_size.parse(sides[0] if len(sides) == 1 else sides).shape)
     except UserError as error:

@@ -3,15 +3,12 @@
 import os
 
 import numpy as np
-import PIL.Image
 
 import dnnlib
 from dnnlib import cli, images
 from dnnlib.util import UserError
 from projector import results
 from training import classes, pretrained
-
-_MAX_SHEET_SIZE = 4096  # of a contact sheet's longer side in pixels; more pictures are shrunk to fit
 
 
 def generate_images(submit_config, network_pkl, seeds, class_name, truncation_psi, precision, tf_config):
@@ -34,7 +31,7 @@ def generate_images(submit_config, network_pkl, seeds, class_name, truncation_ps
     options = dict(truncation_psi=truncation_psi, randomize_noise=False, output_transform=_to_uint8(tflib),
                    **_precision_options(precision, Gs))
     labels = _labels(class_name, network_pkl, Gs)
-    sheet = _ContactSheet(len(seeds), Gs.output_shape[1:])
+    sheet = images.ContactSheet(len(seeds), Gs.output_shape[1:])
     for seed in cli.progress(seeds, 'images'):
         rnd = np.random.RandomState(seed)
         latents = rnd.randn(1, *Gs.input_shape[1:])
@@ -66,7 +63,7 @@ def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, truncation_
     synthesis = Gs.components.synthesis
     options = dict(randomize_noise=False, output_transform=_to_uint8(tflib), **_precision_options(precision, Gs))
     average = Gs.get_var('dlatent_avg')
-    sheet = _ContactSheet(len(loaded) + interpolate * (len(loaded) - 1), Gs.output_shape[1:])
+    sheet = images.ContactSheet(len(loaded) + interpolate * (len(loaded) - 1), Gs.output_shape[1:])
 
     def draw(values, name):
         image = synthesis.run(average + (values - average) * truncation_psi, **options)[0]
@@ -222,34 +219,6 @@ def _check_dlatents(path, dlatents, synthesis):
     if list(dlatents.shape[1:]) != synthesis.input_shape[1:]:
         raise UserError('{}: dlatents of shape {}, but those of the network are {}'.format(
             path, list(dlatents.shape[1:]), synthesis.input_shape[1:]))
-
-
-class _ContactSheet:
-    """One RGB or RGBA picture of equal cells, filled row by row.
-
-    Args:
-        count: Number of cells.
-        shape: [C, H, W] of the images.
-    """
-
-    def __init__(self, count, shape):
-        self._columns = int(np.ceil(np.sqrt(count)))
-        self._channels = max(shape[0], 3)
-        scale = min(1, _MAX_SHEET_SIZE / (self._columns * max(shape[1:])))
-        self._cell = (max(int(shape[2] * scale), 1), max(int(shape[1] * scale), 1))
-        self._filled = 0
-        rows = (count - 1) // self._columns + 1
-        self.canvas = PIL.Image.new('RGBA' if self._channels == 4 else 'RGB',
-                                    (self._columns * self._cell[0], rows * self._cell[1]))
-
-    def add(self, image):
-        """Fills the next cell with a uint8 image [H, W, C]."""
-        picture = PIL.Image.fromarray(np.broadcast_to(image, image.shape[:2] + (self._channels,)).copy())
-        if picture.size != self._cell:
-            picture = picture.resize(self._cell, PIL.Image.LANCZOS)
-        row, column = divmod(self._filled, self._columns)
-        self.canvas.paste(picture, (column * self._cell[0], row * self._cell[1]))
-        self._filled += 1
 
 
 def _load_generator(network_pkl, tf_config):

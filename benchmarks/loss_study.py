@@ -84,7 +84,8 @@ def main(argv):
     args = parser.parse_args(argv)
     started = time.time()
     share, distance = judge(TwoModes().pictures / 127.5 - 1)
-    print('| loss of G | loss of D | share of the rarer mode | distance to a mode | found both |\n|---|---|---|---|---|')
+    print('| loss of G | loss of D | share of the rarer mode | distance to a mode | found both |')
+    print('|---|---|---|---|---|')
     print('| the pictures themselves | | {:.2f} | {:.2f} | |'.format(share, distance))
     for G_loss, D_loss in PAIRS:
         results = [train(G_loss, D_loss, seed, args.kimg, args.device) for seed in range(args.seeds)]

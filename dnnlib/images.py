@@ -8,6 +8,8 @@ import PIL.Image
 from dnnlib import util
 from dnnlib.util import UserError
 
+MAX_SHEET_SIZE = 4096  # of a contact sheet's longer side in pixels; more pictures are shrunk to fit
+
 
 def adjust_dynamic_range(data, drange_in, drange_out):
     """Maps values linearly from one dynamic range to another, without clipping.
@@ -92,3 +94,31 @@ def save_png(image, path):
 def save_image_grid(images, filename, drange=(0, 1), grid_size=None):
     """Writes images [N, C, H, W] as one PNG file; see `create_image_grid` and `convert_to_pil_image`."""
     save_png(convert_to_pil_image(create_image_grid(images, grid_size), drange), filename)
+
+
+class ContactSheet:
+    """One RGB or RGBA picture of equal cells, filled row by row.
+
+    Args:
+        count: Number of cells.
+        shape: [C, H, W] of the images.
+    """
+
+    def __init__(self, count, shape):
+        self._columns = int(np.ceil(np.sqrt(count)))
+        self._channels = max(shape[0], 3)
+        scale = min(1, MAX_SHEET_SIZE / (self._columns * max(shape[1:])))
+        self._cell = (max(int(shape[2] * scale), 1), max(int(shape[1] * scale), 1))
+        self._filled = 0
+        rows = (count - 1) // self._columns + 1
+        self.canvas = PIL.Image.new('RGBA' if self._channels == 4 else 'RGB',
+                                    (self._columns * self._cell[0], rows * self._cell[1]))
+
+    def add(self, image):
+        """Fills the next cell with a uint8 image [H, W, C]."""
+        picture = PIL.Image.fromarray(np.broadcast_to(image, image.shape[:2] + (self._channels,)).copy())
+        if picture.size != self._cell:
+            picture = picture.resize(self._cell, PIL.Image.LANCZOS)
+        row, column = divmod(self._filled, self._columns)
+        self.canvas.paste(picture, (column * self._cell[0], row * self._cell[1]))
+        self._filled += 1

@@ -24,8 +24,8 @@ def slerp(a, b, t):
 
 def crop_center(images):
     """The part of generated images [N, C, H, W] that holds a face: rows 3/8 to 7/8, columns 2/8 to 6/8."""
-    eighth = images.shape.as_list()[2] // 8
-    return images[:, :, 3 * eighth:7 * eighth, 2 * eighth:6 * eighth]
+    height, width = [side // 8 for side in images.shape.as_list()[2:]]
+    return images[:, :, 3 * height:7 * height, 2 * width:6 * width]
 
 
 def trimmed_mean(distances):

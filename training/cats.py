@@ -95,7 +95,7 @@ class CatsDataset(Dataset):
     """The cats as a data set of one split.
 
     Args:
-        resolution: Width and height in pixels, of those in `image_size`, up to STORED_RESOLUTION; `None` is the largest.
+        resolution: Width and height in pixels, see `image_size`, at most STORED_RESOLUTION; `None` is the largest.
         held_out: Use the cats that training never sees?
         kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed.
     Raises: UserError if an argument is out of range.

@@ -244,7 +244,7 @@ def check_resolution(shape, name):
         raise UserError('{}: {} channels; expected 1 (grey), 3 (RGB) or 4 (RGBA), so convert the images'.format(
             name, channels))
     if image_size.find(height, width) is None:
-        raise UserError('{}: images {} pixels high and {} wide, which no network can have; the nearest sizes (height x '
-                        'width) are {}; scale the images or give {}'.format(
-                            name, height, width, ', '.join('%dx%d' % size for size in image_size.nearest(height, width)),
-                            RESOLUTION_OPTION))
+        sizes = ', '.join('%dx%d' % size for size in image_size.nearest(height, width))
+        raise UserError(
+            '{}: images {} pixels high and {} wide, which no network can have; the nearest sizes (height x width) are '
+            '{}; scale the images or give {}'.format(name, height, width, sizes, RESOLUTION_OPTION))

@@ -135,7 +135,7 @@ def try_iteration(sched, iterate, shape):
     with refusing_bad_options():
         iterate(sched)
     print('Ran every operation of an iteration once, %d image%s of %dx%d pixels, in %.1f s. Nothing was written.' % (
-        sched.minibatch_size, '' if sched.minibatch_size == 1 else 's', shape[1] >> int(sched.lod), shape[2] >> int(sched.lod),
+        sched.minibatch_size, '' if sched.minibatch_size == 1 else 's', *(side >> int(sched.lod) for side in shape[1:]),
         time.time() - start))
     return 0
 

@@ -63,6 +63,7 @@ def format_layers(network, title=None, hide_layers_with_no_params=False):
     Returns: The text. Shapes are [N, C, H, W] whatever the layout of the graph.
     """
     rows = [[title or network.name, 'Params', 'OutputShape', 'WeightShape'], ['---'] * 4]
+    image_sizes = [shape[2:] for shape in network.input_shapes + network.output_shapes if len(shape) == 4]
     total = 0
     for name, output, trainables in list_layers(network):
         params = sum(var.shape.num_elements() for var in trainables)
@@ -70,7 +71,7 @@ def format_layers(network, title=None, hide_layers_with_no_params=False):
         if params or not hide_layers_with_no_params:
             weights = [var for var in trainables if var.name.endswith('/weight:0')]
             weights = sorted(weights, key=lambda var: len(var.name)) or (trainables if len(trainables) == 1 else [])
-            rows.append([name, str(params or '-'), _format_shape(_nchw(output.shape.as_list())),
+            rows.append([name, str(params or '-'), _format_shape(_nchw(output.shape.as_list(), image_sizes)),
                          _format_shape(weights[0].shape.as_list()) if weights else '-'])
     rows += [['---'] * 4, ['Total', str(total), '', '']]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -93,9 +94,10 @@ def setup_weight_histograms(network, title=None):
             tf.summary.histogram(group + '/' + ('_'.join(parents) or last), var)
 
 
-def _nchw(shape):
-    """Shape of feature maps in the published order; maps are square, so that the order can be told."""
-    if layout.data_format() == 'NHWC' and len(shape) == 4 and shape[1] == shape[2]:
+def _nchw(shape, image_sizes):
+    """Shape of feature maps in the published order, which is told by the proportions of images [[H, W], ...]."""
+    if layout.data_format() == 'NHWC' and len(shape) == 4 and any(
+            shape[1] * width == shape[2] * height for height, width in image_sizes):
         return [shape[0], shape[3], shape[1], shape[2]]
     return shape
 

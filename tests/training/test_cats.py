@@ -79,7 +79,7 @@ def test_dataset_serves_cats_of_its_split_with_matching_labels():
             assert attributes @ [24000, 2400, 160, 16, 1] in split_numbers(True)
 
 
-@pytest.mark.parametrize('resolution, text', [(256, '256'), (48, '48x48'), (2, 'at least 4'), ('64', "'64'")])
+@pytest.mark.parametrize('resolution, text', [(256, '256'), (50, '50 pixels high'), (2, 'at least 4'), ('64', "'64'")])
 def test_bad_resolution(resolution, text):
     with pytest.raises(UserError, match=text):
         CatsDataset(resolution=resolution)

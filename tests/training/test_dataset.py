@@ -120,8 +120,8 @@ def test_missing_label_file(tmp_path):
         TFRecordDataset(_records(tmp_path / 'x', _images(2)), label_file='nope.npy')
 
 
-@pytest.mark.parametrize('resolution, text', [(32, 'no file of 32x32 px images, only 4x4, 8x8, 16x16;'), (12, '12x12 px'),
-                                              ('8', "'8'")])
+@pytest.mark.parametrize('resolution, text', [
+    (32, 'no file of 32x32 px images, only 4x4, 8x8, 16x16;'), (12, '12x12 px'), ('8', "'8'")])
 def test_wrong_resolution_of_tfrecords(tmp_path, resolution, text):
     with pytest.raises(UserError, match=text):
         TFRecordDataset(_records(tmp_path / 'x', _images(2, 16)), resolution=resolution)
@@ -130,7 +130,7 @@ def test_wrong_resolution_of_tfrecords(tmp_path, resolution, text):
 def test_missing_level(tmp_path):
     path = _records(tmp_path / 'x', _images(2, 16))
     os.remove(os.path.join(path, 'x-r03.tfrecords'))
-    with pytest.raises(UserError, match='no file of 8 px images'):
+    with pytest.raises(UserError, match='no file of 8x8 px images'):
         TFRecordDataset(path)
 
 
@@ -143,7 +143,7 @@ def test_levels_of_different_length_and_channels(tmp_path):
             dataset.read(2, lod=1)
     with open(os.path.join(path, 'x-r02.tfrecords'), 'wb') as file:
         file.write(frame_record(serialize_image(_images(1, 4, 1)[0])))
-    with pytest.raises(UserError, match='1 channels at 4 px but 3 at 8 px'):
+    with pytest.raises(UserError, match='1 channels at 4x4 px but 3 at 8x8 px'):
         TFRecordDataset(path)
 
 
@@ -276,7 +276,7 @@ def test_pictures_are_turned_upright(tmp_path):
     ({'a.txt': b'x'}, 'no images among 1 files'),
     ({}, 'no images among 0 files'),
     ({'a.png': _png(Image.new('RGB', (9, 18)))},
-     'a.png: images 18 pixels high and 9 wide, .* nearest sizes .height x width. are 16x8, '),
+     'a.png: images 18 pixels high and 9 wide, .* nearest sizes .height x width. are 18x10, '),
     ({'a.png': _png(Image.new('LA', (8, 8)))}, 'a.png: colour mode LA instead of L, RGB or RGBA'),
     ({'a.png': _png(Image.new('I;16', (8, 8)))}, 'a.png: colour mode I'),
     ({'a.png': _png(Image.new('RGB', (8, 8))), 'b.png': _png(Image.new('RGB', (16, 16))),

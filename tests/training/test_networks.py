@@ -19,7 +19,8 @@ LABELS = np.eye(3)[[0, 1, 2, 1, 0, 0, 2, 1]]
 NO_TRUNCATION = dict(truncation_psi=1, randomize_noise=False)
 
 G_GOLDENS = [  # options of the network, options of the call, (mean, std, first, last) of the images
-    (dict(architecture='orig'), NO_TRUNCATION, (2.330255, 5.749316, 3.355173, 3.141052)),
+    (dict(architecture='orig'), dict(NO_TRUNCATION, fused_modconv=True), (2.330255, 5.749316, 3.355173, 3.141052)),
+    (dict(architecture='orig'), dict(NO_TRUNCATION, fused_modconv=False), (2.330255, 5.749316, 3.355173, 3.141052)),
     (dict(architecture='skip'), NO_TRUNCATION, (1.344401, 4.917741, 3.887420, -0.561196)),
     (dict(architecture='resnet'), NO_TRUNCATION, (-0.332421, 1.872521, 1.610062, 0.167995)),
     (dict(resample_kernel=[1, 2, 1]), NO_TRUNCATION, (1.273080, 5.813898, 3.232839, -1.715134)),
@@ -90,7 +91,7 @@ def test_truncation_has_the_published_values(session):
 def test_modulated_kernels_and_scaled_feature_maps_agree(session):
     net = create_generator(architecture='resnet')
     single = net.run(LATENTS, None, minibatch_size=1, **NO_TRUNCATION)
-    np.testing.assert_allclose(statistics(single), G_GOLDENS[2][2], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(statistics(single), G_GOLDENS[3][2], rtol=1e-4, atol=1e-5)
     scaled = net.run(LATENTS, None, minibatch_size=1, fused_modconv=False, **NO_TRUNCATION)
     np.testing.assert_allclose(single, scaled, rtol=1e-4, atol=1e-5)
 
@@ -117,10 +118,13 @@ def test_mapping_with_labels_has_the_published_values(session):
 
 def test_bytes_have_the_published_values(session):
     transform = dict(func=tflib.convert_images_to_uint8, nchw_to_nhwc=True)
-    images = create_generator().run(LATENTS, None, output_transform=transform, **NO_TRUNCATION)
+    net = create_generator()
+    images = net.run(LATENTS, None, output_transform=transform, **NO_TRUNCATION)
     assert images.shape == (4, 16, 16, 3) and images.dtype == np.uint8
     assert abs(int(images.sum(dtype=np.int64)) - 488383) <= 4  # rounding to the nearest byte
     assert images[0, 0, 0].tolist() == [255, 0, 255]
+    numbers = net.run(LATENTS, None, **NO_TRUNCATION)[0, :, 0, 0]
+    np.testing.assert_allclose(numbers, [3.887420, -2.750666, 2.440785], rtol=1e-4)
 
 
 @pytest.mark.parametrize('net_args, num, expected', D_GOLDENS)
@@ -139,7 +143,7 @@ def test_running_mean_of_w_moves_as_published(session):
 
 
 @pytest.mark.skipif(tf.__version__.startswith('1.'), reason='TensorFlow 1 has no NCHW convolution on the CPU')
-@pytest.mark.parametrize('architecture,fused', [('skip', None), ('skip', False), ('resnet', None)])
+@pytest.mark.parametrize('architecture,fused', [('orig', True), ('orig', False), ('skip', None), ('resnet', None)])
 def test_both_memory_layouts_compute_the_same(session, architecture, fused):
     layout.set_data_format('NCHW')
     expected = {args[0].get('architecture'): args[2] for args in G_GOLDENS}[architecture]

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError, tflib
 from dnnlib.tflib import random
-from training import train_step
+from training import loss, train_step
 
 TRAINING_SET = EasyDict(shape=[1, 8, 8], label_size=0, dynamic_range=[0, 255])
 LEVELS = [dict(minibatch_size=8, minibatch_gpu=4, rounds=2), dict(minibatch_size=2, minibatch_gpu=2, rounds=1)]
@@ -156,8 +156,9 @@ def test_networks_that_cannot_grow_are_refused(session):
 
 
 def reals_loss(G, D, training_set, minibatch_size, reals, labels):
-    """A loss without random numbers: the mean over the reals alone."""
-    return tf.nn.softplus(-D.get_output_for(reals, labels, is_training=True)), None
+    """A loss without random numbers, and R1: means over the reals alone."""
+    scores = D.get_output_for(reals, labels, is_training=True)
+    return tf.nn.softplus(-scores), loss.gradient_penalty(scores, reals)
 
 
 def test_accumulated_rounds_equal_one_large_minibatch(session):
@@ -179,7 +180,7 @@ def test_accumulated_rounds_equal_one_large_minibatch(session):
         tflib.set_vars({D.vars[name]: value for name, value in start.items()})
         batches = [(part, np.zeros([8 // rounds, 0])) for part in np.split(reals, rounds)]
         train_step.run_iteration(stages, feeds, lambda: batches, dict(G_lrate=0.1, D_lrate=0.1, rounds=rounds), 7,
-                                 EasyDict(nimg=8, iteration=1))
+                                 EasyDict(nimg=8, iteration=0))  # all stages are due
         ends.append({name: session.run(var) for name, var in D.vars.items()})
     for name in start:
         np.testing.assert_allclose(ends[0][name], ends[1][name], rtol=1e-4, atol=1e-6)
