@@ -74,6 +74,10 @@ def list_configs():
                              'yes' if c.grows else 'no', c.adds))
     lines.append('config-e-G{orig,resnet,skip}-D{orig,resnet,skip}: config-e, which is -Gskip-Dresnet, with other '
                  'architectures')
+    for title, sched in [('grows: from 8x8 pixels', GROWING), ('others: full size at once', FULL_SIZE)]:
+        lines.append('{}; minibatch {}; per GPU {}; learning rate {}'.format(title, *(
+            ', '.join([str(sched[name + '_base'])] + ['{1} at {0}'.format(*item) for item in sorted(
+                sched.get(name + '_dict', {}).items())]) for name in ('minibatch_size', 'minibatch_gpu', 'G_lrate'))))
     return '\n'.join(lines)
 
 

@@ -79,7 +79,7 @@ def test_table_2_of_the_paper():
             assert options == options_of('--config=config-e', '--dataset=cats')
 
 
-@pytest.mark.parametrize('argv, lines', [(['--list-configs'], 8), (['--help'], 60)])
+@pytest.mark.parametrize('argv, lines', [(['--list-configs'], 10), (['--help'], 60)])
 def test_configurations_are_listed(argv, lines, capsys):
     with pytest.raises(SystemExit) as stopped:
         run_training.main(argv)
@@ -88,6 +88,8 @@ def test_configurations_are_listed(argv, lines, capsys):
     assert 'config-b  G_synthesis_stylegan_revised  D_stylegan        8192 ' in out and '+ weight demodulation' in out
     assert 'config-a  G_style                       D_basic           8192 ' in out
     assert 'config-f  G_main                        D_stylegan2       16384 ' in out
+    assert 'minibatch 32, 256 at 8, 128 at 16, 64 at 32, 32 at 64; per GPU 4, 32 at 8,' in out
+    assert 'learning rate 0.001, 0.0015 at 128, 0.002 at 256, 0.003 at 512, 0.003 at 1024\n' in out
 
 
 def test_listed_feature_maps_are_the_networks_defaults():
