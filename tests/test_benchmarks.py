@@ -1,9 +1,9 @@
-"""The benchmarks count operations as one does by hand."""
+"""The benchmarks count operations as one does by hand, and the study of the losses knows what it looks for."""
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from benchmarks import generate, measure
+from benchmarks import generate, loss_study, measure
 from dnnlib import tflib
 
 
@@ -24,3 +24,13 @@ def test_operations_of_a_graph(session):
     assert measure.graph_flops(gradients, batch=4) == 3 * forward
     product = tf.matmul(np.ones([2, 7], np.float32), np.ones([2, 5], np.float32), transpose_a=True)
     assert measure.graph_flops([product], batch=1) == 2 * 2 * 7 * 5
+
+
+def test_modes_of_the_study_of_losses():
+    with loss_study.TwoModes() as data:
+        images = np.stack([data.read(index) for index in range(1000)]) / 127.5 - 1
+    share, distance = loss_study.judge(images)
+    assert 0.45 < share <= 0.5 and abs(distance - loss_study.NOISE) < 0.01
+    one_mode = images[images[:, 0, 0, 0] > 0]
+    assert 450 < len(one_mode) < 550 and loss_study.judge(one_mode)[0] == 0
+    assert loss_study.judge(np.zeros([10, 1, 4, 4]))[1] == 0.5
