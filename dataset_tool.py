@@ -1,45 +1,68 @@
-"""Data set tool: makes TFRecords of images or of the built-in cats; shows, extracts, compares and checks data sets."""
+"""Data set tool: makes TFRecords of pictures, published data sets or the built-in cats; compares, checks them."""
 
 import argparse
 import os
+import re
+import warnings
 
 import numpy as np
-from PIL import ImageShow
+from PIL import Image, ImageColor, ImageShow
 
 from dnnlib import cli, images
 from dnnlib.util import UserError
-from training import classes, dataset_check, image_size
+from training import dataset_check, dataset_export, dataset_findings, dataset_published, image_size
 from training.cats import CatsDataset
-from training.dataset import ImageDataset, load_dataset
-from training.dataset_writer import TFRecordExporter
+from training.dataset import load_dataset
+from training.dataset_images import FILTERS, FITS, Fit
+from training.dataset_pictures import Filters, PictureSource
+from training.dataset_writer import check_new_dir
 
 
-def export(dataset, tfrecord_dir, shuffle):
-    """Writes all images of a `Dataset`, and its labels if there are any, as TFRecords."""
-    with TFRecordExporter(tfrecord_dir, dataset.num_images) as exporter:
-        order = exporter.choose_shuffled_order() if shuffle else np.arange(dataset.num_images)
-        for index in cli.progress(list(order), 'images'):
-            exporter.add_image(dataset.read(index))
-        if dataset.label_size:
-            exporter.add_labels(dataset.read_labels(order))
-    if dataset.label_names:
-        classes.save_names(tfrecord_dir, dataset.label_names)
-    print('Wrote {} images {} and {} label columns to {}'.format(
-        dataset.num_images, dataset.shape, dataset.label_size, tfrecord_dir))
+def create_from_images(tfrecord_dir, image_dir, shuffle, bad, workers, **options):
+    """Makes TFRecords of a folder or zip of images; sub-folders or `dataset.json` become labels.
+
+    Args:
+        tfrecord_dir: Folder to write.
+        image_dir: Folder or zip.
+        shuffle: Mix the images?
+        bad: 'stop' or 'skip'.
+        workers: Number of threads.
+        options: Fields of dataset_images.Fit and dataset_pictures.Filters; `None` = the default.
+    """
+    needs = []
+    if options['resolution'] is None:
+        needs = [name for name in ('fit', 'resample', 'bbox') if options[name] is not None]
+    if options['background'] is not None and options['resolution'] is options['channels'] is None:
+        needs.append('background')
+    if needs:
+        raise UserError('--{} does nothing without --resolution; give it as well'.format(needs[0]))
+    given = {name: value for name, value in options.items() if value is not None}
+    filters = Filters(**{name: given.pop(name) for name in Filters._fields if name in given})
+    check_new_dir(cli.writable_dir(tfrecord_dir))
+    source = PictureSource(image_dir, Fit(**given), filters, bad == 'skip')
+    dataset_export.export(source, tfrecord_dir, bool(shuffle), bad == 'skip', workers)
 
 
-def create_from_images(tfrecord_dir, image_dir, shuffle, resolution):
-    """Makes TFRecords of a folder or zip of images; sub-folders or `dataset.json` become labels."""
-    cli.writable_dir(tfrecord_dir)
-    with ImageDataset(image_dir, resolution=resolution, max_label_size='full') as dataset:
-        export(dataset, tfrecord_dir, shuffle)
-
-
-def create_cats(tfrecord_dir, resolution, max_images, held_out):
+def create_cats(tfrecord_dir, resolution, max_images, held_out, workers):
     """Makes TFRecords of the built-in cats, with labels."""
-    cli.writable_dir(tfrecord_dir)
-    with CatsDataset(resolution, held_out=held_out, max_images=max_images, max_label_size='full') as dataset:
-        export(dataset, tfrecord_dir, shuffle=False)  # they are in random order already
+    check_new_dir(cli.writable_dir(tfrecord_dir))
+    dataset = CatsDataset(resolution, held_out=held_out, max_images=max_images, max_label_size='full')
+    source = dataset_export.DatasetSource(dataset, ['cats', resolution, held_out])
+    dataset_export.export(source, tfrecord_dir, shuffle=False, workers=workers)  # they are in random order already
+
+
+def create_published(tfrecord_dir, make_source, shuffle=True, workers=1, **options):
+    """Makes TFRecords of a published data set.
+
+    Args:
+        tfrecord_dir: Folder to write.
+        make_source: Function or class of `dataset_published`.
+        shuffle: Mix the images?
+        workers: Number of threads.
+        options: Arguments of `make_source`.
+    """
+    check_new_dir(cli.writable_dir(tfrecord_dir))
+    dataset_export.export(make_source(**options), tfrecord_dir, bool(shuffle), workers=workers)
 
 
 def display(tfrecord_dir, output, num_images):
@@ -95,7 +118,7 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
 def check(path, workers):
     """Prints what is wrong with which files of a data set; returns the exit code, 1 if anything is."""
     num_files, findings = dataset_check.check(path, workers, lambda items: cli.progress(items, 'files'))
-    print('\n'.join(dataset_check.table(num_files, findings)))
+    print('\n'.join(dataset_findings.table(num_files, findings)))
     return 1 if findings else 0
 
 
@@ -116,6 +139,33 @@ def _positive(text):
     return int(text)
 
 
+def _colour(text):
+    try:
+        return ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise argparse.ArgumentTypeError('expected a colour such as white or #ff8000, got {!r}'.format(text)) from None
+
+
+def _aspect_range(text):
+    match = re.match(r'([0-9.]+),([0-9.]+)$', text)
+    try:
+        low, high = float(match.group(1)), float(match.group(2))
+        if not 0 < low <= high:
+            raise ValueError(text)
+        return low, high
+    except (AttributeError, ValueError):
+        raise argparse.ArgumentTypeError(
+            'expected the smallest and the largest width/height such as 0.5,2, got {!r}'.format(text)) from None
+
+
+def _bbox(text):
+    match = re.match(r'(.+?)(?::([0-9.]+))?$', text)
+    try:
+        return match.group(1), float(match.group(2) or 0)
+    except (AttributeError, ValueError):
+        raise argparse.ArgumentTypeError('expected FILE.csv or FILE.csv:MARGIN, got {!r}'.format(text)) from None
+
+
 def add_create_commands(commands):
     """Adds `create_from_images` and `create_cats`."""
     p = commands.add_parser('create_from_images', help='make TFRecords of a folder or zip of images')
@@ -126,6 +176,22 @@ def add_create_commands(commands):
     p.add_argument('--resolution', type=_resolution, metavar='PIXELS',
                    help='crop, scale and convert every image to this size, a side or height x width, such as 160x128 '
                    '(default: take them as they are)')
+    p.add_argument('--fit', choices=FITS, help='crop = the centre, pad = the whole picture with borders, '
+                   'stretch = the whole picture out of proportion (default: crop)')
+    p.add_argument('--channels', type=int, choices=(1, 3, 4),
+                   help='1 = grey, 3 = RGB, 4 = RGB and alpha (default: 1 if all pictures are grey, otherwise 3)')
+    p.add_argument('--background', type=_colour, metavar='COLOR',
+                   help='behind transparent parts, and of the borders (default: white)')
+    p.add_argument('--resample', choices=sorted(FILTERS),
+                   help='area = mean of the pixels that fall into one, lanczos = sharper (default: lanczos)')
+    p.add_argument('--min-size', type=_positive, metavar='PIXELS', help='leave out what has a shorter side')
+    p.add_argument('--aspect-range', type=_aspect_range, metavar='LOW,HIGH',
+                   help='leave out what has another width/height, such as 0.5,2')
+    p.add_argument('--bbox', type=_bbox, metavar='FILE.csv[:MARGIN]',
+                   help='cut out boxes: file, left, top, right, bottom; MARGIN is a part of the side, such as 0.1')
+    p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
+                   help='skip = leave out images that cannot be used (default: %(default)s)')
+    _add_workers(p)
     p.set_defaults(run=create_from_images)
 
     p = commands.add_parser('create_cats', help='make TFRecords of the built-in cats')
@@ -135,7 +201,38 @@ def add_create_commands(commands):
     p.add_argument('--max_images', type=_positive, default=10000, metavar='N',
                    help='number of cats, of 324000 (default: %(default)s)')
     p.add_argument('--held_out', action='store_true', help='take the 36000 cats that training never sees')
+    _add_workers(p)
     p.set_defaults(run=create_cats)
+
+
+def add_published_commands(commands):
+    """Adds the commands for single published data sets."""
+    def add(name, make_source, source, text, **defaults):
+        p = commands.add_parser(name, help='make TFRecords of ' + text)
+        p.add_argument('tfrecord_dir', help='folder to write')
+        p.add_argument(source, metavar=name[len('create_'):].replace('from_', '') + (
+            '_filename' if source == 'path' else '_dir'), help='the data set as its authors give it away')
+        _add_workers(p)
+        p.set_defaults(run=create_published, make_source=make_source, **defaults)
+        return p
+
+    add('create_mnist', dataset_published.mnist, 'folder', 'MNIST, grey, 32x32')
+    p = add('create_mnistrgb', dataset_published.mnistrgb, 'folder', 'three random MNIST digits each', shuffle=False)
+    p.add_argument('--num_images', type=_positive, default=1000000, metavar='N', help='(default: %(default)s)')
+    p.add_argument('--random_seed', type=int, default=123, metavar='N', help='(default: %(default)s)')
+    add('create_cifar10', dataset_published.cifar10, 'folder', 'CIFAR-10, Python version')
+    add('create_cifar100', dataset_published.cifar100, 'folder', 'CIFAR-100, Python version')
+    p = add('create_celeba', dataset_published.CelebaSource, 'folder', 'aligned CelebA, 128x128')
+    p.add_argument('--cx', type=int, default=89, metavar='X', help='centre of the crop (default: %(default)s)')
+    p.add_argument('--cy', type=int, default=121, metavar='Y', help='centre of the crop (default: %(default)s)')
+    p = add('create_from_hdf5', dataset_published.Hdf5Source, 'path', 'an HDF5 file')
+    p.add_argument('--shuffle', type=int, choices=[0, 1], default=1,
+                   help='mix the images in a fixed random order (default: %(default)s)')
+
+
+def _add_workers(parser):
+    parser.add_argument('--workers', type=_positive, default=os.cpu_count() or 1, metavar='N',
+                        help='threads (default: all processors)')
 
 
 def add_inspect_commands(commands):
@@ -161,8 +258,7 @@ def add_inspect_commands(commands):
 
     p = commands.add_parser('check', help='list what is wrong with which files; exit code 1 if anything is')
     p.add_argument('path', help='folder or zip of images, or folder of TFRecords')
-    p.add_argument('--workers', type=_positive, default=os.cpu_count() or 1, metavar='N',
-                   help='threads that decode (default: all processors)')
+    _add_workers(p)
     p.set_defaults(run=check)
 
 
@@ -171,12 +267,15 @@ def main(argv):
     parser = cli.ArgumentParser(prog='dataset_tool.py', description=__doc__)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND')
     add_create_commands(commands)
+    add_published_commands(commands)
     add_inspect_commands(commands)
     if not argv:
         parser.print_help()
         return 0
     _, run, args = cli.parse_command(parser, argv)
-    return run(**args)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # what is too large is told as an error
+        return run(**args)
 
 
 if __name__ == '__main__':

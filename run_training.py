@@ -92,7 +92,8 @@ def make_options(args):
     D_loss = args.d_loss or 'D_logistic_r1'
     gamma = dict(gamma=c.gamma if args.gamma is None else args.gamma) if D_loss in HAVE_GAMMA else {}
     options = dict(
-        data_dir=args.data_dir, total_kimg=args.total_kimg, mirror_augment=args.mirror_augment, seed=args.seed,
+        data_dir=args.data_dir, bad=args.bad, total_kimg=args.total_kimg, mirror_augment=args.mirror_augment,
+        seed=args.seed,
         image_snapshot_ticks=args.snap, network_snapshot_ticks=args.snap, checkpoint_minutes=args.checkpoint_minutes,
         G_args=dict(c.G_options, func_name='training.' + c.G), D_args=dict(c.D_options, func_name='training.' + c.D),
         G_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8), D_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8),
@@ -160,6 +161,8 @@ def make_parser():
                    help='loss of the discriminator: %s (default: D_logistic_r1)' % ', '.join(D_LOSSES))
     p.add_argument('--mirror-augment', type=cli.bool_arg, default=False, metavar='BOOL',
                    help='flip half of the images left to right? (default: %(default)s)')
+    p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
+                   help='at an image that cannot be read: stop, or skip it and count (default: %(default)s)')
     p.add_argument('--metrics', type=cli.comma_list, default=[], metavar='LIST',
                    help='metrics of every network snapshot, joined by commas (default: none)')
     p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')

@@ -1,5 +1,6 @@
 """Numbered run directories: their names, their files, and the call of a function inside one."""
 
+import contextlib
 import copy
 import getpass
 import json
@@ -15,10 +16,19 @@ from dnnlib import util
 from dnnlib.run_context import ABORT_FILE, RUN_FILE, RunContext
 from dnnlib.util import EasyDict, UserError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
 CONFIG_PKL = 'submit_config.pkl'
 CONFIG_TXT = 'submit_config.txt'
 LOG_FILE = 'log.txt'
 FINISHED_FILE = '_finished.txt'
+
+
+class FolderLocked(UserError):
+    """Another process is in a folder that only one may be in."""
 
 
 class SubmitConfig(EasyDict):
@@ -237,3 +247,26 @@ def _remove_if_unused(config, made):
         for folder in made[1:]:
             if not os.listdir(folder):
                 os.rmdir(folder)
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """While entered, or until the process ends, no other process can enter the same folder.
+
+    Raises: FolderLocked, a UserError, if another process is in it.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderLocked('another process is running in {!r}; stop it or choose another folder'.format(
+                folder)) from None
+        except OSError:  # some network file systems know no locks
+            pass
+        yield
+    finally:
+        os.close(handle)

@@ -72,7 +72,9 @@ class MetricBase:
         """
         if run_dir is not None and (dataset_args is None or mirror_augment is None):
             trained_with = run_dirs.load_submit_config(run_dir).get('run_func_kwargs') or {}
-            dataset_args = trained_with.get('dataset_args') if dataset_args is None else dataset_args
+            if dataset_args is None and trained_with.get('dataset_args') is not None:
+                skipping = {'bad': 'skip'} if trained_with.get('bad') == 'skip' else {}
+                dataset_args = dict(trained_with['dataset_args'], **skipping)
             mirror_augment = trained_with.get('mirror_augment', False) if mirror_augment is None else mirror_augment
         self._dataset_args = None if dataset_args is None else dict(dataset_args, data_dir=data_dir, shuffle_mb=0)
         self._mirror_augment = bool(mirror_augment)

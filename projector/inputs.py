@@ -1,19 +1,18 @@
 """Pictures to project: files, folders and zips, checked before anything long begins and brought to a network's size."""
 
-import io
 import os
 import zipfile
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from dnnlib.util import UserError
-from training import dataset_sources
+from training import dataset_images, dataset_sources
+from training.dataset_images import MODES, to_array
 
 FITS = ('crop', 'pad', 'stretch')
 MIN_SIDE, MAX_SIDE = 8, 16384  # pixels
-MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
 
 
 class Picture(NamedTuple):
@@ -65,39 +64,21 @@ def read_picture(picture):
 
     Raises: UserError naming the file if it can't be decoded, or has a side below MIN_SIDE or above MAX_SIDE.
     """
-    try:
-        if picture.source is not None:
-            data = picture.source.read_bytes(picture.name)
-        else:
-            with open(picture.file, 'rb') as file:
-                data = file.read()
-        image = Image.open(io.BytesIO(data))
-        _check_size(image, picture.file)
-        image = ImageOps.exif_transpose(image)
-        image.load()
-    except UserError:
-        raise
-    except dataset_sources.UNREADABLE as error:
-        raise _unreadable(picture.file, error) from None
-    if image.mode in ('LA', 'PA', 'RGBA') or 'transparency' in image.info:
+    if picture.source is not None:
+        data = picture.source.read_bytes(picture.name)
+    else:
+        with open(picture.file, 'rb') as file:
+            data = file.read()
+    image = dataset_images.open_image(data, picture.file)
+    if not MIN_SIDE <= min(image.size) or not max(image.size) <= MAX_SIDE:
+        raise UserError('{}: {}x{} pixels; expected sides of {} to {}'.format(
+            picture.file, *image.size, MIN_SIDE, MAX_SIDE))
+    if dataset_images.has_alpha(image):
         return image.convert('RGBA')
-    if image.mode not in dataset_sources.CONVERTIBLE_MODES:
+    if image.mode not in dataset_images.CONVERTIBLE_MODES:
         raise UserError('{}: colour mode {}; expected 8 bits a channel, so convert the picture'.format(
             picture.file, image.mode))
     return image.convert('L' if image.mode in ('1', 'L') else 'RGB')
-
-
-def _check_size(image, file):
-    if not MIN_SIDE <= min(image.size) or not max(image.size) <= MAX_SIDE:
-        raise UserError('{}: {}x{} pixels; expected sides of {} to {}'.format(file, *image.size, MIN_SIDE, MAX_SIDE))
-
-
-def _unreadable(file, error):
-    if isinstance(error, Image.DecompressionBombError):
-        return UserError('{}: too large; expected sides of {} to {} pixels'.format(file, MIN_SIDE, MAX_SIDE))
-    reason = 'cannot identify image file' if isinstance(error, Image.UnidentifiedImageError) else (
-        str(error) or type(error).__name__).splitlines()[0]
-    return UserError('{}: unreadable picture ({}); replace or remove it'.format(file, reason))
 
 
 def check_pictures(pictures, aligner=None):
@@ -195,12 +176,6 @@ def read_mask(path, shape):
     if not mask.any():
         raise UserError('{}: the mask is black everywhere; white is where the pictures are compared'.format(path))
     return mask
-
-
-def to_array(image):
-    """PIL.Image of mode L, RGB or RGBA as uint8 [C, H, W]."""
-    pixels = np.asarray(image, np.uint8)
-    return pixels[np.newaxis] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def to_target(pixels):

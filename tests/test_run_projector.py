@@ -187,7 +187,7 @@ def test_a_corrupt_picture_does_not_stop_the_others(program, tmp_path):
     data = (tmp_path / 'own' / '3.png').read_bytes()
     (tmp_path / 'own' / '3.png').write_bytes(data[:len(data) // 2])
     code, out, err = program('project-images', 'own', '--num-steps=1', '--distance=pixel', '--minibatch=3')
-    assert code == 1 and '3.png: unreadable picture' in out, err
+    assert code == 1 and '3.png: unreadable image' in out, err
     folder = tmp_path / 'results' / '00000-project-images'
     assert [row['picture'] for row in _results(folder)[0]] == ['0', '1', '2', '4']
 

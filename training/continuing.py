@@ -10,7 +10,7 @@ from training import pretrained, state_files
 
 OPTIONS_FILE = 'training_options.json'
 NOT_COMPARED = ('total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'metric_arg_list',
-                'tf_config')
+                'tf_config', 'bad')
 
 
 def choose_run(resume, result_dir, run_desc, options):

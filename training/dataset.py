@@ -11,11 +11,14 @@ from dnnlib.util import UserError, get_obj_by_name
 from training import image_size
 from training.cats import CatsDataset
 from training.classes import load_names
-from training.dataset_base import RESOLUTION_OPTION, Dataset, box_downscale, check_resolution
-from training.dataset_sources import CONVERTIBLE_MODES, GREY_MODES, MODES, ImageFiles, wrong_mode
+from training.dataset_base import Dataset, box_downscale
+from training.dataset_images import (CONVERTIBLE_MODES, GREY_MODES, MODES, Fit, convert, fit_image, to_array,
+                                     wrong_mode)
+from training.dataset_rules import RESOLUTION_OPTION, check_resolution
+from training.dataset_sources import ImageFiles, load_labels, uniform_shape
 from training.tfrecords import RecordFile, parse_image
 
-IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are kept if all of them fit into this
+IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are kept if all of them fit into this and a quarter of the free memory
 PRELOAD_IMAGES = 5000  # so many are decoded before the training; with more, its start would have to wait for minutes
 
 
@@ -26,7 +29,7 @@ class TFRecordDataset(Dataset):
         tfrecord_dir: Folder of the `*.tfrecords` files.
         resolution: Size to use, see `image_size.parse`; larger files are ignored. `None` is the largest.
         label_file: `.npy` file of the labels, as is or inside the folder; `None` is the folder's first `*.labels`.
-        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed.
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad.
     Raises: UserError for a missing level, a damaged file, or unusable labels.
     """
 
@@ -40,19 +43,25 @@ class TFRecordDataset(Dataset):
         self._files_by_size = {}  # by the height of the images
         try:
             for path in paths:
-                self._files.append(RecordFile(path))
+                self._files.append(RecordFile(path, skip_bad=kwargs.get('bad') == 'skip'))
                 check_resolution(self._files[-1].first.shape, path)
                 self._files_by_size[self._files[-1].first.shape[1]] = self._files[-1]
             size = size or image_size.find(*self._files_by_size[max(self._files_by_size)].first.shape[1:])
             self._check_levels(tfrecord_dir, size)
             full = self._files_by_size[size.shape[0]]
+            num_images = len(full)
+            missing = full.cut or self._missing_images(full)
+            if missing is not None and kwargs.get('bad') != 'skip':
+                raise UserError(missing + '; copy or create the data set anew')
+            if missing is not None:
+                print('Warning: {}; what is missing is left out'.format(missing))
             self.label_file = self._find_labels(tfrecord_dir, label_file)
-            self._labels = np.zeros([len(full), 0], np.float32)
+            self._labels = None
             if self.label_file is not None and kwargs.get('max_label_size', 0) != 0:
-                self._labels = load_labels(self.label_file, len(full))
-            label_names = load_names(tfrecord_dir, self._labels.shape[1])
-            super().__init__(os.path.basename(os.path.abspath(tfrecord_dir)), len(full), full.first.shape,
-                             label_names=label_names, full_label_size=self._labels.shape[1], **kwargs)
+                self._labels = load_labels(self.label_file, num_images, more=missing is not None)
+            label_size = 0 if self._labels is None else self._labels.label_size
+            super().__init__(os.path.basename(os.path.abspath(tfrecord_dir)), num_images, full.first.shape,
+                             label_names=load_names(tfrecord_dir, label_size), full_label_size=label_size, **kwargs)
         except UserError:
             self._close_files()
             raise
@@ -69,6 +78,14 @@ class TFRecordDataset(Dataset):
             if shape[0] != channels:
                 raise UserError('{}: {} channels at {}x{} px but {} at {}x{} px; create the data set anew'.format(
                     tfrecord_dir, shape[0], height, width, channels, *size.shape))
+
+    def _missing_images(self, full):
+        """Message if a coarser level has more images than `full`, which was cut between two records; else `None`."""
+        for size, file in sorted(self._files_by_size.items()):
+            if size < full.first.shape[1] and file.estimated_len() > len(full):
+                return '{}: only {} images, but {} has {}'.format(
+                    full.path, len(full), os.path.basename(file.path), file.estimated_len())
+        return None
 
     @staticmethod
     def _find_labels(tfrecord_dir, label_file):
@@ -91,7 +108,7 @@ class TFRecordDataset(Dataset):
         return image
 
     def _labels_of(self, indices):
-        return self._labels[indices]
+        return self._labels.at(indices)
 
     @staticmethod
     def parse_tfrecord_np(record):
@@ -116,22 +133,6 @@ class TFRecordDataset(Dataset):
         self._close_files()
 
 
-def load_labels(path, num_images):
-    """Labels of a TFRecord data set: float32 [num_images, label_size] from a `.npy` stream.
-
-    Raises: UserError if the file is something else or has another number of rows.
-    """
-    try:
-        labels = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError):
-        raise UserError('{}: not a label file; expected a .npy array of numbers'.format(path)) from None
-    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind not in 'fiub':
-        raise UserError('{}: not a label file; expected a .npy array [images, columns] of numbers'.format(path))
-    if len(labels) != num_images:
-        raise UserError('{}: {} rows for {} images; create the data set anew'.format(path, len(labels), num_images))
-    return labels.astype(np.float32)
-
-
 class ImageDataset(Dataset):
     """Images of a folder or a zip, read as they are; sub-folders or `dataset.json` give the labels.
 
@@ -139,72 +140,93 @@ class ImageDataset(Dataset):
         path: Folder or zip file.
         resolution: Crop the centre of each image, scale it to this size, see `image_size.parse`, and convert its mode.
             `None` takes only images that have one size and one mode, L, RGB or RGBA.
-        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed.
-    Raises: UserError for an unusable file, naming it.
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad.
+    Raises: UserError for an unusable file, naming it, unless that can be skipped.
     """
 
     def __init__(self, path, resolution=None, **kwargs):
-        self._fit = None if resolution is None else image_size.parse(resolution).shape
+        size = None if resolution is None else image_size.parse(resolution).shape
         self.files = ImageFiles(path)
         try:
-            headers = [self.files.read_header(name) for name in self.files.names]
+            headers = [self._header(name, kwargs.get('bad') == 'skip') for name in self.files.names]
             if resolution is None:
-                shape = self._uniform(headers)
+                shape, self._fit = uniform_shape(self.files, headers), None
             else:
-                shape = [1 if all(mode in GREY_MODES for mode, _ in headers) else 3] + self._fit
-                for name, (mode, _) in zip(self.files.names, headers):
-                    if mode not in CONVERTIBLE_MODES:
-                        raise UserError(wrong_mode(self.files.where(name), mode, 'RGB'))
+                shape = [1 if all(mode in GREY_MODES for mode, _ in filter(None, headers)) else 3] + size
+                self._fit = Fit(resolution, channels=shape[0])
             self._labels, label_names = self.files.read_labels()
             name = os.path.basename(os.path.abspath(path))
             super().__init__(name[:-4] if name.endswith('.zip') else name, len(headers),
                              shape, label_names=label_names,
-                             full_label_size=0 if self._labels is None else self._labels.shape[1], **kwargs)
+                             full_label_size=0 if self._labels is None else self._labels.label_size, **kwargs)
         except UserError:
             self.files.close()
             raise
         self._cache = {}
-        self._cache_fits = self.num_images * int(np.prod(self.shape)) <= IMAGE_CACHE_BYTES
+        self._cache_fits = self.num_images * int(np.prod(self.shape)) <= min(IMAGE_CACHE_BYTES, free_memory() // 4)
 
-    def _uniform(self, headers):
-        """[C, H, W] that all images have in common."""
-        mode, size = headers[0]
-        if mode not in MODES.values():
-            raise UserError(wrong_mode(self.files.where(self.files.names[0]), mode, 'L, RGB or RGBA'))
-        others = [i for i, header in enumerate(headers) if header != headers[0]]
-        if others:
-            other_mode, other_size = headers[others[0]]
-            raise UserError(
-                '{}: {} of {} images differ from the first, {} ({}x{} {}); {} is {}x{} {}. Remove them, or give '
-                '{}, which crops and converts all'.format(
-                    self.files.path, len(others), len(headers), self.files.names[0], size[0], size[1], mode,
-                    self.files.names[others[0]], other_size[0], other_size[1], other_mode, RESOLUTION_OPTION))
-        shape = [{name: channels for channels, name in MODES.items()}[mode], size[1], size[0]]
-        check_resolution(shape, self.files.where(self.files.names[0]))
-        return shape
+    def _header(self, name, skip_bad):
+        """Mode and size of an image; `None` if it can't be used and may be skipped."""
+        try:
+            mode, size = self.files.read_header(name)
+            if mode not in CONVERTIBLE_MODES:
+                raise wrong_mode(self.files.where(name), mode, 'RGB', RESOLUTION_OPTION)
+            return mode, size
+        except UserError:
+            if not skip_bad:
+                raise
+            return None
 
     def _read(self, index, lod):
         image = self._cache.get(index)
         if image is None:
-            image = self.files.read_image(self.files.names[index], self.shape[0], self._fit)
+            image = self._decode(self.files.names[index])
             if self._cache_fits:
                 self._cache[index] = image
         return box_downscale(image, lod)
+
+    def _decode(self, name):
+        image = self.files.open_image(name)
+        if self._fit is not None and image.mode in CONVERTIBLE_MODES:
+            image = fit_image(convert(image, self.shape[0], self._fit.background), self._fit)
+        if image.mode != MODES[self.shape[0]]:
+            raise wrong_mode(self.files.where(name), image.mode, MODES[self.shape[0]], RESOLUTION_OPTION)
+        pixels = to_array(image)
+        if list(pixels.shape) != self.shape:
+            raise UserError('{}: {}x{} pixels instead of {}x{}; it was changed after the start'.format(
+                self.files.where(name), pixels.shape[2], pixels.shape[1], self.shape[2], self.shape[1]))
+        return pixels
 
     def preload(self):
         """Decodes every image if they fit the cache and are few, so that a damaged one is found now."""
         if self._cache_fits and self.num_images <= PRELOAD_IMAGES:
             print('Decoding {} images...'.format(self.num_images))
             for index in cli.progress(range(self.num_images), 'images'):
-                self._read(index, 0)
+                self.read_good(index)
 
     def _labels_of(self, indices):
-        return self._labels[indices]
+        return self._labels.at(indices)
 
     def close(self):
         """Ends the background thread and closes the zip file."""
         super().close()
         self.files.close()
+
+
+def free_memory():
+    """Bytes of memory that this process may still take; a large number where the system does not tell."""
+    free = 2 ** 50
+    try:
+        with open('/proc/meminfo') as file:
+            free = next(int(line.split()[1]) * 1024 for line in file if line.startswith('MemAvailable:'))
+        import resource  # neither is on every system
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            with open('/proc/self/statm') as file:
+                free = min(free, limit - int(file.read().split()[0]) * resource.getpagesize())
+    except (ImportError, OSError, StopIteration):
+        pass
+    return max(free, 0)
 
 
 def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):

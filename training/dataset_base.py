@@ -6,7 +6,9 @@ import numpy as np
 
 from dnnlib.util import UserError
 from training import image_size
+from training.dataset_rules import check_int, check_resolution
 
+MAX_BAD_RUN = 100  # so many unreadable images in a row are no accident
 
 def halve(pixels):
     """Averages blocks of 2 x 2 pixels: float32 [C, H, W] to float32 [C, H / 2, W / 2]."""
@@ -48,14 +50,20 @@ class Dataset:
         repeat: Start again after the last image? If not, the last minibatch may be smaller; then comes EOFError.
         shuffle_mb: 0 keeps the file order, everything else shuffles whole epochs (a window size in the original).
         seed: Seed of the order, int.
+        bad: What to do about an image that can't be read: `'stop'` raises UserError, `'skip'` takes the next one, with
+            its label, prints a line and counts it.
+    Attributes:
+        bad_images: Numbers of the images skipped so far, set of int.
     Raises: UserError for an unusable number of images, size or label size.
     """
 
     def __init__(self, name, num_images, shape, label_names=None, full_label_size=0, max_label_size=0, max_images=None,
-                 repeat=True, shuffle_mb=4096, seed=0):
+                 repeat=True, shuffle_mb=4096, seed=0, bad='stop'):
         check_int('max_images', max_images, 1, optional=True)
         check_int('shuffle_mb', shuffle_mb, 0)
         check_int('seed', seed, 0)
+        if bad not in ('stop', 'skip'):
+            raise UserError("bad must be 'stop' or 'skip', not {!r}".format(bad))
         if num_images < 1:
             raise UserError('{}: there are no images; give a data set with at least one'.format(name))
         if max_label_size != 'full':
@@ -75,6 +83,9 @@ class Dataset:
         self.repeat = repeat
         self.shuffle = shuffle_mb > 0
         self.seed = seed
+        self.bad_images = set()
+        self._skip_bad = bad == 'skip'
+        self._bad = set()  # (number, level of detail) of those that could not be read
         self._minibatch_size = 1
         self._lod = 0
         self._orders = {}
@@ -100,7 +111,34 @@ class Dataset:
         """
         if not 0 <= index < self.num_images:
             raise IndexError('{}: image {} of {}'.format(self.name, index, self.num_images))
-        return self._read(int(index), self._checked_lod(lod))
+        return self.read_good(index, self._checked_lod(lod))[1]
+
+    def read_good(self, index, lod=0):
+        """An image, or if it can't be read and `bad` is `'skip'` the next one that can.
+
+        Args:
+            index: Number of the image in file order, 0 <= index < num_images.
+            lod: Level of detail, int.
+        Returns: (its number, uint8 [C, H / 2^lod, W / 2^lod]); depends on nothing but the files.
+        Raises: UserError naming file and index, or that MAX_BAD_RUN images in a row can't be read.
+        """
+        message = None
+        for candidate in range(int(index), int(index) + min(MAX_BAD_RUN, self.num_images)):
+            candidate %= self.num_images
+            if (candidate, lod) in self._bad:
+                continue
+            try:
+                return candidate, self._read(candidate, lod)
+            except UserError as error:
+                message = 'image {} of {}: {}'.format(candidate, self.name, error)
+                if not self._skip_bad:
+                    raise UserError(message + ' (--bad=skip leaves it out)') from None
+            self._bad.add((candidate, lod))
+            if candidate not in self.bad_images:
+                self.bad_images.add(candidate)
+                print('Skipped {} ({} so far)'.format(message, len(self.bad_images)))
+        raise UserError('{}: image {} and all of the {} after it are unreadable{}'.format(
+            self.name, index, min(MAX_BAD_RUN, self.num_images) - 1, '' if message is None else '; ' + message))
 
     def preload(self):
         """Reads every image if they are few and will be kept, so that a damaged one is found now; else does nothing.
@@ -176,8 +214,8 @@ class Dataset:
     def _load(self, position, minibatch_size, lod):
         indices = self.indices_at(position, minibatch_size)
         images = np.empty([len(indices), self.shape[0], self.shape[1] >> lod, self.shape[2] >> lod], np.uint8)
-        for image, index in zip(images, indices):
-            image[:] = self._read(int(index), lod)
+        for i, index in enumerate(indices):
+            indices[i], images[i] = self.read_good(index, lod)
         return images, self.read_labels(indices)
 
     def _checked_lod(self, lod):
@@ -226,25 +264,3 @@ class Dataset:
 
     def __exit__(self, exc_type, exc_value, traceback):
         self.close()
-
-
-RESOLUTION_OPTION = 'a resolution (dataset_tool.py: --resolution=N, run_training.py: --set dataset.resolution=N)'
-
-
-def check_int(name, value, smallest, optional=False):
-    """Raises UserError unless `value` is an int of at least `smallest`, or `None` if that is allowed."""
-    if not (optional and value is None) and (not isinstance(value, (int, np.integer)) or value < smallest):
-        raise UserError('{} must be an int of at least {}, not {!r}'.format(name, smallest, value))
-
-
-def check_resolution(shape, name):
-    """Raises UserError unless `shape` is [1, 3 or 4, H, W] of a size of `image_size`; `name` begins the message."""
-    channels, height, width = shape
-    if channels not in (1, 3, 4):
-        raise UserError('{}: {} channels; expected 1 (grey), 3 (RGB) or 4 (RGBA), so convert the images'.format(
-            name, channels))
-    if image_size.find(height, width) is None:
-        sizes = ', '.join('%dx%d' % size for size in image_size.nearest(height, width))
-        raise UserError(
-            '{}: images {} pixels high and {} wide, which no network can have; the nearest sizes (height x width) are '
-            '{}; scale the images or give {}'.format(name, height, width, sizes, RESOLUTION_OPTION))

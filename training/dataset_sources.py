@@ -1,27 +1,23 @@
-"""Image files of a folder or a zip: their names, their classes and their pixels."""
+"""Image files of a folder or a zip: their names, their labels and their bytes."""
 
-import io
+import collections
+import concurrent.futures
 import json
 import os
-import re
-import struct
 import threading
 import zipfile
-import zlib
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from dnnlib.util import UserError
-from training.dataset_base import RESOLUTION_OPTION
+from training.dataset_images import FORMATS, MODES, open_image, unreadable, wrong_mode
+from training.dataset_rules import RESOLUTION_OPTION, check_resolution
 
 EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.ppm', '.pgm')
 LABELS_FILE = 'dataset.json'
-GREY_MODES = ('1', 'L', 'LA')
-MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # by number of channels
-CONVERTIBLE_MODES = GREY_MODES + ('P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, zipfile.BadZipFile,
-              Image.DecompressionBombError)
+MAX_FILE_BYTES = 2 ** 30
+MAX_CLASSES = 2 ** 16
 
 
 class Files:
@@ -46,8 +42,11 @@ class Files:
         else:
             try:
                 self._archive = zipfile.ZipFile(path)
-            except zipfile.BadZipFile:
-                raise UserError('{}: not a zip file; give a folder or a zip of images'.format(path)) from None
+            except Exception as error:  # pylint: disable=broad-except  # zipfile raises many things for damaged files
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
+                raise UserError('{}: not a zip file, or a damaged one; give a folder or a zip of images'.format(
+                    path)) from None
             names = [name for name in self._archive.namelist() if not name.endswith('/')]
         self.names = sorted(name for name in names
                             if not any(part.startswith(('.', '__MACOSX')) for part in name.split('/')))
@@ -57,12 +56,32 @@ class Files:
         return os.path.join(self.path, *name.split('/'))
 
     def read_bytes(self, name):
-        """Content of the file `name`."""
+        """Content of the file `name`. Raises UserError if it can't be read or has over 1 GiB."""
+        try:
+            if self.size_of(name) > MAX_FILE_BYTES:
+                raise OSError('over 1 GiB')
+            if self._archive is None:
+                with open(self.where(name), 'rb') as file:
+                    return file.read()
+            with self._lock:
+                return self._archive.read(name)
+        except MemoryError:  # says nothing about the file
+            raise
+        except Exception as error:  # pylint: disable=broad-except  # zipfile raises many things for damaged files
+            raise unreadable(self.where(name), error) from None
+
+    def size_of(self, name):
+        """Bytes of the file `name`, unpacked. Raises OSError if there is no such file."""
         if self._archive is None:
-            with open(self.where(name), 'rb') as file:
-                return file.read()
-        with self._lock:
-            return self._archive.read(name)
+            return os.path.getsize(self.where(name))
+        return self._archive.getinfo(name).file_size
+
+    def stamp(self, name):
+        """Text that changes when the content of the file `name` does."""
+        if self._archive is not None:
+            return '{0.file_size} {0.CRC}'.format(self._archive.getinfo(name))
+        status = os.stat(self.where(name))
+        return '{} {}'.format(status.st_size, status.st_mtime_ns)
 
     def close(self):
         """Closes the zip file."""
@@ -93,27 +112,24 @@ class ImageFiles(Files):
         """Mode and size `(mode, (width, height))` of the image `name` without decoding it; UserError if it is none."""
         try:
             if self._archive is None:
-                with Image.open(self.where(name)) as image:
+                with Image.open(self.where(name), formats=FORMATS) as image:
                     return image.mode, image.size
-            with self._lock, self._archive.open(name) as file, Image.open(file) as image:
+            with self._lock, self._archive.open(name) as file, Image.open(file, formats=FORMATS) as image:
                 return image.mode, image.size
-        except UNREADABLE as error:
-            raise _unreadable(self.where(name), error) from None
+        except MemoryError:  # says nothing about the file
+            raise
+        except Exception as error:  # pylint: disable=broad-except  # Pillow raises nearly everything for damaged files
+            raise unreadable(self.where(name), error) from None
 
-    def read_image(self, name, channels, resolution=None):
-        """Pixels of the image `name`, see `decode_image`."""
-        try:
-            data = self.read_bytes(name)
-        except UNREADABLE as error:
-            raise _unreadable(self.where(name), error) from None
-        return decode_image(data, self.where(name), channels, resolution)
+    def open_image(self, name):
+        """The image `name`: upright, loaded PIL.Image of any mode. Raises UserError if it can't be decoded."""
+        return open_image(self.read_bytes(name), self.where(name))
 
     def read_labels(self):
         """Labels from `dataset.json` if there is one, else one class for each sub-folder if there are several.
 
         `dataset.json` holds `{"labels": [[name, label], ...]}`, a label being a class number or a list of numbers.
-        Returns: `(labels, names)`: float32 [num_images, label_size] and a list of texts; both or only the names may be
-            `None`.
+        Returns: `(Labels, names)`, names being a list of texts; both or only the names may be `None`.
         Raises: UserError if `dataset.json` is malformed or lacks an image.
         """
         if self._labels_name is not None:
@@ -124,7 +140,8 @@ class ImageFiles(Files):
         names = sorted(set(classes) - {None})
         if None in classes or len(names) < 2:
             return None, None
-        return one_hot([names.index(name) for name in classes], len(names)), names
+        numbers = {name: number for number, name in enumerate(names)}
+        return Labels(classes=[numbers[name] for name in classes], num_classes=len(names)), names
 
     def _labels_from_json(self):
         where = self.where(self._labels_name)
@@ -133,7 +150,9 @@ class ImageFiles(Files):
             if entries is None:
                 return None
             by_name = {name: label for name, label in entries}
-        except (ValueError, KeyError, TypeError):
+        except UserError:
+            raise
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise UserError('{}: expected {{"labels": [["name", label], ...]}}; correct or remove the file'.format(
                 where)) from None
         missing = [name for name in self.names if name not in by_name]
@@ -141,80 +160,113 @@ class ImageFiles(Files):
             raise UserError('{}: {} of {} images have no label, the first is {}; add them or remove the file'.format(
                 where, len(missing), len(self.names), missing[0]))
         labels = [by_name[name] for name in self.names]
-        if all(type(label) is int and label >= 0 for label in labels):  # a bool is no class
-            return one_hot(labels, max(labels) + 1)
+        if all(type(label) is int and 0 <= label < MAX_CLASSES for label in labels):  # a bool is no class
+            return Labels(classes=labels, num_classes=max(labels) + 1)
         try:
-            labels = np.asarray(labels, np.float32)
-        except (ValueError, TypeError):
-            labels = np.zeros([0])
-        if labels.ndim != 2:
-            raise UserError('{}: labels must be all class numbers or all lists of equally many numbers'.format(where))
-        return labels
+            rows = np.asarray(labels, np.float32)
+        except (ValueError, TypeError, OverflowError):
+            rows = np.zeros([0])
+        if rows.ndim != 2 or not np.isfinite(rows).all():
+            raise UserError('{}: labels must be all class numbers, at most {}, or all lists of equally many '
+                            'numbers'.format(where, MAX_CLASSES - 1))
+        return Labels(rows=rows)
+
+
+def ordered_map(function, items, workers):
+    """Yields `function(item)` of each item in order, computed by `workers` threads that are only a little ahead."""
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        waiting = collections.deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= 3 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def uniform_shape(files, headers, skip_odd=False):
+    """The shape that all images have in common.
+
+    Args:
+        files: ImageFiles.
+        headers: (mode, (width, height)) of each image, `None` = not to be used.
+        skip_odd: Take the shape that most have, instead of refusing that they differ?
+    Returns: [C, H, W].
+    Raises: UserError if they differ, or a data set can't have that mode or size.
+    """
+    usable = [i for i, header in enumerate(headers) if header is not None]
+    if not usable:
+        raise UserError('{}: none of {} images can be read'.format(files.path, len(headers)))
+    first = usable[0]
+    if skip_odd:
+        common = collections.Counter(headers[i] for i in usable).most_common(1)[0][0]
+        first = headers.index(common)
+    mode, size = headers[first]
+    if mode not in MODES.values():
+        raise wrong_mode(files.where(files.names[first]), mode, 'L, RGB or RGBA', RESOLUTION_OPTION)
+    others = [i for i in usable if headers[i] != headers[first]]
+    if others and not skip_odd:
+        other_mode, other_size = headers[others[0]]
+        raise UserError(
+            '{}: {} of {} images differ from the first, {} ({}x{} {}); {} is {}x{} {}. Remove them, or give '
+            '{}, which crops and converts all'.format(
+                files.path, len(others), len(headers), files.names[first], size[0], size[1], mode,
+                files.names[others[0]], other_size[0], other_size[1], other_mode, RESOLUTION_OPTION))
+    shape = [{name: channels for channels, name in MODES.items()}[mode], size[1], size[0]]
+    check_resolution(shape, files.where(files.names[first]))
+    return shape
+
+
+class Labels:
+    """Labels of all images, made to float32 rows only when they are looked at.
+
+    Args:
+        classes: Number of the class of every image, int [N], with `num_classes`; or
+        rows: Array [N, label_size] of numbers, such as one that is mapped from a file.
+    Attributes:
+        label_size: Number of columns.
+    """
+
+    def __init__(self, classes=None, num_classes=None, rows=None):
+        self._rows = rows
+        self._classes = None if classes is None else np.asarray(classes, np.int32)
+        self.label_size = num_classes if rows is None else rows.shape[1]
+
+    def at(self, indices):
+        """Labels of the images `indices` (int [N]): float32 [N, label_size]."""
+        if self._rows is None:
+            return one_hot(self._classes[indices], self.label_size)
+        return np.asarray(self._rows[indices], np.float32)
+
+
+def load_labels(path, num_images, more=False):
+    """Labels of a TFRecord data set, from a `.npy` file that stays on the disk: Labels.
+
+    Args:
+        path: Name of the file.
+        num_images: Number of rows there must be.
+        more: May there be more rows, since images are missing?
+    Raises: UserError if the file is something else or has another number of rows.
+    """
+    try:
+        labels = np.load(path, mmap_mode='r', allow_pickle=False)
+    except Exception as error:  # pylint: disable=broad-except  # NumPy parses the header as Python, which fails variously
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UserError('{}: not a label file; expected a .npy array of numbers'.format(path)) from None
+    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind not in 'fiub':
+        raise UserError('{}: not a label file; expected a .npy array [images, columns] of numbers'.format(path))
+    if not all(np.isfinite(labels[begin:begin + 4096]).all() for begin in range(0, len(labels), 4096)):
+        raise UserError('{}: labels that are not finite numbers; create the data set anew'.format(path))
+    if len(labels) != num_images and not (more and len(labels) > num_images):
+        raise UserError('{}: {} rows for {} images; create the data set anew'.format(path, len(labels), num_images))
+    return Labels(rows=labels)
 
 
 def one_hot(classes, num_classes):
     """Rows with a 1 at the class: int [N] to float32 [N, num_classes]."""
     return np.float32(np.asarray(classes)[:, np.newaxis] == np.arange(num_classes))
-
-
-def decode_image(data, where, channels, resolution=None):
-    """Decodes an image file, upright by its EXIF tag.
-
-    Args:
-        data: Content of the file, bytes.
-        where: Name of the file, for messages.
-        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        resolution: Crop the centre and scale it (Lanczos) to this [height, width] and convert from any mode,
-            transparency over white; `None` takes only images of the right mode, as they are.
-    Returns: uint8 [C, H, W].
-    Raises: UserError if the image can't be decoded or, without `resolution`, has another mode.
-    """
-    try:
-        image = Image.open(io.BytesIO(data))
-        image = ImageOps.exif_transpose(image)
-        image.load()
-    except UNREADABLE as error:
-        raise _unreadable(where, error) from None
-    if resolution is not None:
-        image = fit_image(_without_alpha(image), resolution)
-    mode = MODES[channels]
-    if image.mode != mode:
-        if resolution is None or image.mode not in CONVERTIBLE_MODES:
-            raise UserError(wrong_mode(where, image.mode, mode))
-        image = image.convert(mode)
-    pixels = np.asarray(image)
-    return pixels[np.newaxis] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def fit_image(image, shape):
-    """Crops the largest centre part of a PIL image that has the proportions of [height, width], scales it (Lanczos)."""
-    height, width = shape
-    scale = min(image.size[0] / width, image.size[1] / height)
-    box = [min(int(round(side * scale)), whole) for side, whole in zip((width, height), image.size)]
-    if tuple(box) != image.size:
-        left, top = (image.size[0] - box[0]) // 2, (image.size[1] - box[1]) // 2
-        image = image.crop((left, top, left + box[0], top + box[1]))
-    return image if image.size == (width, height) else image.resize((width, height), Image.LANCZOS)
-
-
-def _without_alpha(image):
-    """Palettes, bitmaps and transparency (over white) to L or RGB, which can be scaled."""
-    if image.mode in ('LA', 'PA', 'RGBA') or 'transparency' in image.info and image.mode in CONVERTIBLE_MODES:
-        rgba = image.convert('RGBA')
-        white = Image.new('RGBA', image.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert('L' if image.mode in GREY_MODES else 'RGB')
-    return image.convert({'1': 'L', 'P': 'RGB'}[image.mode]) if image.mode in ('1', 'P') else image
-
-
-def wrong_mode(where, mode, expected):
-    """Message about an image whose colour mode `mode` is not the `expected` one (PIL's names)."""
-    if mode not in CONVERTIBLE_MODES:
-        return '{}: colour mode {}; expected 8 bits a channel, so convert the image'.format(where, mode)
-    return '{}: colour mode {} instead of {}; convert the image or give {}, which converts all'.format(
-        where, mode, expected, RESOLUTION_OPTION)
-
-
-def _unreadable(where, error):
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    reason = re.sub(r'\s*<[\w.]+ [^>]*>', '', reason)  # PIL names the file object
-    return UserError('{}: unreadable image ({}); replace or remove it'.format(where, reason))

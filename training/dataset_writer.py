@@ -1,37 +1,62 @@
-"""Writes data sets as multi-resolution TFRecords in the published format."""
+"""Writes data sets as multi-resolution TFRecords in the published format; an interrupted one is continued."""
 
+import csv
+import io
+import json
 import os
+import shutil
 
 import numpy as np
 
-from dnnlib.util import UserError
+from dnnlib.run_dir import locked
+from dnnlib.util import UserError, atomic_path
 from training import image_size
-from training.dataset_base import check_resolution, halve, quantize
+from training.dataset_base import halve, quantize
+from training.dataset_rules import check_resolution
 from training.tfrecords import frame_record, serialize_image
+
+PARTIAL = '.partial'  # ends the name of the folder while it is written
+PROGRESS_FILE = 'progress.json'
+SKIPPED_FILE = 'skipped.csv'
+SKIPPED_HEADER = ('number', 'file', 'reason')
+
+
+def encode_image(image):
+    """The records of an image uint8 [C, H, W] at every level of detail, full resolution first: list of bytes."""
+    pixels, records = image.astype(np.float32), []
+    for level in range(image_size.find(*image.shape[1:]).num_levels - 1):
+        pixels = halve(pixels) if level else pixels
+        records.append(frame_record(serialize_image(quantize(pixels))))
+    return records
 
 
 class TFRecordExporter:
-    """Context manager that writes one data set; the files get their names when it ends without an error.
+    """Context manager that writes one data set, into a folder whose name ends in `.partial` and which gets its final
+    name when the whole set is written without an error; so a data set with that name is never a half one.
 
     Args:
-        tfrecord_dir: Folder to write, created if need be; its last component begins the file names.
+        tfrecord_dir: Folder to write; its last component begins the file names.
         expected_images: Number of images that will be added, int.
-    Raises: UserError if the folder holds a data set already.
+        keep_partial: Keep what is written if an error ends it, to be continued by `resume`?
+    Raises: UserError if there is something in the folder already, or another process is writing it.
     """
 
-    def __init__(self, tfrecord_dir, expected_images):
+    def __init__(self, tfrecord_dir, expected_images, keep_partial=False):
         self.tfrecord_dir = os.path.abspath(tfrecord_dir)
         self.expected_images = expected_images
         self.num_images = 0
         self.shape = None
-        self._prefix = os.path.join(self.tfrecord_dir, os.path.basename(self.tfrecord_dir))
-        self._files = []  # one per level of detail, full resolution first
-        self._final_paths = {}
-        self._created_dir = not os.path.isdir(self.tfrecord_dir)
-        if not self._created_dir and any(name.endswith('.tfrecords') for name in os.listdir(self.tfrecord_dir)):
-            raise UserError('{}: this folder holds a data set already; remove it or give another folder'.format(
-                tfrecord_dir))
-        os.makedirs(self.tfrecord_dir, exist_ok=True)
+        self.partial_dir = self.tfrecord_dir + PARTIAL
+        self.keep_partial = keep_partial
+        self._base = os.path.basename(self.tfrecord_dir)
+        self._files = {}  # name: open file
+        self._levels = []  # names of the records, full resolution first
+        check_new_dir(tfrecord_dir)
+        os.makedirs(self.partial_dir, exist_ok=True)
+        self._lock = locked(self.partial_dir)
+        self._lock.__enter__()
+        if not keep_partial:
+            self._clear()
 
     def choose_shuffled_order(self):
         """The published order: numbers 0 to expected_images - 1, shuffled with seed 123."""
@@ -48,17 +73,37 @@ class TFRecordExporter:
         """
         if self.shape is None:
             check_resolution(image.shape, 'image 0')
-            self.shape = image.shape
-            for log2 in range(image_size.find(*image.shape[1:]).num_levels, 1, -1):
-                self._files.append(self._open('-r{:02d}.tfrecords'.format(log2)))
-        if image.shape != self.shape or image.dtype != np.uint8:
+        shape = image.shape if self.shape is None else self.shape
+        if image.shape != shape or image.dtype != np.uint8:
             raise UserError('image {}: expected uint8 {}, got {} {}'.format(
-                self.num_images, list(self.shape), image.dtype, list(image.shape)))
-        pixels = image.astype(np.float32)
-        for level, file in enumerate(self._files):
-            pixels = pixels if level == 0 else halve(pixels)
-            file.write(frame_record(serialize_image(quantize(pixels))))
+                self.num_images, list(shape), image.dtype, list(image.shape)))
+        self.add_records(image.shape, encode_image(image))
+
+    def add_records(self, shape, records):
+        """Appends an image of that shape that `encode_image` has turned into records."""
+        if self.shape is None:
+            self.shape = tuple(shape)
+            self._levels = ['{}-r{:02d}.tfrecords'.format(self._base, level)
+                            for level in range(image_size.find(*shape[1:]).num_levels, 1, -1)]
+        for name, record in zip(self._levels, records):
+            self._file(name).write(record)
         self.num_images += 1
+
+    def add_skipped(self, number, name, reason):
+        """Notes in `skipped.csv` that image `number`, of the file `name`, is left out for a reason."""
+        rows = [] if SKIPPED_FILE in self._files else [SKIPPED_HEADER]
+        text = io.StringIO(newline='')
+        csv.writer(text, lineterminator='\n').writerows(rows + [(number, name, reason)])
+        self._file(SKIPPED_FILE).write(text.getvalue().encode('utf-8', 'surrogateescape'))
+
+    def skipped(self):
+        """Numbers of the images left out so far, list of int, in that order."""
+        if SKIPPED_FILE not in self._files:
+            return []
+        self._files[SKIPPED_FILE].flush()
+        path = os.path.join(self.partial_dir, SKIPPED_FILE)
+        with open(path, encoding='utf-8', errors='surrogateescape', newline='') as file:
+            return [int(row[0]) for row in list(csv.reader(file))[1:]]
 
     def add_labels(self, labels):
         """Writes the labels of all images added so far.
@@ -70,34 +115,82 @@ class TFRecordExporter:
         labels = np.asarray(labels, np.float32)
         if labels.ndim != 2 or len(labels) != self.num_images:
             raise UserError('expected labels [{}, columns], got {}'.format(self.num_images, list(labels.shape)))
-        with self._open('-rxx.labels') as file:
+        with open(os.path.join(self.partial_dir, self._base + '-rxx.labels'), 'wb') as file:
             np.save(file, labels)
 
+    def save_progress(self, done, fingerprint):
+        """Notes that the first `done` items of what `fingerprint`, a text, describes are in the files."""
+        sizes = {}
+        for name, file in self._files.items():
+            file.flush()
+            os.fsync(file.fileno())
+            sizes[name] = file.tell()
+        with atomic_path(os.path.join(self.partial_dir, PROGRESS_FILE)) as temp_path:
+            with open(temp_path, 'w', encoding='utf-8') as file:
+                json.dump(dict(done=done, fingerprint=fingerprint, num_images=self.num_images, shape=self.shape,
+                               levels=self._levels, sizes=sizes), file)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def resume(self, fingerprint):
+        """Goes on where an earlier process was interrupted, if it was writing the same.
+
+        Args:
+            fingerprint: Function of a number of items; describes as a text what these have become.
+        Returns: Number of items that are in the files, 0 if everything begins anew.
+        """
+        try:
+            with open(os.path.join(self.partial_dir, PROGRESS_FILE), encoding='utf-8') as file:
+                progress = json.load(file)
+            if progress['fingerprint'] == fingerprint(progress['done']) and all(
+                    os.path.getsize(os.path.join(self.partial_dir, name)) >= size
+                    for name, size in progress['sizes'].items()):
+                self._clear(set(progress['sizes']) | {PROGRESS_FILE})
+                for name, size in progress['sizes'].items():
+                    file = self._files[name] = open(os.path.join(self.partial_dir, name), 'r+b')
+                    file.truncate(size)
+                    file.seek(size)
+                self.num_images, self._levels = progress['num_images'], progress['levels']
+                self.shape = None if progress['shape'] is None else tuple(progress['shape'])
+                return progress['done']
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        self._clear()
+        return 0
+
     def close(self):
-        """Closes the files and gives them their names."""
+        """Closes the files and gives the folder its name."""
+        for file in self._files.values():
+            file.flush()
+            os.fsync(file.fileno())
         self._close_files()
-        for temp_path, path in self._final_paths.items():
-            os.replace(temp_path, path)
-        self._final_paths = {}
+        os.rename(self.partial_dir, self.tfrecord_dir)
+        if os.path.exists(os.path.join(self.tfrecord_dir, PROGRESS_FILE)):
+            os.remove(os.path.join(self.tfrecord_dir, PROGRESS_FILE))
+        self._lock.__exit__(None, None, None)
 
     def discard(self):
-        """Closes and removes the files, and the folder if it is new."""
+        """Closes and removes the files, unless they are kept to be continued."""
         self._close_files()
-        for temp_path in self._final_paths:
-            os.remove(temp_path)
-        self._final_paths = {}
-        if self._created_dir and not os.listdir(self.tfrecord_dir):
-            os.rmdir(self.tfrecord_dir)
+        if not self.keep_partial or not os.path.exists(os.path.join(self.partial_dir, PROGRESS_FILE)):
+            shutil.rmtree(self.partial_dir, ignore_errors=True)
+        self._lock.__exit__(None, None, None)
 
-    def _open(self, suffix):
-        temp_path = self._prefix + suffix + '.tmp'
-        self._final_paths[temp_path] = self._prefix + suffix
-        return open(temp_path, 'wb')
+    def _file(self, name):
+        if name not in self._files:
+            self._files[name] = open(os.path.join(self.partial_dir, name), 'wb')
+        return self._files[name]
+
+    def _clear(self, keep=()):
+        """Removes all files but those named, such as half-written ones of a process that was killed."""
+        self._close_files()
+        for name in set(os.listdir(self.partial_dir)) - set(keep):
+            os.remove(os.path.join(self.partial_dir, name))
 
     def _close_files(self):
-        for file in self._files:
+        for file in self._files.values():
             file.close()
-        self._files = []
+        self._files = {}
 
     def __enter__(self):
         return self
@@ -107,3 +200,13 @@ class TFRecordExporter:
             self.close()
         else:
             self.discard()
+
+
+def check_new_dir(path):
+    """Raises UserError unless the folder `path` is missing or empty, and can be replaced by a renamed one."""
+    if os.path.isdir(path) and any(name.endswith('.tfrecords') for name in os.listdir(path)):
+        raise UserError('{}: this folder holds a data set already; remove it or give another folder'.format(path))
+    if os.path.lexists(path) and (os.path.islink(path) or os.path.ismount(path) or not os.path.isdir(path)
+                                  or os.listdir(path)):
+        raise UserError('{}: expected the name of a new folder; give another one, such as {}'.format(
+            path, os.path.join(path, 'records') if os.path.isdir(path) else path + '-records'))

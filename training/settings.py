@@ -18,7 +18,7 @@ NOT_SETTABLE = ('name', 'learning_rate', 'minibatch_multiplier', 'share', 'num_c
                 'is_training', 'is_validation', 'is_template_graph', 'components', 'return_dlatents',
                 'dlatent_broadcast', 'force_clean_graph')
 NOT_IN_TRAIN = ('submit_config', 'metric_callback', 'tf_config', 'dry_run', 'data_dir', 'seed', 'total_kimg',
-                'mirror_augment', 'checkpoint_minutes')
+                'mirror_augment', 'checkpoint_minutes', 'bad')
 
 
 def parse_assignment(text):

@@ -77,7 +77,8 @@ def _class_grid(training_set, gw, gh, block_w, block_h):
             y = i // blocks_w * block_h + j // block_w
             if x < gw and y < gh:
                 cell = x + y * gw
-                all_reals[cell], all_labels[cell] = training_set.read(index), training_set.read_labels([index])[0]
+                index, all_reals[cell] = training_set.read_good(index)
+                all_labels[cell] = training_set.read_labels([index])[0]
     return all_reals, all_labels
 
 

@@ -1,5 +1,6 @@
 """The TFRecord files of the published data sets, byte for byte and without TensorFlow: framing, checksums, payload."""
 
+import array
 import functools
 import os
 import struct
@@ -8,51 +9,17 @@ import threading
 import numpy as np
 
 from dnnlib.util import UserError
+from training.crc32c import crc32c
 
-CASTAGNOLI = 0x82f63b78  # the polynomial of CRC-32C, bits reversed
 FRAME_BYTES = 16  # length, its checksum, the checksum of the payload
 
 
-@functools.lru_cache(maxsize=None)
-def _byte_table():
-    crcs = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        crcs = np.where(crcs & 1, (crcs >> 1) ^ np.uint32(CASTAGNOLI), crcs >> 1).astype(np.uint32)
-    return crcs
+class RecordError(UserError):
+    """A damaged or wrong record; `kind` is one of 'corrupt', 'truncated', 'not an image', '16-bit', 'zero bytes'."""
 
-
-@functools.lru_cache(maxsize=None)
-def _zeros_table(log2):
-    """What 2^log2 zero bytes do to each byte of a register: uint32 [4, 256]; registers are linear in their bytes."""
-    places = np.arange(256, dtype=np.uint32) << (8 * np.arange(4, dtype=np.uint32)[:, np.newaxis])
-    if log2 == 0:
-        return (places >> 8) ^ _byte_table()[places & 255]
-    return _append_zeros(_append_zeros(places, log2 - 1), log2 - 1)
-
-
-def _append_zeros(crcs, log2):
-    table = _zeros_table(log2)
-    return table[0][crcs & 255] ^ table[1][(crcs >> 8) & 255] ^ table[2][(crcs >> 16) & 255] ^ table[3][crcs >> 24]
-
-
-def crc32c(data):
-    """CRC-32C (RFC 3720, appendix B.4) of bytes, as int.
-
-    All bytes are looked up at once, then neighbours are joined pairwise: the register of A followed by B is that of
-    A followed by zeros, xor that of B.
-    """
-    crcs = _byte_table()[np.frombuffer(data, np.uint8)]
-    log2 = 0
-    while len(crcs) > 1:
-        if len(crcs) % 2:
-            crcs = np.concatenate([np.zeros(1, np.uint32), crcs])
-        crcs = _append_zeros(crcs[0::2], log2) ^ crcs[1::2]
-        log2 += 1
-    start = np.full(1, 0xffffffff, np.uint32)
-    for bit in range(len(data).bit_length()):
-        if len(data) >> bit & 1:
-            start = _append_zeros(start, bit)
-    return int(start[0]) ^ (int(crcs[0]) if len(crcs) else 0) ^ 0xffffffff
+    def __init__(self, kind, text):
+        super().__init__(text + '; copy or create the data set anew')
+        self.kind = kind
 
 
 def masked_crc32c(data):
@@ -94,13 +61,14 @@ def serialize_image(image):
 
 
 def _read_varint(buffer, offset):
-    value = shift = 0
-    while True:
+    value = 0
+    for shift in range(0, 70, 7):
         byte = buffer[offset]
         value |= (byte & 127) << shift
-        offset, shift = offset + 1, shift + 7
+        offset += 1
         if byte < 128:
             return value, offset
+    raise ValueError('a number of more than 64 bits')
 
 
 def _fields(buffer):
@@ -147,7 +115,7 @@ def parse_image(payload, where='record'):
         payload: Serialised `tf.train.Example`, bytes.
         where: Begins the error message: file and record.
     Returns: uint8 [C, H, W], read-only.
-    Raises: UserError if the payload is something else.
+    Raises: RecordError if the payload is something else.
     """
     try:
         features = dict(_features(payload))
@@ -156,10 +124,14 @@ def parse_image(payload, where='record'):
                  for _, content in _fields(bytes_list))
         if len(shape) != 3:
             raise ValueError(shape)
+        if len(data) == 2 * shape[0] * shape[1] * shape[2] > 0:
+            raise RecordError('16-bit', '{}: 16 bits a value; expected 8'.format(where))
         return np.frombuffer(data, np.uint8).reshape(shape)
-    except (IndexError, KeyError, TypeError, ValueError):
-        raise UserError("{}: not an image record (a tf.train.Example with 'shape' of 3 ints and 'data' of as many "
-                        'bytes); create the data set anew'.format(where)) from None
+    except RecordError:
+        raise
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError):
+        raise RecordError('not an image', "{}: not an image record (a tf.train.Example with 'shape' of 3 ints and "
+                          "'data' of as many bytes)".format(where)) from None
 
 
 class RecordFile:
@@ -167,20 +139,28 @@ class RecordFile:
 
     Args:
         path: Name of the file.
+        skip_bad: Count records whose header is damaged as unreadable images, where the next one can be found, and stop
+            at the last complete one if not? Otherwise such a file is refused.
+    Attributes:
+        first: The first image that can be read, uint8 [C, H, W].
+        cut: What is wrong at the end, as a message, if `skip_bad` has cut it off; otherwise `None`.
     Raises: UserError if the file does not begin with a record.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, skip_bad=False):
         self.path = path
+        self.cut = None
+        self._skip_bad = skip_bad
         self._file = open(path, 'rb')
         self._size = os.path.getsize(path)
         self._lock = threading.Lock()
-        self._offsets = None
+        self._offsets = None  # of every record; its complement (a negative number) if its header is damaged
         self._checked = None
         try:
             if self._size == 0:
-                raise UserError('{}: the file is empty; copy or create the data set anew'.format(path))
-            self.first = self._parse(0, 0, True)
+                raise RecordError('zero bytes', '{}: the file is empty'.format(path))
+            self._first_length = self._length_at(0, 0)
+            self.first = self._find_first()
         except UserError:
             self.close()
             raise
@@ -189,10 +169,15 @@ class RecordFile:
         self._scan()
         return len(self._offsets)
 
+    def estimated_len(self):
+        """Number of records if all have the size of the first, without looking at them."""
+        return self._size // (self._first_length + FRAME_BYTES)
+
     def read(self, index):
         """Image number `index`: uint8 [C, H, W]. Raises UserError naming file and record if it is damaged."""
         self._scan()
-        image = self._parse(self._offsets[index], index, not self._checked[index])
+        offset = int(self._offsets[index])
+        image = self._parse(offset if offset >= 0 else ~offset, index, not self._checked[index])
         self._checked[index] = True
         return image
 
@@ -200,39 +185,69 @@ class RecordFile:
         """Closes the file."""
         self._file.close()
 
-    def _read_at(self, offset, size):
-        with self._lock:
-            self._file.seek(offset)
-            return self._file.read(size)
+    def _find_first(self):
+        """The first image, or with `skip_bad` the first of the first hundred that can be read."""
+        try:
+            return self._parse(0, 0, True)
+        except UserError:
+            for index in range(1, min(len(self), 100) if self._skip_bad else 0):
+                try:
+                    return self.read(index)
+                except UserError:
+                    pass
+            raise
+
+    def _read_at(self, offset, size, index):
+        try:
+            with self._lock:
+                self._file.seek(offset)
+                return self._file.read(size)
+        except OSError as error:
+            raise RecordError('corrupt', '{}: record {} cannot be read ({})'.format(
+                self.path, index, error)) from None
 
     def _length_at(self, offset, index):
-        header = self._read_at(offset, 12)
+        header = self._read_at(offset, 12, index)
         if len(header) == 12 and header == _length_header(struct.unpack('<Q', header[:8])[0]):
             length, = struct.unpack('<Q', header[:8])
             if offset + length + FRAME_BYTES <= self._size:
                 return length
         elif index == 0:
-            raise UserError('{}: not a TFRecord file; give a folder whose *.tfrecords files were made by '
-                            'dataset_tool.py'.format(self.path))
-        raise UserError('{}: record {} is cut off or damaged at byte {}; copy or create the data set anew'.format(
+            raise RecordError('not an image', '{}: not a TFRecord file'.format(self.path))
+        raise RecordError('corrupt', '{}: record {} is cut off or damaged at byte {}'.format(
             self.path, index, offset))
 
     def _scan(self):
         if self._offsets is not None:
             return
-        offsets, offset = [], 0
+        offsets, offset = array.array('q'), 0
         while offset < self._size:
-            length = self._length_at(offset, len(offsets))
-            offsets.append(offset)
+            try:
+                length = self._length_at(offset, len(offsets))
+                offsets.append(offset)
+            except UserError as error:
+                if not self._skip_bad:
+                    raise
+                length = self._first_length  # all records of a data set have one size
+                if not self._is_record_or_end(offset + length + FRAME_BYTES):
+                    self.cut = str(error).split(';')[0]
+                    break
+                offsets.append(~offset)
             offset += length + FRAME_BYTES
         self._checked = np.zeros(len(offsets), bool)
         self._offsets = offsets
 
+    def _is_record_or_end(self, offset):
+        try:
+            return offset == self._size or self._length_at(offset, 1) >= 0
+        except UserError:
+            return False
+
     def _parse(self, offset, index, check):
         where = '{}: record {}'.format(self.path, index)
         length = self._length_at(offset, index)
-        payload = self._read_at(offset + 12, length + 4)
+        payload = self._read_at(offset + 12, length + 4, index)
         payload, stored = payload[:length], payload[length:]
         if check and struct.pack('<I', masked_crc32c(payload)) != stored:
-            raise UserError('{}: wrong checksum, the file is damaged; copy or create the data set anew'.format(where))
+            raise RecordError('corrupt', '{}: wrong checksum, the file is damaged'.format(where))
         return parse_image(payload, where)

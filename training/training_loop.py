@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 import dnnlib
 from dnnlib import EasyDict, UserError, tflib
 from dnnlib.stopping import StopSignals
+from dnnlib.tflib import autosummary
 from training import classes, report, snapshot, state, state_files, transfer
 from training.dataset import load_dataset
 from training.schedule import Schedule, is_new_level
@@ -37,6 +38,7 @@ def training_loop(
         D_reg_interval=16,              # Iterations between two regularisations of the discriminator.
         reset_opt_for_new_lod=True,     # Forget the optimizers' moments where a level of the growing begins?
         total_kimg=25000,               # Length of the training, thousand images shown.
+        bad='stop',                     # What to do about an image that can't be read: 'stop', or 'skip' it and count.
         mirror_augment=False,           # Flip half of the reals left to right?
         drange_net=(-1, 1),             # Range of the networks' images.
         image_snapshot_ticks=50,        # Ticks between two grids of fakes, None = never.
@@ -67,7 +69,7 @@ def training_loop(
     with contextlib.ExitStack() as stack:
         if not dry_run:
             stack.enter_context(state_files.locked_run(run_dir))
-        training_set = load_dataset(data_dir=data_dir, verbose=True, **dict(dict(seed=seed), **(dataset_args or {})))
+        training_set = load_dataset(None, data_dir, verbose=True, **{'seed': seed, 'bad': bad, **(dataset_args or {})})
         stack.callback(training_set.close)
         training_set.preload()
         with refusing_bad_options():
@@ -84,7 +86,7 @@ def training_loop(
 
         def iterate(sched):
             def fetch():
-                reals, labels = training_set.get_minibatch_np(sched.minibatch_size, sched.lod)
+                reals, labels = next_minibatch(training_set, sched, bad)
                 reals = mirror(reals, seed, counters.nimg) if mirror_augment else reals
                 return list(zip(np.split(reals, sched.rounds), np.split(labels, sched.rounds)))
             run_iteration(stages, feeds, fetch, sched, seed, counters)
@@ -119,6 +121,13 @@ def training_loop(
             reporter.save_networks('network-final.pkl')  # before the state, which says that nothing is left to do
             reporter.save_state()
     return stopped_by
+
+
+def next_minibatch(training_set, sched, bad):
+    """Next images and labels of a data set; reports how many different images were skipped if `bad` is 'skip'."""
+    if bad == 'skip':
+        autosummary.autosummary('Data/skipped_images', len(training_set.bad_images))
+    return training_set.get_minibatch_np(sched.minibatch_size, sched.lod)
 
 
 def try_iteration(sched, iterate, shape):

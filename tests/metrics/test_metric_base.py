@@ -38,14 +38,14 @@ def test_long_network_names_keep_their_end(graph, networks):
     assert metric.get_result_str().startswith('c' * 29 + '  time ')
 
 
-def _nothing(dataset_args, mirror_augment):
+def _nothing(dataset_args, mirror_augment, bad):
     """Run function of a training that does nothing."""
 
 
 def test_run_directory_supplies_the_data_set_and_gets_the_line(graph, networks, tmp_path, monkeypatch):
     config = dnnlib.SubmitConfig(run_dir_root=str(tmp_path), run_desc='train')
     run_dir = dnnlib.submit_run(config, _nothing, dataset_args=dict(tfrecord_dir='abc', shuffle_mb=4096, resolution=8),
-                                mirror_augment=True).run_dir
+                                mirror_augment=True, bad='skip').run_dir
     opened = []
     monkeypatch.setattr(metric_base.dataset, 'load_dataset', lambda **kwargs: opened.append(kwargs))
 
@@ -59,7 +59,7 @@ def test_run_directory_supplies_the_data_set_and_gets_the_line(graph, networks, 
     metric = Opening('twice')
     for _ in range(2):
         metric.run('net.pkl', run_dir=run_dir, data_dir='data', tf_config={'device': 'cpu'})
-    assert opened == [dict(tfrecord_dir='abc', shuffle_mb=0, resolution=8, data_dir='data')] * 2
+    assert opened == [dict(tfrecord_dir='abc', shuffle_mb=0, resolution=8, data_dir='data', bad='skip')] * 2
     with open(run_dir + '/metric-twice.txt') as file:
         lines = file.read().splitlines()
     assert len(lines) == 2 and lines[1].endswith(' twice_a 1.5000     twice_b 0.2')

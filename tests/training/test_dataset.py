@@ -13,7 +13,7 @@ from PIL import Image
 from dnnlib import UserError
 from training.cats import CatsDataset
 from training.dataset import ImageDataset, TFRecordDataset, load_dataset
-from training.dataset_sources import decode_image
+from training.dataset_images import open_image
 from training.dataset_writer import TFRecordExporter
 from training.tfrecords import frame_record, serialize_image
 
@@ -326,7 +326,7 @@ def test_messages_name_no_file_objects(tmp_path, make):
         ImageDataset(make(tmp_path / 'x.zip', files))
     assert '<' not in str(error.value)
     with pytest.raises(UserError, match='x.png: unreadable image [(]cannot identify image file[)]'):
-        decode_image(b'no picture', 'x.png', 3)
+        open_image(b'no picture', 'x.png')
 
 
 def test_damaged_zips(tmp_path):
@@ -384,3 +384,76 @@ def test_options_of_another_kind_of_data_set_are_refused(tmp_path):
         load_dataset(tfrecord_dir=path, held_out=True)
     with pytest.raises(UserError, match='unknown to CatsDataset: colour, label_file'):
         load_dataset(tfrecord_dir='cats', label_file='x', colour=3)
+
+
+def test_skipping_damaged_records(tmp_path, capsys):
+    images = _images(6, 4)
+    path = _records(tmp_path / 'x', images, np.eye(6))
+    name = os.path.join(path, 'x-r02.tfrecords')
+    with open(name, 'rb') as file:
+        data = bytearray(file.read())
+    size = len(data) // 6
+    data[0 * size + 50] ^= 1  # payload of record 0
+    data[2 * size + 3] ^= 1  # header of record 2
+    for cut, expected in ((len(data), [1, 1, 3, 3, 4, 5]), (len(data) - 7, [1, 1, 3, 3, 4])):
+        with open(name, 'wb') as file:
+            file.write(data[:cut])
+        with TFRecordDataset(path, bad='skip', shuffle_mb=0, max_label_size='full') as dataset:
+            got, labels = dataset.get_minibatch_np(dataset.num_images)
+            np.testing.assert_array_equal(got, images[expected])
+            np.testing.assert_array_equal(labels, np.eye(6)[expected])
+            assert dataset.bad_images == {0, 2}
+        assert ('record 5 is cut off' in capsys.readouterr().out) == (cut < len(data))
+        with pytest.raises(UserError, match='record 0'):
+            TFRecordDataset(path)
+
+
+def test_a_file_cut_between_two_records_is_told_by_the_other_levels(tmp_path, capsys):
+    path = _records(tmp_path / 'x', _images(4, 8), np.eye(4))
+    name = os.path.join(path, 'x-r03.tfrecords')
+    os.truncate(name, os.path.getsize(name) // 4 * 3)
+    with pytest.raises(UserError, match='x-r03.tfrecords: only 3 images, but x-r02.tfrecords has 4'):
+        TFRecordDataset(path)
+    with TFRecordDataset(path, bad='skip', max_label_size='full') as dataset:
+        assert dataset.num_images == 3 and dataset.read_labels([2]).tolist() == [[0, 0, 1, 0]]
+    assert 'what is missing is left out' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('make', [_folder, _zip])
+def test_skipping_damaged_pictures(tmp_path, make):
+    images = _images(6, 32)
+    files = _pngs(images)
+    files['00.png'] = b'no image'
+    files['02.png'] = files['02.png'][:1000]
+    files['05.png'] = _png(Image.new('I;16', (32, 32)))
+    path = make(tmp_path / 'x.zip', files)
+    with pytest.raises(UserError, match='00.png'):
+        ImageDataset(path)
+    for options in ({}, {'resolution': 32}):
+        with ImageDataset(path, bad='skip', shuffle_mb=0, **options) as dataset:
+            dataset.preload()
+            assert dataset.bad_images == {0, 2, 5}
+            np.testing.assert_array_equal(dataset.get_minibatch_np(6)[0], images[[1, 1, 3, 3, 4, 1]])
+
+
+@pytest.mark.parametrize('position', [20, 45, 60, 300, 600, -3])
+def test_every_changed_byte_of_a_png_is_noticed(position):
+    data = bytearray(_png(_picture(_images(1, 16)[0])))
+    open_image(bytes(data), 'x.png')
+    data[position] ^= 1
+    with pytest.raises(UserError, match='x.png: unreadable image'):
+        open_image(bytes(data), 'x.png')
+
+
+def test_over_100_megapixels_are_refused():
+    for width in (10001, 20000):
+        with pytest.raises(UserError, match='x.png: unreadable image .over 100 megapixels'):
+            open_image(_png(Image.new('1', (width, 10000))), 'x.png')
+
+
+def test_labels_that_would_need_all_memory_are_refused(tmp_path):
+    for number, text in enumerate(('{"labels": [["00.png", 1000000000000]]}', '{"labels": [["00.png", [NaN]]]}',
+                                   '{"labels": [["00.png", [1e999]]]}', '[' * 100000)):
+        files = dict(_pngs(_images(1)), **{'dataset.json': text.encode()})
+        with pytest.raises(UserError, match='dataset.json'):
+            ImageDataset(_folder(tmp_path / str(number), files))

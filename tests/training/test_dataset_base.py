@@ -25,6 +25,19 @@ class Numbered(Dataset):
         return np.stack([indices, -indices], axis=1).astype(np.float64)
 
 
+class Damaged(Numbered):
+    """Some images can't be read."""
+
+    def __init__(self, bad_numbers, **kwargs):
+        super().__init__(**kwargs)
+        self.bad_numbers = bad_numbers
+
+    def _read(self, index, lod):
+        if index in self.bad_numbers or index == 5 and lod == 1:
+            raise UserError('{}.png: broken'.format(index))
+        return super()._read(index, lod)
+
+
 def _draw(dataset, count, minibatch_size=1):
     numbers = []
     while len(numbers) < count:
@@ -193,3 +206,38 @@ def test_the_order_survives_the_look_ahead_thread():
         def __setattr__(self, name, value):
             super().__setattr__(name, Forgetful(value) if name == '_orders' else value)
     assert sorted(Racing().indices_at(0, 3)) == sorted(Numbered().indices_at(0, 3))
+
+
+def test_an_unreadable_image_stops_with_its_name_and_number():
+    with Damaged({4}) as dataset, pytest.raises(UserError, match='image 4 of numbered: 4.png: broken.*--bad=skip'):
+        _draw(dataset, 10)
+    with Damaged({4}) as dataset, pytest.raises(UserError, match='image 4 of numbered: 4.png: broken'):
+        dataset.read(4)
+    with pytest.raises(UserError, match="bad must be 'stop' or 'skip', not 'no'"):
+        Damaged({4}, bad='no')
+
+
+def test_unreadable_images_are_skipped_with_their_labels_and_counted(capsys):
+    with Damaged({3, 4, 9}, bad='skip', max_label_size='full', shuffle_mb=0) as dataset:
+        for _ in range(2):
+            images, labels = dataset.get_minibatch_np(10)
+            assert images[:, 0, 0, 0].tolist() == labels[:, 0].tolist() == [0, 1, 2, 5, 5, 5, 6, 7, 8, 0]
+        assert dataset.bad_images == {3, 4, 9} and dataset.read_good(9)[0] == 0
+    assert capsys.readouterr().out.splitlines() == [
+        'Skipped image {0} of numbered: {0}.png: broken ({1} so far)'.format(number, count)
+        for number, count in ((3, 1), (4, 2), (9, 3))]
+
+
+def test_what_is_skipped_does_not_depend_on_what_was_read_before():
+    with Damaged({2, 6}, bad='skip') as first, Damaged({2, 6}, bad='skip') as second:
+        _draw(first, 33)
+        first.get_minibatch_np(7, lod=1)  # where number 5 is unreadable as well
+        second.seek(40)
+        for lod in (0, 1, 0):
+            np.testing.assert_array_equal(first.get_minibatch_np(9, lod)[0], second.get_minibatch_np(9, lod)[0])
+
+
+def test_too_many_unreadable_images_stop_all_the_same():
+    with Damaged(set(range(10)), bad='skip') as dataset:
+        with pytest.raises(UserError, match='image 5 and all of the 9 after it are unreadable; image 4 of .*4.png'):
+            dataset.read(5)

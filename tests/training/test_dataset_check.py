@@ -1,7 +1,9 @@
 """One of each defect is found, named and counted; a good data set has none."""
 
 import os
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -10,6 +12,9 @@ from PIL import Image
 import dataset_tool
 from dnnlib import UserError
 from training import dataset_check
+from training.dataset_base import box_downscale
+from training.dataset_findings import KINDS
+from training.tfrecords import frame_record, serialize_image
 
 
 def picture(seed=0, size=(16, 16), mode='RGB'):
@@ -29,12 +34,22 @@ def good(tmp_path):
     return folder
 
 
+def deep_png():
+    """A PNG file of 16x16 RGB pixels of 16 bits, which Pillow reads as 8 bits and can't write."""
+    def part(kind, content):
+        return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', zlib.crc32(kind + content))
+    rows = b''.join(b'\0' + os.urandom(16 * 6) for _ in range(16))
+    return b'\x89PNG\r\n\x1a\n' + part(b'IHDR', struct.pack('>IIBBBBB', 16, 16, 16, 2, 0, 0, 0)) + part(
+        b'IDAT', zlib.compress(rows)) + part(b'IEND', b'')
+
+
 def add_defects(folder):
     """Adds one file of each defect; returns {name: kind}."""
     def path(name):
         return str(folder / name)
 
     open(path('a_empty.png'), 'wb').close()
+    open(path('dataset.json'), 'w').write('{"labels": [["good0.png", 1]]}')
     (folder / 'b_notes.txt').write_text('hello')
     (folder / 'c_text.png').write_text('hello')
     data = (folder / 'good0.png').read_bytes()
@@ -51,11 +66,16 @@ def add_defects(folder):
     picture(16, mode='L').save(path('l_moving.gif'), save_all=True, append_images=[picture(17, mode='L')])
     picture(2).save(path('m_again.bmp'))
     Image.new('1', (10001, 10000)).save(path('n_huge.png'))
+    Image.new('1', (20000, 10000)).save(path('r_bomb.png'))
     picture(18).convert('P').save(path('o_palette.png'))
-    return {'a_empty.png': 'empty', 'b_notes.txt': 'not an image', 'c_text.png': 'corrupt', 'd_short.png': 'corrupt',
+    (folder / 'p_short.jpg').write_bytes((folder / 'h_cmyk.jpg').read_bytes()[:-300])
+    (folder / 'q_deep.png').write_bytes(deep_png())
+    return {'a_empty.png': 'zero bytes', 'b_notes.txt': 'not an image', 'c_text.png': 'not an image',
+            'd_short.png': 'truncated', 'p_short.jpg': 'truncated', 'q_deep.png': '16-bit', 'dataset.json': 'labels',
             'e_flipped.png': 'corrupt', 'f_alpha.png': 'alpha', 'g_grey.png': 'grey', 'h_cmyk.jpg': 'CMYK',
             'i_deep.tif': '16-bit', 'j_turned.jpg': 'EXIF rotation', 'k_size.png': 'size', 'l_moving.gif': 'animated',
-            'm_again.bmp': 'duplicate', 'n_huge.png': 'huge', 'o_palette.png': 'mode'}
+            'm_again.bmp': 'duplicate', 'n_huge.png': 'over 100 MP', 'r_bomb.png': 'over 100 MP',
+            'o_palette.png': 'mode'}
 
 
 needs_exif = pytest.mark.skipif(not hasattr(Image, 'Exif'), reason='this Pillow cannot write EXIF')
@@ -65,14 +85,14 @@ needs_exif = pytest.mark.skipif(not hasattr(Image, 'Exif'), reason='this Pillow 
 def test_each_defect_is_found(good):
     expected = add_defects(good)
     count, findings = dataset_check.check(str(good))
-    assert count == 6 + len(expected)
+    assert count == 6 + len(expected) - 1  # dataset.json is no image
     found = {}
     for finding in findings:
         found.setdefault(finding.name, []).append(finding.kind)
     for name, kind in expected.items():
         assert kind in found[name], name
     assert set(found) == set(expected)
-    assert set(expected.values()) <= set(dataset_check.KINDS)
+    assert set(expected.values()) == set(KINDS) - {'levels'}  # which only records have
 
 
 @needs_exif
@@ -94,8 +114,8 @@ def test_the_command_prints_a_table_and_returns_1(good, capsys):
     (good / 'z.png').write_bytes(b'')
     assert dataset_tool.main(['check', str(good)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ['z.png', 'empty']
-    assert 'no bytes' in lines[-2] and lines[-1] == '7 looked at, 1 with a problem'
+    assert lines[0].split() == ['z.png', 'zero', 'bytes']
+    assert 'empty files' in lines[-2] and lines[-1] == '7 looked at, 1 with a problem'
 
 
 def test_records(tmp_path, good):
@@ -111,9 +131,46 @@ def test_records(tmp_path, good):
     np.save(str(folder / 'records-rxx.labels'), np.zeros([5, 2], np.float32))
     os.rename(str(folder / 'records-rxx.labels.npy'), str(folder / 'records-rxx.labels'))
     _, findings = dataset_check.check(str(folder))
-    assert [finding.kind for finding in findings] == ['records'] * 3
-    assert 'checksum' in findings[1].detail or 'damaged' in findings[1].detail
-    assert 'labels [5, 2] for 6 images' in findings[2].detail
+    assert [finding[:2] for finding in findings] == [
+        ('records-r02.tfrecords', 'truncated'), ('records-r02.tfrecords', 'truncated'),
+        ('records-r04.tfrecords record 0', 'corrupt'), ('records-rxx.labels', 'labels')]
+    assert 'record 2 is cut off' in findings[0].detail and 'only 2 of 6 images' in findings[1].detail
+    assert 'checksum' in findings[2].detail and '5 rows for 6 images' in findings[3].detail
+
+
+def test_each_defect_of_records_is_found(tmp_path, monkeypatch):
+    images = np.random.RandomState(0).randint(256, size=[14, 3, 8, 8]).astype(np.uint8)
+    coarse = [box_downscale(image, 1) for image in images]
+    deep = serialize_image(np.zeros([6, 8, 8], np.uint8)).replace(b'\x06\x08\x08', b'\x03\x08\x08')  # 2 bytes a value
+    full = [frame_record(serialize_image(image)) for image in images]
+    full[1] = full[1][:50] + b'????' + full[1][54:]
+    full[2] = b'?' * 12 + full[2][12:]  # the header
+    full[3] = frame_record(b'no image')
+    full[4] = frame_record(serialize_image(images[4][:1]))
+    full[5] = frame_record(serialize_image(np.concatenate([images[5], images[5][:1]])))
+    full[6] = frame_record(serialize_image(images[6][:2]))
+    full[7] = frame_record(serialize_image(images[7][:, :4]))
+    full[8] = full[0]
+    full[9] = frame_record(deep)
+    full[10] = frame_record(serialize_image(np.zeros([1, 16, 16], np.uint8)))
+    coarse[11] = 255 - coarse[11]
+    folder = tmp_path / 'x'
+    folder.mkdir()
+    (folder / 'x-r03.tfrecords').write_bytes(b''.join(full)[:-5])
+    (folder / 'x-r02.tfrecords').write_bytes(b''.join(frame_record(serialize_image(image)) for image in coarse))
+    (folder / 'y.tfrecords').write_bytes(b'')
+    (folder / 'z.tfrecords').write_bytes(b'this is some text')
+    np.save(str(folder / 'x.npy'), np.full([14, 2], np.nan))
+    os.rename(str(folder / 'x.npy'), str(folder / 'x-rxx.labels'))
+    monkeypatch.setattr('training.dataset_check_records.MAX_PIXELS', 8 * 8)
+    _, findings = dataset_check.check(str(folder), workers=2)
+    found = {(finding.name.replace('x-r03.tfrecords record ', ''), finding.kind) for finding in findings}
+    assert found >= {
+        ('1', 'corrupt'), ('2', 'corrupt'), ('3', 'not an image'), ('4', 'grey'), ('5', 'alpha'), ('6', 'mode'),
+        ('7', 'size'), ('8', 'duplicate'), ('9', '16-bit'), ('10', 'over 100 MP'), ('x-r03.tfrecords', 'truncated'),
+        ('x-r02.tfrecords record 11', 'levels'), ('y.tfrecords', 'zero bytes'), ('z.tfrecords', 'not an image'),
+        ('x-rxx.labels', 'labels')}
+    assert not {name for name, _ in found} & {'0', '12', '13', 'x-r02.tfrecords record 0'}
 
 
 @pytest.mark.parametrize('name, text', [('nope', 'no such file'), ('file', 'not a zip'), ('empty', 'no files')])

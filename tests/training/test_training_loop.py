@@ -146,7 +146,7 @@ def test_an_error_saves_the_state_between_two_iterations(uninterrupted, tmp_path
         return read(self, index, lod)
     with monkeypatch.context() as patch:
         patch.setattr(CatsDataset, '_read', damaged)
-        with pytest.raises(UserError, match='x.png: unreadable image; .* saved: .*--resume=' + str(tmp_path)):
+        with pytest.raises(UserError, match='x.png: unreadable image.*; .* saved: .*--resume=' + str(tmp_path)):
             train(tmp_path, 0.16, num_threads=1)
     assert state_files.latest_state(str(tmp_path)).endswith('000000080')
 
@@ -158,6 +158,21 @@ def test_an_error_saves_the_state_between_two_iterations(uninterrupted, tmp_path
     assert 'An error ends the training; what was learned is saved' in capsys.readouterr().out
     assert train(tmp_path, 0.16, num_threads=1) == 0
     assert_same_variables(uninterrupted, tmp_path)
+
+
+def test_images_that_cannot_be_read_are_skipped_and_counted(tmp_path, monkeypatch, capsys):
+    read = CatsDataset._read
+
+    def damaged(self, index, lod):
+        if index % 10 == 3:
+            raise UserError('{}.png: unreadable image'.format(index))
+        return read(self, index, lod)
+    monkeypatch.setattr(CatsDataset, '_read', damaged)
+    assert train(tmp_path, 0.064, bad='skip') == 0
+    printed = capsys.readouterr().out
+    assert '.png: unreadable image (1 so far)' in printed and '(2 so far)' in printed
+    with open(str(tmp_path / 'stats.jsonl')) as file:
+        assert json.loads(file.readlines()[-1])['Data/skipped_images'] > 1
 
 
 def test_the_final_networks_come_before_the_last_state(tmp_path, monkeypatch):

@@ -1,0 +1,118 @@
+"""What is wrong with a data set of TFRecords: every record of every level of detail, and the labels."""
+
+import glob
+import hashlib
+import os
+
+import numpy as np
+
+from dnnlib.util import UserError
+from training import image_size
+from training.classes import CLASSES_FILE, load_names
+from training.dataset_base import box_downscale
+from training.dataset_findings import Facts, Finding, add_comparisons
+from training.dataset_images import MAX_PIXELS, MODES
+from training.dataset_sources import load_labels, ordered_map
+from training.tfrecords import RecordFile
+
+
+def check_records(path, workers, progress):
+    """Reads every record of every file of a TFRecord data set, and its labels; see `dataset_check.check`."""
+    findings, files = [], []  # files: the largest images first
+    for file_path in sorted(glob.glob(os.path.join(glob.escape(path), '*.tfrecords'))):
+        try:
+            files.append(RecordFile(file_path, skip_bad=True))
+            if len(files[-1]) and files[-1].cut is not None:
+                findings.append(Finding(os.path.basename(file_path), 'truncated', _reason(files[-1].cut, file_path)))
+        except UserError as error:
+            findings.append(Finding(os.path.basename(file_path), getattr(error, 'kind', 'corrupt'),
+                                    _reason(error, file_path)))
+    files.sort(key=lambda file: -file.first.shape[1])
+    num_images = max([len(file) for file in files] or [0])
+    findings += _check_levels(files, num_images)
+    facts = []
+    for _, of_levels in zip(progress(range(num_images)), ordered_map(
+            lambda index: _look_at(files, index), range(num_images), workers)):
+        facts.append(of_levels)
+    full = [of_levels[0] for of_levels in facts]
+    add_comparisons(full)
+    for file in files:
+        file.close()
+    for level in range(len(files)):
+        findings += [finding for of_levels in facts for finding in of_levels[level].findings]
+    findings += _check_labels(path, num_images)
+    return sum(len(file) for file in files), findings
+
+
+def _check_levels(files, num_images):
+    """Are there as many images in every file, and is every size half of the one before, down to 4?"""
+    for file in files:
+        name = os.path.basename(file.path)
+        if len(file) != num_images:
+            yield Finding(name, 'truncated', 'only {} of {} images'.format(len(file), num_images))
+    sizes = [list(file.first.shape[1:]) for file in files]
+    full = image_size.find(*sizes[0]) if sizes else None
+    for level in range(2, full.num_levels + 1) if full else ():
+        if sizes.count(full.at(level)) != 1:
+            yield Finding(os.path.basename(files[0].path), 'levels', '{} files of {}x{} px images'.format(
+                sizes.count(full.at(level)) or 'no', *full.at(level)))
+
+
+def _look_at(files, index):
+    """Facts of one image at every level; only those of the largest are compared with other images."""
+    found, full = [], None
+    for level, file in enumerate(files):
+        name = '{} record {}'.format(os.path.basename(file.path), index)
+        try:
+            image = file.read(index) if index < len(file) else None
+        except UserError as error:
+            found.append(Facts(name, None, None, None, [
+                Finding(name, getattr(error, 'kind', 'corrupt'), _reason(error, file.path))]))
+            continue
+        findings = []
+        if image is not None:
+            findings = [Finding(name, kind, detail) for kind, detail in _peculiarities(image, file.first.shape, full)]
+        if level or image is None:
+            found.append(Facts(name, None, None, None, findings))
+            continue
+        full = image
+        mode = MODES.get(image.shape[0], '{} channels'.format(image.shape[0]))
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+        found.append(Facts(name, mode, (image.shape[2], image.shape[1]), digest, findings))
+    return found
+
+
+def _peculiarities(image, usual_shape, full):
+    """(kind, detail) of an image beside the usual shape of its file and, for a coarse level, its full resolution."""
+    channels, height, width = image.shape
+    if height * width > MAX_PIXELS:
+        yield 'over 100 MP', '{}x{}'.format(width, height)
+    if full is None:
+        if channels == 4:
+            yield 'alpha', '4 channels'
+        return  # the rest comes from comparing
+    if image.shape != usual_shape:
+        yield 'size', 'shape {}, the first has {}'.format(list(image.shape), list(usual_shape))
+        return
+    lod = (full.shape[1] // max(height, 1)).bit_length() - 1
+    if full.shape == (channels, height << lod, width << lod):
+        difference = np.abs(np.int16(box_downscale(full, lod)) - image).max()
+        if difference > 1:  # others may round otherwise
+            yield 'levels', 'differs from the mean of the full resolution by up to {}'.format(difference)
+
+
+def _check_labels(path, num_images):
+    for label_path in sorted(glob.glob(os.path.join(glob.escape(path), '*.labels'))):
+        name = os.path.basename(label_path)
+        try:
+            label_size = load_labels(label_path, num_images).label_size
+            load_names(path, label_size)
+        except UserError as error:
+            wrong_names = CLASSES_FILE in str(error)
+            yield Finding(CLASSES_FILE if wrong_names else name, 'labels',
+                          _reason(error, os.path.join(path, CLASSES_FILE) if wrong_names else label_path))
+
+
+def _reason(error, path):
+    """Text of an error without the name of the file and what to do about it."""
+    return str(error).replace(path + ': ', '').split(';')[0]

@@ -1,0 +1,143 @@
+"""Writes a data set of images that several threads prepare: in order, with the bad ones listed, to be continued."""
+
+import contextlib
+import hashlib
+import os
+import time
+
+import numpy as np
+
+from dnnlib import cli
+from dnnlib.util import UserError
+from training import classes
+from training.dataset_pictures import Skipped
+from training.dataset_sources import ordered_map
+from training.dataset_writer import SKIPPED_FILE, TFRecordExporter, encode_image
+
+SAVE_SECONDS = 5  # between two notes of how far it is
+
+
+class DatasetSource:
+    """The images of a `Dataset` as a source of `export`.
+
+    Args:
+        dataset: Dataset.
+        key: List of what the images depend on, for telling whether an interrupted data set can be continued.
+    """
+
+    def __init__(self, dataset, key):
+        self.num_items, self.label_size, self.label_names = dataset.num_images, dataset.label_size, dataset.label_names
+        self.key = key
+        self.read, self.labels_at, self.close = dataset.read, dataset.read_labels, dataset.close
+
+    def name_of(self, number):
+        """Name of image `number`, for messages."""
+        return 'image {}'.format(number)
+
+    def stamp(self, number):
+        """Text that changes when the image does: nothing but `key` decides."""
+        return str(number)
+
+
+def export(source, tfrecord_dir, shuffle=True, skip_bad=False, workers=1):
+    """Writes the images of a source, and its labels if there are any, as TFRecords.
+
+    What an interrupted call has written is continued if the source is the same. Images that are left out are listed in
+    `skipped.csv` in the folder.
+
+    Args:
+        source: PictureSource or another object with its attributes; closed at the end.
+        tfrecord_dir: Folder to write.
+        shuffle: Mix the images in the published order?
+        skip_bad: Leave out images that can't be used? Otherwise UserError is raised.
+        workers: Threads.
+    """
+    with contextlib.closing(source), TFRecordExporter(tfrecord_dir, source.num_items, keep_partial=True) as exporter:
+        order = exporter.choose_shuffled_order() if shuffle else np.arange(source.num_items)
+        fingerprint = _Fingerprint(source, order)
+        done = exporter.resume(fingerprint.at)
+        if done:
+            print('Continuing an interrupted data set at image {} of {}'.format(done, source.num_items))
+        try:
+            for number, (shape, records, problem) in _prepared(source, order[done:], workers):
+                if problem is None:
+                    exporter.add_records(shape, records)
+                elif skip_bad or isinstance(problem, Skipped):
+                    exporter.add_skipped(number, source.name_of(number), str(problem))
+                else:
+                    raise UserError('{}; or leave such images out with --bad=skip'.format(problem))
+                done += 1
+                fingerprint.save_if_due(exporter, done)
+        except BaseException as error:
+            _save_after_error(exporter, done, fingerprint, error)
+            raise
+        _finish(exporter, source, order, tfrecord_dir)
+
+
+def _prepared(source, numbers, workers):
+    """Yields every number with (shape, records, `None`) or (`None`, `None`, what is wrong)."""
+    def prepare(number):
+        try:
+            image = source.read(number)
+            return image.shape, encode_image(image), None
+        except (UserError, Skipped) as problem:
+            return None, None, problem
+
+    return zip(cli.progress(list(numbers), 'images'), ordered_map(prepare, numbers, workers))
+
+
+def _save_after_error(exporter, done, fingerprint, error):
+    """Keeps what is written, and says so, unless it is nothing or the disk is full."""
+    if exporter.num_images == 0:
+        return
+    with contextlib.suppress(OSError):
+        exporter.save_progress(done, fingerprint.at(done))
+        if not isinstance(error, GeneratorExit):
+            print('{} images are kept in {}; the same command continues there'.format(
+                exporter.num_images, exporter.partial_dir))
+
+
+def _finish(exporter, source, order, tfrecord_dir):
+    skipped = exporter.skipped()
+    if exporter.num_images == 0:
+        exporter.keep_partial = False
+        raise UserError('none of {} images can be used; dataset_tool.py check lists what is wrong'.format(len(order)))
+    if source.label_size:
+        kept = order[~np.isin(order, skipped)]
+        exporter.add_labels(source.labels_at(kept))
+    if source.label_names:
+        classes.save_names(exporter.partial_dir, source.label_names)
+    print('Wrote {} images {} and {} label columns to {}'.format(
+        exporter.num_images, list(exporter.shape), source.label_size, tfrecord_dir))
+    if skipped:
+        print('Left out {} images, listed with the reasons in {}'.format(
+            len(skipped), os.path.join(tfrecord_dir, SKIPPED_FILE)))
+
+
+class _Fingerprint:
+    """Describes the first images of a source and all that they depend on."""
+
+    def __init__(self, source, order):
+        self._source, self._order = source, order
+        self._last_save = time.time()
+        self._restart()
+
+    def _restart(self):
+        self._count = 0
+        self._hash = hashlib.sha256(repr((self._source.key, len(self._order), list(self._order[:8]))).encode(
+            'utf-8', 'surrogateescape'))
+
+    def at(self, done):
+        """Digest of the first `done` images, in hex."""
+        if done < self._count:
+            self._restart()
+        for number in self._order[self._count:done]:
+            self._hash.update((self._source.stamp(number) + '\n').encode('utf-8', 'surrogateescape'))
+        self._count = done
+        return self._hash.copy().hexdigest()
+
+    def save_if_due(self, exporter, done):
+        """Notes in the exporter's folder how far it is, every few seconds."""
+        if time.time() - self._last_save >= SAVE_SECONDS:
+            exporter.save_progress(done, self.at(done))
+            self._last_save = time.time()

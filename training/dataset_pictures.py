@@ -1,0 +1,194 @@
+"""Pictures of a folder or a zip as images of a new data set: boxes, filters, fitting, labels."""
+
+import csv
+import math
+import os
+from typing import NamedTuple
+
+from dnnlib import cli
+from dnnlib.util import UserError
+from training import image_size
+from training.dataset_images import (CONVERTIBLE_MODES, GREY_MODES, MODES, convert, crop_box, fit_image, to_array,
+                                     wrong_mode)
+from training.dataset_rules import RESOLUTION_OPTION
+from training.dataset_sources import ImageFiles, uniform_shape
+
+FILE_COLUMNS = ('file', 'filename', 'file_name', 'name', 'image', 'image_id', 'path')
+CORNER_COLUMNS = (('left', 'top', 'right', 'bottom'), ('x1', 'y1', 'x2', 'y2'), ('xmin', 'ymin', 'xmax', 'ymax'),
+                  ('x_min', 'y_min', 'x_max', 'y_max'))
+SIZE_COLUMNS = (('x', 'y', 'width', 'height'), ('x', 'y', 'w', 'h'), ('x_1', 'y_1', 'width', 'height'),
+                ('left', 'top', 'width', 'height'))
+
+
+class Skipped(Exception):
+    """An image is left out as the options want it; the text is the reason."""
+
+
+class Filters(NamedTuple):
+    """Which pictures become images, and which part of them."""
+
+    min_size: int = None         # of the shorter side, pixels; None = any
+    aspect_range: tuple = None   # (smallest, largest) width / height; None = any
+    bbox: tuple = None           # (CSV file of boxes, margin on each side as a part of the box's); None = all of it
+
+
+class PictureSource:
+    """Images made of the pictures of a folder or a zip; where a CSV file has several boxes of one, several of it.
+
+    Args:
+        path: Folder or zip; sub-folders or `dataset.json` give the labels.
+        fit: dataset_images.Fit; without resolution and channels only pictures of one size and mode are taken, as is.
+        filters: Filters.
+        skip_bad: May pictures that differ from most be left out, instead of being an error?
+    Attributes:
+        num_items: Number of images, the bad ones included.
+        label_size, label_names: See `Dataset`.
+    Raises: UserError for what can't be used.
+    """
+
+    def __init__(self, path, fit, filters, skip_bad):
+        self._files = ImageFiles(path)
+        self._filters = filters
+        self._shape = None if fit.resolution is None else image_size.parse(fit.resolution).shape
+        try:
+            names = self._files.names
+            if fit.channels is None or fit.resolution is None:
+                headers = [self._header(name, fit.channels) for name in cli.progress(names, 'headers')]
+            self._same_mode = fit.channels is None and fit.resolution is None
+            if fit.resolution is None:
+                shape = uniform_shape(self._files, headers, skip_bad)
+                self._shape, fit = shape[1:], fit._replace(channels=fit.channels or shape[0])
+            elif fit.channels is None:
+                known = [header for header in headers if header is not None]
+                fit = fit._replace(channels=1 if known and all(mode in GREY_MODES for mode, _ in known) else 3)
+            self._labels, self.label_names = self._files.read_labels()
+            boxes = None if filters.bbox is None else read_boxes(filters.bbox[0])
+            self._items = [(index, box) for index, name in enumerate(names)
+                           for box in ([None] if boxes is None else boxes.get(name, [None]))]
+            if boxes is not None and not set(boxes) & set(names):
+                raise UserError('{}: no box is of a file in {}; expected names such as {}'.format(
+                    filters.bbox[0], path, names[0]))
+        except UserError:
+            self._files.close()
+            raise
+        self.fit = fit
+        self.num_items = len(self._items)
+        self.label_size = 0 if self._labels is None else self._labels.label_size
+        self.key = [str(os.path.abspath(path)), fit, filters, self.label_size]
+
+    def _header(self, name, channels):
+        """Mode and size of a picture; `None` for a bad one, which is told with the others when it is read."""
+        try:
+            mode, size = self._files.read_header(name)
+            return mode if channels is None else 'RGB', size  # any mode if all are converted
+        except UserError:
+            return None
+
+    def name_of(self, number):
+        """Name of the file of image `number`."""
+        return self._files.names[self._items[number][0]]
+
+    def stamp(self, number):
+        """Text that changes when the file of an image does."""
+        index, box = self._items[number]
+        return '{} {} {}'.format(self._files.names[index], self._files.stamp(self._files.names[index]), box)
+
+    def labels_at(self, numbers):
+        """Labels of images: float32 [N, label_size]."""
+        return self._labels.at([self._items[number][0] for number in numbers])
+
+    def read(self, number):
+        """Image `number`: uint8 [C, H, W].
+
+        Raises: Skipped if the filters leave it out, UserError if it can't be used.
+        """
+        index, box = self._items[number]
+        name, fit = self._files.names[index], self.fit
+        image = self._files.open_image(name)
+        if self._filters.bbox is not None:
+            image = self._cut_out(image, box, self._files.where(name))
+        self._filter(image.size)
+        mode = MODES[fit.channels]
+        if image.mode != mode and (self._same_mode or image.mode not in CONVERTIBLE_MODES):
+            raise wrong_mode(self._files.where(name), image.mode, mode, RESOLUTION_OPTION)
+        if not self._same_mode:
+            image = fit_image(convert(image, fit.channels, fit.background), fit)
+        if list(image.size[::-1]) != self._shape:
+            raise UserError('{}: {}x{} pixels instead of {}x{}; scale it or give {}'.format(
+                self._files.where(name), image.size[0], image.size[1], self._shape[1], self._shape[0],
+                RESOLUTION_OPTION))
+        return to_array(image)
+
+    def _cut_out(self, image, box, where):
+        path, margin = self._filters.bbox
+        if box is None:
+            raise Skipped('no box in ' + os.path.basename(path))
+        left, top, right, bottom = box
+        x, y = (right - left) * margin, (bottom - top) * margin
+        try:
+            return crop_box(image, (left - x, top - y, right + x, bottom + y))
+        except ValueError as error:
+            raise UserError('{}: {}; correct {}'.format(where, error, path)) from None
+
+    def _filter(self, size):
+        smallest, aspects = self._filters.min_size, self._filters.aspect_range
+        if smallest is not None and min(size) < smallest:
+            raise Skipped('{}x{} pixels, below --min-size={}'.format(size[0], size[1], smallest))
+        if aspects is not None and not aspects[0] <= size[0] / size[1] <= aspects[1]:
+            raise Skipped('{}x{} pixels, {:.3f} is outside of --aspect-range={:g},{:g}'.format(
+                size[0], size[1], size[0] / size[1], *aspects))
+
+    def close(self):
+        """Closes the zip file."""
+        self._files.close()
+
+
+def read_boxes(path):
+    """Boxes from a CSV file.
+
+    Args:
+        path: Name of the file. A first line with names of columns decides what they are: a file name, and corners
+            (left, top, right, bottom) or corner and size (x, y, width, height), in pixels of the upright picture.
+            Without it the columns are file, left, top, right, bottom.
+    Returns: Dictionary of file name to list of (left, top, right, bottom), float.
+    Raises: UserError naming file and line.
+    """
+    boxes, columns, with_size, number = {}, (0, 1, 2, 3, 4), False, 1
+    try:
+        with open(path, encoding='utf-8-sig', newline='') as file:
+            for number, row in enumerate(csv.reader(file), 1):
+                if not row or row[0].startswith('#'):
+                    continue
+                if number == 1 and not _is_number(row[-1]):
+                    columns, with_size = _columns([cell.strip().lower() for cell in row])
+                    continue
+                name = row[columns[0]].strip().replace(os.sep, '/')
+                left, top, right, bottom = [float(row[column]) for column in columns[1:]]
+                if with_size:
+                    right, bottom = left + right, top + bottom
+                if not (math.isfinite(left + top + right + bottom) and left < right and top < bottom):
+                    raise ValueError('the box is empty')
+                boxes.setdefault(name, []).append((left, top, right, bottom))
+    except (ValueError, IndexError, csv.Error) as error:
+        raise UserError('{}, line {}: {}; expected a file name and left, top, right, bottom in pixels, or a first line '
+                        'with the names of the columns'.format(path, number, error)) from None
+    if not boxes:
+        raise UserError('{}: there are no boxes'.format(path))
+    return boxes
+
+
+def _columns(names):
+    """Places of file and four numbers among the names of columns, and whether the last two are a size."""
+    file_column = next((names.index(name) for name in FILE_COLUMNS if name in names), None)
+    for group, with_size in [(g, False) for g in CORNER_COLUMNS] + [(g, True) for g in SIZE_COLUMNS]:
+        if file_column is not None and set(group) <= set(names):
+            return [file_column] + [names.index(name) for name in group], with_size
+    raise ValueError('no columns that are known among {}'.format(', '.join(names)))
+
+
+def _is_number(text):
+    try:
+        float(text)
+        return True
+    except ValueError:
+        return False

@@ -1,0 +1,245 @@
+"""Published data sets in the form in which their authors give them away: sources of `dataset_export.export`."""
+
+import gzip
+import os
+import pickle
+import threading
+
+import numpy as np
+
+from dnnlib.util import UserError
+from training.dataset_images import to_array
+from training.dataset_rules import check_resolution
+from training.dataset_sources import ImageFiles, Labels, load_labels
+
+CELEBA_FOLDER, CELEBA_SIZE = 'img_align_celeba_png', (178, 218)
+
+
+class ArraySource:
+    """Images and classes that are in memory.
+
+    Args:
+        name: Begins the names of the images in messages.
+        images: uint8 [N, C, H, W].
+        classes: Class of each image, int [N]; `None` = no labels.
+        num_classes: Number of classes.
+        picks: Numbers of the images that are the channels of each new one, int [M, 3]; `None` = the images themselves.
+    """
+
+    label_names = None
+
+    def __init__(self, name, images, classes=None, num_classes=0, picks=None):
+        self._name, self.images, self._picks = name, images, picks
+        self._labels = None if classes is None else Labels(classes=classes, num_classes=num_classes)
+        self.num_items, self.label_size = len(images if picks is None else picks), num_classes
+        self.key = [name, len(images), images[:1].tobytes(), images[-1:].tobytes()]
+
+    def name_of(self, number):
+        """Name of image `number`, for messages."""
+        return '{} image {}'.format(self._name, number)
+
+    def stamp(self, number):
+        """Text that changes when the image does: nothing but `key` decides."""
+        return str(number)
+
+    def read(self, number):
+        """Image `number`: uint8 [C, H, W]."""
+        return self.images[number] if self._picks is None else self.images[self._picks[number], 0]
+
+    def labels_at(self, numbers):
+        """Labels of images: float32 [N, label_size]."""
+        return self._labels.at(numbers)
+
+    def close(self):
+        """Nothing is open."""
+
+
+def _read(folder, name, reader):
+    """What a function makes of the open file `name` of a folder; UserError if the file is missing or something else."""
+    path = os.path.join(folder, name)
+    try:
+        with open(path, 'rb') as file:
+            return reader(file)
+    except FileNotFoundError:
+        raise UserError('{}: there is no such file; give the folder with the files as they are given away'.format(
+            path)) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # pylint: disable=broad-except  # damaged gzip and pickle files fail variously
+        raise UserError('{}: not the file that is expected ({}); fetch it again'.format(path, error)) from None
+
+
+def _idx(num_dimensions):
+    """Reader of a gzipped IDX file of bytes, such as those of MNIST."""
+    def reader(file):
+        data = gzip.GzipFile(fileobj=file).read()
+        sizes = np.frombuffer(data, '>u4', num_dimensions + 1).tolist()
+        if sizes[0] != 0x800 + num_dimensions:
+            raise ValueError('another kind of IDX file')
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * num_dimensions).reshape(sizes[1:])
+    return reader
+
+
+def mnist(folder):
+    """MNIST (LeCun et al. 1998): 28x28 digits on 32x32 black pixels, ten classes."""
+    images = np.pad(_read(folder, 'train-images-idx3-ubyte.gz', _idx(3)), [(0, 0), (2, 2), (2, 2)], 'constant')
+    classes = _read(folder, 'train-labels-idx1-ubyte.gz', _idx(1))
+    if len(classes) != len(images) or not len(images) or classes.max() > 9:
+        raise UserError('{}: {} digits of 0 to 9 for {} images; fetch the files again'.format(
+            folder, len(classes), len(images)))
+    return ArraySource('MNIST', images[:, np.newaxis], classes, 10)
+
+
+def mnistrgb(folder, num_images, random_seed):
+    """Stacked MNIST: each colour of an image is another digit, drawn at random; no labels."""
+    images = mnist(folder).images
+    picks = np.random.RandomState(random_seed).randint(len(images), size=[num_images, 3])
+    return ArraySource('MNIST-RGB seed {}'.format(random_seed), images, picks=picks)
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads containers, texts and arrays; nothing else is looked up, so nothing is run."""
+
+    def find_class(self, module, name):
+        """The constructors of an array."""
+        allowed = {'_reconstruct': np.zeros(1).__reduce__()[0], 'ndarray': np.ndarray, 'dtype': np.dtype,
+                   'encode': lambda text, _encoding: text.encode('latin1')}  # bytes under protocol 2
+        modules = ('numpy', 'numpy.core.multiarray', 'numpy._core.multiarray', '_codecs')
+        if module not in modules or name not in allowed:
+            raise UserError('refused: the file asks for {}.{}'.format(module, name))
+        return allowed[name]
+
+
+def _cifar(folder, names, label_key, num_classes):
+    images, classes = [], []
+    for name in names:
+        batch = _read(folder, name, lambda file: _check_batch(
+            _ArrayUnpickler(file, encoding='latin1').load(), label_key))
+        images.append(np.reshape(batch['data'], [-1, 3, 32, 32]))
+        classes += list(batch[label_key])
+    if not 0 <= min(classes) <= max(classes) < num_classes:
+        raise UserError('{}: classes {} to {}; expected 0 to {}'.format(
+            folder, min(classes), max(classes), num_classes - 1))
+    return ArraySource('CIFAR-{}'.format(num_classes), np.concatenate(images), classes, num_classes)
+
+
+def _check_batch(batch, label_key):
+    data, classes = batch['data'], batch[label_key]
+    if not len(classes) or (type(data), data.dtype, data.shape) != (np.ndarray, np.uint8, (len(classes), 3072)):
+        raise ValueError('expected 3072 bytes for each label')
+    if not all(isinstance(number, int) for number in classes):
+        raise ValueError('expected numbers of classes')
+    return batch
+
+
+def cifar10(folder):
+    """CIFAR-10 (Krizhevsky 2009), Python version: the five training batches, ten classes."""
+    return _cifar(folder, ['data_batch_{}'.format(i) for i in range(1, 6)], 'labels', 10)
+
+
+def cifar100(folder):
+    """CIFAR-100 (Krizhevsky 2009), Python version: the training set with its hundred fine classes."""
+    return _cifar(folder, ['train'], 'fine_labels', 100)
+
+
+class CelebaSource:
+    """CelebA (Liu et al. 2015), aligned: 128x128 pixels around a point of every 178x218 picture.
+
+    Args:
+        folder: Folder that holds `img_align_celeba_png`.
+        cx, cy: The point, pixels from the left and from the top.
+    """
+
+    label_names, label_size = None, 0
+
+    def __init__(self, folder, cx, cy):
+        self._box = (cx - 64, cy - 64, cx + 64, cy + 64)
+        if not (64 <= cx <= CELEBA_SIZE[0] - 64 and 64 <= cy <= CELEBA_SIZE[1] - 64):
+            raise UserError('--cx={} --cy={}: expected 64 to {} and 64 to {}'.format(
+                cx, cy, CELEBA_SIZE[0] - 64, CELEBA_SIZE[1] - 64))
+        self._files = ImageFiles(os.path.join(folder, CELEBA_FOLDER))
+        self.num_items = len(self._files.names)
+        self.key = [os.path.abspath(folder), self._box]
+
+    def name_of(self, number):
+        """Name of the file of image `number`."""
+        return self._files.names[number]
+
+    def stamp(self, number):
+        """Text that changes when the file of an image does."""
+        return self._files.stamp(self._files.names[number])
+
+    def read(self, number):
+        """Image `number`: uint8 [3, 128, 128]. Raises UserError if its file is something else."""
+        name = self._files.names[number]
+        image = self._files.open_image(name)
+        if (image.mode, image.size) != ('RGB', CELEBA_SIZE):
+            raise UserError('{}: {}x{} {}; expected {}x{} RGB'.format(
+                self._files.where(name), *(image.size + (image.mode,) + CELEBA_SIZE)))
+        return to_array(image.crop(self._box))
+
+    def close(self):
+        """Closes nothing but what `ImageFiles` has open."""
+        self._files.close()
+
+
+class Hdf5Source:
+    """Images of an HDF5 file: its dataset `data*` with the widest images, uint8 [N, C, H, W].
+
+    Labels are taken from `<name of the file>-labels.npy` if there is one.
+
+    Args:
+        path: Name of the file.
+    Raises: UserError if h5py is missing or there are no such images.
+    """
+
+    label_names = None
+
+    def __init__(self, path):
+        try:
+            import h5py
+        except ImportError:
+            raise UserError('HDF5 files need the package h5py; install it with pip') from None
+        if not os.path.isfile(path):
+            raise UserError('{}: there is no such file'.format(path))
+        try:
+            self._file = h5py.File(path, 'r')
+        except OSError:
+            raise UserError('{}: not an HDF5 file'.format(path)) from None
+        found = [value for key, value in self._file.items() if key.startswith('data') and len(
+            getattr(value, 'shape', ())) == 4 and value.dtype == np.uint8 and len(value)]
+        if not found:
+            self._file.close()
+            raise UserError('{}: no images; expected a dataset data* of uint8 [N, C, H, W]'.format(path))
+        self._images = max(found, key=lambda value: value.shape[3])
+        check_resolution(self._images.shape[1:], path)
+        self._lock = threading.Lock()
+        self.num_items = len(self._images)
+        label_path = os.path.splitext(path)[0] + '-labels.npy'
+        self._labels = load_labels(label_path, self.num_items) if os.path.isfile(label_path) else None
+        self.label_size = 0 if self._labels is None else self._labels.label_size
+        self.key = [os.path.abspath(path), os.path.getsize(path), os.path.getmtime(path), self._images.name]
+
+    def name_of(self, number):
+        """Name of image `number`, for messages."""
+        return '{} image {}'.format(self._images.name, number)
+
+    def stamp(self, number):
+        """Text that changes when the image does: nothing but `key` decides."""
+        return str(number)
+
+    def read(self, number):
+        """Image `number`: uint8 [C, H, W]. Raises UserError if the file is damaged there."""
+        try:
+            with self._lock:
+                return self._images[number]
+        except (OSError, ValueError) as error:
+            raise UserError('{}: {}'.format(self.name_of(number), error)) from None
+
+    def labels_at(self, numbers):
+        """Labels of images: float32 [N, label_size]."""
+        return self._labels.at(numbers)
+
+    def close(self):
+        """Closes the file."""
+        self._file.close()
