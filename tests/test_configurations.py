@@ -1,7 +1,7 @@
 """Each of the fifteen configurations of the paper trains at 32 x 32 pixels, through every level where it grows.
 
-Only widths, and the length of a level, are smaller than published. Two processes share the work, since most of it is
-the building of graphs.
+Only widths and the length of a level are smaller than published, and the rounds of an iteration fewer. Two processes
+share the work, since most of it is the building of graphs.
 """
 
 import json
@@ -17,7 +17,8 @@ NARROW = ['G.fmap_base=64', 'G.fmap_max=8', 'D.fmap_base=64', 'D.fmap_max=8', 'G
           'G.latent_size=8', 'G.dlatent_size=8']
 LOOP = ['dataset.resolution=32', 'grid.size=3x2', 'train.minibatch_repeats=1', 'train.image_snapshot_ticks=None',
         'train.network_snapshot_ticks=None', 'sched.tick_kimg_base=0.001', 'sched.tick_kimg_dict={}']
-SHORT_LEVELS = ['sched.lod_training_kimg=0.128', 'sched.lod_transition_kimg=0.256']
+SHORT_LEVELS = ['sched.lod_training_kimg=0.128', 'sched.lod_transition_kimg=0.256',
+                'sched.minibatch_gpu_dict={8: 128, 16: 64, 32: 32}']  # two rounds
 LATE_START = ['train.resume_kimg=0.872', 'sched.minibatch_gpu_base=16']  # a few iterations of two rounds
 
 # kimg at the end of each tick, lod and minibatch: 8x8 pixels, fade to 16x16, 16x16, fade to 32x32, 32x32
