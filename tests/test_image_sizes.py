@@ -17,8 +17,8 @@ from training.dataset import load_dataset
 NARROW = ['G.fmap_max=8', 'D.fmap_max=8', 'G.mapping_layers=1', 'G.mapping_fmaps=8', 'G.latent_size=8',
           'G.dlatent_size=8', 'sched.minibatch_gpu_base=4', 'sched.minibatch_size_base=4', 'grid.size=3x2',
           'train.network_snapshot_ticks=None', 'train.minibatch_repeats=1']
-# growing from the base block of 7x4 pixels
-GROWING = ['sched.lod_initial_resolution=4', 'sched.lod_training_kimg=0.1', 'sched.lod_transition_kimg=0.4',
+# growing from the base block of 7x4 pixels: a dozen iterations there, a dozen of fade
+GROWING = ['sched.lod_initial_resolution=4', 'sched.lod_training_kimg=0.95', 'sched.lod_transition_kimg=0.1',
            'sched.minibatch_size_dict={}', 'sched.minibatch_gpu_dict={}']
 
 
