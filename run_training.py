@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import dnnlib
 from dnnlib import UserError, cli
+from dnnlib.run_dir import FolderLocked
 from training import continuing, saving_options, settings
 
 
@@ -95,6 +96,8 @@ def make_options(args):
         data_dir=args.data_dir, bad=args.bad, total_kimg=args.total_kimg, mirror_augment=args.mirror_augment,
         seed=args.seed,
         image_snapshot_ticks=args.snap, network_snapshot_ticks=args.snap, checkpoint_minutes=args.checkpoint_minutes,
+        keep=args.keep, keep_best=args.keep_best, strict=args.strict, freeze_d=args.freeze_d,
+        freeze_mapping=args.freeze_mapping,
         G_args=dict(c.G_options, func_name='training.' + c.G), D_args=dict(c.D_options, func_name='training.' + c.D),
         G_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8), D_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8),
         G_loss_args=dict(func_name='training.loss.' + (args.g_loss or c.G_loss)),
@@ -115,10 +118,13 @@ def train(submit_config, metric_arg_list, **options):
     group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list])
 
     def evaluate(network_pkl):
+        results = {}
         if network_pkl is not None:
             group.run_in_training(network_pkl, run_dir=submit_config.run_dir, data_dir=options['data_dir'],
                                   tf_config=options['tf_config'])
+            results = group.get_results()
         group.update_autosummaries()
+        return results
 
     submit_config.stopped_by = training_loop(submit_config=submit_config, metric_callback=evaluate, **options)
 
@@ -203,12 +209,11 @@ def main(argv):
     assignments = [settings.parse_assignment(text) for text in args.assignments]
     options = make_options(args)
     _check_metrics(args.metrics)
+    options['keep_best'] = _best_of(args.keep_best, args.metrics)
     settings.apply_assignments(options, assignments)
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
     run_desc = 'stylegan2-{}-{}gpu-{}'.format(dataset_name, args.num_gpus, args.config)
     resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options)
-    if resume_run_dir is not None:
-        print('Continuing the run in ' + resume_run_dir)
     if args.selftest:
         cli.run_selftest(options['tf_config'])
     print('Training options:\n' + json.dumps(options, indent=2))
@@ -216,12 +221,17 @@ def main(argv):
         return dry_run(**options)
     config = dnnlib.SubmitConfig(run_dir_root=args.result_dir, run_desc=run_desc, num_gpus=args.num_gpus,
                                  options_file=continuing.OPTIONS_FILE)
-    config = dnnlib.submit_run(config, train, resume_run_dir=resume_run_dir, **options)
+    try:
+        config = dnnlib.submit_run(config, train, resume_run_dir=resume_run_dir, **options)
+    except FolderLocked:  # by a process that started at the same moment
+        if os.path.isdir(args.resume):
+            raise
+        config = dnnlib.submit_run(config, train, **options)
     if config.stopped_by:
         kept = [arg for i, arg in enumerate(argv) if not arg.startswith('--resume') and argv[i - 1:i] != ['--resume']]
         command = ['python', sys.argv[0]] + kept + ['--resume=' + config.run_dir]
         print('To continue: ' + ' '.join(shlex.quote(part) for part in command))
-    return 128 + config.stopped_by if config.stopped_by else 0
+    return 0
 
 
 def _check_metrics(names):
@@ -230,6 +240,18 @@ def _check_metrics(names):
         unknown = sorted(name for name in set(names) if name not in metric_defaults)
         if unknown:
             raise UserError('--metrics={}: there are {}'.format(','.join(unknown), ', '.join(sorted(metric_defaults))))
+
+
+def _best_of(result, metrics):
+    """`--keep-best` as `training_loop` wants it: [name of a result, 'lowest' or 'highest'], `None` = none."""
+    if result is None:
+        return None
+    from metrics.metric_defaults import best_results
+    known = {name + suffix: best for name in metrics for suffix, best in best_results(name).items()}
+    if result not in known:
+        raise UserError('--keep-best={}: expected a result of --metrics that has a best value: {}'.format(
+            result, ', '.join(sorted(known)) or 'there is none, name metrics there'))
+    return [result, known[result]]
 
 
 if __name__ == '__main__':

@@ -5,6 +5,8 @@ import os
 import sys
 import tempfile
 
+from dnnlib.disk import ignoring_full
+
 
 class Logger:
     """Copies standard output and standard error into a file, from construction to `close`.
@@ -36,7 +38,8 @@ class Logger:
         if not text:
             return
         if self.file is not None:
-            self.file.write(text)
+            with ignoring_full():  # the line may be missing in the file; what prints it goes on
+                self.file.write(text)
         self.stdout.write(text)
         if self.should_flush:
             self.flush()
@@ -44,7 +47,8 @@ class Logger:
     def flush(self):
         """Flushes the file and the old standard output."""
         if self.file is not None:
-            self.file.flush()
+            with ignoring_full():
+                self.file.flush()
         self.stdout.flush()
 
     def isatty(self):
@@ -68,7 +72,8 @@ class Logger:
         if sys.stderr is self:
             sys.stderr = self.stderr
         if self.file is not None:
-            self.file.close()
+            with ignoring_full():
+                self.file.close()
             self.file = None
 
 

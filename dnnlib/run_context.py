@@ -72,11 +72,11 @@ class RunContext:
 
     def close(self):
         """Adds `stop_time` to `run.txt`; the context is no longer the current one."""
+        if RunContext._current is self:
+            RunContext._current = None
         if 'stop_time' not in self.run_info:
             self.run_info.stop_time = datetime.datetime.now().replace(microsecond=0).isoformat(' ')
             self._write()
-        if RunContext._current is self:
-            RunContext._current = None
 
     def _write(self):
         if self.submit_config is not None:

@@ -12,7 +12,7 @@ import time
 import traceback
 
 import dnnlib
-from dnnlib import util
+from dnnlib import disk, util
 from dnnlib.run_context import ABORT_FILE, RUN_FILE, RunContext
 from dnnlib.util import EasyDict, UserError
 
@@ -64,7 +64,8 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
         resume_run_dir: Existing run directory to continue in, its log is appended to; `None` = a new one.
         run_func_kwargs: Keyword arguments of the function; they must be plain enough for JSON.
     Returns: The completed SubmitConfig.
-    Raises: UserError if the root or the description cannot be used; whatever the function raises.
+    Raises: UserError if the root or the description cannot be used; FolderLocked, one of them, if another process is
+        in the directory to continue in; whatever the function raises.
     """
     config = copy.deepcopy(submit_config)
     if not config.num_gpus or config.num_gpus < 0:
@@ -78,15 +79,55 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
     if resume_run_dir is None:
         _create_run_dir(config, made)
     else:
-        _enter_run_dir(config, resume_run_dir)
-    try:
-        _write_config(config)
-        print('Local submit - run_dir: {}'.format(config.run_dir))
-        _run(config, run_func, append_log=resume_run_dir is not None)
-    except UserError:
-        _remove_if_unused(config, made)
-        raise
+        _name_existing(config, resume_run_dir)
+    with locked(config.run_dir):
+        if resume_run_dir is not None:
+            _forget_the_end(config.run_dir)
+        try:
+            _write_config(config)
+            print('Local submit - run_dir: {}'.format(config.run_dir))
+            _run(config, run_func, append_log=resume_run_dir is not None)
+        except UserError:
+            _remove_if_unused(config, made)
+            raise
     return config
+
+
+@contextlib.contextmanager
+def locked(folder, wait=False):
+    """While entered, or until the process ends, no other process can enter the same folder.
+
+    Does nothing where the system or the file system knows no locks.
+
+    Args:
+        folder: An existing folder.
+        wait: Wait until the other process leaves it?
+    Raises: FolderLocked, a UserError, if another process is in it.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise FolderLocked('another process is running in {!r}; stop it or choose another folder'.format(
+                folder)) from None
+        except OSError:  # some network file systems know no locks
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_locked(folder):
+    """Is another process in this folder?"""
+    try:
+        with locked(folder):
+            return False
+    except FolderLocked:
+        return True
 
 
 def make_run_dir_path(*parts):
@@ -160,32 +201,24 @@ def _create_run_dir(config, made):
     _name_run(config, 0)  # refuses a bad description before a folder exists
     if not os.path.isdir(root):
         try:
-            os.makedirs(root)
+            os.makedirs(root, exist_ok=True)
         except OSError as error:
             raise UserError('cannot create the result folder {!r} ({}); choose another --result-dir'.format(
                 root, error.strerror)) from error
         made.append(root)
-    run_id = max([run_id + 1 for run_id, _ in list_runs(root)] or [0])
-    while True:
-        reserved = os.path.join(root, '.reserved-{:05d}'.format(run_id))
-        try:
-            os.mkdir(reserved)  # two processes that start together, even with different descriptions, get two ids
-        except FileExistsError:
-            run_id += 1
-            continue
-        try:
-            if all(other < run_id for other, _ in list_runs(root)):
-                _name_run(config, run_id)
-                config.run_dir = os.path.join(root, config.run_name)
+    with locked(root, wait=True):  # two that start together, even with different descriptions, get two numbers
+        while True:
+            _name_run(config, max([run_id + 1 for run_id, _ in list_runs(root)] or [0]))
+            config.run_dir = os.path.join(root, config.run_name)
+            try:
                 os.mkdir(config.run_dir)
-                made.insert(0, config.run_dir)
-                return
-        finally:
-            os.rmdir(reserved)
-        run_id += 1
+            except FileExistsError:  # where there are no locks
+                continue
+            made.insert(0, config.run_dir)
+            return
 
 
-def _enter_run_dir(config, run_dir):
+def _name_existing(config, run_dir):
     match = re.match('([0-9]+)-(.+)$', os.path.basename(os.path.abspath(run_dir)))
     if not match or not os.path.isdir(run_dir):
         raise UserError('{!r} is not a run directory; expected a folder such as 00012-name'.format(run_dir))
@@ -193,6 +226,9 @@ def _enter_run_dir(config, run_dir):
     _name_run(config, int(match.group(1)))
     config.run_name = os.path.basename(os.path.abspath(run_dir))
     config.run_dir = run_dir
+
+
+def _forget_the_end(run_dir):
     for name in (FINISHED_FILE, ABORT_FILE):
         if os.path.exists(os.path.join(run_dir, name)):
             os.remove(os.path.join(run_dir, name))
@@ -235,9 +271,10 @@ def _run(config, run_func, append_log):
             logger.file.write(traceback.format_exc())  # the console gets one line, the log the whole story
             raise
         finally:
-            RunContext.get().close()
+            with disk.ignoring_full():
+                RunContext.get().close()
+                util.write_text(os.path.join(config.run_dir, FINISHED_FILE), '')
             dnnlib.submit_config = outer
-            util.write_text(os.path.join(config.run_dir, FINISHED_FILE), '')
 
 
 def _remove_if_unused(config, made):

@@ -81,6 +81,13 @@ def atomic_path(path):
             os.remove(temp_path)
 
 
+def remove_temporary_files(folder):
+    """Removes what `atomic_path` left in a folder when its process was killed; nobody else may be writing there."""
+    for name in os.listdir(folder):
+        if re.match('tmp_[0-9a-f]{32}_', name):
+            os.remove(os.path.join(folder, name))
+
+
 def write_text(path, text):
     """Writes a UTF-8 text file through a temporary name."""
     with atomic_path(path) as temp_path:

@@ -107,11 +107,15 @@ class MetricBase:
             text += ' ' + self.name + result.suffix + ' ' + result.fmt % result.value
         return text
 
+    def get_results(self):
+        """Results of the last run, {name: value}; empty if it failed."""
+        return {self.name + result.suffix: float(result.value) for result in self._results}
+
     def get_record(self):
         """The last run as a plain dictionary: network, metric, results by name, seconds, and how it was measured."""
         return dict({'network': self._network_name, 'metric': self.name, 'seed': int(self._seed),
                      'seconds': round(self._seconds, 1), 'tensorflow': tf.__version__,
-                     'results': {self.name + result.suffix: float(result.value) for result in self._results}},
+                     'results': self.get_results()},
                     **self._facts)
 
     def update_autosummaries(self):
@@ -225,6 +229,10 @@ class MetricGroup:
     def get_result_str(self):
         """Result lines of all metrics in one."""
         return ' '.join(metric.get_result_str() for metric in self.metrics)
+
+    def get_results(self):
+        """Results of the last run of all metrics, {name: value}."""
+        return {name: value for metric in self.metrics for name, value in metric.get_results().items()}
 
     def update_autosummaries(self):
         """Reports all results as summaries."""

@@ -73,6 +73,18 @@ def _find(name):
     return None
 
 
+_BEST = {  # results of metrics that have other names or another direction than the rest
+    'metrics.inception_score.IS': {'_mean': 'highest'},
+    'metrics.precision_recall.PR': {'_precision': 'highest', '_recall': 'highest'},
+    'metrics.linear_separability.LS': {'_z': 'lowest', '_w': 'lowest'},
+    'metrics.nearest.Nearest': {}}
+
+
+def best_results(name):
+    """Which results of the metric `name` rank networks: {suffix of the result: 'lowest' or 'highest' is best}."""
+    return _BEST.get(metric_defaults[name].func_name, {'': 'lowest'})
+
+
 metric_defaults = MetricTable()
 for _name in ('fid50k', 'is50k', 'kid50k', 'pr50k3', 'ls', 'ppl_zfull', 'ppl_wfull', 'ppl_zend', 'ppl_wend',
               'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0', 'pr50k3_effnetlite0', 'nearest'):

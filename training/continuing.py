@@ -1,121 +1,160 @@
 """Which run a command continues, and what a training begins from."""
 
+import glob
 import json
 import os
 import re
 
 from dnnlib import UserError
-from dnnlib.run_dir import list_runs
+from dnnlib.run_dir import FINISHED_FILE, is_locked, list_runs
 from training import pretrained, state_files
 
 OPTIONS_FILE = 'training_options.json'
-NOT_COMPARED = ('total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'metric_arg_list',
-                'tf_config', 'bad')
+SAFE = ('total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
+        'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
+        'bad')  # may change in a run
+ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run began from; of no effect once it has a state
 
 
 def choose_run(resume, result_dir, run_desc, options):
-    """Decides where to train, and enters `resume_pkl` into the options if the training starts from a network.
+    """Decides where to train, and enters `resume_pkl` or `resume_state` into the options if the training begins there.
 
     Args:
-        resume: 'auto', 'none', a run directory, or the path or URL of a network pickle.
+        resume: 'auto', 'none', a run directory, the folder of a state, or the path or URL of a network pickle.
         result_dir: Folder of the run directories.
         run_desc: Description of this run.
-        options: Result of `make_options`; `resume_pkl` is added.
+        options: Result of `make_options`; changed.
     Returns: Run directory to continue in, `None` = a new one.
-    Raises: UserError if a run directory holds no state or has other options, or a file is no network pickle.
+    Raises: UserError if a run directory holds no state or has other options, a state is damaged, or a file is no
+        network pickle.
     """
     if resume == 'none':
         return None
     if resume != 'auto' and os.path.isdir(resume):
-        if state_files.latest_state(resume) is None:
-            raise UserError('--resume: {!r} holds no saved state; give a run directory with a folder {!r}'.format(
-                resume, state_files.STATE_DIR))
-        options.update(_begun_from(resume))
-        check_same_options(resume, options, OPTIONS_FILE)
-        with state_files.locked_run(resume):  # nothing is written where another process is training
-            return resume
-    if resume != 'auto':
+        if not state_files.is_state(resume):
+            return _continue_in(resume, options)
+        state_files.check(resume)
+        origin = os.path.dirname(os.path.dirname(os.path.abspath(resume)))
+        check_same_options(origin, options)
+        options['resume_state'] = resume
+    elif resume != 'auto':
         pretrained.check_network_file(resume)
         options['resume_pkl'] = resume
     run_dirs = [path for _, path in list_runs(result_dir) if re.match('[0-9]+-' + re.escape(run_desc) + '$',
                                                                       os.path.basename(path))]
-    unfinished = find_unfinished(run_dirs, options, OPTIONS_FILE)
-    finished = unfinished is None and find_finished(run_dirs, options, OPTIONS_FILE)
-    if finished:
-        print('{} is finished; starting a new run. To go on there, raise --total-kimg.'.format(finished))
+    unfinished = find_unfinished(run_dirs, options)
+    if unfinished is not None:
+        _tell(unfinished, options)
+    else:
+        finished = find_finished(run_dirs, options)
+        if finished is not None:
+            print('{} is finished; starting a new run. To go on there, raise --total-kimg.'.format(finished))
     return unfinished
 
 
-def _begun_from(run_dir):
-    """`resume_pkl` of the options saved in a run directory, if it was begun from a network."""
+def _continue_in(run_dir, options):
+    """Checks that a run directory that was named can be continued with these options; returns it."""
+    if state_files.latest_state(run_dir) is None:
+        raise UserError('--resume: {!r} holds no saved state; give a run directory with a folder {!r}, or such a '
+                        'state'.format(run_dir, state_files.STATE_DIR))
+    saved = _saved_options(run_dir) or {}
+    options.update((key, saved[key]) for key in ORIGIN if key in saved)
+    check_same_options(run_dir, options)
+    if is_locked(run_dir):
+        raise UserError('another process is training in {!r}; stop it or choose another folder'.format(run_dir))
+    _tell(run_dir, options)
+    return run_dir
+
+
+def _tell(run_dir, options):
+    if state_files.latest_state(run_dir) is None:
+        print('Starting over in {}, which ended before it saved anything'.format(run_dir))
+        return
+    print('Continuing the run in ' + run_dir)
+    changes = safe_changes(run_dir, options)
+    if changes:
+        print('Changed since it was begun: ' + ', '.join(changes))
+
+
+def _saved_options(run_dir):
+    """The options that a run was begun or last continued with, `None` if they can't be read."""
     try:
         with open(os.path.join(run_dir, OPTIONS_FILE)) as f:
-            return {key: value for key, value in json.load(f).items() if key == 'resume_pkl'}
-    except (OSError, ValueError, AttributeError):
-        return {}
+            saved = json.load(f)
+    except (OSError, ValueError):
+        return None
+    return saved if isinstance(saved, dict) else None
 
 
-def find_unfinished(run_dirs, options, options_file):
+def find_unfinished(run_dirs, options):
     """The newest run that these options continue.
 
     Args:
         run_dirs: Run directories, oldest first.
         options: Options of the training that is about to start, plain dictionary with 'total_kimg'.
-        options_file: Name of the JSON file in a run directory that holds the options of that run.
-    Returns: Run directory; `None` if no run with the same options (length, snapshots, metrics and device may differ)
-        has a state before the end of this training, or another process is training in it.
+    Returns: Run directory; `None` if no run with the same options (those in SAFE may differ) has a state before the end
+        of this training, or was killed before its first, or another process is training in it.
     """
-    for run_dir, counters in _same_runs(run_dirs, options, options_file):
-        if counters.nimg < options['total_kimg'] * 1000 and not state_files.is_locked(run_dir):
+    same = [run_dir for run_dir in reversed(run_dirs) if _same_run(run_dir, options) and not is_locked(run_dir)]
+    for run_dir in same:
+        counters = state_files.latest_counters(run_dir)
+        if counters and counters.nimg < options['total_kimg'] * 1000:
+            return run_dir
+    for run_dir in same:
+        if _was_killed_early(run_dir):
             return run_dir
     return None
 
 
-def find_finished(run_dirs, options, options_file):
+def find_finished(run_dirs, options):
     """The newest run of these options that is as long as this training, `None` if there is none."""
-    for run_dir, counters in _same_runs(run_dirs, options, options_file):
-        if counters.nimg >= options['total_kimg'] * 1000:
+    for run_dir in reversed(run_dirs):
+        counters = state_files.latest_counters(run_dir)
+        if counters and counters.nimg >= options['total_kimg'] * 1000 and _same_run(run_dir, options):
             return run_dir
     return None
 
 
-def _same_runs(run_dirs, options, options_file):
-    """Yields (run directory, counters) of the runs with these options that have a state, newest first."""
-    wanted = _comparable(options)
-    for run_dir in reversed(run_dirs):
-        try:
-            with open(os.path.join(run_dir, options_file)) as f:
-                found = _comparable(json.load(f))
-            counters = state_files.latest_counters(run_dir)
-        except (OSError, ValueError, AttributeError):  # AttributeError: JSON, but no dictionary
-            continue
-        if found == wanted and counters:
-            yield run_dir, counters
+def _was_killed_early(run_dir):
+    """Did a run end, without a chance to say so, before it had a state or a network that was trained at all?"""
+    networks = [os.path.basename(path) for path in glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl'))]
+    return not (state_files.list_states(run_dir) or os.path.exists(os.path.join(run_dir, FINISHED_FILE))
+                or set(networks) - {'network-snapshot-000000.pkl'})
 
 
-def check_same_options(run_dir, options, options_file):
+def _same_run(run_dir, options):
+    saved = _saved_options(run_dir)
+    return saved is not None and _without(saved, SAFE) == _without(options, SAFE)
+
+
+def check_same_options(run_dir, options):
     """Refuses to continue a run with other options than those it was begun with.
 
     Args:
         run_dir: Run directory; one without readable options is accepted.
-        options, options_file: See `find_unfinished`.
+        options: See `find_unfinished`.
     Raises: UserError naming the first option that differs.
     """
-    try:
-        with open(os.path.join(run_dir, options_file)) as f:
-            found = _flat(_comparable(json.load(f)))
-    except (OSError, ValueError, AttributeError):
+    saved = _saved_options(run_dir)
+    if saved is None:
         return
-    wanted = _flat(_comparable(options))
+    found, wanted = _flat(_without(saved, SAFE + ORIGIN)), _flat(_without(options, SAFE + ORIGIN))
     for name in sorted(set(found) | set(wanted)):
         if found.get(name) != wanted.get(name):
             raise UserError('--resume={}: {} is {!r} in that run but {!r} now; give the same options, or start anew '
                             'with --resume=none'.format(run_dir, name, found.get(name), wanted.get(name)))
 
 
-def _comparable(options):
-    """Options that must agree for a training to go on, in the form that they have after a trip through JSON."""
-    return json.loads(json.dumps({key: value for key, value in options.items() if key not in NOT_COMPARED}))
+def safe_changes(run_dir, options):
+    """The options that may differ in a run and do: list of texts such as `total_kimg 10 -> 20`."""
+    found, wanted = _flat(_without(_saved_options(run_dir) or {}, ())), _flat(_without(options, ()))
+    return ['{} {} -> {}'.format(name, found.get(name), wanted.get(name)) for name in sorted(set(found) | set(wanted))
+            if name.split('.')[0] in SAFE and found.get(name) != wanted.get(name)]
+
+
+def _without(options, names):
+    """Options but those of some names, in the form that they have after a trip through JSON."""
+    return json.loads(json.dumps({key: value for key, value in options.items() if key not in names}))
 
 
 def _flat(options, prefix=''):

@@ -10,6 +10,7 @@ import time
 import tensorflow.compat.v1 as tf
 import tqdm
 
+from dnnlib import disk
 from dnnlib.tflib import autosummary
 from dnnlib.util import atomic_path, format_time
 from training import misc
@@ -46,9 +47,11 @@ class StatsWriter:
     Args:
         run_dir: Folder of both.
         start_nimg: Images shown at the start. Later reports that an interrupted run left behind are taken out.
+        should_stop: See `disk.write_patiently`.
     """
 
-    def __init__(self, run_dir, start_nimg):
+    def __init__(self, run_dir, start_nimg, should_stop=None):
+        self._should_stop = should_stop
         self._path = os.path.join(run_dir, 'stats.jsonl')
         self._writer = tf.summary.FileWriter(run_dir)
         if start_nimg > 0:  # TensorBoard forgets what an earlier process reported beyond this step
@@ -68,8 +71,9 @@ class StatsWriter:
         line = collections.OrderedDict(stats, nimg=int(nimg))
         line.update(autosummary.save_summaries(self._writer, nimg))
         self._writer.flush()
-        with open(self._path, 'a') as f:
-            f.write(json.dumps({tag: _finite(value) for tag, value in line.items()}) + '\n')
+        text = json.dumps({tag: _finite(value) for tag, value in line.items()})
+        disk.write_patiently(lambda: disk.append_line(self._path, text), os.path.dirname(self._path),
+                             should_stop=self._should_stop)
 
     def add_graph(self, graph):
         """Shows the graph in TensorBoard."""
@@ -128,11 +132,11 @@ class Reporter:
         saver: StateSaver.
         counters: See `state_files.new_counters`; the reporter keeps the times and the ticks in it.
         options: EasyDict of total_kimg, image_snapshot_ticks, network_snapshot_ticks, checkpoint_minutes and
-            metric_callback, see `training_loop`.
+            metric_callback, see `training_loop`, and should_stop, see `disk.write_patiently`.
     """
 
     def __init__(self, run_dir, networks, grid, saver, counters, options):
-        self.writer = StatsWriter(run_dir, counters.nimg)
+        self.writer = StatsWriter(run_dir, counters.nimg, options.should_stop)
         self._run_dir, self._networks, self._grid, self._saver = run_dir, networks, grid, saver
         self._counters, self._options = counters, options
         self._last_saved_nimg = counters.nimg  # there is one, or nothing was learned
@@ -150,7 +154,7 @@ class Reporter:
     def save_state(self):
         """Saves everything that is needed to continue from here; returns the folder."""
         self._take_time()
-        path = self._saver.save(self._counters)
+        path = self._write(lambda: self._saver.save(self._counters), self._saver.num_bytes())
         self._last_save, self._last_saved_nimg = time.time(), self._counters.nimg
         return path
 
@@ -168,12 +172,13 @@ class Reporter:
         self._progress.tick(status_line(stats), c.nimg / 1000, stats['Timing/sec_per_kimg'])
         c.update(tick_nimg=c.nimg, tick_sec=0.0)
         if _is_due(options.image_snapshot_ticks, c.tick, done):
-            self._grid.save_fakes(self._networks['Gs'], 'fakes%06d.png' % (c.nimg // 1000))
+            self._write(lambda: self._grid.save_fakes(self._networks['Gs'], 'fakes%06d.png' % (c.nimg // 1000)))
         network_pkl = None
         if _is_due(options.network_snapshot_ticks, c.tick, done):
             network_pkl = self.save_networks('network-snapshot-%06d.pkl' % (c.nimg // 1000))
         if options.metric_callback is not None:
-            options.metric_callback(network_pkl)
+            for name, value in (options.metric_callback(network_pkl) or {}).items():
+                c.metrics.setdefault(name, []).append([c.nimg, value])
         self.writer.write(stats, c.nimg)
         self._maintenance_sec = time.time() - self._clock
         c.seconds += self._maintenance_sec
@@ -199,8 +204,11 @@ class Reporter:
     def save_networks(self, file_name):
         """Writes (G, D, Gs) under a name in the run directory; returns the path."""
         path = os.path.join(self._run_dir, file_name)
-        misc.save_pkl(tuple(self._networks[name] for name in ('G', 'D', 'Gs')), path)
+        self._write(lambda: misc.save_pkl(tuple(self._networks[name] for name in ('G', 'D', 'Gs')), path))
         return path
+
+    def _write(self, write, num_bytes=0):
+        return disk.write_patiently(write, self._run_dir, num_bytes, self._options.should_stop)
 
     def close(self):
         """Ends the progress bar and closes the TensorBoard file."""

@@ -11,19 +11,34 @@ def add(parser):
     p = parser
     p.add_argument('--resume', default='auto', metavar='WHAT',
                    help='auto = continue the same unfinished run if there is one; none = start anew; a run directory; '
-                   'a network pickle to start from (default: %(default)s)')
+                   'a saved state (RUN/state/NUMBER), which a new run goes on from; path or URL of a network pickle to '
+                   'start from (default: %(default)s)')
+    p.add_argument('--strict', action='store_true',
+                   help='refuse a network pickle whose variables are not exactly those of the networks')
+    p.add_argument('--freeze-d', type=int, default=0, metavar='N',
+                   help='do not train the first N layers of the discriminator (default: %(default)s)')
+    p.add_argument('--freeze-mapping', action='store_true', help='do not train the mapping network')
     p.add_argument('--snap', type=int, default=10, metavar='TICKS',
                    help='ticks between snapshots (default: %(default)s)')
     p.add_argument('--checkpoint-minutes', type=cli.finite_float, default=10, metavar='MIN',
                    help='minutes between saved states (default: %(default)s)')
+    p.add_argument('--keep', type=int, default=2, metavar='N', help='newest states to keep (default: %(default)s)')
+    p.add_argument('--keep-best', metavar='METRIC',
+                   help='keep the state of the best snapshot by one of --metrics as well (default: none)')
 
 
 def check(args):
     """Refuses bad values; raises UserError."""
-    check_numbers(args, snap=1, checkpoint_minutes=0)
+    check_numbers(args, snap=1, checkpoint_minutes=0, keep=1, freeze_d=0)
+    frozen = '--freeze-d' if args.freeze_d else '--freeze-mapping' if args.freeze_mapping else None
+    if frozen and args.resume in ('auto', 'none'):
+        raise UserError('{}: layers that nobody trained would stay random; give --resume=PKL as well'.format(frozen))
+    if args.strict and args.resume in ('auto', 'none'):
+        raise UserError('--strict: there is nothing to compare with; give --resume=PKL as well')
     is_path = args.resume not in ('auto', 'none') and '://' not in pretrained.get_path_or_url(args.resume)
     if is_path and not os.path.exists(args.resume):
-        raise UserError('--resume={}: expected auto, none, a run directory or a network pickle'.format(args.resume))
+        raise UserError('--resume={}: expected auto, none, a run directory, a saved state or a '
+                        'network pickle'.format(args.resume))
 
 
 def check_numbers(args, **minima):

@@ -18,7 +18,8 @@ NOT_SETTABLE = ('name', 'learning_rate', 'minibatch_multiplier', 'share', 'num_c
                 'is_training', 'is_validation', 'is_template_graph', 'components', 'return_dlatents',
                 'dlatent_broadcast', 'force_clean_graph')
 NOT_IN_TRAIN = ('submit_config', 'metric_callback', 'tf_config', 'dry_run', 'data_dir', 'seed', 'total_kimg',
-                'mirror_augment', 'checkpoint_minutes', 'bad')
+                'mirror_augment', 'checkpoint_minutes', 'keep', 'keep_best', 'resume_state', 'resume_pkl', 'strict',
+                'freeze_d', 'freeze_mapping', 'bad')
 
 
 def parse_assignment(text):

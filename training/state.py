@@ -1,16 +1,22 @@
 """Everything that continuing a training needs, saved beside the network pickles.
 
 A state is a folder `state/<images shown>` in the run directory: `variables.*`, a TensorFlow checkpoint of all global
-variables (networks, moments of the optimizers, half-accumulated gradients, mean of the path lengths), and `state.json`,
-the counters. It is written under another name and renamed, so that a folder with that name is always complete.
+variables (networks, moments of the optimizers, half-accumulated gradients, loss scaling, mean of the path lengths),
+`grid.npz`, the latents and labels of the pictures, and `state.json`, the counters with sizes and checksums of the
+other files. It is written under another name and renamed, so that a folder with that name is always complete.
+Schedules, order of the data and random numbers are functions of the counters and of the options, which the run
+directory holds.
 """
 
-import json
+import errno
+import math
 import os
 import shutil
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
+from dnnlib import disk
 from dnnlib.util import UserError
 from training import state_files
 
@@ -21,37 +27,65 @@ class StateSaver:
     Args:
         run_dir: Run directory.
         keep: Number of states that are kept, the newest.
+        keep_best: (name of a metric's result, 'lowest' or 'highest'): the state with the best one is kept as well;
+            `None` = none.
+        grid: Anything with the arrays `latents` and `labels`; `None` = nothing of that kind.
     """
 
-    def __init__(self, run_dir, keep=2):
-        self._dir = os.path.join(run_dir, state_files.STATE_DIR)
-        self._keep = keep
+    def __init__(self, run_dir, keep=2, keep_best=None, grid=None):
+        self._run_dir, self._keep, self._keep_best, self._grid = run_dir, keep, keep_best, grid
         self._saver = tf.train.Saver(tf.global_variables(), max_to_keep=None)
+        self._newest_nimg = None  # of the state that was saved or restored last
+
+    def num_bytes(self):
+        """What a state needs on the disk, bytes."""
+        return sum(var.shape.num_elements() * var.dtype.size for var in tf.global_variables())
 
     def save(self, counters):
-        """Writes a state and removes the oldest ones.
+        """Writes a state, unless that of this moment was the last one, and removes what is not to be kept.
 
         Args:
             counters: See `state_files.new_counters`.
         Returns: Folder of the state.
         Raises: OSError if it can't be written; earlier states are then untouched.
         """
-        path = os.path.join(self._dir, '%09d' % counters.nimg)
-        temp_path = os.path.join(self._dir, 'unfinished')
+        path = state_files.state_path(self._run_dir, counters.nimg)
+        if self._newest_nimg == counters.nimg and state_files.is_state(path):
+            return path
+        temp_path = os.path.join(os.path.dirname(path), state_files.UNFINISHED)
         shutil.rmtree(temp_path, ignore_errors=True)
         os.makedirs(temp_path)
         try:
-            self._saver.save(tf.get_default_session(), os.path.join(temp_path, state_files.VARIABLES),
+            self._write(temp_path, counters)
+            state_files.publish(temp_path, path)
+        except OSError:
+            shutil.rmtree(temp_path, ignore_errors=True)
+            raise
+        self._newest_nimg = counters.nimg
+        state_files.prune(self._run_dir, counters.nimg, self._keep, self._best_nimg(counters.metrics))
+        return path
+
+    def _write(self, path, counters):
+        try:
+            self._saver.save(tf.get_default_session(), os.path.join(path, state_files.VARIABLES),
                              write_meta_graph=False, write_state=False)
         except tf.errors.OpError as error:
-            raise OSError('cannot save the state to {!r}: {}'.format(temp_path, error.message)) from error
-        with open(os.path.join(temp_path, state_files.MANIFEST), 'w') as f:
-            json.dump(dict(counters=counters), f, indent=1)
-        shutil.rmtree(path, ignore_errors=True)
-        os.rename(temp_path, path)
-        for old_path in state_files.list_states(os.path.dirname(self._dir))[:-self._keep]:
-            shutil.rmtree(old_path)
-        return path
+            full = any(os.strerror(code) in error.message for code in disk.FULL)
+            raise OSError(errno.ENOSPC if full else errno.EIO, error.message, path) from error
+        if self._grid is not None:
+            np.savez(os.path.join(path, state_files.GRID), latents=self._grid.latents, labels=self._grid.labels)
+        state_files.write_manifest(path, counters)
+
+    def _best_nimg(self, metrics):
+        """Images shown at the best state that is there by the metric in question, `None` if that is not known."""
+        if self._keep_best is None:
+            return None
+        name, which = self._keep_best
+        saved = {state_files.images_shown(path) for path in state_files.list_states(self._run_dir)}
+        results = [(value, nimg) for nimg, value in metrics.get(name, []) if nimg in saved and math.isfinite(value)]
+        if not results:
+            return None
+        return min(results)[1] if which == 'lowest' else max(results)[1]
 
     def restore_latest(self):
         """Loads the newest state in the run directory that can be loaded, and says which were passed over.
@@ -60,24 +94,33 @@ class StateSaver:
         Raises: UserError if none fits the networks and optimizers of the session and is undamaged.
         """
         errors = []
-        for path in reversed(state_files.list_states(os.path.dirname(self._dir))):
+        for path in reversed(state_files.list_states(self._run_dir)):
             try:
-                counters = self._restore(path)
+                counters = self.restore(path)
             except UserError as error:
                 errors.append(error)
                 continue
             if errors:
                 print('{}; continuing from {!r} before it'.format(errors[0], path))
+            self._newest_nimg = counters.nimg
             return counters
         if errors:
             raise errors[0]
         return None
 
-    def _restore(self, path):
-        counters = state_files.read_counters(path)
+    def restore(self, path):
+        """Loads the state in folder `path`, of this run or another one; returns its counters.
+
+        Raises: UserError if it is damaged or doesn't fit the networks and optimizers of the session.
+        """
+        counters = state_files.check(path)
         try:
             self._saver.restore(tf.get_default_session(), os.path.join(path, state_files.VARIABLES))
         except (tf.errors.OpError, ValueError) as error:
-            raise UserError('cannot continue from {!r}: it is damaged or does not fit these networks ({})'.format(
+            raise UserError('the state {!r} does not fit these networks and optimizers ({})'.format(
                 path, str(error).strip().splitlines()[0])) from error
+        grid_path = os.path.join(path, state_files.GRID)
+        if self._grid is not None and os.path.isfile(grid_path):
+            with np.load(grid_path) as arrays:
+                self._grid.latents, self._grid.labels = arrays['latents'], arrays['labels']
         return counters

@@ -1,20 +1,19 @@
-"""The files of saved states, without TensorFlow: where they are, what they hold, who may write them."""
+"""The files of saved states, without TensorFlow: where they are, what they hold, which are kept."""
 
-import contextlib
+import hashlib
 import json
 import os
 import re
+import shutil
 
-from dnnlib.util import EasyDict, UserError
-
-try:
-    import fcntl
-except ImportError:  # not on Windows; two trainings could then continue in one folder
-    fcntl = None
+from dnnlib import disk
+from dnnlib.util import EasyDict, UserError, remove_temporary_files
 
 STATE_DIR = 'state'
 MANIFEST = 'state.json'
 VARIABLES = 'variables'
+GRID = 'grid.npz'
+UNFINISHED, REPLACED, REMOVED = 'unfinished', 'replaced', 'removed'  # names that a killed process may leave behind
 
 
 def new_counters(nimg=0, seconds=0.0):
@@ -24,10 +23,21 @@ def new_counters(nimg=0, seconds=0.0):
         nimg: Images shown so far, int; also the position in the data set's stream.
         seconds: Seconds trained so far.
     Returns: EasyDict of nimg, iteration, sched_nimg (images shown when the schedule was looked at last), tick (number
-        of the last report), tick_nimg (images shown at the last report), tick_sec (seconds since then), seconds.
+        of the last report), tick_nimg (images shown at the last report), tick_sec (seconds since then), seconds,
+        metrics (name of a result to a list of [nimg, value], oldest first).
     """
     return EasyDict(nimg=int(nimg), iteration=0, sched_nimg=int(nimg), tick=-1, tick_nimg=int(nimg), tick_sec=0.0,
-                    seconds=float(seconds))
+                    seconds=float(seconds), metrics={})
+
+
+def state_path(run_dir, nimg):
+    """Folder of the state after `nimg` images."""
+    return os.path.join(run_dir, STATE_DIR, '%09d' % nimg)
+
+
+def is_state(path):
+    """Is `path` the folder of a saved state?"""
+    return os.path.isfile(os.path.join(path, MANIFEST))
 
 
 def list_states(run_dir):
@@ -35,8 +45,12 @@ def list_states(run_dir):
     state_dir = os.path.join(run_dir, STATE_DIR)
     names = os.listdir(state_dir) if os.path.isdir(state_dir) else []
     paths = [os.path.join(state_dir, name) for name in names if re.match('[0-9]{9,}$', name)]
-    return sorted((path for path in paths if os.path.isfile(os.path.join(path, MANIFEST))),
-                  key=lambda path: int(os.path.basename(path)))
+    return sorted(filter(is_state, paths), key=images_shown)
+
+
+def images_shown(path):
+    """Images shown at the state in folder `path`, by its name."""
+    return int(os.path.basename(path))
 
 
 def latest_state(run_dir):
@@ -44,20 +58,70 @@ def latest_state(run_dir):
     return (list_states(run_dir) or [None])[-1]
 
 
+def write_manifest(path, counters):
+    """Writes the manifest of the state in folder `path`: counters, sizes and checksums of the files that are there."""
+    files = {name: _describe(os.path.join(path, name)) for name in sorted(os.listdir(path))}
+    manifest = dict(counters=counters, files=files)
+    manifest['sha256'] = _sha256_of_manifest(manifest)
+    with open(os.path.join(path, MANIFEST), 'w') as f:
+        json.dump(manifest, f, indent=1)
+    for name in list(files) + [MANIFEST, '']:
+        disk.sync(os.path.join(path, name))
+
+
 def read_counters(path):
-    """Counters of the state in folder `path`; raises UserError if they can't be read."""
+    """Counters of the state in folder `path`; raises UserError if its manifest is damaged."""
+    return _read_manifest(path)['counters']
+
+
+def check(path):
+    """Compares the files of the state in folder `path` with its manifest; returns the counters.
+
+    Raises: UserError naming the file that is missing or damaged.
+    """
+    manifest = _read_manifest(path)
+    for name, expected in sorted(manifest['files'].items()):
+        try:
+            found = _describe(os.path.join(path, name))
+        except OSError as error:
+            raise UserError('the state {!r} is damaged: {} cannot be read ({})'.format(
+                path, name, error.strerror)) from error
+        if found != expected:
+            what = '{} bytes instead of {}'.format(found['bytes'], expected['bytes'])
+            if found['bytes'] == expected['bytes']:
+                what = 'another checksum'
+            raise UserError('the state {!r} is damaged: {} has {}'.format(path, name, what))
+    return manifest['counters']
+
+
+def _read_manifest(path):
     try:
         with open(os.path.join(path, MANIFEST)) as f:
-            counters = EasyDict(json.load(f)['counters'])
-        if not set(counters) >= set(new_counters()):
+            manifest = json.load(f)
+        if manifest.pop('sha256') != _sha256_of_manifest(manifest):
+            raise ValueError('its checksum does not fit')
+        if not set(manifest['counters']) >= set(new_counters()):
             raise KeyError('counters are missing')
-        return counters
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError('{!r} is not a saved training state ({})'.format(path, error)) from error
+        return dict(files=manifest['files'], counters=EasyDict(manifest['counters']))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError('the state {!r} is damaged: {} is no manifest ({})'.format(path, MANIFEST, error)) from error
+
+
+def _sha256_of_manifest(manifest):
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _describe(path):
+    digest, size = hashlib.sha256(), 0
+    with open(path, 'rb') as f:
+        for block in iter(lambda: f.read(1 << 20), b''):
+            digest.update(block)
+            size += len(block)
+    return dict(bytes=size, sha256=digest.hexdigest())
 
 
 def latest_counters(run_dir):
-    """Counters of the newest state in a run directory that can be read, `None` if there is none."""
+    """Counters of the newest state in a run directory whose manifest can be read, `None` if there is none."""
     for path in reversed(list_states(run_dir)):
         try:
             return read_counters(path)
@@ -66,33 +130,38 @@ def latest_counters(run_dir):
     return None
 
 
-@contextlib.contextmanager
-def locked_run(run_dir):
-    """While entered, or until the process ends, no other process can enter the same run directory.
+def publish(temp_path, path):
+    """Gives a finished state its name; one that has it already, a damaged one, is replaced."""
+    replaced = os.path.join(os.path.dirname(path), REPLACED)
+    if os.path.isdir(path):
+        os.rename(path, replaced)
+    os.rename(temp_path, path)
+    disk.sync(os.path.dirname(path))
+    shutil.rmtree(replaced, ignore_errors=True)
 
-    Raises: UserError if another process is in it.
+
+def prune(run_dir, nimg, keep, best_nimg=None):
+    """Removes states: all after `nimg` images (of a future that was given up), and of the others all but `keep` newest.
+
+    Args:
+        run_dir: Run directory.
+        nimg: Images shown at the newest state that counts.
+        keep: Number of states to keep, at least 1.
+        best_nimg: Images shown at a further one to keep, `None` = none.
     """
-    if fcntl is None:
-        yield
-        return
-    folder = os.open(run_dir, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError('another process is training in {!r}; stop it or choose another folder'.format(
-                run_dir)) from None
-        except OSError:  # some network file systems know no locks
-            pass
-        yield
-    finally:
-        os.close(folder)
+    paths = list_states(run_dir)
+    past = [path for path in paths if images_shown(path) <= nimg]
+    kept = past[-keep:] + [path for path in past if images_shown(path) == best_nimg]
+    removed = os.path.join(run_dir, STATE_DIR, REMOVED)
+    for path in paths:
+        if path not in kept:
+            shutil.rmtree(removed, ignore_errors=True)
+            os.rename(path, removed)  # so that no half of it passes for a state
+            shutil.rmtree(removed)
 
 
-def is_locked(run_dir):
-    """Is another process training in this run directory?"""
-    try:
-        with locked_run(run_dir):
-            return False
-    except UserError:
-        return True
+def remove_leftovers(run_dir):
+    """Removes what a killed process left unfinished in a run directory; no other process may be training there."""
+    for name in (UNFINISHED, REPLACED, REMOVED):
+        shutil.rmtree(os.path.join(run_dir, STATE_DIR, name), ignore_errors=True)
+    remove_temporary_files(run_dir)

@@ -45,6 +45,7 @@ class StepOptions(NamedTuple):
     drange_net: list            # [low, high] of the networks' images
     smoothing_kimg: float       # half-life of Gs, thousand images
     reset_opt_for_new_lod: bool  # forget the optimizers' moments where a level begins?
+    frozen: dict = {}           # local names of the variables that are not trained
 
 
 def create_feeds(training_set, levels, network_names):
@@ -226,10 +227,11 @@ def _network_stages(name, network, loss_inputs, feeds, options, fetch):
         elif reg is not None:
             targets = [('', 'Train', tf.reduce_mean(loss) + tf.reduce_mean(reg), 1)]
 
+    trained = [var for local, var in network.trainables.items() if local not in options.frozen.get(name, ())]
     stages, main_optimizer = [], None
     for suffix, prefix, target, every in targets:
         optimizer = tflib.Optimizer(name=prefix + name, share=main_optimizer, **opt_args)
-        optimizer.register_gradients(target, network.trainables)
+        optimizer.register_gradients(target, trained)
         # Gradients alone don't need every forward value that is reported, so the loss is evaluated, too.
         op = tf.group(optimizer.apply_updates(), tf.identity(target))
         stages.append(Stage(name + suffix, (name,), op, every, accumulate=True, fetch=fetch))

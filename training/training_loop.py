@@ -44,20 +44,26 @@ def training_loop(
         image_snapshot_ticks=50,        # Ticks between two grids of fakes, None = never.
         network_snapshot_ticks=50,      # Ticks between two network pickles, None = never.
         checkpoint_minutes=10,          # Minutes between two states to continue from, None = only with the networks.
+        keep=2,                         # States that are kept, the newest; int >= 1.
+        keep_best=None,                 # Also keep the state of the best metric: [result, 'lowest' or 'highest'].
         save_tf_graph=False,            # Show the graph in TensorBoard?
         save_weight_histograms=False,   # Show histograms of the weights in TensorBoard?
+        resume_state=None,              # Folder of the state, of another run, to start from.
         resume_pkl=None,                # Network pickle to start from, None = new networks.
-        resume_kimg=0.0,                # Thousand images at which to start counting.
+        resume_kimg=None,               # Thousand images at which to start counting, None = see transfer.start_kimg.
         resume_time=0.0,                # Seconds at which to start counting.
-        resume_with_new_nets=False,     # Copy the weights of resume_pkl into new networks?
-        metric_callback=None,           # Called at every tick with the path of its network snapshot or None.
+        strict=False,                   # Refuse a resume_pkl whose variables are not exactly those of the networks?
+        freeze_d=0,                     # First layers of the discriminator that are not trained.
+        freeze_mapping=False,           # Don't train the mapping network?
+        metric_callback=None,           # Called at every tick with the path of its network snapshot or None; returns
+                                        # {name of a result: value} or None.
         dry_run=False):                 # Only run each operation of the first iteration once, and write nothing?
     """Trains, from the newest state in the run directory if there is one.
 
     Writes `reals.png`, `classes.json` (names of the labels, if they have any), `fakes_init.png`, `fakes<kimg>.png`,
     `network-snapshot-<kimg>.pkl`, `network-final.pkl`, `stats.jsonl`, TensorBoard events and `state/` into the run
-    directory. On SIGINT or SIGTERM the running iteration is
-    finished and the state saved.
+    directory, where no other process may be training. On SIGINT or SIGTERM the running iteration is finished and the
+    state saved. While the disk is full the training waits.
 
     Returns: 0 at the end of the training, otherwise the number of the signal that stopped it.
     Raises: UserError for options or data that can't be used.
@@ -67,21 +73,21 @@ def training_loop(
     tflib.init_tf(dict({'rnd.np_random_seed': seed}, **(tf_config or {})))
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
-        if not dry_run:
-            stack.enter_context(state_files.locked_run(run_dir))
         training_set = load_dataset(None, data_dir, verbose=True, **{'seed': seed, 'bad': bad, **(dataset_args or {})})
         stack.callback(training_set.close)
         training_set.preload()
         with refusing_bad_options():
             schedule = Schedule(training_set, sched_args or {})
-            network_pkl = transfer.structure_pkl(run_dir, resume_pkl, resume_with_new_nets)
-            networks = transfer.setup_networks(
-                training_set, G_args or {}, D_args or {}, network_pkl, resume_with_new_nets)
+            networks = transfer.setup_networks(training_set, G_args or {}, D_args or {})
+            start_kimg = resume_kimg or 0.0
+            if resume_pkl is not None and resume_state is None and state_files.latest_state(run_dir) is None:
+                start_kimg = transfer.begin_from(networks, training_set, resume_pkl, resume_kimg, total_kimg, strict)
             feeds = create_feeds(training_set, schedule.levels, ['G', 'D'])
             stages = stylegan2_stages(networks, training_set, feeds, StepOptions(
                 lazy_regularization=lazy_regularization, reg_intervals=dict(G=G_reg_interval, D=D_reg_interval),
                 opt_args=dict(G=G_opt_args or {}, D=D_opt_args or {}), loss_args=dict(G=G_loss_args, D=D_loss_args),
-                drange_net=drange_net, smoothing_kimg=G_smoothing_kimg, reset_opt_for_new_lod=reset_opt_for_new_lod))
+                drange_net=drange_net, smoothing_kimg=G_smoothing_kimg, reset_opt_for_new_lod=reset_opt_for_new_lod,
+                frozen=transfer.frozen_variables(networks, freeze_d, freeze_mapping)))
             tflib.init_uninitialized_vars()
 
         def iterate(sched):
@@ -92,35 +98,53 @@ def training_loop(
             run_iteration(stages, feeds, fetch, sched, seed, counters)
 
         if dry_run:
-            counters = state_files.new_counters(resume_kimg * 1000, resume_time)
+            counters = state_files.new_counters(start_kimg * 1000, resume_time)
             return try_iteration(schedule(counters.nimg), iterate, training_set.shape)
+        state_files.remove_leftovers(run_dir)
         grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, schedule(total_kimg * 1000).minibatch_gpu,
                                      grid_args or {})
         grid.draw_latents(networks['Gs'])
         if training_set.label_names:
             classes.save_names(run_dir, training_set.label_names)  # beside the networks
-        saver = state.StateSaver(run_dir)
-        counters = saver.restore_latest() or state_files.new_counters(resume_kimg * 1000, resume_time)
+        saver = state.StateSaver(run_dir, keep, keep_best, grid)
+        counters = first_counters(saver, resume_state, start_kimg, resume_time)
         if counters.iteration == 0:
             grid.save_fakes(networks['Gs'], 'fakes_init.png')
         training_set.seek(counters.nimg)
+        signals = stack.enter_context(StopSignals())
         reporter = report.Reporter(run_dir, networks, grid, saver, counters, EasyDict(
             total_kimg=total_kimg, image_snapshot_ticks=image_snapshot_ticks, checkpoint_minutes=checkpoint_minutes,
-            network_snapshot_ticks=network_snapshot_ticks, metric_callback=metric_callback))
+            network_snapshot_ticks=network_snapshot_ticks, metric_callback=metric_callback,
+            should_stop=lambda: signals.received))
         stack.callback(reporter.close)
-        if save_tf_graph:
-            reporter.writer.add_graph(tf.get_default_graph())
-        if save_weight_histograms:
-            networks['G'].setup_weight_histograms()
-            networks['D'].setup_weight_histograms()
-
+        show_in_tensorboard(reporter.writer, networks, save_tf_graph, save_weight_histograms)
         print('Training for %g kimg, now at %.1f...' % (total_kimg, counters.nimg / 1000))
         with saving_after_errors(reporter):
-            stopped_by = train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter)
-        if not stopped_by:
-            reporter.save_networks('network-final.pkl')  # before the state, which says that nothing is left to do
-            reporter.save_state()
-    return stopped_by
+            return train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter, signals)
+
+
+def first_counters(saver, resume_state, start_kimg, resume_time):
+    """Loads the state to continue from, if there is one; returns its counters, or those of a new training.
+
+    Args:
+        saver: StateSaver.
+        resume_state: Folder of a state of another run that a new run begins with, `None` = none.
+        start_kimg, resume_time: Thousand images and seconds at which a new training starts counting.
+    """
+    counters = saver.restore_latest()
+    if counters is None and resume_state is not None:
+        counters = saver.restore(resume_state)
+        print('Starting from the state {} at kimg {:.1f}.'.format(resume_state, counters.nimg / 1000))
+    return counters or state_files.new_counters(start_kimg * 1000, resume_time)
+
+
+def show_in_tensorboard(writer, networks, graph, weight_histograms):
+    """Adds the graph, and histograms of the weights of G and D, to what TensorBoard shows, if that is wanted."""
+    if graph:
+        writer.add_graph(tf.get_default_graph())
+    if weight_histograms:
+        networks['G'].setup_weight_histograms()
+        networks['D'].setup_weight_histograms()
 
 
 def next_minibatch(training_set, sched, bad):
@@ -181,8 +205,8 @@ def saving_after_errors(reporter):
         raise
 
 
-def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter):
-    """The loop itself: iterations, ticks, and what to do when somebody wants to stop.
+def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter, signals):
+    """The loop itself: iterations, ticks, what to do when somebody wants to stop, and what is written at the end.
 
     Args:
         total_kimg: Thousand images at which the training ends.
@@ -191,28 +215,30 @@ def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, repo
         iterate: Function of the schedule's result, with `new_level`, that does one iteration.
         counters: See `state_files.new_counters`; changed.
         reporter: Reporter.
+        signals: StopSignals.
     Returns: 0 at the end, otherwise the number of the signal after which the state was saved.
     """
     context = dnnlib.RunContext.get()
-    with StopSignals() as signals:
-        while not context.should_stop() and (
-                counters.nimg < total_kimg * 1000 or counters.iteration % minibatch_repeats != 0):
-            sched_nimg = counters.nimg if counters.iteration % minibatch_repeats == 0 else counters.sched_nimg
-            sched = schedule(sched_nimg)
-            sched.new_level = is_new_level(schedule(counters.sched_nimg), sched)
-            iterate(sched)
-            counters.sched_nimg = sched_nimg  # only now, so that an error in between does not lose a new level
-            counters.nimg += sched.minibatch_size
-            counters.iteration += 1
-            if counters.iteration % minibatch_repeats == 0:
-                done = counters.nimg >= total_kimg * 1000
-                if done or counters.tick < 0 or counters.nimg >= counters.tick_nimg + sched.tick_kimg * 1000:
-                    reporter.tick(sched, done)
-                    context.update(cur_epoch=counters.nimg / 1000, max_epoch=total_kimg)
-            reporter.step()
-            if signals.received:
-                print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, reporter.save_state()))
-                return signals.received
+    while not context.should_stop() and (
+            counters.nimg < total_kimg * 1000 or counters.iteration % minibatch_repeats != 0):
+        sched_nimg = counters.nimg if counters.iteration % minibatch_repeats == 0 else counters.sched_nimg
+        sched = schedule(sched_nimg)
+        sched.new_level = is_new_level(schedule(counters.sched_nimg), sched)
+        iterate(sched)
+        counters.sched_nimg = sched_nimg  # only now, so that an error in between does not lose a new level
+        counters.nimg += sched.minibatch_size
+        counters.iteration += 1
+        if counters.iteration % minibatch_repeats == 0:
+            done = counters.nimg >= total_kimg * 1000
+            if done or counters.tick < 0 or counters.nimg >= counters.tick_nimg + sched.tick_kimg * 1000:
+                reporter.tick(sched, done)
+                context.update(cur_epoch=counters.nimg / 1000, max_epoch=total_kimg)
+        reporter.step()
+        if signals.received:
+            print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, reporter.save_state()))
+            return signals.received
     if context.should_stop():
         print('Asked to stop at kimg %.1f' % (counters.nimg / 1000))
+    reporter.save_networks('network-final.pkl')  # before the state, which says that nothing is left to do
+    reporter.save_state()
     return 0

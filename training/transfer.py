@@ -1,54 +1,278 @@
-"""The networks that a training begins with: new ones, or with the values of a network pickle."""
+"""The networks that a training begins with: new ones, the values of a network pickle, variables that are not trained.
+
+Variables go from one network to another by name. Where the shape differs (other channels, labels or widths), what both
+have is kept and the rest is set so that the network begins as near as possible to what it did before.
+"""
 
 import collections
-import glob
+import math
 import os
+import re
+
+import numpy as np
 
 from dnnlib import UserError, tflib
-from training import image_size, state_files
+from training import image_size
 from training.pretrained import load_networks
 
-
-def structure_pkl(run_dir, resume_pkl, resume_with_new_nets=False):
-    """The network pickle to load, `None` = none: once there is a state to continue from, `resume_pkl` isn't needed.
-
-    The state then holds every variable, and any network pickle of the run has the structure of its networks.
-    """
-    if resume_pkl is None or state_files.latest_state(run_dir) is None:
-        return resume_pkl
-    if resume_with_new_nets:
-        return None
-    snapshots = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl')), key=os.path.getmtime)
-    return (snapshots or [resume_pkl])[-1]
+KINDS = ('copied', 'resized', 'fresh', 'ignored')
+SHOWN = 12  # layers named in one line of the table
 
 
-def setup_networks(training_set, G_args, D_args, resume_pkl=None, resume_with_new_nets=False):
-    """Makes or loads the networks of a training, and prints the layers of G and D.
+def setup_networks(training_set, G_args, D_args):
+    """Makes the networks of a training, and prints the layers of G and D.
 
     Args:
         training_set: Gives the shape of the images and the number of labels.
         G_args, D_args: func_name and keyword arguments of the networks.
-        resume_pkl: File to load (G, D, Gs) from; `None` = new networks.
-        resume_with_new_nets: Make new networks and copy what fits from the loaded ones?
     Returns: OrderedDict of 'G', 'D' and 'Gs'.
-    Raises: UserError if the loaded networks do not fit the data set.
     """
-    names = ('G', 'D', 'Gs')
-    loaded = load_networks(resume_pkl) if resume_pkl is not None else None
-    if loaded is not None and not resume_with_new_nets:
-        networks = collections.OrderedDict(zip(names, loaded))
-        for what, ours, theirs in [('images', training_set.shape, networks['G'].output_shape[1:]),
-                                   ('labels', [training_set.label_size], networks['G'].input_shapes[1][1:])]:
-            if ours != theirs:
-                raise UserError('{}: its {} have shape {}, those of the data set {}; choose another network or set '
-                                'train.resume_with_new_nets=True'.format(resume_pkl, what, theirs, ours))
-    else:
-        shape = dict(num_channels=training_set.shape[0], resolution=image_size.option(*training_set.shape[1:]),
-                     label_size=training_set.label_size)
-        G, D = tflib.Network('G', **dict(shape, **G_args)), tflib.Network('D', **dict(shape, **D_args))
-        networks = collections.OrderedDict([('G', G), ('D', D), ('Gs', G.clone('Gs'))])
-        for name, source in zip(names, loaded or ()):
-            networks[name].copy_vars_from(source)
-    networks['G'].print_layers()
-    networks['D'].print_layers()
+    shape = dict(num_channels=training_set.shape[0], resolution=image_size.option(*training_set.shape[1:]),
+                 label_size=training_set.label_size)
+    G, D = tflib.Network('G', **dict(shape, **G_args)), tflib.Network('D', **dict(shape, **D_args))
+    networks = collections.OrderedDict([('G', G), ('D', D), ('Gs', G.clone('Gs'))])
+    G.print_layers()
+    D.print_layers()
     return networks
+
+
+def begin_from(networks, training_set, resume_pkl, resume_kimg, total_kimg, strict=False):
+    """Gives new networks the values of a pickle where they fit, and prints what became of every variable.
+
+    Args:
+        networks: See `setup_networks`.
+        training_set: Data set; its labels say how many labels an image has.
+        resume_pkl: Path, URL or published name of a network pickle.
+        resume_kimg: Thousand images at which to start counting; `None` = as in the name of the file, if it holds all
+            variables, else 0.
+        total_kimg: Length of the training, thousand images.
+        strict: Refuse a pickle whose variables are not exactly those of the networks?
+    Returns: Thousand images at which to start counting.
+    Raises: UserError if nothing fits, `strict` is not met, or nothing is left to train.
+    """
+    sources = collections.OrderedDict(zip(('G', 'D', 'Gs'), load_networks(resume_pkl)))
+    labels_per_image = _labels_per_image(training_set)
+    tables = collections.OrderedDict((name, transfer(networks[name], source, labels_per_image))
+                                     for name, source in sources.items())
+    fits = all(not table[kind] for table in tables.values() for kind in KINDS[1:])
+    if not fits:
+        print('\n'.join(describe(tables, networks, sources, resume_pkl)))
+        if strict:
+            raise UserError('--strict: {} does not hold exactly the variables of these networks, see the table above; '
+                            'give the options that it was trained with, or leave --strict out'.format(resume_pkl))
+        for name in ('G', 'D'):
+            if not tables[name]['copied'] + tables[name]['resized']:
+                raise UserError('{}: nothing in it fits network {}; choose another --config'.format(resume_pkl, name))
+    kimg = start_kimg(resume_pkl, resume_kimg, fits, total_kimg)
+    print('A pickle holds networks only: moments of the optimizers, mean of the path lengths, order of the data, '
+          'results of metrics and times begin anew.')
+    return kimg
+
+
+def start_kimg(resume_pkl, resume_kimg, fits, total_kimg):
+    """Thousand images at which a training from a pickle starts counting; prints where that is taken from.
+
+    Args:
+        resume_pkl, resume_kimg, total_kimg: See `begin_from`.
+        fits: Did all variables fit?
+    Raises: UserError for no number, or one that leaves nothing to train.
+    """
+    match = re.search(r'-(\d{1,9})\.pkl$', os.path.basename(resume_pkl))
+    kimg, why = 0.0, 'by default'
+    if resume_kimg is not None:
+        kimg, why = resume_kimg, 'as --set train.resume_kimg says'
+    elif match and fits:
+        kimg, why = float(match.group(1)), 'guessed from the name of the file; --set train.resume_kimg=0 counts from 0'
+    if not isinstance(kimg, (int, float)) or not math.isfinite(kimg) or kimg < 0:
+        raise UserError('resume_kimg must be a number of at least 0, got {!r}'.format(kimg))
+    if kimg >= total_kimg > 0:
+        raise UserError('--resume={}: it begins at kimg {:g} ({}), and --total-kimg is {:g}: nothing is left to train; '
+                        'raise it or set train.resume_kimg'.format(resume_pkl, kimg, why, total_kimg))
+    print('Starting from {} at kimg {:g} ({}).'.format(resume_pkl, kimg, why))
+    return kimg
+
+
+def _labels_per_image(training_set):
+    """Mean sum of the labels of an image, 1 where there are none."""
+    if not training_set.label_size:
+        return 1.0
+    labels = training_set.read_labels(training_set.indices_at(0, 1000))
+    return float(np.mean(np.sum(labels, axis=1))) or 1.0
+
+
+def transfer(network, source, labels_per_image=1.0):
+    """Gives a network the values of another one of the same kind where they fit.
+
+    Args:
+        network: tflib.Network with initial values; changed.
+        source: tflib.Network that the values come from.
+        labels_per_image: Mean sum of the labels of an image, for a discriminator that gets labels.
+    Returns: {kind: list of variables' names} for KINDS: copied as they are, resized, fresh (initial value, or zero
+        where that keeps what the network did), and ignored (those of the source that nothing was made of).
+    """
+    values, initial = tflib.run(dict(source.vars)), tflib.run(dict(network.vars))
+    wscale = network.static_kwargs.get('use_wscale', True)
+    found, new = {kind: [] for kind in KINDS}, {}
+    for name, start in initial.items():
+        old_name = _name_in_source(name, network, source)
+        if old_name in values and values[old_name].shape == start.shape:
+            kind, new[name] = 'copied', values[old_name]
+        elif old_name in values and _can_resize(name, values[old_name], start):
+            kind, new[name] = 'resized', resize(name, values[old_name], start, labels_per_image, wscale)
+        else:
+            kind = 'fresh'
+            if _begins_at_zero(name, network, source):
+                new[name] = np.zeros_like(start)
+        found[kind].append(name)
+    used = {_name_in_source(name, network, source) for name in found['copied'] + found['resized']}
+    found['ignored'] = [name for name in values if name not in used]
+    tflib.set_vars({network.vars[name]: value.astype(initial[name].dtype) for name, value in new.items()})
+    return found
+
+
+def _num_levels(network):
+    """Levels of a generator or discriminator, see `image_size`."""
+    shape = next(shape for shape in (network.output_shape, network.input_shape) if len(shape) == 4)
+    return image_size.parse(tuple(shape[2:])).num_levels
+
+
+def _name_in_source(name, network, source):
+    """Name of the variable in the source: growing networks count the layers of colour from the last level."""
+    offset = _num_levels(network) - _num_levels(source)
+    return re.sub(r'(?<=RGB_lod)\d+', lambda match: str(int(match.group()) - offset), name)
+
+
+def _begins_at_zero(name, network, source):
+    """Labels that the source had not, and colours that skip connections add to the source's, begin without effect."""
+    colours_are_added = all(net.static_kwargs.get('architecture', 'skip') == 'skip' for net in (network, source))
+    return name.endswith('LabelConcat/weight') or (re.search(r'\dx\d+/ToRGB/weight$', name) and colours_are_added)
+
+
+def _can_resize(name, old, start):
+    spatial_axes = {'const': slice(2, 4), 'weight': slice(0, -2)}.get(name.split('/')[-1], slice(0, 0))
+    is_noise = re.search(r'noise\d+$', name) is not None
+    return old.ndim == start.ndim and old.shape[spatial_axes] == start.shape[spatial_axes] and not is_noise
+
+
+def resize(name, old, start, labels_per_image=1.0, wscale=True):
+    """Value of a variable whose shape differs from that of the source.
+
+    Feature maps that both networks have are copied. Weights of new inputs are zero, so that what the layer computes
+    stays the same; new outputs have their initial values. Colours: grey is spread over the new channels, or is their
+    mean. Labels: each new one begins as the mean of the old ones.
+
+    Args:
+        name: Local name.
+        old: Value in the source.
+        start: Initial value in the network, of as many axes.
+        labels_per_image: Mean sum of the labels of an image.
+        wscale: Are weights divided by the root of the number of their inputs at run time?
+    Returns: Array like `start`.
+    """
+    layer, kind = (name.split('/')[-2:] if '/' in name else ['', name])
+    if layer == 'StyleMod':  # scales, then shifts
+        halves = zip(np.split(old, 2, axis=-1), np.split(start, 2, axis=-1))
+        return np.concatenate([_overlap(a, b, wscale) for a, b in halves], axis=-1)
+    if layer == 'LabelConcat':
+        return _overlap(np.repeat(old.mean(axis=0, keepdims=True), len(start), axis=0), start, wscale=False)
+    if layer in ('Output', 'Dense1') and 'G_' not in name and old.shape[-1] != start.shape[-1]:  # scores by label
+        mean = old.mean(axis=-1, keepdims=True) / (labels_per_image if start.shape[-1] > 1 else 1)
+        return _overlap(np.repeat(mean, start.shape[-1], axis=-1), start, wscale)
+    if layer.startswith('ToRGB') and kind in ('weight', 'bias'):
+        return _overlap(_colours(old, start.shape[-1], -1), start, wscale)
+    if layer.startswith('FromRGB') and kind == 'weight':
+        colours, old_colours = start.shape[-2], old.shape[-2]
+        old = _colours(old, colours, -2)
+        if 1 in (colours, old_colours):  # sum over the colours as before
+            old = old * old_colours / colours
+            old = old * np.sqrt(colours / old_colours) if wscale else old
+        return _overlap(old, start, wscale)
+    if name.endswith('4x4/Conv/weight') and not name.startswith('G_'):  # the minibatch stddev is behind the other maps
+        parts = zip(*[np.split(array, [array.shape[-1]], axis=-2) for array in (old, start)])
+        return np.concatenate([_overlap(a, b, wscale) if a.size else b for a, b in parts], axis=-2)
+    if layer == 'Dense0' and kind == 'weight' and name.startswith('G_mapping') and old.shape[1:] == start.shape[1:]:
+        count = min(len(old), len(start))  # labels come or go beside the latents: the normalisation makes up for it
+        return np.concatenate([old[:count], start[count:]])
+    return _overlap(old, start, wscale)
+
+
+def _colours(old, count, axis):
+    """Repeats grey, or takes the mean of colours for grey; otherwise unchanged."""
+    if old.shape[axis] == 1:
+        return np.repeat(old, count, axis=axis)
+    return old.mean(axis=axis, keepdims=True) if count == 1 else old
+
+
+def _overlap(old, start, wscale):
+    """The part of `old` that fits into `start`; weights [..., inputs, outputs] of new inputs become zero."""
+    new = start.copy()
+    both = tuple(slice(0, min(a, b)) for a, b in zip(old.shape, start.shape))
+    if start.ndim not in (2, 4) or old.shape[-2] >= start.shape[-2]:
+        new[both] = old[both]
+        return new
+    new[..., both[-1]] = 0
+    new[both] = old[both] * (np.sqrt(start.shape[-2] / old.shape[-2]) if wscale else 1)
+    return new
+
+
+def describe(tables, networks, sources, resume_pkl):
+    """The table of what became of the variables: list of lines.
+
+    Args:
+        tables: {name of a network: result of `transfer`}.
+        networks, sources: {name: tflib.Network}.
+        resume_pkl: Where the sources come from.
+    """
+    def kind_of(network):
+        _, channels, height, width = network.output_shape
+        return '{}x{} pixels, {} channels, {} labels'.format(height, width, channels, network.input_shapes[1][1])
+    lines = ['Networks from {}: {} -> {}'.format(resume_pkl, kind_of(sources['G']), kind_of(networks['G']))]
+    row = '{:<8}' + ' {:>18}' * len(KINDS)
+    lines.append(row.format('network', *KINDS) + '   variables (numbers)')
+    for name, table in tables.items():
+        cells = []
+        for kind in KINDS:
+            variables = (sources if kind == 'ignored' else networks)[name].vars
+            size = sum(variables[local].shape.num_elements() for local in table[kind])
+            cells.append('{} ({:,})'.format(len(table[kind]), size))
+        lines.append(row.format(name, *cells))
+    for name in ('G', 'D'):
+        for kind in KINDS[1:]:
+            if tables[name][kind]:
+                lines.append('{} {}: {}'.format(name, kind, _layers(tables[name][kind])))
+    return lines
+
+
+def _layers(names):
+    """Layers of variables, in one line."""
+    layers = list(collections.OrderedDict.fromkeys(
+        name.rpartition('/')[0] if re.search('(weight|bias|strength)$', name) else name for name in names))
+    more = ', and {} more'.format(len(layers) - SHOWN) if len(layers) > SHOWN else ''
+    return ', '.join(layers[:SHOWN]) + more
+
+
+def frozen_variables(networks, freeze_d=0, freeze_mapping=False):
+    """Variables that are not trained (Mo et al. 2020, "Freeze the discriminator").
+
+    Args:
+        networks: See `setup_networks`.
+        freeze_d: First layers of D, in the order in which an image passes through them.
+        freeze_mapping: Freeze the mapping network?
+    Returns: {name of a network: set of local names}.
+    Raises: UserError if `freeze_d` leaves no layer to train, or there is no mapping network.
+    """
+    trainables = networks['D'].trainables
+    layers = list(collections.OrderedDict.fromkeys(name.rpartition('/')[0] for name in trainables))
+    if not isinstance(freeze_d, int) or not 0 <= freeze_d < len(layers):
+        raise UserError('--freeze-d={}: this discriminator has {} layers, so 0 to {} can be frozen'.format(
+            freeze_d, len(layers), len(layers) - 1))
+    frozen = {'D': {name for name in trainables if name.rpartition('/')[0] in layers[:freeze_d]}, 'G': set()}
+    if freeze_d:
+        print('Not trained in D: ' + ', '.join(layers[:freeze_d]))
+    if freeze_mapping:
+        mapping = networks['G'].components.get('mapping')
+        if mapping is None:
+            raise UserError('--freeze-mapping: this generator has no mapping network')
+        frozen['G'] = {mapping.name + '/' + name for name in mapping.trainables}
+        print('Not trained in G: ' + mapping.name)
+    return frozen

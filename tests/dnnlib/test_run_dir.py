@@ -95,6 +95,24 @@ def test_ids_are_unique_when_processes_start_together(tmp_path):
     assert len(ids) == len(set(ids)) == len(os.listdir(str(tmp_path))) == 40
 
 
+def test_only_one_process_is_in_a_run_directory(tmp_path):
+    first = dnnlib.submit_run(_config(tmp_path), hello, number=1)
+    assert not run_dir.is_locked(first.run_dir)
+    with run_dir.locked(first.run_dir):
+        assert run_dir.is_locked(first.run_dir)
+        with pytest.raises(run_dir.FolderLocked, match='another process is running in'):
+            dnnlib.submit_run(_config(tmp_path), hello, resume_run_dir=first.run_dir, number=2)
+    assert os.path.exists(os.path.join(first.run_dir, '_finished.txt'))
+
+
+def look(submit_config):
+    assert run_dir.is_locked(submit_config.run_dir)
+
+
+def test_a_new_run_directory_is_locked_from_the_beginning(tmp_path):
+    dnnlib.submit_run(_config(tmp_path), look)
+
+
 def test_bad_descriptions_and_roots_are_refused(tmp_path):
     for desc in ['a/b', 'a b', 'a\nb']:
         with pytest.raises(dnnlib.UserError, match='description'):

@@ -1,22 +1,24 @@
 """Which run a command continues."""
 
 import json
+import os
 
 import pytest
 
 from dnnlib import UserError
+from dnnlib.run_dir import locked
 from training import continuing, state_files
 
 
 def make_run(root, name, options, nimg):
-    """A run directory with options and a state after `nimg` images, `None` = no continuing."""
+    """A run directory with options and a state after `nimg` images, `None` = no state."""
     run_dir = root / name
     run_dir.mkdir()
-    (run_dir / 'options.json').write_text(json.dumps(options))
+    (run_dir / continuing.OPTIONS_FILE).write_text(json.dumps(options))
     if nimg is not None:
-        folder = run_dir / 'state' / ('%09d' % nimg)
-        folder.mkdir(parents=True)
-        (folder / state_files.MANIFEST).write_text(json.dumps(dict(counters=dict(state_files.new_counters(nimg)))))
+        folder = state_files.state_path(str(run_dir), nimg)
+        os.makedirs(folder)
+        state_files.write_manifest(folder, state_files.new_counters(nimg))
     return str(run_dir)
 
 
@@ -25,28 +27,71 @@ def test_the_newest_unfinished_run_with_the_same_options(tmp_path):
     first = make_run(tmp_path, '0', options, nimg=5000)
     second = make_run(tmp_path, '1', dict(options, total_kimg=6, network_snapshot_ticks=1), nimg=6000)
     runs = [first, second, make_run(tmp_path, '2', options, nimg=10000),
-            make_run(tmp_path, '3', dict(options, gamma=2.0), nimg=3000), make_run(tmp_path, '4', options, nimg=None)]
+            make_run(tmp_path, '3', dict(options, gamma=2.0), nimg=3000)]
     wanted = dict(options, drange_net=(-1, 1))
-    assert continuing.find_unfinished(runs, wanted, 'options.json') == second
-    with state_files.locked_run(second):
-        assert continuing.find_unfinished(runs, wanted, 'options.json') == first
-    assert continuing.find_unfinished(runs, dict(wanted, total_kimg=5), 'options.json') is None
-    assert continuing.find_unfinished(runs, dict(wanted, gamma=3.0), 'options.json') is None
-    assert continuing.find_unfinished([], wanted, 'options.json') is None
-    assert continuing.find_finished(runs, wanted, 'options.json') == runs[2]
-    assert continuing.find_finished(runs[:2], wanted, 'options.json') is None
+    assert continuing.find_unfinished(runs, wanted) == second
+    with locked(second):
+        assert continuing.find_unfinished(runs, wanted) == first
+    assert continuing.find_unfinished(runs, dict(wanted, total_kimg=5)) is None
+    assert continuing.find_unfinished(runs, dict(wanted, gamma=3.0)) is None
+    assert continuing.find_unfinished([], wanted) is None
+    assert continuing.find_finished(runs, wanted) == runs[2]
+    assert continuing.find_finished(runs[:2], wanted) is None
+    assert continuing.safe_changes(second, wanted) == ['network_snapshot_ticks 1 -> 5', 'total_kimg 6 -> 10']
+    assert continuing.safe_changes(first, wanted) == []
+
+
+def test_a_run_that_was_killed_before_its_first_state_is_started_over(tmp_path, capsys):
+    options = dict(total_kimg=10)
+    run_dir = make_run(tmp_path, '00000-x', options, nimg=None)
+    (tmp_path / '00000-x' / 'network-snapshot-000000.pkl').write_text('')
+    assert continuing.choose_run('auto', str(tmp_path), 'x', options) == run_dir
+    assert 'Starting over in' in capsys.readouterr().out
+    earlier = make_run(tmp_path, '00001-x', options, nimg=32)
+    make_run(tmp_path, '00002-x', options, nimg=None)
+    assert continuing.choose_run('auto', str(tmp_path), 'x', dict(options, total_kimg=9)) == earlier
+    assert 'Changed since it was begun: total_kimg 10 -> 9' in capsys.readouterr().out
+    for name in ('_finished.txt', 'network-snapshot-000004.pkl'):  # it ended by itself; its states were removed by hand
+        (tmp_path / '00000-x' / name).write_text('')
+        assert continuing.find_unfinished([run_dir], options) is None
+        (tmp_path / '00000-x' / name).unlink()
+    assert continuing.find_unfinished([run_dir], options) == run_dir
 
 
 def test_runs_without_readable_files_are_passed_over(tmp_path):
     options = dict(total_kimg=10)
     run_dir = make_run(tmp_path, '0', options, nimg=32)
-    (tmp_path / '0' / 'options.json').write_text('{')
-    assert continuing.find_unfinished([run_dir, str(tmp_path)], options, 'options.json') is None
+    for text in ('{', '[]'):
+        (tmp_path / '0' / continuing.OPTIONS_FILE).write_text(text)
+        assert continuing.find_unfinished([run_dir, str(tmp_path)], options) is None
 
 
 def test_other_options_are_refused_by_name(tmp_path):
     options = dict(total_kimg=10, G_args=dict(fmap_base=1))
     run_dir = make_run(tmp_path, '0', options, nimg=32)
-    continuing.check_same_options(run_dir, dict(options, total_kimg=20), 'options.json')
+    continuing.check_same_options(run_dir, dict(options, total_kimg=20))
     with pytest.raises(UserError, match='G_args.fmap_base is 1 in that run but 2 now'):
-        continuing.check_same_options(run_dir, dict(options, G_args=dict(fmap_base=2)), 'options.json')
+        continuing.check_same_options(run_dir, dict(options, G_args=dict(fmap_base=2)))
+
+
+def test_a_state_begins_a_new_run(tmp_path):
+    options = dict(total_kimg=10, gamma=1.0, resume_pkl='begun-from.pkl')
+    run_dir = make_run(tmp_path, '00000-x', options, nimg=32)
+    path, wanted = state_files.state_path(run_dir, 32), dict(total_kimg=10, gamma=1.0)
+    assert continuing.choose_run(path, str(tmp_path), 'x', wanted) is None
+    assert wanted['resume_state'] == path
+    begun = make_run(tmp_path, '00001-x', wanted, nimg=64)  # which the same command continues
+    assert continuing.choose_run(path, str(tmp_path), 'x', wanted) == begun
+    with pytest.raises(UserError, match='gamma is 1.0 in that run but 2.0 now'):
+        continuing.choose_run(path, str(tmp_path), 'x', dict(total_kimg=10, gamma=2.0))
+    with open(os.path.join(path, state_files.MANIFEST), 'a') as f:
+        f.write('x')
+    with pytest.raises(UserError, match='is damaged: state.json'):
+        continuing.choose_run(path, str(tmp_path), 'x', dict(total_kimg=10, gamma=1.0))
+
+
+def test_a_run_directory_that_is_in_use_is_refused(tmp_path):
+    options = dict(total_kimg=10)
+    run_dir = make_run(tmp_path, '00000-x', options, nimg=32)
+    with locked(run_dir), pytest.raises(UserError, match='another process is training in'):
+        continuing.choose_run(run_dir, str(tmp_path), 'x', options)

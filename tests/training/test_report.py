@@ -70,10 +70,10 @@ def reporter(session, tmp_path, monkeypatch):
     """A reporter whose pictures, networks, states and metrics are only noted, in `done`."""
     done = []
     grid = EasyDict(save_fakes=lambda _network, name: done.append(name))
-    saver = EasyDict(save=lambda counters: done.append(('state', counters.nimg, counters.tick)))
+    saver = EasyDict(save=lambda counters: done.append(('state', counters.nimg, counters.tick)), num_bytes=lambda: 9)
     monkeypatch.setattr(report.misc, 'save_pkl', lambda _networks, path: done.append(os.path.basename(path)))
     made = report.Reporter(str(tmp_path), dict(G=0, D=1, Gs=2), grid, saver, state_files.new_counters(), EasyDict(
-        total_kimg=10, image_snapshot_ticks=2, network_snapshot_ticks=3, checkpoint_minutes=5,
+        total_kimg=10, image_snapshot_ticks=2, network_snapshot_ticks=3, checkpoint_minutes=5, should_stop=None,
         metric_callback=lambda path: done.append(path and 'metrics of ' + os.path.basename(path))))
     made.done = done
     return made

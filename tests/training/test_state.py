@@ -1,11 +1,13 @@
 """States: what is kept, what is refused."""
 
+import glob
 import os
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import UserError
+from dnnlib import EasyDict, UserError, disk
 from training import state, state_files
 
 
@@ -31,7 +33,7 @@ def test_saving_and_restoring(session, tmp_path):
 def test_the_two_newest_are_kept(session, tmp_path):
     variable = make_variable(session)
     saver = state.StateSaver(str(tmp_path))
-    for nimg in (999999999, 1000000032, 32, 1000000064):
+    for nimg in (32, 999999999, 1000000032, 1000000064):
         session.run(variable.assign(nimg % 1000))
         saver.save(state_files.new_counters(nimg))
     names = [os.path.basename(path) for path in state_files.list_states(str(tmp_path))]
@@ -40,15 +42,89 @@ def test_the_two_newest_are_kept(session, tmp_path):
     assert state_files.latest_state(str(tmp_path)).endswith('1000000064')
 
 
-def test_the_same_moment_can_be_saved_twice(session, tmp_path):
-    variable = make_variable(session)
+def test_the_same_moment_is_saved_once_but_a_damaged_state_is_replaced(session, tmp_path):
+    variable = make_variable(session, value=5.0)
     saver = state.StateSaver(str(tmp_path))
-    for value in (5.0, 6.0):
-        session.run(variable.assign(value))
-        saver.save(state_files.new_counters(32))
+    path = saver.save(state_files.new_counters(32))
+    before = os.stat(os.path.join(path, state_files.MANIFEST)).st_mtime_ns
+    assert saver.save(state_files.new_counters(32)) == path
+    assert os.stat(os.path.join(path, state_files.MANIFEST)).st_mtime_ns == before
+    damage(path)
+    state.StateSaver(str(tmp_path)).save(state_files.new_counters(32))
     session.run(variable.assign(0.0))
     saver.restore_latest()
-    assert session.run(variable) == 6.0
+    assert session.run(variable) == 5.0
+    assert os.listdir(str(tmp_path / 'state')) == ['000000032']
+
+
+def damage(path):
+    """Changes one byte of the values."""
+    name, = glob.glob(os.path.join(path, 'variables.data*'))
+    with open(name, 'r+b') as f:
+        byte = f.read(1)
+        f.seek(0)
+        f.write(bytes([byte[0] ^ 1]))
+
+
+def test_states_of_a_future_that_was_given_up_are_removed(session, tmp_path, capsys):
+    make_variable(session)
+    saver = state.StateSaver(str(tmp_path), keep=1)
+    saver.save(state_files.new_counters(32))
+    saver._keep = 2
+    damage(saver.save(state_files.new_counters(64)))
+    saver = state.StateSaver(str(tmp_path), keep=1)
+    assert saver.restore_latest().nimg == 32
+    assert 'variables.data-00000-of-00001 has another checksum; continuing from' in capsys.readouterr().out
+    saver.save(state_files.new_counters(48))
+    assert os.listdir(str(tmp_path / 'state')) == ['000000048']
+
+
+@pytest.mark.parametrize('which, best', [('lowest', 64), ('highest', 32)])
+def test_the_best_state_is_kept_as_well(session, tmp_path, which, best):
+    make_variable(session)
+    saver = state.StateSaver(str(tmp_path), keep=1, keep_best=('fid50k', which))
+    counters, results = state_files.new_counters(), {32: 9.0, 64: 3.0, 96: float('nan'), 128: 7.0}
+    for nimg in (32, 64, 80, 96, 128, 160):
+        counters.nimg = nimg
+        if nimg in results:
+            counters.metrics.setdefault('fid50k', []).append([nimg, results[nimg]])
+        saver.save(counters)
+    assert sorted(os.listdir(str(tmp_path / 'state'))) == ['%09d' % best, '000000160']
+    assert saver.restore_latest().metrics['fid50k'][1] == [64, 3.0]
+
+
+def test_the_grid_of_pictures_is_part_of_it(session, tmp_path):
+    make_variable(session)
+    grid = EasyDict(latents=np.ones([6, 8]), labels=np.zeros([6, 0], np.float32))
+    state.StateSaver(str(tmp_path), grid=grid).save(state_files.new_counters(32))
+    other = EasyDict(latents=np.zeros([6, 8]), labels=None)
+    state.StateSaver(str(tmp_path), grid=other).restore_latest()
+    assert np.array_equal(other.latents, grid.latents) and other.labels.dtype == np.float32
+
+
+def test_what_a_killed_process_leaves_is_removed(tmp_path):
+    for name in (state_files.UNFINISHED, state_files.REPLACED, state_files.REMOVED, '000000032'):
+        os.makedirs(str(tmp_path / 'state' / name / 'x'))
+    (tmp_path / ('tmp_' + '0' * 32 + '_network-final.pkl')).write_text('half')
+    (tmp_path / 'tmp_notes.txt').write_text('mine')
+    state_files.remove_leftovers(str(tmp_path))
+    assert sorted(os.listdir(str(tmp_path))) == ['state', 'tmp_notes.txt']
+    assert os.listdir(str(tmp_path / 'state')) == ['000000032']
+
+
+def test_a_full_disk_leaves_the_states_before(session, tmp_path, monkeypatch):
+    make_variable(session)
+    saver = state.StateSaver(str(tmp_path))
+    saver.save(state_files.new_counters(32))
+
+    def full(*_args, **_kwargs):
+        raise tf.errors.ResourceExhaustedError(None, None, 'x: No space left on device')
+    monkeypatch.setattr(saver._saver, 'save', full)
+    with pytest.raises(OSError, match='No space left') as raised:
+        saver.save(state_files.new_counters(64))
+    assert disk.is_full(raised.value)
+    assert os.listdir(str(tmp_path / 'state')) == ['000000032']
+    assert saver.num_bytes() == 4
 
 
 def test_an_unfinished_state_does_not_count(session, tmp_path):
@@ -64,7 +140,7 @@ def test_another_network_is_refused(session, tmp_path):
     make_variable(session)
     state.StateSaver(str(tmp_path)).save(state_files.new_counters(32))
     make_variable(session, 'another')
-    with pytest.raises(UserError, match='does not fit these networks') as error:
+    with pytest.raises(UserError, match='does not fit these networks and optimizers') as error:
         state.StateSaver(str(tmp_path)).restore_latest()
     assert '\n' not in str(error.value)
 
@@ -75,30 +151,39 @@ def test_a_damaged_manifest_is_refused(session, tmp_path):
     path = saver.save(state_files.new_counters(32))
     with open(os.path.join(path, state_files.MANIFEST), 'w') as f:
         f.write('{"counters"')
-    with pytest.raises(UserError, match='is not a saved training state'):
+    with pytest.raises(UserError, match='is damaged: state.json is no manifest'):
         saver.restore_latest()
 
 
-@pytest.mark.parametrize('damage', [b'{"counters"', b'[]', b'{"counters": [1]}', b'{"counters": {"nimg": 1}}', None])
-def test_a_damaged_state_leaves_the_one_before(session, tmp_path, capsys, damage):
+@pytest.mark.parametrize('contents', [b'{"counters"', b'[]', b'{"counters": [1]}', b'{"counters": {"nimg": 1}}', None])
+def test_a_damaged_state_leaves_the_one_before(session, tmp_path, capsys, contents):
     variable = make_variable(session, value=1.0)
     saver = state.StateSaver(str(tmp_path))
     saver.save(state_files.new_counters(32))
     path = saver.save(state_files.new_counters(64))
-    if damage is not None:
+    if contents is not None:
         with open(os.path.join(path, state_files.MANIFEST), 'wb') as f:
-            f.write(damage)
+            f.write(contents)
         assert state_files.latest_counters(str(tmp_path)).nimg == 32
     else:
-        for name in os.listdir(path):
-            if name.startswith('variables.data'):
-                with open(os.path.join(path, name), 'wb') as f:
-                    f.write(b'x')
+        damage(path)
     session.run(variable.assign(4.0))
     assert saver.restore_latest().nimg == 32
     assert session.run(variable) == 1.0
     output = capsys.readouterr().out
     assert output.count('\n') == 1 and '000000064' in output and 'continuing from' in output
+
+
+def test_a_changed_number_in_the_manifest_is_noticed(session, tmp_path):
+    make_variable(session)
+    path = state.StateSaver(str(tmp_path)).save(state_files.new_counters(32))
+    manifest = os.path.join(path, state_files.MANIFEST)
+    with open(manifest) as f:
+        text = f.read()
+    with open(manifest, 'w') as f:
+        f.write(text.replace('"nimg": 32', '"nimg": 33'))
+    with pytest.raises(UserError, match='its checksum does not fit'):
+        state_files.check(path)
 
 
 def test_an_unwritable_folder(session, tmp_path):

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Kills a tiny training at random moments (SIGKILL), starts the same command again, and checks that nothing is lost.
+
+The training saves its state every few iterations. After each kill every file with a final name must be whole; after
+the next start nothing unfinished may be left, and the training must go on where the newest state was. At the end the
+networks are compared, byte by byte, with those of a training that nobody stopped.
+"""
+
+import argparse
+import collections
+import glob
+import io
+import json
+import os
+import pickletools
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import PIL.Image
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from dnnlib import UserError, cli  # noqa: E402  (found only after the line above)
+from training import state_files  # noqa: E402
+
+TINY = ['--dataset=cats', '--device=cpu', '--no-selftest', '--checkpoint-minutes=0.001', '--snap=2']
+for _setting in ('dataset.resolution=8', 'grid.size=3x2', 'G.fmap_max=8', 'D.fmap_max=8', 'G.mapping_layers=2',
+                 'G.mapping_fmaps=8', 'G.latent_size=8', 'G.dlatent_size=8', 'sched.minibatch_size_base=8',
+                 'sched.minibatch_gpu_base=8', 'sched.tick_kimg_base=0.2', 'sched.tick_kimg_dict={}'):
+    TINY += ['--set', _setting]
+START = 'Training for '
+
+
+class Training:
+    """A training in a process of its own; `lines` is what it has printed so far.
+
+    Args:
+        options: Options of run_training.py.
+    """
+
+    def __init__(self, options):
+        self.lines = []
+        self._process = subprocess.Popen([sys.executable, os.path.join(ROOT, 'run_training.py')] + options,
+                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in io.TextIOWrapper(self._process.stdout, encoding='utf-8', errors='replace'):
+            self.lines.append(line.rstrip('\n'))
+
+    def is_running(self):
+        """Has it not ended yet?"""
+        return self._process.poll() is None
+
+    def wait_for(self, condition, seconds=120):
+        """Waits until `condition()` is true; returns False if the process ends or the time is up before that."""
+        until = time.time() + seconds
+        while not condition():
+            if not self.is_running() or time.time() > until:
+                return bool(condition())
+            time.sleep(0.002)
+        return True
+
+    def has_started(self):
+        """Is it past everything that it does before the first iteration?"""
+        return any(line.startswith(START) for line in self.lines)
+
+    def send(self, number):
+        """Sends a signal."""
+        self._process.send_signal(number)
+
+    def kill(self):
+        """Ends it as a power failure does."""
+        self._process.kill()
+        self.finish()
+
+    def finish(self):
+        """Waits for its end; returns the exit code."""
+        code = self._process.wait()
+        self._reader.join()
+        return code
+
+
+def unfinished_files(run_dir):
+    """What has no final name yet: set of (path below the run directory, inode)."""
+    paths = [path for name in (state_files.UNFINISHED, state_files.REPLACED, state_files.REMOVED)
+             for path in glob.glob(os.path.join(run_dir, state_files.STATE_DIR, name))]
+    paths += [path for path in glob.glob(os.path.join(run_dir, '**'), recursive=True)
+              if os.path.basename(path).startswith('tmp_')]
+    return {(os.path.relpath(path, run_dir), os.stat(path).st_ino) for path in paths}
+
+
+def damaged_files(run_dir):
+    """Files with a final name that are not whole: list of texts."""
+    damaged = []
+    for path in state_files.list_states(run_dir):
+        try:
+            state_files.check(path)
+        except UserError as error:
+            damaged.append(str(error))
+    for path in sorted(glob.glob(os.path.join(run_dir, '*'))):
+        try:
+            _read_whole(path)
+        except Exception as error:  # pylint: disable=broad-except
+            damaged.append('{}: {}'.format(path, error))
+    return damaged
+
+
+def _read_whole(path):
+    if path.endswith('.png'):
+        with PIL.Image.open(path) as image:
+            image.load()
+    elif path.endswith('.pkl'):
+        with open(path, 'rb') as f:
+            collections.deque(pickletools.genops(f), maxlen=0)
+    elif path.endswith('.json'):
+        with open(path) as f:
+            json.load(f)
+    elif path.endswith('.jsonl'):
+        with open(path) as f:
+            for line in f.read().splitlines()[:-1]:  # the last one may be cut off; it is taken out at the next start
+                json.loads(line)
+
+
+def run_dirs_in(folder):
+    """Run directories in a folder, sorted."""
+    return sorted(glob.glob(os.path.join(folder, '[0-9]*')))
+
+
+def newest_nimg(run_dir):
+    """Images shown at the newest state, 0 if there is none."""
+    counters = state_files.latest_counters(run_dir)
+    return counters.nimg if counters else 0
+
+
+def check_start(training, leftovers, nimg, run_dir):
+    """What is wrong after a start: list of texts.
+
+    Args:
+        training: Training that has started.
+        leftovers: Result of `unfinished_files` before.
+        nimg: Result of `newest_nimg` before.
+        run_dir: Run directory.
+    """
+    wrong = ['left over: ' + path for path, _ in leftovers & unfinished_files(run_dir)]
+    now = next(re.search(r'now at ([0-9.]+)', line).group(1) for line in training.lines if line.startswith(START))
+    if now != '%.1f' % (nimg / 1000):
+        wrong.append('started at kimg {}, the newest state is of {:.3f}'.format(now, nimg / 1000))
+    return wrong
+
+
+def kill_again_and_again(options, folder, kills, rnd):
+    """Starts and kills a training.
+
+    Args:
+        options: Options of run_training.py.
+        folder: Its --result-dir, empty.
+        kills: How often.
+        rnd: random.Random.
+    Returns: (Counter of what happened, list of what was wrong).
+    """
+    counts, wrong, start_sec = collections.Counter(), [], 5.0
+    for number in range(1, kills + 1):
+        run_dir = (run_dirs_in(folder) or [None])[0]
+        leftovers, nimg = (unfinished_files(run_dir), newest_nimg(run_dir)) if run_dir else (set(), 0)
+        began, training = time.time(), Training(options)
+        if rnd.random() < 0.25:  # a quarter of the kills comes at any moment of the start
+            training.wait_for(lambda: False, seconds=rnd.uniform(0, start_sec))
+        elif training.wait_for(training.has_started):
+            start_sec = time.time() - began
+            run_dir = run_dirs_in(folder)[0]
+            wrong += check_start(training, leftovers, nimg, run_dir)
+            training.wait_for(lambda: False, seconds=rnd.uniform(0, 2))
+        if not training.is_running():
+            wrong.append('ended by itself: ' + ' / '.join(training.lines[-3:]))
+        training.kill()
+        phase = 'in training' if training.has_started() else 'before the first iteration'
+        run_dir = (run_dirs_in(folder) or [None])[0]
+        if run_dir:
+            cut_off = unfinished_files(run_dir)
+            phase += ', while a file was being written' if cut_off else ''
+            wrong += damaged_files(run_dir)
+            if newest_nimg(run_dir) < nimg:
+                wrong.append('kimg {:.3f} after {:.3f}'.format(newest_nimg(run_dir) / 1000, nimg / 1000))
+            counts['unfinished files and folders left by kills'] += len(cut_off)
+            print('kill {:3d} {:55s} kimg {:.3f}'.format(number, phase, newest_nimg(run_dir) / 1000), flush=True)
+        counts['kills ' + phase] += 1
+    if len(run_dirs_in(folder)) != 1:
+        wrong.append('run directories: {}'.format(run_dirs_in(folder)))
+    return counts, wrong
+
+
+def final_networks(options, folder):
+    """Trains to the end; returns the bytes of the networks."""
+    training = Training(options + ['--result-dir=' + folder])
+    if training.finish() != 0:
+        raise UserError('the training ended by ' + ' / '.join(training.lines[-3:]))
+    with open(os.path.join(run_dirs_in(folder)[0], 'network-final.pkl'), 'rb') as f:
+        return f.read()
+
+
+def main(argv):
+    """Parses the command line and runs the study; returns the exit code."""
+    p = cli.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--kills', type=int, default=100, metavar='N', help='number of kills (default: %(default)s)')
+    p.add_argument('--seed', type=int, default=0, metavar='N', help='of the moments (default: %(default)s)')
+    args = p.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        killed, whole = os.path.join(folder, 'killed'), os.path.join(folder, 'whole')
+        options = TINY + ['--total-kimg=100000', '--result-dir=' + killed]
+        counts, wrong = kill_again_and_again(options, killed, args.kills, random.Random(args.seed))
+        options = TINY + ['--total-kimg={}'.format(newest_nimg(run_dirs_in(killed)[0]) // 1000 + 1)]
+        same = final_networks(options, killed) == final_networks(options, whole)
+        if not same:
+            wrong.append('the final networks differ from those of a training that nobody stopped')
+        left = unfinished_files(run_dirs_in(killed)[0])
+        wrong += ['left over at the end: ' + path for path, _ in left]
+    for what, count in sorted(counts.items()):
+        print('{:4d} {}'.format(count, what))
+    print('final networks after {} and {} kills: {}'.format(
+        options[-1], args.kills, 'the same bytes as without' if same else 'DIFFERENT'))
+    print('{} things wrong'.format(len(wrong)) + ''.join('\n  ' + text for text in wrong))
+    return 1 if wrong else 0
+
+
+if __name__ == '__main__':
+    cli.run_main(main)

@@ -1,0 +1,183 @@
+"""Values of one network in another: what is kept exactly, what is resized, what is refused; frozen layers."""
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from dnnlib import EasyDict, UserError, tflib
+from dnnlib.tflib.ops.upfirdn_2d import upsample_2d
+from training import misc, transfer
+
+SMALL = dict(latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
+MAPS = dict(fmap_base=64, fmap_max=8)
+S2 = 'training.networks_stylegan2.'
+
+
+def make(name, resolution=8, channels=3, labels=0, **options):
+    """Generator 'G' or discriminator 'D' as a training makes them."""
+    shape = dict(num_channels=channels, resolution=resolution, label_size=labels)
+    func = dict(SMALL, func_name=S2 + 'G_main') if name == 'G' else dict(func_name=S2 + 'D_stylegan2')
+    return tflib.Network(name, **dict(dict(shape, **MAPS), **dict(func, **options)))
+
+
+def trained(network):
+    """The network with biases that are as random as its weights."""
+    rnd = np.random.RandomState(0)
+    tflib.set_vars({var: 0.3 * rnd.randn(*var.shape.as_list()) for name, var in network.trainables.items()
+                    if name.endswith('bias')})
+    return network
+
+
+def draw(network, labels=0):
+    """Pictures for four fixed latents, all with the last label if there are labels."""
+    return network.run(np.random.RandomState(0).randn(4, 8), np.tile(np.eye(max(labels, 1))[-1:, :labels], [4, 1]),
+                       truncation_psi=None)
+
+
+def score(network, images, labels=0):
+    """Scores of four images, all with the last label."""
+    return network.run(images, np.tile(np.eye(max(labels, 1))[-1:, :labels], [4, 1]))
+
+
+@pytest.fixture
+def images():
+    """Four random images [4, 3, 8, 8]."""
+    return np.random.RandomState(1).randn(4, 3, 8, 8)
+
+
+def test_a_larger_generator_with_labels_begins_with_the_old_pictures_enlarged(session):
+    old, new = trained(make('G')), make('G', 16, labels=3)
+    table = transfer.transfer(new, old)
+    assert {kind: len(names) for kind, names in table.items()} == {
+        'copied': len(old.vars) - 1, 'resized': 1, 'fresh': 17, 'ignored': 0}
+    assert table['resized'] == ['G_mapping/Dense0/weight'] and 'G_mapping/LabelConcat/weight' in table['fresh']
+    enlarged = tflib.run(upsample_2d(tf.constant(draw(old)), k=[1, 3, 3, 1]))
+    np.testing.assert_allclose(draw(new, labels=3), enlarged, rtol=1e-3, atol=1e-3)
+
+
+def test_a_larger_discriminator(session):
+    table = transfer.transfer(make('D', 16, labels=3), make('D'))
+    assert table['ignored'] == ['8x8/FromRGB/weight', '8x8/FromRGB/bias']
+    assert table['resized'] == ['Output/weight', 'Output/bias']
+    assert len(table['fresh']) == 7 and all(name.startswith('16x16/') for name in table['fresh'])
+
+
+def test_each_label_begins_with_the_old_score(session, images):
+    old, new = trained(make('D')), make('D', labels=3)
+    transfer.transfer(new, old)
+    np.testing.assert_allclose(score(new, images, labels=3), score(old, images), rtol=1e-4)
+    other = make('D', labels=2)
+    transfer.transfer(other, new, labels_per_image=2.0)
+    np.testing.assert_allclose(score(other, images, labels=2) * 2, score(old, images), rtol=1e-4)
+
+
+def test_wider_networks_begin_as_they_were(session, images):
+    wide = dict(fmap_base=128, fmap_max=12)
+    old, new = trained(make('G')), make('G', mapping_fmaps=10, dlatent_size=12, **wide)
+    old_D, new_D = trained(make('D', mbstd_group_size=1)), make('D', mbstd_group_size=1, **wide)
+    for networks in ((new, old), (new_D, old_D)):
+        table = transfer.transfer(*networks)
+        assert not table['fresh'] and not table['ignored'] and table['resized']
+    np.testing.assert_allclose(draw(new), draw(old), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(score(new_D, images), score(old_D, images), rtol=1e-3, atol=1e-5)
+    transfer.transfer(old, new)  # and narrower again
+    assert np.isfinite(draw(old)).all()
+
+
+def test_the_minibatch_stddev_stays_the_last_input():
+    old, start = np.random.randn(3, 3, 9, 8), np.random.randn(3, 3, 13, 12)
+    new = transfer.resize('4x4/Conv/weight', old, start)
+    np.testing.assert_array_equal(new[:, :, -1, :8], old[:, :, -1])  # as many of it as before
+    np.testing.assert_allclose(new[:, :, :8, :8], old[:, :, :8] * np.sqrt(12 / 8))
+    assert not new[:, :, 8:12, :8].any() and np.array_equal(new[..., 8:], start[..., 8:])
+
+
+def test_scales_and_shifts_of_styles_are_resized_apart():
+    old, start = np.arange(4.0), np.zeros(6)
+    assert transfer.resize('4x4/StyleMod/bias', old, start).tolist() == [0, 1, 0, 2, 3, 0]
+
+
+@pytest.mark.parametrize('before, after', [(3, 1), (1, 3)])
+def test_grey_and_colour(session, before, after):
+    old, new = trained(make('G', channels=before)), make('G', channels=after)
+    transfer.transfer(new, old)
+    np.testing.assert_allclose(draw(new).mean(axis=1), draw(old).mean(axis=1), rtol=1e-3, atol=1e-4)
+    old, new = trained(make('D', channels=before)), make('D', channels=after)
+    transfer.transfer(new, old)
+    grey = np.random.RandomState(1).randn(4, 1, 8, 8)
+    scores = [score(network, np.repeat(grey, count, axis=1)) for network, count in ((old, before), (new, after))]
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-3, atol=1e-5)
+
+
+def test_growing_networks_count_their_colours_from_the_top(session):
+    old, new = (make('D', size, func_name=S2 + 'D_stylegan') for size in (8, 16))
+    table = transfer.transfer(new, old)
+    assert 'FromRGB_lod0/weight' in table['fresh'] and not table['ignored']
+    for lod in (0, 1):
+        np.testing.assert_array_equal(new.get_var('FromRGB_lod%d/weight' % (lod + 1)),
+                                      old.get_var('FromRGB_lod%d/weight' % lod))
+
+
+def data_set(labels=0):
+    """What `begin_from` asks of a data set: every image has two labels."""
+    return EasyDict(label_size=labels, indices_at=lambda position, count: np.arange(position, count),
+                    read_labels=lambda indices: np.ones([len(indices), 2]))
+
+
+def test_beginning_from_a_pickle(session, tmp_path, capsys):
+    path = str(tmp_path / 'network-snapshot-000007.pkl')
+    shape = EasyDict(shape=[3, 8, 8], label_size=0)
+    args = dict(SMALL, func_name=S2 + 'G_main', **MAPS), dict(MAPS, func_name=S2 + 'D_stylegan2')
+    networks = transfer.setup_networks(shape, *args)
+    misc.save_pkl(tuple(networks.values()), path)
+    saved = tflib.run({name: dict(network.vars) for name, network in networks.items()})
+    for network in networks.values():
+        network.reset_vars()
+    capsys.readouterr()
+    assert transfer.begin_from(networks, data_set(), path, None, 10, strict=True) == 7
+    for name, network in networks.items():
+        for local, value in tflib.run(dict(network.vars)).items():
+            np.testing.assert_array_equal(value, saved[name][local])
+    out = capsys.readouterr().out
+    assert 'at kimg 7 (guessed from the name of the file' in out and 'moments of the optimizers' in out
+    assert 'network' not in out.splitlines()[0].split()[:1]  # no table
+
+    networks['D'] = make('D', 16, labels=2)
+    assert transfer.begin_from(networks, data_set(2), path, None, 10) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith('8x8 pixels, 3 channels, 0 labels -> 8x8 pixels, 3 channels, 0 labels')
+    assert lines[1].split()[:5] == ['network', 'copied', 'resized', 'fresh', 'ignored']
+    assert [line.split()[0] for line in lines[2:5]] == ['G', 'D', 'Gs']
+    assert lines[3].split()[1::2] == ['9', '2', '7', '2']
+    assert 'D ignored: 8x8/FromRGB' in lines and 'D resized: Output' in lines
+    with pytest.raises(UserError, match='--strict: .* does not hold exactly the variables'):
+        transfer.begin_from(networks, data_set(2), path, None, 10, strict=True)
+    networks['D'] = networks['G']
+    with pytest.raises(UserError, match='nothing in it fits network D'):
+        transfer.begin_from(networks, data_set(), path, None, 10)
+
+
+@pytest.mark.parametrize('name, given, fits, expected', [
+    ('a/network-snapshot-001234.pkl', None, True, 1234), ('a/network-snapshot-001234.pkl', None, False, 0),
+    ('a/network-snapshot-001234.pkl', 5, True, 5), ('network-final.pkl', None, True, 0), ('cats64.pkl', None, True, 0),
+    ('https://host.org/x-000012.pkl', None, True, 12)])
+def test_where_counting_starts(name, given, fits, expected):
+    assert transfer.start_kimg(name, given, fits, 25000) == expected
+
+
+def test_numbers_that_leave_nothing_to_train():
+    with pytest.raises(UserError, match='it begins at kimg 30 .guessed .*--total-kimg is 25: nothing is left to train'):
+        transfer.start_kimg('network-snapshot-000030.pkl', None, True, 25)
+    with pytest.raises(UserError, match="resume_kimg must be a number of at least 0, got 'x'"):
+        transfer.start_kimg('x.pkl', 'x', True, 25)
+
+
+def test_frozen_layers(session, capsys):
+    networks = dict(G=make('G'), D=make('D'))
+    assert transfer.frozen_variables(networks) == {'G': set(), 'D': set()}
+    frozen = transfer.frozen_variables(networks, freeze_d=2, freeze_mapping=True)
+    assert frozen['D'] == {'8x8/FromRGB/weight', '8x8/FromRGB/bias', '8x8/Conv0/weight', '8x8/Conv0/bias'}
+    assert frozen['G'] == {'G_mapping/Dense%d/%s' % (i, kind) for i in (0, 1) for kind in ('weight', 'bias')}
+    assert 'Not trained in D: 8x8/FromRGB, 8x8/Conv0\n' in capsys.readouterr().out
+    with pytest.raises(UserError, match='this discriminator has 7 layers, so 0 to 6 can be frozen'):
+        transfer.frozen_variables(networks, freeze_d=7)
