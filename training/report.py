@@ -197,7 +197,7 @@ class Reporter:
             if self._last_saved_nimg != self._counters.nimg:  # it is better than one from within an iteration
                 self.save_state()
         except Exception as error:  # pylint: disable=broad-except
-            return 'the state could not be saved ({})'.format(error)
+            return 'the state could not be saved ({}); the same command continues from the last one'.format(error)
         return 'what was learned is saved: to continue at kimg {:.1f}, give the same command, or --resume={}'.format(
             self._counters.nimg / 1000, self._run_dir)
 
