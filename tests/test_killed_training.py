@@ -13,15 +13,19 @@ import run_training
 from benchmarks import kill_study
 from dnnlib import tflib
 
-GROWING = ['--config=config-d', '--set', 'dataset.resolution=16', '--set', 'sched.lod_training_kimg=0.2', '--set',
-           'sched.lod_transition_kimg=0.3', '--set', 'sched.minibatch_size_dict={8: 16}', '--set',
-           'sched.minibatch_gpu_dict={8: 8}']
+OPTIONS = list(kill_study.TINY)
+for _setting in ('sched.minibatch_size_base=32', 'sched.minibatch_gpu_base=32'):
+    OPTIONS += ['--set', _setting]
+GROWING = ['--config=config-b']
+for _setting in ('sched.lod_initial_resolution=4', 'sched.lod_training_kimg=0.2', 'sched.lod_transition_kimg=0.3',
+                 'sched.minibatch_size_dict={}', 'sched.minibatch_gpu_dict={4: 16}'):
+    GROWING += ['--set', _setting]
 KINDS = {'config-f': [], 'growing': GROWING, 'labelled': ['--set', 'dataset.max_label_size=full']}
 
 
 def options_of(kind, folder):
     """Options of a training of a thousand images into a folder."""
-    return kill_study.TINY + KINDS[kind] + ['--total-kimg=1', '--result-dir=' + str(folder)]
+    return OPTIONS + KINDS[kind] + ['--total-kimg=1', '--result-dir=' + str(folder)]
 
 
 def train_here(kind, folder):
@@ -36,31 +40,21 @@ def train_here(kind, folder):
         return f.read()
 
 
-@pytest.fixture(scope='module')
-def killed(tmp_path_factory):
-    """Folders of three trainings that run at the same time and are killed after a random number of images."""
-    folders = {kind: tmp_path_factory.mktemp('killed') for kind in KINDS}
-    trainings = {kind: kill_study.Training(options_of(kind, folder)) for kind, folder in folders.items()}
-    rnd = random.Random()
-    for kind, training in trainings.items():
-        nimg = rnd.randrange(100, 800)
-
-        def is_late_enough(folder=str(folders[kind]), nimg=nimg):
-            return any(kill_study.newest_nimg(run_dir) >= nimg for run_dir in kill_study.run_dirs_in(folder))
-        assert training.wait_for(is_late_enough), training.lines
-        training.kill()
-        print('{} killed after {} of 1000 images'.format(kind, nimg))
-    return folders
-
-
 @pytest.mark.parametrize('kind', sorted(KINDS))
-def test_killing_a_training_changes_nothing(killed, tmp_path, kind, capsys):
-    run_dir, = kill_study.run_dirs_in(str(killed[kind]))
-    assert 0 < kill_study.newest_nimg(run_dir) < 1000 and not kill_study.damaged_files(run_dir)
-    continued = train_here(kind, killed[kind])
+def test_killing_a_training_changes_nothing(tmp_path, kind, capsys):
+    killed, nimg = str(tmp_path / 'killed'), random.randrange(100, 800)
+    training = kill_study.Training(options_of(kind, killed))
+
+    def is_late_enough():
+        return any(kill_study.newest_nimg(run_dir) >= nimg for run_dir in kill_study.run_dirs_in(killed))
+    assert training.wait_for(is_late_enough), training.lines
+    training.kill()
+    run_dir, = kill_study.run_dirs_in(killed)
+    assert nimg <= kill_study.newest_nimg(run_dir) < 1000 and not kill_study.damaged_files(run_dir)
+    continued = train_here(kind, killed)
     assert 'Continuing the run in ' + run_dir in capsys.readouterr().out
     assert not kill_study.unfinished_files(run_dir)
-    assert continued == train_here(kind, tmp_path)
+    assert continued == train_here(kind, tmp_path / 'whole'), 'killed after {} images'.format(nimg)
 
 
 def test_two_at_once_get_two_numbers_and_a_killed_start_is_started_over(tmp_path):
