@@ -57,7 +57,7 @@ def test_killing_a_training_changes_nothing(tmp_path, kind, capsys):
     assert continued == train_here(kind, tmp_path / 'whole'), 'killed after {} images'.format(nimg)
 
 
-def test_two_at_once_get_two_numbers_and_a_killed_start_is_started_over(tmp_path):
+def test_two_at_once_get_two_numbers(tmp_path):
     trainings = [kill_study.Training(options_of('config-f', tmp_path)) for _ in range(2)]
     try:
         assert trainings[0].wait_for(lambda: len(kill_study.run_dirs_in(str(tmp_path))) == 2)
