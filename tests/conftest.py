@@ -1,7 +1,9 @@
 """Fixtures shared by all tests: a fresh TensorFlow graph and session per test, and the folder of reference data."""
 
+import gc
 import os
 import pathlib
+import sys
 
 import pytest
 
@@ -26,3 +28,32 @@ def session():
 def data_dir():
     """Folder of the reference files, as a Path."""
     return pathlib.Path(__file__).parent / 'data'
+
+
+def _custom_gradients():
+    """TensorFlow's registry of gradients, and the names of those that belong to one use of `tf.custom_gradient`."""
+    if 'tensorflow' not in sys.modules:
+        return {}, set()
+    from tensorflow.python.framework import ops
+    registry = ops._gradient_registry._registry
+    return registry, {name for name in registry if name.startswith('CustomGradient-')}
+
+
+@pytest.fixture(autouse=True, scope='module')
+def forget_graphs():
+    """Lets the graphs of a module go: `tf.custom_gradient` registers, for good, what holds the graph it was used in."""
+    yield
+    registry, names = _custom_gradients()
+    for name in names:
+        del registry[name]
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def forget_graph(forget_graphs):
+    """The same after every test, for what that test registered."""
+    before = _custom_gradients()[1]
+    yield
+    registry, names = _custom_gradients()
+    for name in names - before:
+        del registry[name]
