@@ -11,7 +11,7 @@ from typing import NamedTuple
 import dnnlib
 from dnnlib import UserError, cli
 from dnnlib.run_dir import FolderLocked
-from training import continuing, saving_options, settings
+from training import continuing, saving_options, settings, tuning_options
 
 
 class Config(NamedTuple):
@@ -102,8 +102,9 @@ def make_options(args):
         G_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8), D_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8),
         G_loss_args=dict(func_name='training.loss.' + (args.g_loss or c.G_loss)),
         D_loss_args=dict(func_name='training.loss.' + D_loss, **gamma),
-        dataset_args=dict(tfrecord_dir=args.dataset), sched_args=dict(GROWING if c.grows else FULL_SIZE),
-        grid_args=dict(size='8k', layout='random'), metric_arg_list=args.metrics,
+        dataset_args=dict(tfrecord_dir=args.dataset),
+        sched_args=tuning_options.sched_args(args, GROWING if c.grows else FULL_SIZE),
+        grid_args=dict(size='8k', layout='random'), metric_arg_list=args.metrics, nan_patience=args.nan_patience,
         tf_config=dict(device=args.device, ops=args.ops))
     if not c.lazy:
         options['lazy_regularization'] = False
@@ -114,7 +115,9 @@ def train(submit_config, metric_arg_list, **options):
     """Runs the training loop with the metrics named; what stopped it is left in `submit_config.stopped_by`."""
     cli.load_tensorflow()
     from metrics import metric_base, metric_defaults
+    from training import automatic
     from training.training_loop import training_loop
+    options = automatic.fit_minibatch(options, submit_config.run_dir)
     group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list])
 
     def evaluate(network_pkl):
@@ -133,8 +136,9 @@ def dry_run(metric_arg_list, **options):
     """Prints every option that `--set` can change, and tries the first iteration; returns the exit code."""
     del metric_arg_list
     print('All options of --set:\n' + '\n'.join(settings.resolved(options)))
+    from training import automatic
     from training.training_loop import training_loop
-    return training_loop(dry_run=True, **options)
+    return training_loop(dry_run=True, **automatic.fit_minibatch(options))
 
 
 class ListConfigs(argparse.Action):
@@ -160,7 +164,6 @@ def make_parser():
     p.add_argument('--num-gpus', type=int, default=1, metavar='N', help='number of GPUs, 1 (default: %(default)s)')
     p.add_argument('--total-kimg', type=int, default=25000, metavar='KIMG',
                    help='length of the training in thousands of images (default: %(default)s)')
-    p.add_argument('--gamma', type=cli.finite_float, metavar='FLOAT', help='weight of R1 or R2 (default: by config)')
     p.add_argument('--g-loss', choices=G_LOSSES, metavar='NAME',
                    help='loss of the generator: %s (default: by config)' % ', '.join(G_LOSSES))
     p.add_argument('--d-loss', choices=D_LOSSES, metavar='NAME',
@@ -172,6 +175,7 @@ def make_parser():
     p.add_argument('--metrics', type=cli.comma_list, default=[], metavar='LIST',
                    help='metrics of every network snapshot, joined by commas (default: none)')
     p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')
+    tuning_options.add(p)
     saving_options.add(p)
     p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
                    help='any further option, see below; may be given several times; groups: %s' % ', '.join(
@@ -189,9 +193,8 @@ def check_arguments(args):
         raise UserError('--config={}: expected one of {}'.format(args.config, ', '.join(sorted(PRESETS))))
     if args.num_gpus != 1:
         raise UserError('--num-gpus={}: several GPUs are not in this version; use 1'.format(args.num_gpus))
-    saving_options.check_numbers(args, total_kimg=0, seed=0, gamma=0)
-    if args.gamma is not None and args.d_loss not in HAVE_GAMMA + (None,):
-        raise UserError('--gamma={}: {} has no such weight; leave it out'.format(args.gamma, args.d_loss))
+    saving_options.check_numbers(args, total_kimg=0, seed=0)
+    tuning_options.check(args, HAVE_GAMMA)
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
         raise UserError('--data-dir={}: there is no such folder'.format(args.data_dir))
     path = os.path.join(args.data_dir or '', args.dataset)

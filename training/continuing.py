@@ -10,9 +10,10 @@ from dnnlib.run_dir import FINISHED_FILE, is_locked, list_runs
 from training import pretrained, state_files
 
 OPTIONS_FILE = 'training_options.json'
-SAFE = ('total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
-        'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
-        'bad')  # may change in a run
+SAFE = (  # may change in a run
+        'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
+        'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
+        'bad')
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run began from; of no effect once it has a state
 
 

@@ -1,7 +1,7 @@
 """Draws the curves of one or several trainings from their statistics: `python -m training.plot RUN_DIR... [-o PNG]`.
 
-Scores of D, losses, R1 penalty, path length, metrics, level of detail and speed over thousand images shown, whatever of
-these the runs have. Needs matplotlib, which training does not.
+Losses, scores of D, R1 penalty, path length, metrics, diversity, level of detail, speed and memory over thousand images
+shown, whatever of these the runs have. Needs matplotlib, which training does not.
 """
 
 import json
@@ -13,16 +13,20 @@ from dnnlib.util import UserError, atomic_path
 
 STATS_FILE = 'stats.jsonl'
 PANELS = (  # title, tags drawn together, logarithmic?
+    ('loss', ('Loss/G', 'Loss/D'), False),
     ('scores of D', ('Loss/scores/real', 'Loss/scores/fake'), False),
     ('gradient penalty', ('Loss/gradient_penalty',), True),
     ('path length', ('Loss/pl_lengths',), False),
     ('path length penalty', ('Loss/pl_penalty',), True),
+    ('diversity, share of that of reals', ('Progress/diversity',), False),
     ('level of detail', ('Progress/lod',), False),
     ('steps left out (overflow), share', ('TrainG/overflow_frequency', 'TrainD/overflow_frequency'), False),
     ('seconds per kimg', ('Timing/sec_per_kimg',), True),
-    ('GPU memory, GiB', ('Resources/peak_gpu_mem_gb',), False),
+    ('memory, GiB', ('Resources/peak_gpu_mem_gb', 'Resources/host_mem_gb'), False),
 )
+METRICS_AT = 5  # their panels come before this one
 NOT_ALL_ZERO = ('Progress/lod', 'Resources/peak_gpu_mem_gb', 'TrainG/overflow_frequency', 'TrainD/overflow_frequency')
+SHORT_NAMES = {'Resources/peak_gpu_mem_gb': 'GPU, peak', 'Resources/host_mem_gb': 'host'}
 
 
 def read_stats(path):
@@ -67,7 +71,8 @@ def panels(runs):
         runs: List of the ticks of each run.
     """
     metrics = sorted({tag for ticks in runs for tick in ticks for tag in tick if tag.startswith('Metrics/')})
-    candidates = PANELS[:4] + tuple((tag[len('Metrics/'):], (tag,), False) for tag in metrics) + PANELS[4:]
+    metric_panels = tuple((tag[len('Metrics/'):], (tag,), False) for tag in metrics)
+    candidates = PANELS[:METRICS_AT] + metric_panels + PANELS[METRICS_AT:]
     return [panel for panel in candidates if any(series(ticks, tag) for ticks in runs for tag in panel[1])]
 
 
@@ -114,7 +119,7 @@ def draw(runs, names, path):
 def _short(tag):
     """What tells a tag from the other one of its panel."""
     parts = tag.split('/')
-    return parts[-1] if parts[-1] in ('real', 'fake') else parts[-2]
+    return SHORT_NAMES.get(tag) or (parts[-2] if parts[-1] == 'overflow_frequency' else parts[-1])
 
 
 def main(argv):

@@ -1,19 +1,19 @@
 """What a training run tells about itself: the status line, statistics, the progress bar, snapshots at the ticks."""
 
 import collections
-import json
-import math
 import os
 import sys
 import time
 
-import tensorflow.compat.v1 as tf
 import tqdm
 
 from dnnlib import disk
 from dnnlib.tflib import autosummary
-from dnnlib.util import atomic_path, format_time
+from dnnlib.util import format_time
 from training import misc
+from training.alarms import alarm_line
+from training.memory import host_memory_gb, peak_gpu_memory_gb
+from training.stats_writer import StatsWriter
 
 
 def status_line(stats):
@@ -29,59 +29,6 @@ def status_line(stats):
               ('maintenance', '%-6.1f', 'Timing/maintenance_sec'), ('gpumem', '%.1f', 'Resources/peak_gpu_mem_gb')]
     values = [format_time(stats[tag]) if label == 'time' else stats[tag] for label, _, tag in fields]
     return ' '.join('%s %s' % (label, form % value) for (label, form, _), value in zip(fields, values))
-
-
-def peak_gpu_memory_gb():
-    """Most memory that TensorFlow has held on the first GPU, GiB; 0 where there is none or TensorFlow can't tell."""
-    if not any(device.device_type == 'GPU' for device in tf.get_default_session().list_devices()):
-        return 0.0
-    try:
-        return tf.config.experimental.get_memory_info('GPU:0')['peak'] / 2 ** 30
-    except (AttributeError, ValueError, RuntimeError, tf.errors.OpError):  # not before TensorFlow 2.5
-        return 0.0
-
-
-class StatsWriter:
-    """Writes one report per tick to TensorBoard and to `stats.jsonl`.
-
-    Args:
-        run_dir: Folder of both.
-        start_nimg: Images shown at the start. Later reports that an interrupted run left behind are taken out.
-        should_stop: See `disk.write_patiently`.
-    """
-
-    def __init__(self, run_dir, start_nimg, should_stop=None):
-        self._should_stop = should_stop
-        self._path = os.path.join(run_dir, 'stats.jsonl')
-        self._writer = tf.summary.FileWriter(run_dir)
-        if start_nimg > 0:  # TensorBoard forgets what an earlier process reported beyond this step
-            start = tf.SessionLog(status=tf.SessionLog.START)
-            self._writer.add_session_log(start, start_nimg)
-        if os.path.exists(self._path):
-            with open(self._path) as f:
-                lines = [line for line in f if _nimg_of(line) <= start_nimg]
-            with atomic_path(self._path) as temp_path:
-                with open(temp_path, 'w') as f:
-                    f.writelines(lines)
-
-    def write(self, stats, nimg):
-        """Reports `stats` (dictionary by tag) and the mean of every autosummary since the last report."""
-        values = [tf.Summary.Value(tag=tag, simple_value=value) for tag, value in stats.items()]
-        self._writer.add_summary(tf.Summary(value=values), nimg)
-        line = collections.OrderedDict(stats, nimg=int(nimg))
-        line.update(autosummary.save_summaries(self._writer, nimg))
-        self._writer.flush()
-        text = json.dumps({tag: _finite(value) for tag, value in line.items()})
-        disk.write_patiently(lambda: disk.append_line(self._path, text), os.path.dirname(self._path),
-                             should_stop=self._should_stop)
-
-    def add_graph(self, graph):
-        """Shows the graph in TensorBoard."""
-        self._writer.add_graph(graph)
-
-    def close(self):
-        """Closes the TensorBoard file."""
-        self._writer.close()
 
 
 class Progress:
@@ -105,15 +52,19 @@ class Progress:
         if self._bar is not None:
             self._bar.update(kimg - self._bar.n)
 
-    def tick(self, line, kimg, sec_per_kimg):
-        """Prints the status line of a tick and, without a bar, the time left."""
+    def tick(self, stats):
+        """Prints the status line of a tick, the time left and the memory in use."""
+        kimg_left = self._total - stats['Progress/kimg']
+        eta = 'eta %s, ' % format_time(kimg_left * stats['Timing/sec_per_kimg']) if kimg_left > 0 else ''
+        self.say(status_line(stats), '%smemory in use %.2f GiB' % (eta, stats['Resources/host_mem_gb']))
+
+    def say(self, *lines):
+        """Prints lines above the bar."""
         if self._bar is not None:
             self._bar.clear()
-        print(line)
+        print('\n'.join(lines))
         if self._bar is not None:
             self._bar.refresh()
-        elif kimg < self._total:
-            print('eta %s' % format_time((self._total - kimg) * sec_per_kimg))
         sys.stdout.flush()
 
     def close(self):
@@ -132,30 +83,52 @@ class Reporter:
         saver: StateSaver.
         counters: See `state_files.new_counters`; the reporter keeps the times and the ticks in it.
         options: EasyDict of total_kimg, image_snapshot_ticks, network_snapshot_ticks, checkpoint_minutes and
-            metric_callback, see `training_loop`, and should_stop, see `disk.write_patiently`.
+            metric_callback, see `training_loop`, should_stop, see `disk.write_patiently`, watch, a `non_finite.Watch`,
+            logits, see `Alarms`, and seek, a function of the images shown that winds the data back to them.
     """
 
     def __init__(self, run_dir, networks, grid, saver, counters, options):
-        self.writer = StatsWriter(run_dir, counters.nimg, options.should_stop)
+        self._alarms = {}  # of the last tick
         self._run_dir, self._networks, self._grid, self._saver = run_dir, networks, grid, saver
         self._counters, self._options = counters, options
+        self.writer = self._open_writer()
         self._last_saved_nimg = counters.nimg  # there is one, or nothing was learned
         self._maintenance_sec = 0.0
+        self._save_when_good = False  # at the next moment after a step with finite gradients?
         self._clock = self._last_save = time.time()
         self._progress = Progress(options.total_kimg, counters.nimg / 1000)
 
+    def _open_writer(self):
+        return StatsWriter(self._run_dir, self._counters.nimg, self._options.should_stop, self._options.logits)
+
     def step(self):
-        """To be called after every iteration: moves the progress bar, saves the state if it is due."""
-        self._progress.update(self._counters.nimg / 1000)
-        minutes = self._options.checkpoint_minutes
-        if minutes is not None and time.time() - self._last_save >= minutes * 60:
+        """To be called after every iteration: moves the progress bar, saves the state if it is due and good.
+
+        After too many steps with gradients that are not finite it goes back to the last good state.
+        Raises: UserError if that doesn't help, see `non_finite.Watch`.
+        """
+        c, minutes = self._counters, self._options.checkpoint_minutes
+        if self._options.watch.update(c):
+            self._go_back()
+        self._progress.update(c.nimg / 1000)
+        is_due = minutes is not None and time.time() - self._last_save >= minutes * 60
+        if c.skipped_in_a_row == 0 and (is_due or self._save_when_good):
             self.save_state()
+
+    def _go_back(self):
+        """After the state of an earlier moment was restored: forgets what was reported since then."""
+        autosummary.save_summaries(None)
+        self.writer.close()
+        self.writer = self._open_writer()
+        self._options.seek(self._counters.nimg)
+        self._clock, self._save_when_good = time.time(), True  # or a restart would not know that it went back
 
     def save_state(self):
         """Saves everything that is needed to continue from here; returns the folder."""
         self._take_time()
         path = self._write(lambda: self._saver.save(self._counters), self._saver.num_bytes())
         self._last_save, self._last_saved_nimg = time.time(), self._counters.nimg
+        self._save_when_good = False
         return path
 
     def tick(self, sched, done):
@@ -169,7 +142,7 @@ class Reporter:
         self._take_time()
         c.tick += 1
         stats = self._stats(sched)
-        self._progress.tick(status_line(stats), c.nimg / 1000, stats['Timing/sec_per_kimg'])
+        self._progress.tick(stats)
         c.update(tick_nimg=c.nimg, tick_sec=0.0)
         if _is_due(options.image_snapshot_ticks, c.tick, done):
             self._write(lambda: self._grid.save_fakes(self._networks['Gs'], 'fakes%06d.png' % (c.nimg // 1000)))
@@ -179,12 +152,16 @@ class Reporter:
         if options.metric_callback is not None:
             for name, value in (options.metric_callback(network_pkl) or {}).items():
                 c.metrics.setdefault(name, []).append([c.nimg, value])
-        self.writer.write(stats, c.nimg)
+        alarms = self.writer.write(stats, c.nimg)
+        for name in alarms:
+            if name not in self._alarms:
+                self._progress.say(alarm_line(name, alarms[name]))
+        self._alarms = alarms
         self._maintenance_sec = time.time() - self._clock
         c.seconds += self._maintenance_sec
         self._clock = time.time()
         if network_pkl is not None and c.tick > 0 and not done:  # the last state comes after the final networks
-            self.save_state()
+            self._save_when_good = True
 
     def save_after_error(self):
         """Saves the state when an error ends the training, unless that of this moment was saved before.
@@ -193,6 +170,8 @@ class Reporter:
         """
         if self._counters.iteration == 0:
             return 'nothing was learned before it'
+        if self._options.watch.is_lost(self._counters):
+            return 'what was learned since the last good state is lost'
         try:
             if self._last_saved_nimg != self._counters.nimg:  # it is better than one from within an iteration
                 self.save_state()
@@ -230,21 +209,11 @@ class Reporter:
             ('Progress/minibatch', sched.minibatch_size), ('Timing/total_sec', c.seconds),
             ('Timing/sec_per_tick', c.tick_sec), ('Timing/sec_per_kimg', c.tick_sec / tick_kimg),
             ('Timing/maintenance_sec', self._maintenance_sec), ('Timing/total_hours', c.seconds / 3600),
-            ('Timing/total_days', c.seconds / 86400), ('Resources/peak_gpu_mem_gb', peak_gpu_memory_gb())])
+            ('Timing/total_days', c.seconds / 86400), ('Resources/peak_gpu_mem_gb', peak_gpu_memory_gb()),
+            ('Resources/host_mem_gb', host_memory_gb()),
+            ('Progress/diversity', self._grid.diversity(self._networks['Gs'])),
+            ('Alarms/skipped_steps', c.skipped), ('Alarms/went_back', c.went_back)])
 
 
 def _is_due(interval, tick, done):
     return interval is not None and (done or tick % interval == 0)
-
-
-def _nimg_of(line):
-    """Images shown at a line of `stats.jsonl`; infinite for the broken last line of a killed process."""
-    try:
-        return json.loads(line)['nimg']
-    except (ValueError, KeyError, TypeError):
-        return math.inf
-
-
-def _finite(value):
-    """JSON knows no NaN: tags without a value in this tick are null."""
-    return value if math.isfinite(value) else None

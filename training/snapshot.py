@@ -5,13 +5,15 @@ import re
 
 import numpy as np
 
-from dnnlib.images import save_image_grid
+from dnnlib.images import adjust_dynamic_range, save_image_grid
 from dnnlib.util import UserError
+from training.alarms import diversity
 
 # name: (area width, area height, smallest gw, smallest gh)
 GRID_SIZES = {'1080p': (1920, 1080, 3, 2), '4k': (3840, 2160, 7, 4), '8k': (7680, 4320, 7, 4)}
 GRID_LAYOUTS = ('random', 'row_per_class', 'col_per_class', 'class4x4')
 MAX_GRID_DRAWS = 10 ** 6
+DIVERSITY_IMAGES = 32
 
 
 def parse_grid_size(size, shape):
@@ -108,6 +110,7 @@ class SnapshotGrid:
         self._minibatch_size = minibatch_size
         self.size, reals, self.labels = setup_snapshot_image_grid(training_set, **grid_args)
         self.latents = None
+        self._diversity_of_reals = diversity(reals[self._some_cells()])
         save_image_grid(reals, os.path.join(run_dir, 'reals.png'), drange=training_set.dynamic_range,
                         grid_size=self.size)
 
@@ -117,5 +120,23 @@ class SnapshotGrid:
 
     def save_fakes(self, network, file_name):
         """Writes the generator's images, without truncation, under a name in the run directory."""
-        fakes = network.run(self.latents, self.labels, is_validation=True, minibatch_size=self._minibatch_size)
-        save_image_grid(fakes, os.path.join(self._run_dir, file_name), drange=self._drange, grid_size=self.size)
+        fakes = self._draw(network, np.arange(len(self.labels)))
+        save_image_grid(fakes, os.path.join(self._run_dir, file_name), drange=[0, 255], grid_size=self.size)
+
+    def diversity(self, network):
+        """How much the generator's images of some cells differ, as a share of how much the reals there do."""
+        return diversity(self._draw(network, self._some_cells())) / max(self._diversity_of_reals, 1e-8)
+
+    def _some_cells(self):
+        count = len(self.labels)
+        return np.linspace(0, count - 1, min(count, DIVERSITY_IMAGES)).astype(int)
+
+    def _draw(self, network, cells):
+        """Fakes of some cells, uint8 [N, C, H, W]; as float32 there is one minibatch of them at a time."""
+        chunks = []
+        for begin in range(0, len(cells), self._minibatch_size):
+            chunk = cells[begin:begin + self._minibatch_size]
+            fakes = network.run(self.latents[chunk], self.labels[chunk], is_validation=True)
+            fakes = np.rint(adjust_dynamic_range(fakes, self._drange, [0, 255]))
+            chunks.append(np.clip(fakes, 0, 255).astype(np.uint8))
+        return np.concatenate(chunks)

@@ -24,10 +24,11 @@ def new_counters(nimg=0, seconds=0.0):
         seconds: Seconds trained so far.
     Returns: EasyDict of nimg, iteration, sched_nimg (images shown when the schedule was looked at last), tick (number
         of the last report), tick_nimg (images shown at the last report), tick_sec (seconds since then), seconds,
-        metrics (name of a result to a list of [nimg, value], oldest first).
+        metrics (name of a result to a list of [nimg, value], oldest first), skipped and skipped_in_a_row (steps left
+        out, see `non_finite`), went_back (how often the training had to).
     """
     return EasyDict(nimg=int(nimg), iteration=0, sched_nimg=int(nimg), tick=-1, tick_nimg=int(nimg), tick_sec=0.0,
-                    seconds=float(seconds), metrics={})
+                    seconds=float(seconds), metrics={}, skipped=0, skipped_in_a_row=0, went_back=0)
 
 
 def state_path(run_dir, nimg):

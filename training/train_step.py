@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
 from dnnlib.tflib import random
+from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError, call_func_by_name
 
 
@@ -31,6 +32,7 @@ class Stage(NamedTuple):
     interval: int       # due in every interval-th iteration, beginning with the first; NEW_LEVEL = where a level begins
     accumulate: bool    # one session call for each round of the accumulation?
     fetch: bool         # does it look at the reals of the iteration?
+    skipped: tf.Variable = None  # of an optimizer's stage: steps left out, see `tflib.Optimizer`
 
 
 NEW_LEVEL = 0
@@ -221,6 +223,7 @@ def _network_stages(name, network, loss_inputs, feeds, options, fetch):
         opt_args = lazy_optimizer_args(opt_args, interval)
     with tf.name_scope(name + '_loss'), random.seeded(feeds.seed):
         loss, reg = call_func_by_name(**dict(loss_inputs, **options.loss_args[name]))
+        loss = autosummary('Loss/' + name, loss)
         targets = [('', 'Train', tf.reduce_mean(loss), 1)]
         if reg is not None and options.lazy_regularization:
             targets += [('_reg', 'Reg', tf.reduce_mean(reg * interval), interval)]
@@ -234,7 +237,7 @@ def _network_stages(name, network, loss_inputs, feeds, options, fetch):
         optimizer.register_gradients(target, trained)
         # Gradients alone don't need every forward value that is reported, so the loss is evaluated, too.
         op = tf.group(optimizer.apply_updates(), tf.identity(target))
-        stages.append(Stage(name + suffix, (name,), op, every, accumulate=True, fetch=fetch))
+        stages.append(Stage(name + suffix, (name,), op, every, accumulate=True, fetch=fetch, skipped=optimizer.skipped))
         main_optimizer = main_optimizer or optimizer
     return stages, main_optimizer
 

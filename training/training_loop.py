@@ -11,7 +11,7 @@ import dnnlib
 from dnnlib import EasyDict, UserError, tflib
 from dnnlib.stopping import StopSignals
 from dnnlib.tflib import autosummary
-from training import classes, report, snapshot, state, state_files, transfer
+from training import automatic, classes, non_finite, report, snapshot, state, state_files, transfer
 from training.dataset import load_dataset
 from training.schedule import Schedule, is_new_level
 from training.train_step import StepOptions, create_feeds, mirror, run_iteration, stylegan2_stages
@@ -46,6 +46,7 @@ def training_loop(
         checkpoint_minutes=10,          # Minutes between two states to continue from, None = only with the networks.
         keep=2,                         # States that are kept, the newest; int >= 1.
         keep_best=None,                 # Also keep the state of the best metric: [result, 'lowest' or 'highest'].
+        nan_patience=100,               # Steps left out in a row until it goes back, see non_finite, 0 = never.
         save_tf_graph=False,            # Show the graph in TensorBoard?
         save_weight_histograms=False,   # Show histograms of the weights in TensorBoard?
         resume_state=None,              # Folder of the state, of another run, to start from.
@@ -78,6 +79,7 @@ def training_loop(
         training_set.preload()
         with refusing_bad_options():
             schedule = Schedule(training_set, sched_args or {})
+            D_loss_args = automatic.choose_gamma(D_loss_args, training_set, schedule.levels[-1])
             networks = transfer.setup_networks(training_set, G_args or {}, D_args or {})
             start_kimg = resume_kimg or 0.0
             if resume_pkl is not None and resume_state is None and state_files.latest_state(run_dir) is None:
@@ -95,7 +97,7 @@ def training_loop(
                 reals, labels = next_minibatch(training_set, sched, bad)
                 reals = mirror(reals, seed, counters.nimg) if mirror_augment else reals
                 return list(zip(np.split(reals, sched.rounds), np.split(labels, sched.rounds)))
-            run_iteration(stages, feeds, fetch, sched, seed, counters)
+            run_iteration(stages, feeds, fetch, sched, non_finite.attempt_seed(seed, counters), counters)
 
         if dry_run:
             counters = state_files.new_counters(start_kimg * 1000, resume_time)
@@ -114,7 +116,8 @@ def training_loop(
         signals = stack.enter_context(StopSignals())
         reporter = report.Reporter(run_dir, networks, grid, saver, counters, EasyDict(
             total_kimg=total_kimg, image_snapshot_ticks=image_snapshot_ticks, checkpoint_minutes=checkpoint_minutes,
-            network_snapshot_ticks=network_snapshot_ticks, metric_callback=metric_callback,
+            network_snapshot_ticks=network_snapshot_ticks, metric_callback=metric_callback, seek=training_set.seek,
+            watch=non_finite.Watch(stages, nan_patience, saver, run_dir), logits='logistic' in D_loss_args['func_name'],
             should_stop=lambda: signals.received))
         stack.callback(reporter.close)
         show_in_tensorboard(reporter.writer, networks, save_tf_graph, save_weight_histograms)

@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import util
 from dnnlib.tflib import autosummary, tfutil
+from dnnlib.tflib.simple_adam import SimpleAdam  # noqa: F401  (its published place)
 
 
 def _find_class(tf_optimizer):
@@ -37,6 +38,9 @@ class Optimizer:
         loss_scaling_dec: Subtracted from S after one whose are not.
         report_mem_usage: Report the memory held on the last device, GiB, as `<id>/mem_usage_gb`? 0 on a CPU.
         **kwargs: For the underlying optimizer class.
+    Attributes:
+        skipped: How many steps were left out because a gradient was not finite, and how many of them in a row up to
+            the last step, int64 variable [2]; None before `apply_updates`.
     Raises:
         ValueError: if `share` does not match.
     """
@@ -58,6 +62,7 @@ class Optimizer:
         self.report_mem_usage = report_mem_usage
         self._gradients = OrderedDict()  # device -> list of registrations, each an OrderedDict of variable -> gradient
         self._loss_scaling_vars = {}  # device -> S
+        self.skipped = None
         self._applied = False
         self._owner = self if share is None else share._owner
         if share is None:
@@ -149,6 +154,8 @@ class Optimizer:
                     op, created, ready, finite = self._step(device, device_gradients)
                 ops.append(op)
                 own_vars += created
+            ops.append(self._count_skipped(ready, finite))
+            own_vars.append(self.skipped)
             with tf.control_dependencies(ops):
                 done = tf.constant(0.0)
             summaries = self._summaries(ready, finite)
@@ -185,6 +192,14 @@ class Optimizer:
             change = tf.where(finite, self.loss_scaling_inc, -self.loss_scaling_dec) * tf.cast(ready, tf.float32)
             ops.append(tf.assign_add(self.get_loss_scaling_var(device), change))
         return tf.group(*ops), created, ready, finite
+
+    def _count_skipped(self, ready, finite):
+        with tf.control_dependencies(None), tf.device('/cpu:0'):
+            self.skipped = tf.Variable(np.zeros(2, np.int64), trainable=False, name='skipped_steps', use_resource=True)
+        with tf.device('/cpu:0'):
+            total, in_a_row = tf.unstack(self.skipped.read_value())
+            after = tf.where(finite, tf.stack([total, tf.zeros_like(total)]), tf.stack([total, in_a_row]) + 1)
+            return tf.assign(self.skipped, tf.where(ready, after, tf.stack([total, in_a_row])))
 
     def _summaries(self, ready, finite):
         tags = OrderedDict()
@@ -252,49 +267,3 @@ def _accumulate(gradients, multiplier):
     ops = [tf.assign(count, tf.where(ready, 0, new_count))]
     ops += [tf.assign(old, tf.where(ready, tf.zeros_like(new), new)) for old, new in zip(sums, gradients)]
     return gradients, ready, sums + [count], ops
-
-
-class SimpleAdam:
-    """Adam written out (Kingma and Ba 2015, end of section 2), interchangeable with TensorFlow's.
-
-    Args:
-        name: Suffix of the names of its variables.
-        learning_rate: float, or scalar float32 tensor.
-        beta1: Decay of the mean of gradients per step.
-        beta2: Decay of the mean of squared gradients per step.
-        epsilon: Added to the root of the latter, not corrected for bias.
-    """
-
-    def __init__(self, name='Adam', learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
-        self.name = name
-        self.learning_rate = learning_rate
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.epsilon = epsilon
-        self._variables = OrderedDict()  # (variable or '', kind) -> state variable
-
-    def variables(self):
-        """List of the state variables created so far."""
-        return list(self._variables.values())
-
-    def _variable(self, owner, kind, initial, shape=()):
-        if (owner, kind) not in self._variables:
-            with tf.control_dependencies(None), tf.name_scope((owner or self.name) + '/'):
-                name = '%s_%s' % (self.name, kind)
-                self._variables[owner, kind] = tf.Variable(tf.fill(shape, initial), trainable=False, name=name)
-        return self._variables[owner, kind]
-
-    def apply_gradients(self, grads_and_vars):
-        """Makes one step: list of (gradient, variable) to an operation."""
-        power1, power2 = (tf.assign(power, power * beta) for power, beta in (
-            (self._variable('', 'beta1_power', 1.0), self.beta1), (self._variable('', 'beta2_power', 1.0), self.beta2)))
-        rate = self.learning_rate * tf.sqrt(1 - power2) / (1 - power1)
-        ops = []
-        for gradient, variable in grads_and_vars:
-            name, shape = variable.op.name, variable.shape.as_list()
-            with tf.device(variable.device):
-                mean, square = (self._variable(name, kind, 0.0, shape) for kind in ('mean', 'square'))
-                mean = tf.assign(mean, tfutil.lerp(gradient, mean, self.beta1))
-                square = tf.assign(square, tfutil.lerp(tf.square(gradient), square, self.beta2))
-                ops.append(tf.assign_sub(variable, rate * mean / (tf.sqrt(square) + self.epsilon)))
-        return tf.group(*ops)

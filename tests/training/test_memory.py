@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-TICKS, SETTLED, LEAKING = 50, 15, 25
+TICKS, SETTLED, LEAKING = 50, 15, 15
 BOUND = 0.05  # MiB per tick; each leaked grid of fakes would be 0.19
 LEAK = 1.0  # MiB per tick
 

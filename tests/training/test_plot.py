@@ -36,6 +36,16 @@ def test_panels_are_those_with_values(tmp_path):
     assert [title for title, _, _ in plot.panels([plot.read_stats(run)])] == ['scores of D', 'x']
 
 
+def test_panels_for_everything_that_a_training_reports(tmp_path):
+    tags = ['Loss__G', 'Loss__D', 'Loss__scores__real', 'Loss__scores__fake', 'Loss__gradient_penalty',
+            'Loss__pl_lengths', 'Loss__pl_penalty', 'Metrics__fid5k', 'Progress__diversity', 'Timing__sec_per_kimg',
+            'Resources__host_mem_gb']
+    run = write_run(tmp_path / 'a', [1, 2], alarms=[{}, {'D saturated': 'x'}], **{tag: [1.0, 2.0] for tag in tags})
+    assert [title for title, _, _ in plot.panels([plot.read_stats(run)])] == [
+        'loss', 'scores of D', 'gradient penalty', 'path length', 'path length penalty', 'fid5k',
+        'diversity, share of that of reals', 'seconds per kimg', 'memory, GiB']
+
+
 def test_two_runs_are_drawn_into_one_picture(tmp_path, capsys):
     pytest.importorskip('matplotlib')
     runs = [write_run(tmp_path / name, [1, 2, 3], Loss__scores__real=[1, 2, 3], Loss__scores__fake=[0, -1, -2],

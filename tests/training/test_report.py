@@ -14,7 +14,7 @@ from training import report, state_files
 
 STATS = {'Progress/tick': 3, 'Progress/kimg': 12.9, 'Progress/lod': 0.0, 'Progress/minibatch': 32,
          'Timing/total_sec': 303, 'Timing/sec_per_tick': 80.3, 'Timing/sec_per_kimg': 20.08,
-         'Timing/maintenance_sec': 15.2, 'Resources/peak_gpu_mem_gb': 8.6}
+         'Timing/maintenance_sec': 15.2, 'Resources/peak_gpu_mem_gb': 8.6, 'Resources/host_mem_gb': 1.25}
 LINE = ('tick 3     kimg 12.9     lod 0.00  minibatch 32   time 5m 03s       sec/tick 80.3    sec/kimg 20.08   '
         'maintenance 15.2   gpumem 8.6')
 
@@ -25,12 +25,13 @@ def test_published_status_line():
 
 def test_time_left_without_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(report.sys, '__stderr__', io.StringIO())
-    progress = report.Progress(total_kimg=25, start_kimg=0)
+    progress = report.Progress(total_kimg=27.9, start_kimg=0)
     progress.update(10)
-    progress.tick(LINE, 10, sec_per_kimg=20)
-    progress.tick(LINE, 25, sec_per_kimg=20)
+    progress.tick(STATS)
+    report.Progress(total_kimg=12.9, start_kimg=0).tick(STATS)
     progress.close()
-    assert capsys.readouterr().out == LINE + '\neta 5m 00s\n' + LINE + '\n'
+    memory = 'memory in use 1.25 GiB\n'
+    assert capsys.readouterr().out == LINE + '\neta 5m 01s, ' + memory + LINE + '\n' + memory
 
 
 def test_progress_bar_on_a_terminal(monkeypatch, capsys):
@@ -39,9 +40,9 @@ def test_progress_bar_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(report.sys, '__stderr__', terminal)
     progress = report.Progress(total_kimg=25, start_kimg=5)
     progress.update(10)
-    progress.tick(LINE, 10, sec_per_kimg=20)
+    progress.tick(STATS)
     progress.close()
-    assert capsys.readouterr().out == LINE + '\n'
+    assert capsys.readouterr().out.startswith(LINE + '\n')
     assert '10.0/25 kimg' in terminal.getvalue()
 
 
@@ -69,11 +70,12 @@ def test_statistics_of_an_interrupted_run_are_taken_out(session, tmp_path):
 def reporter(session, tmp_path, monkeypatch):
     """A reporter whose pictures, networks, states and metrics are only noted, in `done`."""
     done = []
-    grid = EasyDict(save_fakes=lambda _network, name: done.append(name))
+    grid = EasyDict(save_fakes=lambda _network, name: done.append(name), diversity=lambda _network: 0.5)
     saver = EasyDict(save=lambda counters: done.append(('state', counters.nimg, counters.tick)), num_bytes=lambda: 9)
     monkeypatch.setattr(report.misc, 'save_pkl', lambda _networks, path: done.append(os.path.basename(path)))
     made = report.Reporter(str(tmp_path), dict(G=0, D=1, Gs=2), grid, saver, state_files.new_counters(), EasyDict(
         total_kimg=10, image_snapshot_ticks=2, network_snapshot_ticks=3, checkpoint_minutes=5, should_stop=None,
+        watch=EasyDict(update=lambda _counters: False), logits=True,
         metric_callback=lambda path: done.append(path and 'metrics of ' + os.path.basename(path))))
     made.done = done
     return made
@@ -92,8 +94,9 @@ def test_what_is_due_at_which_tick(reporter):
                                    'metrics of network-snapshot-000000.pkl']
     assert tick(reporter, 2000) == [None]
     assert tick(reporter, 4999) == ['fakes000004.png', None]
-    assert tick(reporter, 6000) == ['network-snapshot-000006.pkl', 'metrics of network-snapshot-000006.pkl',
-                                    ('state', 6000, 3)]
+    assert tick(reporter, 6000) == ['network-snapshot-000006.pkl', 'metrics of network-snapshot-000006.pkl']
+    reporter.step()
+    assert reporter.done[-1] == ('state', 6000, 3)
     assert tick(reporter, 7000, done=True) == ['fakes000007.png', 'network-snapshot-000007.pkl',
                                                'metrics of network-snapshot-000007.pkl']  # no state: see training_loop
 
@@ -120,3 +123,23 @@ def test_times_of_a_tick(reporter, tmp_path, monkeypatch):
     assert line['Timing/sec_per_kimg'] == pytest.approx(25)
     assert line['Timing/total_sec'] == pytest.approx(50)
     assert line['Timing/total_hours'] == pytest.approx(50 / 3600)
+
+
+def test_no_routine_state_between_steps_that_are_left_out(reporter, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(report.time, 'time', lambda: now + 301)
+    reporter._counters.skipped_in_a_row = 1
+    reporter.step()
+    assert reporter.done == []
+    reporter._counters.skipped_in_a_row = 0
+    reporter.step()
+    assert reporter.done == [('state', 0, -1)]
+
+
+def test_an_alarm_is_told_once_and_written_at_every_tick(reporter, tmp_path, capsys):
+    for i in range(3):
+        reporter._counters.skipped += 2 - i  # two, one, none
+        tick(reporter, 2000 * (i + 1))
+    assert capsys.readouterr().out.count('\nALARM non-finite gradients (a heuristic): 2 steps left out, ') == 1
+    lines = [json.loads(line) for line in (tmp_path / 'stats.jsonl').read_text().splitlines()]
+    assert [list(line.get('alarms', {})) for line in lines] == [['non-finite gradients']] * 2 + [[]]

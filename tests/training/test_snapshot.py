@@ -93,16 +93,25 @@ def test_unknown_layout():
 def test_pictures_of_reals_and_fakes(tmp_path):
     calls = []
 
-    def run(latents, labels, is_validation, minibatch_size):
-        calls.append((latents.shape, labels.shape, is_validation, minibatch_size))
-        return np.linspace(-1, 1, len(latents)).reshape(-1, 1, 1, 1)
+    def run(latents, labels, is_validation):
+        calls.append((latents.shape, labels.shape, is_validation))
+        return np.linspace(-1, 1, 6)[sum(call[0][0] for call in calls[:-1]):][:len(latents)].reshape(-1, 1, 1, 1)
     network = EasyDict(input_shape=[None, 5], run=run)
     pictures = snapshot.SnapshotGrid(LabelledSet(2), str(tmp_path), [-1, 1], 4, dict(size='3x2'))
     pictures.draw_latents(network)
     pictures.save_fakes(network, 'fakes_init.png')
-    assert calls == [((6, 5), (6, 2), True, 4)]
+    assert calls == [((4, 5), (4, 2), True), ((2, 5), (2, 2), True)]  # in chunks
     np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / 'reals.png')), [[0, 1, 2], [3, 4, 5]])
     np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / 'fakes_init.png')), [[0, 51, 102], [153, 204, 255]])
+
+
+def test_diversity_is_relative_to_the_reals(tmp_path):
+    pictures = snapshot.SnapshotGrid(LabelledSet(2), str(tmp_path), [-1, 1], 4, dict(size='3x2'))
+    pictures.draw_latents(EasyDict(input_shape=[None, 5]))
+    reals = np.arange(6.0)  # the pixels of the set
+    half = iter([reals[:4], reals[4:]])
+    network = EasyDict(run=lambda *_, **__: (next(half) * 10 / 127.5 - 1).reshape(-1, 1, 1, 1))
+    assert pictures.diversity(network) == pytest.approx(10)
 
 
 def test_rows_of_the_cats_have_one_colour_each():

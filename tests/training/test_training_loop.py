@@ -36,12 +36,12 @@ def train(run_dir, total_kimg, minibatch_gpu=4, num_threads=None, tick_kimg=0.03
                 D_args=dict(func_name='training.networks_stylegan2.D_stylegan2', **networks),
                 G_opt_args=ADAM, D_opt_args=ADAM,
                 G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'),
-                D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=1.0),
                 dataset_args=dict(tfrecord_dir='cats', resolution=8, max_label_size='full'),
                 sched_args=dict(minibatch_size_base=8, minibatch_gpu_base=minibatch_gpu, tick_kimg_dict={8: tick_kimg},
                                 lrate_rampup_kimg=0.2),
                 mirror_augment=True, checkpoint_minutes=None,
-                **dict(dict(grid_args=dict(size='3x2'), G_reg_interval=2, D_reg_interval=3), **options))
+                **dict(dict(D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=1.0),
+                            grid_args=dict(size='3x2'), G_reg_interval=2, D_reg_interval=3), **options))
         finally:
             RunContext.get().close()
             if tf.get_default_session() is not None:

@@ -1,0 +1,72 @@
+"""Memory: what is in use, and what is free."""
+
+import os
+import re
+import sys
+
+import tensorflow.compat.v1 as tf
+
+CGROUP_FILES = (  # limit and usage of the container, versions 2 and 1
+    ('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory.current'),
+    ('/sys/fs/cgroup/memory/memory.limit_in_bytes', '/sys/fs/cgroup/memory/memory.usage_in_bytes'))
+
+
+def peak_gpu_memory_gb():
+    """Most memory that TensorFlow has held on the first GPU, GiB; 0 where there is none or TensorFlow can't tell."""
+    if not any(device.device_type == 'GPU' for device in tf.get_default_session().list_devices()):
+        return 0.0
+    try:
+        return tf.config.experimental.get_memory_info('GPU:0')['peak'] / 2 ** 30
+    except (AttributeError, ValueError, RuntimeError, tf.errors.OpError):  # not before TensorFlow 2.5
+        return 0.0
+
+
+def host_memory_gb():
+    """Main memory that this process holds, GiB; its peak where the system doesn't tell more, 0 where nothing."""
+    try:
+        with open('/proc/self/statm') as f:
+            return int(f.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2 ** 30
+    except OSError:
+        pass
+    try:
+        import resource
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2 ** 30 if sys.platform == 'darwin' else 2 ** 20)
+    except ImportError:
+        return 0.0
+
+
+def free_host_memory():
+    """Main memory that processes can still get without swapping, bytes; None where the system doesn't tell."""
+    try:
+        with open('/proc/meminfo') as f:
+            free = int(re.search(r'MemAvailable:\s+([0-9]+) kB', f.read()).group(1)) * 1024
+    except (OSError, AttributeError):
+        return None
+    for limit, used in CGROUP_FILES:
+        try:
+            with open(limit) as f, open(used) as g:
+                free = min(free, int(f.read()) - int(g.read()))
+        except (OSError, ValueError):  # no such version of cgroups, or no limit ("max")
+            pass
+    return free
+
+
+def limit_host_memory(num_bytes=None):
+    """Without a GPU, lets allocations fail that need more main memory than there is, before the system kills somebody.
+
+    Args:
+        num_bytes: How much more this process may allocate, None = nine tenths of what is free.
+    """
+    if any(device.device_type == 'GPU' for device in tf.get_default_session().list_devices()):
+        return
+    if num_bytes is None:
+        free = free_host_memory()
+        num_bytes = None if free is None else int(0.9 * free)
+    try:
+        import resource
+        with open('/proc/self/statm') as f:
+            held = int(f.read().split()[0]) * os.sysconf('SC_PAGE_SIZE')
+    except (ImportError, OSError):
+        return
+    if num_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (held + num_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
