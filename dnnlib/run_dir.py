@@ -284,26 +284,3 @@ def _remove_if_unused(config, made):
         for folder in made[1:]:
             if not os.listdir(folder):
                 os.rmdir(folder)
-
-
-@contextlib.contextmanager
-def locked(folder):
-    """While entered, or until the process ends, no other process can enter the same folder.
-
-    Raises: FolderLocked, a UserError, if another process is in it.
-    """
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FolderLocked('another process is running in {!r}; stop it or choose another folder'.format(
-                folder)) from None
-        except OSError:  # some network file systems know no locks
-            pass
-        yield
-    finally:
-        os.close(handle)
