@@ -108,6 +108,8 @@ def make_options(args):
         tf_config=dict(device=args.device, ops=args.ops))
     if not c.lazy:
         options['lazy_regularization'] = False
+    if args.holdout:
+        options['holdout'] = args.holdout
     return options
 
 
@@ -118,6 +120,8 @@ def train(submit_config, metric_arg_list, **options):
     from training import automatic
     from training.training_loop import training_loop
     options = automatic.fit_minibatch(options, submit_config.run_dir)
+    if metric_arg_list is None:
+        metric_arg_list = ['fid50k'] if metric_base.has_gpu(options['tf_config']) else []
     group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list])
 
     def evaluate(network_pkl):
@@ -172,8 +176,12 @@ def make_parser():
                    help='flip half of the images left to right? (default: %(default)s)')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
                    help='at an image that cannot be read: stop, or skip it and count (default: %(default)s)')
-    p.add_argument('--metrics', type=cli.comma_list, default=[], metavar='LIST',
-                   help='metrics of every network snapshot, joined by commas (default: none)')
+    p.add_argument('--metrics', type=cli.comma_list, metavar='LIST',
+                   help='metrics of every network snapshot, joined by commas, or none (default: fid50k on a GPU, none '
+                   'on a CPU)')
+    p.add_argument('--holdout', type=cli.finite_float, default=0, metavar='SHARE',
+                   help='share of the data, such as 0.1, that is not trained on; the mean scores of D for it, for data '
+                   'trained on and for generated images are logged at every tick (default: %(default)s)')
     p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')
     tuning_options.add(p)
     saving_options.add(p)
@@ -195,6 +203,8 @@ def check_arguments(args):
         raise UserError('--num-gpus={}: several GPUs are not in this version; use 1'.format(args.num_gpus))
     saving_options.check_numbers(args, total_kimg=0, seed=0)
     tuning_options.check(args, HAVE_GAMMA)
+    if not 0 <= args.holdout < 1:
+        raise UserError('--holdout={:g}: expected a share from 0 to below 1'.format(args.holdout))
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
         raise UserError('--data-dir={}: there is no such folder'.format(args.data_dir))
     path = os.path.join(args.data_dir or '', args.dataset)
@@ -250,7 +260,7 @@ def _best_of(result, metrics):
     if result is None:
         return None
     from metrics.metric_defaults import best_results
-    known = {name + suffix: best for name in metrics for suffix, best in best_results(name).items()}
+    known = {name + suffix: best for name in metrics or () for suffix, best in best_results(name).items()}
     if result not in known:
         raise UserError('--keep-best={}: expected a result of --metrics that has a best value: {}'.format(
             result, ', '.join(sorted(known)) or 'there is none, name metrics there'))

@@ -25,6 +25,12 @@ def describe_device(tf_config):
             session.close()
 
 
+def has_gpu(tf_config):
+    """Do sessions of a configuration (see `tflib.init_tf`) compute on a GPU?"""
+    with tf.Graph().as_default(), tflib.create_session(tf_config) as session:
+        return any(device.device_type == 'GPU' for device in session.list_devices())
+
+
 class TimeIsUp(Exception):
     """A metric took longer than it was given."""
 
@@ -36,6 +42,8 @@ class MetricBase:
         name: Name in result lines, files and summary tags.
     Attributes:
         settings: EasyDict of what `MetricGroup` is given: `seed`, `fakes_args`, `result_dir`, `seconds`.
+        fakes_key: Metrics with the same key look at the same features of the same fakes; `None` = at others than all.
+        shared: Dictionary of (seed, features) by key, for the metrics of a group that have one; `None` = nobody else.
     """
 
     needs_network = True  # False = generated pictures may come from files
@@ -44,6 +52,7 @@ class MetricBase:
     def __init__(self, name):
         self.name = name
         self.settings = EasyDict(seed=None, fakes_args=None, result_dir=None, seconds=None)
+        self.fakes_key = self.shared = None
         self._network_name = ''
         self._seconds = 0.0
         self._begin = 0.0
@@ -207,7 +216,7 @@ class MetricGroup:
 
     def run(self, *args, **kwargs):
         """Runs every metric, see `MetricBase.run`."""
-        for metric in self.metrics:
+        for metric in self._in_turn():
             metric.run(*args, **kwargs)
 
     def run_in_training(self, *args, **kwargs):
@@ -215,7 +224,7 @@ class MetricGroup:
 
         Where no `seconds` are set, each metric has TRAINING_MINUTES.
         """
-        for metric in self.metrics:
+        for metric in self._in_turn():
             if metric.settings.seconds is None:
                 metric.settings.seconds = 60 * TRAINING_MINUTES
             metric.forget()
@@ -225,6 +234,16 @@ class MetricGroup:
                 metric.forget()
                 reason = ' '.join((str(error).strip() or type(error).__name__).split())
                 print('metric {}: {}'.format(metric.name, reason[:400]))
+
+    def _in_turn(self):
+        """Yields the metrics; those that look at the same features of the same fakes get a place to share them."""
+        keys, shared = [metric.fakes_key for metric in self.metrics], {}
+        for index, metric in enumerate(self.metrics):
+            metric.shared = shared if keys[index] is not None and keys.count(keys[index]) > 1 else None
+            yield metric
+            metric.shared = None
+            if keys[index] not in keys[index + 1:]:
+                shared.pop(keys[index], None)
 
     def get_result_str(self):
         """Result lines of all metrics in one."""

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import run_training
-from dnnlib import UserError, cli
+from dnnlib import EasyDict, UserError, cli
 from training import continuing, settings
 
 ROOT = os.path.dirname(os.path.abspath(run_training.__file__))
@@ -24,6 +24,21 @@ SMALL = ['--dataset=cats', '--device=cpu', '--set', 'dataset.resolution=8', '--s
 def options_of(*argv):
     """Options of a command line without `--set`."""
     return run_training.make_options(run_training.make_parser().parse_args(argv))
+
+
+@pytest.mark.parametrize('argv, has_gpu, names', [
+    ([], True, ['fid50k']), ([], False, []), (['--metrics=none'], True, []),
+    (['--metrics=is1k,kid1k', '--holdout=0.1'], False, ['is1k', 'kid1k'])])
+def test_metrics_and_held_out_images(monkeypatch, argv, has_gpu, names):
+    from metrics import metric_base
+    from training import training_loop
+    measured, trained = [], {}
+    monkeypatch.setattr(metric_base, 'has_gpu', lambda tf_config: has_gpu)
+    monkeypatch.setattr(metric_base, 'MetricGroup', lambda table: measured.extend(kwargs['name'] for kwargs in table))
+    monkeypatch.setattr(training_loop, 'training_loop', lambda **options: trained.update(options))
+    options = run_training.make_options(run_training.make_parser().parse_args(['--dataset=cats'] + argv))
+    run_training.train(EasyDict(run_dir='x'), **options)
+    assert measured == names and trained.get('holdout') == (0.1 if '--holdout=0.1' in argv else None)
 
 
 def test_published_hyper_parameters():
@@ -39,7 +54,7 @@ def test_published_hyper_parameters():
         D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=10),
         dataset_args=dict(tfrecord_dir='ffhq'),
         sched_args=dict(minibatch_size_base=32, minibatch_gpu_base=4, G_lrate_base=0.002, D_lrate_base=0.002),
-        grid_args=dict(size='8k', layout='random'), metric_arg_list=[],
+        grid_args=dict(size='8k', layout='random'), metric_arg_list=None,
         tf_config=dict(device='auto', ops=os.environ.get('STYLEGAN2_OPS') or 'auto'))
 
 
@@ -262,6 +277,7 @@ def test_bad_values_of_set_are_one_line_and_leave_nothing(assignments, message, 
     (['--keep-best=fid50k'], '--keep-best=fid50k: expected a result of --metrics that has a best value: there is none'),
     (['--keep-best=pr50k3', '--metrics=pr50k3,nearest'], 'has a best value: pr50k3_precision, pr50k3_recall'),
     (['--metrics=nosuch'], '--metrics=nosuch: there are fd_effnetlite0'),
+    (['--holdout=1'], '--holdout=1: expected a share from 0 to below 1'),
     (['--result-dir=setup.cfg/x'], "cannot write to folder 'setup.cfg/x'"),
     (['--resume=tests'], "'tests' holds no saved state"),
     (['--resume=gdrive:networks/x'], "no published network is called 'gdrive:networks/x'"),

@@ -9,6 +9,8 @@ from training import image_size
 from training.dataset_rules import check_int, check_resolution
 
 MAX_BAD_RUN = 100  # so many unreadable images in a row are no accident
+HOLD_OUT_SEED = 2019
+
 
 def halve(pixels):
     """Averages blocks of 2 x 2 pixels: float32 [C, H, W] to float32 [C, H / 2, W / 2]."""
@@ -89,6 +91,8 @@ class Dataset:
         self._minibatch_size = 1
         self._lod = 0
         self._orders = {}
+        self._stream = np.arange(self.num_images)  # the images that the stream consists of
+        self.held_out = self._stream[:0]
         self._pool = None
         self._ahead = (None, None)  # (what was asked for, its future)
 
@@ -125,7 +129,8 @@ class Dataset:
         message = None
         for candidate in range(int(index), int(index) + min(MAX_BAD_RUN, self.num_images)):
             candidate %= self.num_images
-            if (candidate, lod) in self._bad:
+            held_out = candidate != index and (candidate in self.held_out) != (index in self.held_out)
+            if held_out or (candidate, lod) in self._bad:
                 continue
             try:
                 return candidate, self._read(candidate, lod)
@@ -139,6 +144,24 @@ class Dataset:
                 print('Skipped {} ({} so far)'.format(message, len(self.bad_images)))
         raise UserError('{}: image {} and all of the {} after it are unreadable{}'.format(
             self.name, index, min(MAX_BAD_RUN, self.num_images) - 1, '' if message is None else '; ' + message))
+
+    def hold_out(self, share):
+        """Takes a fixed random choice of images out of the stream and the random labels; `read` still reads them.
+
+        Their numbers in random order, int64 [N], are then in `held_out`.
+
+        Args:
+            share: Share of the images, 0 to 1. To be called before anything is read.
+        Returns: The data set itself.
+        Raises: UserError if a share above 0 leaves no image on one side.
+        """
+        count = int(round(share * self.num_images))
+        if share and not 0 < count < self.num_images:
+            raise UserError('{}: holding out {:g} of {} images leaves one side without any; give another share'.format(
+                self.name, share, self.num_images))
+        order = np.random.RandomState(HOLD_OUT_SEED).permutation(self.num_images)
+        self._stream, self.held_out = np.sort(order[count:]), order[:count]
+        return self
 
     def preload(self):
         """Reads every image if they are few and will be kept, so that a damaged one is found now; else does nothing.
@@ -160,8 +183,8 @@ class Dataset:
     def indices_at(self, position, count):
         """Numbers of the `count` images from `position` of the stream on: int64 [count], fewer at the end."""
         indices = []
-        while len(indices) < count and (self.repeat or position < self.num_images):
-            epoch, offset = divmod(position, self.num_images)
+        while len(indices) < count and (self.repeat or position < len(self._stream)):
+            epoch, offset = divmod(position, len(self._stream))
             part = self._order(epoch)[offset:offset + count - len(indices)]
             indices.extend(part)
             position += len(part)
@@ -169,11 +192,11 @@ class Dataset:
 
     def _order(self, epoch):
         if not self.shuffle:
-            return np.arange(self.num_images)
+            return self._stream
         orders = self._orders  # the look-ahead thread replaces it, so it is read once and never changed
         if epoch in orders:
             return orders[epoch]
-        order = np.random.RandomState([self.seed % 2 ** 32, epoch % 2 ** 32]).permutation(self.num_images)
+        order = np.random.RandomState([self.seed % 2 ** 32, epoch % 2 ** 32]).permutation(self._stream)
         kept = {key: value for key, value in orders.items() if key == epoch - 1}  # keep one more
         kept[epoch] = order
         self._orders = kept
@@ -238,7 +261,7 @@ class Dataset:
 
     def get_random_labels_np(self, minibatch_size):
         """Labels of `minibatch_size` images drawn by NumPy's global generator: float32 [N, label_size]."""
-        return self.read_labels(np.random.randint(self.num_images, size=[minibatch_size]))
+        return self.read_labels(self._stream[np.random.randint(len(self._stream), size=[minibatch_size])])
 
     def get_random_labels_tf(self, minibatch_size):
         """Labels of random images, new at each evaluation: float32 [N, label_size]; N may be a tensor or an int."""
@@ -246,8 +269,8 @@ class Dataset:
         from dnnlib.tflib import random
         if self.label_size == 0:
             return tf.zeros([minibatch_size, 0], tf.float32)
-        indices = random.uniform([minibatch_size], 0, self.num_images, tf.int32)
-        labels = tf.py_func(self.read_labels, [indices], tf.float32, stateful=False)
+        places = random.uniform([minibatch_size], 0, len(self._stream), tf.int32)
+        labels = tf.py_func(lambda n: self.read_labels(self._stream[n]), [places], tf.float32, stateful=False)
         static_size = minibatch_size if isinstance(minibatch_size, int) else None
         labels.set_shape([static_size, self.label_size])
         return labels

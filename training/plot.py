@@ -4,9 +4,11 @@ Losses, scores of D, R1 penalty, path length, metrics, diversity, level of detai
 shown, whatever of these the runs have. Needs matplotlib, which training does not.
 """
 
+import glob
 import json
 import math
 import os
+import textwrap
 
 from dnnlib import cli
 from dnnlib.util import UserError, atomic_path
@@ -15,6 +17,7 @@ STATS_FILE = 'stats.jsonl'
 PANELS = (  # title, tags drawn together, logarithmic?
     ('loss', ('Loss/G', 'Loss/D'), False),
     ('scores of D', ('Loss/scores/real', 'Loss/scores/fake'), False),
+    ('mean scores of D', tuple('Holdout/scores/' + name for name in ('train', 'held_out', 'generated')), False),
     ('gradient penalty', ('Loss/gradient_penalty',), True),
     ('path length', ('Loss/pl_lengths',), False),
     ('path length penalty', ('Loss/pl_penalty',), True),
@@ -24,7 +27,7 @@ PANELS = (  # title, tags drawn together, logarithmic?
     ('seconds per kimg', ('Timing/sec_per_kimg',), True),
     ('memory, GiB', ('Resources/peak_gpu_mem_gb', 'Resources/host_mem_gb'), False),
 )
-METRICS_AT = 5  # their panels come before this one
+METRICS_AT = 6  # their panels come before this one
 NOT_ALL_ZERO = ('Progress/lod', 'Resources/peak_gpu_mem_gb', 'TrainG/overflow_frequency', 'TrainD/overflow_frequency')
 SHORT_NAMES = {'Resources/peak_gpu_mem_gb': 'GPU, peak', 'Resources/host_mem_gb': 'host'}
 
@@ -64,32 +67,59 @@ def series(ticks, tag):
     return points
 
 
-def panels(runs):
+def read_titles(run_dir):
+    """Titles of the panels of metrics: {tag: name, and below it what the record says about how it was measured}.
+
+    Args:
+        run_dir: Run directory with `metric-<name>.jsonl` files.
+    Raises: UserError if the last line of such a file is something else.
+    """
+    titles = {}
+    for path in glob.glob(os.path.join(glob.escape(run_dir), 'metric-*.jsonl')):
+        with open(path, encoding='utf-8') as f:
+            last = (f.read().splitlines() or [''])[-1]
+        try:
+            record = json.loads(last)
+            facts = [str(record[key]) for key in ('extractor', 'resize') if key in record]
+            facts += ['{} {}'.format(record[key], key[4:]) for key in ('num_reals', 'num_fakes', 'num_samples')
+                      if key in record]
+            facts += ['sha256 {:.8}...'.format(record['weights_sha256'])] if isinstance(
+                record.get('weights_sha256'), str) else []
+            titles.update({'Metrics/' + name: '\n'.join([name] + textwrap.wrap(', '.join(facts), 50))
+                           for name in record['results']})
+        except (ValueError, KeyError, TypeError):
+            raise UserError('{}: the last line is no record of a metric; remove it'.format(path)) from None
+    return titles
+
+
+def panels(runs, titles=None):
     """The panels for which there are values: list of (title, tags, logarithmic).
 
     Args:
         runs: List of the ticks of each run.
+        titles: Titles by tag of metrics, where they differ from their names; `None` = nowhere.
     """
     metrics = sorted({tag for ticks in runs for tick in ticks for tag in tick if tag.startswith('Metrics/')})
-    metric_panels = tuple((tag[len('Metrics/'):], (tag,), False) for tag in metrics)
+    metric_panels = tuple(((titles or {}).get(tag, tag[len('Metrics/'):]), (tag,), False) for tag in metrics)
     candidates = PANELS[:METRICS_AT] + metric_panels + PANELS[METRICS_AT:]
     return [panel for panel in candidates if any(series(ticks, tag) for ticks in runs for tag in panel[1])]
 
 
-def draw(runs, names, path):
+def draw(runs, names, path, titles=None):
     """Writes a PNG with one panel for each quantity that at least one run has.
 
     Args:
         runs: List of the ticks of each run.
         names: Their names for the legend.
         path: PNG to write.
+        titles: See `panels`.
     Raises: UserError if no run has a value, or there is no matplotlib.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise UserError('drawing needs matplotlib: python -m pip install matplotlib') from None
-    shown = panels(runs)
+    shown = panels(runs, titles)
     if not shown:
         raise UserError('{}: no values yet; wait for the first ticks'.format(', '.join(names)))
     columns = min(len(shown), 4)
@@ -99,13 +129,13 @@ def draw(runs, names, path):
         axes.set_axis_off()
     for axes, (title, tags, logarithmic) in zip(figure.axes, shown):
         for index, (ticks, name) in enumerate(zip(runs, names)):
-            for style, tag in zip(('-', '--'), tags):
+            for style, tag in zip(('-', '--', ':'), tags):
                 points = series(ticks, tag)
                 label = ' '.join(([name] if len(runs) > 1 else []) + ([_short(tag)] if len(tags) > 1 else []))
                 if points:
                     axes.plot(*zip(*points), style, color='C%d' % index if len(runs) > 1 else None, label=label or None,
                               marker='.' if len(points) == 1 else None)
-        axes.set_title(title)
+        axes.set_title(title, fontsize='small' if '\n' in title else None)
         axes.set_xlabel('kimg')
         axes.grid(alpha=0.3)
         if logarithmic and all(value > 0 for ticks in runs for tag in tags for _, value in series(ticks, tag)):
@@ -137,7 +167,7 @@ def main(argv):
         first = args.run_dirs[0]
         output = os.path.join(first if os.path.isdir(first) else os.path.dirname(first), 'curves.png')
     cli.writable_dir(os.path.dirname(os.path.abspath(output)))
-    draw(runs, names, output)
+    draw(runs, names, output, read_titles(args.run_dirs[0]))
     print('Wrote {}'.format(output))
 
 

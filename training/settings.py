@@ -19,7 +19,7 @@ NOT_SETTABLE = ('name', 'learning_rate', 'minibatch_multiplier', 'share', 'num_c
                 'dlatent_broadcast', 'force_clean_graph')
 NOT_IN_TRAIN = ('submit_config', 'metric_callback', 'tf_config', 'dry_run', 'data_dir', 'seed', 'total_kimg',
                 'mirror_augment', 'checkpoint_minutes', 'keep', 'keep_best', 'resume_state', 'resume_pkl', 'strict',
-                'freeze_d', 'freeze_mapping', 'bad', 'nan_patience')
+                'freeze_d', 'freeze_mapping', 'bad', 'holdout', 'nan_patience')
 
 
 def parse_assignment(text):

@@ -13,6 +13,7 @@ from dnnlib.stopping import StopSignals
 from dnnlib.tflib import autosummary
 from training import automatic, classes, non_finite, report, snapshot, state, state_files, transfer
 from training.dataset import load_dataset
+from training.held_out import with_scores
 from training.schedule import Schedule, is_new_level
 from training.train_step import StepOptions, create_feeds, mirror, run_iteration, stylegan2_stages
 
@@ -56,6 +57,7 @@ def training_loop(
         strict=False,                   # Refuse a resume_pkl whose variables are not exactly those of the networks?
         freeze_d=0,                     # First layers of the discriminator that are not trained.
         freeze_mapping=False,           # Don't train the mapping network?
+        holdout=0.0,                    # Share of the data that is not trained on but scored by D at every tick.
         metric_callback=None,           # Called at every tick with the path of its network snapshot or None; returns
                                         # {name of a result: value} or None.
         dry_run=False):                 # Only run each operation of the first iteration once, and write nothing?
@@ -74,8 +76,8 @@ def training_loop(
     tflib.init_tf(dict({'rnd.np_random_seed': seed}, **(tf_config or {})))
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
-        training_set = load_dataset(None, data_dir, verbose=True, **{'seed': seed, 'bad': bad, **(dataset_args or {})})
-        stack.callback(training_set.close)
+        training_set = stack.enter_context(load_dataset(
+            None, data_dir, verbose=True, **{'seed': seed, 'bad': bad, **(dataset_args or {})}).hold_out(holdout))
         training_set.preload()
         with refusing_bad_options():
             schedule = Schedule(training_set, sched_args or {})
@@ -116,7 +118,8 @@ def training_loop(
         signals = stack.enter_context(StopSignals())
         reporter = report.Reporter(run_dir, networks, grid, saver, counters, EasyDict(
             total_kimg=total_kimg, image_snapshot_ticks=image_snapshot_ticks, checkpoint_minutes=checkpoint_minutes,
-            network_snapshot_ticks=network_snapshot_ticks, metric_callback=metric_callback, seek=training_set.seek,
+            network_snapshot_ticks=network_snapshot_ticks, seek=training_set.seek, metric_callback=with_scores(
+                networks, training_set, drange_net, schedule(total_kimg * 1000).minibatch_gpu, metric_callback),
             watch=non_finite.Watch(stages, nan_patience, saver, run_dir), logits='logistic' in D_loss_args['func_name'],
             should_stop=lambda: signals.received))
         stack.callback(reporter.close)

@@ -41,7 +41,7 @@ def train(run_dir, total_kimg, minibatch_gpu=4, num_threads=None, tick_kimg=0.03
                                 lrate_rampup_kimg=0.2),
                 mirror_augment=True, checkpoint_minutes=None,
                 **dict(dict(D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=1.0),
-                            grid_args=dict(size='3x2'), G_reg_interval=2, D_reg_interval=3), **options))
+                            grid_args=dict(size='3x2'), G_reg_interval=2, D_reg_interval=3, holdout=0.1), **options))
         finally:
             RunContext.get().close()
             if tf.get_default_session() is not None:
@@ -95,7 +95,8 @@ def test_stats_hold_every_tag(uninterrupted):
     assert [tick['nimg'] for tick in ticks] == [32, 64, 96, 128, 160]
     assert [tick['Progress/tick'] for tick in ticks] == [0, 1, 2, 3, 4]
     for tag in ('Loss/scores/real', 'Loss/scores/fake', 'Loss/gradient_penalty', 'Loss/pl_lengths', 'Loss/pl_penalty',
-                'TrainG/learning_rate', 'RegG/overflow_frequency', 'RegD/learning_rate', 'Timing/sec_per_kimg'):
+                'TrainG/learning_rate', 'RegG/overflow_frequency', 'RegD/learning_rate', 'Timing/sec_per_kimg',
+                'Holdout/scores/train', 'Holdout/scores/held_out', 'Holdout/scores/generated'):
         assert np.isfinite(ticks[0][tag]), tag
     written = set()
     for name in os.listdir(str(uninterrupted)):

@@ -1,0 +1,73 @@
+"""Overfitting of the discriminator, seen on images that it never learns from (Karras et al. 2020, figure 1)."""
+
+import numpy as np
+
+from dnnlib.images import adjust_dynamic_range
+from dnnlib.tflib.autosummary import autosummary
+from dnnlib.util import UserError
+
+MAX_IMAGES = 200  # of each kind, at every tick
+
+
+def with_scores(networks, training_set, drange_net, minibatch_size, metric_callback):
+    """`metric_callback` itself if nothing is held out, else a ScoreMonitor that calls it; arguments as there."""
+    if len(training_set.held_out) == 0:
+        return metric_callback
+    return ScoreMonitor(networks, training_set, drange_net, minibatch_size, metric_callback)
+
+
+class ScoreMonitor:
+    """Mean scores of D on images that it learns from, on held-out ones and on generated ones.
+
+    A discriminator that learns its data by heart scores held-out images as it scores generated ones.
+
+    Args:
+        networks: Dictionary of the tflib.Networks 'G' and 'D'.
+        training_set: Data set with `held_out` images.
+        drange_net: [low, high] of the networks' images.
+        minibatch_size: Images at a time; as in the training, since D looks at the differences within a minibatch.
+        metric_callback: What is called after the scores are reported, see `training_loop`; may be `None`.
+    Raises: UserError if the images of one part do not fill a minibatch.
+    """
+
+    def __init__(self, networks, training_set, drange_net, minibatch_size, metric_callback=None):
+        held_out = training_set.held_out
+        count = min(MAX_IMAGES, len(held_out), training_set.num_images - len(held_out))
+        count -= count % minibatch_size
+        if count == 0:
+            raise UserError('holdout: {} of {} images are held out; expected at least the {} of a minibatch on either '
+                            'side'.format(len(held_out), training_set.num_images, minibatch_size))
+        self._G, self._D, self._training_set = networks['G'], networks['D'], training_set
+        self._drange, self._minibatch_size = drange_net, minibatch_size
+        self._numbers = dict(train=training_set.indices_at(0, count), held_out=held_out[:count])
+        self._metric_callback = metric_callback
+        self._latents = np.random.RandomState(0).randn(count, *self._G.input_shape[1:])
+
+    def scores(self):
+        """{'train', 'held_out', 'generated': mean score of D}."""
+        means = {}
+        for name, numbers in self._numbers.items():
+            means[name] = self._mean(numbers, lambda part: adjust_dynamic_range(
+                np.stack([self._training_set.read(n) for n in part]), self._training_set.dynamic_range, self._drange))
+        latents = dict(zip(self._numbers['train'], self._latents))
+        means['generated'] = self._mean(self._numbers['train'], lambda part: self._G.run(
+            np.stack([latents[n] for n in part]), self._training_set.read_labels(part), is_validation=True,
+            randomize_noise=False))
+        return means
+
+    def __call__(self, network_pkl):
+        """At every tick: prints the scores, and adds them to the statistics as `Holdout/scores/<name>`.
+
+        Returns: What `metric_callback` returns.
+        """
+        scores = self.scores()
+        print('mean scores of D: ' + ', '.join('{} {:.3f}'.format(name, scores[name]) for name in sorted(scores)))
+        for name, score in scores.items():
+            autosummary('Holdout/scores/' + name, score)
+        return None if self._metric_callback is None else self._metric_callback(network_pkl)
+
+    def _mean(self, numbers, images_of):
+        """Mean score of the images that a function of their numbers gives, with the labels of these numbers."""
+        size = self._minibatch_size
+        parts = [numbers[i:i + size] for i in range(0, len(numbers), size)]
+        return float(np.mean([self._D.run(images_of(part), self._training_set.read_labels(part)) for part in parts]))
