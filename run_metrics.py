@@ -43,7 +43,7 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
                       num_gpus=options['num_gpus'], tf_config=options['tf_config'])
             records += [dict(metric.get_record(), network_pkl=name) for metric in group.metrics]
     if len(names) * len(options['seeds']) > 1:
-        print(make_table(records))
+        print(make_table(records) + '\n\n' + '\n'.join(how_measured(records)))
     if options['json'] is not None:
         util.write_text(options['json'], json.dumps(records, indent=2, sort_keys=True) + '\n')
 
@@ -66,6 +66,25 @@ def make_table(records):
         row = [_cell(cells.get((network, name), [])) for name in columns]
         lines.append('| {} | {} |'.format(os.path.basename(os.path.normpath(network)), ' | '.join(row)))
     return '\n'.join(lines)
+
+
+def how_measured(records):
+    """What each metric of a table was measured with: list of a line per metric, and per number of images.
+
+    Args:
+        records: See `make_table`.
+    """
+    lines = []
+    for record in records:
+        parts = ['{} {}'.format(record[key], what) for key, what in (
+            ('num_reals', 'reals'), ('num_fakes', 'fakes'), ('num_samples', 'samples')) if key in record]
+        if isinstance(record.get('weights_sha256'), str):
+            parts.append('{} ({}, sha256 {}...)'.format(record['extractor'], record['weights'],
+                                                        record['weights_sha256'][:8]))
+        parts += ['resized: ' + record['resize']] if 'resize' in record else []
+        line = '{}: {}'.format(record['metric'], ', '.join(parts))
+        lines += [line] if parts and line not in lines else []
+    return lines
 
 
 def _cell(values):

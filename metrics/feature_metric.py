@@ -33,8 +33,10 @@ class FeatureMetric(metric_base.MetricBase):
         self.num_images = num_images
         self.minibatch_per_gpu = minibatch_per_gpu
         self.extractor = extractor
+        self.fakes_key = (extractor, num_images)
         self._network = None
         self._weights_sha256 = ''
+        self._hashes = {}
 
     def _build_extractor(self):
         """Loads the feature network into the default graph and notes which one it is."""
@@ -62,8 +64,8 @@ class FeatureMetric(metric_base.MetricBase):
         if label == 'reals':
             self._note(dataset=data.name, mirror_augment=mirror, resolution=data.resolution)
             path = feature_stats.cache_path(dict(
-                data=sampling.content_hash(data, count), mirror=mirror, extractor=self.extractor, collect=collect,
-                weights=self._weights_sha256, resize=self._network.resize), '{}-{}'.format(self.name, data.name))
+                data=self._content_hash(data, count), mirror=mirror, extractor=self.extractor, collect=collect,
+                weights=self._weights_sha256, resize=self._network.resize), '{}-{}'.format(self.extractor, data.name))
             kept = feature_stats.read(path)
             if kept is not None:
                 return kept
@@ -78,8 +80,18 @@ class FeatureMetric(metric_base.MetricBase):
             feature_stats.write(path, result.get())
         return result.get()
 
-    def _fake_features(self, Gs, Gs_kwargs, num_gpus, collect, labels_from=None):
+    def _fake_features(self, Gs, Gs_kwargs, num_gpus, collect, labels_from):
         """Features of `num_images` generated pictures, or of the pictures of `settings.fakes_args`; see above."""
+        if self.shared is None:
+            return self._measure_fakes(Gs, Gs_kwargs, num_gpus, collect, labels_from)
+        if self.fakes_key not in self.shared:
+            measured = self._measure_fakes(Gs, Gs_kwargs, num_gpus, True, labels_from)
+            self.shared[self.fakes_key] = self._seed, measured
+        self._seed, (features,) = self.shared[self.fakes_key]
+        self._note(num_fakes=len(features))
+        return (features,) if collect else feature_stats.moments(features)
+
+    def _measure_fakes(self, Gs, Gs_kwargs, num_gpus, collect, labels_from):
         if Gs is None:
             with metric_base.open_dataset(self.settings.fakes_args) as data:
                 return self._real_features(data, collect, 'fakes')
@@ -109,6 +121,13 @@ class FeatureMetric(metric_base.MetricBase):
             with metric_base.open_dataset(self.settings.fakes_args) as data:
                 resolution = data.resolution
         return self._open_dataset(resolution)
+
+    def _content_hash(self, data, count):
+        """See `sampling.content_hash`; a training, which measures again and again, hashes its data once."""
+        key = repr(sorted(self._dataset_args.items())), data.resolution, count
+        if key not in self._hashes:
+            self._hashes[key] = sampling.content_hash(data, count)
+        return self._hashes[key]
 
     def _collector(self, count, collect):
         if collect:

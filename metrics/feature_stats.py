@@ -40,6 +40,14 @@ class Moments:
         return self._shift + mean, (self._products - self.count * np.outer(mean, mean)) / (self.count - 1)
 
 
+def moments(features, chunk=1000):
+    """(mean [F], covariance [F, F]), float64, of features [N, F], without a float64 copy of them."""
+    result = Moments(features.shape[1])
+    for begin in range(0, len(features), chunk):
+        result.add(features[begin:begin + chunk])
+    return result.get()
+
+
 class Collection:
     """All features, float32, in one array.
 

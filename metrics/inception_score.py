@@ -36,6 +36,7 @@ class IS(feature_metric.FeatureMetric):
         if num_splits > num_images:
             raise UserError('metric {}: {} splits of {} images'.format(name, num_splits, num_images))
         self.num_splits = num_splits
+        self.fakes_key = None  # probabilities are no features
 
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
         probabilities = self._probabilities(Gs, Gs_kwargs, num_gpus)

@@ -1,5 +1,6 @@
 """Linear separability (StyleGAN, section 4.2): how well a plane in latent space tells attributes of faces apart."""
 
+import hashlib
 import os
 
 import numpy as np
@@ -106,7 +107,7 @@ class LS(metric_base.MetricBase):
         self.minibatch_per_gpu = minibatch_per_gpu
 
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
-        classifiers = [self._load_classifier(index) for index in self.attrib_indices]
+        classifiers, hashes = zip(*[self._load_classifier(index) for index in self.attrib_indices])
         label_size = Gs.input_shapes[1][1]
         data = self._open_dataset() if label_size else None
         try:
@@ -121,7 +122,8 @@ class LS(metric_base.MetricBase):
         finally:
             if data is not None:
                 data.close()
-        self._note(num_fakes=self.num_samples, num_keep=self.num_keep, attributes=self.attrib_indices)
+        self._note(num_fakes=self.num_samples, num_keep=self.num_keep, attributes=self.attrib_indices,
+                   extractor='celebahq-classifier', weights_sha256=list(hashes), resize='box average, from 512 px on')
         for points, suffix in ((latents, '_z'), (dlatents, '_w')):
             entropies = []
             for column in logits.T:
@@ -144,7 +146,8 @@ class LS(metric_base.MetricBase):
         network = network_pickle.load(path, pretrained.BUILD_MODULES)
         if not isinstance(network, tflib.Network):
             raise UserError('{}: expected one network, a classifier'.format(path))
-        return network
+        with open(path, 'rb') as file:
+            return network, hashlib.sha256(file.read()).hexdigest()
 
 
 def _logits(classifiers, images):

@@ -25,6 +25,7 @@ class Nearest(feature_metric.FeatureMetric):
     def __init__(self, name, num_images, num_fakes, num_neighbours, minibatch_per_gpu, extractor='effnetlite0'):
         super().__init__(name, num_images, minibatch_per_gpu, extractor)
         self.num_fakes = num_fakes
+        self.fakes_key = None  # far fewer fakes
         self.num_neighbours = num_neighbours
 
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):

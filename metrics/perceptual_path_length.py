@@ -28,12 +28,12 @@ def crop_center(images):
     return images[:, :, 3 * height:7 * height, 2 * width:6 * width]
 
 
-def trimmed_mean(distances):
-    """Mean of the distances [N] between the 1st percentile (rounded down to a sample) and the 99th (rounded up)."""
+def trimmed(distances):
+    """Those of the distances [N] between the 1st percentile (rounded down to a sample) and the 99th (rounded up)."""
     ranked = np.sort(distances)
     low = ranked[int(np.floor(0.01 * (len(ranked) - 1)))]
     high = ranked[int(np.ceil(0.99 * (len(ranked) - 1)))]
-    return float(np.mean(ranked[(ranked >= low) & (ranked <= high)], dtype=np.float64))
+    return np.float64(ranked[(ranked >= low) & (ranked <= high)])
 
 
 class PPL(metric_base.MetricBase):
@@ -89,9 +89,12 @@ class PPL(metric_base.MetricBase):
             if data is not None:
                 data.close()
         distances = np.concatenate(distances)
-        self._note(num_samples=len(distances), extractor='lpips-vgg16', weights=weights.LPIPS_FILE,
-                   weights_sha256=weights.LPIPS_SHA256)
-        self._report_result(trimmed_mean(distances))
+        kept = trimmed(distances)
+        self._note(num_samples=len(distances), standard_error=float(kept.std() / np.sqrt(len(kept))),
+                   extractor='lpips-vgg16', weights=weights.LPIPS_FILE,
+                   weights_sha256=weights.LPIPS_SHA256,
+                   resize='box average, from 512 px on')
+        self._report_result(kept.mean())
 
     def _distances(self, Gs, Gs_kwargs, labels, lpips):
         """Squared speed of the image at one random place of each path, [N]."""

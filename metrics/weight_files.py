@@ -62,8 +62,9 @@ def find(what, variable, candidates):
     path = os.environ.get(variable)
     names = ' or '.join(c.name for c in candidates)
     if path:
-        if os.path.isdir(path):
-            raise UserError('{}={}: this is a folder; give the path of {}'.format(variable, path, names))
+        if not os.path.isfile(path):
+            raise UserError('{}={}: {}; give the path of {}'.format(
+                variable, path, 'this is a folder' if os.path.isdir(path) else 'there is no such file', names))
         return _read(path, candidates)
     for candidate in candidates:
         for name in (candidate.name, candidate.archive):
@@ -79,9 +80,9 @@ def find(what, variable, candidates):
             if problem is None:
                 return _read(os.path.join(cache_dir(), candidate.name), candidates)
             problems.append(problem)
-    raise UserError('the weights of {} are not here and could not be fetched ({}); put {} into {}, or its path into '
-                    'the environment variable {}'.format(what, '; '.join(problems) or 'no download is known', names,
-                                                     os.path.abspath(cache_dir()), variable))
+    raise UserError('the weights of {} are not here; put {} into {}, or its path into the environment variable {}; '
+                    'they could not be fetched ({})'.format(what, names, os.path.abspath(cache_dir()), variable,
+                                                            '; '.join(problems) or 'no download is known'))
 
 
 def pip_download(package, folder, source=False):

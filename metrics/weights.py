@@ -108,6 +108,9 @@ def _pip_download(folder):
 def _read_checked(path, file_name=LPIPS_FILE, sha256=None):
     """Bytes of the weight file at `path` (bare or inside its archive), with the right checksum; None = VGG16's."""
     sha256 = sha256 or LPIPS_SHA256
+    if not os.path.isfile(path):
+        raise util.UserError('{}: {}; expected is the file {} or {}'.format(
+            path, 'this is a folder' if os.path.isdir(path) else 'there is no such file', file_name, LPIPS_SDIST))
     try:
         if tarfile.is_tarfile(path):
             with tarfile.open(path) as archive:

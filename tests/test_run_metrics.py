@@ -13,7 +13,7 @@ from dnnlib import EasyDict, cli
 from metrics import efficientnet_lite0, weight_files, weights
 from metrics.metric_defaults import metric_defaults
 from tests.metrics import feature_reference, lpips_reference, weight_writers
-from tests.metrics.tiny_generator import tiny_generator
+from tests.metrics.tiny_generator import empty_cache, tiny_generator
 from training import pretrained
 
 
@@ -21,7 +21,7 @@ from training import pretrained
 def program(tmp_path, monkeypatch, capsys):
     """Function of arguments: (exit code, standard output, standard error); works in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv('STYLEGAN2_CACHE', str(tmp_path / 'cache'))
+    empty_cache(tmp_path, monkeypatch)
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
     (tmp_path / 'eff.pth').write_bytes(weight_writers.torch_file(feature_reference.effnet_state(), False))
     monkeypatch.setenv(efficientnet_lite0.VARIABLE, str(tmp_path / 'eff.pth'))
@@ -70,6 +70,10 @@ def test_several_networks_and_seeds_make_a_table(program, tmp_path):
     assert [(r['network_pkl'], r['seed'], r['metric']) for r in records] == [
         (pkl, seed, metric) for pkl in ('net.pkl', 'other.pkl') for seed in (0, 1)
         for metric in ('fd6_effnetlite0', 'pr63_effnetlite0')]
+    sha256 = records[0]['weights_sha256'][:8]
+    assert lines[head + 5:head + 7] == [
+        '{}: 6 reals, 6 fakes, effnetlite0 (eff.pth, sha256 {}...), resized: bilinear, smoothing, 224 px'.format(
+            name, sha256) for name in ('fd6_effnetlite0', 'pr63_effnetlite0')]
     for line, pkl in zip(lines[head + 2:], ('net.pkl', 'other.pkl')):
         values = [r['results']['fd6_effnetlite0'] for r in records
                   if r['network_pkl'] == pkl and r['metric'] == 'fd6_effnetlite0']
@@ -87,12 +91,23 @@ def test_folders_are_compared(program, tmp_path):
     assert record['results']['fd50_effnetlite0'] > 1e-3 and record['resolution'] == 8 and record['num_fakes'] == 6
 
 
-def test_missing_weights_are_one_line(program, tmp_path, monkeypatch):
+@pytest.mark.parametrize('kind, words', [
+    ('none', ['could not be fetched', 'cache']), ('folder', ['this is a folder', 'give the path of']),
+    ('missing', ['there is no such file', 'give the path of']),
+    ('wrong', ['with sha256 6726825d', 'replace the file'])])
+def test_bad_weights_are_one_line(program, tmp_path, monkeypatch, kind, words):
     monkeypatch.setattr(weight_files, '_fetch', lambda what, candidate: 'no network')
     monkeypatch.delenv('STYLEGAN2_INCEPTION', raising=False)
-    code, _, err = program('--metrics=fid10', '--reals=a')
-    assert code == 2 and err.count('\n') == 1
-    assert 'pt_inception-2015-12-05-6726825d.pth' in err and str(tmp_path / 'cache') in err
+    path = tmp_path / 'pt_inception-2015-12-05-6726825d.pth'
+    if kind != 'none':
+        monkeypatch.setenv('STYLEGAN2_INCEPTION', str(path))
+    if kind == 'folder':
+        path.mkdir()
+    if kind == 'wrong':
+        path.write_bytes(b'another file')
+    code, _, err = program('--metrics=fid10', '--fakes=a', '--reals=b', network=None)
+    assert code == 2 and err.count('\n') == 1, err
+    assert all(word in err for word in words + [path.name]), err
 
 
 def test_table_of_results():

@@ -7,6 +7,7 @@ from PIL import Image
 
 from metrics import efficientnet_lite0, inception_v3, vgg16, weights
 from tests.metrics import feature_reference, lpips_reference, weight_writers
+from tests.metrics.tiny_generator import empty_cache
 
 
 @pytest.fixture
@@ -26,13 +27,13 @@ def graph():
 
 @pytest.fixture
 def narrow_networks(monkeypatch, tmp_path):
-    """Random weights of narrow feature networks in place of the real ones; the cache is an empty folder.
+    """Random weights of narrow feature networks in place of the real ones; the cache is empty.
 
     Returns: Dictionary of references: `effnetlite0` and `vgg16` are state dictionaries, `inception` an object.
     """
     references = dict(effnetlite0=feature_reference.effnet_state(), vgg16=feature_reference.vgg_state(),
                       inception=feature_reference.Inception())
-    monkeypatch.setenv('STYLEGAN2_CACHE', str(tmp_path / 'cache'))
+    empty_cache(tmp_path, monkeypatch)
     for module, state in ((efficientnet_lite0, references['effnetlite0']), (vgg16, references['vgg16']),
                           (inception_v3, references['inception'].state)):
         path = tmp_path / (module.__name__ + '.pth')

@@ -75,13 +75,35 @@ def test_networks_are_measured_reproducibly(graph, network, narrow_networks, pic
     assert name == 'pr103' or first != other
 
 
+def test_metrics_of_a_group_share_the_fakes(graph, network, narrow_networks, picture_folder, monkeypatch):
+    path, _ = picture_folder('a', 12)
+    names = ['kid10_effnetlite0', 'pr103_effnetlite0', 'fd10_effnetlite0']
+    drawn = []
+    build = sampling.Generator.build
+    monkeypatch.setattr(sampling.Generator, 'build', lambda self, *args: drawn.append(self) or build(self, *args))
+    group = metric_base.MetricGroup([metric_defaults[name] for name in names])  # without a seed
+    group.run('net.pkl', dataset_args=dict(tfrecord_dir=path), mirror_augment=False, tf_config=CPU)
+    records = [metric.get_record() for metric in group.metrics]
+    assert len(drawn) == 1 and len({record['seed'] for record in records}) == 1 and records[2]['num_fakes'] == 10
+    alone = _run(names[2], None, path, seed=records[2]['seed'])['results']
+    assert records[2]['results'] == pytest.approx(alone, rel=1e-5)
+
+
 def test_statistics_of_reals_are_kept(graph, network, narrow_networks, picture_folder, tmp_path, monkeypatch):
     path, _ = picture_folder('a', 12)
-    before = _run('fd10_effnetlite0', None, path)['results']
-    kept = list((tmp_path / 'cache').iterdir())
-    assert len(kept) == 1
+    hashed = []
+    content_hash = sampling.content_hash
+    monkeypatch.setattr(sampling, 'content_hash', lambda *args: hashed.append(args) or content_hash(*args))
+    metric, = metric_base.MetricGroup([metric_defaults['fd10_effnetlite0']], seed=0).metrics
+
+    def run():
+        metric.run('net.pkl', dataset_args=dict(tfrecord_dir=path), mirror_augment=False, tf_config=CPU)
+        return metric.get_record()['results']
+
+    before = run()
+    assert len(list((tmp_path / 'cache').glob('*.npz'))) == 1
     monkeypatch.setattr(sampling, 'image_minibatches', lambda *args: pytest.fail('the reals were read again'))
-    assert _run('fd10_effnetlite0', None, path)['results'] == before
+    assert run() == before and len(hashed) == 1
 
 
 def test_statistics_are_not_kept_for_other_data(graph, network, narrow_networks, picture_folder, tmp_path):
@@ -91,7 +113,7 @@ def test_statistics_are_not_kept_for_other_data(graph, network, narrow_networks,
     for i, image in enumerate(images):
         Image.fromarray(255 - image.transpose(1, 2, 0)).save(path + '/{:03d}.png'.format(i))
     values.append(_run('fd12_effnetlite0', None, path)['results']['fd12_effnetlite0'])
-    assert len(set(values)) == 3 and len(list((tmp_path / 'cache').iterdir())) == 3
+    assert len(set(values)) == 3 and len(list((tmp_path / 'cache').glob('*.npz'))) == 3
 
 
 def test_fakes_are_the_generators_pictures(graph, network, narrow_networks, picture_folder, tmp_path):
@@ -175,7 +197,9 @@ def test_linear_separability_of_a_network(graph, network, classifiers, monkeypat
         if resolution != 16:
             monkeypatch.setattr(metric_base.pretrained, 'load_generator', lambda path: tiny_generator(resolution))
         metric.run('net.pkl', tf_config=CPU, **kwargs)
-        return metric.get_record()['results']
+        record = metric.get_record()
+        assert [len(sha256) for sha256 in record['weights_sha256']] == [64] * len(indices)
+        return record['results']
 
     both, first, second = run([0, 3]), run([0]), run([3])
     for suffix in ('ls_z', 'ls_w'):

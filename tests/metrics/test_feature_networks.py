@@ -169,7 +169,8 @@ def test_bad_weight_files_are_one_line(module, tmp_path, monkeypatch):
     with pytest.raises(UserError, match='{}: .*cut off'.format(checked.name)):
         module.load()
     monkeypatch.setenv(module.VARIABLE, str(tmp_path / 'missing.pth'))
-    with pytest.raises(OSError):
+    with pytest.raises(UserError, match='{}=.*missing.pth: there is no such file; give the path of'.format(
+            module.VARIABLE)):
         module.load()
     gc.collect()
 

@@ -152,6 +152,24 @@ def test_no_metric_ends_a_training(graph, networks, monkeypatch, capsys):
     assert not seen  # the value of the earlier network is not reported for this one
 
 
+def test_features_are_shared_by_metrics_with_the_same_key_and_then_dropped():
+    group = metric_base.MetricGroup([dict(DUMMY, name=name) for name in 'abcd'])
+    for metric, key in zip(group.metrics, ['x', None, 'x', 'y']):
+        metric.fakes_key = key
+    places, left = [], []
+    for metric in group._in_turn():
+        places.append(metric.shared)
+        if metric.shared is not None:
+            metric.shared[metric.fakes_key] = 'features'
+            left.append(metric.shared)
+    assert places[0] is places[2] is left[0] and places[1] is None and places[3] is None
+    assert left[0] == {} and group.metrics[0].shared is None
+
+
+def test_a_cpu_is_no_gpu():
+    assert metric_base.has_gpu({'device': 'cpu'}) is False
+
+
 def test_unknown_settings_are_refused():
     with pytest.raises(TypeError, match='sed'):
         metric_base.MetricGroup([DUMMY], sed=3)

@@ -114,8 +114,10 @@ def test_wrong_content_is_refused(checkpoint, tmp_path):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(UserError, match='is not the archive|expected vgg16.ckpt'):
         weights.lpips_vgg16(str(path))
-    with pytest.raises(OSError):
+    with pytest.raises(UserError, match='missing: there is no such file; expected is the file vgg16.ckpt'):
         weights.lpips_vgg16(str(tmp_path / 'missing'))
+    with pytest.raises(UserError, match='this is a folder; expected is the file vgg16.ckpt'):
+        weights.lpips_vgg16(str(tmp_path))
 
 
 def test_damaged_cache_is_reported(checkpoint, tmp_path):

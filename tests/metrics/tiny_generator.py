@@ -1,6 +1,17 @@
-"""A generator that is built in a second."""
+"""A generator that is built in a second, and a cache for its metrics."""
+
+import os
 
 from dnnlib import tflib
+
+
+def empty_cache(tmp_path, monkeypatch):
+    """Makes `<tmp_path>/cache` the cache, empty but for native operations, which would take long to build again."""
+    ops = os.path.join(os.environ['STYLEGAN2_CACHE'], 'ops')
+    os.makedirs(ops, exist_ok=True)
+    (tmp_path / 'cache').mkdir()
+    os.symlink(ops, str(tmp_path / 'cache' / 'ops'))
+    monkeypatch.setenv('STYLEGAN2_CACHE', str(tmp_path / 'cache'))
 
 
 def tiny_generator(resolution, **kwargs):

@@ -60,6 +60,22 @@ def test_a_side_without_images_is_refused(share):
         data.hold_out(share)
 
 
+def test_a_skipped_image_is_replaced_by_one_of_its_own_side(monkeypatch):
+    with Numbered(50, bad='skip') as data:
+        data.hold_out(0.5)
+        held = set(data.held_out)
+        bad = next(n for n in range(49) if n not in held and n + 1 in held)
+        read = data._read
+
+        def failing(index, lod):
+            if index == bad:
+                raise UserError('damaged')
+            return read(index, lod)
+
+        monkeypatch.setattr(data, '_read', failing)
+        assert data.read_good(bad)[0] == next(n % 50 for n in range(bad + 1, 100) if n % 50 not in held)
+
+
 class Mean:
     """Stands in for D: scores an image by its mean, 0 to 255, plus its label."""
 
@@ -84,7 +100,8 @@ def test_scores_are_means_over_each_kind(session, capsys):
     calls = []
     with Numbered(50) as data:
         data.hold_out(0.3)  # 15 images, so 12 in whole minibatches
-        monitor = held_out.with_scores(dict(G=Grey, D=Mean), data, [-1, 1], 4, lambda path: calls.append(path) or {'x': 1})
+        monitor = held_out.with_scores(dict(G=Grey, D=Mean), data, [-1, 1], 4,
+                                      lambda path: calls.append(path) or {'x': 1})
         train = data.indices_at(0, 12)
         expected = dict(train=2 * train.mean(), held_out=2 * data.held_out[:12].mean(), generated=127.5 + train.mean())
         scores = monitor.scores()

@@ -46,6 +46,27 @@ def test_panels_for_everything_that_a_training_reports(tmp_path):
         'diversity, share of that of reals', 'seconds per kimg', 'memory, GiB']
 
 
+def test_panels_of_metrics_say_how_they_were_measured(tmp_path):
+    run = write_run(tmp_path / 'a', [1, 2], Metrics__fid5k=[9.0, 7.0], Metrics__x=[1, 2])
+    record = dict(results={'fid5k': 7.0}, extractor='inception', resize='bilinear', num_reals=70, num_fakes=5000,
+                  weights_sha256='0123456789abcdef')
+    (tmp_path / 'a' / 'metric-fid5k.jsonl').write_text('{}\n' + json.dumps(record) + '\n')
+    titles = plot.read_titles(run)
+    assert titles == {'Metrics/fid5k': 'fid5k\ninception, bilinear, 70 reals, 5000 fakes, sha256\n01234567...'}
+    shown = [title for title, _, _ in plot.panels([plot.read_stats(run)], titles)]
+    assert shown == [titles['Metrics/fid5k'], 'x']
+    (tmp_path / 'a' / 'metric-fid5k.jsonl').write_text('{}')
+    with pytest.raises(UserError, match='no record of a metric'):
+        plot.read_titles(run)
+
+
+def test_scores_of_held_out_images_have_a_panel(tmp_path):
+    run = write_run(tmp_path / 'a', [1, 2], Holdout__scores__train=[1, 2], Holdout__scores__held_out=[1, 1],
+                    Holdout__scores__generated=[0, -1])
+    (title, tags, _), = plot.panels([plot.read_stats(run)])
+    assert title == 'mean scores of D' and [plot._short(tag) for tag in tags] == ['train', 'held_out', 'generated']
+
+
 def test_two_runs_are_drawn_into_one_picture(tmp_path, capsys):
     pytest.importorskip('matplotlib')
     runs = [write_run(tmp_path / name, [1, 2, 3], Loss__scores__real=[1, 2, 3], Loss__scores__fake=[0, -1, -2],
