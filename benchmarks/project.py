@@ -2,7 +2,7 @@
 """Speed of the projector: steps/s by size of the images and of the minibatch, and distance against seconds.
 
 Random weights do for the speed. The distances are those of pictures of the shipped network and of held-out cats, for
-both presets; every line is one moment of a projection.
+both presets, always measured in float32; every line is one moment of a projection.
 """
 
 import argparse
@@ -30,47 +30,62 @@ def case(text):
     return int(resolution), int(minibatch)
 
 
+def prepared(args, Gs, minibatch):
+    """A projector of a generator with the distance and the precision that are asked for."""
+    from dnnlib.tflib import precision
+    from projector import distances
+    from projector.projector import Projector
+    projector = Projector()
+    projector.clone_net, projector.distance = False, args.distance
+    if args.precision == 'mixed':
+        projector.synthesis_options = precision.synthesis_options('mixed', Gs)[0]
+        projector.half_distance = distances.can_be_half(args.distance)
+    projector.set_network(Gs, minibatch)
+    return projector
+
+
 def measure_steps(args, resolution, minibatch):
-    """Prints the speed of one size."""
+    """Prints the speed of one size, and what share of a step is spent on what."""
     from benchmarks import measure
     from dnnlib import tflib
-    from projector.projector import Projector
     with measure.fresh_session(args.device, args.ops):
         G = tflib.Network('G', func_name='training.networks_stylegan2.G_main', resolution=resolution, num_channels=3,
                           label_size=0, **NETWORKS[resolution])
-        projector = Projector()
-        projector.clone_net, projector.dlatent_avg_samples, projector.distance = False, 100, args.distance
-        projector.set_network(G, minibatch)
+        projector = prepared(args, G, minibatch)
         projector.start(np.random.RandomState(0).uniform(-1, 1, [minibatch] + G.output_shape[1:]))
-        seconds = float(np.median(measure.repeat(projector.step, args.seconds, warmup=2)))
-        print('project {0}x{0}, {1}, minibatch {2}: {3:.3f} steps/s, {4:.3f} picture steps/s'.format(
-            resolution, args.distance, minibatch, 1 / seconds, minibatch / seconds), flush=True)
+        projector.num_steps = 10 ** 6
+        step, images, both = [float(np.median(measure.repeat(call, seconds, warmup=2))) for call, seconds in (
+            (projector.step, args.seconds), (projector.get_images, args.seconds / 4),
+            (projector.get_distances, args.seconds / 4))]
+        print('project {0}x{0}, {1}, {2}, minibatch {3}: {4:.3f} steps/s, {5:.3f} picture steps/s; images {6:.0f}%, '
+              'distance {7:.0f}%, gradients and update {8:.0f}%'.format(
+                  resolution, args.distance, args.precision, minibatch, 1 / step, minibatch / step, 100 * images / step,
+                  100 * (both - images) / step, 100 * (step - both) / step), flush=True)
 
 
 def compare_presets(args):
     """Prints the mean distances of generated and real pictures against seconds for each preset."""
     from benchmarks import measure
-    from projector.projector import Projector
+    from projector.distances import AllDistances
     from training import pretrained
     count = args.pictures
     with measure.fresh_session(args.device, args.ops):
         Gs = pretrained.load_generator(pretrained.DEMO_NETWORK)
         targets = preset_targets(Gs, count)
-        projector = Projector()
-        projector.clone_net, projector.distance = False, args.distance
-        projector.set_network(Gs, 2 * count)
+        projector, measures = prepared(args, Gs, 2 * count), AllDistances(Gs.output_shape[1:])
         for preset, num_steps in sorted(schedule.NUM_STEPS.items()):
             for name, value in dict(schedule.PRESETS[preset], num_steps=num_steps).items():
                 setattr(projector, name, value)
+            started, waited = time.time(), 0
             projector.start(targets)
-            started = time.time()
             while projector.step() is not None:
                 if projector.get_cur_step() % max(1, num_steps // 5) == 0:
-                    seconds = (time.time() - started) / (2 * count)
-                    found = projector.get_distances()
-                    print('{}, {}, step {}: {:.1f} s per picture, distance {:.4f} generated, {:.4f} held-out'.format(
-                        preset, args.distance, projector.get_cur_step(), seconds, np.mean(found[:count]),
-                        np.mean(found[count:])), flush=True)
+                    seconds = (time.time() - started - waited) / (2 * count)
+                    found = [measures.measure(*pair)[args.distance] for pair in zip(targets, projector.get_images())]
+                    waited = time.time() - started - seconds * 2 * count
+                    print('{}, {}, {}, step {}: {:.1f} s per picture, distance {:.4f} generated, {:.4f} held-out'.format(
+                        preset, args.distance, args.precision, projector.get_cur_step(), seconds,
+                        np.mean(found[:count]), np.mean(found[count:])), flush=True)
 
 
 def preset_targets(Gs, count):
@@ -94,6 +109,7 @@ def main(argv):
                         help='pictures of each class for the comparison of presets, 0 = none (default: %(default)s)')
     parser.add_argument('--distance', choices=('lpips-vgg', 'lpips-alex', 'pixel'), default='lpips-vgg',
                         help='what is made small (default: %(default)s)')
+    cli.add_precision(parser)
     cli.add_common(parser)
     args = parser.parse_args(argv)
     cli.load_tensorflow()

@@ -72,7 +72,7 @@ class LpipsVgg16:
 
     def _convolve(self, x, name):
         kernel, flipped = (tf.identity(self._vars[name + suffix]) for suffix in ('/kernel', '/kernel_flipped'))
-        x = _conv_3x3_fixed(x, kernel, flipped)
+        x = conv_3x3_fixed(x, kernel, flipped)
         return tf.nn.relu(tf.nn.bias_add(x, self._vars[name + '/bias'], data_format=layout.data_format()))
 
 
@@ -92,7 +92,7 @@ def shrink_to_256(images):
 
 
 @tf.custom_gradient
-def _conv_3x3_fixed(x, kernel, flipped):
+def conv_3x3_fixed(x, kernel, flipped):
     """Convolution with a kernel that isn't trained; `flipped` has its rows, columns and channels exchanged."""
     return _conv_3x3(x, kernel), lambda dy: (_conv_3x3(dy, flipped), None, None)
 

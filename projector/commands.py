@@ -204,7 +204,7 @@ class _ImageRun:
         if video is not None:
             video.keep([projection.restart for projection in found])
         seconds = (time.time() - begin) / len(found)
-        return [self._save(*result, seconds=seconds) for result in zip(pictures, fitted, found)]
+        return [self._save(*result, seconds=seconds) for result in zip(pictures, fitted, masks, found)]
 
     @staticmethod
     def _repeat(dlatents, count):
@@ -221,18 +221,20 @@ class _ImageRun:
                         self._folder, '{}-step{:04d}.png'.format(key, step)))
         return [observe] if steps else []
 
-    def _save(self, picture, item, projection, seconds):
+    def _save(self, picture, item, mask, projection, seconds):
         image = inputs.to_pixels(projection.image)
         results.save_triples(item.pixels, image, self._folder, picture.key)
         path = os.path.join(self._folder, picture.key + '.npz')
         results.save_projection(path, projection, self._session.network_hash, picture.file)
         settings = self._session.settings
-        error = np.mean(np.square(inputs.to_target(item.pixels) - inputs.to_target(image)))
-        return dict(picture=picture.key, file=picture.file, measure=settings['distance'],
-                    distance=round(projection.distance, 6), start_distance=round(projection.start_distance, 6),
-                    pixel=round(float(error), 6), steps=projection.steps, seconds=round(seconds, 2),
-                    seed=settings['seed'], restart=projection.restart, space=settings['space'],
-                    network=self._session.network_pkl, network_hash=self._session.network_hash)
+        found = self._session.measure_all(inputs.to_target(item.pixels), inputs.to_target(image), mask)
+        row = dict(picture=picture.key, file=picture.file, measure=settings['distance'],
+                   distance=round(projection.distance, 6), start_distance=round(projection.start_distance, 6))
+        row.update((name.replace('-', '_'), value if value is None else round(value, 6))
+                   for name, value in found.items())
+        return dict(row, steps=projection.steps, seconds=round(seconds, 2), seed=settings['seed'],
+                    restart=projection.restart, space=settings['space'], network=self._session.network_pkl,
+                    network_hash=self._session.network_hash)
 
     def save_sheet(self, rows):
         """Writes the contact sheet `grid.png` of all pictures so far."""

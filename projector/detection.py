@@ -42,7 +42,7 @@ def calibrate(submit_config, network_pkl, options, settings, tf_config):
     session.prepare(len(options['seeds']) + reals.count, masked=options['fit'] == 'pad')
     meter = _Meter(submit_config.run_dir, session)
     classes = dict(generated=_generated(session, options), real=reals.load(session.shape))
-    distances = {kind: meter.measure(kind, items, options['changes']) for kind, items in classes.items()}
+    distances = meter.measure(classes, options['changes'])
     table = []
     if options['robustness']:
         count = options['robustness']
@@ -137,22 +137,32 @@ class _Meter:
         self._table = results.Table(folder, 'distances')
         self._shown = {}
 
-    def measure(self, kind, items, changes, changed=''):
-        """Distances of (key, Fitted) items after changes, list of float; those in the table aren't measured again."""
-        todo = [item for item in items if self._find(kind, item[0], changed) is None]
+    def measure(self, classes, changes, changed=''):
+        """Distances after changes; those in the table aren't measured again.
+
+        Args:
+            classes: Dictionary: kind to list of (key, Fitted).
+            changes, changed: See `perturb.parse`; one is made after the other.
+        Returns: Dictionary: kind to list of float.
+        """
+        items = [(kind, key, item) for kind, pairs in classes.items() for key, item in pairs]
+        todo = [(kind, key, item) for kind, key, item in items if self._find(kind, key, changed) is None]
+        done = len(items) - len(todo)
         for batch in batches(todo, self._session.minibatch):
-            pixels = np.stack([perturb.apply(perturb.apply(item.pixels, changes), changed) for _, item in batch])
-            masks = np.stack([item.mask for _, item in batch]) if self._session.projector.masked else None
-            found = self._session.project(inputs.to_target(pixels), batch[0][0], masks)
+            pixels = np.stack([perturb.apply(perturb.apply(item.pixels, changes), changed) for _, _, item in batch])
+            masks = np.stack([item.mask for _, _, item in batch]) if self._session.projector.masked else None
+            found = self._session.project(inputs.to_target(pixels), changed or batch[0][1], masks)
             self._table.add([dict(kind=kind, picture=key, change=changed, distance=round(item.distance, 6),
                                   start_distance=round(item.start_distance, 6), steps=item.steps)
-                             for (key, _), item in zip(batch, found)])
-            for (key, _), target, item in zip(batch, pixels, found):
+                             for (kind, key, _), item in zip(batch, found)])
+            for (kind, key, _), target, item in zip(batch, pixels, found):
                 self._save(kind, key, changed, target, inputs.to_pixels(item.image))
-            print('{}{}: {} of {}, distances {:.4f} to {:.4f}'.format(
-                kind, changed and ' ' + changed, len(items) - len(todo) + 1 + todo.index(batch[-1]), len(items),
-                min(item.distance for item in found), max(item.distance for item in found)))
-        return [self._find(kind, key, changed)['distance'] for key, _ in items]
+            done += len(batch)
+            print('{}{} of {} pictures measured, distances {:.4f} to {:.4f}'.format(
+                changed and changed + ': ', done, len(items), min(item.distance for item in found),
+                max(item.distance for item in found)))
+        return {kind: [self._find(kind, key, changed)['distance'] for key, _ in pairs]
+                for kind, pairs in classes.items()}
 
     def _find(self, kind, key, changed):
         return self._table.find(kind=kind, picture=key, change=changed)
@@ -194,7 +204,7 @@ def _ranges(seeds):
 
 def _robustness_row(meter, made, classes, changes, change):
     """How well changed pictures are told apart, and what verdicts they get by the calibration of unchanged ones."""
-    distances = {kind: meter.measure(kind, items, changes, change) for kind, items in classes.items()}
+    distances = meter.measure(classes, changes, change)
     rate = max(0.05, made.smallest_error_rate())
     row = dict(change=change, generated=len(distances['generated']), real=len(distances['real']),
                auc=statistics.auc(distances['generated'], distances['real']),
@@ -269,7 +279,10 @@ def _write_report(folder, pictures, loaded, judged, error_rate):
     counts = ['{} {}'.format(sum(row['verdict'] == verdict for row in rows), verdict) for verdict in VERDICTS]
     lines += ['{} at an error rate of {:g}'.format(', '.join(counts), error_rate), calibration.SCOPE]
     for made in loaded:
-        lines.append('Network {} ({}), {}'.format(made.network_hash, re.sub(r'.*[/\\]', '', made.network), ', '.join(
-            '{}={}'.format(key, value) for key, value in sorted(made.settings.items()))))
+        settings = ['{}={}'.format(key, value) for key, value in sorted(made.settings.items())]
+        if made.fields.get('changes'):
+            settings.append('calibrated for pictures changed by {}'.format(made.fields['changes']))
+        lines.append('Network {} ({}), {}'.format(
+            made.network_hash, re.sub(r'.*[/\\]', '', made.network), ', '.join(settings)))
     results.Table(folder, 'detections').replace(rows)
     results.write_lines(os.path.join(folder, 'report.txt'), lines)

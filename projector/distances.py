@@ -1,11 +1,15 @@
 """Distances between images: LPIPS on VGG16 or AlexNet features, and the mean squared difference of pixels."""
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
+from dnnlib import tflib
+from dnnlib.tflib import layout, precision
 from dnnlib.util import UserError
 from metrics import detectors, lpips_alex, weights
 
 NAMES = ('lpips-vgg', 'lpips-alex', 'pixel')
+MIN_SIDES = {'lpips-vgg': detectors.MIN_LPIPS_SIZE, 'lpips-alex': lpips_alex.MIN_SIZE, 'pixel': 1}
 
 
 class Distance:
@@ -16,15 +20,16 @@ class Distance:
 
     Args:
         name: One of NAMES.
+        half: Compute the convolutions of lpips-vgg in bfloat16? Only where `can_be_half`.
     Raises: UserError for another name, or when the weights of the measure are not to be had.
     """
 
-    def __init__(self, name):
+    def __init__(self, name, half=False):
         if name not in NAMES:
             raise UserError('unknown distance {!r}; expected {}'.format(name, ', '.join(NAMES)))
         self.name = name
         if name == 'lpips-vgg':
-            self._measure = detectors.LpipsVgg16(weights.lpips_vgg16())
+            self._measure = (_HalfVgg16 if half else detectors.LpipsVgg16)(weights.lpips_vgg16())
         else:
             self._measure = lpips_alex.LpipsAlex(weights.lpips_alexnet()) if name == 'lpips-alex' else _Pixels()
 
@@ -55,6 +60,20 @@ class Distance:
         return self._measure.distance(features_a[:-1], features_b[:-1]) + opacity
 
 
+def can_be_half(name):
+    """Can the default graph's device compute a measure in bfloat16? float16 has too small a range for its gradients."""
+    return name == 'lpips-vgg' and layout.half_type() == 'bfloat16' and precision.has_kernel('Conv2D', 'bfloat16', 'CPU')
+
+
+class _HalfVgg16(detectors.LpipsVgg16):
+    """LPIPS on VGG16 with convolutions and their gradients in bfloat16, everything else in float32."""
+
+    def _convolve(self, x, name):
+        kernel, flipped = (tf.cast(self._vars[name + suffix], tf.bfloat16) for suffix in ('/kernel', '/kernel_flipped'))
+        x = tf.cast(detectors.conv_3x3_fixed(tf.cast(x, tf.bfloat16), kernel, flipped), tf.float32)
+        return tf.nn.relu(tf.nn.bias_add(x, self._vars[name + '/bias'], data_format=layout.data_format()))
+
+
 class _Pixels:
     """Mean squared difference of the pixels, range [-1, 1]."""
 
@@ -63,3 +82,33 @@ class _Pixels:
 
     def distance(self, features_a, features_b):
         return tf.reduce_mean(tf.square(features_a[0] - features_b[0]), axis=[1, 2, 3])
+
+
+class AllDistances:
+    """Every measure of NAMES between two images; those that can't be had are None, with one line that says why.
+
+    Args:
+        shape: [C, H, W] of the images.
+    """
+
+    def __init__(self, shape):
+        self._pair = tf.placeholder(tf.float32, [2] + list(shape), name='pair_in')
+        self._tensors = {}
+        for name in NAMES:
+            if min(shape[1:]) < MIN_SIDES[name]:
+                continue
+            try:
+                measure = Distance(name)
+            except UserError as error:
+                print('Without {}: {}'.format(name, error))
+                continue
+            features = measure.features(self._pair)
+            halves = [[feature[i:i + 1] for feature in features] for i in (0, 1)]
+            self._tensors[name] = measure.distance(*halves, num_channels=shape[0])
+
+    def measure(self, target, image, mask=None):
+        """Distances of an image [C, H, W] to a target, range [-1, 1], where the mask [1, H, W] isn't 0: dictionary."""
+        if mask is not None:
+            image = target + (image - target) * mask
+        found = tflib.run(self._tensors, {self._pair: np.stack([target, image])})
+        return {name: float(found[name][0]) if name in found else None for name in NAMES}

@@ -25,15 +25,19 @@ def measure_dlatents(mapping, num_samples, seed=123, label=None):
         label: Label of all samples, [label_size]; `None` = zeros.
     Returns: (mean [1, 1, D] float32, root of the mean squared distance to it: summed over D, not averaged).
     """
-    latents = np.random.RandomState(seed).randn(num_samples, *mapping.input_shape[1:])
-    batches = []
-    for begin in range(0, num_samples, MAPPING_BATCH):
-        batch = latents[begin:begin + MAPPING_BATCH]
-        labels = None if label is None else np.tile(np.float32(label), [len(batch), 1])
-        batches.append(mapping.run(batch, labels)[:, :1])  # [N, 1, D]: all layers are equal
-    dlatents = np.concatenate(batches)
+    dlatents = map_latents(mapping, np.random.RandomState(seed).randn(num_samples, *mapping.input_shape[1:]), label)
     mean = np.mean(dlatents, axis=0, keepdims=True)
     return mean, float(np.sqrt(np.sum(np.square(dlatents - mean)) / num_samples))
+
+
+def map_latents(mapping, latents, label=None):
+    """Points of W [N, 1, D], float32, of latents [N, ...]; see `measure_dlatents`."""
+    batches = []
+    for begin in range(0, len(latents), MAPPING_BATCH):
+        batch = latents[begin:begin + MAPPING_BATCH]
+        labels = None if label is None else np.tile(np.float32(label), [len(batch), 1])
+        batches.append(mapping.run(batch, labels)[:, :1])  # all layers are equal
+    return np.concatenate(batches)
 
 
 class Projector:
@@ -51,6 +55,7 @@ class Projector:
         self.lr_rampdown_length = 0.25
         self.lr_rampup_length = 0.05
         self.noise_ramp_length = 0.75
+        self.start_candidates = 1  # begin at the closest of so many points of W: the mean and random ones
         self.regularize_noise_weight = 1e5
         self.verbose = False  # print the distance every 10 steps
         self.clone_net = True  # later changes of the given network make no difference
@@ -60,6 +65,7 @@ class Projector:
         self.masked = False  # does `start` take masks?
         self.label = None  # of the samples of W, [label_size], None = zeros
         self.synthesis_options = {}  # over the network's own, such as those of a precision
+        self.half_distance = False  # see distances.Distance
         self._cur_step = None
 
     def set_network(self, Gs, minibatch_size=1):
@@ -84,18 +90,18 @@ class Projector:
         with tflib.absolute_name_scope(tf.get_default_graph().unique_name('Projector')):
             self._build_variables()
             self._build_images()
-            self._measure = distances.Distance(self.distance)
+            self._measure = distances.Distance(self.distance, self.half_distance)
             self._build_target()
             self._build_optimizer()
         self._cur_step = None
 
     def start(self, target_images, seeds=None, dlatents=None, masks=None):
-        """Begins the projection of pictures: dlatents at the mean, random noise, fresh optimizer.
+        """Begins the projection of pictures: dlatents at the mean or a closer candidate, random noise, fresh optimizer.
 
         Args:
             target_images: [N, C, H, W], float32, range [-1, 1], of the generator's shape, at most `minibatch_size`.
             seeds: Seed of each target's random numbers, list of N ints or lists of ints; `None` = all 0.
-            dlatents: Dlatents to begin with, [N, 1 or layers, D]; `None` = the mean of W.
+            dlatents: Dlatents to begin with, [N, 1 or layers, D]; `None` = the mean of W, or the closest candidate.
             masks: [N, 1, H, W], range [0, 1]: where the images are compared; `None` = everywhere.
         Raises: UserError for another shape.
         """
@@ -118,8 +124,24 @@ class Projector:
             shape = var.shape.as_list()[1:]
             values[var] = self._filled(np.stack([random.randn(*shape) for random in self._random]))
         tflib.set_vars(values)
+        if dlatents is None and self.start_candidates > 1:
+            tflib.set_vars({self._dlatents_var: self._filled(self._closest_candidates() + self._dlatent_avg)})
         self._opt.reset_optimizer_state()
         self._cur_step = 0
+
+    def _closest_candidates(self):
+        """Offset from the mean to the closest candidate of each target, [N, 1 or layers, D]; the mean is the first."""
+        mapping, count = self._Gs.components.mapping, self.start_candidates - 1
+        latents = np.concatenate([random.randn(count, *mapping.input_shape[1:]) for random in self._random])
+        offsets = map_latents(mapping, latents, self.label) - self._dlatent_avg
+        offsets = offsets.reshape([self._count, count, 1, -1])
+        closest, lowest = np.zeros(self._begin_shape(), np.float32), self.get_distances()
+        for index in range(count):
+            offset = np.broadcast_to(offsets[:, index], self._begin_shape())
+            found = tflib.run(self._distances, {self._offset_in: self._filled(offset)})[:self._count]
+            closest[found < lowest] = offset[found < lowest]
+            lowest = np.minimum(found, lowest)
+        return closest
 
     def step(self):
         """Makes one optimization step; does nothing after `num_steps`.

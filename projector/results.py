@@ -13,7 +13,7 @@ from dnnlib.util import UserError
 from projector.inputs import to_pixels
 
 OPTIONS_FILE, COMPLETE_FILE = 'options.json', 'complete.txt'
-FREE_OPTIONS = ('tf_config',)  # may differ when a run is continued
+FREE_OPTIONS = ('tf_config', 'minibatch')  # may differ when a run is continued, wherever in the options they are
 SHEET_PICTURES, SHEET_SIDE = 64, 4096  # pictures on a contact sheet, at most; its longer side in pixels
 CAPTION = 14  # pixels
 
@@ -64,7 +64,8 @@ def find_interrupted(run_dir_root, run_desc, options):
     Returns: Path of the run directory, None if there is none.
     """
     def comparable(found):
-        return {key: value for key, value in found.items() if key not in FREE_OPTIONS}
+        return {key: comparable(value) if isinstance(value, dict) else value for key, value in found.items()
+                if key not in FREE_OPTIONS}
 
     wanted = comparable(json.loads(json.dumps(util.plain(options))))
     for _, path in reversed(run_dir.list_runs(run_dir_root)):

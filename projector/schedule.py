@@ -1,13 +1,13 @@
-"""What the projector does at which step: learning rate, exploration of W, snapshots; the two presets."""
+"""What the projector does at which step: where it begins, learning rate, exploration of W, snapshots; two presets."""
 
 import numpy as np
 
 PUBLISHED = dict(initial_learning_rate=0.1, initial_noise_factor=0.05, lr_rampdown_length=0.25, lr_rampup_length=0.05,
-                 noise_ramp_length=0.75)
-NUM_STEPS = {'paper': 1000, 'fast': 200}
+                 noise_ramp_length=0.75, start_candidates=1)
+NUM_STEPS = {'paper': 1000, 'fast': 150}
 PRESETS = {  # public fields of the Projector
     'paper': PUBLISHED,
-    'fast': dict(PUBLISHED, initial_learning_rate=0.15, initial_noise_factor=0.02),
+    'fast': dict(PUBLISHED, initial_learning_rate=0.15, initial_noise_factor=0.02, start_candidates=64),
 }
 
 

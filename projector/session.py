@@ -64,7 +64,7 @@ class Session:
         self.Gs = pretrained.load_generator(network_pkl)
         self.network_hash = network_hash(self.Gs)
         self.shape = self.Gs.output_shape[1:]
-        self.projector, self.minibatch = None, None
+        self.projector, self.minibatch, self._all_distances = None, None, None
 
     def prepare(self, count, masked=False):
         """Builds the projector; only now, since this takes long and bad pictures should be reported before.
@@ -74,12 +74,16 @@ class Session:
             masked: Will there be masks?
         """
         from dnnlib.tflib import precision
+        from projector import distances
         from projector.projector import Projector
         settings = self.settings
         options, text = precision.synthesis_options(settings['precision'], self.Gs)
+        half_distance = settings['precision'] == 'mixed' and distances.can_be_half(settings['distance'])
         if settings['precision'] != 'float32':
-            print('Precision: {}'.format(text))
+            print('Precision: {}; {} in {}'.format(
+                text, settings['distance'], 'bfloat16' if half_distance else 'float32'))
         self.projector = Projector()
+        self.projector.half_distance = half_distance
         for name, value in settings['schedule'].items():
             setattr(self.projector, name, value)
         self.projector.num_steps = settings['num_steps']
@@ -92,6 +96,12 @@ class Session:
         usual = MINIBATCH if max(self.shape[1:]) <= MINIBATCH_SIDE else 1
         self.minibatch = max(1, min(settings['minibatch'] or usual, count))
         self.projector.set_network(self.Gs, self.minibatch)
+
+    def measure_all(self, target, image, mask=None):
+        """Distances of an image [C, H, W] to a target by every measure, see `distances.AllDistances.measure`."""
+        from projector.distances import AllDistances
+        self._all_distances = self._all_distances or AllDistances(self.shape)
+        return self._all_distances.measure(target, image, mask)
 
     def _label(self):
         """Label vector of the setting `label`, names or numbers of classes; None = zeros."""

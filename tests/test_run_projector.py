@@ -21,6 +21,7 @@ from tests.projector.pictures import write_picture
 from training import pretrained
 
 SIZE = 16
+UNOPTIMIZED = {'graph_options.rewrite_options.disable_meta_optimizer': True}  # optimizing takes longer than these runs
 
 
 def _load_generator(path):
@@ -39,6 +40,8 @@ def program(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
     monkeypatch.setattr(pretrained, 'load_generator', _load_generator)
     monkeypatch.setattr(projector, 'MAPPING_BATCH', 5000)
+    pop_tf_config = cli.pop_tf_config
+    monkeypatch.setattr(cli, 'pop_tf_config', lambda args: dict(pop_tf_config(args), **UNOPTIMIZED))
     (tmp_path / 'net.pkl').write_bytes(b'\x80\x04')
     (tmp_path / 'other-net.pkl').write_bytes(b'\x80\x04')
 
@@ -135,6 +138,8 @@ def test_own_images_are_cropped_and_projected(program, tmp_path, kind, measure):
     assert 0 < row['distance'] < row['start_distance'] and row['measure'] == measure and row['seconds'] > 0
     error = np.mean(np.square((_read(folder / 'a-projection.png') / 127.5) - _read(folder / 'a-target.png') / 127.5))
     np.testing.assert_allclose(row['pixel'], error, rtol=1e-3)
+    np.testing.assert_allclose(row[measure.replace('-', '_')], row['distance'], rtol=0.1)  # of 8 bits, of float32
+    assert row['lpips_vgg'] > 0 and row['lpips_alex'] is None  # the pictures are too small for it
     with open(str(folder / 'results.csv')) as file:
         assert [float(item['distance']) for item in csv.DictReader(file)] == [row['distance']]
     arrays = np.load(str(folder / 'a.npz'))
@@ -182,14 +187,15 @@ def test_an_interrupted_run_is_continued(program, tmp_path, monkeypatch):
 
 def test_a_corrupt_picture_does_not_stop_the_others(program, tmp_path):
     (tmp_path / 'own').mkdir()
-    for i in range(5):
-        write_picture(tmp_path / 'own' / '{}.png'.format(i), seed=i)
-    data = (tmp_path / 'own' / '3.png').read_bytes()
-    (tmp_path / 'own' / '3.png').write_bytes(data[:len(data) // 2])
-    code, out, err = program('project-images', 'own', '--num-steps=1', '--distance=pixel', '--minibatch=3')
-    assert code == 1 and '3.png: unreadable image' in out, err
+    names = ['{:02d}'.format(i) for i in range(50)]
+    for i, name in enumerate(names):
+        write_picture(tmp_path / 'own' / '{}.png'.format(name), seed=i)
+    data = (tmp_path / 'own' / '31.png').read_bytes()
+    (tmp_path / 'own' / '31.png').write_bytes(data[:len(data) // 2])
+    code, out, err = program('project-images', 'own', '--num-steps=1', '--distance=pixel', '--minibatch=33')
+    assert code == 1 and '31.png: unreadable image' in out, err
     folder = tmp_path / 'results' / '00000-project-images'
-    assert [row['picture'] for row in _results(folder)[0]] == ['0', '1', '2', '4']
+    assert [row['picture'] for row in _results(folder)[0]] == names[:31] + names[32:]
 
 
 def test_options_of_the_search(program, tmp_path):
@@ -220,7 +226,7 @@ def _refused_later(result, *parts):
 
 def _calibrate(program, tmp_path, name, *args):
     code, out, err = program('calibrate', '--generated=19', '--reals', 'reals', '--steps=6', '--distance=pixel',
-                             '--robustness=0', '--result-dir=' + name, *args)
+                             '--robustness=0', '--minibatch=19', '--result-dir=' + name, *args)
     assert code == 0, err
     return str(tmp_path / name / '00000-calibrate' / 'calibration.json'), out
 

@@ -179,6 +179,27 @@ def test_start_dlatents_and_masks(tiny):
     np.testing.assert_allclose(half, lpips_reference.distance(images[1:], targets[1:], ARRAYS)[0], rtol=1e-3)
 
 
+def test_the_search_begins_at_the_closest_candidate(tiny, monkeypatch):
+    proj, Gs = tiny
+    monkeypatch.setattr(proj, 'start_candidates', 6)
+    targets, seeds = _targets(Gs, 2), [5, 8]
+    expected = []
+    for target, seed in zip(targets, seeds):
+        random = np.random.RandomState(seed)
+        for size in (4, 8, 8, 16, 16):
+            random.randn(1, size, size)  # the noise maps come first
+        points = np.concatenate([proj._dlatent_avg, Gs.components.mapping.run(random.randn(5, 8), None)[:, :1]])
+        tried = []
+        for point in points:
+            proj.start(target[np.newaxis], [seed], point[np.newaxis])
+            tried.append(proj.get_distances()[0])
+        expected.append((points[np.argmin(tried)], min(tried)))
+    proj.start(targets, seeds)
+    np.testing.assert_allclose(proj.get_distances(), [distance for _, distance in expected], rtol=1e-3)
+    np.testing.assert_allclose(proj.get_dlatents()[:, 0], [point[0] for point, _ in expected], atol=1e-4)
+    assert np.abs(proj.get_dlatents()[:, 0] - proj._dlatent_avg[:, 0]).max() > 0.01  # not the mean for both
+
+
 @pytest.mark.parametrize('channels, space, noise', [(4, 'w+', 'fixed'), (1, 'w', 'optimize')])
 def test_other_kinds_of_networks(tiny, channels, space, noise):
     Gs = tflib.Network('Gs', func_name='training.networks_stylegan2.G_main', resolution=16, num_channels=channels,

@@ -34,12 +34,14 @@ def test_the_newest_interrupted_run_with_the_same_options_is_continued(tmp_path)
         (tmp_path / name / results.OPTIONS_FILE).write_text(json.dumps(options))
         return str(tmp_path / name)
 
-    options = dict(paths=('a',), settings=dict(seed=1), tf_config=dict(device='cpu'))
+    options = dict(paths=('a',), settings=dict(seed=1, minibatch=4), tf_config=dict(device='cpu'))
     assert results.find_interrupted(str(tmp_path / 'none'), 'x', options) is None
     run('00000-x', dict(options, paths=['b']))
     run('00001-y', options)
     assert results.find_interrupted(str(tmp_path), 'x', options) is None
-    folder = run('00002-x', dict(options, tf_config={}))
+    run('00002-x', dict(options, settings=dict(seed=2, minibatch=4)))
+    assert results.find_interrupted(str(tmp_path), 'x', options) is None
+    folder = run('00003-x', dict(options, settings=dict(seed=1, minibatch=8), tf_config={}))
     assert results.find_interrupted(str(tmp_path), 'x', options) == folder
     results.mark_complete(folder, 'done')
     assert results.find_interrupted(str(tmp_path), 'x', options) is None
