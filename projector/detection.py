@@ -4,6 +4,7 @@ import os
 import re
 
 import numpy as np
+from PIL import Image
 
 from dnnlib.util import UserError
 from projector import align, calibration, inputs, perturb, plots, results, statistics
@@ -112,8 +113,9 @@ class _Reals:
         if self.is_cats:
             from training.cats import CatsDataset
             with CatsDataset(resolution=shape[1], held_out=True, shuffle_mb=0) as cats:
-                return [('cat{:05d}'.format(i), inputs.Fitted(cats.read(i), np.ones([1] + shape[1:], np.float32)))
-                        for i in range(self.count)]
+                pictures = [Image.fromarray(cats.read(i).transpose(1, 2, 0)) for i in range(self.count)]
+            return [('cat{:05d}'.format(i), inputs.fit_picture(picture, shape, self._options['fit']))
+                    for i, picture in enumerate(pictures)]
         return [(picture.key, inputs.read_fitted(picture, shape, self._options['fit'], self._aligner))
                 for picture in self._pictures]
 

@@ -260,13 +260,14 @@ def test_calibration_and_detection(program, tmp_path):
     _refused_later(program('detect', made, '--calibration=' + path, '--space=w+'), 'W only')
     _refused_later(program('detect', made, '--calibration=' + path, '--network=other-net.pkl'), 'other-net.pkl')
 
-    second, _ = _calibrate(program, tmp_path, 'second', '--network=other-net.pkl')
+    second, _ = _calibrate(program, tmp_path, 'second', '--network=other-net.pkl', '--jpeg=90')
     code, out, err = program('detect', made, 'unknown.png', '--calibration=' + second, '--calibration=' + path)
     assert code == 0, err
     rows = [json.loads(line) for line in (
         tmp_path / 'results' / '00001-detect' / 'detections.jsonl').read_text().splitlines()]
     assert [row['made_by_this'] for row in rows] == [False, True, False, False] and rows[1]['margin'] > 0
     assert 'made by net.pkl' in out and 'made by none' in out
+    assert out.count('calibrated for pictures changed by jpeg=90') == 1
 
 
 def test_calibration_measures_robustness_and_continues(program, tmp_path, monkeypatch):
