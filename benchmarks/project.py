@@ -54,7 +54,7 @@ def measure_steps(args, resolution, minibatch):
         projector = prepared(args, G, minibatch)
         projector.start(np.random.RandomState(0).uniform(-1, 1, [minibatch] + G.output_shape[1:]))
         projector.num_steps = 10 ** 6
-        step, images, both = [float(np.median(measure.repeat(call, seconds, warmup=2))) for call, seconds in (
+        step, images, both = [float(np.median(measure.repeat(call, seconds))) for call, seconds in (
             (projector.step, args.seconds), (projector.get_images, args.seconds / 4),
             (projector.get_distances, args.seconds / 4))]
         print('project {0}x{0}, {1}, {2}, minibatch {3}: {4:.3f} steps/s, {5:.3f} picture steps/s; images {6:.0f}%, '
@@ -83,9 +83,9 @@ def compare_presets(args):
                     seconds = (time.time() - started - waited) / (2 * count)
                     found = [measures.measure(*pair)[args.distance] for pair in zip(targets, projector.get_images())]
                     waited = time.time() - started - seconds * 2 * count
-                    print('{}, {}, {}, step {}: {:.1f} s per picture, distance {:.4f} generated, {:.4f} held-out'.format(
-                        preset, args.distance, args.precision, projector.get_cur_step(), seconds,
-                        np.mean(found[:count]), np.mean(found[count:])), flush=True)
+                    print('{}, {}, {}, step {}: {:.1f} s per picture, distance {:.4f} generated, '
+                          '{:.4f} held-out'.format(preset, args.distance, args.precision, projector.get_cur_step(),
+                                                   seconds, np.mean(found[:count]), np.mean(found[count:])), flush=True)
 
 
 def preset_targets(Gs, count):

@@ -61,8 +61,9 @@ class Distance:
 
 
 def can_be_half(name):
-    """Can the default graph's device compute a measure in bfloat16? float16 has too small a range for its gradients."""
-    return name == 'lpips-vgg' and layout.half_type() == 'bfloat16' and precision.has_kernel('Conv2D', 'bfloat16', 'CPU')
+    """Can the default graph's device compute a measure in bfloat16? float16 is too coarse for small gradients."""
+    half = layout.half_type()
+    return name == 'lpips-vgg' and half == 'bfloat16' and precision.has_kernel('Conv2D', half, 'CPU')
 
 
 class _HalfVgg16(detectors.LpipsVgg16):
