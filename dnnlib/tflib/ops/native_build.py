@@ -224,7 +224,7 @@ def _compile_jobs(recipe, folder):
     for source in cpu:
         plain = compile_only + list(native_tools.KERNEL_FLAGS)
         end = [source, '-o', target(source)]
-        jobs[target(source)] = [plain + list(native_tools.TUNING) + end, plain + end]
+        jobs[target(source)] = [plain + list(native_tools.TUNING[:count]) + end for count in (2, 1, 0)]
     for source in cuda if recipe.archs else []:
         codes = ['-gencode=arch=compute_%s,code=sm_%s' % (arch, arch) for arch in recipe.archs]
         codes.append('-gencode=arch=compute_%s,code=compute_%s' % (recipe.archs[-1], recipe.archs[-1]))  # newer GPUs

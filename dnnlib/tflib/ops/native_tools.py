@@ -24,8 +24,8 @@ from dnnlib.util import UserError
 SOURCE_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'src')
 COMPILERS = ('g++', 'c++', 'clang++')
 OPS_FLAGS = ('-O2', '-w')
-KERNEL_FLAGS = ('-O3', '-std=c++14', '-fno-math-errno')
-TUNING = ('-march=native',)  # left out where the compiler refuses it
+KERNEL_FLAGS = ('-O3', '-std=c++14', '-fno-math-errno', '-ffp-contract=fast')
+TUNING = ('-march=native', '-mprefer-vector-width=512')  # the last or both are left out where the compiler refuses
 NVCC_FLAGS = ('-O3', '-Xcompiler', '-fPIC')
 
 Tool = namedtuple('Tool', 'command version')  # list of words, one line of text

@@ -15,7 +15,7 @@
 
 namespace {
 
-const index_t STRIP = 512;              // elements worked on at once: a few such buffers stay in the first cache
+const index_t STRIP = 1024;             // elements worked on at once: a few such buffers stay in the first cache
 const index_t UNIT = 32768;             // elements of one unit of work, about
 const index_t STREAM_BYTES = 16 << 20;  // a result beyond this is out of the caches before anyone reads it
 const index_t LINE = 16;                // floats of a cache line

@@ -5,8 +5,9 @@
 // output phase is a sum of shifted contiguous streams, whatever the number of channels; P of them are interleaved.
 //
 // A unit is a tile: a group of images (more than one where images are small) x a block of rows x a block of columns x a
-// block of channels. It walks down its rows with a ring of as many float32 row buffers as an output row needs. A filter
-// that is a column times a row is applied to each input row as it enters the ring, then down the ring.
+// block of channels. Of a filter that is a column times a row, the column is applied first, for each output row: the
+// weighted sum of the input rows that it meets is one float32 row, which stays in the first cache, and the only buffer.
+// For any other filter the tile keeps a ring of as many float32 input rows as an output row meets.
 
 #include <cmath>
 #include <vector>
@@ -39,43 +40,55 @@ struct Axis {
   }
 };
 
+struct Half { uint16_t bits; };
+struct BFloat { uint16_t bits; };
+inline float value(float x) { return x; }
+inline float value(Half x) { return half_float(x.bits); }
+inline float value(BFloat x) { return bfloat_float(x.bits); }
+
+// `count` runs of `size` elements, in_step and out_step elements apart.
+struct Runs {
+  index_t count, size, in_step, out_step;
+};
+
 // out[i] (+)= sum over t < N of weights[t] * in[t][i]
-template <int N, bool ADD>
-void combine_few(const float* const* in, const float* weights, index_t n, float* __restrict out) {
-  const float* p[N];
+template <int N, bool ADD, typename T>
+void combine_few(const T* const* in, const float* weights, const Runs& runs, float* out) {
   float w[N];
-  for (int t = 0; t < N; t++) {
-    p[t] = in[t];
-    w[t] = weights[t];
-  }
-  for (index_t i = 0; i < n; i++) {
-    float sum = ADD ? out[i] + w[0] * p[0][i] : w[0] * p[0][i];
-    for (int t = 1; t < N; t++) sum += w[t] * p[t][i];
-    out[i] = sum;
+  for (int t = 0; t < N; t++) w[t] = weights[t];
+  for (index_t m = 0; m < runs.count; m++) {
+    const T* p[N];
+    for (int t = 0; t < N; t++) p[t] = in[t] + m * runs.in_step;
+    float* __restrict to = out + m * runs.out_step;
+    for (index_t i = 0; i < runs.size; i++) {
+      float sum = ADD ? to[i] + w[0] * value(p[0][i]) : w[0] * value(p[0][i]);
+      for (int t = 1; t < N; t++) sum += w[t] * value(p[t][i]);
+      to[i] = sum;
+    }
   }
 }
 
-template <bool ADD>
-void combine_some(const float* const* in, const float* weights, index_t taps, index_t n, float* out) {
+template <bool ADD, typename T>
+void combine_some(const T* const* in, const float* weights, index_t taps, const Runs& runs, float* out) {
   switch (taps) {
-    case 1: return combine_few<1, ADD>(in, weights, n, out);
-    case 2: return combine_few<2, ADD>(in, weights, n, out);
-    case 3: return combine_few<3, ADD>(in, weights, n, out);
-    case 4: return combine_few<4, ADD>(in, weights, n, out);
-    case 5: return combine_few<5, ADD>(in, weights, n, out);
-    case 6: return combine_few<6, ADD>(in, weights, n, out);
-    case 7: return combine_few<7, ADD>(in, weights, n, out);
-    default: return combine_few<8, ADD>(in, weights, n, out);
+    case 1: return combine_few<1, ADD>(in, weights, runs, out);
+    case 2: return combine_few<2, ADD>(in, weights, runs, out);
+    case 3: return combine_few<3, ADD>(in, weights, runs, out);
+    case 4: return combine_few<4, ADD>(in, weights, runs, out);
+    case 5: return combine_few<5, ADD>(in, weights, runs, out);
+    case 6: return combine_few<6, ADD>(in, weights, runs, out);
+    case 7: return combine_few<7, ADD>(in, weights, runs, out);
+    default: return combine_few<8, ADD>(in, weights, runs, out);
   }
 }
 
-void combine(const float* const* in, const float* weights, index_t taps, index_t n, float* out) {
-  if (taps == 0) {
-    std::memset(out, 0, n * sizeof(float));
-    return;
-  }
-  combine_some<false>(in, weights, least(taps, 8), n, out);
-  for (index_t t = 8; t < taps; t += 8) combine_some<true>(in + t, weights + t, least(taps - t, 8), n, out);
+template <typename T>
+void combine(const T* const* in, const float* weights, index_t taps, const Runs& runs, float* out) {
+  if (taps == 0)
+    for (index_t m = 0; m < runs.count; m++) std::memset(out + m * runs.out_step, 0, runs.size * sizeof(float));
+  else
+    combine_some<false>(in, weights, least(taps, 8), runs, out);
+  for (index_t t = 8; t < taps; t += 8) combine_some<true>(in + t, weights + t, least(taps - t, 8), runs, out);
 }
 
 // Copies `count` pixels of `size` elements, in_step and out_step elements apart.
@@ -186,13 +199,16 @@ class Worker {
 
   void place(index_t unit);
   void find_taps();
-  void load_row(index_t y, float* buffer);
-  void load_run(index_t image, index_t y, index_t begin, index_t end, float* buffer);
+  void fill(index_t y, const std::vector<float>& weights, float* buffer);
+  template <typename T> void fill_from(const T* x, index_t y, const std::vector<float>& weights, float* buffer);
+  template <typename T>
+  void fill_run(const std::vector<const T*>& in, const float* weights, index_t pixels, index_t distance, float* buffer);
   void fetch(index_t row, index_t part, index_t parts) const;
   const float* ring_row(index_t y);
-  void filter_row(const float* in, float* out);
+  void add_streams(const float* buffer, const float* weights);
   void produce(index_t m, index_t count, float* out);
   void output_row(index_t row);
+  float* place_of(index_t row, index_t first, index_t n);
   void store_run(index_t image, index_t row, index_t first, index_t n, const float* in);
 
   const UpFirDnParams* p_;
@@ -207,7 +223,7 @@ class Worker {
   index_t outputs_;       // pixels of one image in an output phase
   index_t phase_length_;  // elements of a phase of a row buffer
   std::vector<std::vector<Tap>> taps_;  // of each output phase, along a row
-  // Buffers: an input row, the ring, a strip of each output phase, an output row.
+  // Buffers: a row of inputs, the ring, a strip of each output phase, an output row, a strip of inputs.
   Buffer input_, strips_, output_, read_;
   std::vector<Buffer> ring_;
   std::vector<index_t> in_ring_;
@@ -215,6 +231,7 @@ class Worker {
   std::vector<std::vector<const float*>> streams_;
   std::vector<std::vector<float>> weights_;
   std::vector<const float*> at_;
+  std::vector<float> down_;  // weights of the input rows that an output row meets
 };
 
 Worker::Worker(const UpFirDnParams* p)
@@ -265,124 +282,114 @@ void Worker::find_taps() {
 void Worker::tile(index_t unit) {
   place(unit);
   find_taps();
-  const index_t row_length = phase_length_ * x_.step, filtered = phase_length_ * x_.phases;
-  input_.clear(separable_ ? row_length : 0);  // zeros stay where there are no pixels
+  const index_t row_length = phase_length_ * x_.step;
+  if (separable_) input_.clear(row_length);  // zeros stay where there are no pixels
   for (size_t i = 0; i < ring_.size(); i++) {
-    ring_[i].clear(separable_ ? filtered : row_length);
+    ring_[i].clear(row_length);
     in_ring_[i] = -1;
   }
-  read_.resize(most(STRIP, channels_));
-  strips_.resize(x_.phases * most(STRIP, channels_));
-  output_.resize(images_ > 1 ? filtered : most(STRIP, x_.phases * channels_));
+  read_.resize(STRIP);
+  strips_.resize(x_.phases * STRIP);
+  output_.resize(images_ > 1 ? phase_length_ * x_.phases : most(STRIP, x_.phases * channels_));
   for (index_t row = row0_; row < row0_ + rows_; row++) output_row(row);
 }
 
-// Pixels [begin, end) of an image's row y to where they belong in `buffer`, the image's first element of phase 0.
-void Worker::load_run(index_t image, index_t y, index_t begin, index_t end, float* buffer) {
-  const index_t base = ((image0_ + image) * p_->in_h + y) * p_->in_w;
+// The weighted sum of the input rows [y, y + weights.size()) as a row buffer.
+void Worker::fill(index_t y, const std::vector<float>& weights, float* buffer) {
+  if (p_->dtype == FLOAT32) fill_from(static_cast<const float*>(p_->x), y, weights, buffer);
+  else if (p_->dtype == FLOAT16) fill_from(static_cast<const Half*>(p_->x), y, weights, buffer);
+  else fill_from(static_cast<const BFloat*>(p_->x), y, weights, buffer);
+}
+
+template <typename T>
+void Worker::fill_from(const T* x, index_t y, const std::vector<float>& weights, float* buffer) {
+  const index_t begin = most(0, input0_), end = least(p_->in_w, input0_ + segment_ * x_.step);
+  if (begin >= end) return;
+  std::vector<const T*> in(weights.size());
+  for (index_t image = 0; image < images_; image++) {
+    const index_t pixel = ((image0_ + image) * p_->in_h + y) * p_->in_w + begin;
+    for (size_t s = 0; s < in.size(); s++) in[s] = x + (pixel + s * p_->in_w) * p_->minor + channel0_;
+    fill_run(in, weights.data(), end - begin, begin - input0_, buffer + image * segment_ * channels_);
+  }
+}
+
+// `pixels` pixels to the place of pixel `distance` of an image, whose first element of phase 0 is `buffer`.
+template <typename T>
+void Worker::fill_run(const std::vector<const T*>& in, const float* weights, index_t pixels, index_t distance,
+                      float* buffer) {
+  const index_t step = x_.step, rows = in.size();
   const bool whole = channels_ == p_->minor;
-  if (x_.step == 1 && whole) {
-    load(p_->dtype, p_->x, (base + begin) * channels_, (end - begin) * channels_,
-         buffer + (begin - input0_) * channels_);
-    return;
-  }
-  if (!whole || channels_ >= STRIP) {
-    for (index_t i = begin; i < end; i++)
-      load(p_->dtype, p_->x, (base + i) * p_->minor + channel0_, channels_,
-           buffer + (i - input0_) % x_.step * phase_length_ + (i - input0_) / x_.step * channels_);
-    return;
-  }
-  const index_t most_pixels = STRIP / channels_;
-  for (index_t i = begin; i < end; i += most_pixels) {
-    const index_t pixels = least(most_pixels, end - i);
-    const float* in = view(p_->dtype, p_->x, (base + i) * channels_, pixels * channels_, read_.data());
-    for (index_t s = 0; s < least(x_.step, pixels); s++) {
-      const index_t distance = i + s - input0_;
-      take(in + s * channels_, x_.step, ceil_div(pixels - s, x_.step), channels_,
-           buffer + distance % x_.step * phase_length_ + distance / x_.step * channels_);
+  if (step == 1 && whole)
+    return combine(in.data(), weights, rows, {1, pixels * channels_, 0, 0}, buffer + distance * channels_);
+  std::vector<const T*> at(in);
+  const bool few = whole && channels_ < LINE;  // then pixels are too short to be worked on one after another
+  const index_t most_pixels = few ? STRIP / channels_ : pixels;
+  for (index_t i = 0; i < pixels; i += most_pixels) {
+    const index_t count = least(most_pixels, pixels - i);
+    if (few) {
+      for (index_t t = 0; t < rows; t++) at[t] = in[t] + i * channels_;
+      combine(at.data(), weights, rows, {1, count * channels_, 0, 0}, read_.data());
+    }
+    for (index_t s = 0; s < least(step, count); s++) {
+      const index_t to = distance + i + s, length = ceil_div(count - s, step);
+      float* out = buffer + to % step * phase_length_ + to / step * channels_;
+      if (few) {
+        take(read_.data() + s * channels_, step, length, channels_, out);
+      } else {
+        for (index_t t = 0; t < rows; t++) at[t] = in[t] + s * p_->minor;
+        combine(at.data(), weights, rows, {length, channels_, step * p_->minor, channels_}, out);
+      }
     }
   }
 }
 
-void Worker::load_row(index_t y, float* buffer) {
-  const index_t begin = most(0, input0_), end = least(p_->in_w, input0_ + segment_ * x_.step);
-  if (begin >= end) return;
-  for (index_t image = 0; image < images_; image++)
-    load_run(image, y, begin, end, buffer + image * segment_ * channels_);
-}
-
-// Asks for one of `parts` parts of the input rows that an output row will add to the ring, so that they arrive during
+// Asks for one of `parts` parts of the input rows that an output row is the first to meet, so that they arrive during
 // the arithmetic for the row before.
 void Worker::fetch(index_t row, index_t part, index_t parts) const {
   const index_t begin = most(0, input0_), end = least(p_->in_w, input0_ + segment_ * x_.step);
   if (row >= row0_ + rows_ || begin >= end || channels_ != p_->minor) return;
-  const Meeting meeting = y_.at(row);
+  const Meeting meeting = y_.at(row), before = y_.at(row - 1);
   const index_t size = channels_ * type_size(p_->dtype), bytes = (end - begin) * size;
-  for (index_t y = most(0, meeting.i0); y < least(meeting.i0 + meeting.count, p_->in_h); y++) {
-    if (in_ring_[y % static_cast<index_t>(ring_.size())] == y) continue;
+  for (index_t y = most(0, before.i0 + before.count); y < least(meeting.i0 + meeting.count, p_->in_h); y++) {
     const char* in = static_cast<const char*>(p_->x) + ((image0_ * p_->in_h + y) * p_->in_w + begin) * size;
     for (index_t i = bytes * part / parts; i < bytes * (part + 1) / parts; i += 64) prefetch(in + i);
   }
 }
 
-// The horizontal pass over all images at once; between their outputs it leaves sums that nobody reads.
-void Worker::filter_row(const float* in, float* out) {
-  const index_t pixels = images_ * segment_ - (segment_ - outputs_);
-  const index_t step = x_.phases == 1 ? pixels : most(1, STRIP / channels_);
-  const index_t strip_size = most(STRIP, channels_);
-  for (index_t m = 0; m < pixels; m += step) {
-    const index_t count = least(step, pixels - m), n = count * channels_;
-    for (index_t r = 0; r < x_.phases; r++) {
-      at_.clear();
-      weights_[r].clear();
-      for (const Tap& tap : taps_[r]) {
-        at_.push_back(in + tap.offset + m * channels_);
-        weights_[r].push_back(row_[tap.kx]);
-      }
-      float* to = x_.phases == 1 ? out + m * channels_ : strips_.data() + r * strip_size;
-      combine(at_.data(), weights_[r].data(), at_.size(), n, to);
-    }
-    if (x_.phases == 2 && channels_ == 1) {
-      put_pairs(strips_.data(), strips_.data() + strip_size, count, out + 2 * m);
-    } else if (x_.phases > 1) {
-      for (index_t r = 0; r < x_.phases; r++)
-        put(strips_.data() + r * strip_size, x_.phases, count, channels_, out + (m * x_.phases + r) * channels_);
-    }
-  }
-}
-
 const float* Worker::ring_row(index_t y) {
   const index_t slot = y % static_cast<index_t>(ring_.size());
-  float* buffer = ring_[slot].data();
-  if (in_ring_[slot] != y) {
-    in_ring_[slot] = y;
-    load_row(y, separable_ ? input_.data() : buffer);
-    if (separable_) filter_row(input_.data(), buffer);
-  }
-  return buffer;
+  if (in_ring_[slot] != y) fill(y, {1.0f}, ring_[slot].data());
+  in_ring_[slot] = y;
+  return ring_[slot].data();
+}
+
+// What a row buffer gives to each output phase, with a row of the filter.
+void Worker::add_streams(const float* buffer, const float* weights) {
+  for (index_t r = 0; r < x_.phases; r++)
+    for (const Tap& tap : taps_[r]) {
+      streams_[r].push_back(buffer + tap.offset);
+      weights_[r].push_back(weights[tap.kx]);
+    }
 }
 
 // `count` pixels of each output phase, from pixel m, interleaved.
 void Worker::produce(index_t m, index_t count, float* out) {
-  if (separable_) {
-    const index_t first = m * x_.phases * channels_, n = count * x_.phases * channels_;
-    at_.clear();
-    for (const float* stream : streams_[0]) at_.push_back(stream + first);
-    combine(at_.data(), weights_[0].data(), at_.size(), n, out);
-    return;
-  }
-  const index_t strip_size = most(STRIP, channels_);
-  for (index_t r = 0; r < x_.phases; r++) {
+  const index_t phases = x_.phases, n = count * channels_;
+  const bool few = phases > 1 && channels_ < LINE;
+  for (index_t r = 0; r < phases; r++) {
     at_.clear();
     for (const float* stream : streams_[r]) at_.push_back(stream + m * channels_);
-    combine(at_.data(), weights_[r].data(), at_.size(), count * channels_,
-            x_.phases == 1 ? out : strips_.data() + r * strip_size);
+    if (phases == 1 || few)
+      combine(at_.data(), weights_[r].data(), at_.size(), {1, n, 0, 0}, few ? strips_.data() + r * STRIP : out);
+    else
+      combine(at_.data(), weights_[r].data(), at_.size(), {count, channels_, channels_, phases * channels_},
+              out + r * channels_);
   }
-  if (x_.phases == 2 && channels_ == 1) {
-    put_pairs(strips_.data(), strips_.data() + strip_size, count, out);
-  } else if (x_.phases > 1) {
-    for (index_t r = 0; r < x_.phases; r++)
-      put(strips_.data() + r * strip_size, x_.phases, count, channels_, out + r * channels_);
+  if (few && phases == 2 && channels_ == 1) {
+    put_pairs(strips_.data(), strips_.data() + STRIP, count, out);
+  } else if (few) {
+    for (index_t r = 0; r < phases; r++)
+      put(strips_.data() + r * STRIP, phases, count, channels_, out + r * channels_);
   }
 }
 
@@ -392,30 +399,25 @@ void Worker::output_row(index_t row) {
     streams_[r].clear();
     weights_[r].clear();
   }
-  const index_t begin = most(0, -meeting.i0), end = least(meeting.count, p_->in_h - meeting.i0);
-  for (index_t s = begin; s < end; s++) ring_row(meeting.i0 + s);  // it uses weights_
-  for (index_t r = 0; r < x_.phases; r++) weights_[r].clear();
+  const index_t begin = most(0, -meeting.i0), end = most(begin, least(meeting.count, p_->in_h - meeting.i0));
+  down_.clear();
   for (index_t s = begin; s < end; s++) {
-    const float* in = ring_row(meeting.i0 + s);
     const index_t ky = meeting.last - s * y_.up;
-    if (separable_) {
-      streams_[0].push_back(in);
-      weights_[0].push_back(column_[ky]);
-      continue;
-    }
-    for (index_t r = 0; r < x_.phases; r++)
-      for (const Tap& tap : taps_[r]) {
-        streams_[r].push_back(in + tap.offset);
-        weights_[r].push_back(p_->k[ky * p_->kernel_w + tap.kx]);
-      }
+    if (separable_) down_.push_back(column_[ky]);
+    else add_streams(ring_row(meeting.i0 + s), p_->k + ky * p_->kernel_w);
+  }
+  if (separable_) {
+    fill(meeting.i0 + begin, down_, input_.data());
+    add_streams(input_.data(), row_.data());
   }
   const index_t width = x_.phases * channels_, step = most(1, STRIP / width), length = columns_ * channels_;
   if (images_ == 1) {
     for (index_t m = 0; m < outputs_; m += step) {
-      const index_t count = least(step, outputs_ - m);
+      const index_t count = least(step, outputs_ - m), n = least(count * width, length - m * width);
       fetch(row + 1, m / step, ceil_div(outputs_, step));
-      produce(m, count, output_.data());
-      store_run(0, row, m * width, least(count * width, length - m * width), output_.data());
+      float* to = n == count * width ? place_of(row, m * width, n) : nullptr;
+      produce(m, count, to ? to : output_.data());
+      if (to == nullptr) store_run(0, row, m * width, n, output_.data());
     }
     return;
   }
@@ -423,6 +425,12 @@ void Worker::output_row(index_t row) {
   for (index_t m = 0; m < pixels; m += step) produce(m, least(step, pixels - m), output_.data() + m * width);
   for (index_t image = 0; image < images_; image++)
     store_run(image, row, 0, length, output_.data() + image * segment_ * width);
+}
+
+// Where elements [first, first + n) of the tile's part of an output row may be computed in place, or null.
+float* Worker::place_of(index_t row, index_t first, index_t n) {
+  if (stream_ || p_->dtype != FLOAT32 || channels_ != p_->minor || n == 0) return nullptr;
+  return static_cast<float*>(p_->y) + ((image0_ * p_->out_h + row) * p_->out_w + column0_) * p_->minor + first;
 }
 
 // Elements [first, first + n) of the tile's part of an output row.

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy import signal, special
 
+from dnnlib.tflib.ops import native_tools
+
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..', '..'))
 SOURCES = os.path.join(ROOT, 'dnnlib', 'tflib', 'ops', 'src')
 KERNELS = ['fused_bias_act_cpu.cc', 'styled_bias_act_cpu.cc', 'upfirdn_2d_cpu.cc']
@@ -43,10 +45,11 @@ UpFirDn = structure('UpFirDn', 'int dtype upx upy downx downy padx0 pady0, index
 def kernels(tmp_path_factory):
     """The kernels as a shared library, compiled once as the ops are."""
     path = str(tmp_path_factory.mktemp('kernels') / 'kernels.so')
-    command = [COMPILER, '-shared', '-fPIC', '-O3', '-std=c++14', '-fno-math-errno', '-Wall', '-Wextra', '-Werror']
+    command = [COMPILER, '-shared', '-fPIC', '-Wall', '-Wextra', '-Werror'] + list(native_tools.KERNEL_FLAGS)
     sources = [os.path.join(SOURCES, name) for name in KERNELS]
-    for march in (['-march=native'], []):
-        run = subprocess.run(command + march + ['-o', path] + sources, stdout=subprocess.PIPE,
+    for count in (2, 1, 0):
+        tuning = list(native_tools.TUNING[:count])
+        run = subprocess.run(command + tuning + ['-o', path] + sources, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, universal_newlines=True)
         if run.returncode == 0:
             break
