@@ -106,7 +106,8 @@ def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resam
 
     Two equal forms exist: modulating the kernels (one grouped convolution, or an ordinary one for a single sample) and
     scaling the feature maps before and after a shared convolution. The first is faster on a GPU and for one sample, the
-    second for several samples on a CPU, where grouped convolutions are missing or slow.
+    second for several samples on a CPU, where grouped convolutions are missing or slow. With a 1x1 kernel the first is
+    a matrix product per sample, which is faster there too.
 
     Args:
         x: Feature maps [N, H, W, I].
@@ -162,6 +163,11 @@ def _modulated_conv2d(x, y, kernel_and_fmaps, up, demodulate, resample_kernel, f
         kernels = tf.reshape(tf.transpose(kernels, [1, 2, 3, 0, 4]), [kernel, kernel, in_channels, -1])
         x = convolve(x, kernels)
         return tf.reshape(x, [-1, fmaps] + [2 * size if up else size for size in (height, width)]), None
+    if fused_modconv is not False and kernel == 1 and not up:  # a matrix product per sample, on any device
+        height, width = x.shape.as_list()[1:3]
+        kernels = tf.cast(modulate(w, style, demodulate)[:, 0, 0], x.dtype)  # NIO
+        x = tf.matmul(tf.reshape(x, [-1, height * width, in_channels]), kernels)
+        return tf.reshape(x, [-1, height, width, fmaps]), None
     if demodulate and x.dtype == tf.float16:
         w, style = _small_factors(w, style)
     x = convolve(styled_bias_act(x, scale=style, act='linear', data_format=layout.data_format()), w)

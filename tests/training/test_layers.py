@@ -100,6 +100,26 @@ def test_noise_is_added_with_the_learned_strength(session):
 
 
 @pytest.mark.parametrize('batch', [None, 3])
+@pytest.mark.parametrize('demodulate', [False, True])
+def test_matrix_product_of_each_sample_equals_the_scaled_form(session, demodulate, batch):
+    x, y = tf.placeholder(tf.float32, [batch, 4, 5, 6]), tf.placeholder(tf.float32, [batch, 7])
+    results, convolves = [], []
+    for fused in (None, False):
+        with tf.variable_scope('conv', reuse=tf.AUTO_REUSE):
+            before = len(tf.get_default_graph().get_operations())
+            z = layers.modulated_conv2d_layer(x, y, 3, kernel=1, demodulate=demodulate, fused_modconv=fused)
+        convolves.append('Conv2D' in [op.type for op in tf.get_default_graph().get_operations()[before:]])
+        assert z.shape.as_list() == [batch, 4, 5, 3]
+        gradients = tf.gradients(tf.reduce_sum(tf.square(z)), [x, y])
+        results.append([z] + gradients + tf.gradients(tf.reduce_sum(tf.square(gradients[1])), [x]))
+    assert convolves == [False, True]
+    values = {x: random_array(3, 4, 5, 6), y: random_array(3, 7)}
+    product, scaled = initialised(session, session).run(results, values)
+    for a, b in zip(product, scaled):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * np.abs(b).max())
+
+
+@pytest.mark.parametrize('batch', [None, 3])
 @pytest.mark.parametrize('up', [False, True])
 def test_grouped_form_has_the_right_shapes_and_values(session, up, batch):
     layout.set_data_format('NCHW')  # the layout of GPUs, where the minibatch becomes groups
