@@ -350,7 +350,8 @@ void Worker::fetch(index_t row, index_t part, index_t parts) const {
   if (row >= row0_ + rows_ || begin >= end || channels_ != p_->minor) return;
   const Meeting meeting = y_.at(row), before = y_.at(row - 1);
   const index_t size = channels_ * type_size(p_->dtype), bytes = (end - begin) * size;
-  for (index_t y = most(0, before.i0 + before.count); y < least(meeting.i0 + meeting.count, p_->in_h); y++) {
+  const index_t first = most(0, most(meeting.i0, before.i0 + before.count));
+  for (index_t y = first; y < least(meeting.i0 + meeting.count, p_->in_h); y++) {
     const char* in = static_cast<const char*>(p_->x) + ((image0_ * p_->in_h + y) * p_->in_w + begin) * size;
     for (index_t i = bytes * part / parts; i < bytes * (part + 1) / parts; i += 64) prefetch(in + i);
   }
