@@ -14,6 +14,7 @@ from dnnlib import tflib
 from dnnlib.tflib import random
 from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError, call_func_by_name
+from training import image_size
 
 
 class Feeds(NamedTuple):
@@ -124,17 +125,25 @@ def fade_reals(reals, lod, shape):
     This is the input of the fade in figure 2 of Karras et al. 2018.
 
     Args:
-        reals: [N, C, h, w], at the resolution of the level floor(lod), of even height and width.
+        reals: [N, C, h, w], at the resolution of the level floor(lod).
         lod: Level of detail, scalar; the coarser level has the share lod - floor(lod).
         shape: [C, H, W] of an image at full size.
     Returns: [N, C, H, W].
     """
     channels, height, width = shape
     num, h, w = reals.shape.as_list()[0] or -1, tf.shape(reals)[2], tf.shape(reals)[3]
-    blocks = tf.reshape(reals, [num, channels, h // 2, 2, w // 2, 2])
+    even_h, even_w = h + h % 2, w + w % 2  # of the base block, which does not fade, a side may be odd
+    blocks = tf.pad(reals, [[0, 0], [0, 0], [0, h % 2], [0, w % 2]]) if _has_odd_base(height, width) else reals
+    blocks = tf.reshape(blocks, [num, channels, even_h // 2, 2, even_w // 2, 2])
     coarse = tf.reduce_mean(blocks, axis=[3, 5], keepdims=True)
-    pixels = tf.reshape(tflib.lerp(blocks, coarse, lod - tf.floor(lod)), [num, channels, h, 1, w, 1])
+    pixels = tf.reshape(tflib.lerp(blocks, coarse, lod - tf.floor(lod)), [num, channels, even_h, even_w])
+    pixels = tf.reshape(pixels[:, :, :h, :w], [num, channels, h, 1, w, 1])
     return tf.reshape(tf.tile(pixels, [1, 1, 1, height // h, 1, width // w]), [num, channels, height, width])
+
+
+def _has_odd_base(height, width):
+    size = image_size.find(height, width)
+    return size is not None and (size.base_height % 2 or size.base_width % 2)
 
 
 def smoothing_beta(minibatch_size, smoothing_kimg):

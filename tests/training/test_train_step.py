@@ -187,15 +187,16 @@ def test_accumulated_rounds_equal_one_large_minibatch(session):
     assert any(np.abs(ends[0][name] - start[name]).max() > 1e-4 for name in start)
 
 
-@pytest.mark.parametrize('lod', [0.0, 0.25, 1.0, 2.0])
-def test_fade_of_reals(session, lod):
-    full = np.random.RandomState(0).rand(2, 3, 16, 8).astype(np.float32)
+@pytest.mark.parametrize('lod, size', [
+    (0.0, (16, 8)), (0.25, (16, 8)), (1.0, (16, 8)), (2.0, (16, 8)), (1.25, (28, 20)), (2.0, (28, 20))])
+def test_fade_of_reals(session, lod, size):
+    full = np.random.RandomState(0).rand(2, 3, *size).astype(np.float32)
 
     def level(k):  # the level k, pixels repeated to full size
-        small = full.reshape(2, 3, 16 >> k, 1 << k, 8 >> k, 1 << k).mean(axis=(3, 5))
+        small = full.reshape(2, 3, size[0] >> k, 1 << k, size[1] >> k, 1 << k).mean(axis=(3, 5))
         return small, small.repeat(1 << k, axis=2).repeat(1 << k, axis=3)
     floor = int(lod)
-    faded = session.run(train_step.fade_reals(tf.constant(level(floor)[0]), lod, [3, 16, 8]))
+    faded = session.run(train_step.fade_reals(tf.constant(level(floor)[0]), lod, [3] + list(size)))
     expected = level(floor)[1]
     if lod > floor:
         expected = expected * (1 - (lod - floor)) + level(floor + 1)[1] * (lod - floor)
