@@ -115,7 +115,7 @@ class FeatureMetric(metric_base.MetricBase):
     def _open_reals(self, Gs):
         """The data set at the resolution of the fakes; the caller closes it."""
         if Gs is not None:
-            return self._open_dataset(image_size.option(*Gs.output_shape[2:]))
+            return self._open_dataset(image_size.option(*Gs.output_shape[2:]), Gs.input_shapes[1][1])
         resolution = None
         if (self._dataset_args or {}).get('tfrecord_dir') == 'cats':
             with metric_base.open_dataset(self.settings.fakes_args) as data:

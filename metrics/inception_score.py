@@ -52,7 +52,8 @@ class IS(feature_metric.FeatureMetric):
         if Gs is None:
             data = metric_base.open_dataset(self.settings.fakes_args)
         else:
-            data = self._open_dataset() if Gs.input_shapes[1][1] else None
+            label_size = Gs.input_shapes[1][1]
+            data = self._open_dataset(label_size=label_size) if label_size else None
         try:
             self._build_extractor()
             if Gs is None:

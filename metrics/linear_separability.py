@@ -109,7 +109,7 @@ class LS(metric_base.MetricBase):
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
         classifiers, hashes = zip(*[self._load_classifier(index) for index in self.attrib_indices])
         label_size = Gs.input_shapes[1][1]
-        data = self._open_dataset() if label_size else None
+        data = self._open_dataset(label_size=label_size) if label_size else None
         try:
             if data is not None:
                 sampling.check_labels(self.name, data, label_size)

@@ -158,15 +158,19 @@ class MetricBase:
         if limit is not None and time.time() - self._begin > limit:
             raise TimeIsUp('not measured within {}'.format(util.format_time(limit)))
 
-    def _open_dataset(self, resolution=None):
+    def _open_dataset(self, resolution=None, label_size='full'):
         """The data set of the run's arguments; the caller closes it.
 
         Args:
             resolution: Size to read it in where the arguments do not say; `None` = its own.
+            label_size: Columns of its labels that a network was trained with, where the arguments take all of them.
         """
         if self._dataset_args is None:
             raise UserError('metric {}: a data set is needed for this network; name one'.format(self.name))
-        return open_dataset(self._dataset_args, resolution)
+        kwargs = dict(self._dataset_args)
+        if kwargs.get('max_label_size') == 'full':
+            kwargs['max_label_size'] = label_size
+        return open_dataset(kwargs, resolution)
 
     def _write(self, folder, network_pkl):
         """Appends the result line to `metric-<name>.txt` and the record to `metric-<name>.jsonl`."""

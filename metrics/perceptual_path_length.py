@@ -69,10 +69,11 @@ class PPL(metric_base.MetricBase):
         seed_in = tf.placeholder(tf.int64, [2])
         with random.seeded(seed_in):
             new_noise_op = tf.group(*[tf.assign(var, random.normal(var.shape.as_list())) for var in noise_vars])
-        data = self._open_dataset() if Gs.input_shapes[1][1] > 0 else None
+        label_size = Gs.input_shapes[1][1]
+        data = self._open_dataset(label_size=label_size) if label_size else None
         try:
             if data is not None:
-                sampling.check_labels(self.name, data, Gs.input_shapes[1][1])
+                sampling.check_labels(self.name, data, label_size)
             lpips = detectors.LpipsVgg16(weights.lpips_vgg16())
             distances_ops = []
             with random.seeded(seed_in):

@@ -156,6 +156,14 @@ def test_labelled_network_uses_the_data_sets_labels(graph, narrow_lpips, monkeyp
         metric.run('net.pkl', tf_config=config)
 
 
+def test_first_labels_of_the_data_are_those_of_a_network_with_fewer(graph, narrow_lpips, monkeypatch):
+    monkeypatch.setattr(metric_base.pretrained, 'load_generator', lambda path: tiny_generator(16, label_size=15))
+    metric = _metric()
+    metric.run('net.pkl', dataset_args=dict(tfrecord_dir='cats', resolution=16, max_label_size='full'),
+               tf_config={'device': 'cpu'})  # the cats have 66 labels
+    assert ' ppl ' in metric.get_result_str()
+
+
 def test_unknown_space_is_refused():
     with pytest.raises(UserError, match="got 'y' and 'end'"):
         _metric(space='y')
