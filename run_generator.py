@@ -7,6 +7,7 @@ import numpy as np
 import dnnlib
 from dnnlib import cli, images
 from dnnlib.util import UserError
+from generator import info
 from projector import results
 from training import classes, pretrained
 
@@ -190,7 +191,11 @@ def main(argv):
     commands = parser.add_subparsers(metavar='COMMAND', dest='command')
     add_generate_images(commands)
     add_style_mixing_example(commands)
+    info.add_command(commands)
     name, run, args = cli.parse_command(parser, argv)
+    if run is info.print_info:
+        run(**args)
+        return
     if run is generate_images:
         dlatents, interpolate = args.pop('dlatents'), args.pop('interpolate')
         if args['truncation_psi'] is None:

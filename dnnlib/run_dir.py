@@ -12,7 +12,7 @@ import time
 import traceback
 
 import dnnlib
-from dnnlib import disk, util
+from dnnlib import disk, safe_pickle, util
 from dnnlib.run_context import ABORT_FILE, RUN_FILE, RunContext
 from dnnlib.util import EasyDict, UserError
 
@@ -24,6 +24,7 @@ except ImportError:  # not on Windows
 CONFIG_PKL = 'submit_config.pkl'
 CONFIG_TXT = 'submit_config.txt'
 LOG_FILE = 'log.txt'
+_MAX_CONFIG_BYTES = 1 << 24
 FINISHED_FILE = '_finished.txt'
 
 
@@ -169,10 +170,8 @@ def load_submit_config(run_dir):
     path = os.path.join(run_dir, CONFIG_PKL)
     with open(path, 'rb') as f:
         try:
-            config = _InertUnpickler(f).load()
-        except OSError:
-            raise
-        except Exception as error:  # a damaged pickle can raise anything
+            config = safe_pickle.load(safe_pickle.read_all(f, _MAX_CONFIG_BYTES), lambda name: _Inert)[0]
+        except UserError as error:
             raise UserError('{!r} is not a pickled run configuration ({})'.format(path, error)) from error
     if not isinstance(config, dict):
         raise UserError('{!r} holds a {}, expected a run configuration'.format(path, type(config).__name__))
@@ -185,14 +184,10 @@ class _Inert(dict):
     def __init__(self, *args, **kwargs):
         super().__init__()
 
-    def __setstate__(self, state):
+    def set_state(self, state):
+        """Keeps the attributes."""
         if isinstance(state, dict):
             self.update(state)
-
-
-class _InertUnpickler(pickle.Unpickler):
-    def find_class(self, module, name):
-        return _Inert
 
 
 def _create_run_dir(config, made):

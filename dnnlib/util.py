@@ -21,6 +21,7 @@ import tqdm
 from dnnlib.logger import Logger  # noqa: F401  published name
 
 DEFAULT_CACHE_DIR = '.stylegan2-cache'  # in the working directory, as published
+MAX_DOWNLOAD_BYTES = 4 << 30  # ten times the largest published network
 
 
 class UserError(ValueError):
@@ -186,21 +187,22 @@ def is_url(obj, allow_file_urls=False):
     return bool(parts.scheme) and '.' in parts.netloc
 
 
-def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None):
+def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, max_bytes=MAX_DOWNLOAD_BYTES):
     """Opens a URL for reading, from the cache if it is there.
 
     Args:
-        url: URL, or `file:///` and a path.
+        url: URL of https (of http only on this machine), or `file:///` and a path.
         cache_dir: Folder that keeps the file as `<md5 of the URL>_<name>`; `None` = keep nothing.
         num_attempts: How often to try while the server or the connection fails; a refusal (4xx) is final.
         verbose: Show a progress bar on a terminal?
         sha256: Expected SHA-256 of the contents in hex; a cached file that differs is fetched again. `None` = any.
+        max_bytes: Longest file that is accepted.
     Returns: Binary file object at its start.
-    Raises: UserError for something that is not a URL and for contents with another checksum; OSError if it cannot be
-        fetched.
+    Raises: UserError for something that is not a URL, for other protocols, and for contents with another checksum or of
+        more bytes; OSError if it cannot be fetched. Passwords and parameters of the URL are not in the messages.
     """
     if not is_url(url, allow_file_urls=True):
-        raise UserError('expected a URL such as https://host.org/file, got {!r}'.format(url))
+        raise UserError('expected a URL such as https://host.org/file, got {!r}'.format(public_url(url)))
     if url.startswith('file:///'):
         return open(urllib.request.url2pathname(urllib.parse.urlparse(url).path), 'rb')
     url_md5 = hashlib.md5(url.encode('utf-8')).hexdigest()
@@ -208,10 +210,12 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None):
         cached = glob.glob(os.path.join(glob.escape(cache_dir), url_md5 + '_*'))
         if len(cached) == 1 and (sha256 is None or _sha256_of_file(cached[0]) == sha256.lower()):
             return open(cached[0], 'rb')
-    name, contents = _download(url, num_attempts, verbose)
+    check_protocol(url)
+    name, contents = _download(url, num_attempts, verbose, max_bytes)
     found = hashlib.sha256(contents).hexdigest()
     if sha256 is not None and found != sha256.lower():
-        raise UserError('{} has SHA-256 {}, expected {}; fetch it again or from elsewhere'.format(url, found, sha256))
+        raise UserError('{} has SHA-256 {}, expected {}; fetch it again or from elsewhere'.format(
+            public_url(url), found, sha256))
     if cache_dir is not None:
         os.makedirs(cache_dir, exist_ok=True)
         with atomic_path(os.path.join(cache_dir, url_md5 + '_' + re.sub('[^0-9a-zA-Z-._]', '_', name))) as temp_path:
@@ -220,33 +224,59 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None):
     return io.BytesIO(contents)
 
 
-def _download(url, num_attempts, verbose):
+def public_url(url):
+    """A URL without user, password, parameters and fragment, for messages and logs."""
+    parts = urllib.parse.urlsplit(str(url))
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.split('@')[-1], parts.path, '', ''))
+
+
+def check_protocol(url):
+    """Raises UserError unless a URL is of https, or of http and on this machine."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme != 'https' and (parts.scheme, parts.hostname) != ('http', '127.0.0.1'):
+        raise UserError('{}: only https is fetched; fetch the file by hand and give its path'.format(public_url(url)))
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirections to https only."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        """The request for the new place."""
+        check_protocol(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _download(url, num_attempts, verbose, max_bytes):
     """Returns (file name, contents) of a URL."""
     for attempt in range(1, num_attempts + 1):
         try:
-            return _download_once(url, verbose)
+            return _download_once(url, verbose, max_bytes)
         except urllib.error.HTTPError as error:
             reason, final = 'HTTP status {}'.format(error.code), error.code < 500
         except (OSError, http.client.HTTPException) as error:
             reason, final = str(getattr(error, 'reason', error)), False
         if final or attempt == num_attempts:
             raise OSError('cannot fetch {}: {} (attempt {}); fetch it by hand and give its path instead'.format(
-                url, reason, attempt))
+                public_url(url), reason, attempt))
 
 
-def _download_once(url, verbose):
+def _download_once(url, verbose, max_bytes):
     request = urllib.request.Request(url, headers={'User-Agent': 'stylegan2'})
-    with urllib.request.urlopen(request, timeout=60) as response:
+    with urllib.request.build_opener(_Redirects).open(request, timeout=60) as response:
         if response.headers.get_content_type() == 'text/html':
-            raise UserError('{} is a web page, not a file; fetch the file by hand and give its path'.format(url))
-        name = response.headers.get_filename() or url
+            raise UserError('{} is a web page, not a file; fetch the file by hand and give its path'.format(
+                public_url(url)))
+        name = response.headers.get_filename() or urllib.parse.urlsplit(url).path.split('/')[-1]
         size = int(response.headers.get('Content-Length') or 0)
         contents = io.BytesIO()
-        with tqdm.tqdm(total=size or None, unit='B', unit_scale=True, desc=name.split('/')[-1],
+        with tqdm.tqdm(total=size or None, unit='B', unit_scale=True, desc=name,
                        disable=None if verbose else True) as progress:  # None = shown on a terminal only
             for block in iter(lambda: response.read(1 << 18), b''):
                 contents.write(block)
                 progress.update(len(block))
+                if max(size, contents.tell()) > max_bytes:
+                    raise UserError('{} is larger than {:,} bytes; fetch it by hand and give its path'.format(
+                        public_url(url), max_bytes))
     if not contents.tell() or contents.tell() < size:
         raise OSError('got {} of {} bytes'.format(contents.tell(), size or 'some'))
     return name, contents.getvalue()

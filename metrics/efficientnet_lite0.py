@@ -2,9 +2,10 @@
 
 import tensorflow.compat.v1 as tf
 
+from dnnlib import torch_file
 from dnnlib.tflib import layout
 from dnnlib.util import UserError
-from metrics import feature_network, torch_file, weight_files
+from metrics import feature_network, weight_files
 
 INPUT_SIZE = 224
 EPSILON = 1e-3

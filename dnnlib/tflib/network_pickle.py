@@ -1,7 +1,7 @@
 """Network pickles in the published format, read without executing anything that they contain.
 
-Reading goes through a small set of stand-ins: arrays, dictionaries and the state of networks. Any other object that a
-file asks for is refused. The build functions are ours, looked up by the names in the file; source text stays text.
+`dnnlib.network_file` reads arrays, dictionaries and the state of networks, and refuses any other object that a file
+asks for. The build functions are ours, looked up by the names in the file; source text stays text.
 """
 
 import importlib
@@ -10,12 +10,9 @@ import os
 import pickle
 import re
 
-import numpy as np
-
 import dnnlib
+from dnnlib.network_file import STATE_VERSIONS, Array, NetworkState, read_inert
 from dnnlib.tflib.network import Network
-
-STATE_VERSIONS = (2, 3, 4)
 
 
 def load(file_or_path, build_modules, only=None):
@@ -42,7 +39,7 @@ def load(file_or_path, build_modules, only=None):
                 raise dnnlib.UserError('expected a tuple of at least %d networks' % (only + 1))
             saved = saved[only]
         return _Builder().convert(saved, [importlib.import_module(name) for name in build_modules])
-    except (dnnlib.UserError, RecursionError) as error:  # a list that holds itself is no network either
+    except dnnlib.UserError as error:
         raise dnnlib.UserError('%s: %s' % (title, error)) from error
 
 
@@ -59,34 +56,6 @@ def save(obj, path):
             _Pickler(f, protocol=4).dump(obj)
 
 
-def read_inert(file_obj):
-    """Reads a pickle into containers, arrays and `NetworkState` objects; networks are not built.
-
-    Args:
-        file_obj: Binary file object.
-    Returns: The object.
-    Raises: UserError as `load` does.
-    """
-    try:
-        return _Unpickler(file_obj, encoding='latin1').load()
-    except (dnnlib.UserError, OSError):
-        raise
-    except Exception as error:  # a damaged pickle can raise anything
-        raise dnnlib.UserError('not a network pickle, or damaged or cut off (%s: %s); expected is a .pkl file as '
-                               'training writes it' % (type(error).__name__, error)) from error
-
-
-class NetworkState:
-    """The state of a pickled Network, not built yet."""
-
-    state = None
-
-    def __setstate__(self, state):
-        if not isinstance(state, dict):
-            raise dnnlib.UserError('a network without a state')
-        self.state = state
-
-
 class _Pickler(pickle._Pickler):
     """Pickler that calls NumPy's constructors by the names that all versions of NumPy know."""
 
@@ -101,71 +70,6 @@ class _Pickler(pickle._Pickler):
         self.memoize(obj)
 
 
-class _Unpickler(pickle.Unpickler):
-    """Unpickler that knows arrays, dictionaries and networks, and nothing else."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        # Made anew for each file: a pickle can set attributes of the classes and functions that it is given.
-        self._globals = {
-            ('dnnlib.tflib.network', 'Network'): type('Network', (NetworkState,), {}),
-            ('collections', 'OrderedDict'): dict,
-            ('dnnlib', 'EasyDict'): dict,
-            ('dnnlib.util', 'EasyDict'): dict,
-            ('numpy', 'dtype'): type('DType', (_DType,), {}),
-            ('numpy', 'ndarray'): type('NDArray', (), {}),
-            ('_codecs', 'encode'): lambda text, encoding: text.encode('latin1'),  # bytes under protocol 2
-        }
-        for core in ('numpy.core', 'numpy._core'):
-            self._globals.update({
-                (core + '.multiarray', '_reconstruct'): lambda *_empty: _Array(),
-                (core + '.multiarray', 'scalar'): lambda dtype, data: _read_array(data, dtype, (), 'C')[()],
-                (core + '.numeric', '_frombuffer'): lambda *args: _Array(_read_array(*args)),  # protocol 5
-            })
-
-    def find_class(self, module, name):
-        """The stand-in of a global object."""
-        if (module, name) not in self._globals:
-            raise dnnlib.UserError('refused: the file asks for %s.%s, which is no part of a network' % (module, name))
-        return self._globals[module, name]
-
-    def persistent_load(self, pid):
-        """Refuses references to objects outside of the file."""
-        raise dnnlib.UserError('refused: the file refers to an object outside of it (%r)' % (pid,))
-
-
-class _DType:
-    """Type of an array's numbers: kind, size and byte order."""
-
-    def __init__(self, code, *_flags):
-        if not isinstance(code, str) or not re.match('[<>|=]?(b1|[iu][1248]|f[248])$', code):
-            raise dnnlib.UserError('refused: an array of type %r, expected numbers' % (code,))
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state):
-        if state[1] in ('<', '>'):
-            self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class _Array:
-    """An array: its value is made when its state is read."""
-
-    def __init__(self, value=None):
-        self.value = value
-
-    def __setstate__(self, state):
-        _version, shape, dtype, is_fortran, data = state
-        self.value = _read_array(data, dtype, shape, 'F' if is_fortran else 'C')
-
-
-def _read_array(data, dtype, shape, order):
-    """Array of a given shape and memory order from bytes."""
-    if isinstance(data, str):  # Python 2's bytes
-        data = data.encode('latin1')
-    array = np.frombuffer(data, dtype.dtype).reshape(shape, order=order)
-    return array.astype(dtype.dtype.newbyteorder('='))
-
-
 class _Builder:
     """Turns what `read_inert` returned into Networks and plain objects; what occurs twice stays one object."""
 
@@ -178,13 +82,13 @@ class _Builder:
             if id(value) not in self._networks:
                 self._networks[id(value)] = self._build(value.state, modules)
             return self._networks[id(value)]
-        if isinstance(value, _Array):
+        if isinstance(value, Array):
             return value.value
         if isinstance(value, dict):
             return {key: self.convert(item, modules) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return type(value)(self.convert(item, modules) for item in value)
-        return value
+        return bytes(value) if isinstance(value, memoryview) else value
 
     def _build(self, state, modules):
         """A Network from its state, sub-networks first."""

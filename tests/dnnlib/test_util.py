@@ -118,6 +118,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
         elif self.path == '/busy' and len(self.server.requests) < 3:
             self.send_error(503)
+        elif self.path == '/elsewhere':
+            self.send_response(302)
+            self.send_header('Location', 'http://host.example/file')
+            self.end_headers()
         else:
             body = b'' if self.path == '/empty' else b'contents'
             self.send_response(200)
@@ -177,6 +181,34 @@ def test_open_url_tries_again_only_where_it_can_help(server, tmp_path):
     with pytest.raises(dnnlib.UserError, match='web page'):
         util.open_url(server.url + '/page', cache_dir=str(tmp_path))
     assert os.listdir(str(tmp_path)) == []
+
+
+def test_open_url_fetches_by_https_only(server, tmp_path):
+    for url in ['http://host.example/file', 'ftp://host.example/file', 'http://127.0.0.1.example/file']:
+        with pytest.raises(dnnlib.UserError, match='only https'):
+            util.open_url(url, cache_dir=str(tmp_path))
+    with pytest.raises(dnnlib.UserError, match='http://host.example/file: only https'):
+        util.open_url(server.url + '/elsewhere', cache_dir=str(tmp_path))
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_open_url_stops_at_the_largest_size(server, tmp_path):
+    assert util.open_url(server.url + '/file', max_bytes=8).read() == b'contents'
+    with pytest.raises(dnnlib.UserError, match='larger than 7 bytes'):
+        util.open_url(server.url + '/file', cache_dir=str(tmp_path), max_bytes=7)
+    with pytest.raises(dnnlib.UserError, match='larger than 98 bytes'):  # it says that it will send 99
+        util.open_url(server.url + '/short', cache_dir=str(tmp_path), max_bytes=98)
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_messages_do_not_show_what_a_url_hides(server):
+    secret = server.url.replace('http://', 'http://me:secret@') + '/missing?token=secret#secret'
+    assert util.public_url(secret) == server.url + '/missing'
+    for url in [secret, 'ftp://me:secret@host.example/a?token=secret', 'me:secret@host']:
+        with pytest.raises((OSError, dnnlib.UserError)) as info:
+            util.open_url(url, num_attempts=1)
+        if '://' in url:
+            assert 'secret' not in str(info.value) and util.public_url(url) in str(info.value)
 
 
 def test_open_url_reads_file_urls_and_refuses_paths(tmp_path):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from dnnlib import torch_file
 from dnnlib.util import UserError
-from metrics import efficientnet_lite0, feature_network, inception_v3, torch_file, vgg16, weight_files
+from metrics import efficientnet_lite0, feature_network, inception_v3, vgg16, weight_files
 from tests.metrics import feature_reference, weight_writers
 
 

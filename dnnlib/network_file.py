@@ -1,0 +1,196 @@
+"""Network pickles as plain data: containers, arrays and the states of networks; nothing is built, nothing executed.
+
+TensorFlow is not needed; `dnnlib.tflib.network_pickle` makes Networks of it.
+"""
+
+import re
+
+import numpy as np
+
+from dnnlib import safe_pickle
+from dnnlib.util import UserError
+
+STATE_VERSIONS = (2, 3, 4)
+MAX_DEPTH = 100  # of containers and networks inside each other
+MAX_ITEMS = 10 ** 6  # of all containers together, shared ones counted as often as they occur
+
+
+class NetworkState:
+    """The state of a pickled Network, not built yet: `state` is its dictionary."""
+
+    state = None
+
+    def set_state(self, state):
+        """Keeps the state."""
+        if not isinstance(state, dict):
+            raise UserError('a network without a state')
+        self.state = state
+
+
+class Array:
+    """A pickled array; `value` makes the NumPy array."""
+
+    def __init__(self, budget, args=None):
+        self._budget, self._args = budget, args
+
+    def set_state(self, state):
+        """Keeps version, shape, type, memory order and bytes."""
+        _version, shape, dtype, is_fortran, data = state
+        self._args = check_array(self._budget, data, dtype, shape, 'F' if is_fortran else 'C')
+
+    @property
+    def value(self):
+        """The array, or a number of NumPy for an array without axes; a copy every time."""
+        if self._args is None:
+            raise UserError('an array without a value')
+        data, dtype, shape, order = self._args
+        array = np.frombuffer(data, dtype).reshape(shape, order=order)
+        return array.astype(dtype.newbyteorder('='), order='K')
+
+
+class DType:
+    """Type of an array's numbers: kind, size and byte order."""
+
+    def __init__(self, code, *_flags):
+        if not isinstance(code, str) or not re.match('[<>|=]?(b1|[iu][1248]|f[248])$', code):
+            raise UserError('refused: an array of type {:.40}, expected numbers'.format(repr(code)))
+        self.dtype = np.dtype(code)
+
+    def set_state(self, state):
+        """Takes the byte order; flags that would give the bytes another meaning are ignored."""
+        if state[1] in ('<', '>'):
+            self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class Budget:
+    """Bytes that the arrays of a file may have altogether: two of them can name the same bytes, but not thousands."""
+
+    def __init__(self, size):
+        self._left = 2 * size + (1 << 20)
+
+    def take(self, size):
+        """Notes an array of some bytes; raises UserError when they are too many."""
+        self._left -= size
+        if self._left < 0:
+            raise UserError('refused: the arrays are larger than the file')
+
+
+def check_array(budget, data, dtype, shape, order):
+    """Checks that an array has as many bytes as its shape says.
+
+    Args:
+        budget: Budget of the file.
+        data: Bytes, or text of Python 2 that stands for them.
+        dtype: DType.
+        shape: Tuple of ints.
+        order: `C` or `F`.
+    Returns: (bytes, NumPy type, shape, order).
+    """
+    if isinstance(data, str):
+        data = data.encode('latin1')
+    shape = tuple(shape)
+    if not isinstance(dtype, DType) or order not in ('C', 'F') or len(shape) > 32 or not all(
+            isinstance(size, int) and size >= 0 for size in shape):
+        raise UserError('damaged: an array of shape {:.80}'.format(repr(shape)))
+    size = dtype.dtype.itemsize
+    for axis in shape:
+        size *= axis
+    if size != len(data):
+        raise UserError('damaged: an array of shape {} has {} bytes, expected {}'.format(list(shape), len(data), size))
+    budget.take(size)
+    return data, dtype.dtype, shape, order
+
+
+def _globals(budget):
+    """Functions that stand in for the classes and functions which network pickles name."""
+    found = {
+        'dnnlib.tflib.network.Network': lambda: NetworkState(),
+        'collections.OrderedDict': _dictionary, 'dnnlib.EasyDict': _dictionary, 'dnnlib.util.EasyDict': _dictionary,
+        'numpy.dtype': DType,
+        'numpy.ndarray': lambda *_args: Array(budget),
+        '_codecs.encode': lambda text, encoding: text.encode('latin1'),  # bytes under protocol 2
+    }
+    for core in ('numpy.core', 'numpy._core'):
+        found[core + '.multiarray._reconstruct'] = lambda *_empty: Array(budget)
+        found[core + '.multiarray.scalar'] = lambda dtype, data: Array(budget, check_array(
+            budget, data, dtype, (), 'C')).value[()]
+        found[core + '.numeric._frombuffer'] = lambda *args: Array(budget, check_array(budget, *args))  # protocol 5
+    return found
+
+
+def _dictionary(items=()):
+    """What an ordered dictionary is made of: pairs, as the oldest protocols write them."""
+    if isinstance(items, dict):
+        return items
+    if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str) for pair in items):
+        raise UserError('damaged: a dictionary without pairs')
+    return {key: value for key, value in items}
+
+
+def read_inert(file_obj, refused=None):
+    """Reads a pickle into containers, arrays and `NetworkState` objects; networks are not built.
+
+    Args:
+        file_obj: Binary file object.
+        refused: List that is filled with the names of unknown classes and functions; the objects that they would make
+            become `Refused`. `None` = such a file raises UserError.
+    Returns: The object: dictionaries, lists, tuples, numbers, texts, `Array` and `NetworkState`.
+    Raises: UserError if the contents are not a pickle, are damaged, exceed the limits, or hold objects of other kinds.
+    """
+    data = safe_pickle.read_all(file_obj)
+    known = _globals(Budget(len(data)))
+
+    def find_global(name):
+        if name in known:
+            return known[name]
+        if refused is None:
+            raise UserError('refused: the file asks for {}, which is no part of a network'.format(name))
+        refused.append(name)
+        return lambda *args: Refused(name, args)
+
+    try:
+        value = safe_pickle.load(data, find_global)[0]
+        _Walk().visit(value, 0)
+        return value
+    except UserError as error:
+        if str(error).startswith('refused'):
+            raise
+        raise UserError('not a network pickle, or {}; expected is a .pkl file as training writes it'.format(
+            error)) from error
+
+
+class Refused:
+    """Stands in for an object of an unknown class, which was not made."""
+
+    def __init__(self, name, args):
+        self.name, self.args, self.state = name, args, None
+
+    def set_state(self, state):
+        """Keeps the state as data."""
+        self.state = state
+
+
+class _Walk:
+    """Visits all of a file: containers that hold each other over and over would fill the memory once they are copied
+    or shown."""
+
+    def __init__(self):
+        self._count, self._states = 0, {}
+
+    def visit(self, value, depth):
+        """Raises UserError for containers that are nested too deeply or hold too much."""
+        self._count += 1
+        if depth > MAX_DEPTH or self._count > MAX_ITEMS:
+            raise UserError('refused: {}'.format('more than {} items'.format(MAX_ITEMS) if depth <= MAX_DEPTH else
+                                                 'containers nested more than {} deep'.format(MAX_DEPTH)))
+        if isinstance(value, dict):
+            items = value.values()
+        elif isinstance(value, (list, tuple)):
+            items = value
+        elif isinstance(value, (NetworkState, Refused)):
+            items = () if id(value) in self._states else (value.state, getattr(value, 'args', ()))
+            self._states[id(value)] = value
+        else:
+            return
+        for item in items:
+            self.visit(item, depth + 1)

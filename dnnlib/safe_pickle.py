@@ -1,0 +1,53 @@
+"""The only reader of pickles in this program: a stack machine of our own that builds containers and runs nothing.
+
+Objects of classes are made by functions that the caller gives by name; a name that is not among them is refused.
+Lengths are checked against what is left of the file before anything is read, and the number of instructions, the size
+of integers and the nesting of marks are limited, so that the memory and time of any file are bounded by its size.
+"""
+
+import struct
+
+from dnnlib.pickle_machine import Machine
+from dnnlib.util import UserError
+
+MAX_FILE_BYTES = 8 << 30
+
+
+def load(data, find_global, persistent_load=None, encoding='latin1'):
+    """Reads one pickle.
+
+    Args:
+        data: Bytes that begin with the pickle.
+        find_global: find_global('module.name') returns a function that makes the object from the pickled arguments; it
+            raises UserError for names that it does not know. Objects with a state have a method `set_state(state)`.
+        persistent_load: Function of the reference to an object outside of the pickle, None = refuse references.
+        encoding: Of the texts that Python 2 wrote; latin1 keeps bytes as they were.
+    Returns: (the object, number of bytes of the pickle). Bytes that are not short are memoryviews of `data`.
+    Raises: UserError for a damaged file, one that exceeds the limits, and one that asks for anything unknown.
+    """
+    try:
+        return Machine(data, find_global, persistent_load, encoding).run()
+    except UserError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, struct.error) as error:
+        raise UserError('damaged or cut off ({}: {})'.format(type(error).__name__, error)) from error
+
+
+def read_all(file_obj, limit=None):
+    """The rest of a binary file object as bytes; raises UserError beyond `limit` bytes (None = MAX_FILE_BYTES)."""
+    limit = MAX_FILE_BYTES if limit is None else limit
+    data = file_obj.read(limit + 1) if limit < 1 << 24 else _read_blocks(file_obj, limit)
+    if len(data) > limit:
+        raise UserError('larger than {} MiB; no file of this kind is'.format(limit >> 20))
+    return data
+
+
+def _read_blocks(file_obj, limit):
+    blocks, total = [], 0
+    while total <= limit:
+        block = file_obj.read(1 << 24)
+        if not block:
+            break
+        blocks.append(block)
+        total += len(block)
+    return blocks[0] if len(blocks) == 1 else b''.join(blocks)

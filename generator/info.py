@@ -1,0 +1,206 @@
+"""`info`: what is in a network file, read as plain data; no network is built and TensorFlow is not needed."""
+
+import collections
+import hashlib
+import io
+import os
+import re
+
+import numpy as np
+
+from dnnlib import network_file, safe_pickle, torch_file, util
+from dnnlib.util import UserError
+from training import pretrained
+
+_UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+)$')
+_GENERATORS = {'G_main': 'StyleGAN2', 'G_style': 'StyleGAN'}
+_LONG_TEXT = 60  # characters of an option's value that are shown
+
+
+def add_command(commands):
+    """Adds the sub-command `info`."""
+    p = commands.add_parser('info', help='show what is in a network file, without running anything in it')
+    p.add_argument('network_pkl', metavar='FILE', help='network pickle or weight file: path, URL or published name')
+    p.set_defaults(run=print_info)
+
+
+def print_info(network_pkl):
+    """Prints kind, resolution, channels, labels, configuration, parameters, options and hashes of a file.
+
+    Args:
+        network_pkl: Path, URL or published name.
+    Raises: UserError if the file is of no known kind or damaged; OSError if it cannot be read.
+    """
+    data = _read(network_pkl)
+    print('File        {}, {:.1f} MiB'.format(os.path.basename(network_pkl), len(data) / 2 ** 20))
+    print('SHA-256     {}'.format(hashlib.sha256(data).hexdigest()))
+    try:
+        for line in describe(data):
+            print(line)
+    except UserError as error:
+        raise UserError('{}: {}'.format(os.path.basename(network_pkl), error)) from error
+
+
+def describe(data):
+    """Lines about the contents of a file, given as bytes."""
+    if data[:4] == b'PK\x03\x04' or data[:1] == b'\x80' and b'\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.' in data[:32]:
+        return _describe_tensors(torch_file.load_state_dict(io.BytesIO(data)))
+    if data[:1] != b'\x80':
+        raise UserError('neither a pickle nor a PyTorch file')
+    refused = []
+    saved = network_file.read_inert(io.BytesIO(data), refused)
+    networks = _find_networks(saved)
+    lines = [] if networks else ['Kind        a pickle without networks: {}'.format(type(saved).__name__)]
+    if networks:
+        lines += _describe_kind(networks)
+        for title, state in networks:
+            lines += _describe_network(title, state)
+    names = collections.Counter(refused)
+    lines.append('Refused     {}'.format(', '.join(
+        name if count == 1 else '{} ({} times)'.format(name, count) for name, count in names.items()) or 'nothing'))
+    return lines
+
+
+def _read(network_pkl):
+    path = pretrained.get_path_or_url(network_pkl)
+    if util.is_url(path, allow_file_urls=True):
+        with util.open_url(path, cache_dir=util.DEFAULT_CACHE_DIR) as f:
+            return safe_pickle.read_all(f)
+    if os.path.isdir(path):
+        raise UserError('{!r} is a folder, not a network file'.format(path))
+    with open(path, 'rb') as f:
+        return safe_pickle.read_all(f)
+
+
+def _find_networks(saved):
+    """List of (title, state) of the networks in an object; titles are their keys, positions or names."""
+    if isinstance(saved, network_file.NetworkState):
+        saved = [saved]
+    items = saved.items() if isinstance(saved, dict) else enumerate(saved) if isinstance(saved, (list, tuple)) else ()
+    found = [(key, item.state) for key, item in items if isinstance(item, network_file.NetworkState) and item.state]
+    return [(str(state.get('name', key))[:40] if isinstance(key, int) else key, state) for key, state in found]
+
+
+def _describe_kind(networks):
+    """Kind, configuration and pictures, from the last generator and the first discriminator."""
+    functions = [str(state.get('build_func_name')) for _, state in networks]
+    generators = [state for _, state in networks if state.get('build_func_name') in _GENERATORS]
+    if not generators:
+        return ['Kind        pickle of {}: {}'.format(_count(len(networks), 'network'), ', '.join(functions))]
+    state = generators[-1]
+    options, config = _options(state), _guess_config(state)
+    kind = 'StyleGAN2-ADA' if config is None else _GENERATORS[state['build_func_name']]
+    labels = options.get('label_size', 0)
+    size = options.get('resolution', 1024)
+    size = '{0}x{0}'.format(size) if isinstance(size, int) else 'x'.join(map(str, size))
+    return [
+        'Kind        {} network pickle: {}'.format(kind, ', '.join(title for title, _ in networks)),
+        'Pictures    {}, {}, {}'.format(size, _count(options.get('num_channels', 3), 'channel'),
+                                        _count(labels, 'label') if labels else 'no labels'),
+        'Config      {}'.format(config or 'its own (not one of config-a to config-f)')]
+
+
+def _guess_config(state):
+    """Which published configurations have such a generator; None = those of StyleGAN2-ADA."""
+    if state['build_func_name'] == 'G_style':
+        return 'config-a'
+    synthesis = _components(state).get('synthesis', {})
+    function = synthesis.get('build_func_name')
+    if function == 'G_synthesis_stylegan_revised':
+        return 'config-b, config-c or config-d (the same networks)'
+    if function != 'G_synthesis_stylegan2':
+        return None
+    options = _options(synthesis)
+    base, architecture = options.get('fmap_base', 16 << 10), options.get('architecture', 'skip')
+    if architecture != 'skip':
+        return 'config-e with a generator of architecture {}'.format(_short(architecture))
+    known = {8 << 10: 'config-e', 16 << 10: 'config-f'}
+    return known.get(base, 'like config-e and config-f, with fmap_base {}'.format(_short(base)))
+
+
+def _describe_network(title, state):
+    """Lines about a network and its sub-networks."""
+    components = _components(state)
+    values = _variables(state)
+    for key, component in components.items():
+        values.update(('{}/{}'.format(key, name), value) for name, value in _variables(component).items())
+    lines = ['{:<11} {}, state version {}, {} in {}'.format(
+        title, _name_of(state), _short(state.get('version')), _count(_count_trained(values), 'parameter'),
+        _count(len(values), 'variable'))]
+    for key, component in components.items():
+        lines.append('  {:<9} {}, {}'.format(
+            key, _name_of(component), _count(_count_trained(_variables(component)), 'parameter')))
+    options = ', '.join('{}={}'.format(key, _short(value)) for key, value in sorted(_options(state).items()))
+    lines += ['  options   {}'.format(options or 'none'), '  SHA-256   {} of the variables'.format(_hash(values))]
+    source = state.get('build_module_src')
+    if isinstance(source, str) and source.count('\n') > 1:
+        lines.append('  source    {} lines, kept as text, never executed'.format(source.count('\n')))
+    return lines
+
+
+def _name_of(state):
+    name = state.get('build_func_name')
+    return name[:_LONG_TEXT] if isinstance(name, str) else _short(name)
+
+
+def _count_trained(values):
+    return sum(int(value.size) for name, value in values.items() if not _UNTRAINED.search(name))
+
+
+def _describe_tensors(arrays):
+    size = sum(array.size for array in arrays.values())
+    lines = ['Kind        PyTorch weight file: {}, {}'.format(
+        _count(len(arrays), 'tensor'), _count(size, 'number')),
+        'SHA-256     {} of the tensors'.format(_hash(arrays))]
+    names = list(arrays)
+    shown = names if len(names) <= 12 else names[:6] + ['...'] + names[-5:]
+    lines += ['  {}'.format(name if name == '...' else '{} {} {}'.format(
+        name, arrays[name].dtype, list(arrays[name].shape))) for name in shown]
+    return lines + ['Refused     nothing']
+
+
+def _options(state):
+    options = state.get('static_kwargs')
+    return options if isinstance(options, dict) else {}
+
+
+def _components(state):
+    components = state.get('components')
+    components = components if isinstance(components, dict) else {}
+    return {key: item.state for key, item in components.items()
+            if isinstance(item, network_file.NetworkState) and item.state}
+
+
+def _variables(state):
+    """Arrays by name; what is no array is left out."""
+    values = {}
+    for item in state.get('variables') or ():
+        if isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], str):
+            value = item[1].value if isinstance(item[1], network_file.Array) else item[1]
+            if isinstance(value, (np.ndarray, np.generic, int, float)):
+                values[item[0]] = np.asarray(value)
+    return values
+
+
+def _hash(values):
+    """SHA-256 of names, types, shapes and bytes: the same weights have the same one, however they were saved."""
+    digest = hashlib.sha256()
+    for name in sorted(values):
+        value = np.ascontiguousarray(values[name])
+        digest.update('{} {} {}\n'.format(name, value.dtype.str, value.shape).encode('utf-8'))
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def _count(number, noun):
+    return '{:,} {}{}'.format(number, noun, '' if number == 1 else 's') if isinstance(number, int) else '? ' + noun
+
+
+def _short(value):
+    """A value as a short text."""
+    if isinstance(value, network_file.Array):
+        value = value.value.tolist() if value.value.size < 20 else 'an array'
+    if isinstance(value, network_file.Refused):
+        return '<refused: {}>'.format(value.name)
+    text = repr(value)
+    return text if len(text) <= _LONG_TEXT else text[:_LONG_TEXT] + '...'

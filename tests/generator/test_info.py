@@ -1,0 +1,79 @@
+"""What `info` says about network files, and about files that ask for something else."""
+
+import io
+import os
+import pickle
+
+import pytest
+
+import run_generator
+from dnnlib import UserError
+from generator import info
+from tests.metrics import weight_writers
+
+
+def described(data):
+    """Lines by their first word."""
+    return {line.split()[0]: ' '.join(line.split()[1:]) for line in reversed(info.describe(data))}
+
+
+@pytest.mark.parametrize('name, kind, pictures, config, parameters', [
+    ('configf_r32', 'StyleGAN2 network pickle: G, D, Gs', '32x32, 3 channels, no labels', 'fmap_base 1024', 322707),
+    ('labels3_r16', 'StyleGAN2 network pickle: G, D, Gs', '16x16, 3 channels, 3 labels', 'fmap_base 1024', 240462),
+    ('gresnet_dskip_r32', 'StyleGAN2 network', '32x32', "config-e with a generator of architecture 'resnet'", 321930),
+    ('configd_r16', 'StyleGAN2 network', '16x16', 'config-b, config-c or config-d', 236174),
+    ('configa_r16', 'StyleGAN network pickle', '16x16', 'config-a', 253257)])
+def test_reference_files(data_dir, name, kind, pictures, config, parameters):
+    lines = described((data_dir / (name + '.pkl')).read_bytes())
+    assert lines['Kind'].startswith(kind) and lines['Pictures'].startswith(pictures) and config in lines['Config']
+    assert '{:,} parameters'.format(parameters) in lines['Gs'] and 'resolution=' in lines['options']
+    assert lines['Refused'] == 'nothing'
+
+
+def test_the_hash_is_that_of_the_weights(session, data_dir, tmp_path):
+    from dnnlib.tflib import network_pickle
+    path = data_dir / 'labels3_r16.pkl'
+    networks = network_pickle.load(str(path), ['training.networks_stylegan2'])
+
+    def hashes():
+        network_pickle.save(networks, str(tmp_path / 'copy.pkl'))
+        return [line for line in info.describe((tmp_path / 'copy.pkl').read_bytes()) if 'of the variables' in line]
+    assert hashes() == [line for line in info.describe(path.read_bytes()) if 'of the variables' in line]
+    before = hashes()
+    networks[2].set_var('G_mapping/Dense1/bias', networks[2].get_var('G_mapping/Dense1/bias') + 1e-3)
+    assert [a == b for a, b in zip(before, hashes())] == [True, True, False]
+
+
+def test_command_needs_no_tensorflow_and_answers_in_one_line(data_dir, tmp_path, capsys):
+    run_generator.main(['info', str(data_dir / 'configf_r32.pkl')])
+    out = capsys.readouterr().out
+    assert 'configf_r32.pkl, 3.8 MiB' in out and 'd1a2fafbdd92c7ed' in out
+    (tmp_path / 'text.pkl').write_text('hello there')
+    (tmp_path / 'cut.pkl').write_bytes((data_dir / 'configf_r32.pkl').read_bytes()[:5000])
+    for name, message in [('text.pkl', 'text.pkl: neither'), ('cut.pkl', 'cut.pkl: .*cut off'), ('', 'is a folder')]:
+        with pytest.raises(UserError, match=message):
+            run_generator.main(['info', str(tmp_path / name)])
+    with pytest.raises(OSError):
+        run_generator.main(['info', str(tmp_path / 'missing.pkl')])
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.mkdir, ('made-by-a-pickle',)
+
+
+def test_what_was_refused_is_named_and_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(str(tmp_path))
+    data = pickle.dumps([Hostile(), Hostile(), io.UnsupportedOperation('x')], 2)
+    lines = info.describe(data)
+    assert lines[0] == 'Kind        a pickle without networks: list'
+    assert lines[1] == 'Refused     posix.mkdir, io.UnsupportedOperation' and os.listdir(str(tmp_path)) == []
+
+
+def test_pytorch_files(tmp_path):
+    import numpy as np
+    for zipped in (False, True):
+        data = weight_writers.torch_file({'a.weight': np.zeros([2, 3], np.float32)}, zipped)
+        lines = info.describe(data)
+        assert lines[0] == 'Kind        PyTorch weight file: 1 tensor, 6 numbers'
+        assert lines[2] == '  a.weight float32 [2, 3]'
