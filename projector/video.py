@@ -26,10 +26,12 @@ class Video:
     Args:
         path: File name without extension.
         shape: [height, width] of the frames.
+        fps: Frames of a second.
+        max_height: Higher frames are thinned out, None = never.
     """
 
-    def __init__(self, path, shape):
-        self._step = max(1, -(-shape[0] // MAX_HEIGHT))  # large frames are thinned out
+    def __init__(self, path, shape, fps=FPS, max_height=MAX_HEIGHT):
+        self._step = max(1, -(-shape[0] // (max_height or shape[0])))
         height, width = [-(-side // self._step) for side in shape]
         ffmpeg = load_ffmpeg()
         self._writer, self._count = None, 0
@@ -39,7 +41,7 @@ class Video:
             os.makedirs(self.path)
         else:
             self.path = path + '.mp4'
-            self._writer = ffmpeg.write_frames(self.path, (width, height), fps=FPS, macro_block_size=2, quality=8,
+            self._writer = ffmpeg.write_frames(self.path, (width, height), fps=fps, macro_block_size=2, quality=8,
                                                ffmpeg_log_level='error')
             self._writer.send(None)
 

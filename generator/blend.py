@@ -1,0 +1,96 @@
+"""`blend`: the coarse layers of one network with the fine ones of another that was trained further from it."""
+
+import os
+import re
+
+from dnnlib import cli
+from dnnlib.util import UserError
+from generator import drawing, options, writer
+from training import pretrained
+
+_PREVIEW_SEEDS = list(range(1, 9))
+
+
+def add_command(commands):
+    """Adds the sub-command `blend`."""
+    p = commands.add_parser('blend', help='write a network with the coarse layers of one and the fine ones of another')
+    p.add_argument('network_pkl', metavar='A', help='network pickle of the coarse layers, the mapping and D')
+    p.add_argument('network_b', metavar='B', help='network pickle of the fine layers, usually trained on from A')
+    p.add_argument('--at', type=options.positive_int, required=True, metavar='RES',
+                   help='the lowest resolution whose layers are those of B, such as 32')
+    options.add_running(p)
+    p.set_defaults(run=blend, check=check)
+
+
+def check(args):
+    """Raises UserError for a resolution that no network has."""
+    if args['at'] & (args['at'] - 1) or args['at'] < 8:
+        raise UserError('--at takes a power of two from 8 up, got {}'.format(args['at']))
+
+
+def blend(submit_config, network_pkl, network_b, at, settings):
+    """Writes `blended.pkl`, and `grid.png`: seeds drawn by A, by B and by the blend (Pinkney & Adler 2020).
+
+    Args:
+        submit_config: SubmitConfig; the files go to its `run_dir`.
+        network_pkl, network_b: Path, URL or published name of the network files A and B.
+        at: Layers of this resolution and above are those of B.
+        settings: Dictionary of `options.pop_drawing`.
+    Raises: UserError if the networks have other layers, or none of that resolution.
+    """
+    cli.load_tensorflow().init_tf(settings['tf_config'], verbose=True)
+    from dnnlib.tflib import network_pickle
+    print('Loading networks from {} and {} ...'.format(network_pkl, network_b))
+    G, D, Gs = pretrained.load_networks(network_pkl)
+    if at > min(Gs.output_shape[2:]):
+        raise UserError('--at={}, but the pictures are {}x{}'.format(at, *Gs.output_shape[2:]))
+    other_G, _, other_Gs = pretrained.load_networks(network_b)
+    sheet = writer.ContactSheet(3 * len(_PREVIEW_SEEDS), Gs.output_shape[2:], columns=len(_PREVIEW_SEEDS))
+
+    def draw(generator):
+        for picture in drawing.Drawer(generator, settings['precision']).generate(_PREVIEW_SEEDS, truncation_psi=0.7):
+            sheet.add(picture)
+
+    draw(Gs)
+    draw(other_Gs)
+    for network, other in ((G, other_G), (Gs, other_Gs)):
+        count = copy_fine_layers(network.components.synthesis, other.components.synthesis, at)
+    draw(Gs)
+    path = os.path.join(submit_config.run_dir, 'blended.pkl')
+    network_pickle.save((G, D, Gs), path)
+    sheet.save(os.path.join(submit_config.run_dir, 'grid.png'))
+    print('Wrote {} with {} variables of {}x{} and above from {}; grid.png: A, B, blend'.format(
+        path, count, at, at, network_b))
+
+
+def copy_fine_layers(synthesis, other, at):
+    """Copies the variables of layers of resolution `at` and above; returns their number.
+
+    Raises: UserError if the two synthesis networks don't have the same variables.
+    """
+    from dnnlib import tflib
+    shapes, others = [{name: var.shape.as_list() for name, var in net.vars.items()} for net in (synthesis, other)]
+    if shapes != others:
+        different = sorted(name for name in set(shapes) | set(others) if shapes.get(name) != others.get(name))
+        raise UserError('the networks differ in {} variables, such as {}: {} and {}'.format(
+            len(different), different[0], shapes.get(different[0], 'none'), others.get(different[0], 'none')))
+    height = synthesis.output_shape[2]
+    names = [name for name, var in synthesis.vars.items() if resolution_of(name, shapes[name], height) >= at]
+    tflib.set_vars({synthesis.vars[name]: other.get_var(name) for name in names})
+    return len(names)
+
+
+def resolution_of(name, shape, height):
+    """Resolution of the layer that a variable of a synthesis network belongs to, 0 if to none.
+
+    Args:
+        name: Local name of the variable.
+        shape: Its shape.
+        height: Of the pictures.
+    """
+    block, lod = re.match('([0-9]+)x[0-9]+/', name), re.match('ToRGB_lod([0-9]+)/', name)
+    if block:
+        return int(block.group(1))
+    if lod:
+        return height >> int(lod.group(1))
+    return shape[2] if re.match('noise[0-9]+$', name) else 0

@@ -1,0 +1,165 @@
+"""`directions`: directions in W along which pictures change, found without a classifier."""
+
+import os
+
+import numpy as np
+
+import dnnlib
+from dnnlib import cli, util
+from dnnlib.util import UserError
+from generator import drawing, options, writer
+
+METHODS = ('sefa', 'pca', 'labels')
+_STRENGTHS = (-3, -2, -1, 0, 1, 2, 3)  # of the strip of each direction
+_SAMPLE_BLOCK = 1000
+
+
+def add_command(commands):
+    """Adds the sub-command `directions`."""
+    p = commands.add_parser('directions', help='find directions in W along which pictures change, for edit')
+    options.add_network(p)
+    p.add_argument('--method', choices=METHODS, default='sefa',
+                   help='sefa = what changes the styles most, from the weights; pca = where W spreads most; labels = '
+                   'from the mean of all classes to that of each (default: %(default)s)')
+    p.add_argument('--count', type=options.positive_int, default=8, metavar='N',
+                   help='directions, the strongest first (default: %(default)s)')
+    p.add_argument('--layers', type=cli.int_list, metavar='LIST',
+                   help='layers whose weights sefa looks at, and that edit changes (default: all)')
+    p.add_argument('--samples', type=options.positive_int, default=10000, metavar='N',
+                   help='random latents whose dlatents are measured (default: %(default)s)')
+    p.add_argument('--seed', type=options.positive_int, default=1, metavar='N',
+                   help='of these latents, and of the picture on the strips (default: %(default)s)')
+    options.add_running(p)
+    p.set_defaults(run=find_directions)
+
+
+def find_directions(submit_config, network_pkl, method, count, layers, samples, seed, settings):
+    """Writes `directions.npz`, and `strip.png`: a row per direction, from -3 to 3 standard deviations of W.
+
+    Args:
+        submit_config: SubmitConfig; the files go to its `run_dir`.
+        network_pkl: Path, URL or published name of the network file.
+        method: One of METHODS.
+        count: Directions at most.
+        layers: List of layer numbers, None = all.
+        samples: Number of latents.
+        seed: Of the latents, int.
+        settings: Dictionary of `options.pop_drawing`.
+    Raises: UserError if the network has no such layer, or no labels.
+    """
+    drawer = drawing.load(network_pkl, **settings)
+    layers = list(range(drawer.num_layers)) if layers is None else layers
+    drawer.check_layers('--layers', layers)
+    latents = np.random.RandomState(seed).randn(samples, *drawer.Gs.input_shape[1:])
+    if method == 'labels':
+        found, values = label_directions(drawer, latents)
+    else:
+        w = sample_w(drawer, latents)
+        found, values = sefa(style_weights(drawer, layers)) if method == 'sefa' else pca(w)
+        found, values = found[:count], values[:count]
+    w = sample_w(drawer, latents) if method == 'labels' else w
+    scales = np.std(w @ found.T, axis=0)
+    path = os.path.join(submit_config.run_dir, 'directions.npz')
+    with util.atomic_path(path) as temp_path:
+        np.savez(temp_path, directions=np.float32(found), scales=np.float32(scales), values=np.float32(values),
+                 layers=np.array(layers), method=np.array(method))
+    base = drawer.sources([seed], truncation_psi=0.5)[0]
+    sheet = writer.ContactSheet(len(found) * len(_STRENGTHS), drawer.image_size, columns=len(_STRENGTHS))
+    for direction, scale in zip(cli.progress(found, 'directions'), scales):
+        for picture in drawer.pictures(move(base, direction * scale, _STRENGTHS, layers)):
+            sheet.add(writer.as_pixels(picture))
+    sheet.save(os.path.join(submit_config.run_dir, 'strip.png'))
+    print('Wrote {} directions to {}, a row of strip.png each'.format(len(found), path))
+
+
+def move(dlatents, step, strengths, layers):
+    """Dlatents [layers, D] moved along a direction.
+
+    Args:
+        dlatents: [layers, D].
+        step: [D], the move at strength 1.
+        strengths: List of numbers.
+        layers: List of the layers that move.
+    Returns: [len(strengths), layers, D] float32.
+    """
+    moved = np.stack([dlatents] * len(strengths)).astype(np.float32)
+    moved[:, layers] += np.float32(strengths)[:, np.newaxis, np.newaxis] * np.float32(step)
+    return moved
+
+
+def sample_w(drawer, latents, labels=None):
+    """Dlatents [N, D] of latents, the same for all layers."""
+    parts = [drawer.dlatents(latents[i:i + _SAMPLE_BLOCK], labels)[:, 0] for i in range(0, len(latents), _SAMPLE_BLOCK)]
+    return np.concatenate(parts)
+
+
+def style_weights(drawer, layers):
+    """Weights [D, M] that turn a dlatent into the styles of some layers, in the scale of the graph.
+
+    A resolution's layers are its convolutions; the layer that makes colours takes the next one's dlatent, as in
+    synthesis, and counts as that.
+    """
+    found = []
+    for name, var in drawer.synthesis.vars.items():
+        if name.endswith(('/mod_weight', '/StyleMod/weight')) and _layer_of(name) in layers:
+            found.append(drawer.synthesis.get_var(var) / np.sqrt(var.shape.as_list()[0]))
+    if not found:
+        raise UserError('the network has no style weights that we know in these layers')
+    return np.concatenate(found, axis=1)
+
+
+def _layer_of(name):
+    """Number of the dlatent that a layer of a synthesis network takes, from its variable's name."""
+    block = name.split('/')[0]
+    if block.startswith('ToRGB_lod'):
+        return None
+    level = int(np.log2(int(block.split('x')[0])))
+    part = name.split('/')[1]
+    if level == 2:
+        return {'Const': 0, 'Conv': 1 if '/StyleMod/' in name else 0}.get(part, 1)
+    return {'Conv0_up': 2 * level - 5, 'Conv1': 2 * level - 4}.get(part, 2 * level - 3) + ('/StyleMod/' in name)
+
+
+def sefa(weights):
+    """Directions that change the styles most (Shen & Zhou 2021, equation 7): eigenvectors of A^T A.
+
+    Args:
+        weights: A transposed, [D, M].
+    Returns: (directions [D, D] of unit length, the strongest first; eigenvalues [D]).
+    """
+    values, vectors = np.linalg.eigh(np.float64(weights) @ np.float64(weights).T)
+    return signed(vectors.T[::-1]), values[::-1]
+
+
+def pca(w):
+    """Directions in which dlatents spread most (Härkönen et al. 2020, section 2).
+
+    Args:
+        w: [N, D].
+    Returns: (directions [D, D] of unit length, the strongest first; variances [D]).
+    """
+    values, vectors = np.linalg.eigh(np.cov(np.float64(w), rowvar=False))
+    return signed(vectors.T[::-1]), values[::-1]
+
+
+def signed(vectors):
+    """Vectors whose largest element is positive: eigenvectors have no sign of their own."""
+    largest = np.take_along_axis(vectors, np.argmax(np.abs(vectors), axis=1)[:, np.newaxis], axis=1)
+    return vectors * np.sign(largest)
+
+
+def label_directions(drawer, latents):
+    """From the mean of all classes to the mean of each, with the same latents for all.
+
+    Returns: (directions [classes, D] of unit length, their lengths [classes]).
+    Raises: UserError if the network has no labels.
+    """
+    label_size = drawer.Gs.input_shapes[1][1]
+    if not label_size:
+        raise dnnlib.UserError('--method=labels: the network was trained without labels')
+    latents = latents[:max(len(latents) // label_size, 100)]
+    means = np.stack([sample_w(drawer, latents, label[np.newaxis]).mean(axis=0)
+                      for label in np.eye(label_size, dtype=np.float32)])
+    offsets = means - means.mean(axis=0)
+    lengths = np.linalg.norm(offsets, axis=1)
+    return offsets / np.maximum(lengths, 1e-12)[:, np.newaxis], lengths

@@ -1,0 +1,88 @@
+"""`edit`: moves pictures along directions found by `directions`."""
+
+import os
+import zipfile
+
+import numpy as np
+
+from dnnlib import cli
+from dnnlib.util import UserError
+from generator import drawing, options, writer
+from generator.directions import move
+
+
+def add_command(commands):
+    """Adds the sub-command `edit`."""
+    p = commands.add_parser('edit', help='move pictures along directions that the command directions found')
+    options.add_network(p)
+    options.add_sources(p, what='pictures that are changed')
+    p.add_argument('--directions', metavar='FILE', required=True, help='directions.npz of this network')
+    p.add_argument('--index', type=cli.int_list, default='0', metavar='LIST',
+                   help='which directions, 0 is the first; each gets a row (default: %(default)s)')
+    p.add_argument('--strengths', type=options.float_list, default='-3,-1.5,0,1.5,3', metavar='LIST',
+                   help='how far, in standard deviations of W along the direction (default: %(default)s)')
+    p.add_argument('--layers', type=cli.int_list, metavar='LIST',
+                   help='layers that change (default: those of the file)')
+    options.add_class(p)
+    options.add_drawing(p)
+    p.set_defaults(run=edit, check=check)
+
+
+def check(args):
+    """Raises UserError if the file of directions is none or lacks one of them; puts those of the move together."""
+    found = load_directions(args['directions'])
+    if max(args['index']) >= len(found['directions']):
+        raise UserError('--index names direction {}, but {} has 0 to {}'.format(
+            max(args['index']), args['directions'], len(found['directions']) - 1))
+    args['moves'] = {key: args.pop(key) for key in ('directions', 'index', 'strengths', 'layers')}
+
+
+def edit(submit_config, network_pkl, seeds, moves, class_name, settings):
+    """Writes `<seed>-direction<index>-<strength>.png` for all of them, and `grid.png`.
+
+    Args:
+        submit_config: SubmitConfig; the files go to its `run_dir`.
+        network_pkl: Path, URL or published name of the network file.
+        seeds: List of ints and of npz files of the projector.
+        moves: Dictionary: `directions`, path of the npz file; `index`, list of ints; `strengths`, list of floats;
+            `layers`, list of ints or None.
+        class_name: Name or number of the class, `None` = labels are zero.
+        settings: Dictionary of `options.pop_drawing`.
+    Raises: UserError if the directions are those of another network.
+    """
+    settings = dict(settings)
+    psi = settings.pop('truncation_psi')
+    files = writer.PictureWriter(submit_config.run_dir, settings.pop('outputs'), settings['dtype'])
+    found, strengths = load_directions(moves['directions']), moves['strengths']
+    drawer = drawing.load(network_pkl, **settings)
+    layers = found['layers'].tolist() if moves['layers'] is None else moves['layers']
+    if found['directions'].shape[1] != len(drawer.dlatent_avg) or max(found['layers']) >= drawer.num_layers:
+        raise UserError('{}: directions of {} numbers in {} layers are not those of this network'.format(
+            moves['directions'], found['directions'].shape[1], max(found['layers']) + 1))
+    drawer.check_layers('--layers', layers)
+    dlatents = drawer.sources(seeds, drawing.labels(class_name, network_pkl, drawer.Gs), psi)
+    rows = [(seed, base, index) for seed, base in zip(seeds, dlatents) for index in moves['index']]
+    sheet = writer.ContactSheet(len(rows) * len(strengths), drawer.image_size, columns=len(strengths))
+    for seed, base, index in cli.progress(rows, 'rows'):
+        step = found['directions'][index] * found['scales'][index]
+        for strength, picture in zip(strengths, drawer.pictures(move(base, step, strengths, layers))):
+            sheet.add(files.add('{}-direction{}{:+.2f}'.format(options.stem(seed), index, strength), picture))
+    sheet.save(os.path.join(submit_config.run_dir, 'grid.png'))
+    files.close()
+    print('Wrote {} pictures and grid.png to {}'.format(len(rows) * len(strengths), submit_config.run_dir))
+
+
+def load_directions(path):
+    """Arrays of a file of `directions`: `directions` [K, D], `scales` [K], `layers` [L].
+
+    Raises: UserError if it is something else; OSError if it cannot be read.
+    """
+    try:
+        with open(path, 'rb') as f, np.load(f, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in ('directions', 'scales', 'layers')}
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError, TypeError) as error:
+        raise UserError('{}: not a file of directions ({})'.format(path, error)) from None
+    directions, scales = found['directions'], found['scales']
+    if directions.ndim != 2 or scales.shape != directions.shape[:1] or not found['layers'].size:
+        raise UserError('{}: not a file of directions'.format(path))
+    return found

@@ -1,0 +1,104 @@
+"""Options that the commands of `run_generator.py` share, and the types of their values."""
+
+import argparse
+import os
+
+from dnnlib import cli
+from dnnlib.util import UserError
+from generator import writer
+from training import pretrained
+
+NOISES = {
+    'seed': 'drawn from the seed, as published', 'const': 'the one stored in the network',
+    'random': 'new for every picture'}
+
+
+def add_network(p):
+    """Adds `--network`."""
+    p.add_argument('--network', dest='network_pkl', metavar='PKL', default=pretrained.DEMO_NETWORK,
+                   help='network pickle: path, URL or published name (default: the cats that come with this program)')
+
+
+def add_sources(p, option='--seeds', required=True, what='pictures'):
+    """Adds an option that takes seeds and files of the projector."""
+    p.add_argument(option, dest=option[2:].replace('-', '_'), type=seeds_or_files, metavar='LIST', required=required,
+                   help='{}: random seeds such as 0-3,8, and npz files of run_projector.py, not truncated'.format(what))
+
+
+def add_class(p):
+    """Adds `--class`."""
+    p.add_argument('--class', dest='class_name', metavar='NAME',
+                   help='class of the pictures, by name or number; several joined by commas if labels combine them')
+
+
+def add_drawing(p, default_psi=0.5, noises=('const', 'random'), outputs=writer.KINDS):
+    """Adds what every command has that draws: truncation, noise, files, device."""
+    p.add_argument('--truncation-psi', type=cli.finite_float, default=default_psi, metavar='PSI',
+                   help='0 = the average picture, 1 = no truncation (default: 0.5)')
+    p.add_argument('--noise', choices=noises, default=noises[0], help='noise of the layers: {} (default: {})'.format(
+        '; '.join('{} = {}'.format(noise, NOISES[noise]) for noise in noises), noises[0]))
+    p.add_argument('--outputs', type=choice_list(outputs), default=outputs[:1], metavar='LIST',
+                   help='what is written, of {} (default: {})'.format(', '.join(outputs), outputs[0]))
+    p.add_argument('--dtype', choices=('uint8', 'float32'), default='uint8',
+                   help='numbers in npz: uint8 NHWC, or float32 NCHW around [-1, 1] (default: %(default)s)')
+    p.add_argument('--minibatch', dest='minibatch_size', type=positive_int, default=4, metavar='N',
+                   help='pictures that are computed at a time (default: %(default)s)')
+    add_running(p)
+
+
+def add_running(p):
+    """Adds `--result-dir`, `--precision`, `--device` and `--ops`."""
+    p.add_argument('--result-dir', default='results', metavar='DIR',
+                   help='folder of the numbered run directories (default: %(default)s)')
+    cli.add_precision(p)
+    cli.add_common(p)
+
+
+def pop_drawing(args):
+    """Takes the options of `add_drawing` and `add_running` out of the arguments, but for `result_dir`.
+
+    Raises: UserError if they contradict each other.
+    """
+    keys = ('noise', 'outputs', 'dtype', 'minibatch_size', 'precision', 'truncation_psi')
+    drawing = {key: args.pop(key) for key in keys if key in args}
+    if drawing.get('dtype') == 'float32' and 'npz' not in drawing['outputs']:
+        raise UserError('--dtype=float32 is for npz files; add npz to --outputs')
+    return dict(drawing, tf_config=cli.pop_tf_config(args))
+
+
+def seeds_or_files(text):
+    """Argument type: as `cli.seed_list`, but parts that end with `.npz` are names of files; list of ints and texts."""
+    found = []
+    for part in text.split(','):
+        found += [part] if part.endswith('.npz') else cli.seed_list(part)
+    return found
+
+
+def float_list(text):
+    """Argument type: numbers joined by commas, such as `-1,0,2.5`; list of floats."""
+    return [cli.finite_float(part) for part in text.split(',')]
+
+
+def positive_int(text):
+    """Argument type: an int of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError('expected a number of at least 1, got {!r}'.format(text))
+    return int(text)
+
+
+def choice_list(choices):
+    """Argument type: some of the given names, joined by commas."""
+    def parse(text):
+        names = cli.comma_list(text)
+        unknown = [name for name in names if name not in choices]
+        if unknown or not names:
+            raise argparse.ArgumentTypeError('expected some of {}, got {!r}'.format(', '.join(choices), text))
+        return names
+    return parse
+
+
+def stem(seed_or_file):
+    """Name of a seed or a file in the names of pictures."""
+    if isinstance(seed_or_file, int):
+        return 'seed{:04d}'.format(seed_or_file)
+    return os.path.splitext(os.path.basename(seed_or_file))[0]

@@ -1,0 +1,202 @@
+"""The commands interpolate, grid, mix, edit and generate-images with a small network: what they write."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from dnnlib import UserError
+from generator import drawing, options
+
+PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'run_generator.py')
+
+
+def read(path):
+    return np.asarray(PIL.Image.open(str(path)))
+
+
+def pixels(images):
+    """Bytes [H, W, C] of the first image of [N, C, H, W], as the published conversion makes them."""
+    return np.clip(np.trunc(images[0].transpose(1, 2, 0) * 127.5 + 128), 0, 255)
+
+
+def expected(Gs, dlatents):
+    return pixels(Gs.components.synthesis.run(dlatents, randomize_noise=False))
+
+
+def near(a, b):
+    """The same picture, but for rounding."""
+    return np.abs(np.float32(a) - np.float32(b)).max() <= 1
+
+
+def w_of(Gs, seed, psi, label=None):
+    latents = np.random.RandomState(seed).randn(1, *Gs.input_shape[1:])
+    w, average = Gs.components.mapping.run(latents, label), Gs.get_var('dlatent_avg')
+    return average + (w - average) * psi
+
+
+def test_interpolate_goes_through_the_pictures(command, generator):
+    folder = command('interpolate', '--seeds=1,2', '--frames=4', '--outputs=png,npz', '--dtype=float32')
+    arrays = np.load(str(folder / 'images.npz'))
+    ends = [w_of(generator, seed, 0.5) for seed in (1, 2)]
+    np.testing.assert_allclose(arrays['dlatents'][[0, 1, 4]], np.concatenate(
+        [ends[0], 0.75 * ends[0] + 0.25 * ends[1], ends[1]]), atol=1e-5)
+    assert arrays['images'].shape == (5, 3, 16, 16) and arrays['images'].dtype == np.float32
+    assert arrays['names'].tolist() == ['frame%05d' % i for i in range(5)]
+    for i in range(5):
+        assert near(read(folder / ('frame%05d.png' % i)), expected(generator, arrays['dlatents'][i:i + 1]))
+    assert near(read(folder / 'frame00002.png'), pixels(arrays['images'][2:3]))
+    strip = read(folder / 'strip.png')
+    assert strip.shape == (16, 80, 3)
+    np.testing.assert_array_equal(strip[:, 64:], read(folder / 'frame00004.png'))
+
+
+def test_interpolate_in_z_as_a_loop(command, generator):
+    folder = command('interpolate', '--seeds=1-3', '--frames=2', '--outputs=npz', '--space=z', '--loop',
+                     '--truncation-psi=1', '--class=1')
+    arrays = np.load(str(folder / 'images.npz'))
+    assert arrays['images'].shape == (6, 16, 16, 3) and arrays['images'].dtype == np.uint8
+    label = np.float32([[0, 1]])
+    for i, seed in enumerate((1, 2, 3)):
+        np.testing.assert_allclose(arrays['dlatents'][2 * i], w_of(generator, seed, 1, label)[0], atol=1e-5)
+    z = [np.random.RandomState(seed).randn(1, 8) for seed in (3, 1)]
+    lengths = [np.linalg.norm(x) for x in z]
+    middle = z[0] / lengths[0] + z[1] / lengths[1]  # half-way on the arc, but for its length
+    w = generator.components.mapping.run(middle * np.mean(lengths) / np.linalg.norm(middle), label)
+    np.testing.assert_allclose(arrays['dlatents'][5], w[0], atol=1e-4)
+
+
+def test_interpolate_as_video(command, monkeypatch, capsys):
+    from projector import video
+    monkeypatch.setattr(video, 'load_ffmpeg', lambda: None)
+    folder = command('interpolate', '--seeds=1,2', '--frames=3')
+    assert sorted(path.name for path in (folder / 'video-frames').iterdir()) == ['frame%04d.png' % i for i in range(4)]
+    assert 'imageio-ffmpeg is not installed' in capsys.readouterr().out
+
+    class Ffmpeg:
+        frames = []
+
+        @staticmethod
+        def write_frames(path, size, fps, **_options):
+            assert path.endswith('video.mp4') and size == (16, 16) and fps == 12
+            while True:
+                frame = yield
+                Ffmpeg.frames.append(frame)
+
+    monkeypatch.setattr(video, 'load_ffmpeg', lambda: Ffmpeg)
+    command('interpolate', '--seeds=1,2', '--frames=3', '--fps=12')
+    assert [frame.shape for frame in Ffmpeg.frames] == [(16, 16, 3)] * 4
+
+
+def test_grid(command, generator):
+    folder = command('grid', '--seeds=1,4', '--psis=0,0.7,1', '--outputs=webp,png,jpg')
+    sheet = read(folder / 'grid.png')
+    assert sheet.shape == (32, 48, 3)
+    np.testing.assert_array_equal(sheet[:16, :16], sheet[16:, :16])  # psi 0 is the average picture
+    for row, seed in enumerate((1, 4)):
+        for column, psi in enumerate((0, 0.7, 1)):
+            picture = read(folder / 'seed{:04d}-psi{:.2f}.png'.format(seed, psi))
+            assert near(picture, expected(generator, w_of(generator, seed, psi)))
+            np.testing.assert_array_equal(sheet[16 * row:16 * row + 16, 16 * column:16 * column + 16], picture)
+            for kind in ('jpg', 'webp'):
+                other = read(folder / 'seed{:04d}-psi{:.2f}.{}'.format(seed, psi, kind))
+                assert np.corrcoef(other.ravel(), picture.ravel())[0, 1] > 0.8
+    assert read(folder / 'seed0001-psi1.00.png').std() > 5
+
+
+def test_mix_takes_layers_of_seeds_and_files(command, generator, tmp_path):
+    projected = w_of(generator, 9, 1)
+    np.savez(str(tmp_path / 'face.npz'), dlatents=projected)
+    folder = command('mix', '--seeds=1,2', '--take=5:0-1', '--take={}:1,3'.format(tmp_path / 'face.npz'),
+                     '--outputs=npz,png')
+    mixed = np.load(str(folder / 'images.npz'))['dlatents']
+    for i, seed in enumerate((1, 2)):
+        wanted = w_of(generator, seed, 0.5)[0]
+        wanted[0] = w_of(generator, 5, 0.5)[0, 0]
+        wanted[[1, 3]] = projected[0, [1, 3]]
+        np.testing.assert_allclose(mixed[i], wanted, atol=1e-5)
+        assert near(read(folder / 'seed{:04d}-mixed.png'.format(seed)), expected(generator, wanted[np.newaxis]))
+    assert read(folder / 'grid.png').shape == (48, 32, 3)
+    half = command('mix', '--seeds=1', '--take=5:0-5', '--share=0.5', '--outputs=npz')
+    np.testing.assert_allclose(np.load(str(half / 'images.npz'))['dlatents'], 0.5 * (
+        w_of(generator, 1, 0.5) + w_of(generator, 5, 0.5)), atol=1e-5)
+    with pytest.raises(UserError, match='--take names layer 6, but the network has layers 0 to 5'):
+        command('mix', '--seeds=1', '--take=5:6')
+    np.savez(str(tmp_path / 'other.npz'), dlatents=np.zeros([1, 3, 8]))
+    with pytest.raises(UserError, match='other.npz: dlatents of shape'):
+        command('mix', '--seeds={}'.format(tmp_path / 'other.npz'), '--take=5:0')
+
+
+def test_edit_moves_layers_along_directions(command, generator, tmp_path):
+    path = tmp_path / 'directions.npz'
+    np.savez(str(path), directions=np.eye(8, dtype=np.float32)[:3], scales=np.float32([1, 2, 3]), layers=[1, 2])
+    args = ['--seeds=4', '--directions=' + str(path), '--index=1', '--outputs=png']
+    folder = command('edit', '--strengths=0,1.5', *args)
+    w = w_of(generator, 4, 0.5)
+    assert near(read(folder / 'seed0004-direction1+0.00.png'), expected(generator, w))
+    w[0, 1:3, 1] += 3
+    assert near(read(folder / 'seed0004-direction1+1.50.png'), expected(generator, w))
+    assert read(folder / 'grid.png').shape == (16, 32, 3)
+    folder = command('edit', '--strengths=-1', '--layers=0', *args)
+    w = w_of(generator, 4, 0.5)
+    w[0, 0, 1] -= 2
+    assert near(read(folder / 'seed0004-direction1-1.00.png'), expected(generator, w))
+    with pytest.raises(UserError, match='--index names direction 7'):
+        command('edit', *(args[:2] + ['--index=0,7']))
+    for arrays, message in [(dict(directions=np.eye(8)), 'not a file of directions'),
+                            (dict(directions=np.zeros([1, 5]), scales=[1], layers=[0]), 'not those of this network')]:
+        np.savez(str(path), **arrays)
+        with pytest.raises(UserError, match=message):
+            command('edit', *(args[:2]))
+
+
+def test_generated_images_in_all_forms(command, generator):
+    folder = command('generate-images', '--seeds=3-8', '--noise=const', '--outputs=npz,png', '--dtype=float32',
+                     '--minibatch=4', '--truncation-psi=0.7')
+    arrays = np.load(str(folder / 'images.npz'))
+    assert arrays['seeds'].tolist() == [3, 4, 5, 6, 7, 8]
+    latents = np.concatenate([np.random.RandomState(seed).randn(1, 8) for seed in range(3, 9)])
+    images = generator.run(latents, None, truncation_psi=0.7, randomize_noise=False)
+    np.testing.assert_allclose(arrays['images'], images, atol=1e-4)
+    assert near(read(folder / 'seed0005.png'), pixels(images[2:3]))
+    alone = command('generate-images', '--seeds=5', '--noise=const', '--truncation-psi=0.7')
+    assert near(read(alone / 'seed0005.png'), read(folder / 'seed0005.png'))
+    pictures = [read(command('generate-images', '--seeds=5', '--noise=random') / 'seed0005.png') for _ in range(2)]
+    assert (pictures[0] != pictures[1]).any()
+
+
+def test_labels_of_single_pictures(generator):
+    drawer = drawing.Drawer(generator, as_float=True)
+    labels = np.float32([[1, 0], [0, 1]])
+    both = list(drawer.generate([1, 1], labels, truncation_psi=1))
+    for label, picture in zip(labels, both):
+        alone, = drawer.generate([1], label[np.newaxis], truncation_psi=1)
+        np.testing.assert_allclose(picture, alone, atol=1e-4)
+    assert np.abs(both[0] - both[1]).max() > 1e-2
+
+
+@pytest.mark.parametrize('args, text', [
+    (['interpolate', '--seeds=1'], 'at least two'), (['interpolate', '--seeds=1,a.npz', '--space=z'], '--space=z'),
+    (['interpolate', '--seeds=1,2', '--frames=0'], "'0'"), (['interpolate', '--seeds=1,2', '--outputs=gif'], "'gif'"),
+    (['grid', '--seeds=1', '--psis=a'], "'a'"), (['mix', '--seeds=1', '--take=5'], "'5'"),
+    (['grid', '--seeds=1', '--dtype=float32'], 'add npz'), (['mix', '--seeds=1', '--take=5,6:1'], "'5,6:1'"),
+    (['edit', '--seeds=1', '--directions=text.npz'], 'text.npz'), (['blend', 'a.pkl', 'b.pkl', '--at=12'], '12'),
+    (['blend', 'a.pkl', 'b.pkl', '--at=16'], 'a.pkl'), (['grid', '--seeds=1', '--minibatch=x'], "'x'"),
+    (['info', 'text.npz'], 'text.npz'), (['info', 'nothing.pkl'], 'nothing.pkl')])
+def test_bad_input_answers_one_line_before_tensorflow_loads(args, text, tmp_path):
+    (tmp_path / 'text.npz').write_text('this is not an npz')
+    (tmp_path / 'tensorflow.py').write_text('raise SystemExit("TensorFlow was imported")')
+    process = subprocess.run([sys.executable, PROGRAM] + args, cwd=str(tmp_path), stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, universal_newlines=True)
+    assert process.returncode == 2 and process.stderr.count('\n') == 1 and text in process.stderr, process.stderr
+    assert process.stderr.startswith('run_generator.py') and 'error: ' in process.stderr
+    assert sorted(os.listdir(str(tmp_path))) == ['tensorflow.py', 'text.npz']
+
+
+def test_types_of_arguments():
+    assert options.seeds_or_files('1-3,a.npz,7') == [1, 2, 3, 'a.npz', 7]
+    assert options.float_list('-1,0.5') == [-1, 0.5]
+    assert [options.stem(source) for source in (7, 'a/b.npz')] == ['seed0007', 'b']
