@@ -133,7 +133,8 @@ def add_generate_images(commands):
     p.add_argument('--interpolate', type=int, metavar='N', default=0,
                    help='for --dlatents: pictures between every two files (default: %(default)s)')
     options.add_class(p)
-    options.add_drawing(p, None, ('seed', 'const', 'random'))
+    options.add_psi(p, None)
+    options.add_drawing(p, ('seed', 'const', 'random'))
     p.set_defaults(run=generate_images)
 
 
@@ -147,19 +148,25 @@ def add_style_mixing_example(commands):
                    help='the same of the columns')
     p.add_argument('--col-styles', type=cli.int_list, metavar='LIST', default='0-6',
                    help='layers taken from the column (default: %(default)s)')
+    options.add_psi(p)
     options.add_drawing(p)
     p.set_defaults(run=style_mixing_example)
 
 
-def main(argv):
-    """Parses the arguments, checks what can be checked without TensorFlow, and runs the sub-command."""
+def make_parser():
+    """The parser of all sub-commands."""
     parser = cli.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(metavar='COMMAND', dest='command')
     add_generate_images(commands)
     add_style_mixing_example(commands)
     for module in (interpolate, grid, mix, directions, edit, blend, info):
         module.add_command(commands)
-    name, run, args = cli.parse_command(parser, argv)
+    return parser
+
+
+def main(argv):
+    """Parses the arguments, checks what can be checked without TensorFlow, and runs the sub-command."""
+    name, run, args = cli.parse_command(make_parser(), argv)
     if run is info.print_info:
         run(**args)
         return

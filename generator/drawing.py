@@ -54,15 +54,20 @@ class Drawer:
         Yields: One picture for each seed.
         """
         options = dict(self._options, **options)
-        step = 1 if self._noise == 'seed' else self._minibatch_size
-        for i in range(0, len(seeds), step):
-            part = seeds[i:i + step]
-            if self._noise == 'seed':
-                self._set_seed_noise(part[0])
-            label = labels if labels is None or len(labels) == 1 else labels[i:i + step]
-            label = label if label is None else np.broadcast_to(label, [len(part), label.shape[1]])
-            for picture in self.Gs.run(self.latents(part), label, **options):
-                yield picture
+        from_seed = self._noise == 'seed'
+        step = 1 if from_seed else self._minibatch_size
+        stored = self.stored_noise() if from_seed else {}
+        try:
+            for i in range(0, len(seeds), step):
+                part = seeds[i:i + step]
+                if from_seed:
+                    self._set_seed_noise(part[0])
+                label = labels if labels is None or len(labels) == 1 else labels[i:i + step]
+                label = label if label is None else np.broadcast_to(label, [len(part), label.shape[1]])
+                for picture in self.Gs.run(self.latents(part), label, **options):
+                    yield picture
+        finally:
+            self.set_noise(stored)
 
     def _set_seed_noise(self, seed):
         """Noise maps from the seed, after its latents, in the published order."""

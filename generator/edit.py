@@ -24,6 +24,7 @@ def add_command(commands):
     p.add_argument('--layers', type=cli.int_list, metavar='LIST',
                    help='layers that change (default: those of the file)')
     options.add_class(p)
+    options.add_psi(p)
     options.add_drawing(p)
     p.set_defaults(run=edit, check=check)
 

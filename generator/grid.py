@@ -17,7 +17,7 @@ def add_command(commands):
                    help='truncation of the columns; files are truncated too (default: %(default)s)')
     options.add_class(p)
     options.add_drawing(p)
-    p.set_defaults(run=draw_grid, check=lambda args: args.pop('truncation_psi'))
+    p.set_defaults(run=draw_grid)
 
 
 def draw_grid(submit_config, network_pkl, seeds, psis, class_name, settings):

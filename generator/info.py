@@ -78,21 +78,21 @@ def _find_networks(saved):
         saved = [saved]
     items = saved.items() if isinstance(saved, dict) else enumerate(saved) if isinstance(saved, (list, tuple)) else ()
     found = [(key, item.state) for key, item in items if isinstance(item, network_file.NetworkState) and item.state]
-    return [(str(state.get('name', key))[:40] if isinstance(key, int) else key, state) for key, state in found]
+    return [(_title(state.get('name', key) if isinstance(key, int) else key), state) for key, state in found]
 
 
 def _describe_kind(networks):
     """Kind, configuration and pictures, from the last generator and the first discriminator."""
-    functions = [str(state.get('build_func_name')) for _, state in networks]
-    generators = [state for _, state in networks if state.get('build_func_name') in _GENERATORS]
+    functions = [_name_of(state) for _, state in networks]
+    generators = [state for _, state in networks if _name_of(state) in _GENERATORS]
     if not generators:
         return ['Kind        pickle of {}: {}'.format(_count(len(networks), 'network'), ', '.join(functions))]
     state = generators[-1]
     options, config = _options(state), _guess_config(state)
-    kind = 'StyleGAN2-ADA' if config is None else _GENERATORS[state['build_func_name']]
+    kind = 'StyleGAN2-ADA' if config is None else _GENERATORS[_name_of(state)]
     labels = options.get('label_size', 0)
     size = options.get('resolution', 1024)
-    size = '{0}x{0}'.format(size) if isinstance(size, int) else 'x'.join(map(str, size))
+    size = 'x'.join(map(_short, size if isinstance(size, (list, tuple)) else [size, size]))
     return [
         'Kind        {} network pickle: {}'.format(kind, ', '.join(title for title, _ in networks)),
         'Pictures    {}, {}, {}'.format(size, _count(options.get('num_channels', 3), 'channel'),
@@ -102,7 +102,7 @@ def _describe_kind(networks):
 
 def _guess_config(state):
     """Which published configurations have such a generator; None = those of StyleGAN2-ADA."""
-    if state['build_func_name'] == 'G_style':
+    if _name_of(state) == 'G_style':
         return 'config-a'
     synthesis = _components(state).get('synthesis', {})
     function = synthesis.get('build_func_name')
@@ -115,7 +115,8 @@ def _guess_config(state):
     if architecture != 'skip':
         return 'config-e with a generator of architecture {}'.format(_short(architecture))
     known = {8 << 10: 'config-e', 16 << 10: 'config-f'}
-    return known.get(base, 'like config-e and config-f, with fmap_base {}'.format(_short(base)))
+    other = 'like config-e and config-f, with fmap_base {}'.format(_short(base))
+    return known.get(base, other) if isinstance(base, int) else other
 
 
 def _describe_network(title, state):
@@ -130,12 +131,17 @@ def _describe_network(title, state):
     for key, component in components.items():
         lines.append('  {:<9} {}, {}'.format(
             key, _name_of(component), _count(_count_trained(_variables(component)), 'parameter')))
-    options = ', '.join('{}={}'.format(key, _short(value)) for key, value in sorted(_options(state).items()))
+    options = ', '.join('{}={}'.format(key, _short(value)) for key, value in sorted(
+        _options(state).items(), key=lambda item: str(item[0])))
     lines += ['  options   {}'.format(options or 'none'), '  SHA-256   {} of the variables'.format(_hash(values))]
     source = state.get('build_module_src')
     if isinstance(source, str) and source.count('\n') > 1:
         lines.append('  source    {} lines, kept as text, never executed'.format(source.count('\n')))
     return lines
+
+
+def _title(key):
+    return key[:40] if isinstance(key, str) else _short(key)
 
 
 def _name_of(state):
@@ -167,14 +173,15 @@ def _options(state):
 def _components(state):
     components = state.get('components')
     components = components if isinstance(components, dict) else {}
-    return {key: item.state for key, item in components.items()
+    return {_title(key): item.state for key, item in components.items()
             if isinstance(item, network_file.NetworkState) and item.state}
 
 
 def _variables(state):
     """Arrays by name; what is no array is left out."""
     values = {}
-    for item in state.get('variables') or ():
+    variables = state.get('variables')
+    for item in variables if isinstance(variables, (list, tuple)) else ():
         if isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], str):
             value = item[1].value if isinstance(item[1], network_file.Array) else item[1]
             if isinstance(value, (np.ndarray, np.generic, int, float)):

@@ -27,6 +27,7 @@ def add_command(commands):
     p.add_argument('--fps', type=options.positive_int, default=30, metavar='N',
                    help='frames of a second of video (default: %(default)s)')
     options.add_class(p)
+    options.add_psi(p)
     options.add_drawing(p, outputs=('mp4',) + writer.KINDS)
     p.set_defaults(run=interpolate, check=check)
 

@@ -18,6 +18,7 @@ def add_command(commands):
                    help='a seed or an npz file, and the layers that are taken from it, such as 55:0-3; may be repeated')
     p.add_argument('--share', type=cli.finite_float, default=1.0, metavar='X',
                    help='how much of the other style: 0 = nothing, 1 = all of it (default: %(default)s)')
+    options.add_psi(p)
     options.add_drawing(p)
     p.set_defaults(run=mix)
 

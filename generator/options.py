@@ -31,10 +31,14 @@ def add_class(p):
                    help='class of the pictures, by name or number; several joined by commas if labels combine them')
 
 
-def add_drawing(p, default_psi=0.5, noises=('const', 'random'), outputs=writer.KINDS):
-    """Adds what every command has that draws: truncation, noise, files, device."""
-    p.add_argument('--truncation-psi', type=cli.finite_float, default=default_psi, metavar='PSI',
+def add_psi(p, default=0.5):
+    """Adds `--truncation-psi`."""
+    p.add_argument('--truncation-psi', type=cli.finite_float, default=default, metavar='PSI',
                    help='0 = the average picture, 1 = no truncation (default: 0.5)')
+
+
+def add_drawing(p, noises=('const', 'random'), outputs=writer.KINDS):
+    """Adds what every command has that draws: noise, files, device."""
     p.add_argument('--noise', choices=noises, default=noises[0], help='noise of the layers: {} (default: {})'.format(
         '; '.join('{} = {}'.format(noise, NOISES[noise]) for noise in noises), noises[0]))
     p.add_argument('--outputs', type=choice_list(outputs), default=outputs[:1], metavar='LIST',
@@ -55,7 +59,7 @@ def add_running(p):
 
 
 def pop_drawing(args):
-    """Takes the options of `add_drawing` and `add_running` out of the arguments, but for `result_dir`.
+    """Takes the options of `add_psi`, `add_drawing` and `add_running` out of the arguments, but for `result_dir`.
 
     Raises: UserError if they contradict each other.
     """

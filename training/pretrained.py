@@ -27,12 +27,23 @@ def _published_files():
 # Published short names to URLs.
 gdrive_urls = {'gdrive:networks/' + file_name: _PUBLISHED_URL + file_name for file_name in _published_files()}
 
+# Names without a path or an extension: that of the shipped network, and `ffhq-config-f` of stylegan2-ffhq-config-f.pkl.
+SHORT_NAMES = {'cats64': DEMO_NETWORK}
+SHORT_NAMES.update((name.split('stylegan2-')[1][:-len('.pkl')], url) for name, url in gdrive_urls.items())
+
 
 def get_path_or_url(path_or_gdrive_path):
-    """URL of a published short name such as `gdrive:networks/stylegan2-ffhq-config-f.pkl`; anything else unchanged.
+    """URL or path of a published name such as `gdrive:networks/stylegan2-ffhq-config-f.pkl` or `ffhq-config-f`, or of
+    `cats64`; anything else, and a name that is a file, unchanged.
 
-    Raises: UserError for an unknown name that begins with `gdrive:`.
+    Raises: UserError for an unknown name that begins with `gdrive:`, or is no file and resembles a known one.
     """
+    if path_or_gdrive_path in SHORT_NAMES and not os.path.exists(path_or_gdrive_path):
+        return SHORT_NAMES[path_or_gdrive_path]
+    similar = difflib.get_close_matches(path_or_gdrive_path, SHORT_NAMES, cutoff=0.6)
+    if similar and not os.path.exists(path_or_gdrive_path) and not set('./:') & set(path_or_gdrive_path):
+        raise UserError('no file and no network is called {!r}; do you mean {}?'.format(
+            path_or_gdrive_path, ' or '.join(similar)))
     if path_or_gdrive_path.startswith('gdrive:') and path_or_gdrive_path not in gdrive_urls:
         similar = difflib.get_close_matches(path_or_gdrive_path, gdrive_urls, cutoff=0)
         raise UserError('no published network is called {!r}; do you mean {}?'.format(

@@ -81,3 +81,21 @@ def test_pytorch_files(tmp_path):
         lines = info.describe(data)
         assert lines[0] == 'Kind        PyTorch weight file: 1 tensor, 6 numbers'
         assert lines[2] == '  a.weight float32 [2, 3]'
+
+
+@pytest.mark.parametrize('changes', [
+    dict(build_func_name=['G_main']), dict(name=b'x', build_func_name=3), dict(static_kwargs={1: 2, 'a': [3], None: 4}),
+    dict(static_kwargs=dict(resolution=None, label_size='x', num_channels=[])), dict(static_kwargs=7),
+    dict(components={1: 2}), dict(variables=5), dict(variables=[(1, 2), ('a',), ('b', 'c')]), dict(build_module_src=3),
+    dict(components={'synthesis': None})])
+def test_states_of_any_shape_are_described(changes, monkeypatch):
+    """Found by benchmarks/fuzz_pickles.py: what a file says about itself need not make sense."""
+    from dnnlib import network_file
+    network = network_file.NetworkState()
+    component = network_file.NetworkState()
+    component.set_state(dict(build_func_name='G_synthesis_stylegan2', static_kwargs=dict(fmap_base=[1])))
+    state = dict(version=4, name='G', build_func_name='G_main', static_kwargs={}, components={'synthesis': component})
+    network.set_state(dict(state, **changes))
+    monkeypatch.setattr(network_file, 'read_inert', lambda file, refused: (network, network))
+    lines = info.describe(b'\x80')
+    assert lines[0].startswith('Kind') and lines[-1] == 'Refused     nothing'
