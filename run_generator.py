@@ -27,12 +27,12 @@ def generate_images(submit_config, network_pkl, seeds, class_name, settings):
     """
     drawer, files, psi = _start(submit_config, network_pkl, settings)
     labels = drawing.labels(class_name, network_pkl, drawer.Gs)
-    sheet = writer.ContactSheet(len(seeds), drawer.image_size)
+    sheet = images.ContactSheet(len(seeds), drawer.image_shape)
     pictures = drawer.generate(seeds, labels, truncation_psi=psi)
     for seed, picture in zip(cli.progress(seeds, 'images'), pictures):
         sheet.add(files.add('seed{:04d}'.format(seed), picture))
     if len(seeds) > 1:
-        sheet.save(os.path.join(submit_config.run_dir, 'grid.png'))
+        images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close(seeds=np.array(seeds))
     print('Wrote {} picture{} to {}'.format(len(seeds), '' if len(seeds) == 1 else 's', submit_config.run_dir))
 
@@ -51,7 +51,7 @@ def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
     """
     loaded = [(options.stem(path), results.load_projection(path)) for path in dlatents]
     drawer, files, psi = _start(submit_config, network_pkl, settings)
-    sheet = writer.ContactSheet(len(loaded) + interpolate * (len(loaded) - 1), drawer.image_size)
+    sheet = images.ContactSheet(len(loaded) + interpolate * (len(loaded) - 1), drawer.image_shape)
 
     def draw(values, name):
         sheet.add(files.add(name, drawer.pictures(drawer.truncate(values, psi))[0]))
@@ -67,7 +67,7 @@ def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
             between = first + (following[1]['dlatents'][:1] - first) * share
             draw(between, '{}-{}-{:02d}'.format(name, following[0], i + 1))
     if len(loaded) > 1:
-        sheet.save(os.path.join(submit_config.run_dir, 'grid.png'))
+        images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close()
     print('Wrote the pictures of {} files to {}'.format(len(loaded), submit_config.run_dir))
 

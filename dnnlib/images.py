@@ -102,15 +102,16 @@ class ContactSheet:
     Args:
         count: Number of cells.
         shape: [C, H, W] of the images.
+        columns: Cells of a row, None = at least as many as rows.
     """
 
-    def __init__(self, count, shape):
-        self._columns = int(np.ceil(np.sqrt(count)))
+    def __init__(self, count, shape, columns=None):
+        self._columns = columns or int(np.ceil(np.sqrt(count)))
         self._channels = max(shape[0], 3)
-        scale = min(1, MAX_SHEET_SIZE / (self._columns * max(shape[1:])))
+        rows = (count - 1) // self._columns + 1
+        scale = min(1, MAX_SHEET_SIZE / (max(self._columns, rows) * max(shape[1:])))
         self._cell = (max(int(shape[2] * scale), 1), max(int(shape[1] * scale), 1))
         self._filled = 0
-        rows = (count - 1) // self._columns + 1
         self.canvas = PIL.Image.new('RGBA' if self._channels == 4 else 'RGB',
                                     (self._columns * self._cell[0], rows * self._cell[1]))
 
@@ -121,4 +122,8 @@ class ContactSheet:
             picture = picture.resize(self._cell, PIL.Image.LANCZOS)
         row, column = divmod(self._filled, self._columns)
         self.canvas.paste(picture, (column * self._cell[0], row * self._cell[1]))
+        self._filled += 1
+
+    def skip(self):
+        """Leaves the next cell black."""
         self._filled += 1

@@ -3,9 +3,9 @@
 import os
 import re
 
-from dnnlib import cli
+from dnnlib import cli, images
 from dnnlib.util import UserError
-from generator import drawing, options, writer
+from generator import drawing, options
 from training import pretrained
 
 _PREVIEW_SEEDS = list(range(1, 9))
@@ -42,10 +42,11 @@ def blend(submit_config, network_pkl, network_b, at, settings):
     from dnnlib.tflib import network_pickle
     print('Loading networks from {} and {} ...'.format(network_pkl, network_b))
     G, D, Gs = pretrained.load_networks(network_pkl)
-    if at > min(Gs.output_shape[2:]):
-        raise UserError('--at={}, but the pictures are {}x{}'.format(at, *Gs.output_shape[2:]))
+    highest = 2 ** (Gs.components.synthesis.input_shape[1] // 2 + 1)
+    if at > highest:
+        raise UserError('--at={}, but the highest layers are those of {}x{}'.format(at, highest, highest))
     other_G, _, other_Gs = pretrained.load_networks(network_b)
-    sheet = writer.ContactSheet(3 * len(_PREVIEW_SEEDS), Gs.output_shape[2:], columns=len(_PREVIEW_SEEDS))
+    sheet = images.ContactSheet(3 * len(_PREVIEW_SEEDS), Gs.output_shape[1:], columns=len(_PREVIEW_SEEDS))
 
     def draw(generator):
         for picture in drawing.Drawer(generator, settings['precision']).generate(_PREVIEW_SEEDS, truncation_psi=0.7):
@@ -58,7 +59,7 @@ def blend(submit_config, network_pkl, network_b, at, settings):
     draw(Gs)
     path = os.path.join(submit_config.run_dir, 'blended.pkl')
     network_pickle.save((G, D, Gs), path)
-    sheet.save(os.path.join(submit_config.run_dir, 'grid.png'))
+    images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     print('Wrote {} with {} variables of {}x{} and above from {}; grid.png: A, B, blend'.format(
         path, count, at, at, network_b))
 
@@ -74,23 +75,25 @@ def copy_fine_layers(synthesis, other, at):
         different = sorted(name for name in set(shapes) | set(others) if shapes.get(name) != others.get(name))
         raise UserError('the networks differ in {} variables, such as {}: {} and {}'.format(
             len(different), different[0], shapes.get(different[0], 'none'), others.get(different[0], 'none')))
-    height = synthesis.output_shape[2]
-    names = [name for name, var in synthesis.vars.items() if resolution_of(name, shapes[name], height) >= at]
+    num_levels = synthesis.input_shape[1] // 2 + 1
+    lowest = shapes['4x4/Const/const'][2]
+    names = [name for name in synthesis.vars if resolution_of(name, shapes[name], num_levels, lowest) >= at]
     tflib.set_vars({synthesis.vars[name]: other.get_var(name) for name in names})
     return len(names)
 
 
-def resolution_of(name, shape, height):
-    """Resolution of the layer that a variable of a synthesis network belongs to, 0 if to none.
+def resolution_of(name, shape, num_levels, lowest=4):
+    """Resolution by which the layer of a variable of a synthesis network is called, 0 if it belongs to none.
 
     Args:
         name: Local name of the variable.
         shape: Its shape.
-        height: Of the pictures.
+        num_levels: Logarithm of the highest resolution.
+        lowest: Height of the layers called 4x4; another one if pictures are not square or no power of two.
     """
     block, lod = re.match('([0-9]+)x[0-9]+/', name), re.match('ToRGB_lod([0-9]+)/', name)
     if block:
         return int(block.group(1))
     if lod:
-        return height >> int(lod.group(1))
-    return shape[2] if re.match('noise[0-9]+$', name) else 0
+        return 2 ** num_levels >> int(lod.group(1))
+    return shape[2] * 4 // lowest if re.match('noise[0-9]+$', name) else 0

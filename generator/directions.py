@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 import dnnlib
-from dnnlib import cli, util
+from dnnlib import cli, images, util
 from dnnlib.util import UserError
 from generator import drawing, options, writer
 
@@ -64,11 +64,11 @@ def find_directions(submit_config, network_pkl, method, count, layers, samples, 
         np.savez(temp_path, directions=np.float32(found), scales=np.float32(scales), values=np.float32(values),
                  layers=np.array(layers), method=np.array(method))
     base = drawer.sources([seed], truncation_psi=0.5)[0]
-    sheet = writer.ContactSheet(len(found) * len(_STRENGTHS), drawer.image_size, columns=len(_STRENGTHS))
+    sheet = images.ContactSheet(len(found) * len(_STRENGTHS), drawer.image_shape, columns=len(_STRENGTHS))
     for direction, scale in zip(cli.progress(found, 'directions'), scales):
         for picture in drawer.pictures(move(base, direction * scale, _STRENGTHS, layers)):
             sheet.add(writer.as_pixels(picture))
-    sheet.save(os.path.join(submit_config.run_dir, 'strip.png'))
+    images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'strip.png'))
     print('Wrote {} directions to {}, a row of strip.png each'.format(len(found), path))
 
 

@@ -23,7 +23,7 @@ class Drawer:
         Gs, mapping, synthesis: The networks.
         dlatent_avg: [D] float32, mean of W.
         num_layers: Layers that take a dlatent.
-        image_size: [height, width].
+        image_shape: [C, H, W].
     """
 
     def __init__(self, Gs, precision='float32', noise='const', minibatch_size=4, as_float=False):
@@ -32,7 +32,7 @@ class Drawer:
         self.Gs, self.mapping, self.synthesis = Gs, Gs.components.mapping, Gs.components.synthesis
         self.dlatent_avg = Gs.get_var('dlatent_avg')
         self.num_layers = self.synthesis.input_shape[1]
-        self.image_size = Gs.output_shape[2:]
+        self.image_shape = Gs.output_shape[1:]
         self._tflib, self._noise, self._minibatch_size = tflib, noise, minibatch_size
         self._options, self.precision_text = precisions.synthesis_options(precision, Gs)
         self._options['randomize_noise'] = noise == 'random'

@@ -5,7 +5,7 @@ import zipfile
 
 import numpy as np
 
-from dnnlib import cli
+from dnnlib import cli, images
 from dnnlib.util import UserError
 from generator import drawing, options, writer
 from generator.directions import move
@@ -63,12 +63,12 @@ def edit(submit_config, network_pkl, seeds, moves, class_name, settings):
     drawer.check_layers('--layers', layers)
     dlatents = drawer.sources(seeds, drawing.labels(class_name, network_pkl, drawer.Gs), psi)
     rows = [(seed, base, index) for seed, base in zip(seeds, dlatents) for index in moves['index']]
-    sheet = writer.ContactSheet(len(rows) * len(strengths), drawer.image_size, columns=len(strengths))
+    sheet = images.ContactSheet(len(rows) * len(strengths), drawer.image_shape, columns=len(strengths))
     for seed, base, index in cli.progress(rows, 'rows'):
         step = found['directions'][index] * found['scales'][index]
         for strength, picture in zip(strengths, drawer.pictures(move(base, step, strengths, layers))):
             sheet.add(files.add('{}-direction{}{:+.2f}'.format(options.stem(seed), index, strength), picture))
-    sheet.save(os.path.join(submit_config.run_dir, 'grid.png'))
+    images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close()
     print('Wrote {} pictures and grid.png to {}'.format(len(rows) * len(strengths), submit_config.run_dir))
 

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from dnnlib import cli
+from dnnlib import cli, images
 from generator import drawing, options, writer
 
 
@@ -35,11 +35,11 @@ def draw_grid(submit_config, network_pkl, seeds, psis, class_name, settings):
     files = writer.PictureWriter(submit_config.run_dir, settings.pop('outputs'), settings['dtype'])
     drawer = drawing.load(network_pkl, **settings)
     dlatents = drawer.sources(seeds, drawing.labels(class_name, network_pkl, drawer.Gs))
-    sheet = writer.ContactSheet(len(seeds) * len(psis), drawer.image_size, columns=len(psis))
+    sheet = images.ContactSheet(len(seeds) * len(psis), drawer.image_shape, columns=len(psis))
     for seed, row in zip(cli.progress(seeds, 'rows'), dlatents):
         pictures = drawer.pictures(np.stack([drawer.truncate(row, psi) for psi in psis]))
         for psi, picture in zip(psis, pictures):
             sheet.add(files.add('{}-psi{:.2f}'.format(options.stem(seed), psi), picture))
-    sheet.save(os.path.join(submit_config.run_dir, 'grid.png'))
+    images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close(psis=np.array(psis))
     print('Wrote {} pictures and grid.png to {}'.format(len(seeds) * len(psis), submit_config.run_dir))

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from dnnlib import cli
+from dnnlib import cli, images
 from dnnlib.util import UserError
 from generator import drawing, options, writer
 from projector import video
@@ -70,14 +70,14 @@ def interpolate(submit_config, network_pkl, seeds, way, fps, class_name, setting
 def _draw(folder, drawer, dlatents, fps, outputs, dtype):
     """Draws all frames, a minibatch at a time."""
     files = writer.PictureWriter(folder, [kind for kind in outputs if kind != 'mp4'], dtype)
-    film = video.Video(os.path.join(folder, 'video'), drawer.image_size, fps, None) if 'mp4' in outputs else None
+    film = video.Video(os.path.join(folder, 'video'), drawer.image_shape[1:], fps, None) if 'mp4' in outputs else None
     shown = set(np.linspace(0, len(dlatents) - 1, min(_STRIP, len(dlatents))).astype(int))
-    sheet = writer.ContactSheet(len(shown), drawer.image_size, columns=len(shown))
+    sheet = images.ContactSheet(len(shown), drawer.image_shape, columns=len(shown))
     for begin in cli.progress(range(0, len(dlatents), 16), 'parts'):
         for i, picture in enumerate(drawer.pictures(dlatents[begin:begin + 16]), begin):
             pixels = files.add('frame{:05d}'.format(i), picture)
             if film is not None:
-                film.add(np.broadcast_to(pixels, pixels.shape[:2] + (3,)).transpose(2, 0, 1))
+                film.add(writer.as_rgb(pixels).transpose(2, 0, 1))
             if i in shown:
                 sheet.add(pixels)
     if film is not None:
@@ -86,7 +86,7 @@ def _draw(folder, drawer, dlatents, fps, outputs, dtype):
             print('imageio-ffmpeg is not installed (pip install imageio-ffmpeg): frames instead of mp4')
         print('Wrote {}'.format(film.path))
     files.close(dlatents=dlatents)
-    sheet.save(os.path.join(folder, 'strip.png'))
+    images.save_png(sheet.canvas, os.path.join(folder, 'strip.png'))
     print('Wrote {} frames and strip.png to {}'.format(len(dlatents), folder))
 
 

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from dnnlib import cli
+from dnnlib import cli, images
 from generator import drawing, options, writer
 
 
@@ -47,7 +47,7 @@ def mix(submit_config, network_pkl, seeds, take, share, settings):
     for other, (_, layers) in zip(others, take):
         mixed[:, layers] += (other[layers] - mixed[:, layers]) * np.float32(share)
     columns = max(len(take), 2)
-    sheet = writer.ContactSheet(columns * (1 + len(seeds)), drawer.image_size, columns)
+    sheet = images.ContactSheet(columns * (1 + len(seeds)), drawer.image_shape, columns)
 
     def fill(pictures):
         for pixels in pictures:
@@ -58,7 +58,7 @@ def mix(submit_config, network_pkl, seeds, take, share, settings):
     fill([writer.as_pixels(picture) for picture in drawer.pictures(others)])
     for seed, old, new in zip(seeds, drawer.pictures(before), drawer.pictures(mixed)):
         fill([writer.as_pixels(old), files.add(options.stem(seed) + '-mixed', new)])
-    sheet.save(os.path.join(submit_config.run_dir, 'grid.png'))
+    images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close(dlatents=mixed)
     print('Wrote {} pictures and grid.png to {}'.format(len(seeds), submit_config.run_dir))
 

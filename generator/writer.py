@@ -1,14 +1,13 @@
-"""Files of the pictures that commands draw: PNG, JPEG, WebP, one npz of all, and contact sheets."""
+"""Files of the pictures that commands draw: PNG, JPEG, WebP, and one npz of all."""
 
 import os
 
 import numpy as np
 import PIL.Image
 
-from dnnlib import images, util
+from dnnlib import util
 
 KINDS = ('png', 'jpg', 'webp', 'npz')
-MAX_SHEET_SIZE = 4096  # of a contact sheet's longer side in pixels; more pictures are shrunk to fit
 _PILLOW = {'png': dict(format='PNG'), 'jpg': dict(format='JPEG', quality=95, subsampling=0),
            'webp': dict(format='WEBP', quality=95)}
 
@@ -21,6 +20,14 @@ def to_uint8(pictures):
 def as_pixels(picture):
     """A picture, float32 [C, H, W] or uint8 [H, W, C], as the latter."""
     return picture if picture.dtype == np.uint8 else to_uint8(picture[np.newaxis])[0]
+
+
+def as_rgb(pixels):
+    """A uint8 image [H, W, 1, 3 or 4] as [H, W, 3]; what is transparent becomes white."""
+    if pixels.shape[2] == 4:
+        alpha = pixels[:, :, 3:].astype(np.float32) / 255
+        pixels = np.rint(pixels[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return np.broadcast_to(pixels, pixels.shape[:2] + (3,))
 
 
 class PictureWriter:
@@ -55,42 +62,9 @@ class PictureWriter:
 
 
 def save(pixels, path):
-    """Writes a uint8 image [H, W, 1 or 3] through a temporary name; the extension says how."""
+    """Writes a uint8 image [H, W, 1, 3 or 4] through a temporary name; the extension says how."""
+    kind = path.rsplit('.', 1)[1]
+    pixels = as_rgb(pixels) if kind == 'jpg' and pixels.shape[2] == 4 else pixels
     picture = PIL.Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
     with util.atomic_path(path) as temp_path:
-        picture.save(temp_path, **_PILLOW[path.rsplit('.', 1)[1]])
-
-
-class ContactSheet:
-    """One RGB image of equal cells, filled row by row.
-
-    Args:
-        count: Number of cells.
-        size: [height, width] of the pictures.
-        columns: Cells of a row, None = as many as rows.
-    """
-
-    def __init__(self, count, size, columns=None):
-        self._columns = columns or int(np.ceil(np.sqrt(count)))
-        rows = (count - 1) // self._columns + 1
-        scale = min(1, MAX_SHEET_SIZE / max(self._columns * size[1], rows * size[0]))
-        self._cell = [max(int(side * scale), 1) for side in (size[1], size[0])]
-        self._filled = 0
-        self.canvas = PIL.Image.new('RGB', (self._columns * self._cell[0], rows * self._cell[1]))
-
-    def add(self, pixels):
-        """Fills the next cell with a uint8 image [H, W, 1 or 3]."""
-        picture = PIL.Image.fromarray(np.broadcast_to(pixels, pixels.shape[:2] + (3,)).copy())
-        if picture.size != tuple(self._cell):
-            picture = picture.resize(self._cell, PIL.Image.LANCZOS)
-        row, column = divmod(self._filled, self._columns)
-        self.canvas.paste(picture, (column * self._cell[0], row * self._cell[1]))
-        self._filled += 1
-
-    def skip(self):
-        """Leaves the next cell black."""
-        self._filled += 1
-
-    def save(self, path):
-        """Writes the sheet as PNG."""
-        images.save_png(self.canvas, path)
+        picture.save(temp_path, **_PILLOW[kind])

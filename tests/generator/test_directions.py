@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dnnlib import UserError, network_file
+from dnnlib import UserError, images, network_file
 from generator import blend, directions, drawing, interpolate, writer
 from training import pretrained
 
@@ -103,7 +103,7 @@ def test_blend_takes_fine_layers_from_the_other(networks, command, generator, mo
             np.testing.assert_array_equal(both[name], (b if fine else a)[name])
     assert writer.PIL.Image.open(str(folder / 'grid.png')).size == (8 * 16, 3 * 16)
     monkeypatch.setattr(pretrained, 'load_networks', lambda path: (generator,) * 3)
-    with pytest.raises(UserError, match='--at=32, but the pictures are 16x16'):
+    with pytest.raises(UserError, match='--at=32, but the highest layers are those of 16x16'):
         command('blend', networks[0], networks[1], '--at=32')
 
 
@@ -119,13 +119,23 @@ def test_blend_of_networks_with_other_layers(graph, generator):
     ('8x8/Conv1/bias', [4], 8), ('noise3', [1, 1, 16, 16], 16), ('ToRGB_lod0/bias', [3], 64),
     ('ToRGB_lod2/bias', [3], 16), ('lod', [], 0), ('4x4/Const/const', [1, 4, 4, 4], 4)])
 def test_resolutions_of_variables(name, shape, resolution):
-    assert blend.resolution_of(name, shape, 64) == resolution
+    assert blend.resolution_of(name, shape, 6) == resolution
 
 
-def test_contact_sheets_keep_their_limit():
-    sheet = writer.ContactSheet(3, [3000, 1000], columns=3)
+def test_contact_sheets_of_rows():
+    sheet = images.ContactSheet(3, [1, 3000, 1000], columns=3)
     sheet.add(np.zeros([3000, 1000, 1], np.uint8))
     sheet.skip()
-    sheet.add(np.full([3000, 1000, 3], 255, np.uint8))
-    assert max(sheet.canvas.size) <= writer.MAX_SHEET_SIZE
+    sheet.add(np.full([3000, 1000, 1], 255, np.uint8))
+    assert max(sheet.canvas.size) <= images.MAX_SHEET_SIZE
     assert np.asarray(sheet.canvas)[5, :, 0].mean() == pytest.approx(255 / 3, abs=1)
+
+
+def test_transparent_pictures_become_white(tmp_path):
+    pixels = np.zeros([8, 8, 4], np.uint8)
+    pixels[:4] = [200, 0, 0, 255]
+    for kind in ('jpg', 'png', 'webp'):
+        writer.save(pixels, str(tmp_path / ('a.' + kind)))
+        found = np.asarray(writer.PIL.Image.open(str(tmp_path / ('a.' + kind))))
+        assert found.shape == (8, 8, 3 if kind == 'jpg' else 4) and abs(int(found[0, 0, 0]) - 200) < 20
+    assert writer.as_rgb(pixels)[7].min() == 255
