@@ -10,7 +10,7 @@ import numpy as np
 from dnnlib import safe_pickle
 from dnnlib.util import UserError
 
-STATE_VERSIONS = (2, 3, 4)
+STATE_VERSIONS = (2, 3, 4, 5)  # 5 is that of StyleGAN2-ADA: the same and some shapes
 MAX_DEPTH = 100  # of containers and networks inside each other
 MAX_ITEMS = 10 ** 6  # of all containers together, shared ones counted as often as they occur
 

@@ -48,7 +48,7 @@ def G_main(
     if not is_training or _is_number(style_mixing_prob, lambda prob: prob <= 0):
         style_mixing_prob = None
 
-    _build_components(components, mapping_func, synthesis_func, kwargs)
+    build_components(components, mapping_func, synthesis_func, kwargs)
     num_layers, dlatent_size = components.synthesis.input_shape[1:]
     zeros = tf.initializers.zeros()
     lod = growing.get_lod()
@@ -87,7 +87,7 @@ def _is_number(value, condition):
     return isinstance(value, (int, float, np.number)) and condition(value)
 
 
-def _build_components(components, mapping_func, synthesis_func, kwargs):
+def build_components(components, mapping_func, synthesis_func, kwargs):
     """Creates the sub-networks that are missing; refuses options that neither of them has."""
     for name in (mapping_func, synthesis_func):
         if not callable(name) and name not in BUILD_FUNCTIONS:
@@ -155,7 +155,7 @@ def G_synthesis_stylegan2(
         **_kwargs):                     # The mapping network's options, which the published format keeps here too.
     """Synthesis network W -> images [N, C, H, W] (StyleGAN2, figure 2d)."""
     size = image_size.parse(resolution)
-    _check_architecture(architecture, size)
+    check_architecture(architecture, size)
     resolution_log2 = size.num_levels
     num_layers = resolution_log2 * 2 - 2
 
@@ -307,7 +307,7 @@ def D_stylegan2(
     """Discriminator: scores [N, 1], logits of being real (StyleGAN2, section 4.1)."""
     del is_training, is_template_graph, components
     size = image_size.parse(resolution)
-    _check_architecture(architecture, size)
+    check_architecture(architecture, size)
     resolution_log2 = size.num_levels
 
     def nf(stage):
@@ -426,7 +426,8 @@ def select_scores(x, labels_in, label_size):
     return tf.identity(x, name='scores_out')
 
 
-def _check_architecture(architecture, size):
+def check_architecture(architecture, size):
+    """Raises UserError for an unknown architecture, and for one that images of an ImageSize cannot have."""
     if architecture not in ('orig', 'skip', 'resnet'):
         raise dnnlib.UserError("architecture must be 'orig', 'skip' or 'resnet', not %r" % (architecture,))
     if size.doublings < 1 and architecture != 'skip':

@@ -7,7 +7,7 @@ from dnnlib import util
 from dnnlib.util import DEFAULT_CACHE_DIR, UserError
 
 # Where the build functions named in network files are looked up, in this order.
-BUILD_MODULES = ('training.networks_stylegan2', 'training.networks_stylegan')
+BUILD_MODULES = ('training.networks_stylegan2', 'training.networks_stylegan', 'training.networks_ada')
 
 DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'cats64.pkl')
 

@@ -96,8 +96,9 @@ class _Builder:
             raise dnnlib.UserError('expected a network of version %s, got %r' % (
                 ', '.join(map(str, STATE_VERSIONS)), state and state.get('version')))
         try:
-            func, module = _find_build_func(state['build_func_name'], _preferred_first(modules, state))
-            components = self.convert(dict(state.get('components', {})), [module])
+            components = dict(state.get('components', {}))
+            func, module = _find_build_func(state['build_func_name'], _preferred_first(modules, state), components)
+            components = self.convert(components, [module])
             state = self.convert(dict(state, components={}), modules)
             return Network.from_state(state, func, components)
         except dnnlib.UserError:
@@ -113,13 +114,26 @@ def _preferred_first(modules, state):
     return sorted(modules, key=lambda module: match is None or module.__name__ != match.group(1))
 
 
-def _find_build_func(func_name, modules):
-    """Returns the build function of that name and its module."""
-    for module in modules:
-        func = getattr(module, func_name, None)
-        if dnnlib.util.is_top_level_function(func) and func.__module__ == module.__name__:
-            parameters = inspect.signature(func).parameters.values()
-            if any(p.kind == p.VAR_KEYWORD or p.name == 'components' for p in parameters):
-                return func, module
+def _find_build_func(func_name, modules, components):
+    """Returns the build function of that name and its module: the first that also has those of the sub-networks, since
+    generators of several kinds are called G_main."""
+    found = [(_get_build_func(module, func_name), module) for module in modules]
+    found = [(func, module) for func, module in found if func is not None]
+    names = [item.state.get('build_func_name') for item in components.values()
+             if isinstance(item, NetworkState) and item.state]
+    for func, module in found:
+        if all(_get_build_func(module, name) is not None for name in names):
+            return func, module
+    if found:
+        return found[0]  # the sub-network that is not there is refused by its own name
     raise dnnlib.UserError('unknown build function %s: %s has no such network' % (
         func_name, ' or '.join(module.__name__ for module in modules)))
+
+
+def _get_build_func(module, name):
+    """The build function of that name in a module, None if it has none."""
+    func = getattr(module, name, None) if isinstance(name, str) else None
+    if not dnnlib.util.is_top_level_function(func) or func.__module__ != module.__name__:
+        return None
+    parameters = inspect.signature(func).parameters.values()
+    return func if any(p.kind == p.VAR_KEYWORD or p.name == 'components' for p in parameters) else None

@@ -47,6 +47,8 @@ def _missing(synthesis):
     if _num_resolutions(synthesis) < 1:
         return 'the network has no %dx%d block' % (FIRST_RESOLUTION, FIRST_RESOLUTION)
     half, device = layout.half_type(), 'GPU' if layout.data_format() == 'NCHW' else 'CPU'
+    if device == 'CPU' and getattr(synthesis._build_func, 'half_on_gpu_only', False):
+        return 'networks of this kind have mixed precision on a GPU only'
     if not has_kernel('Conv2D', half, device):
         return 'TensorFlow %s has no %s convolution for the %s' % (tf.__version__, half, device)
     return None

@@ -297,12 +297,12 @@ def test_missing_file(session, tmp_path):
 
 
 @pytest.mark.parametrize('changes, message', [
-    (dict(version=5), 'version 2, 3, 4, got 5'),
+    (dict(version=6), 'version 2, 3, 4, 5, got 6'),
     (dict(version=None), 'got None'),
     (dict(build_func_name='affin'), 'unknown build function affin'),
     (dict(build_func_name='helper'), 'unknown build function helper'),
     (dict(build_func_name='tf'), 'unknown build function tf'),
-    (dict(build_func_name=None), 'cannot be built'),
+    (dict(build_func_name=None), 'unknown build function None'),
     (dict(static_kwargs={'scale': 1.0, 'colour': 'red'}), 'no option colour'),
     (dict(static_kwargs={'scale': 'much'}), "network 'A' cannot be built"),
     (dict(static_kwargs=3), "network 'A' cannot be built"),

@@ -1,0 +1,292 @@
+"""The networks of StyleGAN2-ADA (Karras et al. 2020, "Training generative adversarial networks with limited data").
+
+Variable names, shapes and their order are those of the published networks. Against StyleGAN2: labels are embedded,
+normalised and, in the discriminator, projected; activations can be clamped; the generator knows no level of detail.
+"""
+
+import contextlib
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import dnnlib
+from dnnlib import tflib
+from dnnlib.tflib import layout, random
+from dnnlib.tflib.ops.upfirdn_2d import downsample_2d, upsample_2d
+from training import image_size, layers, networks_stylegan2, styles
+
+
+def G_main(
+        latents_in,                     # Z [N, latent_size].
+        labels_in,                      # Labels [N, label_size].
+        is_training=False,              # Training: no truncation, mixing, running mean of W.
+        is_validation=False,            # Validation: the *_val truncation.
+        return_dlatents=False,          # Also return the dlatents that synthesis was given?
+        truncation_psi=0.5,             # Strength of the truncation, None = none.
+        truncation_cutoff=None,         # Truncate only layers below this index, None = all.
+        truncation_psi_val=None,        # truncation_psi during validation.
+        truncation_cutoff_val=None,     # truncation_cutoff during validation.
+        dlatent_avg_beta=0.995,         # Decay of the running mean of W in training, None = not updated.
+        style_mixing_prob=0.9,          # Probability of mixing two latents' styles in training, None = never.
+        components=dnnlib.EasyDict(),   # Sub-networks, kept between calls.
+        mapping_func='G_mapping',       # Build function of the mapping network, or its name in this module.
+        synthesis_func='G_synthesis',   # The same of the synthesis network.
+        is_template_graph=False,        # Set by tflib.Network.
+        **kwargs):                      # Options of both sub-networks.
+    """Generator: mapping, style mixing, truncation, synthesis: images [N, C, H, W]."""
+    if is_training and is_validation:
+        raise ValueError('is_training and is_validation exclude each other')
+    if is_validation:
+        truncation_psi, truncation_cutoff = truncation_psi_val, truncation_cutoff_val
+    functions = [BUILD_FUNCTIONS.get(func, func)
+                 for func in (mapping_func, synthesis_func)]
+    networks_stylegan2.build_components(components, functions[0], functions[1], kwargs)
+    num_layers, dlatent_size = components.synthesis.input_shape[1:]
+    dlatent_avg = tf.get_variable('dlatent_avg', shape=[dlatent_size], initializer=tf.initializers.zeros(),
+                                  trainable=False)
+
+    dlatents = components.mapping.get_output_for(latents_in, labels_in, is_training=is_training, **kwargs)
+    dlatents = tf.cast(dlatents, tf.float32)
+    if is_training and dlatent_avg_beta not in (None, 1):
+        with tf.variable_scope('DlatentAvg'):
+            mean = tf.reduce_mean(dlatents[:, 0], axis=0)
+            with tf.control_dependencies([tf.assign(dlatent_avg, tflib.lerp(mean, dlatent_avg, dlatent_avg_beta))]):
+                dlatents = tf.identity(dlatents)
+    if is_training and style_mixing_prob is not None and style_mixing_prob > 0:
+        with tf.variable_scope('StyleMix'):
+            others = components.mapping.get_output_for(
+                random.normal(tf.shape(latents_in)), labels_in, is_training=is_training, **kwargs)
+            dlatents = styles.mix_styles(dlatents, tf.cast(others, tf.float32), style_mixing_prob, num_layers)
+    is_one = isinstance(truncation_psi, (int, float, np.number)) and truncation_psi == 1
+    if not is_training and truncation_psi is not None and not is_one:
+        with tf.variable_scope('Truncation'):
+            dlatents = styles.truncate(dlatents, dlatent_avg, truncation_psi, truncation_cutoff)
+    images_out = components.synthesis.get_output_for(dlatents, is_training=is_training, **kwargs)
+    images_out = tf.identity(images_out, name='images_out')
+    return (images_out, dlatents) if return_dlatents else images_out
+
+
+def G_mapping(
+        latents_in,                     # Z [N, latent_size].
+        labels_in,                      # Labels [N, label_size].
+        latent_size=512,                # Dimensions of Z.
+        label_size=0,                   # Dimensions of the labels, 0 = unlabelled.
+        dlatent_size=512,               # Dimensions of W.
+        dlatent_broadcast=None,         # Copies of w, one per synthesis layer; None = one without the layer axis.
+        mapping_layers=8,               # Dense layers.
+        mapping_fmaps=None,             # Width of the hidden layers, None = dlatent_size.
+        mapping_lrmul=0.01,             # Learning-rate multiplier.
+        mapping_nonlinearity='lrelu',   # Activation, also of the last layer.
+        normalize_latents=True,         # Normalise the latents to unit second moment?
+        label_fmaps=None,               # Width of the label embedding, None = latent_size.
+        dtype='float32',                # Type of the activations.
+        **_kwargs):                     # The synthesis network's options, which the published format keeps here too.
+    """Mapping network Z -> W: dlatents [N, dlatent_size] or [N, layers, dlatent_size]."""
+    def dense(x, fmaps):
+        x = layers.dense_layer(x, fmaps, lrmul=mapping_lrmul)
+        return layers.bias_act_layer(x, act=mapping_nonlinearity, lrmul=mapping_lrmul)
+
+    latents_in.set_shape([None, latent_size])
+    labels_in.set_shape([None, label_size])
+    x = tf.cast(latents_in, dtype)
+    if normalize_latents:
+        with tf.variable_scope('Normalize'):
+            x = _normalize(x)
+    if label_size:
+        x = tf.concat([x, _embed_labels(labels_in, label_fmaps or latent_size, dtype)], axis=1)
+    return styles.map_latents(x, dense, mapping_layers, mapping_fmaps or dlatent_size, dlatent_size, dlatent_broadcast)
+
+
+def _normalize(x):
+    """x [N, D] scaled to unit second moment."""
+    return x * tf.rsqrt(tf.reduce_mean(tf.square(x), axis=1, keepdims=True) + layers.EPSILON)
+
+
+def _embed_labels(labels_in, fmaps, dtype):
+    """Normalised linear embedding of labels, [N, fmaps]."""
+    with tf.variable_scope('LabelEmbed'):
+        return _normalize(layers.bias_act_layer(layers.dense_layer(tf.cast(labels_in, dtype), fmaps)))
+
+
+def G_synthesis(
+        dlatents_in,                    # W [N, layers, dlatent_size].
+        dlatent_size=512,               # Dimensions of W.
+        num_channels=3,                 # Channels of the images.
+        resolution=1024,                # Side of the images, or (height, width): see image_size.
+        fmap_base=16 << 10,             # Feature maps: see layers.num_fmaps.
+        fmap_decay=1.0,
+        fmap_min=1,
+        fmap_max=512,
+        fmap_const=None,                # Feature maps of the learned constant, None = those of the first layer.
+        use_noise=True,                 # Are there noise inputs?
+        randomize_noise=True,           # Fresh noise in every evaluation? False = the noise variables.
+        architecture='skip',            # 'orig', 'skip' or 'resnet'.
+        nonlinearity='lrelu',           # Activation.
+        dtype='float32',                # Type of the activations.
+        num_fp16_res=0,                 # Highest resolutions whose blocks are float16 on a GPU; a CPU computes float32.
+        conv_clamp=None,                # Limit of the absolute values of activations, None = none.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbour.
+        fused_modconv=False,            # See layers.modulated_conv2d_layer.
+        **_kwargs):                     # The mapping network's options, which the published format keeps here too.
+    """Synthesis network W -> images [N, C, H, W]."""
+    size = image_size.parse(resolution)
+    networks_stylegan2.check_architecture(architecture, size)
+    num_layers = size.num_levels * 2 - 2
+    first_half = size.num_levels - _num_half(num_fp16_res) + 1
+
+    def nf(stage):
+        return layers.num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max)
+
+    dlatents_in.set_shape([None, num_layers, dlatent_size])
+    dlatents = tf.cast(dlatents_in, dtype)
+    noises = [networks_stylegan2.noise_input(index, size.at((index + 5) // 2))
+              for index in range(num_layers - 1 if use_noise else 0)]
+
+    def styled_conv(x, index, fmaps, up=False):
+        x = layers.modulated_conv2d_layer(x, dlatents[:, index], fmaps, kernel=3, up=up,
+                                          resample_kernel=resample_kernel, fused_modconv=fused_modconv)
+        if use_noise:
+            x = layers.noise_layer(x, None if randomize_noise else noises[index])
+        return _clamp(layers.bias_act_layer(x, act=nonlinearity), conv_clamp)
+
+    def add_rgb(x, y, r):
+        with tf.variable_scope('ToRGB'):
+            t = layers.modulated_conv2d_layer(
+                x, dlatents[:, r * 2 - 3], num_channels, kernel=1, demodulate=False, fused_modconv=fused_modconv)
+            t = tf.cast(_clamp(layers.bias_act_layer(t), conv_clamp), dtype)
+            return t if y is None else y + t
+
+    y = None
+    for r in range(2, size.num_levels + 1):
+        with tf.variable_scope('%dx%d' % (2 ** r, 2 ** r)):
+            if r == 2:
+                with tf.variable_scope('Const'):
+                    shape = [fmap_const or nf(1)] + size.at(2)
+                    x = networks_stylegan2.constant_input(dlatents, shape, tf.initializers.random_normal())
+                with tf.variable_scope('Conv'):
+                    x = styled_conv(x, 0, nf(1))
+            else:
+                t = x = tf.cast(x, layout.half_type() if r >= first_half else dtype)
+                with tf.variable_scope('Conv0_up'):
+                    x = styled_conv(x, r * 2 - 5, nf(r - 1), up=True)
+                with tf.variable_scope('Conv1'):
+                    x = styled_conv(x, r * 2 - 4, nf(r - 1))
+                if architecture == 'resnet':
+                    with tf.variable_scope('Skip'):
+                        t = layers.conv2d_layer(t, nf(r - 1), kernel=1, up=True, resample_kernel=resample_kernel)
+                        x = (x + t) * (1 / np.sqrt(2))
+                if architecture == 'skip':
+                    with tf.variable_scope('Upsample'):
+                        y = upsample_2d(y, k=resample_kernel, data_format=layout.data_format())
+            if architecture == 'skip' or r == size.num_levels:
+                y = add_rgb(x, y, r)
+    return tf.identity(layout.to_nchw(y), name='images_out')
+
+
+G_synthesis.half_on_gpu_only = True  # for dnnlib.tflib.precision
+
+
+def _num_half(num_fp16_res):
+    return num_fp16_res if layout.data_format() == 'NCHW' else 0
+
+
+def _clamp(x, limit):
+    return x if limit is None else tf.clip_by_value(x, *[tf.cast(value, x.dtype) for value in (-limit, limit)])
+
+
+def D_main(
+        images_in,                      # Images [N, C, H, W], around [-1, 1].
+        labels_in,                      # Labels [N, label_size].
+        num_channels=3,                 # Channels of the images.
+        resolution=1024,                # Side of the images, or (height, width): see image_size.
+        label_size=0,                   # Dimensions of the labels, 0 = unlabelled.
+        fmap_base=16 << 10,             # Feature maps: see layers.num_fmaps.
+        fmap_decay=1.0,
+        fmap_min=1,
+        fmap_max=512,
+        mapping_layers=0,               # Dense layers after the label embedding.
+        mapping_fmaps=None,             # Width of the embedding, None = that of the last layer.
+        mapping_lrmul=0.1,              # Learning-rate multiplier of these layers.
+        architecture='resnet',          # 'orig', 'skip' or 'resnet'.
+        nonlinearity='lrelu',           # Activation.
+        mbstd_group_size=None,          # Group size of the minibatch stddev, None = the whole minibatch.
+        mbstd_num_features=1,           # Feature maps of the minibatch stddev, 0 = without.
+        dtype='float32',                # Type of the activations.
+        num_fp16_res=0,                 # Highest resolutions whose blocks are float16 on a GPU; a CPU computes float32.
+        conv_clamp=None,                # Limit of the absolute values of activations, None = none.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter of the down-sampling, None = box.
+        freeze_layers=0,                # The first layers, which are not trained (Freeze-D).
+        is_training=False,              # The same network either way; part of the published interface.
+        is_template_graph=False,        # Set by tflib.Network.
+        components=None):               # Set by tflib.Network; has no sub-networks.
+    """Discriminator with projected labels (Miyato & Koyama 2018): scores [N, 1], logits of being real."""
+    del is_training, is_template_graph, components
+    size = image_size.parse(resolution)
+    networks_stylegan2.check_architecture(architecture, size)
+    first_half = size.num_levels - _num_half(num_fp16_res) + 1
+    count = [0]
+
+    def nf(stage):
+        return layers.num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max)
+
+    def kind(r):
+        return layout.half_type() if r >= first_half else dtype
+
+    @contextlib.contextmanager
+    def layer(name):
+        frozen = count[0] < freeze_layers
+        count[0] += 1
+        with tf.variable_scope(name, custom_getter=_untrained if frozen else None):
+            yield
+
+    def conv(x, name, fmaps, kernel=3, down=False, act=nonlinearity):
+        with layer(name):
+            x = layers.conv2d_layer(x, fmaps, kernel=kernel, down=down, resample_kernel=resample_kernel)
+            return x if act is None else _clamp(layers.bias_act_layer(x, act=act), conv_clamp)
+
+    images_in.set_shape([None, num_channels] + size.shape)
+    labels_in.set_shape([None, label_size])
+    if label_size:
+        width = mapping_fmaps or nf(0)
+        c = _embed_labels(labels_in, width, dtype)
+        for index in range(mapping_layers):
+            with tf.variable_scope('Mapping%d' % index):
+                c = layers.bias_act_layer(layers.dense_layer(c, width, lrmul=mapping_lrmul), act=nonlinearity,
+                                          lrmul=mapping_lrmul)
+    x, y = None, layout.from_nchw(tf.cast(images_in, dtype))
+    for r in range(size.num_levels, 2, -1):
+        with tf.variable_scope('%dx%d' % (2 ** r, 2 ** r)):
+            x = x if x is None else tf.cast(x, kind(r))
+            if architecture == 'skip' or r == size.num_levels:
+                t = conv(tf.cast(y, kind(r)), 'FromRGB', nf(r - 1), kernel=1)
+                x = t if x is None else x + t
+            t = x
+            x = conv(x, 'Conv0', nf(r - 1))
+            x = conv(x, 'Conv1_down', nf(r - 2), down=True)
+            if architecture == 'resnet':
+                x = (x + conv(t, 'Skip', nf(r - 2), kernel=1, down=True, act=None)) * (1 / np.sqrt(2))
+            if architecture == 'skip':
+                with tf.variable_scope('Downsample'):
+                    y = downsample_2d(y, k=resample_kernel, data_format=layout.data_format())
+    with tf.variable_scope('4x4'):
+        if architecture == 'skip':
+            t = conv(tf.cast(y, kind(2)), 'FromRGB', nf(1), kernel=1)
+            x = t if x is None else x + tf.cast(t, x.dtype)
+        x = tf.cast(x, dtype)
+        if mbstd_num_features:
+            x = networks_stylegan2.minibatch_stddev(x, mbstd_group_size or 1 << 30, mbstd_num_features)
+        x = conv(x, 'Conv', nf(1))
+        with layer('Dense0'):
+            x = layers.bias_act_layer(layers.dense_layer(layout.to_nchw(x), nf(0)), act=nonlinearity)
+    with tf.variable_scope('Output'):
+        x = layers.bias_act_layer(layers.dense_layer(x, width if label_size else 1))
+        if label_size:
+            x = tf.reduce_sum(x * c, axis=1, keepdims=True) / np.float32(np.sqrt(width))
+    return tf.identity(x, name='scores_out')
+
+
+def _untrained(getter, *args, **kwargs):
+    return getter(*args, **dict(kwargs, trainable=False))
+
+
+BUILD_FUNCTIONS = {func.__name__: func for func in (G_mapping, G_synthesis)}  # sub-networks of G_main
