@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from dnnlib import network_file, safe_pickle, torch_file, util
+from dnnlib import array_file, network_file, safe_pickle, torch_file, util
 from dnnlib.util import UserError
 from training import pretrained
 
@@ -31,7 +31,7 @@ def print_info(network_pkl):
         network_pkl: Path, URL or published name.
     Raises: UserError if the file is of no known kind or damaged; OSError if it cannot be read.
     """
-    data = _read(network_pkl)
+    data = read_file(network_pkl)
     print('File        {}, {:.1f} MiB'.format(os.path.basename(network_pkl), len(data) / 2 ** 20))
     print('SHA-256     {}'.format(hashlib.sha256(data).hexdigest()))
     try:
@@ -43,16 +43,21 @@ def print_info(network_pkl):
 
 def describe(data):
     """Lines about the contents of a file, given as bytes."""
+    if array_file.looks_like(data[:16]) and (data[:2] != b'PK' or b'header.json.npy' in data[-(1 << 16):]):
+        return _describe_networks(array_file.read(data), [], 'file of arrays')
     if data[:4] == b'PK\x03\x04' or data[:1] == b'\x80' and b'\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.' in data[:32]:
         return _describe_tensors(torch_file.load_state_dict(io.BytesIO(data)))
     if data[:1] != b'\x80':
         raise UserError('neither a pickle nor a PyTorch file')
     refused = []
-    saved = network_file.read_inert(io.BytesIO(data), refused)
-    networks = _find_networks(saved)
+    return _describe_networks(network_file.read_inert(io.BytesIO(data), refused), refused, 'network pickle')
+
+
+def _describe_networks(saved, refused, what):
+    networks = find_networks(saved)
     lines = [] if networks else ['Kind        a pickle without networks: {}'.format(type(saved).__name__)]
     if networks:
-        lines += _describe_kind(networks)
+        lines += _describe_kind(networks, what)
         for title, state in networks:
             lines += _describe_network(title, state)
     names = collections.Counter(refused)
@@ -61,7 +66,8 @@ def describe(data):
     return lines
 
 
-def _read(network_pkl):
+def read_file(network_pkl):
+    """Bytes of a file: path, URL or published name."""
     path = pretrained.get_path_or_url(network_pkl)
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=util.DEFAULT_CACHE_DIR) as f:
@@ -72,7 +78,7 @@ def _read(network_pkl):
         return safe_pickle.read_all(f)
 
 
-def _find_networks(saved):
+def find_networks(saved):
     """List of (title, state) of the networks in an object; titles are their keys, positions or names."""
     if isinstance(saved, network_file.NetworkState):
         saved = [saved]
@@ -81,7 +87,7 @@ def _find_networks(saved):
     return [(_title(state.get('name', key) if isinstance(key, int) else key), state) for key, state in found]
 
 
-def _describe_kind(networks):
+def _describe_kind(networks, what):
     """Kind, configuration and pictures, from the last generator and the first discriminator."""
     functions = [_name_of(state) for _, state in networks]
     generators = [state for _, state in networks if _name_of(state) in _GENERATORS]
@@ -94,7 +100,7 @@ def _describe_kind(networks):
     size = options.get('resolution', 1024)
     size = 'x'.join(map(_short, size if isinstance(size, (list, tuple)) else [size, size]))
     return [
-        'Kind        {} network pickle: {}'.format(kind, ', '.join(title for title, _ in networks)),
+        'Kind        {} {}: {}'.format(kind, what, ', '.join(title for title, _ in networks)),
         'Pictures    {}, {}, {}'.format(size, _count(options.get('num_channels', 3), 'channel'),
                                         _count(labels, 'label') if labels else 'no labels'),
         'Config      {}'.format(config or 'its own (not one of config-a to config-f)')]
@@ -121,10 +127,7 @@ def _guess_config(state):
 
 def _describe_network(title, state):
     """Lines about a network and its sub-networks."""
-    components = _components(state)
-    values = _variables(state)
-    for key, component in components.items():
-        values.update(('{}/{}'.format(key, name), value) for name, value in _variables(component).items())
+    components, values = _components(state), _all_variables(state)
     lines = ['{:<11} {}, state version {}, {} in {}'.format(
         title, _name_of(state), _short(state.get('version')), _count(_count_trained(values), 'parameter'),
         _count(len(values), 'variable'))]
@@ -133,11 +136,23 @@ def _describe_network(title, state):
             key, _name_of(component), _count(_count_trained(_variables(component)), 'parameter')))
     options = ', '.join('{}={}'.format(key, _short(value)) for key, value in sorted(
         _options(state).items(), key=lambda item: str(item[0])))
-    lines += ['  options   {}'.format(options or 'none'), '  SHA-256   {} of the variables'.format(_hash(values))]
+    lines += ['  options   {}'.format(options or 'none'), '  SHA-256   {} of the variables'.format(hash_of(state))]
     source = state.get('build_module_src')
     if isinstance(source, str) and source.count('\n') > 1:
         lines.append('  source    {} lines, kept as text, never executed'.format(source.count('\n')))
     return lines
+
+
+def hash_of(state):
+    """SHA-256 of the variables of a network and its components: the same weights have the same one."""
+    return _hash(_all_variables(state))
+
+
+def _all_variables(state):
+    values = _variables(state)
+    for key, component in _components(state).items():
+        values.update(('{}/{}'.format(key, name), value) for name, value in _variables(component).items())
+    return values
 
 
 def _title(key):

@@ -1,9 +1,10 @@
 """Names of published networks, and the one way to load the three networks of a file."""
 
 import difflib
+import io
 import os
 
-from dnnlib import util
+from dnnlib import array_file, network_file, util
 from dnnlib.util import DEFAULT_CACHE_DIR, UserError
 
 # Where the build functions named in network files are looked up, in this order.
@@ -65,9 +66,16 @@ def check_network_file(path_or_url):
         what = 'is a folder, not' if os.path.isdir(path) else 'is not there, expected'
         raise UserError('{!r} {} a network file; give the path or URL of a network pickle'.format(path, what))
     with open(path, 'rb') as f:
-        start = f.read(2)
-    if start[:1] != b'\x80' or start[1:] not in (b'\x02', b'\x03', b'\x04', b'\x05'):
+        start = f.read(16)
+    if array_file.looks_like(start):
+        return
+    if start[:1] != b'\x80' or start[1:2] not in (b'\x02', b'\x03', b'\x04', b'\x05'):
         raise UserError('{!r} is not a network pickle: it does not begin like a pickle'.format(path))
+
+
+def read_states(data):
+    """Networks of a pickle, npz or safetensors file, given as bytes, as NetworkState objects; nothing is built."""
+    return array_file.read(data) if array_file.looks_like(data[:16]) else network_file.read_inert(io.BytesIO(data))
 
 
 def load_networks(path_or_url):

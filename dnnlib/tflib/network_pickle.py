@@ -11,12 +11,13 @@ import pickle
 import re
 
 import dnnlib
+from dnnlib import array_file
 from dnnlib.network_file import STATE_VERSIONS, Array, NetworkState, read_inert
 from dnnlib.tflib.network import Network
 
 
 def load(file_or_path, build_modules, only=None):
-    """Reads a network pickle and builds its networks in the default graph.
+    """Reads a network pickle, npz or safetensors file and builds its networks in the default graph.
 
     Args:
         file_or_path: Path, or a binary file object.
@@ -33,7 +34,9 @@ def load(file_or_path, build_modules, only=None):
             return load(f, build_modules, only)
     title = os.path.basename(str(getattr(file_or_path, 'name', 'the file')))
     try:
-        saved = read_inert(file_or_path)
+        start = file_or_path.read(16)
+        file_or_path.seek(-len(start), os.SEEK_CUR)
+        saved = array_file.read(file_or_path.read()) if array_file.looks_like(start) else read_inert(file_or_path)
         if only is not None:
             if not isinstance(saved, (tuple, list)) or len(saved) <= only:
                 raise dnnlib.UserError('expected a tuple of at least %d networks' % (only + 1))

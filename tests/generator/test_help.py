@@ -17,7 +17,7 @@ from dnnlib import cli
 ROOT = pathlib.Path(__file__).parent.parent.parent
 GOLDEN = ROOT / 'tests' / 'data' / 'help' / 'run_generator.txt'
 COMMANDS = ('', 'generate-images', 'style-mixing-example', 'interpolate', 'grid', 'mix', 'directions', 'edit', 'blend',
-            'info')
+            'export', 'info')
 
 
 def help_of(command, capsys, monkeypatch):

@@ -1,0 +1,141 @@
+"""Networks as plain arrays: `.npz` and `.safetensors`, with everything but the arrays in a JSON header.
+
+An array is named `<number of the network>/<component>/<variable>`. The header lists the networks with the fields of
+their pickled states. Both kinds of file can be read by anything that knows NumPy's or the safetensors format.
+"""
+
+import collections
+import io
+import json
+import struct
+import zipfile
+
+import numpy as np
+
+from dnnlib import network_file, util
+from dnnlib.util import UserError
+
+KINDS = ('npz', 'safetensors')
+FORMAT = 'stylegan2-networks-1'
+_HEADER = 'header.json'  # its array in npz files, the key of the metadata in safetensors files
+_MAX_HEADER = 100 << 20  # as the authors of safetensors have it
+_DTYPES = {'F64': '<f8', 'F32': '<f4', 'F16': '<f2', 'I64': '<i8', 'I32': '<i4', 'I16': '<i2', 'I8': '|i1', 'U8': '|u1',
+           'BOOL': '|b1'}
+_FIELDS = ('version', 'name', 'static_kwargs', 'build_func_name')
+
+
+def save(saved, path, kind):
+    """Writes the networks of a pickle.
+
+    Args:
+        saved: What `network_file.read_inert` returned: a tuple or list of NetworkState, or one.
+        path: The file; its folder must exist.
+        kind: One of KINDS.
+    Raises: UserError if there is anything else in it.
+    """
+    networks = [saved] if isinstance(saved, network_file.NetworkState) else saved
+    if not isinstance(networks, (tuple, list)) or not networks or not all(
+            isinstance(item, network_file.NetworkState) and item.state for item in networks):
+        raise UserError('holds other things than networks, which cannot be written as {}'.format(kind))
+    arrays = collections.OrderedDict()
+    entries = [_flatten(item.state, str(i), arrays) for i, item in enumerate(networks)]
+    try:
+        header = json.dumps({'format': FORMAT, 'networks': entries}, sort_keys=True)
+    except TypeError as error:
+        raise UserError('the options of a network cannot be written as JSON: {}'.format(error)) from error
+    with util.atomic_path(path) as temp_path:
+        with open(temp_path, 'wb') as f:
+            (_write_npz if kind == 'npz' else _write_safetensors)(f, header, arrays)
+
+
+def _flatten(state, prefix, arrays):
+    """Header entry of a network; its variables go to `arrays`."""
+    entry = {key: state.get(key) for key in _FIELDS}
+    entry['variables'] = []
+    for name, value in state.get('variables', ()):
+        arrays[prefix + '/' + name] = np.asarray(value.value if isinstance(value, network_file.Array) else value)
+        entry['variables'].append(name)
+    entry['components'] = [[key, _flatten(item.state, prefix + '/' + key, arrays)]
+                           for key, item in state.get('components', {}).items()]
+    return entry
+
+
+def _write_npz(f, header, arrays):
+    np.savez(f, **dict(arrays, **{_HEADER: np.frombuffer(header.encode('utf-8'), np.uint8)}))
+
+
+def _write_safetensors(f, header, arrays):
+    codes = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
+    entries, offset = collections.OrderedDict([('__metadata__', {_HEADER: header})]), 0
+    for name, array in arrays.items():
+        entries[name] = {'dtype': codes[array.dtype], 'shape': list(array.shape),
+                         'data_offsets': [offset, offset + array.nbytes]}
+        offset += array.nbytes
+    text = json.dumps(entries).encode('utf-8')
+    text += b' ' * (-len(text) % 8)
+    f.write(struct.pack('<Q', len(text)) + text)
+    for array in arrays.values():
+        f.write(np.ascontiguousarray(array).tobytes())
+
+
+def looks_like(start):
+    """Do the first 16 bytes of a file look like one of KINDS?"""
+    return start[:4] == b'PK\x03\x04' or start[8:9] == b'{' and struct.unpack('<Q', start[:8])[0] <= _MAX_HEADER
+
+
+def read(data):
+    """Networks of a file, given as bytes.
+
+    Returns: Tuple of NetworkState.
+    Raises: UserError if it is damaged or something else.
+    """
+    try:
+        header, arrays = _read_npz(data) if data[:4] == b'PK\x03\x04' else _read_safetensors(data)
+        found = json.loads(header)
+        if found['format'] != FORMAT:
+            raise UserError('networks in the format {:.40}, known is {}'.format(repr(found['format']), FORMAT))
+        return tuple(_unflatten(entry, str(i), arrays) for i, entry in enumerate(found['networks']))
+    except UserError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise anything for a damaged archive
+        raise UserError('no file of networks that we wrote, or damaged or cut off ({}: {:.200})'.format(
+            type(error).__name__, str(error))) from error
+
+
+def _unflatten(entry, prefix, arrays):
+    network = network_file.NetworkState()
+    state = {key: entry[key] for key in _FIELDS}
+    state['components'] = {key: _unflatten(item, prefix + '/' + key, arrays) for key, item in entry['components']}
+    state['build_module_src'] = ''
+    state['variables'] = [(name, arrays[prefix + '/' + name][()]) for name in entry['variables']]
+    network.set_state(state)
+    return network
+
+
+def _read_npz(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        items = archive.infolist()
+        if any(item.compress_type != zipfile.ZIP_STORED for item in items) or sum(
+                item.file_size for item in items) > len(data):
+            raise UserError('refused: a compressed archive, which this program does not write')
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        header = arrays[_HEADER].tobytes().decode('utf-8')
+        return header, {name: arrays[name] for name in arrays.files if name != _HEADER}
+
+
+def _read_safetensors(data):
+    size, = struct.unpack('<Q', data[:8])
+    if size > min(_MAX_HEADER, len(data) - 8):
+        raise UserError('damaged or cut off: a header of {} bytes'.format(size))
+    entries = json.loads(data[8:8 + size].decode('utf-8'))
+    header, arrays, total = entries.pop('__metadata__')[_HEADER], {}, 0
+    for name, entry in entries.items():
+        begin, end = entry['data_offsets']
+        total += end - begin
+        if not 0 <= begin <= end <= len(data) - 8 - size or total > len(data):
+            raise UserError('damaged or cut off: {:.80} is at {} to {}'.format(name, begin, end))
+        values = np.frombuffer(data[8 + size + begin:8 + size + end], _DTYPES[entry['dtype']])
+        if any(axis < 0 for axis in entry['shape']):
+            raise UserError('damaged: {:.80} has the shape {}'.format(name, entry['shape']))
+        arrays[name] = values.reshape(entry['shape']).copy()
+    return header, arrays
