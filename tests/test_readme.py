@@ -89,7 +89,8 @@ def test_links_lead_to_files(page):
 
 def test_the_architecture_names_every_file():
     page = read('docs/architecture.md')
-    for folder in ('', 'benchmarks', 'dnnlib', 'dnnlib/tflib', 'dnnlib/tflib/ops', 'metrics', 'projector', 'generator', 'training'):
+    for folder in ('', 'benchmarks', 'dnnlib', 'dnnlib/tflib', 'dnnlib/tflib/ops', 'generator', 'metrics', 'projector',
+                   'training'):
         for name in sorted(os.listdir(os.path.join(ROOT, folder))):
             if name.endswith('.py') and name != '__init__.py':
                 assert re.search('`([a-z_0-9/]+/)?' + re.escape(name), page), '%s/%s' % (folder, name)
