@@ -2,11 +2,11 @@
 
 import gzip
 import os
-import pickle
 import threading
 
 import numpy as np
 
+from dnnlib import network_file
 from dnnlib.util import UserError
 from training.dataset_images import to_array
 from training.dataset_rules import check_resolution
@@ -97,24 +97,15 @@ def mnistrgb(folder, num_images, random_seed):
     return ArraySource('MNIST-RGB seed {}'.format(random_seed), images, picks=picks)
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads containers, texts and arrays; nothing else is looked up, so nothing is run."""
-
-    def find_class(self, module, name):
-        """The constructors of an array."""
-        allowed = {'_reconstruct': np.zeros(1).__reduce__()[0], 'ndarray': np.ndarray, 'dtype': np.dtype,
-                   'encode': lambda text, _encoding: text.encode('latin1')}  # bytes under protocol 2
-        modules = ('numpy', 'numpy.core.multiarray', 'numpy._core.multiarray', '_codecs')
-        if module not in modules or name not in allowed:
-            raise UserError('refused: the file asks for {}.{}'.format(module, name))
-        return allowed[name]
+def _read_batch(file):
+    """Dictionary of a pickled batch, read as plain data."""
+    return {key: getattr(value, 'value', value) for key, value in network_file.read_inert(file).items()}
 
 
 def _cifar(folder, names, label_key, num_classes):
     images, classes = [], []
     for name in names:
-        batch = _read(folder, name, lambda file: _check_batch(
-            _ArrayUnpickler(file, encoding='latin1').load(), label_key))
+        batch = _read(folder, name, lambda file: _check_batch(_read_batch(file), label_key))
         images.append(np.reshape(batch['data'], [-1, 3, 32, 32]))
         classes += list(batch[label_key])
     if not 0 <= min(classes) <= max(classes) < num_classes:
