@@ -8,6 +8,7 @@ networks are compared, byte by byte, with those of a training that nobody stoppe
 
 import argparse
 import collections
+import contextlib
 import glob
 import io
 import json
@@ -94,7 +95,11 @@ def unfinished_files(run_dir):
              for path in glob.glob(os.path.join(run_dir, state_files.STATE_DIR, name))]
     paths += [path for path in glob.glob(os.path.join(run_dir, '**'), recursive=True)
               if os.path.basename(path).startswith('tmp_')]
-    return {(os.path.relpath(path, run_dir), os.stat(path).st_ino) for path in paths}
+    found = set()
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # finished meanwhile, if a training is running
+            found.add((os.path.relpath(path, run_dir), os.stat(path).st_ino))
+    return found
 
 
 def damaged_files(run_dir):
@@ -216,6 +221,8 @@ def main(argv):
         killed, whole = os.path.join(folder, 'killed'), os.path.join(folder, 'whole')
         options = TINY + ['--total-kimg=100000', '--result-dir=' + killed]
         counts, wrong = kill_again_and_again(options, killed, args.kills, random.Random(args.seed))
+        if not run_dirs_in(killed):
+            raise UserError('no training came to make a run directory: ' + '; '.join(wrong))
         options = TINY + ['--total-kimg={}'.format(newest_nimg(run_dirs_in(killed)[0]) // 1000 + 1)]
         same = final_networks(options, killed) == final_networks(options, whole)
         if not same:
