@@ -59,12 +59,14 @@ def test_configuration_trains(config, runs):
     run_dir = runs[config].get(timeout=3600)
     c = run_training.PRESETS[config]
     with open(os.path.join(run_dir, 'log.txt')) as f:
-        ticks = re.findall(r'^tick \d+ +kimg ([\d.]+) +lod ([\d.]+) +minibatch (\d+) +time ', f.read(), re.MULTILINE)
+        log = f.read()
+    ticks = re.findall(r'^tick \d+ +kimg ([\d.]+) +lod ([\d.]+) +minibatch (\d+) +time ', log, re.MULTILINE)
     assert ticks == (GROWING_TICKS if c.grows else FULL_SIZE_TICKS)
     with open(os.path.join(run_dir, 'stats.jsonl')) as f:
         stats = [json.loads(line) for line in f]
     assert len(stats) == len(ticks)
     base_rate = 0.001 if c.grows else 0.002
+    assert log.count('learning rates {0} of G, {0} of D, '.format(base_rate)) == len(ticks)
     for tick in stats:
         assert tick['TrainG/learning_rate'] == pytest.approx(base_rate * (4 / 5 if c.lazy else 1))
         assert tick['TrainD/learning_rate'] == pytest.approx(base_rate * (16 / 17 if c.lazy else 1))

@@ -52,11 +52,12 @@ class Progress:
         if self._bar is not None:
             self._bar.update(kimg - self._bar.n)
 
-    def tick(self, stats):
-        """Prints the status line of a tick, the time left and the memory in use."""
+    def tick(self, stats, sched):
+        """Prints the status line of a tick, the time left, the learning rates by the schedule, the memory in use."""
         kimg_left = self._total - stats['Progress/kimg']
         eta = 'eta %s, ' % format_time(kimg_left * stats['Timing/sec_per_kimg']) if kimg_left > 0 else ''
-        self.say(status_line(stats), '%smemory in use %.2f GiB' % (eta, stats['Resources/host_mem_gb']))
+        self.say(status_line(stats), '%slearning rates %.3g of G, %.3g of D, memory in use %.2f GiB' % (
+            eta, sched.G_lrate, sched.D_lrate, stats['Resources/host_mem_gb']))
 
     def say(self, *lines):
         """Prints lines above the bar."""
@@ -142,7 +143,7 @@ class Reporter:
         self._take_time()
         c.tick += 1
         stats = self._stats(sched)
-        self._progress.tick(stats)
+        self._progress.tick(stats, sched)
         c.update(tick_nimg=c.nimg, tick_sec=0.0)
         if _is_due(options.image_snapshot_ticks, c.tick, done):
             self._write(lambda: self._grid.save_fakes(self._networks['Gs'], 'fakes%06d.png' % (c.nimg // 1000)))

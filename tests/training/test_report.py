@@ -17,6 +17,7 @@ STATS = {'Progress/tick': 3, 'Progress/kimg': 12.9, 'Progress/lod': 0.0, 'Progre
          'Timing/maintenance_sec': 15.2, 'Resources/peak_gpu_mem_gb': 8.6, 'Resources/host_mem_gb': 1.25}
 LINE = ('tick 3     kimg 12.9     lod 0.00  minibatch 32   time 5m 03s       sec/tick 80.3    sec/kimg 20.08   '
         'maintenance 15.2   gpumem 8.6')
+SCHED = EasyDict(lod=0.0, minibatch_size=32, G_lrate=0.0015, D_lrate=0.001)
 
 
 def test_published_status_line():
@@ -27,11 +28,11 @@ def test_time_left_without_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(report.sys, '__stderr__', io.StringIO())
     progress = report.Progress(total_kimg=27.9, start_kimg=0)
     progress.update(10)
-    progress.tick(STATS)
-    report.Progress(total_kimg=12.9, start_kimg=0).tick(STATS)
+    progress.tick(STATS, SCHED)
+    report.Progress(total_kimg=12.9, start_kimg=0).tick(STATS, SCHED)
     progress.close()
-    memory = 'memory in use 1.25 GiB\n'
-    assert capsys.readouterr().out == LINE + '\neta 5m 01s, ' + memory + LINE + '\n' + memory
+    rest = 'learning rates 0.0015 of G, 0.001 of D, memory in use 1.25 GiB\n'
+    assert capsys.readouterr().out == LINE + '\neta 5m 01s, ' + rest + LINE + '\n' + rest
 
 
 def test_progress_bar_on_a_terminal(monkeypatch, capsys):
@@ -40,7 +41,7 @@ def test_progress_bar_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(report.sys, '__stderr__', terminal)
     progress = report.Progress(total_kimg=25, start_kimg=5)
     progress.update(10)
-    progress.tick(STATS)
+    progress.tick(STATS, SCHED)
     progress.close()
     assert capsys.readouterr().out.startswith(LINE + '\n')
     assert '10.0/25 kimg' in terminal.getvalue()
@@ -85,7 +86,7 @@ def tick(reporter, nimg, done=False):
     """Ends a tick after `nimg` images; returns what was written."""
     reporter._counters.nimg = nimg
     del reporter.done[:]
-    reporter.tick(EasyDict(lod=0.0, minibatch_size=32), done)
+    reporter.tick(SCHED, done)
     return list(reporter.done)
 
 
