@@ -152,6 +152,7 @@ def G_logistic_ns_pathreg(G, D, training_set, minibatch_size, pl_minibatch_shrin
         with tf.variable_scope('PathReg', reuse=tf.AUTO_REUSE):
             mean_var = tf.get_variable('pl_mean', shape=[], initializer=tf.initializers.zeros(), trainable=False)
         pl_mean = mean_var + pl_decay * (tf.reduce_mean(pl_lengths) - mean_var)  # gradients pass through, as published
-        with tf.control_dependencies([tf.assign(mean_var, pl_mean)]):
+        kept = tf.where(tf.is_finite(pl_mean), pl_mean, mean_var)  # or one infinity would spoil every later penalty
+        with tf.control_dependencies([tf.assign(mean_var, kept)]):
             penalty = autosummary('Loss/pl_penalty', tf.square(pl_lengths - pl_mean))
     return loss, penalty * pl_weight

@@ -171,6 +171,18 @@ def test_path_length_regularization(session, monkeypatch, shrink):
     assert 'Loss/pl_penalty' in means
 
 
+def test_a_path_length_that_is_not_finite_leaves_the_mean_as_it_was(session, monkeypatch):
+    lengths = tf.placeholder(tf.float32, [2])
+    monkeypatch.setattr(loss, 'path_lengths', lambda *_args: lengths)
+    _, reg = loss.G_logistic_ns_pathreg(LinearGenerator(), QuadraticDiscriminator(), TrainingSet(), NUM, pl_decay=0.5)
+    mean_var, = [var for var in tf.global_variables() if var.op.name.endswith('pl_mean')]
+    session.run(tf.global_variables_initializer())
+    for values, mean in [([3, 5], 2), ([np.inf, 1], 2), ([np.nan, 1], 2), ([1, 3], 2)]:
+        penalty = session.run(reg, {lengths: values})
+        assert session.run(mean_var) == mean
+        assert np.isfinite(penalty).all() == np.isfinite(values).all()  # the step itself is left out
+
+
 def test_generator_loss_with_path_lengths_is_the_plain_one(session):
     result = evaluate(session, 'G_logistic_ns_pathreg')
     np.testing.assert_allclose(result['loss'], softplus(-scores_of(result['fakes'][0][0])), rtol=1e-4, atol=1e-5)
