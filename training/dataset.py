@@ -16,6 +16,7 @@ from training.dataset_images import (CONVERTIBLE_MODES, GREY_MODES, MODES, Fit, 
                                      wrong_mode)
 from training.dataset_rules import RESOLUTION_OPTION, check_resolution
 from training.dataset_sources import ImageFiles, load_labels, uniform_shape
+from training.memory import free_host_memory
 from training.tfrecords import RecordFile, parse_image
 
 IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are kept if all of them fit into this and a quarter of the free memory
@@ -163,7 +164,9 @@ class ImageDataset(Dataset):
             self.files.close()
             raise
         self._cache = {}
-        self._cache_fits = self.num_images * int(np.prod(self.shape)) <= min(IMAGE_CACHE_BYTES, free_memory() // 4)
+        free = free_host_memory()
+        limit = IMAGE_CACHE_BYTES if free is None else min(IMAGE_CACHE_BYTES, free // 4)
+        self._cache_fits = self.num_images * int(np.prod(self.shape)) <= limit
 
     def _header(self, name, skip_bad):
         """Mode and size of an image; `None` if it can't be used and may be skipped."""
@@ -211,22 +214,6 @@ class ImageDataset(Dataset):
         """Ends the background thread and closes the zip file."""
         super().close()
         self.files.close()
-
-
-def free_memory():
-    """Bytes of memory that this process may still take; a large number where the system does not tell."""
-    free = 2 ** 50
-    try:
-        with open('/proc/meminfo') as file:
-            free = next(int(line.split()[1]) * 1024 for line in file if line.startswith('MemAvailable:'))
-        import resource  # neither is on every system
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit != resource.RLIM_INFINITY:
-            with open('/proc/self/statm') as file:
-                free = min(free, limit - int(file.read().split()[0]) * resource.getpagesize())
-    except (ImportError, OSError, StopIteration):
-        pass
-    return max(free, 0)
 
 
 def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):

@@ -4,15 +4,14 @@ import os
 import re
 import sys
 
-import tensorflow.compat.v1 as tf
-
-CGROUP_FILES = (  # limit and usage of the container, versions 2 and 1
-    ('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory.current'),
-    ('/sys/fs/cgroup/memory/memory.limit_in_bytes', '/sys/fs/cgroup/memory/memory.usage_in_bytes'))
+CGROUPS = (  # of a container, versions 2 and 1: folder, limit, usage, and which part of that are files kept in memory
+    ('/sys/fs/cgroup', 'memory.max', 'memory.current', 'inactive_file'),
+    ('/sys/fs/cgroup/memory', 'memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file'))
 
 
 def peak_gpu_memory_gb():
     """Most memory that TensorFlow has held on the first GPU, GiB; 0 where there is none or TensorFlow can't tell."""
+    import tensorflow.compat.v1 as tf
     if not any(device.device_type == 'GPU' for device in tf.get_default_session().list_devices()):
         return 0.0
     try:
@@ -36,19 +35,35 @@ def host_memory_gb():
 
 
 def free_host_memory():
-    """Main memory that processes can still get without swapping, bytes; None where the system doesn't tell."""
+    """Main memory that this process can still get without swapping, bytes; None where the system doesn't tell.
+
+    Limits of the container and of the process are kept; files that the system can drop from memory count as free.
+    """
     try:
         with open('/proc/meminfo') as f:
             free = int(re.search(r'MemAvailable:\s+([0-9]+) kB', f.read()).group(1)) * 1024
     except (OSError, AttributeError):
         return None
-    for limit, used in CGROUP_FILES:
+    for folder, *names, files in CGROUPS:
         try:
-            with open(limit) as f, open(used) as g:
-                free = min(free, int(f.read()) - int(g.read()))
-        except (OSError, ValueError):  # no such version of cgroups, or no limit ("max")
+            limit, used, stat = [_read(os.path.join(folder, name)) for name in names + ['memory.stat']]
+            dropped = re.search('^%s ([0-9]+)$' % files, stat, re.MULTILINE)
+            free = min(free, int(limit) - int(used) + int(dropped.group(1)))
+        except (OSError, ValueError, AttributeError):  # no such version of cgroups, or no limit ("max")
             pass
-    return free
+    try:
+        import resource
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            free = min(free, limit - int(_read('/proc/self/statm').split()[0]) * resource.getpagesize())
+    except (ImportError, OSError):
+        pass
+    return max(free, 0)
+
+
+def _read(path):
+    with open(path) as f:
+        return f.read()
 
 
 def limit_host_memory(num_bytes=None):
@@ -57,6 +72,7 @@ def limit_host_memory(num_bytes=None):
     Args:
         num_bytes: How much more this process may allocate, None = nine tenths of what is free.
     """
+    import tensorflow.compat.v1 as tf
     if any(device.device_type == 'GPU' for device in tf.get_default_session().list_devices()):
         return
     if num_bytes is None:

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from training import dataset
+from training import memory
 from training.dataset_writer import TFRecordExporter
 
 resource = pytest.importorskip('resource')
@@ -90,8 +90,22 @@ def test_data_sets_larger_than_memory_are_streamed(tmp_path, kind):
     assert lines == ['{} {}'.format(NUM_IMAGES, expected)] + checked + ['the limit works']
 
 
+@pytest.mark.skipif(not os.path.exists('/proc/meminfo'), reason='needs /proc')
 def test_free_memory_knows_the_limit_of_the_process(monkeypatch):
-    free = dataset.free_memory()
+    free = memory.free_host_memory()
     assert 0 < free <= 2 ** 50
     monkeypatch.setattr(resource, 'getrlimit', lambda what: (2 ** 20, 2 ** 20))
-    assert dataset.free_memory() == 0
+    assert memory.free_host_memory() == 0
+
+
+@pytest.mark.skipif(not os.path.exists('/proc/meminfo'), reason='needs /proc')
+@pytest.mark.parametrize('version', [0, 1])
+def test_free_memory_knows_the_limit_of_the_container(tmp_path, monkeypatch, version):
+    _, limit, used, files = memory.CGROUPS[version]
+    monkeypatch.setattr(memory, 'CGROUPS', [(str(tmp_path), limit, used, files)])
+    (tmp_path / limit).write_text('9000\n')
+    (tmp_path / used).write_text('7000\n')
+    (tmp_path / 'memory.stat').write_text('cache 5\n{} 4000\nunevictable 0\n'.format(files))
+    assert memory.free_host_memory() == 6000
+    (tmp_path / limit).write_text('max\n')
+    assert memory.free_host_memory() > 6000
