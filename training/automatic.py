@@ -107,5 +107,6 @@ def _fits(options, host_bytes):
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)))
     if process.returncode > 0 and process.returncode != NO_MEMORY:
         lines = process.stderr.decode(errors='replace').strip().splitlines() or ['exit code %d' % process.returncode]
-        raise UserError('--minibatch-gpu=auto: the trial step failed ({})'.format(lines[-1]))
+        if 'cannot allocate memory' not in lines[-1].lower():  # the C library says so and ends the process with 127
+            raise UserError('--minibatch-gpu=auto: the trial step failed ({})'.format(lines[-1]))
     return process.returncode == FITS  # killed or aborted: nearly always for want of memory

@@ -94,3 +94,9 @@ def test_another_failure_is_one_line(monkeypatch):
     monkeypatch.setattr(automatic.subprocess, 'run', lambda *_args, **_kwargs: failed)
     with pytest.raises(UserError, match='^--minibatch-gpu=auto: the trial step failed [(]G_args: .*no_such[)]$'):
         automatic.fit_minibatch(options())
+
+
+def test_a_thread_that_gets_no_memory_is_too_little_memory(monkeypatch):
+    failed = EasyDict(returncode=127, stderr=b'cannot allocate memory for thread-local data: ABORT\n')
+    monkeypatch.setattr(automatic.subprocess, 'run', lambda *_args, **_kwargs: failed)
+    assert not automatic._fits(options(), None)
