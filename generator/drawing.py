@@ -57,17 +57,18 @@ class Drawer:
         from_seed = self._noise == 'seed'
         step = 1 if from_seed else self._minibatch_size
         stored = self.stored_noise() if from_seed else {}
-        try:
-            for i in range(0, len(seeds), step):
-                part = seeds[i:i + step]
+        for i in range(0, len(seeds), step):
+            part = seeds[i:i + step]
+            label = labels if labels is None or len(labels) == 1 else labels[i:i + step]
+            label = label if label is None else np.broadcast_to(label, [len(part), label.shape[1]])
+            try:
                 if from_seed:
                     self._set_seed_noise(part[0])
-                label = labels if labels is None or len(labels) == 1 else labels[i:i + step]
-                label = label if label is None else np.broadcast_to(label, [len(part), label.shape[1]])
-                for picture in self.Gs.run(self.latents(part), label, **options):
-                    yield picture
-        finally:
-            self.set_noise(stored)
+                pictures = self.Gs.run(self.latents(part), label, **options)
+            finally:
+                self.set_noise(stored)  # before anything is handed out, since the caller may not ask for more
+            for picture in pictures:
+                yield picture
 
     def _set_seed_noise(self, seed):
         """Noise maps from the seed, after its latents, in the published order."""

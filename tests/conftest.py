@@ -8,6 +8,7 @@ import sys
 import pytest
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+gc.set_threshold(200000, 20, 20)  # looking for garbage took a fifth of the building of graphs
 # one cache for all tests, wherever they and their sub-processes work: native operations are built once
 os.environ['STYLEGAN2_CACHE'] = os.path.abspath(
     os.environ.get('STYLEGAN2_CACHE') or str(pathlib.Path(__file__).parent.parent / '.stylegan2-cache'))
