@@ -34,3 +34,8 @@ def test_modes_of_the_study_of_losses():
     one_mode = images[images[:, 0, 0, 0] > 0]
     assert 450 < len(one_mode) < 550 and loss_study.judge(one_mode)[0] == 0
     assert loss_study.judge(np.zeros([10, 1, 4, 4]))[1] == 0.5
+
+
+def test_a_loss_is_trained_and_judged():
+    share, distance = loss_study.train('G_wgan', 'D_wgan', seed=0, kimg=0.064, device='cpu')
+    assert 0 <= share <= 0.5 and distance > loss_study.NOISE

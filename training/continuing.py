@@ -6,7 +6,7 @@ import os
 import re
 
 from dnnlib import UserError
-from dnnlib.run_dir import FINISHED_FILE, is_locked, list_runs
+from dnnlib.run_dir import is_locked, list_runs
 from training import pretrained, state_files
 
 OPTIONS_FILE = 'training_options.json'
@@ -117,10 +117,9 @@ def find_finished(run_dirs, options):
 
 
 def _was_killed_early(run_dir):
-    """Did a run end, without a chance to say so, before it had a state or a network that was trained at all?"""
+    """Did a run end (killed, by Ctrl-C, by an error) before it had a state or a network that was trained at all?"""
     networks = [os.path.basename(path) for path in glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl'))]
-    return not (state_files.list_states(run_dir) or os.path.exists(os.path.join(run_dir, FINISHED_FILE))
-                or set(networks) - {'network-snapshot-000000.pkl'})
+    return not (state_files.list_states(run_dir) or set(networks) - {'network-snapshot-000000.pkl'})
 
 
 def _same_run(run_dir, options):

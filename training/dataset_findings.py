@@ -65,10 +65,11 @@ def add_comparisons(facts):
             fact.findings.append(Finding(fact.name, kind, 'mode {} instead of {}'.format(fact.mode, usual_mode)))
         width, height = fact.size
         if fact.size != usual_size:
-            fact.findings.append(Finding(fact.name, 'size', '{}x{}, most are {}x{}'.format(
-                width, height, *usual_size)))
+            fact.findings.append(Finding(fact.name, 'size', '{}x{} (height x width), most are {}x{}'.format(
+                height, width, *usual_size[::-1])))
         elif image_size.find(height, width) is None:
-            fact.findings.append(Finding(fact.name, 'size', '{}x{}, which no network has'.format(width, height)))
+            fact.findings.append(Finding(fact.name, 'size', '{}x{} (height x width), which no network has'.format(
+                height, width)))
         first = seen.setdefault((fact.digest, fact.size, fact.mode), fact.name)
         if first != fact.name:
             fact.findings.append(Finding(fact.name, 'duplicate', 'of ' + first))

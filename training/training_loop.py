@@ -77,7 +77,7 @@ def training_loop(
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
         training_set = stack.enter_context(load_dataset(
-            None, data_dir, verbose=True, **{'seed': seed, 'bad': bad, **(dataset_args or {})}).hold_out(holdout))
+            data_dir=data_dir, verbose=True, **{'seed': seed, 'bad': bad, **(dataset_args or {})}).hold_out(holdout))
         training_set.preload()
         with refusing_bad_options():
             schedule = Schedule(training_set, sched_args or {})

@@ -51,10 +51,11 @@ def test_a_run_that_was_killed_before_its_first_state_is_started_over(tmp_path, 
     make_run(tmp_path, '00002-x', options, nimg=None)
     assert continuing.choose_run('auto', str(tmp_path), 'x', dict(options, total_kimg=9)) == earlier
     assert 'Changed since it was begun: total_kimg 10 -> 9' in capsys.readouterr().out
-    for name in ('_finished.txt', 'network-snapshot-000004.pkl'):  # it ended by itself; its states were removed by hand
+    for name in ('network-final.pkl', 'network-snapshot-000004.pkl'):  # its states were removed by hand
         (tmp_path / '00000-x' / name).write_text('')
         assert continuing.find_unfinished([run_dir], options) is None
         (tmp_path / '00000-x' / name).unlink()
+    (tmp_path / '00000-x' / '_finished.txt').write_text('')  # Ctrl-C while the networks were built
     assert continuing.find_unfinished([run_dir], options) == run_dir
 
 
