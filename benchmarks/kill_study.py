@@ -110,7 +110,8 @@ def damaged_files(run_dir):
             state_files.check(path)
         except UserError as error:
             damaged.append(str(error))
-    for path in sorted(glob.glob(os.path.join(run_dir, '*'))):
+    final = (name for name in sorted(os.listdir(run_dir)) if not name.startswith('tmp_'))
+    for path in (os.path.join(run_dir, name) for name in final):
         try:
             _read_whole(path)
         except Exception as error:  # pylint: disable=broad-except
@@ -155,7 +156,8 @@ def check_start(training, leftovers, nimg, run_dir):
         run_dir: Run directory.
     """
     wrong = ['left over: ' + path for path, _ in leftovers & unfinished_files(run_dir)]
-    now = next(re.search(r'now at ([0-9.]+)', line).group(1) for line in training.lines if line.startswith(START))
+    begun = next(line for line in training.lines if line.startswith(START))
+    now = re.search(r'now at ([0-9]+[.][0-9])', begun).group(1)
     if now != '%.1f' % (nimg / 1000):
         wrong.append('started at kimg {}, the newest state is of {:.3f}'.format(now, nimg / 1000))
     return wrong
