@@ -1,55 +1,55 @@
-"""`export`: the networks of a file as plain arrays, without building them and without TensorFlow."""
+"""`export`: the networks of a file in other formats; this module chooses the format, the modules `export_*` write."""
 
-import argparse
+import collections
 import os
 
-from dnnlib import array_file
+from dnnlib import util
 from dnnlib.util import UserError
-from generator import info
-from training import pretrained
+
+Format = collections.namedtuple('Format', 'extension writer text options')
+# Name of the format to its extension, `None` = only chosen by --format; full name of the function that writes it, which
+# is called as writer(network_pkl, output, kind, **options); what it is; names of the options that it takes.
+FORMATS = collections.OrderedDict([
+    ('npz', Format('.npz', 'generator.export_arrays.write', 'NumPy archive of all networks', ())),
+    ('safetensors', Format('.safetensors', 'generator.export_arrays.write', 'safetensors file of all networks', ())),
+])
 
 
 def add_command(commands):
-    """Adds the sub-command `export`."""
-    p = commands.add_parser('export', help='write the networks of a file as npz or safetensors')
+    """Adds the sub-command `export`; options that not every format takes have the default `None` = not given."""
+    p = commands.add_parser('export', help='write the networks of a file in another format')
     p.add_argument('network_pkl', metavar='FILE', help='network file: path, URL or published name')
-    p.add_argument('output', metavar='OUTPUT', type=output_file,
-                   help='the file to write, whose extension says what: .npz or .safetensors')
+    p.add_argument('output', metavar='OUTPUT', help='the file to write; its extension says what, if --format does not')
+    p.add_argument('--format', dest='kind', choices=FORMATS, metavar='FORMAT', help='; '.join(
+        '{} = {}'.format(kind, form.text) for kind, form in FORMATS.items()))
     p.set_defaults(run=export)
 
 
-def output_file(text):
-    """Argument type: a path with one of the extensions that can be written."""
-    if os.path.splitext(text)[1][1:] not in array_file.KINDS:
-        raise argparse.ArgumentTypeError('expected a file name that ends with .{}, got {!r}'.format(
-            ' or .'.join(array_file.KINDS), text))
-    return text
-
-
-def export(network_pkl, output):
-    """Writes the file and reads it back; every array must be the same.
+def export(network_pkl, output, kind=None, **options):
+    """Writes a file in another format and checks it.
 
     Args:
         network_pkl: Path, URL or published name of a network file.
         output: The new file.
-    Raises: UserError if the file does not hold networks alone; OSError if one cannot be read or written.
+        kind: Key of FORMATS; `None` = that of the extension of `output`.
+        options: Of the format; `None` = not given.
+    Raises: UserError if the format is unknown or does not take an option, or the network file is not one of networks
+        alone; OSError if a file cannot be read or written.
     """
+    kind = kind or kind_of(output)
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in sorted(set(given) - set(FORMATS[kind].options)):
+        raise UserError('--{} is not for {}'.format(name.replace('_', '-'), kind))
     if os.path.isdir(output) or not os.path.isdir(os.path.dirname(output) or '.'):
         raise UserError('cannot write {!r}: its folder is not there, or it is a folder itself'.format(output))
-    data = info.read_file(network_pkl)
-    try:
-        saved = pretrained.read_states(data)
-        array_file.save(saved, output, os.path.splitext(output)[1][1:])
-    except UserError as error:
-        raise UserError('{}: {}'.format(os.path.basename(network_pkl), error)) from error
-    with open(output, 'rb') as f:
-        written = f.read()
-    if hashes(array_file.read(written)) != hashes(saved):
-        raise UserError('{}: the arrays read back are not those that were written'.format(output))
-    print('Wrote {}: {:.1f} MiB, from {:.1f} MiB; read back, all arrays are the same'.format(
-        output, len(written) / 2 ** 20, len(data) / 2 ** 20))
+    util.get_obj_by_name(FORMATS[kind].writer)(network_pkl, output, kind, **given)
 
 
-def hashes(saved):
-    """SHA-256 of the variables of each network."""
-    return [info.hash_of(state) for _, state in info.find_networks(saved)]
+def kind_of(output):
+    """Key of FORMATS by the extension of a file name. Raises: UserError for an unknown one."""
+    extension = os.path.splitext(output)[1]
+    kinds = [kind for kind, form in FORMATS.items() if extension and form.extension == extension]
+    if not kinds:
+        raise UserError('{!r}: no format has this extension; give one of {}, or --format'.format(
+            output, ', '.join(form.extension for form in FORMATS.values() if form.extension)))
+    return kinds[0]

@@ -11,7 +11,7 @@ import pytest
 
 from dnnlib import array_file, network_file
 from dnnlib.util import UserError
-from generator import export, info
+from generator import export_arrays, info
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_everything_is_read_back(saved, tmp_path, kind):
     data = written(saved, tmp_path, kind)
     assert array_file.looks_like(data[:16])
     found = array_file.read(data)
-    assert export.hashes(found) == export.hashes(saved) and len(found) == 3
+    assert export_arrays.hashes(found) == export_arrays.hashes(saved) and len(found) == 3
     for old, new in zip(saved, found):
         for key in ('version', 'name', 'static_kwargs', 'build_func_name'):
             assert old.state[key] == new.state[key]

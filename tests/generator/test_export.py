@@ -29,9 +29,8 @@ def test_exported_networks_are_opened_by_every_command(generator, networks, tmp_
 def test_what_cannot_be_exported(networks, tmp_path):
     (tmp_path / 'text.pkl').write_text('hello there')
     for args, message in [([str(tmp_path / 'text.pkl'), str(tmp_path / 'a.npz')], 'text.pkl: not a network pickle'),
-                          ([networks[0], str(tmp_path / 'none' / 'a.npz')], 'its folder is not there')]:
+                          ([networks[0], str(tmp_path / 'none' / 'a.npz')], 'its folder is not there'),
+                          ([networks[0], str(tmp_path / 'a.jpg')], 'no format has this extension')]:
         with pytest.raises(UserError, match=message):
             run_generator.main(['export'] + args)
-    with pytest.raises(SystemExit):
-        run_generator.main(['export', networks[0], str(tmp_path / 'a.onnx')])
     assert [path.name for path in tmp_path.iterdir()] == ['text.pkl']
