@@ -106,7 +106,9 @@ inline const float* view(int dtype, const void* tensor, index_t first, index_t n
 inline void stream_bytes(void* out, const void* in, index_t bytes) {
   char* to = static_cast<char*>(out);
   const char* from = static_cast<const char*>(in);
-#if defined(__AVX__)
+#if defined(__AVX512F__)
+  const index_t step = 64;
+#elif defined(__AVX__)
   const index_t step = 32;
 #else
   const index_t step = 16;
@@ -114,7 +116,10 @@ inline void stream_bytes(void* out, const void* in, index_t bytes) {
   const index_t head = least(bytes, -reinterpret_cast<intptr_t>(to) & (step - 1));
   std::memcpy(to, from, head);
   index_t i = head;
-#if defined(__AVX__)
+#if defined(__AVX512F__)
+  for (; i + step <= bytes; i += step)
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_loadu_si512(from + i));
+#elif defined(__AVX__)
   for (; i + step <= bytes; i += step)
     _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i),
                         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));

@@ -1,25 +1,27 @@
 // Insert zeros, pad, filter, decimate on the CPU, polyphase: inserted zeros are never stored nor multiplied.
 //
 // Along an axis let g = gcd(up, down), P = up / g, Q = down / g. Outputs r, r + P, r + 2P, ... (phase r) meet the same
-// taps, and move by Q inputs from one to the next. So a row of inputs is de-interleaved into Q phases, after which each
-// output phase is a sum of shifted contiguous streams, whatever the number of channels; P of them are interleaved.
+// taps, and move by Q inputs from one to the next. So each output phase is a sum of shifted streams of pixels, and P of
+// them are interleaved. Where pixels are short, a row of inputs is first de-interleaved into Q contiguous phases.
 //
 // A unit is a tile: a group of images (more than one where images are small) x a block of rows x a block of columns x a
 // block of channels. Of a filter that is a column times a row, the column is applied first, for each output row: the
-// weighted sum of the input rows that it meets is one float32 row, which stays in the first cache, and the only buffer.
+// weighted sum of the input rows that it meets is one float32 row, the only buffer. For four taps, the usual number,
+// GROUP output rows are worked on at once.
 // For any other filter the tile keeps a ring of as many float32 input rows as an output row meets.
 
 #include <cmath>
 #include <vector>
 
-#include "cpu_kernels.h"
+#include "upfirdn_2d_rows.h"
 
 namespace {
 
-const index_t TILE = 8192;        // elements of a row of a tile, about: a ring of them stays in the second cache
+const index_t TILE = 16384;       // elements of a row of a tile, about: some of them stay in the second cache
 const index_t LEAST_COLUMNS = 32;  // of a block of columns, else too much of it is read twice
 const index_t MOST_CHANNELS = 512;  // of a tile
 const index_t ROWS = 64;           // of a block of rows
+const index_t GROUP = 4;           // output rows at once
 const index_t FEW_UNITS = 64;      // below this, blocks of rows become smaller
 
 index_t floor_div(index_t a, index_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
@@ -39,87 +41,6 @@ struct Axis {
     return {i0, taps - 1 - skipped, skipped < taps ? (taps - 1 - skipped) / up + 1 : 0};
   }
 };
-
-struct Half { uint16_t bits; };
-struct BFloat { uint16_t bits; };
-inline float value(float x) { return x; }
-inline float value(Half x) { return half_float(x.bits); }
-inline float value(BFloat x) { return bfloat_float(x.bits); }
-
-// `count` runs of `size` elements, in_step and out_step elements apart.
-struct Runs {
-  index_t count, size, in_step, out_step;
-};
-
-// out[i] (+)= sum over t < N of weights[t] * in[t][i]
-template <int N, bool ADD, typename T>
-void combine_few(const T* const* in, const float* weights, const Runs& runs, float* out) {
-  float w[N];
-  for (int t = 0; t < N; t++) w[t] = weights[t];
-  for (index_t m = 0; m < runs.count; m++) {
-    const T* p[N];
-    for (int t = 0; t < N; t++) p[t] = in[t] + m * runs.in_step;
-    float* __restrict to = out + m * runs.out_step;
-    for (index_t i = 0; i < runs.size; i++) {
-      float sum = ADD ? to[i] + w[0] * value(p[0][i]) : w[0] * value(p[0][i]);
-      for (int t = 1; t < N; t++) sum += w[t] * value(p[t][i]);
-      to[i] = sum;
-    }
-  }
-}
-
-template <bool ADD, typename T>
-void combine_some(const T* const* in, const float* weights, index_t taps, const Runs& runs, float* out) {
-  switch (taps) {
-    case 1: return combine_few<1, ADD>(in, weights, runs, out);
-    case 2: return combine_few<2, ADD>(in, weights, runs, out);
-    case 3: return combine_few<3, ADD>(in, weights, runs, out);
-    case 4: return combine_few<4, ADD>(in, weights, runs, out);
-    case 5: return combine_few<5, ADD>(in, weights, runs, out);
-    case 6: return combine_few<6, ADD>(in, weights, runs, out);
-    case 7: return combine_few<7, ADD>(in, weights, runs, out);
-    default: return combine_few<8, ADD>(in, weights, runs, out);
-  }
-}
-
-template <typename T>
-void combine(const T* const* in, const float* weights, index_t taps, const Runs& runs, float* out) {
-  if (taps == 0)
-    for (index_t m = 0; m < runs.count; m++) std::memset(out + m * runs.out_step, 0, runs.size * sizeof(float));
-  else
-    combine_some<false>(in, weights, least(taps, 8), runs, out);
-  for (index_t t = 8; t < taps; t += 8) combine_some<true>(in + t, weights + t, least(taps - t, 8), runs, out);
-}
-
-// Copies `count` pixels of `size` elements, in_step and out_step elements apart.
-template <int SIZE>
-void copy_pixels(const float* in, index_t in_step, index_t count, index_t size, index_t out_step,
-                 float* __restrict out) {
-  const index_t length = SIZE ? SIZE : size;
-  for (index_t m = 0; m < count; m++)
-    for (index_t c = 0; c < length; c++) out[m * out_step + c] = in[m * in_step + c];
-}
-
-// One of `steps` interleaved streams of pixels, out of or into them.
-void take(const float* in, index_t steps, index_t count, index_t size, float* out) {
-  if (size == 1 && steps == 2) copy_pixels<1>(in, 2, count, 1, 1, out);
-  else if (size == 1) copy_pixels<1>(in, steps, count, 1, 1, out);
-  else if (size == 3) copy_pixels<3>(in, 3 * steps, count, 3, 3, out);
-  else copy_pixels<0>(in, size * steps, count, size, size, out);
-}
-void put(const float* in, index_t steps, index_t count, index_t size, float* out) {
-  if (size == 1 && steps == 2) copy_pixels<1>(in, 1, count, 1, 2, out);
-  else if (size == 1) copy_pixels<1>(in, 1, count, 1, steps, out);
-  else if (size == 3) copy_pixels<3>(in, 3, count, 3, 3 * steps, out);
-  else copy_pixels<0>(in, size, count, size, size * steps, out);
-}
-// Two streams at once, which vectorises.
-void put_pairs(const float* a, const float* b, index_t count, float* __restrict out) {
-  for (index_t m = 0; m < count; m++) {
-    out[2 * m] = a[m];
-    out[2 * m + 1] = b[m];
-  }
-}
 
 // The filter as the product of a column and a row, if it is one: alternating least squares in double precision.
 bool factorise(const UpFirDnParams* p, std::vector<float>* column, std::vector<float>* row) {
@@ -174,7 +95,7 @@ struct Tiling {
     channel_blocks = ceil_div(p->minor, channels);
     const index_t others = image_blocks * column_blocks * channel_blocks;
     const index_t shortest = most(16, ceil_div(16 * y.phases, y.step));  // output rows; below, halos weigh too much
-    rows = even(p->out_h, most(shortest, least(ROWS, p->out_h * others / FEW_UNITS)), y.phases);
+    rows = even(p->out_h, most(shortest, least(ROWS, p->out_h * others / FEW_UNITS)), y.phases <= 2 ? GROUP : y.phases);
     row_blocks = ceil_div(p->out_h, rows);
   }
   index_t units() const { return image_blocks * row_blocks * column_blocks * channel_blocks; }
@@ -203,11 +124,18 @@ class Worker {
   template <typename T> void fill_from(const T* x, index_t y, const std::vector<float>& weights, float* buffer);
   template <typename T>
   void fill_run(const std::vector<const T*>& in, const float* weights, index_t pixels, index_t distance, float* buffer);
+  template <typename T> void fill_group_from(const T* x, index_t row);
+  template <typename T>
+  void combine_group(const T* const* in, const float* weights, index_t n, index_t ahead, index_t first, float* out);
   void fetch(index_t row, index_t part, index_t parts) const;
   const float* ring_row(index_t y);
   void add_streams(const float* buffer, const float* weights);
   void produce(index_t m, index_t count, float* out);
   void output_row(index_t row);
+  bool output_group(index_t row);
+  void clear_streams();
+  void emit(index_t row);
+  bool emit_lines(index_t row);
   float* place_of(index_t row, index_t first, index_t n);
   void store_run(index_t image, index_t row, index_t first, index_t n, const float* in);
 
@@ -222,8 +150,10 @@ class Worker {
   index_t image0_, row0_, column0_, channel0_, images_, rows_, columns_, channels_, input0_, segment_;
   index_t outputs_;       // pixels of one image in an output phase
   index_t phase_length_;  // elements of a phase of a row buffer
+  bool apart_;            // the input phases lie apart in a row buffer, else pixels are in their order
+  bool grouped_;          // rows can be worked on in groups
   std::vector<std::vector<Tap>> taps_;  // of each output phase, along a row
-  // Buffers: a row of inputs, the ring, a strip of each output phase, an output row, a strip of inputs.
+  // Buffers: a row of inputs or a group's, the ring, a strip of each output phase, an output row, a strip of inputs.
   Buffer input_, strips_, output_, read_;
   std::vector<Buffer> ring_;
   std::vector<index_t> in_ring_;
@@ -257,7 +187,8 @@ void Worker::place(index_t unit) {
   channels_ = least(tiling_.channels, p_->minor - channel0_);
 }
 
-// The horizontal taps of each output phase as offsets in a row buffer [input phase][image][pixel][channel].
+// The horizontal taps of each output phase as offsets in a row buffer: [input phase][image][pixel][channel] if apart_,
+// else [image][pixel][channel].
 void Worker::find_taps() {
   index_t shift = 0;
   input0_ = x_.at(column0_).i0;  // the smallest: i0 does not decrease
@@ -268,13 +199,14 @@ void Worker::find_taps() {
   outputs_ = ceil_div(columns_, x_.phases);
   segment_ = outputs_ + shift;
   phase_length_ = ceil_div(images_ * segment_ * channels_, LINE) * LINE;
+  apart_ = x_.step > 1 && channels_ < LINE;
   for (index_t r = 0; r < x_.phases; r++) {
     const Meeting meeting = x_.at(column0_ + r);
     taps_[r].clear();
     for (index_t s = 0; s < meeting.count; s++) {
       const index_t distance = meeting.i0 + s - input0_;
-      const index_t offset = distance % x_.step * phase_length_ + distance / x_.step * channels_;
-      taps_[r].push_back({offset, meeting.last - s * x_.up});
+      const index_t apart = distance % x_.step * phase_length_ + distance / x_.step * channels_;
+      taps_[r].push_back({apart_ ? apart : distance * channels_, meeting.last - s * x_.up});
     }
   }
 }
@@ -283,7 +215,9 @@ void Worker::tile(index_t unit) {
   place(unit);
   find_taps();
   const index_t row_length = phase_length_ * x_.step;
-  if (separable_) input_.clear(row_length);  // zeros stay where there are no pixels
+  grouped_ = separable_ && !apart_ && images_ == 1 && channels_ == p_->minor && y_.taps == 4 && y_.up <= 2 &&
+             y_.down <= 2 && y_.up * y_.down <= 2;
+  if (separable_) input_.clear(row_length * (grouped_ ? GROUP : 1));  // zeros stay where there are no pixels
   for (size_t i = 0; i < ring_.size(); i++) {
     ring_[i].clear(row_length);
     in_ring_[i] = -1;
@@ -291,7 +225,10 @@ void Worker::tile(index_t unit) {
   read_.resize(STRIP);
   strips_.resize(x_.phases * STRIP);
   output_.resize(images_ > 1 ? phase_length_ * x_.phases : most(STRIP, x_.phases * channels_));
-  for (index_t row = row0_; row < row0_ + rows_; row++) output_row(row);
+  for (index_t row = row0_; row < row0_ + rows_;) {
+    if (output_group(row)) row += GROUP;
+    else output_row(row++);
+  }
 }
 
 // The weighted sum of the input rows [y, y + weights.size()) as a row buffer.
@@ -306,41 +243,66 @@ void Worker::fill_from(const T* x, index_t y, const std::vector<float>& weights,
   const index_t begin = most(0, input0_), end = least(p_->in_w, input0_ + segment_ * x_.step);
   if (begin >= end) return;
   std::vector<const T*> in(weights.size());
+  const index_t image_length = segment_ * (apart_ ? 1 : x_.step) * channels_;
   for (index_t image = 0; image < images_; image++) {
     const index_t pixel = ((image0_ + image) * p_->in_h + y) * p_->in_w + begin;
     for (size_t s = 0; s < in.size(); s++) in[s] = x + (pixel + s * p_->in_w) * p_->minor + channel0_;
-    fill_run(in, weights.data(), end - begin, begin - input0_, buffer + image * segment_ * channels_);
+    fill_run(in, weights.data(), end - begin, begin - input0_, buffer + image * image_length);
   }
 }
 
-// `pixels` pixels to the place of pixel `distance` of an image, whose first element of phase 0 is `buffer`.
+// `pixels` pixels to the place of pixel `distance` of an image, which begins at `buffer` (phase 0, if apart_).
 template <typename T>
 void Worker::fill_run(const std::vector<const T*>& in, const float* weights, index_t pixels, index_t distance,
                       float* buffer) {
   const index_t step = x_.step, rows = in.size();
   const bool whole = channels_ == p_->minor;
-  if (step == 1 && whole)
-    return combine(in.data(), weights, rows, {1, pixels * channels_, 0, 0}, buffer + distance * channels_);
-  std::vector<const T*> at(in);
-  const bool few = whole && channels_ < LINE;  // then pixels are too short to be worked on one after another
-  const index_t most_pixels = few ? STRIP / channels_ : pixels;
+  if (!apart_) {
+    const Runs runs = whole ? Runs{1, pixels * channels_, 0, 0} : Runs{pixels, channels_, p_->minor, channels_};
+    return combine(in.data(), weights, rows, runs, buffer + distance * channels_);
+  }
+  std::vector<const T*> at(in);  // apart_: fewer channels than a tile has at most, so all of them
+  const index_t most_pixels = STRIP / channels_;
   for (index_t i = 0; i < pixels; i += most_pixels) {
     const index_t count = least(most_pixels, pixels - i);
-    if (few) {
-      for (index_t t = 0; t < rows; t++) at[t] = in[t] + i * channels_;
-      combine(at.data(), weights, rows, {1, count * channels_, 0, 0}, read_.data());
-    }
+    for (index_t t = 0; t < rows; t++) at[t] = in[t] + i * channels_;
+    combine(at.data(), weights, rows, {1, count * channels_, 0, 0}, read_.data());
     for (index_t s = 0; s < least(step, count); s++) {
-      const index_t to = distance + i + s, length = ceil_div(count - s, step);
-      float* out = buffer + to % step * phase_length_ + to / step * channels_;
-      if (few) {
-        take(read_.data() + s * channels_, step, length, channels_, out);
-      } else {
-        for (index_t t = 0; t < rows; t++) at[t] = in[t] + s * p_->minor;
-        combine(at.data(), weights, rows, {length, channels_, step * p_->minor, channels_}, out);
-      }
+      const index_t to = distance + i + s;
+      take(read_.data() + s * channels_, step, ceil_div(count - s, step), channels_,
+           buffer + to % step * phase_length_ + to / step * channels_);
     }
   }
+}
+
+template <typename T>
+void Worker::combine_group(const T* const* in, const float* weights, index_t n, index_t ahead, index_t first,
+                           float* out) {
+  const index_t length = phase_length_ * x_.step;
+  if (y_.up == 2 && first) combine_rows<GROUP, 2, 2, 1, 1>(in, weights, n, ahead, length, out);
+  else if (y_.up == 2) combine_rows<GROUP, 2, 2, 1, 0>(in, weights, n, ahead, length, out);
+  else if (y_.down == 2) combine_rows<GROUP, 4, 1, 2, 0>(in, weights, n, ahead, length, out);
+  else combine_rows<GROUP, 4, 1, 1, 0>(in, weights, n, ahead, length, out);
+}
+
+// What output rows [row, row + GROUP) need, of which all input rows exist, as row buffers.
+template <typename T>
+void Worker::fill_group_from(const T* x, index_t row) {
+  const index_t most_rows = 2 * GROUP + 2, added = GROUP * y_.down / y_.up;
+  const Meeting first = y_.at(row), last = y_.at(row + GROUP - 1);
+  const index_t begin = most(0, input0_), end = least(p_->in_w, input0_ + segment_ * x_.step);
+  const index_t below = last.i0 + last.count, pitch = p_->in_w * channels_;
+  float weights[GROUP * 4];
+  for (index_t r = 0, n = 0; r < GROUP; r++) {
+    const Meeting meeting = y_.at(row + r);
+    for (index_t s = 0; s < meeting.count; s++) weights[n++] = column_[meeting.last - s * y_.up];
+  }
+  const T* in[most_rows];
+  for (index_t y = first.i0; y < below; y++)
+    in[y - first.i0] = x + (image0_ * p_->in_h + y) * pitch + begin * channels_;
+  const bool more = row + 2 * GROUP <= row0_ + rows_ && below + added <= p_->in_h;
+  combine_group(in, weights, (end - begin) * channels_, more ? pitch : 0, y_.at(row + 1).i0 > first.i0,
+                input_.data() + (begin - input0_) * channels_);
 }
 
 // Asks for one of `parts` parts of the input rows that an output row is the first to meet, so that they arrive during
@@ -373,17 +335,24 @@ void Worker::add_streams(const float* buffer, const float* weights) {
     }
 }
 
+void Worker::clear_streams() {
+  for (index_t r = 0; r < x_.phases; r++) {
+    streams_[r].clear();
+    weights_[r].clear();
+  }
+}
+
 // `count` pixels of each output phase, from pixel m, interleaved.
 void Worker::produce(index_t m, index_t count, float* out) {
-  const index_t phases = x_.phases, n = count * channels_;
+  const index_t phases = x_.phases, n = count * channels_, in_step = (apart_ ? 1 : x_.step) * channels_;
   const bool few = phases > 1 && channels_ < LINE;
   for (index_t r = 0; r < phases; r++) {
     at_.clear();
-    for (const float* stream : streams_[r]) at_.push_back(stream + m * channels_);
-    if (phases == 1 || few)
+    for (const float* stream : streams_[r]) at_.push_back(stream + m * in_step);
+    if ((phases == 1 || few) && in_step == channels_)
       combine(at_.data(), weights_[r].data(), at_.size(), {1, n, 0, 0}, few ? strips_.data() + r * STRIP : out);
     else
-      combine(at_.data(), weights_[r].data(), at_.size(), {count, channels_, channels_, phases * channels_},
+      combine(at_.data(), weights_[r].data(), at_.size(), {count, channels_, in_step, phases * channels_},
               out + r * channels_);
   }
   if (few && phases == 2 && channels_ == 1) {
@@ -396,11 +365,8 @@ void Worker::produce(index_t m, index_t count, float* out) {
 
 void Worker::output_row(index_t row) {
   const Meeting meeting = y_.at(row);
-  for (index_t r = 0; r < x_.phases; r++) {
-    streams_[r].clear();
-    weights_[r].clear();
-  }
   const index_t begin = most(0, -meeting.i0), end = most(begin, least(meeting.count, p_->in_h - meeting.i0));
+  clear_streams();
   down_.clear();
   for (index_t s = begin; s < end; s++) {
     const index_t ky = meeting.last - s * y_.up;
@@ -411,11 +377,49 @@ void Worker::output_row(index_t row) {
     fill(meeting.i0 + begin, down_, input_.data());
     add_streams(input_.data(), row_.data());
   }
+  emit(row);
+}
+
+// Output rows [row, row + GROUP), if they are in the tile and so are all rows that they meet in the picture.
+bool Worker::output_group(index_t row) {
+  if (!grouped_ || row + GROUP > row0_ + rows_) return false;
+  const Meeting last = y_.at(row + GROUP - 1);
+  const index_t begin = most(0, input0_), end = least(p_->in_w, input0_ + segment_ * x_.step);
+  if (y_.at(row).i0 < 0 || last.i0 + last.count > p_->in_h || begin >= end) return false;
+  if (p_->dtype == FLOAT32) fill_group_from(static_cast<const float*>(p_->x), row);
+  else if (p_->dtype == FLOAT16) fill_group_from(static_cast<const Half*>(p_->x), row);
+  else fill_group_from(static_cast<const BFloat*>(p_->x), row);
+  for (index_t r = 0; r < GROUP; r++) {
+    clear_streams();
+    add_streams(input_.data() + r * phase_length_ * x_.step, row_.data());
+    emit(row + r);
+  }
+  return true;
+}
+
+// An output row as whole cache lines, straight from the row buffers, if it can be cut into them.
+bool Worker::emit_lines(index_t row) {
+  const index_t phases = x_.phases, in_step = x_.step * channels_;
+  if (!separable_ || apart_ || images_ > 1 || channels_ != p_->minor || columns_ % phases) return false;
+  const index_t first = ((image0_ * p_->out_h + row) * p_->out_w + column0_) * channels_;
+  const bool one = phases == 1 && x_.step == 1;
+  const Runs runs = one ? Runs{1, columns_ * channels_, 0, 0} : Runs{outputs_, channels_, in_step, phases * channels_};
+  for (index_t r = 0; r < phases; r++) {
+    char* out = static_cast<char*>(p_->y) + (first + r * channels_) * type_size(p_->dtype);
+    const std::vector<const float*>& in = streams_[r];
+    if (!combine_lines(in.data(), weights_[r].data(), in.size(), runs, p_->dtype, stream_, out)) return false;
+  }
+  return true;
+}
+
+// An output row: what the streams give.
+void Worker::emit(index_t row) {
+  if (emit_lines(row)) return;
   const index_t width = x_.phases * channels_, step = most(1, STRIP / width), length = columns_ * channels_;
   if (images_ == 1) {
     for (index_t m = 0; m < outputs_; m += step) {
       const index_t count = least(step, outputs_ - m), n = least(count * width, length - m * width);
-      fetch(row + 1, m / step, ceil_div(outputs_, step));
+      if (!grouped_) fetch(row + 1, m / step, ceil_div(outputs_, step));
       float* to = n == count * width ? place_of(row, m * width, n) : nullptr;
       produce(m, count, to ? to : output_.data());
       if (to == nullptr) store_run(0, row, m * width, n, output_.data());
