@@ -13,6 +13,23 @@ gc.set_threshold(200000, 20, 20)  # looking for garbage took a fifth of the buil
 os.environ['STYLEGAN2_CACHE'] = os.path.abspath(
     os.environ.get('STYLEGAN2_CACHE') or str(pathlib.Path(__file__).parent.parent / '.stylegan2-cache'))
 
+# of many seconds each: they begin first, so that no process of several is left with one of them at the end
+LONG_FILES = ('test_training_loop.py', 'test_networks_stylegan.py', 'test_growing.py', 'test_configurations.py',
+              'test_run_projector.py', 'test_feature_metrics.py', 'test_killed_training.py', 'test_image_size.py',
+              'test_reference_networks.py', 'test_cuda_kernels.py', 'test_transfer.py', 'test_non_finite.py')
+
+
+def pytest_configure(config):
+    """Newer versions of pytest-xdist sort files by their number of tests."""
+    if hasattr(config.option, 'loadscopereorder'):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """The long files first, the others in their order."""
+    rank = {name: i for i, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: rank.get(pathlib.Path(str(item.fspath)).name, len(rank)))
+
 
 @pytest.fixture
 def session():
