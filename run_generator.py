@@ -72,7 +72,7 @@ def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
     print('Wrote the pictures of {} files to {}'.format(len(loaded), submit_config.run_dir))
 
 
-def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_styles, settings):
+def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_styles, class_name, settings):
     """Writes `<row seed>-<column seed>.png` for every pair, the sources `<seed>-<seed>.png`, and all as `grid.png`.
 
     A picture has the styles of its row's seed, but for the layers `col_styles`, which are its column's (StyleGAN,
@@ -83,13 +83,15 @@ def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_s
         network_pkl: Path, URL or published name of the network file.
         row_seeds, col_seeds: Lists of ints, and of npz files of `run_projector.py`, which are not truncated.
         col_styles: List of layer numbers, 0 is the coarsest.
+        class_name: Names or numbers of classes of all seeds, see `classes.parse_label`; `None` = labels are zero.
         settings: Dictionary of `options.pop_drawing`.
     Raises: UserError if the network has no such layer.
     """
     drawer, files, psi = _start(submit_config, network_pkl, settings)
     drawer.check_layers('--col-styles', col_styles)
     seeds = sorted(set(row_seeds + col_seeds), key=lambda seed: (isinstance(seed, str), seed))  # numbers, then files
-    dlatents = dict(zip(seeds, drawer.sources(seeds, truncation_psi=psi)))
+    labels = drawing.labels(class_name, network_pkl, drawer.Gs)
+    dlatents = dict(zip(seeds, drawer.sources(seeds, labels, psi)))
     sources = dict(zip(seeds, drawer.pictures(np.stack([dlatents[seed] for seed in seeds]))))
 
     def save(picture, row_seed, col_seed):
@@ -148,6 +150,7 @@ def add_style_mixing_example(commands):
                    help='the same of the columns')
     p.add_argument('--col-styles', type=cli.int_list, metavar='LIST', default='0-6',
                    help='layers taken from the column (default: %(default)s)')
+    options.add_class(p)
     options.add_psi(p)
     options.add_drawing(p)
     p.set_defaults(run=style_mixing_example)

@@ -4,11 +4,15 @@ import os
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 
 from dnnlib import util
 from dnnlib.util import UserError
 
 MAX_SHEET_SIZE = 4096  # of a contact sheet's longer side in pixels; more pictures are shrunk to fit
+LINE_HEIGHT = 14  # of captions, pixels
+MAX_MARGIN = 160  # width of the names of rows, pixels
 
 
 def adjust_dynamic_range(data, drange_in, drange_out):
@@ -96,6 +100,24 @@ def save_image_grid(images, filename, drange=(0, 1), grid_size=None):
     save_png(convert_to_pil_image(create_image_grid(images, grid_size), drange), filename)
 
 
+def draw_text(canvas, box, text):
+    """Writes black text on white into a box (left, top, width, height) of a PIL.Image; what has no room is cut off."""
+    left, top, width, height = box
+    area = PIL.Image.new('RGB', (width, height), (255, 255, 255))
+    text = text.encode('ascii', 'replace').decode('ascii')  # all that the font has
+    PIL.ImageDraw.Draw(area).text((1, 1), text, fill=(0, 0, 0), font=PIL.ImageFont.load_default())
+    canvas.paste(area, (left, top))
+
+
+def text_width(text):
+    """Width of a text of one or several lines, in pixels."""
+    area = PIL.ImageDraw.Draw(PIL.Image.new('L', (1, 1)))
+    font = PIL.ImageFont.load_default()
+    if hasattr(area, 'textbbox'):
+        return int(area.multiline_textbbox((0, 0), text, font=font)[2])
+    return area.multiline_textsize(text, font=font)[0]  # Pillow before version 8
+
+
 class ContactSheet:
     """One RGB or RGBA picture of equal cells, filled row by row.
 
@@ -103,17 +125,30 @@ class ContactSheet:
         count: Number of cells.
         shape: [C, H, W] of the images.
         columns: Cells of a row, None = at least as many as rows.
+        column_names, row_names: Texts of a margin above and on the left; None = no margin.
     """
 
-    def __init__(self, count, shape, columns=None):
+    def __init__(self, count, shape, columns=None, column_names=None, row_names=None):
         self._columns = columns or int(np.ceil(np.sqrt(count)))
         self._channels = max(shape[0], 3)
         rows = (count - 1) // self._columns + 1
         scale = min(1, MAX_SHEET_SIZE / (max(self._columns, rows) * max(shape[1:])))
         self._cell = (max(int(shape[2] * scale), 1), max(int(shape[1] * scale), 1))
         self._filled = 0
-        self.canvas = PIL.Image.new('RGBA' if self._channels == 4 else 'RGB',
-                                    (self._columns * self._cell[0], rows * self._cell[1]))
+        left = min(MAX_MARGIN, 4 + max(map(text_width, row_names))) if row_names else 0
+        self._corner = left, LINE_HEIGHT if column_names else 0
+        size = left + self._columns * self._cell[0], self._corner[1] + rows * self._cell[1]
+        self.canvas = PIL.Image.new('RGBA' if self._channels == 4 else 'RGB', size)
+        self._name(column_names or [], row_names or [])
+
+    def _name(self, column_names, row_names):
+        (left, top), (width, height) = self._corner, self._cell
+        if left and top:
+            draw_text(self.canvas, (0, 0, left, top), '')
+        for i, name in enumerate(column_names):
+            draw_text(self.canvas, (left + i * width, 0, width, top), name)
+        for i, name in enumerate(row_names):
+            draw_text(self.canvas, (0, top + i * height, left, height), name)
 
     def add(self, image):
         """Fills the next cell with a uint8 image [H, W, C]."""
@@ -121,7 +156,7 @@ class ContactSheet:
         if picture.size != self._cell:
             picture = picture.resize(self._cell, PIL.Image.LANCZOS)
         row, column = divmod(self._filled, self._columns)
-        self.canvas.paste(picture, (column * self._cell[0], row * self._cell[1]))
+        self.canvas.paste(picture, (self._corner[0] + column * self._cell[0], self._corner[1] + row * self._cell[1]))
         self._filled += 1
 
     def skip(self):

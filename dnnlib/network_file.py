@@ -3,6 +3,7 @@
 TensorFlow is not needed; `dnnlib.tflib.network_pickle` makes Networks of it.
 """
 
+import hashlib
 import re
 
 import numpy as np
@@ -13,6 +14,22 @@ from dnnlib.util import UserError
 STATE_VERSIONS = (2, 3, 4, 5)  # 5 is that of StyleGAN2-ADA: the same and some shapes
 MAX_DEPTH = 100  # of containers and networks inside each other
 MAX_ITEMS = 10 ** 6  # of all containers together, shared ones counted as often as they occur
+
+
+def weights_hash(values):
+    """What tells networks apart: the first 16 hex digits of a SHA-256 of the variables but for the stored noise.
+
+    The stored noise is left out since pictures are drawn with other noise as well.
+
+    Args:
+        values: Dictionary of arrays, by the names of `Network.vars`.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(values):
+        if not re.search(r'(^|/)noise\d+$', name):
+            digest.update('{} {}\n'.format(name, list(np.shape(values[name]))).encode('utf-8'))
+            digest.update(np.ascontiguousarray(values[name], '<f4').tobytes())
+    return digest.hexdigest()[:16]
 
 
 class NetworkState:

@@ -35,7 +35,8 @@ def draw_grid(submit_config, network_pkl, seeds, psis, class_name, settings):
     files = writer.PictureWriter(submit_config.run_dir, settings.pop('outputs'), settings['dtype'])
     drawer = drawing.load(network_pkl, **settings)
     dlatents = drawer.sources(seeds, drawing.labels(class_name, network_pkl, drawer.Gs))
-    sheet = images.ContactSheet(len(seeds) * len(psis), drawer.image_shape, columns=len(psis))
+    sheet = images.ContactSheet(len(seeds) * len(psis), drawer.image_shape, len(psis),
+                                ['psi {:g}'.format(psi) for psi in psis], [options.stem(seed) for seed in seeds])
     for seed, row in zip(cli.progress(seeds, 'rows'), dlatents):
         pictures = drawer.pictures(np.stack([drawer.truncate(row, psi) for psi in psis]))
         for psi, picture in zip(psis, pictures):

@@ -18,12 +18,13 @@ def add_command(commands):
                    help='a seed or an npz file, and the layers that are taken from it, such as 55:0-3; may be repeated')
     p.add_argument('--share', type=cli.finite_float, default=1.0, metavar='X',
                    help='how much of the other style: 0 = nothing, 1 = all of it (default: %(default)s)')
+    options.add_class(p)
     options.add_psi(p)
     options.add_drawing(p)
     p.set_defaults(run=mix)
 
 
-def mix(submit_config, network_pkl, seeds, take, share, settings):
+def mix(submit_config, network_pkl, seeds, take, share, class_name, settings):
     """Writes `<seed>-mixed.png` for every seed, and `grid.png`: sources in the first row, before and after below.
 
     Args:
@@ -32,6 +33,7 @@ def mix(submit_config, network_pkl, seeds, take, share, settings):
         seeds: List of ints and of npz files of the projector.
         take: List of (seed or file, list of layers); later ones win.
         share: 0 to 1.
+        class_name: Name or number of the class of the seeds, `None` = labels are zero.
         settings: Dictionary of `options.pop_drawing`.
     Raises: UserError if the network has no such layer.
     """
@@ -41,13 +43,16 @@ def mix(submit_config, network_pkl, seeds, take, share, settings):
     drawer = drawing.load(network_pkl, **settings)
     for _, layers in take:
         drawer.check_layers('--take', layers)
-    before = drawer.sources(seeds, truncation_psi=psi)
-    others = drawer.sources([source for source, _ in take], truncation_psi=psi)
+    labels = drawing.labels(class_name, network_pkl, drawer.Gs)
+    before = drawer.sources(seeds, labels, psi)
+    others = drawer.sources([source for source, _ in take], labels, psi)
     mixed = before.copy()
     for other, (_, layers) in zip(others, take):
         mixed[:, layers] += (other[layers] - mixed[:, layers]) * np.float32(share)
     columns = max(len(take), 2)
-    sheet = images.ContactSheet(columns * (1 + len(seeds)), drawer.image_shape, columns)
+    names = ['{}: {}'.format(options.stem(source), ','.join(map(str, layers))) for source, layers in take]
+    sheet = images.ContactSheet(columns * (1 + len(seeds)), drawer.image_shape, columns, names,
+                                ['taken from'] + ['{}\nbefore, after'.format(options.stem(seed)) for seed in seeds])
 
     def fill(pictures):
         for pixels in pictures:

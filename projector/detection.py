@@ -1,20 +1,18 @@
 """The commands `calibrate` and `detect`: was a picture made by this network?"""
 
 import os
-import re
 
 import numpy as np
 from PIL import Image
 
 from dnnlib.util import UserError
-from projector import align, calibration, inputs, perturb, plots, results, statistics
-from projector.calibration import GENERATED, NOT, UNDECIDED, Calibration
+from projector import align, calibration, inputs, perturb, plots, report, results, statistics
+from projector.calibration import GENERATED, NOT, RELATED, Calibration
 from projector.commands import batches, find_usable
 from projector.session import MEASURING, Session
 from training import pretrained
 
 CALIBRATION_FILE = 'calibration.json'
-VERDICTS = (GENERATED, UNDECIDED, NOT)
 
 
 def calibrate(submit_config, network_pkl, options, settings, tf_config):
@@ -43,15 +41,15 @@ def calibrate(submit_config, network_pkl, options, settings, tf_config):
     session.prepare(len(options['seeds']) + reals.count, masked=options['fit'] == 'pad')
     meter = _Meter(submit_config.run_dir, session)
     classes = dict(generated=_generated(session, options), real=reals.load(session.shape))
-    distances = meter.measure(classes, options['changes'])
+    rows = meter.measure(classes, options['changes'])
     table = []
     if options['robustness']:
         count = options['robustness']
         first = {kind: items[:count] for kind, items in classes.items()}
-        made = Calibration(_fields(session, options, distances, reals, table))
+        made = Calibration(_fields(session, options, rows, reals, table))
         for change in perturb.ROBUSTNESS:
             table.append(_robustness_row(meter, made, first, options['changes'], change))
-    made = Calibration(_fields(session, options, distances, reals, table))
+    made = Calibration(_fields(session, options, rows, reals, table))
     path = os.path.join(submit_config.run_dir, CALIBRATION_FILE)
     made.save(path)
     for kind in classes:
@@ -61,7 +59,7 @@ def calibrate(submit_config, network_pkl, options, settings, tf_config):
     results.save_picture(inputs.to_array(plots.calibration_plot(
         made.generated, made.reals, lines, os.path.basename(network_pkl))), os.path.join(
             submit_config.run_dir, 'calibration.png'))
-    print(_summary(made))
+    print(report.summary(made))
     results.mark_complete(submit_config.run_dir, 'calibration written to {}'.format(path))
 
 
@@ -93,7 +91,7 @@ def detect(submit_config, network_pkl, paths, calibrations, error_rate, given, m
     for number, item in enumerate(loaded):
         judged.append(_judge_all(submit_config.run_dir, pictures, item, number if len(loaded) > 1 else None,
                                  [network_pkl or item.network, minibatch, error_rate], tf_config))
-    _write_report(submit_config.run_dir, pictures, loaded, judged, error_rate)
+    report.write(submit_config.run_dir, pictures, loaded, judged, error_rate)
     results.mark_complete(submit_config.run_dir, '{} pictures judged'.format(len(pictures)))
 
 
@@ -136,16 +134,16 @@ class _Meter:
 
     def __init__(self, folder, session):
         self._folder, self._session = folder, session
-        self._table = results.Table(folder, 'distances')
+        self._table = _distances(folder, 'distances')
         self._shown = {}
 
     def measure(self, classes, changes, changed=''):
-        """Distances after changes; those in the table aren't measured again.
+        """Distances and fine errors after changes; what is in the table isn't measured again.
 
         Args:
             classes: Dictionary: kind to list of (key, Fitted).
             changes, changed: See `perturb.parse`; one is made after the other.
-        Returns: Dictionary: kind to list of float.
+        Returns: Dictionary: kind to list of rows, dictionaries with `distance` and `fine_error`.
         """
         items = [(kind, key, item) for kind, pairs in classes.items() for key, item in pairs]
         todo = [(kind, key, item) for kind, key, item in items if self._find(kind, key, changed) is None]
@@ -154,17 +152,18 @@ class _Meter:
             pixels = np.stack([perturb.apply(perturb.apply(item.pixels, changes), changed) for _, _, item in batch])
             masks = np.stack([item.mask for _, _, item in batch]) if self._session.projector.masked else None
             found = self._session.project(inputs.to_target(pixels), changed or batch[0][1], masks)
+            images = [inputs.to_pixels(item.image) for item in found]
             self._table.add([dict(kind=kind, picture=key, change=changed, distance=round(item.distance, 6),
+                                  fine_error=calibration.fine_error(target, image, fitted.mask),
                                   start_distance=round(item.start_distance, 6), steps=item.steps)
-                             for (kind, key, _), item in zip(batch, found)])
-            for (kind, key, _), target, item in zip(batch, pixels, found):
-                self._save(kind, key, changed, target, inputs.to_pixels(item.image))
+                             for (kind, key, fitted), target, image, item in zip(batch, pixels, images, found)])
+            for (kind, key, _), target, image in zip(batch, pixels, images):
+                self._save(kind, key, changed, target, image)
             done += len(batch)
             print('{}{} of {} pictures measured, distances {:.4f} to {:.4f}'.format(
                 changed and changed + ': ', done, len(items), min(item.distance for item in found),
                 max(item.distance for item in found)))
-        return {kind: [self._find(kind, key, changed)['distance'] for key, _ in pairs]
-                for kind, pairs in classes.items()}
+        return {kind: [self._find(kind, key, changed) for key, _ in pairs] for kind, pairs in classes.items()}
 
     def _find(self, kind, key, changed):
         return self._table.find(kind=kind, picture=key, change=changed)
@@ -186,7 +185,9 @@ class _Meter:
         results.save_sheet(entries, path)
 
 
-def _fields(session, options, distances, reals, robustness):
+def _fields(session, options, rows, reals, robustness):
+    measured = {kind: dict(distances=[row['distance'] for row in found],
+                           fine_errors=[row['fine_error'] for row in found]) for kind, found in rows.items()}
     settings = {key: session.settings[key] for key in MEASURING}
     settings.update(fit=options['fit'], align=options['align'])
     path = pretrained.get_path_or_url(session.network_pkl)
@@ -194,9 +195,9 @@ def _fields(session, options, distances, reals, robustness):
     return dict(
         format=calibration.FORMAT, network=os.path.abspath(path) if os.path.exists(path) else session.network_pkl,
         network_hash=session.network_hash, settings=settings, changes=options['changes'],
-        generated=dict(source='seeds {}, truncation {}'.format(_ranges(options['seeds']), options['truncation_psi']),
-                       distances=distances['generated']),
-        real=dict(source=real_source, distances=distances['real']), robustness=robustness)
+        generated=dict(measured['generated'], source='seeds {}, truncation {}'.format(
+            _ranges(options['seeds']), options['truncation_psi'])),
+        real=dict(measured['real'], source=real_source), robustness=robustness)
 
 
 def _ranges(seeds):
@@ -206,36 +207,21 @@ def _ranges(seeds):
 
 def _robustness_row(meter, made, classes, changes, change):
     """How well changed pictures are told apart, and what verdicts they get by the calibration of unchanged ones."""
-    distances = meter.measure(classes, changes, change)
+    rows = meter.measure(classes, changes, change)
+    distances = {kind: [row['distance'] for row in found] for kind, found in rows.items()}
     rate = max(0.05, made.smallest_error_rate())
     row = dict(change=change, generated=len(distances['generated']), real=len(distances['real']),
                auc=statistics.auc(distances['generated'], distances['real']),
                auc_interval=list(statistics.auc_interval(distances['generated'], distances['real'])), error_rate=rate)
-    for kind, values in distances.items():
-        verdicts = [made.judge(value, rate).verdict for value in values]
-        row['{}_called_generated'.format(kind)] = verdicts.count(GENERATED) / len(verdicts)
-        row['{}_called_not'.format(kind)] = verdicts.count(NOT) / len(verdicts)
+    for kind, found in rows.items():
+        verdicts = [made.judge(item['distance'], rate, item['fine_error']).verdict for item in found]
+        for verdict, name in ((GENERATED, 'generated'), (RELATED, 'related'), (NOT, 'not')):
+            row['{}_called_{}'.format(kind, name)] = verdicts.count(verdict) / len(verdicts)
     return row
 
 
-def _summary(made):
-    low, high = made.interval()
-    lines = ['AUC {:.4f}, 95% interval {:.4f} to {:.4f}: {} generated pictures (median distance {:.4f}), {} real ones '
-             '({:.4f})'.format(made.auc(), low, high, len(made.generated), np.median(made.generated), len(made.reals),
-                               np.median(made.reals))]
-    lines += ['at {:.0f}% error: generated up to a distance of {:.4f}, not from {:.4f}'.format(
-        100 * row['error_rate'], row['generated_up_to'], row['not_from']) for row in made.thresholds()]
-    if made.fields['robustness']:
-        lines.append('change        AUC     95% interval      generated: called so, not   real: called generated, not')
-    for row in made.fields['robustness']:
-        lines.append('{:<12} {:.4f}  {:.4f} to {:.4f}        {:4.0f}%  {:4.0f}%              {:4.0f}%  {:4.0f}%'.format(
-            row['change'], row['auc'], *row['auc_interval'], 100 * row['generated_called_generated'],
-            100 * row['generated_called_not'], 100 * row['real_called_generated'], 100 * row['real_called_not']))
-    return '\n'.join(lines + [calibration.SCOPE])
-
-
 def _judge_all(folder, pictures, made, number, how, tf_config):
-    """Projects all pictures by one calibration's settings; returns {key: (distance, Verdict)}."""
+    """Projects all pictures by one calibration's settings; returns {key: (row with `distance`, Verdict)}."""
     network_pkl, minibatch, error_rate = how
     settings = {key: made.settings[key] for key in MEASURING}
     session = Session(network_pkl, dict(settings, minibatch=minibatch), tf_config)
@@ -243,48 +229,24 @@ def _judge_all(folder, pictures, made, number, how, tf_config):
     session.prepare(len(pictures), masked=made.settings['fit'] == 'pad')
     aligner = _aligner(made.settings['align'])
     name = 'network{}'.format(number) if number is not None else 'triple'
-    table = results.Table(folder, 'distances' if number is None else 'distances-' + name)
+    table = _distances(folder, 'distances' if number is None else 'distances-' + name)
     for batch in batches([p for p in pictures if table.find(picture=p.key) is None], session.minibatch):
         fitted = [inputs.read_fitted(picture, session.shape, made.settings['fit'], aligner) for picture in batch]
         masks = np.stack([item.mask for item in fitted]) if session.projector.masked else None
         found = session.project(inputs.to_target(np.stack([item.pixels for item in fitted])), batch[0].key, masks)
-        for picture, item, projection in zip(batch, fitted, found):
-            results.save_picture(results.triple(item.pixels, inputs.to_pixels(projection.image)),
+        images = [inputs.to_pixels(projection.image) for projection in found]
+        for picture, item, image in zip(batch, fitted, images):
+            results.save_picture(results.triple(item.pixels, image),
                                  os.path.join(folder, '{}-{}.png'.format(picture.key, name)))
-        table.add([dict(picture=picture.key, distance=projection.distance, network_hash=made.network_hash)
-                   for picture, projection in zip(batch, found)])
-    found = {row['picture']: row['distance'] for row in table.rows}
-    return {key: (distance, made.judge(distance, error_rate)) for key, distance in found.items()}
+        table.add([dict(picture=picture.key, distance=projection.distance,
+                        fine_error=calibration.fine_error(item.pixels, image, item.mask),
+                        network_hash=made.network_hash)
+                   for picture, item, image, projection in zip(batch, fitted, images, found)])
+    return {row['picture']: (row, made.judge(row['distance'], error_rate, row['fine_error'])) for row in table.rows}
 
 
-def _write_report(folder, pictures, loaded, judged, error_rate):
-    """Prints the verdicts and writes them to tables and `report.txt`."""
-    rows, lines = [], []
-    for picture in pictures:
-        verdicts = [found[picture.key][1] for found in judged]
-        best, margin = calibration.attribute(verdicts)
-        for number, (made, found) in enumerate(zip(loaded, judged)):
-            distance, verdict = found[picture.key]
-            rows.append(dict(
-                picture=picture.key, file=picture.file, network=made.network, network_hash=made.network_hash,
-                distance=round(distance, 6), p_generated=round(verdict.p_generated, 4),
-                p_real=round(verdict.p_real, 4), score=round(verdict.score, 2), error_rate=error_rate,
-                verdict=verdict.verdict, made_by_this=best == number,
-                margin=None if margin is None else round(margin, 2)))
-            lines.append('{}: {} (distance {:.4f}, p {:.3f} if generated, {:.3f} if not{})'.format(
-                picture.file, verdict.verdict, distance, verdict.p_generated, verdict.p_real,
-                '' if len(loaded) == 1 else ', ' + os.path.basename(made.network)))
-        if len(loaded) > 1:
-            lines.append('{}: {}, margin {:.1f}'.format(
-                picture.file, 'made by none of these networks' if best is None else 'made by {} ({})'.format(
-                    os.path.basename(loaded[best].network), loaded[best].network_hash), margin))
-    counts = ['{} {}'.format(sum(row['verdict'] == verdict for row in rows), verdict) for verdict in VERDICTS]
-    lines += ['{} at an error rate of {:g}'.format(', '.join(counts), error_rate), calibration.SCOPE]
-    for made in loaded:
-        settings = ['{}={}'.format(key, value) for key, value in sorted(made.settings.items())]
-        if made.fields.get('changes'):
-            settings.append('calibrated for pictures changed by {}'.format(made.fields['changes']))
-        lines.append('Network {} ({}), {}'.format(
-            made.network_hash, re.sub(r'.*[/\\]', '', made.network), ', '.join(settings)))
-    results.Table(folder, 'detections').replace(rows)
-    results.write_lines(os.path.join(folder, 'report.txt'), lines)
+def _distances(folder, name):
+    """Table of what was measured before an interruption."""
+    table = results.Table(folder, name)
+    table.rows = [row for row in table.rows if 'fine_error' in row]  # older versions did not measure it
+    return table

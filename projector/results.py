@@ -6,7 +6,7 @@ import os
 import zipfile
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from dnnlib import images, run_dir, util
 from dnnlib.util import UserError
@@ -15,7 +15,6 @@ from projector.inputs import to_pixels
 OPTIONS_FILE, COMPLETE_FILE = 'options.json', 'complete.txt'
 FREE_OPTIONS = ('tf_config', 'minibatch')  # may differ when a run is continued, wherever in the options they are
 SHEET_PICTURES, SHEET_SIDE = 64, 4096  # pictures on a contact sheet, at most; its longer side in pixels
-CAPTION = 14  # pixels
 
 
 class Table:
@@ -157,18 +156,16 @@ def save_sheet(entries, path):
     entries = entries[:SHEET_PICTURES]
     strips = [np.concatenate([as_rgb(image) for image in pictures], axis=2) for _, pictures in entries]
     height, width = strips[0].shape[1:]
-    columns = max(1, int(round(np.sqrt(len(entries) * (height + CAPTION) / width))))
+    columns = max(1, int(round(np.sqrt(len(entries) * (height + images.LINE_HEIGHT) / width))))
     rows = (len(entries) - 1) // columns + 1
-    scale = min(1, SHEET_SIDE / (columns * width), SHEET_SIDE / (rows * (height + CAPTION)))
+    scale = min(1, SHEET_SIDE / (columns * width), SHEET_SIDE / (rows * (height + images.LINE_HEIGHT)))
     width, height = int(width * scale), int(height * scale)
-    canvas = Image.new('RGB', (columns * (width + 4), rows * (height + CAPTION)), (255, 255, 255))
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default()
+    canvas = Image.new('RGB', (columns * (width + 4), rows * (height + images.LINE_HEIGHT)), (255, 255, 255))
     for index, ((caption, _), strip) in enumerate(zip(entries, strips)):
-        left, top = index % columns * (width + 4), index // columns * (height + CAPTION)
+        left, top = index % columns * (width + 4), index // columns * (height + images.LINE_HEIGHT)
         picture = Image.fromarray(np.ascontiguousarray(strip.transpose(1, 2, 0)))
         canvas.paste(picture if scale == 1 else picture.resize((width, height), Image.LANCZOS), (left, top))
-        text = caption[:max(4, width // 6)].encode('ascii', 'replace').decode('ascii')  # all that the font has
-        draw.text((left + 1, top + height + 1), text, fill=(0, 0, 0), font=font)
+        images.draw_text(canvas, (left, top + height, width, images.LINE_HEIGHT), caption)
     images.save_png(canvas, path)
 
 

@@ -1,8 +1,6 @@
 """TensorFlow, a generator and its projector: minibatches of targets in, the best projection of each out."""
 
-import hashlib
 import os
-import re
 import sys
 import time
 from typing import NamedTuple
@@ -10,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
-from dnnlib import cli
+from dnnlib import cli, network_file
 from training import classes, pretrained
 
 # What decides the distance of a picture: calibrations are valid for the same of these only.
@@ -32,18 +30,6 @@ class Projection(NamedTuple):
     restart: int  # which one was the best, from 0
 
 
-def network_hash(Gs):
-    """SHA-256 of a network's variables but for the stored noise, which the projector does not use: 16 hex digits."""
-    from dnnlib import tflib
-    names = [name for name in sorted(Gs.vars) if not re.search(r'(^|/)noise\d+$', name)]
-    values = tflib.run({name: Gs.vars[name] for name in names})
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update('{} {}\n'.format(name, list(np.shape(values[name]))).encode('utf-8'))
-        digest.update(np.ascontiguousarray(values[name], '<f4').tobytes())
-    return digest.hexdigest()[:16]
-
-
 class Session:
     """TensorFlow, the generator and the projector of one run.
 
@@ -62,7 +48,7 @@ class Session:
         print('Device: {}'.format(tflib.device_description()))
         print('Loading networks from {} ...'.format(network_pkl))
         self.Gs = pretrained.load_generator(network_pkl)
-        self.network_hash = network_hash(self.Gs)
+        self.network_hash = network_file.weights_hash(tflib.run(dict(self.Gs.vars)))
         self.shape = self.Gs.output_shape[1:]
         self.projector, self.minibatch, self._all_distances = None, None, None
 

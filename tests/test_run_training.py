@@ -188,7 +188,8 @@ def test_dry_run_builds_and_runs_and_writes_nothing(tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize('assignment, message', [
-    ('G.fmap_bas=1', 'there is no such option; group G has .*fmap_base'),
+    ('G.fmap_bse=1', 'there is no such option; did you mean G.fmap_base?'),
+    ('G.zzz=1', 'there is no such option; group G has .*fmap_base'),
     ('G.resolution=64', 'there is no such option'),
     ('train.total_kimg=1', 'there is no such option'),
     ('dataset.held_in=1', 'there is no such option; group dataset has'),

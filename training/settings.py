@@ -5,6 +5,7 @@ set, and the training loop itself. What can be set is read off the signatures of
 """
 
 import ast
+import difflib
 import inspect
 import re
 
@@ -51,8 +52,9 @@ def apply_assignments(options, assignments):
     for group, key, value in sorted(assignments, key=lambda item: (item[1] != 'func_name', '_func' not in item[1])):
         defaults = settable(group, options)
         if key not in defaults:
-            raise UserError('--set {}.{}: there is no such option; group {} has {}'.format(
-                group, key, group, ', '.join(sorted(defaults))))
+            similar = difflib.get_close_matches(key, sorted(defaults), 1)
+            raise UserError('--set {}.{}: there is no such option; {}'.format(group, key, 'did you mean {}.{}?'.format(
+                group, similar[0]) if similar else 'group {} has {}'.format(group, ', '.join(sorted(defaults)))))
         is_number = value is None or isinstance(value, (int, float))
         if isinstance(defaults[key], (int, float)) and not is_number and group != 'dataset':
             raise UserError('--set {}.{}: expected a {} such as {!r}, got {!r}'.format(

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dnnlib import UserError
+from dnnlib import UserError, images
 from generator import drawing, options
 
 PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'run_generator.py')
@@ -94,7 +94,10 @@ def test_interpolate_as_video(command, monkeypatch, capsys):
 def test_grid(command, generator):
     folder = command('grid', '--seeds=1,4', '--psis=0,0.7,1', '--outputs=webp,png,jpg')
     sheet = read(folder / 'grid.png')
-    assert sheet.shape == (32, 48, 3)
+    margin = sheet[:, :-48]
+    assert len(sheet) == images.LINE_HEIGHT + 32 and 30 < margin.shape[1] < 70
+    assert margin[-16:].min() < 100 and margin.max() == 255  # the seed is written there
+    sheet = sheet[images.LINE_HEIGHT:, -48:]
     np.testing.assert_array_equal(sheet[:16, :16], sheet[16:, :16])  # psi 0 is the average picture
     for row, seed in enumerate((1, 4)):
         for column, psi in enumerate((0, 0.7, 1)):
@@ -107,19 +110,30 @@ def test_grid(command, generator):
     assert read(folder / 'seed0001-psi1.00.png').std() > 5
 
 
+def test_style_mixing_with_a_class(command, generator):
+    folder = command('style-mixing-example', '--row-seeds=1', '--col-seeds=2', '--col-styles=0-1', '--class=1')
+    w, other = [w_of(generator, seed, 0.5, np.float32([[0, 1]])) for seed in (1, 2)]
+    assert near(read(folder / '1-1.png'), expected(generator, w))
+    w[:, :2] = other[:, :2]
+    assert near(read(folder / '1-2.png'), expected(generator, w))
+
+
 def test_mix_takes_layers_of_seeds_and_files(command, generator, tmp_path):
     projected = w_of(generator, 9, 1)
     np.savez(str(tmp_path / 'face.npz'), dlatents=projected)
     folder = command('mix', '--seeds=1,2', '--take=5:0-1', '--take={}:1,3'.format(tmp_path / 'face.npz'),
-                     '--outputs=npz,png')
+                     '--class=1', '--outputs=npz,png')
+    label = np.float32([[0, 1]])
     mixed = np.load(str(folder / 'images.npz'))['dlatents']
     for i, seed in enumerate((1, 2)):
-        wanted = w_of(generator, seed, 0.5)[0]
-        wanted[0] = w_of(generator, 5, 0.5)[0, 0]
+        wanted = w_of(generator, seed, 0.5, label)[0]
+        wanted[0] = w_of(generator, 5, 0.5, label)[0, 0]
         wanted[[1, 3]] = projected[0, [1, 3]]
         np.testing.assert_allclose(mixed[i], wanted, atol=1e-5)
         assert near(read(folder / 'seed{:04d}-mixed.png'.format(seed)), expected(generator, wanted[np.newaxis]))
-    assert read(folder / 'grid.png').shape == (48, 32, 3)
+    sheet, last = read(folder / 'grid.png'), read(folder / 'seed0002-mixed.png')
+    assert len(sheet) == images.LINE_HEIGHT + 48
+    np.testing.assert_array_equal(sheet[-16:, -16:], last)
     half = command('mix', '--seeds=1', '--take=5:0-5', '--share=0.5', '--outputs=npz')
     np.testing.assert_allclose(np.load(str(half / 'images.npz'))['dlatents'], 0.5 * (
         w_of(generator, 1, 0.5) + w_of(generator, 5, 0.5)), atol=1e-5)

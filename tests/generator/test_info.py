@@ -17,6 +17,18 @@ def described(data):
     return {line.split()[0]: ' '.join(line.split()[1:]) for line in reversed(info.describe(data))}
 
 
+def test_the_hash_of_the_projector(generator, networks):
+    from dnnlib import network_file, tflib
+    with open(networks[0], 'rb') as f:
+        found = [line.split()[1] for line in info.describe(f.read()) if line.startswith('  hash ')]
+    values = tflib.run(dict(generator.vars))
+    assert found == 2 * [network_file.weights_hash(values)]  # of G and Gs, which are the same in this file
+    values['G_synthesis/noise0'] = values['G_synthesis/noise0'] + 1
+    assert network_file.weights_hash(values) == found[0]
+    values['dlatent_avg'] = values['dlatent_avg'] + 1
+    assert network_file.weights_hash(values) != found[0]
+
+
 @pytest.mark.parametrize('name, kind, pictures, config, parameters', [
     ('configf_r32', 'StyleGAN2 network pickle: G, D, Gs', '32x32, 3 channels, no labels', 'fmap_base 1024', 322707),
     ('labels3_r16', 'StyleGAN2 network pickle: G, D, Gs', '16x16, 3 channels, 3 labels', 'fmap_base 1024', 240462),
@@ -34,7 +46,7 @@ def test_the_hash_is_that_of_the_weights(generator, networks, tmp_path):
     from dnnlib.tflib import network_pickle
 
     def hashes(data):
-        return [line for line in info.describe(data) if 'of the variables' in line]
+        return [line for line in info.describe(data) if line.startswith('  SHA-256')]
 
     def saved():
         network_pickle.save([generator], str(tmp_path / 'copy.pkl'))

@@ -7,7 +7,7 @@ import pytest
 
 from dnnlib.util import UserError
 from projector import calibration, schedule
-from projector.calibration import GENERATED, NOT, UNDECIDED, Calibration
+from projector.calibration import GENERATED, NOT, RELATED, UNDECIDED, Calibration
 
 SETTINGS = dict(preset='fast', schedule=schedule.PRESETS['fast'], num_steps=10, space='w', noise='optimize',
                 distance='pixel', restarts=1, plateau=0, seed=0, precision='float32', label=None, fit='crop',
@@ -28,12 +28,38 @@ def test_verdicts_of_separate_classes():
     found = made.judge(0.0299, 0.05)
     np.testing.assert_allclose([found.p_generated, found.p_real], [21 / 40, 1 / 40])
     assert made.judge(0.3, 0.05).p_generated == 1 / 40
-    assert made.judge(np.exp(made._mean + 2 * made._spread), 0.05).score == pytest.approx(2)
+    logs = np.log(made.generated)
+    assert made.judge(np.exp(logs.mean() + 2 * logs.std()), 0.05).score == pytest.approx(2)
+    assert found.p_fine is None and made.judge(0.03, 0.05, 9.9).verdict == GENERATED  # a file of an older version
 
 
 def test_classes_that_overlap_are_undecided_in_between():
     made = Calibration(_fields(np.linspace(0, 1, 39), np.linspace(0.5, 1.5, 39)))
     assert [made.judge(distance, 0.1).verdict for distance in (0.2, 0.7, 1.3)] == [GENERATED, UNDECIDED, NOT]
+
+
+def test_pictures_with_other_details_are_related():
+    fields = _fields()
+    fields['generated']['fine_errors'] = np.geomspace(1e-4, 1e-3, 39)
+    made = Calibration(fields)
+    judged = [made.judge(distance, 0.05, fine) for distance in (0.03, 0.3) for fine in (3e-4, 3e-3)]
+    assert [verdict.verdict for verdict in judged] == [GENERATED, RELATED, NOT, NOT]
+    assert [verdict.p_fine for verdict in judged[:2]] == [21 / 40, 1 / 40]
+    assert judged[1].score > judged[0].score
+    fields['generated']['fine_errors'] = [1e-4]
+    with pytest.raises(UserError, match='not a calibration'):
+        Calibration(fields)
+
+
+def test_fine_errors_are_those_of_high_frequencies():
+    rnd = np.random.RandomState(0)
+    picture = rnd.randint(100, 156, [3, 64, 48]).astype(np.uint8)
+    noisy = np.uint8(np.rint(picture + 10 * rnd.randn(3, 64, 48)))
+    assert calibration.fine_error(picture, noisy) == pytest.approx((10 / 127.5) ** 2 + (1 / 127.5) ** 2 / 12, rel=0.05)
+    mask = np.zeros([1, 64, 48])
+    assert calibration.fine_error(picture, noisy, mask) == 0
+    waves = np.rint(40 * np.cos(np.arange(64) * 2 * np.pi / 16)).astype(int)[:, np.newaxis]  # long ones
+    assert calibration.fine_error(picture, np.uint8(picture + waves)) < 1e-5 < 0.01 < np.square(waves / 127.5).mean()
 
 
 def test_null_case_says_nothing():
@@ -81,10 +107,13 @@ def test_what_was_not_calibrated_is_refused():
 
 
 def test_the_network_with_the_lowest_score_is_named():
-    verdict = calibration.Verdict
-    ours, other = verdict(GENERATED, 0.5, 0.01, 0.2), verdict(NOT, 0.01, 0.6, 9.0)
-    assert calibration.attribute([other, ours]) == (1, pytest.approx(8.8))
-    assert calibration.attribute([ours]) == (0, None)
-    assert calibration.attribute([other, verdict(NOT, 0.01, 0.6, 7.5)]) == (None, pytest.approx(1.5))
-    close = verdict(GENERATED, 0.4, 0.01, 0.1)
-    assert calibration.attribute([ours, close, other]) == (1, pytest.approx(0.1))
+    def verdict(name, score):
+        return calibration.Verdict(name, 0.5, 0.01, None, score)
+
+    ours, other = verdict(GENERATED, 0.2), verdict(NOT, 9.0)
+    assert calibration.attribute([other, ours]) == (1, 1, pytest.approx(8.8), [1])
+    assert calibration.attribute([ours]) == (0, 0, None, [0])
+    assert calibration.attribute([other, verdict(NOT, 7.5)]) == (1, None, pytest.approx(1.5), [])
+    close = verdict(GENERATED, 0.1)
+    assert calibration.attribute([ours, close, other]) == (1, 1, pytest.approx(0.1), [1, 0])
+    assert calibration.attribute([ours, verdict(RELATED, 0.1)]) == (1, None, pytest.approx(0.1), [1, 0])
