@@ -36,7 +36,7 @@ class Verdict(NamedTuple):
     p_generated: float  # chance that a picture of this network has a distance at least this high
     p_real: float  # chance that another picture has a distance at least this low
     p_fine: float  # chance that a picture of this network has a fine error at least this high, None if not calibrated
-    score: float  # standard deviations of the logarithms above the mean of generated pictures
+    score: float  # standard deviations of the logarithmic distance above the mean of generated pictures
 
 
 class Calibration:
@@ -65,6 +65,8 @@ class Calibration:
             raise UserError('{}: not a calibration; make one by run_projector.py calibrate'.format(path))
         if self.settings['space'] != 'w':
             raise UserError('{}: made with --space={}; {}'.format(path, self.settings['space'], NO_W_PLUS))
+        logs = np.log(np.maximum(self.generated, 1e-8))
+        self._mean, self._spread = float(logs.mean()), float(max(logs.std(), 1e-3))
 
     @classmethod
     def load(cls, path):
@@ -128,13 +130,13 @@ class Calibration:
         p_real = statistics.p_low(distance, self.reals)
         like_generated, like_real = p_generated > error_rate, p_real > error_rate
         verdict = UNDECIDED if like_generated == like_real else GENERATED if like_generated else NOT
-        p_fine, score = None, _deviation(distance, self.generated)
+        p_fine = None
         if fine_error is not None and len(self.fine_errors):
             p_fine = statistics.p_high(fine_error, self.fine_errors)
-            score = (score + _deviation(fine_error, self.fine_errors)) / 2
             if verdict == GENERATED and p_fine <= error_rate:
                 verdict = RELATED
-        return Verdict(verdict, p_generated, p_real, p_fine, score)
+        return Verdict(verdict, p_generated, p_real, p_fine,
+                       (math.log(max(distance, 1e-8)) - self._mean) / self._spread)
 
     def check_settings(self, settings):
         """Raises UserError naming the first of the settings (dictionary) that the calibration wasn't made with."""
@@ -165,12 +167,6 @@ def fine_error(target, image, mask=1.0):
     frequencies = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
     power = np.square(np.abs(np.fft.rfft2(difference))) / (height * width)
     return float(power[:, frequencies >= FINE].mean())
-
-
-def _deviation(value, sample):
-    """Standard deviations of a logarithm above the mean logarithm of a sample."""
-    logs = np.log(np.maximum(sample, 1e-8))
-    return float((math.log(max(value, 1e-8)) - logs.mean()) / max(logs.std(), 1e-3))
 
 
 class Attribution(NamedTuple):
