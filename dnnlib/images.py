@@ -104,18 +104,19 @@ def draw_text(canvas, box, text):
     """Writes black text on white into a box (left, top, width, height) of a PIL.Image; what has no room is cut off."""
     left, top, width, height = box
     area = PIL.Image.new('RGB', (width, height), (255, 255, 255))
-    text = text.encode('ascii', 'replace').decode('ascii')  # all that the font has
-    PIL.ImageDraw.Draw(area).text((1, 1), text, fill=(0, 0, 0), font=PIL.ImageFont.load_default())
+    PIL.ImageDraw.Draw(area).text((1, 1), _ascii(text), fill=(0, 0, 0), font=PIL.ImageFont.load_default())
     canvas.paste(area, (left, top))
 
 
 def text_width(text):
     """Width of a text of one or several lines, in pixels."""
-    area = PIL.ImageDraw.Draw(PIL.Image.new('L', (1, 1)))
     font = PIL.ImageFont.load_default()
-    if hasattr(area, 'textbbox'):
-        return int(area.multiline_textbbox((0, 0), text, font=font)[2])
-    return area.multiline_textsize(text, font=font)[0]  # Pillow before version 8
+    return max(font.getmask(_ascii(line)).size[0] for line in text.split('\n'))  # a method of every version of Pillow
+
+
+def _ascii(text):
+    """A text with a ? for what the font lacks."""
+    return text.encode('ascii', 'replace').decode('ascii')
 
 
 class ContactSheet:

@@ -192,7 +192,7 @@ def test_dry_run_builds_and_runs_and_writes_nothing(tmp_path, monkeypatch, capsy
     ('G.zzz=1', 'there is no such option; group G has .*fmap_base'),
     ('G.resolution=64', 'there is no such option'),
     ('train.total_kimg=1', 'there is no such option'),
-    ('dataset.held_in=1', 'there is no such option; group dataset has'),
+    ('dataset.held_in=1', 'there is no such option; did you mean dataset.held_out?'),
     ('G_loss.gamma=1', 'there is no such option; group G_loss has func_name, pl_decay'),
     ('D_loss.func_name=training.loss.D_hinge', "no function 'training.loss.D_hinge'; training.loss has D_logistic, "),
     ('G.func_name=training.loss.D_wgan', 'expected a function of training.networks_stylegan2 or'),
