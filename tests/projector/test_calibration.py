@@ -14,7 +14,8 @@ SETTINGS = dict(preset='fast', schedule=schedule.PRESETS['fast'], num_steps=10, 
                 align=None)
 
 
-def _fields(generated=None, reals=None, **settings):
+def calibration_fields(generated=None, reals=None, **settings):
+    """Content of a calibration file with 39 distances of each class."""
     generated = np.linspace(0.01, 0.05, 39) if generated is None else generated
     reals = np.linspace(0.2, 0.4, 39) if reals is None else reals
     return dict(format=calibration.FORMAT, network='a/net.pkl', network_hash='abc', settings=dict(SETTINGS, **settings),
@@ -22,7 +23,7 @@ def _fields(generated=None, reals=None, **settings):
 
 
 def test_verdicts_of_separate_classes():
-    made = Calibration(_fields())
+    made = Calibration(calibration_fields())
     assert [made.judge(distance, 0.05).verdict for distance in (0.001, 0.03, 0.1, 0.3, 5)] == [
         GENERATED, GENERATED, UNDECIDED, NOT, NOT]
     found = made.judge(0.0299, 0.05)
@@ -33,12 +34,12 @@ def test_verdicts_of_separate_classes():
 
 
 def test_classes_that_overlap_are_undecided_in_between():
-    made = Calibration(_fields(np.linspace(0, 1, 39), np.linspace(0.5, 1.5, 39)))
+    made = Calibration(calibration_fields(np.linspace(0, 1, 39), np.linspace(0.5, 1.5, 39)))
     assert [made.judge(distance, 0.1).verdict for distance in (0.2, 0.7, 1.3)] == [GENERATED, UNDECIDED, NOT]
 
 
 def test_pictures_with_other_details_are_related():
-    fields = _fields()
+    fields = calibration_fields()
     fields['generated']['fine_errors'] = np.geomspace(1e-4, 1e-3, 39)
     made = Calibration(fields)
     judged = [made.judge(distance, 0.05, fine) for distance in (0.03, 0.3) for fine in (3e-4, 3e-3)]
@@ -62,7 +63,7 @@ def test_fine_errors_are_those_of_high_frequencies():
 
 def test_null_case_says_nothing():
     rnd = np.random.RandomState(0)
-    made = Calibration(_fields(rnd.gamma(2, size=64), rnd.gamma(2, size=64)))
+    made = Calibration(calibration_fields(rnd.gamma(2, size=64), rnd.gamma(2, size=64)))
     low, high = made.interval()
     assert low < 0.5 < high and abs(made.auc() - 0.5) < 0.15
     verdicts = [made.judge(distance, 0.05).verdict for distance in rnd.gamma(2, size=200)]
@@ -70,7 +71,7 @@ def test_null_case_says_nothing():
 
 
 def test_files_come_back(tmp_path):
-    made = Calibration(_fields())
+    made = Calibration(calibration_fields())
     made.save(str(tmp_path / 'c.json'))
     again = Calibration.load(str(tmp_path / 'c.json'))
     assert again.settings == made.settings and again.network_hash == 'abc'
@@ -92,8 +93,8 @@ def test_other_files_are_refused(tmp_path, content):
 
 def test_what_was_not_calibrated_is_refused():
     with pytest.raises(UserError, match='W only'):
-        Calibration(_fields(space='w+'))
-    made = Calibration(_fields())
+        Calibration(calibration_fields(space='w+'))
+    made = Calibration(calibration_fields())
     with pytest.raises(UserError, match=r'allow an error rate of 0.0250 at best.*99 of each'):
         made.judge(0.1, 0.01)
     made.check_settings(dict(num_steps=10, noise=None))
