@@ -52,8 +52,8 @@ def write(folder, pictures, loaded, judged, error_rate):
               for verdict in calibration.VERDICTS]
     lines.append('{} at an error rate of {:g}'.format(', '.join(counts), error_rate))
     if together:
-        lines.append('{} of {} pictures would be claimed by several of these calibrations, each by itself: the networks are '
-                     'relatives, and only the margin between the scores tells them apart'.format(
+        lines.append('{} of {} pictures would be claimed by several of these calibrations, each by itself: the '
+                     'networks are relatives, and only the margin between the scores tells them apart'.format(
                          together, len(pictures)))
     lines.append(calibration.SCOPE)
     for made in loaded:
