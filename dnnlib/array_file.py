@@ -28,17 +28,17 @@ def save(saved, path, kind):
     """Writes the networks of a pickle.
 
     Args:
-        saved: What `network_file.read_inert` returned: a tuple or list of NetworkState, or one.
+        saved: What `network_file.read_inert` returned: a tuple or list of NetworkState and None, or one.
         path: The file; its folder must exist.
         kind: One of KINDS.
     Raises: UserError if there is anything else in it.
     """
     networks = [saved] if isinstance(saved, network_file.NetworkState) else saved
-    if not isinstance(networks, (tuple, list)) or not networks or not all(
-            isinstance(item, network_file.NetworkState) and item.state for item in networks):
+    if not isinstance(networks, (tuple, list)) or not any(networks) or not all(
+            item is None or isinstance(item, network_file.NetworkState) and item.state for item in networks):
         raise UserError('holds other things than networks, which cannot be written as {}'.format(kind))
     arrays = collections.OrderedDict()
-    entries = [_flatten(item.state, str(i), arrays) for i, item in enumerate(networks)]
+    entries = [item and _flatten(item.state, str(i), arrays) for i, item in enumerate(networks)]
     try:
         header = json.dumps({'format': FORMAT, 'networks': entries}, sort_keys=True)
     except TypeError as error:
@@ -51,6 +51,8 @@ def save(saved, path, kind):
 def _flatten(state, prefix, arrays):
     """Header entry of a network; its variables go to `arrays`."""
     entry = {key: state.get(key) for key in _FIELDS}
+    source = state.get('build_module_src')
+    entry['source'] = source if isinstance(source, str) and source.count('\n') == 1 else ''  # one line, not a module
     entry['variables'] = []
     for name, value in state.get('variables', ()):
         arrays[prefix + '/' + name] = np.asarray(value.value if isinstance(value, network_file.Array) else value)
@@ -86,7 +88,7 @@ def looks_like(start):
 def read(data):
     """Networks of a file, given as bytes.
 
-    Returns: Tuple of NetworkState.
+    Returns: Tuple of NetworkState, and None where the file has none.
     Raises: UserError if it is damaged or something else.
     """
     try:
@@ -94,7 +96,7 @@ def read(data):
         found = json.loads(header)
         if found['format'] != FORMAT:
             raise UserError('networks in the format {:.40}, known is {}'.format(repr(found['format']), FORMAT))
-        return tuple(_unflatten(entry, str(i), arrays) for i, entry in enumerate(found['networks']))
+        return tuple(entry and _unflatten(entry, str(i), arrays) for i, entry in enumerate(found['networks']))
     except UserError:
         raise
     except Exception as error:  # NumPy and zipfile raise anything for a damaged archive
@@ -106,7 +108,7 @@ def _unflatten(entry, prefix, arrays):
     network = network_file.NetworkState()
     state = {key: entry[key] for key in _FIELDS}
     state['components'] = {key: _unflatten(item, prefix + '/' + key, arrays) for key, item in entry['components']}
-    state['build_module_src'] = ''
+    state['build_module_src'] = entry.get('source', '')
     state['variables'] = [(name, arrays[prefix + '/' + name][()]) for name in entry['variables']]
     network.set_state(state)
     return network

@@ -4,11 +4,12 @@ TensorFlow is not needed; `dnnlib.tflib.network_pickle` makes Networks of it.
 """
 
 import hashlib
+import pickle
 import re
 
 import numpy as np
 
-from dnnlib import safe_pickle
+from dnnlib import safe_pickle, torch_file, util
 from dnnlib.util import UserError
 
 STATE_VERSIONS = (2, 3, 4, 5)  # 5 is that of StyleGAN2-ADA: the same and some shapes
@@ -79,24 +80,11 @@ class DType:
             self.dtype = self.dtype.newbyteorder(state[1])
 
 
-class Budget:
-    """Bytes that the arrays of a file may have altogether: two of them can name the same bytes, but not thousands."""
-
-    def __init__(self, size):
-        self._left = 2 * size + (1 << 20)
-
-    def take(self, size):
-        """Notes an array of some bytes; raises UserError when they are too many."""
-        self._left -= size
-        if self._left < 0:
-            raise UserError('refused: the arrays are larger than the file')
-
-
 def check_array(budget, data, dtype, shape, order):
     """Checks that an array has as many bytes as its shape says.
 
     Args:
-        budget: Budget of the file.
+        budget: safe_pickle.Budget of the file.
         data: Bytes, or text of Python 2 that stands for them.
         dtype: DType.
         shape: Tuple of ints.
@@ -127,6 +115,7 @@ def _globals(budget):
         'numpy.ndarray': lambda *_args: Array(budget),
         '_codecs.encode': lambda text, encoding: text.encode('latin1'),  # bytes under protocol 2
     }
+    found.update(torch_file.stand_ins(budget))
     for core in ('numpy.core', 'numpy._core'):
         found[core + '.multiarray._reconstruct'] = lambda *_empty: Array(budget)
         found[core + '.multiarray.scalar'] = lambda dtype, data: Array(budget, check_array(
@@ -148,14 +137,15 @@ def read_inert(file_obj, refused=None):
     """Reads a pickle into containers, arrays and `NetworkState` objects; networks are not built.
 
     Args:
-        file_obj: Binary file object.
+        file_obj: Binary file object, or bytes.
         refused: List that is filled with the names of unknown classes and functions; the objects that they would make
-            become `Refused`. `None` = such a file raises UserError.
-    Returns: The object: dictionaries, lists, tuples, numbers, texts, `Array` and `NetworkState`.
+            become `safe_pickle.Refused`. `None` = such a file raises UserError.
+    Returns: The object: dictionaries, lists, tuples, numbers, texts, `Array`, `NetworkState`, and what `torch_file`
+        makes of the objects of PyTorch.
     Raises: UserError if the contents are not a pickle, are damaged, exceed the limits, or hold objects of other kinds.
     """
-    data = safe_pickle.read_all(file_obj)
-    known = _globals(Budget(len(data)))
+    data = file_obj if isinstance(file_obj, bytes) else safe_pickle.read_all(file_obj)
+    known = _globals(safe_pickle.Budget(len(data)))
 
     def find_global(name):
         if name in known:
@@ -163,7 +153,7 @@ def read_inert(file_obj, refused=None):
         if refused is None:
             raise UserError('refused: the file asks for {}, which is no part of a network'.format(name))
         refused.append(name)
-        return lambda *args: Refused(name, args)
+        return lambda *args: safe_pickle.Refused(name, args)
 
     try:
         value = safe_pickle.load(data, find_global)[0]
@@ -176,15 +166,43 @@ def read_inert(file_obj, refused=None):
             error)) from error
 
 
-class Refused:
-    """Stands in for an object of an unknown class, which was not made."""
+def save(saved, path):
+    """Writes what `read_inert` returned as a network pickle; an existing file is replaced when all is written."""
+    with util.atomic_path(path) as temp_path:
+        with open(temp_path, 'wb') as f:
+            Pickler(f, protocol=4).dump(saved)
 
-    def __init__(self, name, args):
-        self.name, self.args, self.state = name, args, None
 
-    def set_state(self, state):
-        """Keeps the state as data."""
-        self.state = state
+class Pickler(pickle._Pickler):
+    """Writes network pickles that every NumPy can read, protocol 4; what `read_inert` returned as well."""
+
+    dispatch = dict(pickle._Pickler.dispatch)
+
+    def save_global(self, obj, name=None):
+        """NumPy's constructors by the names that all versions of NumPy know."""
+        module = getattr(obj, '__module__', None) or ''
+        if not module.startswith('numpy._core'):
+            super().save_global(obj, name)
+            return
+        self._save_name(module.replace('numpy._core', 'numpy.core', 1), name or obj.__name__)
+        self.memoize(obj)
+
+    def _save_name(self, module, name):
+        self.save(module)
+        self.save(name)
+        self.write(pickle.STACK_GLOBAL)
+
+    def _save_network(self, obj):
+        self._save_name('dnnlib.tflib.network', 'Network')
+        self.write(pickle.EMPTY_TUPLE + pickle.NEWOBJ)
+        self.memoize(obj)
+        self.save(obj.state)
+        self.write(pickle.BUILD)
+
+    def _save_array(self, obj):
+        self.save(obj.value)
+
+    dispatch[NetworkState], dispatch[Array] = _save_network, _save_array
 
 
 class _Walk:
@@ -202,9 +220,9 @@ class _Walk:
                                                  'containers nested more than {} deep'.format(MAX_DEPTH)))
         if isinstance(value, dict):
             items = value.values()
-        elif isinstance(value, (list, tuple)):
+        elif isinstance(value, (list, tuple, set)):
             items = value
-        elif isinstance(value, (NetworkState, Refused)):
+        elif isinstance(value, (NetworkState, safe_pickle.Refused, torch_file.Module)):
             items = () if id(value) in self._states else (value.state, getattr(value, 'args', ()))
             self._states[id(value)] = value
         else:

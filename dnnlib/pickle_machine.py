@@ -18,6 +18,14 @@ _MARK = object()
 _MAX_KEY = 1 << 32
 
 
+def check_key(key):
+    """Returns a key of a dictionary or item of a set; raises UserError for one that is costly to look up."""
+    # hashing nested tuples would use up the stack of the processor; large numbers can be made to collide
+    if not isinstance(key, (str, bytes, int, type(None))) or isinstance(key, int) and abs(key) >= _MAX_KEY:
+        raise UserError('refused: a key of type {}'.format(type(key).__name__))
+    return key
+
+
 class Global:
     """Stands in for a class or function of a pickle.
 
@@ -33,8 +41,8 @@ class Global:
 class Machine:
     """The stack, the memo and the position in one pickle."""
 
-    def __init__(self, data, find_global, persistent_load, encoding):
-        self._data, self._view, self._at = data, memoryview(data), 0
+    def __init__(self, data, find_global, persistent_load, encoding, start=0):
+        self._data, self._view, self._at = data, memoryview(data), start
         self._find_global, self._persistent_load = find_global, persistent_load
         self._encoding = encoding
         self._stack, self._marks, self._memo = [], 0, {}
@@ -65,10 +73,10 @@ class Machine:
         return value
 
     def top(self, kind):
-        """The value on top of the stack, which must be a list or a dictionary."""
+        """The value on top of the stack, which must be a container of that type."""
         value = self._stack[-1]
         if not isinstance(value, kind):
-            raise UserError('refused: items for a {}'.format(type(value).__name__))
+            raise UserError('refused: items for a {}'.format(getattr(value, 'name', type(value).__name__)))
         return value
 
     def mark(self):
@@ -142,16 +150,21 @@ class Machine:
                 target.name if isinstance(target, Global) else type(target).__name__))
         target.set_state(state)
 
+    def extend(self, items):
+        """Adds items to the list on top of the stack."""
+        self.top(list).extend(items)
+
+    def add_items(self, items):
+        """Adds items to the set on top of the stack."""
+        self.top(set).update(check_key(item) for item in items)
+
     def set_items(self, items):
         """Adds keys and values in turn to the dictionary on top of the stack."""
         target = self.top(dict)
         if len(items) % 2:
             raise UserError('damaged: a key has no value')
         for key, value in zip(items[::2], items[1::2]):
-            # hashing nested tuples would use up the stack of the processor; large numbers can be made to collide
-            if not isinstance(key, (str, bytes, int, type(None))) or isinstance(key, int) and abs(key) >= _MAX_KEY:
-                raise UserError('refused: a key of type {}'.format(type(key).__name__))
-            target[key] = value
+            target[check_key(key)] = value
 
     def remember(self, key):
         """Keeps the top of the stack under a number."""
@@ -209,26 +222,6 @@ def _tuple_of(count):
     return instruction
 
 
-def _append(m):
-    item = m.pop()
-    m.top(list).append(item)
-
-
-def _set_item(m):
-    value, key = m.pop(), m.pop()
-    m.set_items([key, value])
-
-
-def _append_items(m):
-    items = m.pop_items()
-    m.top(list).extend(items)
-
-
-def _add_items(m):
-    items = m.pop_items()
-    m.set_items(items)
-
-
 def _dict(m):
     items = m.pop_items()
     m.push({})
@@ -277,12 +270,14 @@ _INSTRUCTIONS = {
     pickle.TUPLE3: _tuple_of(3),
     pickle.EMPTY_LIST: lambda m: m.push([]),
     pickle.LIST: lambda m: m.push(m.pop_items()),
-    pickle.APPEND: _append,
-    pickle.APPENDS: _append_items,
+    pickle.APPEND: lambda m: m.extend([m.pop()]),
+    pickle.APPENDS: lambda m: m.extend(m.pop_items()),
     pickle.EMPTY_DICT: lambda m: m.push({}),
+    pickle.EMPTY_SET: lambda m: m.push(set()),
+    pickle.ADDITEMS: lambda m: m.add_items(m.pop_items()),
     pickle.DICT: _dict,
-    pickle.SETITEM: _set_item,
-    pickle.SETITEMS: _add_items,
+    pickle.SETITEM: lambda m: m.set_items([m.pop(), m.pop()][::-1]),
+    pickle.SETITEMS: lambda m: m.set_items(m.pop_items()),
     pickle.GET: lambda m: m.recall(m.integer(m.line())),
     pickle.BINGET: lambda m: m.recall(m.number('<B')),
     pickle.LONG_BINGET: lambda m: m.recall(m.number('<I')),

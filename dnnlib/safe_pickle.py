@@ -13,24 +13,49 @@ from dnnlib.util import UserError
 MAX_FILE_BYTES = 8 << 30
 
 
-def load(data, find_global, persistent_load=None, encoding='latin1'):
+def load(data, find_global, persistent_load=None, encoding='latin1', start=0):
     """Reads one pickle.
 
     Args:
-        data: Bytes that begin with the pickle.
+        data: Bytes.
         find_global: find_global('module.name') returns a function that makes the object from the pickled arguments; it
             raises UserError for names that it does not know. Objects with a state have a method `set_state(state)`.
         persistent_load: Function of the reference to an object outside of the pickle, None = refuse references.
         encoding: Of the texts that Python 2 wrote; latin1 keeps bytes as they were.
-    Returns: (the object, number of bytes of the pickle). Bytes that are not short are memoryviews of `data`.
+        start: Where in `data` the pickle begins.
+    Returns: (the object, where in `data` the pickle ends). Bytes that are not short are memoryviews of `data`.
     Raises: UserError for a damaged file, one that exceeds the limits, and one that asks for anything unknown.
     """
     try:
-        return Machine(data, find_global, persistent_load, encoding).run()
+        return Machine(data, find_global, persistent_load, encoding, start).run()
     except UserError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, struct.error) as error:
         raise UserError('damaged or cut off ({}: {})'.format(type(error).__name__, error)) from error
+
+
+class Refused:
+    """Stands in for an object of an unknown class, which was not made."""
+
+    def __init__(self, name, args):
+        self.name, self.args, self.state = name, args, None
+
+    def set_state(self, state):
+        """Keeps the state as data."""
+        self.state = state
+
+
+class Budget:
+    """Bytes that the arrays of a file may have altogether: two of them can name the same bytes, but not thousands."""
+
+    def __init__(self, size):
+        self._left = 2 * size + (1 << 20)
+
+    def take(self, size):
+        """Notes an array of some bytes; raises UserError when they are too many."""
+        self._left -= size
+        if self._left < 0:
+            raise UserError('refused: the arrays are larger than the file')
 
 
 def read_all(file_obj, limit=None):

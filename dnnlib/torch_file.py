@@ -1,22 +1,57 @@
-"""Weight files of PyTorch (`.pth`) read without PyTorch, and without running anything that they contain.
+"""Files of PyTorch read without PyTorch, and without running anything that they contain.
 
-Both forms are read: the older sequence of pickles, and the zip archive of PyTorch 1.6 and later. Only dictionaries,
-numbers, texts and tensors are known; a file that asks for anything else is refused.
+Three forms are read: the older sequence of pickles, the zip archive of PyTorch 1.6 and later, and, by
+`dnnlib.network_file`, pickles with modules of PyTorch in them. Only containers, numbers, texts, tensors and modules
+that keep their source text beside them are known; a file that asks for anything else is refused.
 """
 
+import io
 import struct
 import zipfile
 
 import numpy as np
 
-from dnnlib import safe_pickle
+from dnnlib import pickle_machine, safe_pickle
 from dnnlib.util import UserError
 
 _MAGIC_NUMBER = 0x1950a86a20f9469cfc6c
 _PROTOCOL = 1001
+_LEGACY_START = b'\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.'  # the magic number as a pickle, after its protocol
+_MAX_STORAGE_HEAD = 4096  # bytes of the five pickles before the numbers of a storage alone
+_MAX_TENSOR = 1 << 40  # elements
+_MAX_PARTS, _MAX_DEPTH = 10000, 100  # of modules inside each other
 _STORAGES = {'FloatStorage': '<f4', 'DoubleStorage': '<f8', 'HalfStorage': '<f2', 'LongStorage': '<i8',
              'IntStorage': '<i4', 'ShortStorage': '<i2', 'CharStorage': '<i1', 'ByteStorage': '<u1',
              'BoolStorage': '?'}
+
+
+def looks_like(data):
+    """Do bytes begin like a file that PyTorch saved?"""
+    return data[:4] == b'PK\x03\x04' and b'/data.pkl' in data[:1024] or (
+        data[:1] == b'\x80' and _LEGACY_START in data[:32])
+
+
+def load(file_obj, refused=None):
+    """Reads a file that PyTorch saved.
+
+    Args:
+        file_obj: Seekable binary file object.
+        refused: List that is filled with the names of unknown classes and functions, whose objects become
+            `safe_pickle.Refused`. None = such a file raises UserError.
+    Returns: Its object: dictionaries, lists, tuples, numbers, texts, None and `Tensor`.
+    Raises: UserError for another kind of file, a damaged one, and one with objects of other kinds.
+    """
+    try:
+        start = file_obj.read(4)
+        file_obj.seek(0)
+        if start == b'PK\x03\x04':
+            return _load_zip(file_obj, refused)
+        return _load_legacy(safe_pickle.read_all(file_obj), refused=refused)
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as error:  # a damaged archive can raise anything
+        raise UserError('not a PyTorch weight file, or damaged or cut off ({}: {})'.format(
+            type(error).__name__, error)) from error
 
 
 def load_state_dict(file_obj):
@@ -25,103 +60,154 @@ def load_state_dict(file_obj):
     Args:
         file_obj: Seekable binary file object.
     Returns: Dictionary of arrays by name, in the file's order.
-    Raises: UserError for another kind of file, a damaged one, and one with objects of other kinds.
+    Raises: As `load`; UserError if there are no tensors by name.
     """
-    try:
-        state = _load_zip(file_obj) if _is_zip(file_obj) else _load_legacy(file_obj)
-        if not isinstance(state, dict):
-            raise UserError('holds a {}, expected a dictionary of tensors'.format(type(state).__name__))
-        tensors = {name: tensor for name, tensor in state.items() if isinstance(tensor, _Tensor)}
-        storages = {id(tensor.storage): tensor.storage for tensor in tensors.values()}
-        if sum(tensor.size for tensor in tensors.values()) > 2 * sum(s.size for s in storages.values()):
-            raise UserError('refused: the tensors are larger than the file')
-        arrays = {name: tensor.array() for name, tensor in tensors.items()}
-    except (UserError, OSError, MemoryError):
-        raise
-    except Exception as error:  # a damaged pickle can raise anything
-        raise UserError('not a PyTorch weight file, or damaged or cut off ({}: {})'.format(
-            type(error).__name__, error)) from error
+    state = load(file_obj)
+    if not isinstance(state, dict):
+        raise UserError('holds a {}, expected a dictionary of tensors'.format(type(state).__name__))
+    arrays = tensors_in(state)
     if not arrays:
         raise UserError('holds no tensors by name')
     return arrays
 
 
-class _State(dict):
-    """Stands in for OrderedDict; takes the attributes that PyTorch adds, and drops them."""
+def tensors_in(value):
+    """Arrays by name of a module or a dictionary of tensors, none of anything else."""
+    if isinstance(value, Module):
+        return value.tensors()
+    items = value.items() if isinstance(value, dict) else ()
+    return {name: item.value for name, item in items if isinstance(item, Tensor) and isinstance(name, str)}
 
-    def set_state(self, state):
-        """Drops the attributes."""
+
+class Module:
+    """A pickled object whose class keeps its source text in the file, as StyleGAN2-ADA's networks do.
+
+    Attributes:
+        class_name: Name of its class.
+        source: The text, which is never executed.
+        state: Dictionary of its attributes.
+    """
+
+    def __init__(self, meta):
+        if not isinstance(meta, dict) or meta.get('type') != 'class' or not isinstance(meta.get('state'), dict):
+            raise UserError('damaged: an object with its source that is no object of a class')
+        self.class_name, self.source, self.state = meta.get('class_name'), meta.get('module_src'), meta['state']
+
+    def tensors(self):
+        """Arrays of all parameters and buffers, by the names that PyTorch gives them."""
+        found = {}
+        for path, state in self.parts():
+            for key in ('_parameters', '_buffers'):
+                items = state.get(key)
+                found.update((path + name, value.value) for name, value in (
+                    items.items() if isinstance(items, dict) else ()) if isinstance(value, Tensor))
+        return found
+
+    def parts(self):
+        """(path, attributes) of the module and all that are in it; paths are empty or end with a dot."""
+        found, waiting = [], [('', self)]
+        while waiting:
+            path, module = waiting.pop()
+            found.append((path, module.state))
+            if len(found) > _MAX_PARTS or path.count('.') > _MAX_DEPTH:
+                raise UserError('refused: modules that hold each other over and over')
+            modules = module.state.get('_modules')
+            waiting += [(path + name + '.', item) for name, item in (
+                modules.items() if isinstance(modules, dict) else ()) if isinstance(item, Module)]
+        return found
 
 
-class _Tensor:
-    """A tensor: a window into a storage."""
+class Tensor:
+    """A tensor: a window into a storage; `value` makes the array."""
 
-    def __init__(self, storage, offset, shape, strides):
-        self.storage, self._offset, self._shape, self._strides = storage, offset, tuple(shape), tuple(strides)
+    def __init__(self, budget, storage, offset, shape, strides):
+        self._storage, self._offset, self._shape, self._strides = storage, offset, tuple(shape), tuple(strides)
+        numbers, size = self._shape + self._strides + (offset,), 1
+        for axis in self._shape:
+            size *= max(axis, 1)
+        if not isinstance(storage, Storage) or not all(type(n) is int and n >= 0 for n in numbers) or len(
+                self._shape) != len(self._strides) or len(self._shape) > 32 or size > _MAX_TENSOR:
+            raise UserError('damaged: a tensor of shape {:.80}'.format(repr(shape)))
+        budget.take(0 if 0 in self._shape else size * storage.dtype.itemsize)
 
     @property
-    def size(self):
-        """Number of elements."""
-        size = 1
-        for axis in self._shape:
-            size *= axis
-        return size
-
-    def array(self):
-        """The tensor as a contiguous array."""
-        values = self.storage.values
+    def value(self):
+        """The tensor as a contiguous array, a copy every time."""
+        values = self._storage.values
         if values is None:
             raise UserError('cut off: a tensor has no values')
-        last = self._offset + sum((size - 1) * stride for size, stride in zip(self._shape, self._strides))
-        if min(self._shape + self._strides + (self._offset, 0)) < 0 or (0 not in self._shape and last >= len(values)):
+        if 0 in self._shape:
+            return np.zeros(self._shape, values.dtype)
+        if self._offset + sum((size - 1) * stride for size, stride in zip(self._shape, self._strides)) >= len(values):
             raise UserError('damaged: a tensor reaches beyond its values')
         strides = [stride * values.itemsize for stride in self._strides]
         return np.array(np.lib.stride_tricks.as_strided(values[self._offset:], self._shape, strides))
 
 
-class _Storage:
+class Storage:
     """Numbers of one type that tensors share; filled in when the file has been read that far."""
 
     def __init__(self, dtype):
         self.dtype, self.values = np.dtype(dtype), None
 
-    @property
-    def size(self):
-        """Number of values that were read."""
-        return 0 if self.values is None else len(self.values)
+
+def stand_ins(budget):
+    """Functions that stand in for the classes and functions which pickles with tensors and modules name."""
+    found = {
+        'torch._utils._rebuild_tensor_v2': lambda storage, offset, shape, strides, *_rest: Tensor(
+            budget, storage, offset, shape, strides),
+        'torch._utils._rebuild_parameter': lambda data, *_gradient_and_hooks: data,
+        'torch.storage._load_from_bytes': lambda data: _load_storage(data, budget),
+        'torch_utils.persistence._reconstruct_persistent_obj': Module,
+        'builtins.set': _set, '__builtin__.set': _set}
+    found.update(('torch.' + name, _no_storage) for name in _STORAGES)  # never called: only their names are used
+    return found
 
 
 def _no_storage():
     raise UserError('refused: an empty storage')
 
 
-def _rebuild_tensor(storage, offset, shape, strides, *_gradient_and_hooks):
-    return _Tensor(storage, offset, shape, strides)
+def _set(items=()):
+    return {pickle_machine.check_key(item) for item in items}
 
 
-def _rebuild_parameter(data, *_gradient_and_hooks):
-    return data
+class _Attributes(dict):
+    """Stands in for an OrderedDict, whose attributes are dropped."""
+
+    def set_state(self, state):
+        """Drops them."""
+
+
+class _Namespace(dict):
+    """Stands in for argparse.Namespace, the options that training was started with."""
+
+    def set_state(self, state):
+        """Keeps them."""
+        self.update(state)
 
 
 class _Reader:
-    """Reads pickles that share storages; knows dictionaries, tensors and the types of their numbers."""
+    """Reads pickles that share storages."""
 
-    def __init__(self):
-        self.storages = {}
+    def __init__(self, budget, refused=None):
+        self.storages, self._refused = {}, refused
+        self._known = dict(stand_ins(budget), **{
+            'collections.OrderedDict': _Attributes, 'argparse.Namespace': _Namespace})
+        del self._known['torch.storage._load_from_bytes']  # files in files in files
 
-    def read(self, data):
-        """The object of one pickle and its length in bytes."""
-        return safe_pickle.load(data, self._find_global, self._persistent_load, encoding='utf-8')
+    def read(self, data, start=0):
+        """The object of one pickle, and where it ends."""
+        return safe_pickle.load(data, self._find_global, self._persistent_load, encoding='utf-8', start=start)
 
     def _find_global(self, name):
         """The stand-in of a global object."""
-        if name == 'collections.OrderedDict':
-            return _State
-        if name in ('torch._utils._rebuild_tensor_v2', 'torch._utils._rebuild_parameter'):
-            return _rebuild_tensor if name.endswith('_tensor_v2') else _rebuild_parameter
-        if name.startswith('torch.') and name[6:] in _STORAGES:
-            return _no_storage  # never called: only its name is used
-        raise UserError('refused: the file asks for {}, which is no part of a weight file'.format(name))
+        if name in self._known:
+            return self._known[name]
+        if self._refused is None:
+            raise UserError('refused: the file asks for {}, which is no part of a weight file'.format(name))
+        self._refused.append(name)
+        return lambda *args: safe_pickle.Refused(name, args)
 
     def _persistent_load(self, pid):
         """The storage that a reference names: ('storage', type, key, device, number of elements[, view])."""
@@ -130,25 +216,28 @@ class _Reader:
             raise UserError('refused: the file refers to something that is no storage of numbers')
         if len(pid) > 5 and pid[5] is not None:
             raise UserError('a view of a storage, as PyTorch before 0.4 wrote them, is not supported')
-        return self.storages.setdefault(str(pid[2]), _Storage(_STORAGES[kind]))
+        return self.storages.setdefault(str(pid[2]), Storage(_STORAGES[kind]))
 
 
-def _is_zip(file_obj):
-    start = file_obj.read(4)
-    file_obj.seek(0)
-    return start == b'PK\x03\x04'
+def _load_storage(data, budget):
+    """A storage alone, saved in the older form inside another pickle."""
+    storage = _load_legacy(data, budget)
+    if not isinstance(storage, Storage):
+        raise UserError('damaged: a {} instead of a storage'.format(type(storage).__name__))
+    return storage
 
 
-def _load_legacy(file_obj):
+def _load_legacy(data, budget=None, refused=None):
     """Magic number, protocol, system, state, list of keys: five pickles; then size and values of each storage."""
-    data, reader, parts = safe_pickle.read_all(file_obj), _Reader(), []
+    head = data if budget is None else bytes(data[:_MAX_STORAGE_HEAD])
+    if budget is not None:
+        budget.take(len(head))  # the same bytes can be read again and again
+    reader, parts, at = _Reader(budget or safe_pickle.Budget(len(data)), refused), [], 0
     for _ in range(5):
-        part, size = reader.read(data)
+        part, at = reader.read(head, at)
         parts.append(part)
-        data = data[size:]
     if parts[:2] != [_MAGIC_NUMBER, _PROTOCOL] or not parts[2].get('little_endian', True):
         raise UserError('not a PyTorch weight file: it does not begin like one')
-    at = 0
     for key in parts[4]:
         count, = struct.unpack_from('<q', data, at)
         storage = reader.storages[str(key)]
@@ -161,9 +250,10 @@ def _load_legacy(file_obj):
     return parts[3]
 
 
-def _load_zip(file_obj):
+def _load_zip(file_obj, refused):
     """`<name>/data.pkl` is the state, `<name>/data/<key>` the values of each storage; nothing is compressed."""
-    reader, size = _Reader(), file_obj.seek(0, 2)
+    size = file_obj.seek(0, io.SEEK_END)
+    reader = _Reader(safe_pickle.Budget(size), refused)
     with zipfile.ZipFile(file_obj) as archive:
         items = archive.infolist()
         if any(item.compress_type != zipfile.ZIP_STORED for item in items) or sum(i.file_size for i in items) > size:

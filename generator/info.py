@@ -10,7 +10,7 @@ import numpy as np
 
 from dnnlib import array_file, network_file, safe_pickle, torch_file, util
 from dnnlib.util import UserError
-from training import pretrained
+from training import pretrained, torch_networks
 
 _UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+)$')
 _GENERATORS = {'G_main': 'StyleGAN2', 'G_style': 'StyleGAN'}
@@ -43,14 +43,29 @@ def print_info(network_pkl):
 
 def describe(data):
     """Lines about the contents of a file, given as bytes."""
-    if array_file.looks_like(data[:16]) and (data[:2] != b'PK' or b'header.json.npy' in data[-(1 << 16):]):
+    refused = []
+    if torch_file.looks_like(data):
+        return _describe_torch(torch_file.load(io.BytesIO(data), refused), refused, 'PyTorch weight file')
+    if array_file.looks_like(data[:16]):
         return _describe_networks(array_file.read(data), [], 'file of arrays')
-    if data[:4] == b'PK\x03\x04' or data[:1] == b'\x80' and b'\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.' in data[:32]:
-        return _describe_tensors(torch_file.load_state_dict(io.BytesIO(data)))
     if data[:1] != b'\x80':
         raise UserError('neither a pickle nor a PyTorch file')
-    refused = []
-    return _describe_networks(network_file.read_inert(io.BytesIO(data), refused), refused, 'network pickle')
+    saved = network_file.read_inert(data, refused)
+    if pretrained.holds_modules(saved):
+        return _describe_torch(saved, refused, 'PyTorch pickle')
+    return _describe_networks(saved, refused, 'network pickle')
+
+
+def _describe_torch(saved, refused, what):
+    try:
+        G, D, Gs = torch_networks.read(saved)
+        return _describe_networks([None if G is Gs else G, D, Gs], refused, what)
+    except UserError as error:
+        items = saved.items() if isinstance(saved, dict) else [('', saved)]
+        arrays = {str(key): item.value for key, item in items if isinstance(item, torch_file.Tensor)}
+        for key, item in items:
+            arrays.update(('{}.{}'.format(key, name), value) for name, value in torch_file.tensors_in(item).items())
+        return _describe_tensors(arrays, what) + ['Networks    none of ours: {}'.format(error), _refusals(refused)]
 
 
 def _describe_networks(saved, refused, what):
@@ -60,10 +75,13 @@ def _describe_networks(saved, refused, what):
         lines += _describe_kind(networks, what)
         for title, state in networks:
             lines += _describe_network(title, state)
+    return lines + [_refusals(refused)]
+
+
+def _refusals(refused):
     names = collections.Counter(refused)
-    lines.append('Refused     {}'.format(', '.join(
-        name if count == 1 else '{} ({} times)'.format(name, count) for name, count in names.items()) or 'nothing'))
-    return lines
+    return 'Refused     {}'.format(', '.join(
+        name if count == 1 else '{} ({} times)'.format(name, count) for name, count in names.items()) or 'nothing')
 
 
 def read_file(network_pkl):
@@ -89,13 +107,13 @@ def find_networks(saved):
 
 def _describe_kind(networks, what):
     """Kind, configuration and pictures, from the last generator and the first discriminator."""
-    functions = [_name_of(state) for _, state in networks]
-    generators = [state for _, state in networks if _name_of(state) in _GENERATORS]
+    functions = [function_of(state) for _, state in networks]
+    generators = [state for _, state in networks if function_of(state) in _GENERATORS]
     if not generators:
         return ['Kind        pickle of {}: {}'.format(_count(len(networks), 'network'), ', '.join(functions))]
     state = generators[-1]
-    options, config = _options(state), _guess_config(state)
-    kind = 'StyleGAN2-ADA' if config is None else _GENERATORS[_name_of(state)]
+    options, config = options_of(state), _guess_config(state)
+    kind = 'StyleGAN2-ADA' if config is None else _GENERATORS[function_of(state)]
     labels = options.get('label_size', 0)
     size = options.get('resolution', 1024)
     size = 'x'.join(map(_short, size if isinstance(size, (list, tuple)) else [size, size]))
@@ -108,15 +126,15 @@ def _describe_kind(networks, what):
 
 def _guess_config(state):
     """Which published configurations have such a generator; None = those of StyleGAN2-ADA."""
-    if _name_of(state) == 'G_style':
+    if function_of(state) == 'G_style':
         return 'config-a'
-    synthesis = _components(state).get('synthesis', {})
+    synthesis = components_of(state).get('synthesis', {})
     function = synthesis.get('build_func_name')
     if function == 'G_synthesis_stylegan_revised':
         return 'config-b, config-c or config-d (the same networks)'
     if function != 'G_synthesis_stylegan2':
         return None
-    options = _options(synthesis)
+    options = options_of(synthesis)
     base, architecture = options.get('fmap_base', 16 << 10), options.get('architecture', 'skip')
     if architecture != 'skip':
         return 'config-e with a generator of architecture {}'.format(_short(architecture))
@@ -127,15 +145,15 @@ def _guess_config(state):
 
 def _describe_network(title, state):
     """Lines about a network and its sub-networks."""
-    components, values = _components(state), _all_variables(state)
+    components, values = components_of(state), _all_variables(state)
     lines = ['{:<11} {}, state version {}, {} in {}'.format(
-        title, _name_of(state), _short(state.get('version')), _count(_count_trained(values), 'parameter'),
+        title, function_of(state), _short(state.get('version')), _count(_count_trained(values), 'parameter'),
         _count(len(values), 'variable'))]
     for key, component in components.items():
         lines.append('  {:<9} {}, {}'.format(
-            key, _name_of(component), _count(_count_trained(_variables(component)), 'parameter')))
+            key, function_of(component), _count(_count_trained(variables_of(component)), 'parameter')))
     options = ', '.join('{}={}'.format(key, _short(value)) for key, value in sorted(
-        _options(state).items(), key=lambda item: str(item[0])))
+        options_of(state).items(), key=lambda item: str(item[0])))
     lines += ['  options   {}'.format(options or 'none'), '  SHA-256   {} of the variables'.format(hash_of(state))]
     if _name_of(state) in _GENERATORS:
         lines.append('  hash      {} of the variables but for the stored noise, as the projector writes it'.format(
@@ -152,9 +170,9 @@ def hash_of(state):
 
 
 def _all_variables(state):
-    values = _variables(state)
-    for key, component in _components(state).items():
-        values.update(('{}/{}'.format(key, name), value) for name, value in _variables(component).items())
+    values = variables_of(state)
+    for key, component in components_of(state).items():
+        values.update(('{}/{}'.format(key, name), value) for name, value in variables_of(component).items())
     return values
 
 
@@ -171,7 +189,8 @@ def _title(key):
     return key[:40] if isinstance(key, str) else _short(key)
 
 
-def _name_of(state):
+def function_of(state):
+    """Name of the build function as a short text."""
     name = state.get('build_func_name')
     return name[:_LONG_TEXT] if isinstance(name, str) else _short(name)
 
@@ -180,31 +199,33 @@ def _count_trained(values):
     return sum(int(value.size) for name, value in values.items() if not _UNTRAINED.search(name))
 
 
-def _describe_tensors(arrays):
+def _describe_tensors(arrays, what):
     size = sum(array.size for array in arrays.values())
-    lines = ['Kind        PyTorch weight file: {}, {}'.format(
-        _count(len(arrays), 'tensor'), _count(size, 'number')),
+    lines = ['Kind        {}: {}, {}'.format(
+        what, _count(len(arrays), 'tensor'), _count(size, 'number')),
         'SHA-256     {} of the tensors'.format(_hash(arrays))]
     names = list(arrays)
     shown = names if len(names) <= 12 else names[:6] + ['...'] + names[-5:]
     lines += ['  {}'.format(name if name == '...' else '{} {} {}'.format(
         name, arrays[name].dtype, list(arrays[name].shape))) for name in shown]
-    return lines + ['Refused     nothing']
+    return lines
 
 
-def _options(state):
+def options_of(state):
+    """The options of a network, none if they are no dictionary."""
     options = state.get('static_kwargs')
     return options if isinstance(options, dict) else {}
 
 
-def _components(state):
+def components_of(state):
+    """States of the sub-networks by name; what is none is left out."""
     components = state.get('components')
     components = components if isinstance(components, dict) else {}
     return {_title(key): item.state for key, item in components.items()
             if isinstance(item, network_file.NetworkState) and item.state}
 
 
-def _variables(state):
+def variables_of(state):
     """Arrays by name; what is no array is left out."""
     values = {}
     variables = state.get('variables')
@@ -234,7 +255,7 @@ def _short(value):
     """A value as a short text."""
     if isinstance(value, network_file.Array):
         value = value.value.tolist() if value.value.size < 20 else 'an array'
-    if isinstance(value, network_file.Refused):
+    if isinstance(value, safe_pickle.Refused):
         return '<refused: {}>'.format(value.name)
     text = repr(value)
     return text if len(text) <= _LONG_TEXT else text[:_LONG_TEXT] + '...'

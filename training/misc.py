@@ -9,7 +9,7 @@ from dnnlib import util
 from dnnlib.images import adjust_dynamic_range, convert_to_pil_image, create_image_grid, save_image_grid
 from dnnlib.tflib import network_pickle
 from dnnlib.util import DEFAULT_CACHE_DIR
-from training.pretrained import BUILD_MODULES, get_path_or_url
+from training.pretrained import BUILD_MODULES, get_path_or_url, read_states
 from training.snapshot import setup_snapshot_image_grid
 
 __all__ = ['adjust_dynamic_range', 'apply_mirror_augment', 'convert_to_pil_image', 'create_image_grid', 'load_pkl',
@@ -28,7 +28,7 @@ def open_file_or_url(file_or_url):
 def load_pkl(file_or_url):
     """Loads the networks of a path or URL into the default session; see `network_pickle.load`."""
     with open_file_or_url(file_or_url) as f:
-        return network_pickle.load(f, BUILD_MODULES)
+        return network_pickle.load(f, BUILD_MODULES, read=read_states)
 
 
 def save_pkl(obj, filename):

@@ -4,8 +4,9 @@ import difflib
 import io
 import os
 
-from dnnlib import array_file, network_file, util
+from dnnlib import array_file, network_file, torch_file, util
 from dnnlib.util import DEFAULT_CACHE_DIR, UserError
+from training import torch_networks
 
 # Where the build functions named in network files are looked up, in this order.
 BUILD_MODULES = ('training.networks_stylegan2', 'training.networks_stylegan', 'training.networks_ada')
@@ -73,9 +74,26 @@ def check_network_file(path_or_url):
         raise UserError('{!r} is not a network pickle: it does not begin like a pickle'.format(path))
 
 
-def read_states(data):
-    """Networks of a pickle, npz or safetensors file, given as bytes, as NetworkState objects; nothing is built."""
-    return array_file.read(data) if array_file.looks_like(data[:16]) else network_file.read_inert(io.BytesIO(data))
+def read_states(data, refused=None):
+    """Networks of a file of any kind, given as bytes, as plain data; nothing is built.
+
+    Args:
+        data: Pickle, npz, safetensors or PyTorch file.
+        refused: See `network_file.read_inert`.
+    Returns: What was saved, usually a tuple of NetworkState; of PyTorch files what `torch_networks.read` makes of them.
+    Raises: UserError if it is none of these, is damaged or holds objects of other kinds.
+    """
+    if torch_file.looks_like(data):
+        return torch_networks.read(torch_file.load(io.BytesIO(data)))
+    if array_file.looks_like(data[:16]):
+        return array_file.read(data)
+    saved = network_file.read_inert(data, refused)
+    return torch_networks.read(saved) if holds_modules(saved) else saved
+
+
+def holds_modules(saved):
+    """Is an object of a pickle a module of PyTorch, or a dictionary with one?"""
+    return any(isinstance(item, torch_file.Module) for item in (saved.values() if isinstance(saved, dict) else [saved]))
 
 
 def load_networks(path_or_url):
@@ -110,8 +128,8 @@ def _load(path_or_url, **kwargs):
     path = get_path_or_url(path_or_url)
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=DEFAULT_CACHE_DIR) as f:
-            return network_pickle.load(f, BUILD_MODULES, **kwargs)
-    return network_pickle.load(path, BUILD_MODULES, **kwargs)
+            return network_pickle.load(f, BUILD_MODULES, read=read_states, **kwargs)
+    return network_pickle.load(path, BUILD_MODULES, read=read_states, **kwargs)
 
 
 def _is_network(obj):

@@ -7,23 +7,24 @@ asks for. The build functions are ours, looked up by the names in the file; sour
 import importlib
 import inspect
 import os
-import pickle
 import re
 
 import dnnlib
-from dnnlib import array_file
+from dnnlib import network_file, safe_pickle
 from dnnlib.network_file import STATE_VERSIONS, Array, NetworkState, read_inert
 from dnnlib.tflib.network import Network
 
 
-def load(file_or_path, build_modules, only=None):
-    """Reads a network pickle, npz or safetensors file and builds its networks in the default graph.
+def load(file_or_path, build_modules, only=None, read=None):
+    """Reads a network pickle or another file of networks and builds its networks in the default graph.
 
     Args:
         file_or_path: Path, or a binary file object.
         build_modules: Names of the modules whose functions the file may name, such as
             `['training.networks_stylegan2']`; the first one that has the function is taken. Sub-networks use the module
             of the network that they belong to.
+        only: Position of the network that is wanted alone, None = all.
+        read: Function that makes what is to be built of the bytes of a file, None = `network_file.read_inert`.
     Returns: What was saved: usually the tuple (G, D, Gs), each a Network.
     Raises: UserError if the contents are not a network pickle, are damaged, hold objects of other kinds, or name
         functions, options or variables that we don't have; OSError if the file can't be read; RuntimeError before
@@ -31,12 +32,10 @@ def load(file_or_path, build_modules, only=None):
     """
     if isinstance(file_or_path, (str, os.PathLike)):
         with open(file_or_path, 'rb') as f:
-            return load(f, build_modules, only)
+            return load(f, build_modules, only, read)
     title = os.path.basename(str(getattr(file_or_path, 'name', 'the file')))
     try:
-        start = file_or_path.read(16)
-        file_or_path.seek(-len(start), os.SEEK_CUR)
-        saved = array_file.read(file_or_path.read()) if array_file.looks_like(start) else read_inert(file_or_path)
+        saved = (read or read_inert)(safe_pickle.read_all(file_or_path))
         if only is not None:
             if not isinstance(saved, (tuple, list)) or len(saved) <= only:
                 raise dnnlib.UserError('expected a tuple of at least %d networks' % (only + 1))
@@ -54,23 +53,7 @@ def save(obj, path):
         obj: Network, or containers of Networks, arrays, numbers and strings.
         path: Path of the file; its folder must exist.
     """
-    with dnnlib.util.atomic_path(path) as temp_path:
-        with open(temp_path, 'wb') as f:
-            _Pickler(f, protocol=4).dump(obj)
-
-
-class _Pickler(pickle._Pickler):
-    """Pickler that calls NumPy's constructors by the names that all versions of NumPy know."""
-
-    def save_global(self, obj, name=None):
-        module = getattr(obj, '__module__', None) or ''
-        if not module.startswith('numpy._core'):
-            super().save_global(obj, name)
-            return
-        self.save(module.replace('numpy._core', 'numpy.core', 1))
-        self.save(name or obj.__name__)
-        self.write(pickle.STACK_GLOBAL)
-        self.memoize(obj)
+    network_file.save(obj, path)
 
 
 class _Builder:

@@ -69,7 +69,7 @@ def test_texts_of_python_2():
     (b'N}b.', 'state for a NoneType'), (b'N)R.', 'call of a NoneType'), (b'cos\nsystem\n.', 'os.system'),
     (b'\x8c\x02os\x8c\x06system\x93.', 'os.system'), (b'NN\x93.', 'no text'), (b'(N ios\nsystem\n', 'instruction'),
     (b'(ios\nsystem\n', "b'i'"), (b'(No.', "b'o'"), (b'\x82\x01.', 'instruction'), (b'Pid\n.', "b'P'"),
-    (b'K\x01Q.', 'outside of it'), (b'\x8f.', 'instruction'), (b'\x97.', 'instruction'), (b')\x92.', 'instruction'),
+    (b'K\x01Q.', 'outside of it'), (b'(\x91.', 'instruction'), (b'\x97.', 'instruction'), (b')\x92.', 'instruction'),
     (b'cabc', 'does not end'), (b"S'abc\n.", 'quotes'), (b'Fx\n.', 'ValueError'), (b'(l0N0.', '0 objects')])
 def test_damaged_and_hostile_pickles(data, message):
     with pytest.raises(UserError, match=message.replace('(', r'\(')):
@@ -104,7 +104,7 @@ def test_containers_that_multiply_are_refused():
         begin = time.time()
         with pytest.raises(UserError, match=message):
             inert(b'\x80\x02' + data)
-        assert time.time() - begin < 5
+        assert time.time() - begin < fuzz_pickles.MAX_SECONDS
 
 
 def array_pickle(shape, dtype=b'f4', data=b'\x00' * 8, count=1):
