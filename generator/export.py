@@ -10,6 +10,8 @@ Format = collections.namedtuple('Format', 'extension writer text options')
 # Name of the format to its extension, `None` = only chosen by --format; full name of the function that writes it, which
 # is called as writer(network_pkl, output, kind, **options); what it is; names of the options that it takes.
 FORMATS = collections.OrderedDict([
+    ('pkl', Format('.pkl', 'generator.export_arrays.write', 'published pickle of all networks', ())),
+    ('torch', Format('.pt', 'generator.export_torch.write', 'weight file of PyTorch, and a module that runs it', ())),
     ('npz', Format('.npz', 'generator.export_arrays.write', 'NumPy archive of all networks', ())),
     ('safetensors', Format('.safetensors', 'generator.export_arrays.write', 'safetensors file of all networks', ())),
 ])

@@ -1,8 +1,8 @@
-"""Networks as plain arrays, npz and safetensors: without building them and without TensorFlow."""
+"""Networks as published pickles, npz and safetensors: without building them and without TensorFlow."""
 
 import os
 
-from dnnlib import array_file
+from dnnlib import array_file, network_file
 from dnnlib.util import UserError
 from generator import info
 from training import pretrained
@@ -14,18 +14,21 @@ def write(network_pkl, output, kind):
     Args:
         network_pkl: Path, URL or published name of a network file.
         output: The new file.
-        kind: `npz` or `safetensors`.
+        kind: `pkl`, `npz` or `safetensors`.
     Raises: UserError if the file does not hold networks alone; OSError if one cannot be read or written.
     """
     data = info.read_file(network_pkl)
     try:
         saved = pretrained.read_states(data)
-        array_file.save(saved, output, kind)
+        if kind == 'pkl':
+            network_file.save(saved, output)
+        else:
+            array_file.save(saved, output, kind)
     except UserError as error:
         raise UserError('{}: {}'.format(os.path.basename(network_pkl), error)) from error
     with open(output, 'rb') as f:
         written = f.read()
-    if hashes(array_file.read(written)) != hashes(saved):
+    if hashes(pretrained.read_states(written)) != hashes(saved):
         raise UserError('{}: the arrays read back are not those that were written'.format(output))
     print('Wrote {}: {:.1f} MiB, from {:.1f} MiB; read back, all arrays are the same'.format(
         output, len(written) / 2 ** 20, len(data) / 2 ** 20))

@@ -1,0 +1,176 @@
+"""A generator as a weight file of PyTorch and a module beside it that runs it; PyTorch is only needed to check them."""
+
+import importlib.util
+import json
+import os
+
+import numpy as np
+
+from dnnlib import cli, torch_file, torch_writer, util
+from dnnlib.util import UserError
+from generator import info
+from training import pretrained, torch_names, torch_networks
+
+_TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'torch_template.py')
+_FAMILIES = {'G_synthesis_stylegan2': 'stylegan2', 'G_synthesis': 'stylegan2-ada'}
+_CHECKED_SEEDS = [0, 1, 2]
+MAX_DIFFERENCE = 1e-3  # of pictures in [-1, 1], or of the largest value of theirs
+
+
+def write(network_pkl, output, kind):
+    """Writes the generator and its module, reads the weights back, and compares pictures if PyTorch is installed.
+
+    Args:
+        network_pkl: Path, URL or published name of a network file.
+        output: The new weight file; the module has the same name with the extension `.py`.
+        kind: `torch`.
+    Raises: UserError if there is no generator of StyleGAN2 or StyleGAN2-ADA in the file, or if the pictures differ;
+        OSError if a file cannot be read or written.
+    """
+    del kind
+    stem = os.path.splitext(output)[0]
+    module, text = stem + '.py', _read_text(_TEMPLATE)
+    if not os.path.basename(stem).isidentifier() or module == output:
+        raise UserError('{!r}: the module beside it must have a name that Python can import'.format(output))
+    if os.path.exists(module) and _read_text(module).split('\n')[0] != text.split('\n')[0]:
+        raise UserError('{!r} is there and was not written by export; give another name'.format(module))
+    try:
+        content = content_of(last_generator(pretrained.read_states(info.read_file(network_pkl))))
+    except UserError as error:
+        raise UserError('{}: {}'.format(os.path.basename(network_pkl), error)) from error
+    with util.atomic_path(output) as temp_output, util.atomic_path(module) as temp_module:
+        torch_writer.save(content, temp_output)
+        util.write_text(temp_module, text.replace('weights.pt', os.path.basename(output)))
+        _check_tensors(temp_output, content)
+        result = check(network_pkl, temp_output, temp_module)
+    print('Wrote {}: {:.1f} MiB, and {}; read back, the tensors are the same; {}'.format(
+        output, os.path.getsize(output) / 2 ** 20, module, result))
+
+
+def _read_text(path):
+    with open(path, encoding='utf-8', errors='replace') as f:
+        return f.read()
+
+
+def _check_tensors(path, content):
+    """Raises UserError if a file does not hold what was written."""
+    with open(path, 'rb') as f:
+        saved = torch_file.load(f)
+    torch_networks.read(saved)
+    found = torch_file.tensors_in(saved['G_ema'])
+    if list(found) != list(content['G_ema']) or not all(
+            np.array_equal(found[name], array) for name, array in content['G_ema'].items()):
+        raise UserError('the tensors read back are not those that were to be written; nothing was written')
+
+
+def last_generator(saved):
+    """State of the last generator of a file. Raises: UserError if there is none that can be written."""
+    states = [state for _, state in info.find_networks(saved) if info.components_of(state)]
+    if not states:
+        raise UserError('holds no generator')
+    functions = [info.function_of(states[-1])] + [info.function_of(info.components_of(states[-1]).get(key, {}))
+                                                  for key in ('mapping', 'synthesis')]
+    if functions[:2] != ['G_main', 'G_mapping'] or functions[2] not in _FAMILIES:
+        raise UserError('PyTorch files can hold the generators of config-e, config-f and StyleGAN2-ADA, not {}'.format(
+            ' with '.join(functions[::2])))
+    return states[-1]
+
+
+def content_of(state):
+    """What the weight file holds: `format`, `config` (the options as JSON) and `G_ema`, the tensors by name."""
+    mapping_state, synthesis_state = [info.components_of(state)[key] for key in ('mapping', 'synthesis')]
+    mapping, synthesis = info.variables_of(mapping_state), info.variables_of(synthesis_state)
+    options = dict(info.options_of(synthesis_state), **info.options_of(mapping_state))
+    labels = 'dense' if 'LabelEmbed/weight' in mapping else 'matrix' if 'LabelConcat/weight' in mapping else None
+    num_blocks = 1 + sum(name.endswith('/Conv1/weight') for name in synthesis)
+    num_layers = sum(name.startswith('Dense') for name in mapping) // 2
+    architecture = options.get('architecture', 'skip')
+    tables = [torch_names.ada_mapping(num_layers, labels, 'mapping.'),
+              torch_names.ada_synthesis(num_blocks, architecture, 'noise0' in synthesis, 'synthesis.')]
+    tensors = {'mapping.w_avg': info.variables_of(state)['dlatent_avg']}
+    for table, values in zip(tables, (mapping, synthesis)):
+        if {entry.name for entry in table} != set(values):
+            raise UserError('its variables are not those of {} networks'.format(architecture))
+        tensors.update((entry.torch, torch_names.KINDS[entry.kind].to_torch(values[entry.name])) for entry in table)
+    fir = _filter(options.get('resample_kernel', [1, 3, 3, 1]))
+    tensors.update((name, fir) for name in _filter_names(tables[1], num_blocks))
+    config = dict(_sizes(mapping, synthesis, num_blocks), family=_FAMILIES[info.function_of(synthesis_state)],
+                  static_kwargs=info.options_of(state), num_ws=options['dlatent_broadcast'],
+                  mapping_layers=num_layers, embedding=labels, architecture=architecture,
+                  use_noise='noise0' in synthesis, resample_filter=fir.tolist())
+    for key, usual in [('mapping_nonlinearity', 'lrelu'), ('mapping_lrmul', 0.01), ('normalize_latents', True),
+                       ('nonlinearity', 'lrelu'), ('conv_clamp', None)]:
+        config[key] = options.get(key, usual)
+    try:
+        text = json.dumps(config, sort_keys=True)
+    except TypeError as error:
+        raise UserError('the options of the network cannot be written as JSON: {}'.format(error)) from error
+    return {'format': torch_networks.EXPORT_FORMAT, 'config': text, 'G_ema': tensors}
+
+
+def _filter(kernel):
+    taps = np.asarray([1, 1] if kernel is None else kernel, np.float32)
+    taps = np.outer(taps, taps) if taps.ndim == 1 else taps
+    return taps / taps.sum()
+
+
+def _filter_names(table, num_blocks):
+    """Names of the filters that a PyTorch network of this kind keeps."""
+    layers = [entry.torch[:-len('.weight')] for entry in table if entry.torch.endswith(('conv0.weight', 'conv1.weight',
+                                                                                       'skip.weight'))]
+    blocks = ['synthesis.b{}'.format(4 << level) for level in range(num_blocks)]
+    return [name + '.resample_filter' for name in blocks + layers]
+
+
+def _sizes(mapping, synthesis, num_blocks):
+    """Options that the shapes tell."""
+    const = synthesis['4x4/Const/const'].shape
+    layers = sum(name.startswith('Dense') for name in mapping) // 2
+    embedding = mapping.get('LabelEmbed/weight', np.zeros([0, 0])).shape
+    matrix = mapping.get('LabelConcat/weight', np.zeros([0, 0])).shape
+    convs = ['4x4/Conv'] + [torch_names.scope(level) + '/Conv1' for level in range(1, num_blocks)]
+    return dict(
+        base=list(const[2:]), const_fmaps=const[1], fmaps=[synthesis[name + '/weight'].shape[3] for name in convs],
+        num_channels=synthesis[torch_names.scope(num_blocks - 1) + '/ToRGB/weight'].shape[3],
+        latent_size=mapping['Dense0/weight'].shape[0] - embedding[1] - matrix[1],
+        label_size=embedding[0] or matrix[0], label_fmaps=embedding[1],
+        dlatent_size=mapping['Dense{}/weight'.format(layers - 1)].shape[1],
+        mapping_fmaps=mapping['Dense0/weight'].shape[1])
+
+
+def check(network_pkl, output, module):
+    """Draws pictures in both frameworks; returns what was found, or why nothing was compared, as text.
+
+    Raises: UserError if the pictures differ by more than MAX_DIFFERENCE.
+    """
+    try:
+        import torch
+    except (ImportError, OSError):  # OSError: it is there and misses a library
+        return 'not checked: torch is not installed (pip install torch)'
+    spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(module))[0], module)
+    code = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(code)
+    generator = code.Generator(output)
+    latents, labels, expected = reference(network_pkl)
+    found = generator.generate(torch.tensor(latents), None if labels is None else torch.tensor(labels)).numpy()
+    seeded = generator.latents(_CHECKED_SEEDS).numpy()
+    difference = max(np.abs(found - expected).max(), np.abs(seeded - latents).max())
+    if not difference <= MAX_DIFFERENCE * max(np.abs(expected).max(), 1):
+        raise UserError('the pictures of PyTorch {} differ by {:.2g} from ours; nothing was written'.format(
+            torch.__version__, difference))
+    return 'opened by PyTorch {}, {} pictures differ by at most {:.2g} from ours'.format(
+        torch.__version__, len(_CHECKED_SEEDS), difference)
+
+
+def reference(network_pkl):
+    """Pictures of the graph, in float32 and with the noise of the network.
+
+    Returns: (latents, labels, images): float32 [N, latent_size], [N, label_size] or None, [N, C, H, W].
+    """
+    cli.load_tensorflow().init_tf({'device': 'cpu', 'ops': 'ref'})
+    Gs = pretrained.load_generator(network_pkl)
+    latents = np.concatenate([np.random.RandomState(seed).randn(1, *Gs.input_shape[1:]) for seed in _CHECKED_SEEDS])
+    size = Gs.input_shapes[1][1]
+    labels = np.eye(size, dtype=np.float32)[np.arange(len(latents)) % size] if size else None
+    images = Gs.run(latents, labels, randomize_noise=False, num_fp16_res=0, truncation_psi=0.5)
+    return latents.astype(np.float32), labels, images
