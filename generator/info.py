@@ -155,7 +155,7 @@ def _describe_network(title, state):
     options = ', '.join('{}={}'.format(key, _short(value)) for key, value in sorted(
         options_of(state).items(), key=lambda item: str(item[0])))
     lines += ['  options   {}'.format(options or 'none'), '  SHA-256   {} of the variables'.format(hash_of(state))]
-    if _name_of(state) in _GENERATORS:
+    if function_of(state) in _GENERATORS:
         lines.append('  hash      {} of the variables but for the stored noise, as the projector writes it'.format(
             network_file.weights_hash(_named_as_built(state))))
     source = state.get('build_module_src')
@@ -178,10 +178,10 @@ def _all_variables(state):
 
 def _named_as_built(state):
     """Variables by the names that the Network has for them: those of components begin with the component's name."""
-    values = _variables(state)
-    for component in _components(state).values():
+    values = variables_of(state)
+    for component in components_of(state).values():
         values.update(('{}/{}'.format(component.get('name'), name), value)
-                      for name, value in _variables(component).items())
+                      for name, value in variables_of(component).items())
     return values
 
 
