@@ -10,6 +10,7 @@ import io
 import os
 import pprint
 import re
+import shutil
 import sys
 import urllib.error
 import urllib.parse
@@ -69,7 +70,7 @@ def atomic_path(path):
     """Context manager: yields a temporary name beside `path`, which replaces `path` when the block succeeds.
 
     Args:
-        path: The file to write; its folder must exist.
+        path: The file to write, or a folder that is not there yet; the folder that it goes to must exist.
     Yields: A name in the same folder with the same extension, for the caller to write.
     """
     folder, name = os.path.split(os.path.abspath(path))
@@ -78,7 +79,9 @@ def atomic_path(path):
         yield temp_path
         os.replace(temp_path, path)
     finally:
-        if os.path.exists(temp_path):
+        if os.path.isdir(temp_path):
+            shutil.rmtree(temp_path)
+        elif os.path.exists(temp_path):
             os.remove(temp_path)
 
 

@@ -3,8 +3,12 @@
 import collections
 import os
 
-from dnnlib import util
+from dnnlib import cli, util
+from dnnlib.logger import quiet_stderr
 from dnnlib.util import UserError
+from training import pretrained
+
+GRAPH = ('input', 'noise', 'truncation_psi', 'images')  # options of formats that draw
 
 Format = collections.namedtuple('Format', 'extension writer text options')
 # Name of the format to its extension, `None` = only chosen by --format; full name of the function that writes it, which
@@ -14,6 +18,10 @@ FORMATS = collections.OrderedDict([
     ('torch', Format('.pt', 'generator.export_torch.write', 'weight file of PyTorch, and a module that runs it', ())),
     ('npz', Format('.npz', 'generator.export_arrays.write', 'NumPy archive of all networks', ())),
     ('safetensors', Format('.safetensors', 'generator.export_arrays.write', 'safetensors file of all networks', ())),
+    ('savedmodel', Format('.savedmodel', 'generator.export_tensorflow.write', 'folder for tf.saved_model.load', GRAPH)),
+    ('graphdef', Format('.pb', 'generator.export_tensorflow.write', 'frozen TensorFlow graph', GRAPH)),
+    ('onnx', Format('.onnx', 'generator.export_onnx.write', 'ONNX', GRAPH)),
+    ('tflite', Format('.tflite', 'generator.export_tensorflow.write', 'TensorFlow Lite', GRAPH)),
 ])
 
 
@@ -24,7 +32,20 @@ def add_command(commands):
     p.add_argument('output', metavar='OUTPUT', help='the file to write; its extension says what, if --format does not')
     p.add_argument('--format', dest='kind', choices=FORMATS, metavar='FORMAT', help='; '.join(
         '{} = {}'.format(kind, form.text) for kind, form in FORMATS.items()))
+    p.add_argument('--input', choices=('z', 'w'), help='of formats that draw: latents, with labels if the network has '
+                   'them, or one dlatent for every layer (default: z)')
+    p.add_argument('--noise', choices=('const', 'input', 'random', 'none'), help='of formats that draw: the noise '
+                   'stored in the network, an input for every layer, new for every picture, none (default: const)')
+    p.add_argument('--truncation-psi', type=psi_or_input, metavar='PSI', help='of formats that draw: a number, or '
+                   'input = an input of that name (default: 1, no truncation)')
+    p.add_argument('--images', choices=('nchw', 'nhwc', 'uint8'), help='of formats that draw: float32 around [-1, 1], '
+                   'with channels first or last, or bytes with channels last (default: nchw)')
     p.set_defaults(run=export)
+
+
+def psi_or_input(text):
+    """Argument type: a number, or `input`."""
+    return text if text == 'input' else cli.finite_float(text)
 
 
 def export(network_pkl, output, kind=None, **options):
@@ -42,9 +63,13 @@ def export(network_pkl, output, kind=None, **options):
     given = {name: value for name, value in options.items() if value is not None}
     for name in sorted(set(given) - set(FORMATS[kind].options)):
         raise UserError('--{} is not for {}'.format(name.replace('_', '-'), kind))
-    if os.path.isdir(output) or not os.path.isdir(os.path.dirname(output) or '.'):
-        raise UserError('cannot write {!r}: its folder is not there, or it is a folder itself'.format(output))
-    util.get_obj_by_name(FORMATS[kind].writer)(network_pkl, output, kind, **given)
+    if os.path.isdir(output) or not os.path.isdir(os.path.dirname(os.path.abspath(output))):
+        raise UserError('cannot write {!r}: its folder is not there, or there is a folder of this name'.format(output))
+    pretrained.check_network_file(network_pkl)
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')
+    with quiet_stderr():  # TensorFlow may be loaded here
+        writer = util.get_obj_by_name(FORMATS[kind].writer)
+    writer(network_pkl, output, kind, **given)
 
 
 def kind_of(output):

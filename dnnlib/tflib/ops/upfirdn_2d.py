@@ -72,8 +72,8 @@ def _upfirdn_2d_ref(x, k, axes, outs):
     (in_h, upy, downy, pady, _), (in_w, upx, downx, padx, _) = axes
     minor = x.shape.as_list()[3]
     if upy > 1 or upx > 1:
-        x = tf.reshape(x, [-1, in_h, 1, in_w, 1, minor])
-        x = tf.pad(x, [[0, 0], [0, 0], [0, upy - 1], [0, 0], [0, upx - 1], [0, 0]])
+        x = tf.reshape(x, [-1, 1, in_w, 1, minor])  # five axes are all that TensorFlow Lite can pad
+        x = tf.pad(x, [[0, 0], [0, upy - 1], [0, 0], [0, upx - 1], [0, 0]])
         x = tf.reshape(x, [-1, in_h * upy, in_w * upx, minor])
     down = downy if downy == downx else 1  # depthwise convolutions know equal strides only
     if min(pady + padx) < 0:
