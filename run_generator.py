@@ -182,6 +182,8 @@ def main(argv):
     for key, value in args.items():
         if key.startswith('network'):
             pretrained.check_network_file(value)
+    if args.get('class_name') is not None:
+        drawing.check_class(args['class_name'], args['network_pkl'])
     config = dnnlib.SubmitConfig(
         run_dir_root=cli.writable_dir(args.pop('result_dir')), run_desc=name, options_file=None)
     dnnlib.submit_run(config, run, **args)

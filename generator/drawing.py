@@ -6,6 +6,7 @@ import numpy as np
 
 from dnnlib import cli
 from dnnlib.util import UserError
+from generator import info
 from projector import results
 from training import classes, pretrained
 
@@ -150,10 +151,24 @@ def load(network_pkl, tf_config, precision='float32', noise='const', minibatch_s
 def labels(class_name, network_pkl, Gs):
     """Label of the class, float32 [1, label_size]; `None` = zero, after a hint if there are classes."""
     label_size = Gs.input_shapes[1][1]
-    names = classes.load_names(os.path.dirname(network_pkl), label_size)
     if class_name is not None:
-        return classes.parse_label(class_name, label_size, names)[np.newaxis]
+        return _parse_label(class_name, network_pkl, label_size)[np.newaxis]
+    names = classes.load_names(os.path.dirname(network_pkl), label_size)
     if label_size > 0:
         print('The network has classes; --class chooses one: {}'.format(
             ', '.join(names) if names else '0 to {}'.format(label_size - 1)))
     return None
+
+
+def check_class(class_name, network_pkl):
+    """Raises UserError if the generator of a file has no such class; it is not built, so TensorFlow is not needed.
+
+    Files that do not hold networks are left to `load`.
+    """
+    networks = info.find_networks(pretrained.read_states(info.read_file(network_pkl)))
+    if networks:
+        _parse_label(class_name, network_pkl, networks[-1][1].get('static_kwargs', {}).get('label_size', 0))
+
+
+def _parse_label(class_name, network_pkl, label_size):
+    return classes.parse_label(class_name, label_size, classes.load_names(os.path.dirname(network_pkl), label_size))
