@@ -150,7 +150,8 @@ class Worker {
   index_t image0_, row0_, column0_, channel0_, images_, rows_, columns_, channels_, input0_, segment_;
   index_t outputs_;       // pixels of one image in an output phase
   index_t phase_length_;  // elements of a phase of a row buffer
-  bool apart_;            // the input phases lie apart in a row buffer, else pixels are in their order
+  bool apart_;            // few channels, all in the tile: the input phases lie apart in a row buffer, else pixels are
+                          // in their order
   bool grouped_;          // rows can be worked on in groups
   std::vector<std::vector<Tap>> taps_;  // of each output phase, along a row
   // Buffers: a row of inputs or a group's, the ring, a strip of each output phase, an output row, a strip of inputs.
@@ -199,7 +200,7 @@ void Worker::find_taps() {
   outputs_ = ceil_div(columns_, x_.phases);
   segment_ = outputs_ + shift;
   phase_length_ = ceil_div(images_ * segment_ * channels_, LINE) * LINE;
-  apart_ = x_.step > 1 && channels_ < LINE;
+  apart_ = x_.step > 1 && channels_ < LINE && channels_ == p_->minor;
   for (index_t r = 0; r < x_.phases; r++) {
     const Meeting meeting = x_.at(column0_ + r);
     taps_[r].clear();
@@ -261,7 +262,7 @@ void Worker::fill_run(const std::vector<const T*>& in, const float* weights, ind
     const Runs runs = whole ? Runs{1, pixels * channels_, 0, 0} : Runs{pixels, channels_, p_->minor, channels_};
     return combine(in.data(), weights, rows, runs, buffer + distance * channels_);
   }
-  std::vector<const T*> at(in);  // apart_: fewer channels than a tile has at most, so all of them
+  std::vector<const T*> at(in);
   const index_t most_pixels = STRIP / channels_;
   for (index_t i = 0; i < pixels; i += most_pixels) {
     const index_t count = least(most_pixels, pixels - i);
@@ -345,11 +346,11 @@ void Worker::clear_streams() {
 // `count` pixels of each output phase, from pixel m, interleaved.
 void Worker::produce(index_t m, index_t count, float* out) {
   const index_t phases = x_.phases, n = count * channels_, in_step = (apart_ ? 1 : x_.step) * channels_;
-  const bool few = phases > 1 && channels_ < LINE;
+  const bool few = phases > 1 && channels_ < LINE && in_step == channels_;
   for (index_t r = 0; r < phases; r++) {
     at_.clear();
     for (const float* stream : streams_[r]) at_.push_back(stream + m * in_step);
-    if ((phases == 1 || few) && in_step == channels_)
+    if (few || (phases == 1 && in_step == channels_))
       combine(at_.data(), weights_[r].data(), at_.size(), {1, n, 0, 0}, few ? strips_.data() + r * STRIP : out);
     else
       combine(at_.data(), weights_[r].data(), at_.size(), {count, channels_, in_step, phases * channels_},

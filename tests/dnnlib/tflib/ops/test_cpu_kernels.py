@@ -355,6 +355,18 @@ def test_upfirdn_does_not_depend_on_how_units_are_grouped(kernels, shape, factor
         np.testing.assert_allclose(results[0][:1, :, :, :1], wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize('up, down', [(1, 2), (3, 2)])
+@pytest.mark.parametrize('separable', [True, False])
+def test_upfirdn_with_a_last_block_of_a_single_channel(kernels, up, down, separable):
+    rng = np.random.RandomState(6)
+    x, k = stored(rng.randn(1, 5, 8, 3585), FLOAT32), np.outer([1, 3, 3, 1], [1, 2, 2, 1]) / 48
+    k = np.float32(k if separable else k + 0.01 * rng.randn(4, 4))
+    out = tuple((size * up - 1) // down + 1 for size in (5, 8))
+    y = upfirdn(kernels, FLOAT32, x, k, [up, up], [down, down], [2, 1, 2, 1], out)
+    wanted = upfirdn_reference(x[:, :, :, -2:].astype(np.float64), k, [up, up], [down, down], [2, 1, 2, 1])
+    np.testing.assert_allclose(y[:, :, :, -2:], wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_results_do_not_depend_on_how_units_are_grouped(kernels):
     rng = np.random.RandomState(6)
     n, p, c = 3, 1500, 65
