@@ -97,12 +97,14 @@ class Session:
             text, size, classes.load_names(os.path.dirname(self.network_pkl), size))
 
     def generate(self, seed, truncation_psi):
-        """The image of a seed as `run_generator.py generate-images` makes it: float32 [1, C, H, W]."""
+        """The image of a seed as `run_generator.py generate-images` makes it of the class: float32 [1, C, H, W]."""
         rnd = np.random.RandomState(seed)
         latents = rnd.randn(1, *self.Gs.input_shape[1:])
         variables = [var for name, var in self.Gs.components.synthesis.vars.items() if name.startswith('noise')]
         self.tflib.set_vars({var: rnd.randn(*var.shape.as_list()) for var in variables})
-        return self.Gs.run(latents, None, randomize_noise=False, truncation_psi=truncation_psi)
+        label = self._label()
+        labels = None if label is None else label[np.newaxis]
+        return self.Gs.run(latents, labels, randomize_noise=False, truncation_psi=truncation_psi)
 
     def project(self, targets, title, masks=None, dlatents=None, observers=()):
         """Projects at most a minibatch of targets, as often as the setting `restarts` says.
