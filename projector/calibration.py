@@ -86,6 +86,10 @@ class Calibration:
         fields['roc'] = dict(false_positive_rate=rates[0].tolist(), true_positive_rate=rates[1].tolist())
         util.write_text(path, json.dumps(util.plain(fields), indent=1) + '\n')
 
+    def measured_with(self):
+        """What distances depend on, as text: they are comparable where it is the same."""
+        return json.dumps([self.network_hash, self.settings], sort_keys=True)
+
     def auc(self):
         """Chance that a generated picture has a lower distance than a real one."""
         return statistics.auc(self.generated, self.reals)
@@ -160,13 +164,13 @@ def fine_error(target, image, mask=1.0):
     Args:
         target, image: uint8 [C, H, W].
         mask: Where they are compared, [1, H, W], range [0, 1].
-    Returns: float; white noise of variance v in the range [-1, 1] has the value v.
+    Returns: float; white noise of variance v in the range [-1, 1] has the value v, whatever the mask leaves out.
     """
     difference = (np.float64(target) - image) / 127.5 * mask
     height, width = difference.shape[1:]
     frequencies = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
     power = np.square(np.abs(np.fft.rfft2(difference))) / (height * width)
-    return float(power[:, frequencies >= FINE].mean())
+    return float(power[:, frequencies >= FINE].mean() / max(np.mean(np.square(mask)), 1e-9))
 
 
 class Attribution(NamedTuple):

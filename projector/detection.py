@@ -230,6 +230,7 @@ def _judge_all(folder, pictures, made, number, how, tf_config):
     aligner = _aligner(made.settings['align'])
     name = 'network{}'.format(number) if number is not None else 'triple'
     table = _distances(folder, 'distances' if number is None else 'distances-' + name)
+    table.rows = [row for row in table.rows if row.get('measured_with') == made.measured_with()]  # the file may be new
     for batch in batches([p for p in pictures if table.find(picture=p.key) is None], session.minibatch):
         fitted = [inputs.read_fitted(picture, session.shape, made.settings['fit'], aligner) for picture in batch]
         masks = np.stack([item.mask for item in fitted]) if session.projector.masked else None
@@ -240,7 +241,7 @@ def _judge_all(folder, pictures, made, number, how, tf_config):
                                  os.path.join(folder, '{}-{}.png'.format(picture.key, name)))
         table.add([dict(picture=picture.key, distance=projection.distance,
                         fine_error=calibration.fine_error(item.pixels, image, item.mask),
-                        network_hash=made.network_hash)
+                        network_hash=made.network_hash, measured_with=made.measured_with())
                    for picture, item, image, projection in zip(batch, fitted, images, found)])
     return {row['picture']: (row, made.judge(row['distance'], error_rate, row['fine_error'])) for row in table.rows}
 

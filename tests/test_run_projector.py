@@ -271,6 +271,15 @@ def test_calibration_and_detection(program, tmp_path):
     assert 'made by net.pkl' in out and 'made by none' in out
     assert out.count('calibrated for pictures changed by jpeg=90') == 1
 
+    with mock.patch.object(detection.report, 'write', side_effect=KeyboardInterrupt):
+        assert program('detect', made, '--calibration=' + path)[0] == 130
+    content['settings']['num_steps'] = 5  # another calibration in the same place: what was measured is of no use
+    with open(path, 'w') as file:
+        json.dump(content, file)
+    with mock.patch.object(session.Session, 'project', autospec=True, side_effect=session.Session.project) as project:
+        code, out, err = program('detect', made, '--calibration=' + path)
+    assert code == 0 and 'Continuing in' in out and project.called, err
+
 
 def test_calibration_measures_robustness_and_continues(program, tmp_path, monkeypatch):
     monkeypatch.setattr(detection.perturb, 'ROBUSTNESS', ('jpeg=50', 'blur=1'))

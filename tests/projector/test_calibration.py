@@ -56,6 +56,9 @@ def test_fine_errors_are_those_of_high_frequencies():
     noisy = np.uint8(np.rint(picture + 10 * rnd.randn(3, 64, 48)))
     assert calibration.fine_error(picture, noisy) == pytest.approx((10 / 127.5) ** 2 + (1 / 127.5) ** 2 / 12, rel=0.05)
     mask = np.zeros([1, 64, 48])
+    mask[:, 10:40, 5:] = 1
+    assert calibration.fine_error(picture, noisy, mask) == pytest.approx((10 / 127.5) ** 2, rel=0.1)
+    mask[:] = 0
     assert calibration.fine_error(picture, noisy, mask) == 0
     waves = np.rint(40 * np.cos(np.arange(64) * 2 * np.pi / 16)).astype(int)[:, np.newaxis]  # long ones
     assert calibration.fine_error(picture, np.uint8(picture + waves)) < 1e-5 < 0.01 < np.square(waves / 127.5).mean()
