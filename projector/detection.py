@@ -135,7 +135,7 @@ class _Meter:
     def __init__(self, folder, session):
         self._folder, self._session = folder, session
         self._table = _distances(folder, 'distances')
-        self._shown = {}
+        self._table.rows = [row for row in self._table.rows if row.get('network_hash') == session.network_hash]
 
     def measure(self, classes, changes, changed=''):
         """Distances and fine errors after changes; what is in the table isn't measured again.
@@ -155,7 +155,8 @@ class _Meter:
             images = [inputs.to_pixels(item.image) for item in found]
             self._table.add([dict(kind=kind, picture=key, change=changed, distance=round(item.distance, 6),
                                   fine_error=calibration.fine_error(target, image, fitted.mask),
-                                  start_distance=round(item.start_distance, 6), steps=item.steps)
+                                  start_distance=round(item.start_distance, 6), steps=item.steps,
+                                  network_hash=self._session.network_hash)
                              for (kind, key, fitted), target, image, item in zip(batch, pixels, images, found)])
             for (kind, key, _), target, image in zip(batch, pixels, images):
                 self._save(kind, key, changed, target, image)

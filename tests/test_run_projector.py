@@ -288,6 +288,9 @@ def test_calibration_measures_robustness_and_continues(program, tmp_path, monkey
     with mock.patch.object(detection.plots, 'calibration_plot', side_effect=KeyboardInterrupt):
         assert program(*args)[0] == 130
     table = (tmp_path / 'results' / '00000-calibrate' / 'distances.csv').read_text()
+    with mock.patch.object(session.network_file, 'weights_hash', return_value='another network by that name'):
+        with mock.patch.object(session.Session, 'project', side_effect=KeyboardInterrupt):
+            assert program(*args)[0] == 130
     with mock.patch.object(session.Session, 'project', side_effect=AssertionError('measured again')):
         code, out, err = program(*args)
     assert code == 0, err
