@@ -31,6 +31,11 @@ def rate(text):
     return value
 
 
+def rate_list(text):
+    """Argument type: a comma list of such numbers, as a sorted list."""
+    return sorted({rate(part) for part in text.split(',')})
+
+
 def add_generated(parsers):
     """Adds `project-generated-images`."""
     p = parsers.add_parser('project-generated-images', help='project generated images')
@@ -90,6 +95,9 @@ def add_calibrate(parsers):
                        help='calibrate for pictures {}'.format(text))
     p.add_argument('--robustness', type=at_least(0), metavar='N', default=8,
                    help='pictures of each class for the table of changed pictures, 0 = none (default: %(default)s)')
+    p.add_argument('--error-rates', type=rate_list, metavar='LIST', default='0.01,0.05,0.1',
+                   help='shares of wrong verdicts that thresholds are given for, if the pictures are enough for them '
+                        '(default: %(default)s)')
     _add_settings(p, 'fast')
     p.set_defaults(run=detection.calibrate)
 
@@ -187,7 +195,8 @@ def _group(args, name):
     measuring['schedule'] = schedule.PRESETS[measuring['preset']]
     args['settings'] = dict(measuring, precision=args.pop('precision'), minibatch=args.pop('minibatch'))
     keys = {'project-images': ('fit', 'align', 'mask', 'start_dlatents', 'save_video', 'num_snapshots'),
-            'calibrate': ('truncation_psi', 'reals', 'num_reals', 'fit', 'align', 'robustness')}.get(name)
+            'calibrate': ('truncation_psi', 'reals', 'num_reals', 'fit', 'align', 'robustness',
+                          'error_rates')}.get(name)
     if keys:
         args['options'] = {key: args.pop(key) for key in keys}
     if name == 'calibrate':

@@ -84,8 +84,10 @@ def project_images(submit_config, network_pkl, paths, options, settings, tf_conf
     """
     aligner = align.FaceAligner() if options['align'] else None
     pictures = find_usable(submit_config, paths, aligner)
-    run = _ImageRun(submit_config.run_dir, Session(network_pkl, settings, tf_config), options, aligner)
+    session = Session(network_pkl, settings, tf_config)
+    run = _ImageRun(submit_config.run_dir, session, options, aligner)
     table = results.Table(submit_config.run_dir, 'results')
+    table.rows = [row for row in table.rows if row.get('network_hash') == session.network_hash]  # the file may be new
     todo = [picture for picture in pictures if table.find(picture=picture.key) is None]
     if len(todo) < len(pictures):
         print('{} of {} pictures are done already'.format(len(pictures) - len(todo), len(pictures)))

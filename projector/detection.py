@@ -25,7 +25,8 @@ def calibrate(submit_config, network_pkl, options, settings, tf_config):
         network_pkl: Path, URL or published name of the network file.
         options: Dictionary: `seeds` of the generated pictures, `truncation_psi`, `reals` (list of paths, or the name
             `cats` for the held-out ones), `num_reals` (None = as many as seeds), `fit`, `align`, `changes` made to
-            every picture (see `perturb.parse`), `robustness` (pictures of each class for that table).
+            every picture (see `perturb.parse`), `robustness` (pictures of each class for that table), `error_rates`
+            (list: thresholds are given for these).
         settings: See `session.Session`.
         tf_config: Settings of `tflib.init_tf`.
     Raises: UserError for W+, unusable changes, too few pictures.
@@ -54,7 +55,7 @@ def calibrate(submit_config, network_pkl, options, settings, tf_config):
     made.save(path)
     for kind in classes:
         meter.save_sheet(kind, os.path.join(submit_config.run_dir, kind + '.png'))
-    lines = [('generated: {:.0f}% error'.format(100 * row['error_rate']), row['generated_up_to'])
+    lines = [('generated: {:g}% error'.format(100 * row['error_rate']), row['generated_up_to'])
              for row in made.thresholds()[:2]]
     results.save_picture(inputs.to_array(plots.calibration_plot(
         made.generated, made.reals, lines, os.path.basename(network_pkl))), os.path.join(
@@ -153,7 +154,8 @@ class _Meter:
             masks = np.stack([item.mask for _, _, item in batch]) if self._session.projector.masked else None
             found = self._session.project(inputs.to_target(pixels), changed or batch[0][1], masks)
             images = [inputs.to_pixels(item.image) for item in found]
-            self._table.add([dict(kind=kind, picture=key, change=changed, distance=round(item.distance, 6),
+            self._table.add([dict(kind=kind, picture=key, change=changed,
+                                  distance=calibration.compared_distance(item.distance, fitted.mask),
                                   fine_error=calibration.fine_error(target, image, fitted.mask),
                                   start_distance=round(item.start_distance, 6), steps=item.steps,
                                   network_hash=self._session.network_hash)
@@ -194,8 +196,10 @@ def _fields(session, options, rows, reals, robustness):
     path = pretrained.get_path_or_url(session.network_pkl)
     real_source = 'held-out cats' if reals.is_cats else ', '.join(options['reals'])
     return dict(
-        format=calibration.FORMAT, network=os.path.abspath(path) if os.path.exists(path) else session.network_pkl,
+        format=calibration.FORMAT, version=calibration.VERSION,
+        network=os.path.abspath(path) if os.path.exists(path) else session.network_pkl,
         network_hash=session.network_hash, settings=settings, changes=options['changes'],
+        error_rates=options['error_rates'],
         generated=dict(measured['generated'], source='seeds {}, truncation {}'.format(
             _ranges(options['seeds']), options['truncation_psi'])),
         real=dict(measured['real'], source=real_source), robustness=robustness)
@@ -240,7 +244,7 @@ def _judge_all(folder, pictures, made, number, how, tf_config):
         for picture, item, image in zip(batch, fitted, images):
             results.save_picture(results.triple(item.pixels, image),
                                  os.path.join(folder, '{}-{}.png'.format(picture.key, name)))
-        table.add([dict(picture=picture.key, distance=projection.distance,
+        table.add([dict(picture=picture.key, distance=calibration.compared_distance(projection.distance, item.mask),
                         fine_error=calibration.fine_error(item.pixels, image, item.mask),
                         network_hash=made.network_hash, measured_with=made.measured_with())
                    for picture, item, image, projection in zip(batch, fitted, images, found)])

@@ -14,7 +14,7 @@ def summary(made):
     lines = ['AUC {:.4f}, 95% interval {:.4f} to {:.4f}: {} generated pictures (median distance {:.4f}), {} real ones '
              '({:.4f})'.format(made.auc(), low, high, len(made.generated), np.median(made.generated), len(made.reals),
                                np.median(made.reals))]
-    lines += ['at {:.0f}% error: generated up to a distance of {:.4f}, not from {:.4f}'.format(
+    lines += ['at {:g}% error: generated up to a distance of {:.4f}, not from {:.4f}'.format(
         100 * row['error_rate'], row['generated_up_to'], row['not_from']) for row in made.thresholds()]
     if made.fields['robustness']:
         lines.append('change        AUC     95% interval      generated: called so, related, not   real: the same')

@@ -13,7 +13,7 @@ from dnnlib.util import UserError
 from projector.inputs import to_pixels
 
 OPTIONS_FILE, COMPLETE_FILE = 'options.json', 'complete.txt'
-FREE_OPTIONS = ('tf_config', 'minibatch')  # may differ when a run is continued, wherever in the options they are
+FREE_OPTIONS = ('tf_config', 'minibatch', 'error_rates')  # may differ when a run is continued, wherever they are
 SHEET_PICTURES, SHEET_SIDE = 64, 4096  # pictures on a contact sheet, at most; its longer side in pixels
 
 

@@ -119,3 +119,22 @@ def test_the_network_with_the_lowest_score_is_named():
     close = verdict(GENERATED, 0.1)
     assert calibration.attribute([ours, close, other]) == (1, 1, pytest.approx(0.1), [1, 0])
     assert calibration.attribute([ours, verdict(RELATED, 0.1)]) == (1, None, pytest.approx(0.1), [1, 0])
+
+
+def test_thresholds_are_given_for_the_rates_of_the_file():
+    made = Calibration(dict(calibration_fields(), error_rates=[0.2]))
+    assert [row['error_rate'] for row in made.thresholds()] == [0.2]
+
+
+def test_distances_of_padded_pictures_are_those_of_the_part_that_is_compared():
+    mask = np.zeros([1, 4, 8], np.float32)
+    mask[:, :, 2:4] = 1
+    assert calibration.compared_distance(0.03, mask) == 0.12
+    assert calibration.compared_distance(0.03, np.ones([1, 4, 8], np.float32)) == 0.03
+
+
+def test_a_padded_calibration_of_an_older_version_is_refused():
+    old = calibration_fields(fit='pad')
+    with pytest.raises(UserError, match='calibrate again'):
+        Calibration(old)
+    Calibration(dict(old, version=2))

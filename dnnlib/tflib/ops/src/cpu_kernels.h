@@ -17,7 +17,11 @@ namespace {
 
 const index_t STRIP = 1024;             // elements worked on at once: a few such buffers stay in the first cache
 const index_t UNIT = 32768;             // elements of one unit of work, about
+#if defined(STYLEGAN2_STREAM_BYTES)
+const index_t STREAM_BYTES = STYLEGAN2_STREAM_BYTES;  // small, so that checks take that path
+#else
 const index_t STREAM_BYTES = 16 << 20;  // a result beyond this is out of the caches before anyone reads it
+#endif
 const index_t LINE = 16;                // floats of a cache line
 
 inline float bits_float(uint32_t bits) { float f; std::memcpy(&f, &bits, 4); return f; }
