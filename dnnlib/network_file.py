@@ -62,6 +62,7 @@ class Array:
         if self._args is None:
             raise UserError('an array without a value')
         data, dtype, shape, order = self._args
+        self._budget.copy(len(data))
         array = np.frombuffer(data, dtype).reshape(shape, order=order)
         return array.astype(dtype.newbyteorder('='), order='K')
 
@@ -71,7 +72,7 @@ class DType:
 
     def __init__(self, code, *_flags):
         if not isinstance(code, str) or not re.match('[<>|=]?(b1|[iu][1248]|f[248])$', code):
-            raise UserError('refused: an array of type {:.40}, expected numbers'.format(repr(code)))
+            raise UserError('refused: an array of type {:.40}, expected numbers'.format(safe_pickle.short(code)))
         self.dtype = np.dtype(code)
 
     def set_state(self, state):
@@ -96,7 +97,7 @@ def check_array(budget, data, dtype, shape, order):
     shape = tuple(shape)
     if not isinstance(dtype, DType) or order not in ('C', 'F') or len(shape) > 32 or not all(
             isinstance(size, int) and size >= 0 for size in shape):
-        raise UserError('damaged: an array of shape {:.80}'.format(repr(shape)))
+        raise UserError('damaged: an array of shape {:.80}'.format(safe_pickle.short(shape)))
     size = dtype.dtype.itemsize
     for axis in shape:
         size *= axis
@@ -108,12 +109,17 @@ def check_array(budget, data, dtype, shape, order):
 
 def _globals(budget):
     """Functions that stand in for the classes and functions which network pickles name."""
+    def encode(text, _encoding):
+        budget.take(len(text))
+        return text.encode('latin1')  # bytes under protocol 2
+
+    dictionary = budget.counted(_dictionary)
     found = {
         'dnnlib.tflib.network.Network': lambda: NetworkState(),
-        'collections.OrderedDict': _dictionary, 'dnnlib.EasyDict': _dictionary, 'dnnlib.util.EasyDict': _dictionary,
+        'collections.OrderedDict': dictionary, 'dnnlib.EasyDict': dictionary, 'dnnlib.util.EasyDict': dictionary,
         'numpy.dtype': DType,
         'numpy.ndarray': lambda *_args: Array(budget),
-        '_codecs.encode': lambda text, encoding: text.encode('latin1'),  # bytes under protocol 2
+        '_codecs.encode': encode,
     }
     found.update(torch_file.stand_ins(budget))
     for core in ('numpy.core', 'numpy._core'):
@@ -222,7 +228,9 @@ class _Walk:
             items = value.values()
         elif isinstance(value, (list, tuple, set)):
             items = value
-        elif isinstance(value, (NetworkState, safe_pickle.Refused, torch_file.Module)):
+        elif isinstance(value, NetworkState):  # as often as it occurs, for so often it is read
+            items = (value.state,)
+        elif isinstance(value, (safe_pickle.Refused, torch_file.Module)):
             items = () if id(value) in self._states else (value.state, getattr(value, 'args', ()))
             self._states[id(value)] = value
         else:

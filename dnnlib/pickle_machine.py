@@ -194,7 +194,7 @@ class Machine:
     def references(self, pid):
         """Puts an object that is outside of the pickle on the stack."""
         if self._persistent_load is None:
-            raise UserError('refused: the file refers to an object outside of it ({:.80})'.format(repr(pid)))
+            raise UserError('refused: the file refers to an object outside of it ({})'.format(type(pid).__name__))
         self.push(self._persistent_load(pid))
 
     def quoted(self):

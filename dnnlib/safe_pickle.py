@@ -34,6 +34,16 @@ def load(data, find_global, persistent_load=None, encoding='latin1', start=0):
         raise UserError('damaged or cut off ({}: {})'.format(type(error).__name__, error)) from error
 
 
+def short(value):
+    """A value of a file as a short text: of what is in containers only numbers and texts, for nested ones never end."""
+    if isinstance(value, (list, tuple)):
+        return '({}{})'.format(', '.join(type(item).__name__ if isinstance(item, (list, tuple)) else short(item)
+                                         for item in value[:8]), ', ...' if len(value) > 8 else '')
+    if isinstance(value, (str, bytes)):
+        return repr(value[:40])
+    return repr(value) if isinstance(value, (int, float, type(None))) else type(value).__name__
+
+
 class Refused:
     """Stands in for an object of an unknown class, which was not made."""
 
@@ -50,12 +60,26 @@ class Budget:
 
     def __init__(self, size):
         self._left = 2 * size + (1 << 20)
+        self._copies = 32 * size + (32 << 20)
 
     def take(self, size):
         """Notes an array of some bytes; raises UserError when they are too many."""
         self._left -= size
         if self._left < 0:
             raise UserError('refused: the arrays are larger than the file')
+
+    def counted(self, make):
+        """A function that makes a container of items, which notes their number: the same ones can be copied often."""
+        def counted_make(items=()):
+            self.take(8 * len(items))
+            return make(items)
+        return counted_make
+
+    def copy(self, size):
+        """Notes that an array is copied; raises UserError when one is there under thousands of names."""
+        self._copies -= size
+        if self._copies < 0:
+            raise UserError('refused: the same arrays are there too often')
 
 
 def read_all(file_obj, limit=None):

@@ -121,13 +121,14 @@ class Tensor:
     """A tensor: a window into a storage; `value` makes the array."""
 
     def __init__(self, budget, storage, offset, shape, strides):
+        self._budget = budget
         self._storage, self._offset, self._shape, self._strides = storage, offset, tuple(shape), tuple(strides)
         numbers, size = self._shape + self._strides + (offset,), 1
-        for axis in self._shape:
+        for axis in self._shape[:33]:
             size *= max(axis, 1)
         if not isinstance(storage, Storage) or not all(type(n) is int and n >= 0 for n in numbers) or len(
                 self._shape) != len(self._strides) or len(self._shape) > 32 or size > _MAX_TENSOR:
-            raise UserError('damaged: a tensor of shape {:.80}'.format(repr(shape)))
+            raise UserError('damaged: a tensor of shape {:.80}'.format(safe_pickle.short(shape)))
         budget.take(0 if 0 in self._shape else size * storage.dtype.itemsize)
 
     @property
@@ -140,6 +141,7 @@ class Tensor:
             return np.zeros(self._shape, values.dtype)
         if self._offset + sum((size - 1) * stride for size, stride in zip(self._shape, self._strides)) >= len(values):
             raise UserError('damaged: a tensor reaches beyond its values')
+        self._budget.copy(int(np.prod(self._shape, dtype=np.int64)) * values.itemsize)
         strides = [stride * values.itemsize for stride in self._strides]
         return np.array(np.lib.stride_tricks.as_strided(values[self._offset:], self._shape, strides))
 
@@ -153,13 +155,14 @@ class Storage:
 
 def stand_ins(budget):
     """Functions that stand in for the classes and functions which pickles with tensors and modules name."""
+    counted = budget.counted
     found = {
         'torch._utils._rebuild_tensor_v2': lambda storage, offset, shape, strides, *_rest: Tensor(
             budget, storage, offset, shape, strides),
         'torch._utils._rebuild_parameter': lambda data, *_gradient_and_hooks: data,
         'torch.storage._load_from_bytes': lambda data: _load_storage(data, budget),
         'torch_utils.persistence._reconstruct_persistent_obj': Module,
-        'builtins.set': _set, '__builtin__.set': _set}
+        'builtins.set': counted(_set), '__builtin__.set': counted(_set)}
     found.update(('torch.' + name, _no_storage) for name in _STORAGES)  # never called: only their names are used
     return found
 
@@ -183,7 +186,9 @@ class _Namespace(dict):
     """Stands in for argparse.Namespace, the options that training was started with."""
 
     def set_state(self, state):
-        """Keeps them."""
+        """Keeps them; once, since the same ones could be copied again and again."""
+        if self:
+            raise UserError('damaged: options with two states')
         self.update(state)
 
 
@@ -193,7 +198,7 @@ class _Reader:
     def __init__(self, budget, refused=None):
         self.storages, self._refused = {}, refused
         self._known = dict(stand_ins(budget), **{
-            'collections.OrderedDict': _Attributes, 'argparse.Namespace': _Namespace})
+            'collections.OrderedDict': budget.counted(_Attributes), 'argparse.Namespace': _Namespace})
         del self._known['torch.storage._load_from_bytes']  # files in files in files
 
     def read(self, data, start=0):
@@ -239,6 +244,8 @@ def _load_legacy(data, budget=None, refused=None):
     if parts[:2] != [_MAGIC_NUMBER, _PROTOCOL] or not parts[2].get('little_endian', True):
         raise UserError('not a PyTorch weight file: it does not begin like one')
     for key in parts[4]:
+        if not isinstance(key, (str, int)):
+            raise UserError('damaged: a storage without a name')
         count, = struct.unpack_from('<q', data, at)
         storage = reader.storages[str(key)]
         at += 8

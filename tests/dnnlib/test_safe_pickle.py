@@ -14,6 +14,7 @@ import pytest
 from benchmarks import fuzz_pickles
 from dnnlib import network_file, pickle_machine, safe_pickle
 from dnnlib.util import UserError
+from generator import info
 
 
 def no_globals(name):
@@ -125,6 +126,43 @@ def test_arrays_that_lie(args, message):
     assert inert(array_pickle(b'K\x02\x85'))[0].value.tolist() == [0, 0]
     with pytest.raises(UserError, match=message):
         inert(array_pickle(**args))
+
+
+def text(value):
+    """Instruction of a text."""
+    return b'X' + struct.pack('<I', len(value)) + value.encode()
+
+
+def bombs():
+    """Small files by name that take hours or all of the memory where copies and messages are not limited."""
+    doubling = b']q\x00' + b''.join(b'0(h%sh%slq%s' % (bytes([n]), bytes([n]), bytes([n + 1])) for n in range(60))
+    array = (b'cnumpy\ndtype\nX\x02\x00\x00\x00u1K\x00K\x01\x87Rq\xf00cnumpy.core.multiarray\n_reconstruct\n)R'
+             b'(K\x01%sh\xf0\x89%stbq\x000')
+    megabyte = array % (b'J\x00\x00\x10\x00\x85', b'B\x00\x00\x10\x00' + bytes(1 << 20))
+    network = b'cdnnlib.tflib.network\nNetwork\n)\x81}(%sub'
+    named = b''.join(text('v%d' % i) + b'h\x00\x86' for i in range(5000))
+    nested = network % b'' + b'q\x00' + b''.join(b'0' + network % (
+        text('components') + b'}(' + text('a') + b'h%s' % bytes([n]) + text('b') + b'h%su' % bytes([n])
+    ) + b'q%s' % bytes([n + 1]) for n in range(30))
+    pairs = b'(' + b''.join(text('%05d' % i) + b'N\x86' for i in range(20000)) + b'lq\x000'
+    ordered = b'0(' + b'ccollections\nOrderedDict\nh\x00\x85R' * 30000 + b'l.'
+    return {
+        'type': b'cnumpy\ndtype\n' + doubling + b'\x85R.', 'reference': doubling + b'Q.',
+        'shape': array % (b'(' + doubling + b't', b'C\x00') + b'.',
+        'encode': text('a' * (1 << 20)) + b'q\x000(' + b'c_codecs\nencode\nh\x00h\x00\x86R' * 100000 + b'l.',
+        'pairs': b'N' + pairs + ordered, 'set': b'N' + pairs.replace(b'N\x86', b'') + ordered.replace(
+            b'collections\nOrderedDict', b'builtins\nset'),
+        'array': megabyte + network % (text('variables') + b'(' + named + b'l') + b'.', 'components': nested + b'.'}
+
+
+@pytest.mark.parametrize('name', sorted(bombs()))
+def test_copies_and_messages_are_limited(name):
+    resource = pytest.importorskip('resource')
+    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    with pytest.raises(UserError):
+        info.describe(b'\x80\x04' + bombs()[name])
+    assert time.process_time() - begin < fuzz_pickles.MAX_SECONDS
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 << 10  # KiB
 
 
 def test_reading_does_not_allocate_what_a_file_announces(data_dir):

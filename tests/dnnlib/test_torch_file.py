@@ -206,3 +206,18 @@ def test_the_ordinary_reader_agrees_about_the_pickles_here():
             return pid[2]
     data = b'\x80\x02' + tensor([2, 3], [3, 1], 5) + b'.'
     assert Reader(io.BytesIO(data)).load()[:4] == ('0', 5, (2, 3), (3, 1))
+
+
+def test_copies_and_numbers_are_limited():
+    values = {'0': bytes(4 << 20)}
+    one = tensor([1 << 20], [1]).replace(number(4), number(1 << 20), 1)
+    pair = archive({'a': one + b'q\x00', 'b': b'h\x00'}, values)
+    assert sorted(torch_file.load_state_dict(io.BytesIO(pair))) == ['a', 'b']
+    many = archive(dict([('a', one + b'q\x00')] + [('a%d' % i, b'h\x00') for i in range(3000)]), values)
+    begin = time.process_time()
+    with pytest.raises(UserError, match='too often'):
+        torch_file.load_state_dict(io.BytesIO(many))
+    large = b'\x8a\x3f' + b'\x01' * 63 + b'q\x000(' + b'h\x00' * 200000 + b'tq\x010'
+    with pytest.raises(UserError, match='a tensor of shape'):
+        load(archive({'a': b'N' + large + tensor([], []).replace(b'((', b'((', 1).replace(b'(t(t', b'h\x01(t')}))
+    assert time.process_time() - begin < 5
