@@ -33,7 +33,7 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
     from metrics import metric_base
     print('Device: {}'.format(metric_base.describe_device(options['tf_config'])))
     names = networks or [fakes_args['tfrecord_dir']]
-    print('Evaluating {} of {} ...'.format(', '.join(metrics), ', '.join(names)))
+    print('Evaluating {} of {} ...'.format(', '.join(metrics), ', '.join(map(util.public_url, names))))
     records = []
     for name in names:
         for seed in options['seeds']:
@@ -41,7 +41,7 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
                                             fakes_args=fakes_args, result_dir=submit_config.run_dir)
             group.run(name, data_dir=data_dir, dataset_args=dataset_args, mirror_augment=options['mirror_augment'],
                       num_gpus=options['num_gpus'], tf_config=options['tf_config'])
-            records += [dict(metric.get_record(), network_pkl=name) for metric in group.metrics]
+            records += [dict(metric.get_record(), network_pkl=util.public_url(name)) for metric in group.metrics]
     if len(names) * len(options['seeds']) > 1:
         print(make_table(records) + '\n\n' + '\n'.join(how_measured(records)))
     if options['json'] is not None:

@@ -228,7 +228,9 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
 
 
 def public_url(url):
-    """A URL without user, password, parameters and fragment, for messages and logs."""
+    """A URL without user, password, parameters and fragment, for messages and logs; a path unchanged."""
+    if '://' not in str(url):
+        return str(url)
     parts = urllib.parse.urlsplit(str(url))
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc.split('@')[-1], parts.path, '', ''))
 
@@ -257,7 +259,8 @@ def _download(url, num_attempts, verbose, max_bytes):
         except urllib.error.HTTPError as error:
             reason, final = 'HTTP status {}'.format(error.code), error.code < 500
         except (OSError, http.client.HTTPException) as error:
-            reason, final = str(getattr(error, 'reason', error)), False
+            reason, final = str(getattr(error, 'reason', error)), isinstance(error, http.client.InvalidURL)
+            reason = 'bad address' if final else reason  # the error shows what is before the @
         if final or attempt == num_attempts:
             raise OSError('cannot fetch {}: {} (attempt {}); fetch it by hand and give its path instead'.format(
                 public_url(url), reason, attempt))

@@ -3,7 +3,7 @@
 import os
 import re
 
-from dnnlib import cli, images
+from dnnlib import cli, images, util
 from dnnlib.util import UserError
 from generator import drawing, options
 from training import pretrained
@@ -40,7 +40,7 @@ def blend(submit_config, network_pkl, network_b, at, settings):
     """
     cli.load_tensorflow().init_tf(settings['tf_config'], verbose=True)
     from dnnlib.tflib import network_pickle
-    print('Loading networks from {} and {} ...'.format(network_pkl, network_b))
+    print('Loading networks from {} and {} ...'.format(*map(util.public_url, (network_pkl, network_b))))
     G, D, Gs = pretrained.load_networks(network_pkl)
     highest = 2 ** (Gs.components.synthesis.input_shape[1] // 2 + 1)
     if at > highest:
@@ -61,7 +61,7 @@ def blend(submit_config, network_pkl, network_b, at, settings):
     network_pickle.save((G, D, Gs), path)
     images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     print('Wrote {} with {} variables of {}x{} and above from {}; grid.png: A, B, blend'.format(
-        path, count, at, at, network_b))
+        path, count, at, at, util.public_url(network_b)))
 
 
 def copy_fine_layers(synthesis, other, at):

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from dnnlib import cli
+from dnnlib import cli, util
 from dnnlib.util import UserError
 from generator import info
 from projector import results
@@ -141,7 +141,7 @@ def load(network_pkl, tf_config, precision='float32', noise='const', minibatch_s
     """
     tflib = cli.load_tensorflow()
     tflib.init_tf(tf_config, verbose=True)
-    print('Loading networks from {} ...'.format(network_pkl))
+    print('Loading networks from {} ...'.format(util.public_url(network_pkl)))
     drawer = Drawer(pretrained.load_generator(network_pkl), precision, noise, minibatch_size, dtype == 'float32')
     if precision != 'float32':
         print('Precision: {}'.format(drawer.precision_text))

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib import tflib
+from dnnlib import tflib, util
 from dnnlib.tflib import layout
 from dnnlib.util import UserError
 from generator import export_fold
@@ -44,7 +44,7 @@ class GeneratorGraph:
         with self.graph.as_default():
             self.session = tflib.create_session({'device': 'cpu', 'ops': 'ref'})
             with self.session.as_default():
-                print('Loading networks from {} ...'.format(network_pkl))
+                print('Loading networks from {} ...'.format(util.public_url(network_pkl)))
                 self._Gs = pretrained.load_generator(network_pkl)
                 self._zeros = []
                 self._noises = {}

@@ -177,8 +177,9 @@ class MetricBase:
         path = os.path.join(folder, 'metric-{}'.format(self.name))
         with open(path + '.txt', 'a') as file:
             file.write(self.get_result_str().strip() + '\n')
+        record = dict(self.get_record(), network_pkl=util.public_url(network_pkl))
         with open(path + '.jsonl', 'a') as file:
-            file.write(json.dumps(dict(self.get_record(), network_pkl=network_pkl), sort_keys=True) + '\n')
+            file.write(json.dumps(record, sort_keys=True) + '\n')
 
 
 def open_dataset(dataset_args, resolution=None):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
-from dnnlib import cli, network_file
+from dnnlib import cli, network_file, util
 from training import classes, pretrained
 
 # What decides the distance of a picture: calibrations are valid for the same of these only.
@@ -46,7 +46,7 @@ class Session:
         self.network_pkl = network_pkl
         tflib.init_tf(dict(tf_config, **{'rnd.np_random_seed': settings['seed']}))
         print('Device: {}'.format(tflib.device_description()))
-        print('Loading networks from {} ...'.format(network_pkl))
+        print('Loading networks from {} ...'.format(util.public_url(network_pkl)))
         self.Gs = pretrained.load_generator(network_pkl)
         self.network_hash = network_file.weights_hash(tflib.run(dict(self.Gs.vars)))
         self.shape = self.Gs.output_shape[1:]

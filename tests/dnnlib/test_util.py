@@ -204,7 +204,9 @@ def test_open_url_stops_at_the_largest_size(server, tmp_path):
 def test_messages_do_not_show_what_a_url_hides(server):
     secret = server.url.replace('http://', 'http://me:secret@') + '/missing?token=secret#secret'
     assert util.public_url(secret) == server.url + '/missing'
-    for url in [secret, 'ftp://me:secret@host.example/a?token=secret', 'me:secret@host']:
+    assert util.public_url('a?b/c#d@e.pkl') == 'a?b/c#d@e.pkl'  # a path
+    for url in [secret, 'ftp://me:secret@host.example/a?token=secret', 'https://me:secret@host.example/a?token=secret',
+                'me:secret@host']:
         with pytest.raises((OSError, dnnlib.UserError)) as info:
             util.open_url(url, num_attempts=1)
         if '://' in url:
