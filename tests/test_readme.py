@@ -1,5 +1,6 @@
 """Every command in the README and the docs is one that the programs accept, every link leads to a file."""
 
+import importlib
 import os
 import re
 import shlex
@@ -30,6 +31,16 @@ def commands():
     found = [shlex.split(line) for line in found]
     starts = [[i for i, word in enumerate(words) if word in PROGRAMS] for words in found]
     return [words[start[0]:] for words, start in zip(found, starts) if start]
+
+
+def commands_of_pages():
+    """[(page, argument list)] of every command line of our programs in docs/."""
+    found = []
+    for page in pages()[1:]:
+        text = read(page).replace('\\\n', ' ')
+        found += [(page, shlex.split(line)) for line in re.findall(
+            r'^ *python ((?:{}) .*)$'.format('|'.join(PROGRAMS)), text, re.MULTILINE)]
+    return found
 
 
 @pytest.fixture(scope='module')
@@ -69,6 +80,30 @@ def test_command_is_accepted(words, no_tensorflow):
     run = subprocess.run([sys.executable] + words + ['--help'], cwd=ROOT, env=no_tensorflow, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, universal_newlines=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_commands_of_the_pages_are_accepted(capsys):
+    assert len(commands_of_pages()) >= 30
+    helps = {}
+    for page, words in commands_of_pages():
+        main = importlib.import_module(words[0][:-len('.py')]).main
+        command = tuple(word for word in words[1:2] if not word.startswith('-'))
+        for args in [list(command)] * (words[0] + ' '.join(command) not in helps) + [words[1:]]:
+            with pytest.raises(SystemExit) as info:
+                main(args + ['--help'])  # the values before it are checked
+            text = helps.setdefault(words[0] + ' '.join(command), capsys.readouterr().out)
+            assert info.value.code == 0, (page, words)
+        for option in re.findall(r'(?<!\S)--[\w-]+', ' '.join(words)):
+            assert re.search(re.escape(option) + r'(?![\w-])', text), '%s: %s has no option %s' % (page, words, option)
+
+
+@pytest.mark.parametrize('module', ['dnnlib.doctor', 'dnnlib.tflib.ops.build', 'training.plot'])
+def test_modules_of_the_pages_are_commands(module):
+    lines = [line for page in pages() for line in re.findall(r'^python -m {} ?(.*)$'.format(module), read(page), re.M)]
+    assert lines
+    text = subprocess.check_output([sys.executable, '-m', module, '--help'], cwd=ROOT, universal_newlines=True)
+    for option in re.findall(r'(?<!\S)--?[a-z][\w-]*', ' '.join(lines)):
+        assert re.search(r'(?<![\w-])' + re.escape(option) + r'(?![\w-])', text), option
 
 
 def test_make_targets_exist():
