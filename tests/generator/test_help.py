@@ -39,7 +39,7 @@ def test_the_commands_of_the_page_run(graph, tmp_path, monkeypatch, capsys):
     small = dict(num_channels=3, resolution=64, label_size=0, fmap_max=4)
     G = tflib.Network('G', 'training.networks_stylegan2.G_main', latent_size=8, dlatent_size=8, mapping_fmaps=8,
                       mapping_layers=2, **small)
-    D = tflib.Network('D', 'training.networks_stylegan2.D_stylegan2', **small)
+    D = tflib.Network('D', 'training.networks_stylegan2.D_stylegan2', **dict(small, resolution=8))  # loads fast
     (tmp_path / 'networks').mkdir()
     for name in ('networks/cats64.pkl', 'other.pkl'):
         network_pickle.save((G, D, G), str(tmp_path / name))
