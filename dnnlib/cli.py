@@ -233,12 +233,17 @@ def run_main(main, argv=None, prog=None):
     try:
         code = main(sys.argv[1:] if argv is None else argv)
     except (UserError, OSError) as error:
-        print('{}: error: {}'.format(prog, ' '.join(_describe(error).split())), file=sys.stderr)
+        print('{}: error: {}'.format(prog, printable(' '.join(_describe(error).split()))), file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print('{}: interrupted'.format(prog), file=sys.stderr)
         code = 130
     sys.exit(code)
+
+
+def printable(text):
+    """A text that may have come out of a file, without what would command the terminal or could not be printed."""
+    return ''.join(character if character.isprintable() else '?' for character in text)
 
 
 def _describe(error):

@@ -28,7 +28,7 @@ def weights_hash(values):
     digest = hashlib.sha256()
     for name in sorted(values):
         if not re.search(r'(^|/)noise\d+$', name):
-            digest.update('{} {}\n'.format(name, list(np.shape(values[name]))).encode('utf-8'))
+            digest.update('{} {}\n'.format(name, list(np.shape(values[name]))).encode('utf-8', 'surrogatepass'))
             digest.update(np.ascontiguousarray(values[name], '<f4').tobytes())
     return digest.hexdigest()[:16]
 

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from dnnlib import array_file, network_file, safe_pickle, torch_file, util
+from dnnlib import array_file, cli, network_file, safe_pickle, torch_file, util
 from dnnlib.util import UserError
 from training import pretrained, torch_networks
 
@@ -36,7 +36,7 @@ def print_info(network_pkl):
     print('SHA-256     {}'.format(hashlib.sha256(data).hexdigest()))
     try:
         for line in describe(data):
-            print(line)
+            print(cli.printable(line))
     except UserError as error:
         raise UserError('{}: {}'.format(os.path.basename(network_pkl), error)) from error
 
@@ -242,7 +242,8 @@ def _hash(values):
     digest = hashlib.sha256()
     for name in sorted(values):
         value = np.ascontiguousarray(values[name])
-        digest.update('{} {} {}\n'.format(name, value.dtype.str, value.shape).encode('utf-8'))
+        digest.update('{} {} {}\n'.format(name, value.dtype.str, value.shape).encode(
+            'utf-8', 'surrogatepass'))
         digest.update(value.tobytes())
     return digest.hexdigest()
 

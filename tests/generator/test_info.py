@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 import run_generator
-from dnnlib import UserError
+from dnnlib import UserError, cli
 from generator import info
 from tests.metrics import weight_writers
 
@@ -111,3 +111,17 @@ def test_states_of_any_shape_are_described(changes, monkeypatch):
     monkeypatch.setattr(network_file, 'read_inert', lambda file, refused: (network, network))
     lines = info.describe(b'\x80')
     assert lines[0].startswith('Kind') and lines[-1] == 'Refused     nothing'
+
+
+def test_texts_of_a_file_do_not_command_the_terminal(tmp_path, capsys):
+    name = 'a\x1b[2J\ud800'
+    state = {'version': 4, 'name': name, 'variables': [(name, 1.5)], 'static_kwargs': {name: 2}}
+    data = b'\x80\x04cdnnlib.tflib.network\nNetwork\n)\x81' + pickle.dumps(state, 4)[2:-1] + b'b.'
+    (tmp_path / 'a.pkl').write_bytes(data)
+    run_generator.main(['info', str(tmp_path / 'a.pkl')])
+    printed = capsys.readouterr().out
+    assert 'a?[2J??' not in printed and 'a?[2J?' in printed and '\x1b' not in printed
+    (tmp_path / 'a.pkl').write_bytes(b'\x80\x04cos\x1b[2J\nb\n.')
+    with pytest.raises(SystemExit):
+        cli.run_main(run_generator.main, ['export', str(tmp_path / 'a.pkl'), str(tmp_path / 'a.npz')])
+    assert 'asks for os?[2J.b' in capsys.readouterr().err
