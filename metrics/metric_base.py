@@ -54,6 +54,7 @@ class MetricBase:
         self.settings = EasyDict(seed=None, fakes_args=None, result_dir=None, seconds=None)
         self.fakes_key = self.shared = None
         self._network_name = ''
+        self._folders = []  # those that get files
         self._seconds = 0.0
         self._begin = 0.0
         self._results = []
@@ -90,6 +91,7 @@ class MetricBase:
         self._network_name = os.path.splitext(os.path.basename(os.path.normpath(network_pkl)))[0]
         self._seed = np.random.RandomState().randint(2 ** 31) if self.settings.seed is None else self.settings.seed
         self._results, self._facts = [], {}
+        self._folders = sorted({run_dir, self.settings.result_dir} - {None})
         self._begin = time.time()
         from_files = self.settings.fakes_args is not None
         if from_files and self.needs_network:
@@ -103,7 +105,7 @@ class MetricBase:
                 session.close()
         self._seconds = time.time() - self._begin
         print(self.get_result_str().strip())
-        for folder in {run_dir, self.settings.result_dir} - {None}:
+        for folder in self._folders:
             self._write(folder, network_pkl)
 
     def get_result_str(self):

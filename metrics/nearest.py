@@ -42,7 +42,7 @@ class Nearest(feature_metric.FeatureMetric):
             self._note(num_fakes=len(fakes), nearest=[row.tolist() for row in self._file_numbers(data, order)])
             self._report_result(distances[:, 0].mean(), suffix='_fakes')
             self._report_result(real_distances[:, 1].mean(), suffix='_reals')
-            if self.settings.result_dir is not None:
+            if self._folders:
                 self._draw(data, fakes, order)
 
     def _fakes(self, Gs, Gs_kwargs, num_gpus, labels_from):
@@ -69,9 +69,10 @@ class Nearest(feature_metric.FeatureMetric):
         rows = []
         for fake, numbers in zip(fakes, self._file_numbers(data, order)):
             rows += [fake] + [data.read(int(number)) for number in numbers]
-        path = os.path.join(self.settings.result_dir, 'nearest-{}.png'.format(self._network_name))
-        images.save_image_grid(np.stack(rows), path, [0, 255], self._grid_size(len(fakes)))
-        print('{}: each generated picture, then its {} nearest reals'.format(path, self.num_neighbours))
+        for folder in self._folders:
+            path = os.path.join(folder, 'nearest-{}.png'.format(self._network_name))
+            images.save_image_grid(np.stack(rows), path, [0, 255], self._grid_size(len(fakes)))
+            print('{}: each generated picture, then its {} nearest reals'.format(path, self.num_neighbours))
 
     def _grid_size(self, count):
         """(columns, rows) with a few groups of pictures side by side."""

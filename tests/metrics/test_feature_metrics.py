@@ -27,11 +27,11 @@ def network(monkeypatch):
     monkeypatch.setattr(metric_base.pretrained, 'load_generator', load)
 
 
-def _run(name, fakes=None, reals=None, mirror=False, **settings):
+def _run(name, fakes=None, reals=None, mirror=False, run_dir=None, **settings):
     """Record of a metric."""
     metric, = metric_base.MetricGroup([metric_defaults[name]], fakes_args=fakes and dict(tfrecord_dir=fakes),
                                       **dict(dict(seed=0), **settings)).metrics
-    metric.run(fakes or 'net.pkl', dataset_args=reals and dict(tfrecord_dir=reals), mirror_augment=mirror,
+    metric.run(fakes or 'net.pkl', run_dir, dataset_args=reals and dict(tfrecord_dir=reals), mirror_augment=mirror,
                tf_config=CPU)
     return metric.get_record()
 
@@ -119,6 +119,7 @@ def test_statistics_are_not_kept_for_other_data(graph, network, narrow_networks,
 def test_fakes_are_the_generators_pictures(graph, network, narrow_networks, picture_folder, tmp_path):
     """A network against its own pictures: nothing is as near as they are to themselves."""
     (tmp_path / 'own').mkdir()
+    (tmp_path / 'training').mkdir()
     with tf.Graph().as_default(), tflib.create_session(CPU).as_default():
         Gs = metric_base.pretrained.load_generator('')
         generator = sampling.Generator(Gs, dict(is_validation=True), None, 8, 1, seed=3)
@@ -127,12 +128,15 @@ def test_fakes_are_the_generators_pictures(graph, network, narrow_networks, pict
     for i, image in enumerate(images):
         Image.fromarray(image.transpose(1, 2, 0)).save(str(tmp_path / 'own' / '{:03d}.png'.format(i)))
     assert len(np.unique(images.reshape(24, -1), axis=0)) == 24
-    record = _run('nearest100', None, str(tmp_path / 'own'), seed=3, result_dir=str(tmp_path))
+    record = _run('nearest100', None, str(tmp_path / 'own'), seed=3, run_dir=str(tmp_path / 'training'),
+                  result_dir=str(tmp_path))
     assert record['results']['nearest100_fakes'] < 0.01 * record['results']['nearest100_reals']
     assert [row[0] for row in record['nearest']] == list(range(24))
     grid = np.asarray(Image.open(str(tmp_path / 'nearest-net.png'))).transpose(2, 0, 1)
     np.testing.assert_array_equal(grid[:, :16, :16], grid[:, :16, 16:32])  # beside itself
     assert grid.shape == (3, 8 * 16, 12 * 16)
+    assert sorted(path.name for path in (tmp_path / 'training').iterdir()) == [
+        'metric-nearest100.jsonl', 'metric-nearest100.txt', 'nearest-net.png']
     assert _run('fd24_effnetlite0', None, str(tmp_path / 'own'), seed=3)['results']['fd24_effnetlite0'] < 1e-3
 
 
