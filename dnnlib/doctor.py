@@ -86,7 +86,7 @@ def _print_device(config):
 
 def _print_caches():
     from dnnlib.tflib.ops import native_build
-    folder = os.path.abspath(os.environ.get('STYLEGAN2_CACHE') or util.DEFAULT_CACHE_DIR)
+    folder = os.path.abspath(util.cache_dir())
     _line('Cache', '%s (%s)' % (folder, _size(folder)))
     counts = collections.Counter(os.path.dirname(path) for path, record in native_build.cached() if record)
     for root, count in sorted(counts.items()):

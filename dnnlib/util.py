@@ -227,12 +227,16 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
     return io.BytesIO(contents)
 
 
+def cache_dir():
+    """Folder of downloads: `STYLEGAN2_CACHE`, else DEFAULT_CACHE_DIR."""
+    return os.environ.get('STYLEGAN2_CACHE') or DEFAULT_CACHE_DIR
+
+
 def public_url(url):
     """A URL without user, password, parameters and fragment, for messages and logs; a path unchanged."""
-    if '://' not in str(url):
-        return str(url)
     parts = urllib.parse.urlsplit(str(url))
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.split('@')[-1], parts.path, '', ''))
+    public = parts.scheme, parts.netloc.split('@')[-1], parts.path, '', ''
+    return urllib.parse.urlunsplit(public) if '://' in str(url) else str(url)
 
 
 def check_protocol(url):
@@ -259,8 +263,8 @@ def _download(url, num_attempts, verbose, max_bytes):
         except urllib.error.HTTPError as error:
             reason, final = 'HTTP status {}'.format(error.code), error.code < 500
         except (OSError, http.client.HTTPException) as error:
-            reason, final = str(getattr(error, 'reason', error)), isinstance(error, http.client.InvalidURL)
-            reason = 'bad address' if final else reason  # the error shows what is before the @
+            final = isinstance(error, http.client.InvalidURL)  # whose text shows what is before the @
+            reason = 'bad address' if final else str(getattr(error, 'reason', error))
         if final or attempt == num_attempts:
             raise OSError('cannot fetch {}: {} (attempt {}); fetch it by hand and give its path instead'.format(
                 public_url(url), reason, attempt))

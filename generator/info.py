@@ -88,7 +88,7 @@ def read_file(network_pkl):
     """Bytes of a file: path, URL or published name."""
     path = pretrained.get_path_or_url(network_pkl)
     if util.is_url(path, allow_file_urls=True):
-        with util.open_url(path, cache_dir=util.DEFAULT_CACHE_DIR) as f:
+        with util.open_url(path, cache_dir=util.cache_dir()) as f:
             return safe_pickle.read_all(f)
     if os.path.isdir(path):
         raise UserError('{!r} is a folder, not a network file'.format(path))

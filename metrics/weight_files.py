@@ -11,7 +11,7 @@ import typing
 import zipfile
 
 from dnnlib import util
-from dnnlib.util import UserError
+from dnnlib.util import UserError, cache_dir
 
 
 class Candidate(typing.NamedTuple):
@@ -41,11 +41,6 @@ class WeightFile(typing.NamedTuple):
         file = io.BytesIO(self.data)
         file.name = self.path
         return file
-
-
-def cache_dir():
-    """Folder of the cached weight files: `STYLEGAN2_CACHE`, else `.stylegan2-cache` in the working directory."""
-    return os.environ.get('STYLEGAN2_CACHE') or util.DEFAULT_CACHE_DIR
 
 
 def find(what, variable, candidates):

@@ -8,7 +8,6 @@ from dnnlib import run_dir as run_dirs
 from dnnlib import util
 from dnnlib.images import adjust_dynamic_range, convert_to_pil_image, create_image_grid, save_image_grid
 from dnnlib.tflib import network_pickle
-from dnnlib.util import DEFAULT_CACHE_DIR
 from training.pretrained import BUILD_MODULES, get_path_or_url, read_states
 from training.snapshot import setup_snapshot_image_grid
 
@@ -21,7 +20,7 @@ def open_file_or_url(file_or_url):
     """Opens a path, a URL (through the cache folder) or a published short name; returns a binary file object."""
     path = get_path_or_url(os.fspath(file_or_url))
     if util.is_url(path, allow_file_urls=True):
-        return util.open_url(path, cache_dir=DEFAULT_CACHE_DIR)
+        return util.open_url(path, cache_dir=util.cache_dir())
     return open(path, 'rb')
 
 

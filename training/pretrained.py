@@ -5,7 +5,7 @@ import io
 import os
 
 from dnnlib import array_file, network_file, torch_file, util
-from dnnlib.util import DEFAULT_CACHE_DIR, UserError
+from dnnlib.util import UserError
 from training import torch_networks
 
 # Where the build functions named in network files are looked up, in this order.
@@ -127,7 +127,7 @@ def _load(path_or_url, **kwargs):
     tflib.init_tf()
     path = get_path_or_url(path_or_url)
     if util.is_url(path, allow_file_urls=True):
-        with util.open_url(path, cache_dir=DEFAULT_CACHE_DIR) as f:
+        with util.open_url(path, cache_dir=util.cache_dir()) as f:
             return network_pickle.load(f, BUILD_MODULES, read=read_states, **kwargs)
     return network_pickle.load(path, BUILD_MODULES, read=read_states, **kwargs)
 

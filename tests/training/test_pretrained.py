@@ -1,5 +1,7 @@
 """Tests of loading networks by path, URL and short name."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -25,3 +27,15 @@ def test_a_file_without_three_networks_is_refused_by_name(session, tmp_path):
     for load in (pretrained.load_generator, pretrained.load_networks):
         with pytest.raises(UserError, match='pair.pkl'):
             load(path)
+
+
+def test_downloads_are_kept_in_the_cache_of_the_environment(session, data_dir, tmp_path, monkeypatch):
+    from generator import info
+    from training import misc
+    url = 'https://host.example/net.pkl'
+    data = (data_dir / 'labels3_r16.pkl').read_bytes()
+    (tmp_path / '{}_net.pkl'.format(hashlib.md5(url.encode()).hexdigest())).write_bytes(data)
+    monkeypatch.setenv('STYLEGAN2_CACHE', str(tmp_path))
+    assert info.read_file(url) == data and pretrained.load_generator(url).name == 'Gs'
+    with misc.open_file_or_url(url) as f:
+        assert f.read() == data
