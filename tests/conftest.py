@@ -16,7 +16,8 @@ os.environ['STYLEGAN2_CACHE'] = os.path.abspath(
 # of many seconds each: they begin first, so that no process of several is left with one of them at the end
 LONG_FILES = ('test_training_loop.py', 'test_networks_stylegan.py', 'test_growing.py', 'test_configurations.py',
               'test_run_projector.py', 'test_feature_metrics.py', 'test_killed_training.py', 'test_image_size.py',
-              'test_reference_networks.py', 'test_cuda_kernels.py', 'test_transfer.py', 'test_non_finite.py')
+              'test_reference_networks.py', 'test_cuda_kernels.py', 'test_readme_run.py', 'test_transfer.py',
+              'test_non_finite.py')
 
 
 def pytest_configure(config):

@@ -26,7 +26,7 @@ import environments  # noqa: E402  (found only after the line above)
 SMOKE = ['tests/dnnlib/tflib/ops', 'tests/dnnlib/tflib/test_network_pickle.py']
 ONCE = ['tests/dnnlib/tflib/ops/test_cpu_kernels.py', 'tests/dnnlib/tflib/ops/test_cuda_kernels.py',
         'tests/test_house_rules.py', 'tests/test_configurations.py',
-        'tests/test_killed_training.py']  # without TensorFlow, or very long: only once
+        'tests/test_killed_training.py', 'tests/test_readme_run.py']  # without TensorFlow, or very long: only once
 COMPILED = ['dnnlib', 'training', 'metrics', 'projector', 'benchmarks', 'tests', 'demo.py', 'environments.py',
             'run_training.py', 'run_generator.py', 'run_projector.py', 'run_metrics.py', 'dataset_tool.py']
 COUNTS = ('passed', 'failed', 'skipped')

@@ -1,4 +1,7 @@
-"""Every command in the README and the docs is one that the programs accept, every link leads to a file."""
+"""Every command in the README and the docs is one that the programs accept, every link leads to a file.
+
+test_readme_run.py runs those of the README.
+"""
 
 import importlib
 import os
