@@ -2,14 +2,14 @@
 
 import os
 
-from dnnlib import array_file, network_file
+from dnnlib import array_file, network_file, util
 from dnnlib.util import UserError
 from generator import info
 from training import pretrained
 
 
 def write(network_pkl, output, kind):
-    """Writes the file and reads it back; every array must be the same.
+    """Writes the file and reads it back before it gets its name; every array must be the same.
 
     Args:
         network_pkl: Path, URL or published name of a network file.
@@ -18,18 +18,19 @@ def write(network_pkl, output, kind):
     Raises: UserError if the file does not hold networks alone; OSError if one cannot be read or written.
     """
     data = info.read_file(network_pkl)
-    try:
-        saved = pretrained.read_states(data)
-        if kind == 'pkl':
-            network_file.save(saved, output)
-        else:
-            array_file.save(saved, output, kind)
-    except UserError as error:
-        raise UserError('{}: {}'.format(os.path.basename(network_pkl), error)) from error
-    with open(output, 'rb') as f:
-        written = f.read()
-    if hashes(pretrained.read_states(written)) != hashes(saved):
-        raise UserError('{}: the arrays read back are not those that were written'.format(output))
+    with util.atomic_path(output) as temp_path:
+        try:
+            saved = pretrained.read_states(data)
+            if kind == 'pkl':
+                network_file.save(saved, temp_path)
+            else:
+                array_file.save(saved, temp_path, kind)
+        except UserError as error:
+            raise UserError('{}: {}'.format(os.path.basename(network_pkl), error)) from error
+        with open(temp_path, 'rb') as f:
+            written = f.read()
+        if hashes(pretrained.read_states(written)) != hashes(saved):
+            raise UserError('the arrays read back are not those that were written; {} was not'.format(output))
     print('Wrote {}: {:.1f} MiB, from {:.1f} MiB; read back, all arrays are the same'.format(
         output, len(written) / 2 ** 20, len(data) / 2 ** 20))
 

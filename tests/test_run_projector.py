@@ -171,6 +171,9 @@ def test_an_interrupted_run_is_continued(program, tmp_path, monkeypatch):
     assert program(*args)[0] == 130
     folder = tmp_path / 'results' / '00000-project-images'
     assert len(_results(folder)[0]) == 1 and not (folder / 'complete.txt').exists()
+    with mock.patch.object(session.network_file, 'weights_hash', return_value='another network by that name'):
+        code, out, _ = program(*args)  # whose pictures are those of another one: the first is done again, then it stops
+    assert code == 130 and 'Continuing in' in out and 'done already' not in out
     monkeypatch.setattr(commands.results, 'save_triples', lambda *a: (saved.append(a[3]), save(*a)))
     code, out, err = program(*args)
     assert code == 0, err
@@ -284,7 +287,7 @@ def test_calibration_and_detection(program, tmp_path):
 def test_calibration_measures_robustness_and_continues(program, tmp_path, monkeypatch):
     monkeypatch.setattr(detection.perturb, 'ROBUSTNESS', ('jpeg=50', 'blur=1'))
     args = ['calibrate', '--generated=4', '--reals=cats', '--steps=2', '--distance=pixel', '--robustness=3',
-            '--jpeg=80']
+            '--jpeg=80', '--error-rates=0.25,0.1']
     with mock.patch.object(detection.plots, 'calibration_plot', side_effect=KeyboardInterrupt):
         assert program(*args)[0] == 130
     table = (tmp_path / 'results' / '00000-calibrate' / 'distances.csv').read_text()
@@ -298,6 +301,7 @@ def test_calibration_measures_robustness_and_continues(program, tmp_path, monkey
     assert (tmp_path / 'results' / '00000-calibrate' / 'distances.csv').read_text() == table
     with open(str(tmp_path / 'results' / '00000-calibrate' / 'calibration.json')) as file:
         content = json.load(file)
+    assert content['error_rates'] == [0.1, 0.25] and [row['error_rate'] for row in content['thresholds']] == [0.25]
     assert content['changes'] == 'jpeg=80' and content['real']['source'] == 'held-out cats'
     assert [(row['change'], row['generated'], row['real']) for row in content['robustness']] == [
         ('jpeg=50', 3, 3), ('blur=1', 3, 3)]

@@ -26,6 +26,14 @@ def test_exported_networks_are_opened_by_every_command(generator, networks, tmp_
     assert len({tuple(export_arrays.hashes([states[2]])) for states in saved}) == 1
 
 
+def test_a_file_that_differs_when_read_back_is_not_kept(networks, tmp_path, monkeypatch):
+    found = iter(['written', 'to be written'])
+    monkeypatch.setattr(export_arrays, 'hashes', lambda saved: next(found))
+    with pytest.raises(UserError, match='are not those that were written'):
+        run_generator.main(['export', networks[0], str(tmp_path / 'a.npz')])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_cannot_be_exported(networks, tmp_path):
     (tmp_path / 'text.pkl').write_text('hello there')
     for args, message in [([str(tmp_path / 'text.pkl'), str(tmp_path / 'a.npz')], 'text.pkl.* is not a network pickle'),
