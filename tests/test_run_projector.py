@@ -308,6 +308,30 @@ def test_calibration_measures_robustness_and_continues(program, tmp_path, monkey
     assert all(0 <= row['auc'] <= 1 for row in content['robustness'])
 
 
+def test_padded_pictures_are_judged_by_what_is_compared(program, tmp_path, monkeypatch):
+    (tmp_path / 'own').mkdir()
+    PIL.Image.fromarray(np.zeros([10, 40, 3], np.uint8)).save(str(tmp_path / 'own' / 'wide.png'))
+    shares = []
+
+    def compared(distance, mask):
+        shares.append(float(mask.mean()))
+        return 7.0 + len(shares)
+
+    monkeypatch.setattr(detection.calibration, 'compared_distance', compared)
+    code, _, err = program('calibrate', '--generated=4', '--reals=cats', '--fit=pad', '--steps=1', '--distance=pixel',
+                           '--robustness=0')
+    assert code == 0, err
+    made = os.path.join('results', '00000-calibrate', 'calibration.json')
+    with open(made) as file:
+        content = json.load(file)
+    assert sorted(content['generated']['distances'] + content['real']['distances']) == list(range(8, 16))
+    code, _, err = program('detect', 'own', '--calibration=' + made, '--error-rate=0.25')
+    assert code == 0, err
+    assert shares == [1.0] * 8 + [0.25]
+    with open(os.path.join('results', '00001-detect', 'distances.csv')) as file:
+        assert [float(row['distance']) for row in csv.DictReader(file)] == [16]
+
+
 def _refused(result, *parts):
     code, _, err = result
     assert code == 2 and err.count('\n') == 1, err
