@@ -7,11 +7,13 @@ import http.client
 import importlib
 import inspect
 import io
+import math
 import os
 import pprint
 import re
 import shutil
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -49,12 +51,7 @@ class EasyDict(dict):
 
 
 def format_time(seconds):
-    """Duration as text: `5s`, `1m 00s`, `2h 03m 04s` or `1d 00h 00m`.
-
-    Args:
-        seconds: Duration in seconds, float or int, rounded to whole seconds (half to even).
-    Returns: The text.
-    """
+    """Seconds, rounded (half to even), as text: `5s`, `1m 00s`, `2h 03m 04s` or `1d 00h 00m`."""
     s = int(round(float(seconds)))
     if s < 60:
         return '{}s'.format(s)
@@ -71,7 +68,7 @@ def atomic_path(path):
 
     Args:
         path: The file to write, or a folder that is not there yet; the folder that it goes to must exist.
-    Yields: A name in the same folder with the same extension, for the caller to write.
+    Yields: A name in the same folder with the same extension.
     """
     folder, name = os.path.split(os.path.abspath(path))
     temp_path = os.path.join(folder, 'tmp_{}_{}'.format(uuid.uuid4().hex, name))
@@ -79,17 +76,14 @@ def atomic_path(path):
         yield temp_path
         os.replace(temp_path, path)
     finally:
-        if os.path.isdir(temp_path):
-            shutil.rmtree(temp_path)
-        elif os.path.exists(temp_path):
-            os.remove(temp_path)
+        if os.path.exists(temp_path):
+            (shutil.rmtree if os.path.isdir(temp_path) else os.remove)(temp_path)
 
 
 def remove_temporary_files(folder):
     """Removes what `atomic_path` left in a folder when its process was killed; nobody else may be writing there."""
-    for name in os.listdir(folder):
-        if re.match('tmp_[0-9a-f]{32}_', name):
-            os.remove(os.path.join(folder, name))
+    for path in glob.glob(os.path.join(glob.escape(folder), 'tmp_' + '[0-9a-f]' * 32 + '_*')):
+        (shutil.rmtree if os.path.isdir(path) else os.remove)(path)
 
 
 def write_text(path, text):
@@ -190,7 +184,8 @@ def is_url(obj, allow_file_urls=False):
     return bool(parts.scheme) and '.' in parts.netloc
 
 
-def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, max_bytes=MAX_DOWNLOAD_BYTES):
+def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, max_bytes=MAX_DOWNLOAD_BYTES,
+             max_seconds=math.inf):
     """Opens a URL for reading, from the cache if it is there.
 
     Args:
@@ -200,6 +195,7 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
         verbose: Show a progress bar on a terminal?
         sha256: Expected SHA-256 of the contents in hex; a cached file that differs is fetched again. `None` = any.
         max_bytes: Longest file that is accepted.
+        max_seconds: How long an attempt may take.
     Returns: Binary file object at its start.
     Raises: UserError for something that is not a URL, for other protocols, and for contents with another checksum or of
         more bytes; OSError if it cannot be fetched. Passwords and parameters of the URL are not in the messages.
@@ -214,7 +210,7 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
         if len(cached) == 1 and (sha256 is None or _sha256_of_file(cached[0]) == sha256.lower()):
             return open(cached[0], 'rb')
     check_protocol(url)
-    name, contents = _download(url, num_attempts, verbose, max_bytes)
+    name, contents = _download(url, num_attempts, verbose, max_bytes, max_seconds)
     found = hashlib.sha256(contents).hexdigest()
     if sha256 is not None and found != sha256.lower():
         raise UserError('{} has SHA-256 {}, expected {}; fetch it again or from elsewhere'.format(
@@ -255,11 +251,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _download(url, num_attempts, verbose, max_bytes):
+def _download(url, num_attempts, verbose, max_bytes, max_seconds):
     """Returns (file name, contents) of a URL."""
     for attempt in range(1, num_attempts + 1):
         try:
-            return _download_once(url, verbose, max_bytes)
+            return _download_once(url, verbose, max_bytes, max_seconds)
         except urllib.error.HTTPError as error:
             reason, final = 'HTTP status {}'.format(error.code), error.code < 500
         except (OSError, http.client.HTTPException) as error:
@@ -270,7 +266,8 @@ def _download(url, num_attempts, verbose, max_bytes):
                 public_url(url), reason, attempt))
 
 
-def _download_once(url, verbose, max_bytes):
+def _download_once(url, verbose, max_bytes, max_seconds):
+    deadline = time.time() + max_seconds
     request = urllib.request.Request(url, headers={'User-Agent': 'stylegan2'})
     with urllib.request.build_opener(_Redirects).open(request, timeout=60) as response:
         if response.headers.get_content_type() == 'text/html':
@@ -281,12 +278,14 @@ def _download_once(url, verbose, max_bytes):
         contents = io.BytesIO()
         with tqdm.tqdm(total=size or None, unit='B', unit_scale=True, desc=name,
                        disable=None if verbose else True) as progress:  # None = shown on a terminal only
-            for block in iter(lambda: response.read(1 << 18), b''):
+            for block in iter(lambda: response.read1(1 << 18), b''):
                 contents.write(block)
                 progress.update(len(block))
                 if max(size, contents.tell()) > max_bytes:
                     raise UserError('{} is larger than {:,} bytes; fetch it by hand and give its path'.format(
                         public_url(url), max_bytes))
+                if time.time() > deadline:
+                    raise OSError('not complete after {}'.format(format_time(max_seconds)))
     if not contents.tell() or contents.tell() < size:
         raise OSError('got {} of {} bytes'.format(contents.tell(), size or 'some'))
     return name, contents.getvalue()

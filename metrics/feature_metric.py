@@ -126,7 +126,8 @@ class FeatureMetric(metric_base.MetricBase):
         """See `sampling.content_hash`; a training, which measures again and again, hashes its data once."""
         key = repr(sorted(self._dataset_args.items())), data.resolution, count
         if key not in self._hashes:
-            self._hashes[key] = sampling.content_hash(data, count)
+            self._hashes[key] = sampling.content_hash(
+                data, count, lambda numbers: self._tracked(numbers, 'contents of ' + data.name))
         return self._hashes[key]
 
     def _collector(self, count, collect):

@@ -161,10 +161,7 @@ def _read_graph(file):
 
 
 def _read_pickle(file):
-    saved = network_file.read_inert(file.open())
-    if not isinstance(saved, network_file.NetworkState) or saved.state is None:
-        raise UserError('holds a {}, expected one network'.format(type(saved).__name__))
-    arrays = {name.split(':')[0]: getattr(value, 'value', value) for name, value in saved.state.get('variables', [])}
+    arrays = weight_files.variables(network_file.read_inert(file.open()))
     return _from_variables(lambda name: arrays[name], {})
 
 

@@ -150,9 +150,13 @@ class MetricBase:
 
     def _rounds(self, count):
         """The numbers 0 to count - 1 with a progress bar; raises TimeIsUp when the time is up."""
-        for index in cli.progress(range(count), self.name):
+        return self._tracked(range(count), self.name)
+
+    def _tracked(self, items, label):
+        """The items of a sequence with a progress bar; raises TimeIsUp when the time is up."""
+        for item in cli.progress(items, label):
             self.check_time()
-            yield index
+            yield item
 
     def check_time(self):
         """Raises TimeIsUp after `settings.seconds`."""

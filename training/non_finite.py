@@ -29,15 +29,14 @@ class Watch:
         self._numbers = tf.stack([stage.skipped.read_value() for stage in stages if stage.skipped is not None])
 
     def update(self, counters):
-        """Counts, to be called after every iteration; goes back if it must.
+        """Counts, see `count`, to be called after every iteration; goes back if it must.
 
         Args:
             counters: See `state_files.new_counters`; `skipped` and `skipped_in_a_row` are set, all are if it goes back.
         Returns: True after going back: the variables and counters are those of a good state.
         Raises: UserError if it would have to go back a second time, or there is no good state.
         """
-        numbers = tflib.run(self._numbers)
-        counters.update(skipped=int(numbers[:, 0].sum()), skipped_in_a_row=int(numbers[:, 1].max()))
+        self.count(counters)
         if not self.is_lost(counters):
             return False
         what = 'kimg {:.1f}: gradients were not finite in {} steps in a row'.format(
@@ -52,6 +51,11 @@ class Watch:
             what, restored.nimg / 1000), flush=True)
         counters.update(restored, went_back=1, seconds=counters.seconds)
         return True
+
+    def count(self, counters):
+        """Brings `skipped` and `skipped_in_a_row` of the counters up to date."""
+        numbers = tflib.run(self._numbers)
+        counters.update(skipped=int(numbers[:, 0].sum()), skipped_in_a_row=int(numbers[:, 1].max()))
 
     def is_lost(self, counters):
         """Are more steps left out in a row than patience allows?"""

@@ -127,10 +127,20 @@ class Reporter:
     def save_state(self):
         """Saves everything that is needed to continue from here; returns the folder."""
         self._take_time()
-        path = self._write(lambda: self._saver.save(self._counters), self._saver.num_bytes())
-        self._last_save, self._last_saved_nimg = time.time(), self._counters.nimg
+        path = self._save()
         self._save_when_good = False
         return path
+
+    def _save(self):
+        size = 0 if self._last_saved_nimg == self._counters.nimg else self._saver.num_bytes()
+        path = self._write(lambda: self._saver.save(self._counters), size)
+        self._last_save, self._last_saved_nimg = time.time(), self._counters.nimg
+        return path
+
+    def finish(self):
+        """Writes the final networks, then the state, which says that nothing is left to do."""
+        self.save_networks('network-final.pkl')
+        self.save_state()
 
     def tick(self, sched, done):
         """Ends a tick: status line, pictures and networks if they are due, statistics.
@@ -150,6 +160,7 @@ class Reporter:
         network_pkl = None
         if _is_due(options.network_snapshot_ticks, c.tick, done):
             network_pkl = self.save_networks('network-snapshot-%06d.pkl' % (c.nimg // 1000))
+            self._save_before_metrics(done)
         if options.metric_callback is not None:
             for name, value in (options.metric_callback(network_pkl) or {}).items():
                 c.metrics.setdefault(name, []).append([c.nimg, value])
@@ -161,8 +172,17 @@ class Reporter:
         self._maintenance_sec = time.time() - self._clock
         c.seconds += self._maintenance_sec
         self._clock = time.time()
-        if network_pkl is not None and c.tick > 0 and not done:  # the last state comes after the final networks
-            self._save_when_good = True
+        if network_pkl is not None and c.tick > 0:
+            self._save_when_good = True  # or, where it was saved, add what the metrics found
+
+    def _save_before_metrics(self, done):
+        """What was learned must not depend on the metrics, which may take long, and more memory than there is."""
+        self._options.watch.count(self._counters)
+        if self._counters.skipped_in_a_row == 0:
+            if done:
+                self.finish()
+            elif self._counters.tick > 0:
+                self._save()
 
     def save_after_error(self):
         """Saves the state when an error ends the training, unless that of this moment was saved before.

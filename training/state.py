@@ -42,7 +42,7 @@ class StateSaver:
         return sum(var.shape.num_elements() * var.dtype.size for var in tf.global_variables())
 
     def save(self, counters):
-        """Writes a state, unless that of this moment was the last one, and removes what is not to be kept.
+        """Writes a state, of the moment that was saved last only the counters, and removes what is not to be kept.
 
         Args:
             counters: See `state_files.new_counters`.
@@ -50,8 +50,12 @@ class StateSaver:
         Raises: OSError if it can't be written; earlier states are then untouched.
         """
         path = state_files.state_path(self._run_dir, counters.nimg)
-        if self._newest_nimg == counters.nimg and state_files.is_state(path):
-            return path
+        if self._newest_nimg != counters.nimg or not state_files.update_counters(path, counters):
+            self._save_all(path, counters)
+        state_files.prune(self._run_dir, counters.nimg, self._keep, self._best_nimg(counters.metrics))
+        return path
+
+    def _save_all(self, path, counters):
         temp_path = os.path.join(os.path.dirname(path), state_files.UNFINISHED)
         shutil.rmtree(temp_path, ignore_errors=True)
         os.makedirs(temp_path)
@@ -62,8 +66,6 @@ class StateSaver:
             shutil.rmtree(temp_path, ignore_errors=True)
             raise
         self._newest_nimg = counters.nimg
-        state_files.prune(self._run_dir, counters.nimg, self._keep, self._best_nimg(counters.metrics))
-        return path
 
     def _write(self, path, counters):
         try:

@@ -7,7 +7,7 @@ import re
 import shutil
 
 from dnnlib import disk
-from dnnlib.util import EasyDict, UserError, remove_temporary_files
+from dnnlib.util import EasyDict, UserError, atomic_path, remove_temporary_files
 
 STATE_DIR = 'state'
 MANIFEST = 'state.json'
@@ -62,12 +62,32 @@ def latest_state(run_dir):
 def write_manifest(path, counters):
     """Writes the manifest of the state in folder `path`: counters, sizes and checksums of the files that are there."""
     files = {name: _describe(os.path.join(path, name)) for name in sorted(os.listdir(path))}
-    manifest = dict(counters=counters, files=files)
-    manifest['sha256'] = _sha256_of_manifest(manifest)
-    with open(os.path.join(path, MANIFEST), 'w') as f:
-        json.dump(manifest, f, indent=1)
-    for name in list(files) + [MANIFEST, '']:
+    for name in files:
         disk.sync(os.path.join(path, name))
+    _write_manifest(path, dict(counters=counters, files=files))
+
+
+def update_counters(path, counters):
+    """Replaces the counters of the state in folder `path`; returns False if there is no state with a readable manifest.
+
+    Raises: OSError if they can't be written; the earlier ones are then still there.
+    """
+    try:
+        manifest = _read_manifest(path)
+    except UserError:
+        return False
+    if manifest['counters'] != counters:
+        _write_manifest(path, dict(manifest, counters=counters))
+    return True
+
+
+def _write_manifest(path, manifest):
+    manifest = dict(manifest, sha256=_sha256_of_manifest(manifest))
+    with atomic_path(os.path.join(path, MANIFEST)) as temp_path:
+        with open(temp_path, 'w') as f:
+            json.dump(manifest, f, indent=1)
+        disk.sync(temp_path)
+    disk.sync(path)
 
 
 def read_counters(path):
@@ -165,4 +185,5 @@ def remove_leftovers(run_dir):
     """Removes what a killed process left unfinished in a run directory; no other process may be training there."""
     for name in (UNFINISHED, REPLACED, REMOVED):
         shutil.rmtree(os.path.join(run_dir, STATE_DIR, name), ignore_errors=True)
-    remove_temporary_files(run_dir)
+    for folder in [run_dir] + list_states(run_dir):
+        remove_temporary_files(folder)

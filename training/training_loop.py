@@ -245,6 +245,5 @@ def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, repo
             return signals.received
     if context.should_stop():
         print('Asked to stop at kimg %.1f' % (counters.nimg / 1000))
-    reporter.save_networks('network-final.pkl')  # before the state, which says that nothing is left to do
-    reporter.save_state()
+    reporter.finish()
     return 0

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -130,7 +131,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if self.path == '/named':
                 self.send_header('Content-Disposition', 'attachment; filename="my net.pkl"')
             self.end_headers()
-            self.wfile.write(body)
+            for byte in [body] if self.path != '/slow' else [body[i:i + 1] for i in range(len(body))]:
+                self.wfile.write(byte)
+                time.sleep(0.1 if self.path == '/slow' else 0)
 
     def log_message(self, *args):
         pass
@@ -199,6 +202,12 @@ def test_open_url_stops_at_the_largest_size(server, tmp_path):
     with pytest.raises(dnnlib.UserError, match='larger than 98 bytes'):  # it says that it will send 99
         util.open_url(server.url + '/short', cache_dir=str(tmp_path), max_bytes=98)
     assert os.listdir(str(tmp_path)) == []
+
+
+def test_open_url_stops_after_a_time(server):
+    assert util.open_url(server.url + '/slow', max_seconds=60).read() == b'contents'
+    with pytest.raises(OSError, match='/slow: not complete after 0s'):
+        util.open_url(server.url + '/slow', num_attempts=1, max_seconds=0.2)
 
 
 def test_messages_do_not_show_what_a_url_hides(server):

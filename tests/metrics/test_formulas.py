@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
 
 from dnnlib.util import UserError
 from metrics import feature_stats, nearest
@@ -85,6 +86,8 @@ def test_inception_score_of_known_distributions():
     assert abs(inception_score(np.tile([0.2, 0.3, 0.5], [9, 1])) - 1) < 1e-9  # all the same
     p = np.array([[0.9, 0.1], [0.1, 0.9]])
     assert abs(inception_score(p) - np.exp(np.log(2) + 0.9 * np.log(0.9) + 0.1 * np.log(0.1))) < 1e-9
+    p = np.random.RandomState(9).dirichlet([0.3] * 12, 50)
+    assert abs(inception_score(p) - np.exp(np.mean([scipy.stats.entropy(row, p.mean(axis=0)) for row in p]))) < 1e-9
 
 
 def test_precision_and_recall_of_known_manifolds():

@@ -7,10 +7,11 @@ import tarfile
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from dnnlib.util import UserError
-from metrics import weights
-from tests.metrics import lpips_reference
+from metrics import detectors, weights
+from tests.metrics import lpips_reference, weight_writers
 
 
 class _Forbidden:
@@ -71,6 +72,58 @@ def test_local_file_is_used_first(checkpoint, tmp_path, monkeypatch, archived):
     monkeypatch.setenv('STYLEGAN2_LPIPS', str(path))
     _assert_same(weights.lpips_vgg16(), arrays)
     assert not (tmp_path / 'cache').exists()
+
+
+@pytest.fixture
+def published(checkpoint, monkeypatch):
+    """(a network with the arrays of the fixture `checkpoint`, as bytes, its variables); they pass for LPIPS 0.1."""
+    arrays = checkpoint[1]
+    names = ['Conv_%d/%s' % (i, kind) for i in range(13) for kind in ('kernel', 'bias')]
+    variables = {'any/%d:0' % number: arrays[name] for number, name in enumerate(
+        names + ['NetLinLayer_%d/kernel' % i for i in range(5)])}
+    monkeypatch.setattr(weights, 'LPIPS_ARRAYS_SHA256', weights.digest_of_arrays(arrays))
+    return weight_writers.network_file(variables, monkeypatch), variables
+
+
+@pytest.mark.parametrize('from_cache', [False, True])
+def test_the_published_pickle_is_read(checkpoint, published, tmp_path, monkeypatch, from_cache):
+    folder = tmp_path / ('cache' if from_cache else 'elsewhere')
+    folder.mkdir()
+    (folder / 'vgg16_zhang_perceptual.pkl').write_bytes(published[0])
+    if not from_cache:
+        monkeypatch.setenv('STYLEGAN2_LPIPS', str(folder / 'vgg16_zhang_perceptual.pkl'))
+    _assert_same(weights.lpips_vgg16(), checkpoint[1])
+
+
+@pytest.mark.parametrize('change', ['value', 'missing', 'order', 'none'])
+def test_a_pickle_with_other_arrays_is_refused(published, tmp_path, monkeypatch, change):
+    variables = dict(published[1])
+    if change == 'value':
+        variables['any/7:0'] = variables['any/7:0'] * np.float32(1.001)
+    elif change == 'missing':
+        del variables['any/30:0']
+    elif change == 'order':
+        variables['any/21:0'], variables['any/23:0'] = variables['any/23:0'], variables['any/21:0']
+    else:
+        variables = {}
+    path = tmp_path / 'vgg16_zhang_perceptual.pkl'
+    path.write_bytes(weight_writers.network_file(variables, monkeypatch))
+    with pytest.raises(UserError, match='vgg16_zhang_perceptual.pkl: the arrays of this network are not'):
+        weights.lpips_vgg16(str(path))
+
+
+@pytest.mark.parametrize('form', ['ckpt', 'archive', 'pkl'])
+def test_distances_with_each_kind_of_file_equal_numpy(session, checkpoint, published, tmp_path, form):
+    path = tmp_path / ('weights.' + form)
+    if form == 'archive':
+        _archive(checkpoint[0], path)
+    else:
+        path.write_bytes(published[0] if form == 'pkl' else checkpoint[0])
+    net = detectors.LpipsVgg16(weights.lpips_vgg16(str(path)))
+    rnd = np.random.RandomState(1)
+    a, b = (np.float32(rnd.uniform(-1, 1, [2, 3, 16, 16])) for _ in range(2))
+    found = session.run(net.distance(net.features(tf.constant(a)), net.features(tf.constant(b))))
+    np.testing.assert_allclose(found, lpips_reference.distance(a, b, checkpoint[1]), rtol=1e-4)
 
 
 def test_file_in_the_cache_is_converted_once(checkpoint, tmp_path):

@@ -107,12 +107,11 @@ def graph_file(constants, scaled_norms):
 def network_file(variables, monkeypatch):
     """Bytes of a pickled network with the given variables, as the published feature networks are."""
     stand_in = type('Network', (), {'__module__': 'dnnlib.tflib.network', '__qualname__': 'Network'})
-    monkeypatch.setattr(network, 'Network', stand_in)
     saved = stand_in()
     saved.__dict__.update(version=2, name='net', variables=list(variables.items()), build_module_src='raise SystemExit')
-    data = pickle.dumps(saved, 4)
-    monkeypatch.undo()
-    return data
+    with monkeypatch.context() as patch:
+        patch.setattr(network, 'Network', stand_in)
+        return pickle.dumps(saved, 4)
 
 
 def random_conv(rnd, prefix, norm, shape):

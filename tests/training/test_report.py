@@ -76,7 +76,7 @@ def reporter(session, tmp_path, monkeypatch):
     monkeypatch.setattr(report.misc, 'save_pkl', lambda _networks, path: done.append(os.path.basename(path)))
     made = report.Reporter(str(tmp_path), dict(G=0, D=1, Gs=2), grid, saver, state_files.new_counters(), EasyDict(
         total_kimg=10, image_snapshot_ticks=2, network_snapshot_ticks=3, checkpoint_minutes=5, should_stop=None,
-        watch=EasyDict(update=lambda _counters: False), logits=True,
+        watch=EasyDict(update=lambda _counters: False, count=lambda _counters: None), logits=True,
         metric_callback=lambda path: done.append(path and 'metrics of ' + os.path.basename(path))))
     made.done = done
     return made
@@ -95,11 +95,26 @@ def test_what_is_due_at_which_tick(reporter):
                                    'metrics of network-snapshot-000000.pkl']
     assert tick(reporter, 2000) == [None]
     assert tick(reporter, 4999) == ['fakes000004.png', None]
-    assert tick(reporter, 6000) == ['network-snapshot-000006.pkl', 'metrics of network-snapshot-000006.pkl']
+    assert tick(reporter, 6000) == ['network-snapshot-000006.pkl', ('state', 6000, 3),
+                                    'metrics of network-snapshot-000006.pkl']
+    reporter.step()
+    assert reporter.done[-1] == ('state', 6000, 3)  # again, since the counters hold the results of the metrics
+    assert tick(reporter, 7000, done=True) == ['fakes000007.png', 'network-snapshot-000007.pkl', 'network-final.pkl',
+                                               ('state', 7000, 4), 'metrics of network-snapshot-000007.pkl']
+
+
+def test_no_state_before_the_metrics_after_a_step_that_was_left_out(reporter):
+    reporter._counters.tick = 2
+    reporter._options.watch.count = lambda counters: counters.update(skipped_in_a_row=1)
+    for done in (False, True):
+        reporter._counters.tick = 2
+        assert tick(reporter, 6000, done) == ['fakes000006.png'] * done + [
+            'network-snapshot-000006.pkl', 'metrics of network-snapshot-000006.pkl']
+    reporter.step()
+    assert len(reporter.done) == 3
+    reporter._counters.skipped_in_a_row = 0
     reporter.step()
     assert reporter.done[-1] == ('state', 6000, 3)
-    assert tick(reporter, 7000, done=True) == ['fakes000007.png', 'network-snapshot-000007.pkl',
-                                               'metrics of network-snapshot-000007.pkl']  # no state: see training_loop
 
 
 def test_states_by_the_clock(reporter, monkeypatch):

@@ -93,6 +93,25 @@ def test_the_best_state_is_kept_as_well(session, tmp_path, which, best):
     assert saver.restore_latest().metrics['fid50k'][1] == [64, 3.0]
 
 
+def test_counters_of_a_state_are_replaced(session, tmp_path, monkeypatch):
+    """What the metrics find after the state of a snapshot was saved gets into it without writing all of it again."""
+    make_variable(session)
+    saver = state.StateSaver(str(tmp_path), keep=1, keep_best=('fid50k', 'lowest'))
+    counters = state_files.new_counters(32)
+    for nimg, value in ((32, 5.0), (64, 4.0), (96, 6.0)):
+        counters.nimg = nimg
+        saver.save(counters)
+        counters.metrics.setdefault('fid50k', []).append([nimg, value])
+        with monkeypatch.context() as patch:
+            patch.setattr(saver._saver, 'save', lambda *_args, **_kwargs: pytest.fail('all of it is written'))
+            path = saver.save(counters)
+        assert state_files.check(path) == counters
+    assert sorted(os.listdir(str(tmp_path / 'state'))) == ['000000064', '000000096']
+    assert saver.restore_latest().metrics == {'fid50k': [[32, 5.0], [64, 4.0], [96, 6.0]]}
+    (tmp_path / 'state' / '000000096' / 'state.json').write_text('{')
+    assert state_files.check(saver.save(counters)) == counters  # damaged: everything is written
+
+
 def test_the_grid_of_pictures_is_part_of_it(session, tmp_path):
     make_variable(session)
     grid = EasyDict(latents=np.ones([6, 8]), labels=np.zeros([6, 0], np.float32))
@@ -107,9 +126,16 @@ def test_what_a_killed_process_leaves_is_removed(tmp_path):
         os.makedirs(str(tmp_path / 'state' / name / 'x'))
     (tmp_path / ('tmp_' + '0' * 32 + '_network-final.pkl')).write_text('half')
     (tmp_path / 'tmp_notes.txt').write_text('mine')
+    (tmp_path / ('tmp_' + '1' * 32 + '_export')).mkdir()
+    (tmp_path / ('tmp_' + '1' * 32 + '_export') / 'a').write_text('half')
+    state = tmp_path / 'state' / '000000064'
+    state.mkdir()
+    for name in ('state.json', 'tmp_' + '0' * 32 + '_state.json'):
+        (state / name).write_text('{}')
     state_files.remove_leftovers(str(tmp_path))
     assert sorted(os.listdir(str(tmp_path))) == ['state', 'tmp_notes.txt']
-    assert os.listdir(str(tmp_path / 'state')) == ['000000032']
+    assert sorted(os.listdir(str(tmp_path / 'state'))) == ['000000032', '000000064']
+    assert os.listdir(str(state)) == ['state.json']
 
 
 def test_a_full_disk_leaves_the_states_before(session, tmp_path, monkeypatch):

@@ -124,19 +124,23 @@ def test_being_stopped_and_killed_changes_nothing(uninterrupted, tmp_path, capsy
     assert 'Stopped at kimg 0.1' in capsys.readouterr().out
     assert not (tmp_path / 'network-final.pkl').exists()
 
-    def power_failure(_network_pkl):
-        if len(open(str(tmp_path / 'stats.jsonl')).readlines()) == 3:  # tick 3, after the state of tick 2
-            raise SystemExit  # no error: nothing is saved
+    def killed_in_a_metric(network_pkl):
+        if network_pkl is not None:  # at tick 2, then at the last one
+            raise SystemExit  # no error: nothing more is saved
     os.makedirs(str(tmp_path / 'state' / 'unfinished'))
     (tmp_path / ('tmp_' + 'a' * 32 + '_fakes.png')).write_text('')
     with pytest.raises(SystemExit):
-        train(tmp_path, 0.16, num_threads=1, network_snapshot_ticks=2, metric_callback=power_failure)
+        train(tmp_path, 0.16, num_threads=1, network_snapshot_ticks=2, metric_callback=killed_in_a_metric)
     assert state_files.latest_state(str(tmp_path)).endswith('000000096')
+    assert not (tmp_path / 'network-final.pkl').exists()
 
-    assert train(tmp_path, 0.16, num_threads=1) == 0
+    with pytest.raises(SystemExit):
+        train(tmp_path, 0.16, num_threads=1, network_snapshot_ticks=10, metric_callback=killed_in_a_metric)
     assert_same_variables(uninterrupted, tmp_path)
+    assert (tmp_path / 'network-final.pkl').exists()
     assert not [name for name in os.listdir(str(tmp_path)) if name.startswith('tmp_')]
-    assert [json.loads(line)['nimg'] for line in open(str(tmp_path / 'stats.jsonl'))] == [32, 64, 96, 128, 160]
+    # the report of a tick whose metrics were killed is lost
+    assert [json.loads(line)['nimg'] for line in open(str(tmp_path / 'stats.jsonl'))] == [32, 64, 128]
 
 
 def test_an_error_saves_the_state_between_two_iterations(uninterrupted, tmp_path, monkeypatch, capsys):
