@@ -1,6 +1,8 @@
 """Measures the quality of trained networks, or of pictures against pictures."""
 
 import argparse
+import collections
+import itertools
 import json
 import os
 
@@ -34,18 +36,24 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
     print('Device: {}'.format(metric_base.describe_device(options['tf_config'])))
     names = networks or [fakes_args['tfrecord_dir']]
     print('Evaluating {} of {} ...'.format(', '.join(metrics), ', '.join(map(util.public_url, names))))
-    records = []
-    for name in names:
-        for seed in options['seeds']:
-            group = metric_base.MetricGroup([metric_defaults[metric] for metric in metrics], seed=seed,
+    records, hashes = [], {}
+    try:
+        for name, seed in itertools.product(names, options['seeds']):
+            group = metric_base.MetricGroup([metric_defaults[metric] for metric in metrics], seed=seed, hashes=hashes,
                                             fakes_args=fakes_args, result_dir=submit_config.run_dir)
-            group.run(name, data_dir=data_dir, dataset_args=dataset_args, mirror_augment=options['mirror_augment'],
-                      num_gpus=options['num_gpus'], tf_config=options['tf_config'])
-            records += [dict(metric.get_record(), network_pkl=util.public_url(name)) for metric in group.metrics]
-    if len(names) * len(options['seeds']) > 1:
-        print(make_table(records) + '\n\n' + '\n'.join(how_measured(records)))
-    if options['json'] is not None:
-        util.write_text(options['json'], json.dumps(records, indent=2, sort_keys=True) + '\n')
+            if not records:
+                group.check_weights()
+            try:
+                group.run(name, data_dir=data_dir, dataset_args=dataset_args, mirror_augment=options['mirror_augment'],
+                          num_gpus=options['num_gpus'], tf_config=options['tf_config'])
+            finally:  # what was measured before an error counts
+                records += [dict(metric.get_record(), network_pkl=util.public_url(name)) for metric in group.metrics
+                            if metric.get_results()]
+                if options['json'] is not None and records:
+                    util.write_text(options['json'], json.dumps(records, indent=2, sort_keys=True) + '\n')
+    finally:
+        if len(names) * len(options['seeds']) > 1 and records:
+            print(make_table(records) + '\n\n' + '\n'.join(how_measured(records)))
 
 
 def make_table(records):
@@ -62,9 +70,10 @@ def make_table(records):
             columns += [name] if name not in columns else []
             cells.setdefault((record['network_pkl'], name), []).append(value)
     lines = ['| network | ' + ' | '.join(columns) + ' |', '|---|' + '---|' * len(columns)]
-    for network in networks:
-        row = [_cell(cells.get((network, name), [])) for name in columns]
-        lines.append('| {} | {} |'.format(os.path.basename(os.path.normpath(network)), ' | '.join(row)))
+    short = [os.path.basename(os.path.normpath(network)) for network in networks]
+    for network, name in zip(networks, short):
+        row = [_cell(cells.get((network, column), [])) for column in columns]
+        lines.append('| {} | {} |'.format(name if short.count(name) == 1 else network, ' | '.join(row)))
     return '\n'.join(lines)
 
 
@@ -98,7 +107,7 @@ def metric_list(text):
 
     Raises: argparse.ArgumentTypeError for an unknown name or none.
     """
-    names = cli.comma_list(text)
+    names = list(collections.OrderedDict.fromkeys(cli.comma_list(text)))
     known = ', '.join(sorted(metric_defaults))
     for name in names:
         if name not in metric_defaults:
@@ -131,7 +140,11 @@ def make_parser():
                         help='number of images for every metric (default: as their names say)')
     parser.add_argument('--seed', dest='seeds', type=cli.seed_list, metavar='LIST',
                         help='random seeds of the generated pictures, such as 0 or 0-4: with several, the table shows '
-                             'mean +- standard deviation (default: a new one each time)')
+                             'mean +- standard deviation (default: a new one each time); of pictures from files they '
+                             'choose which are measured, where there are more than the metric takes')
+    parser.add_argument('--bad', choices=('stop', 'skip'), default='stop',
+                        help='pictures of a data set that cannot be read: stop, or skip = take the next one '
+                             '(default: %(default)s)')
     parser.add_argument('--json', metavar='FILE', help='write all results, and how they were measured, to this file')
     parser.add_argument('--num-gpus', type=int, metavar='N', default=1, help='number of GPUs (default: %(default)s)')
     parser.add_argument('--result-dir', metavar='DIR', default='results',
@@ -160,11 +173,13 @@ def main(argv):
     data_dir = args['data_dir']
     if data_dir is not None and not os.path.isdir(data_dir):
         raise UserError('--data-dir: there is no folder {!r}'.format(data_dir))
-    dataset_args = _dataset_args('--dataset', args['dataset'], data_dir, args['resolution'])
-    fakes_args = _dataset_args('--fakes', args['fakes'], None, args['resolution'])
+    dataset_args = _dataset_args('--dataset', args['dataset'], data_dir, args)
+    fakes_args = _dataset_args('--fakes', args['fakes'], None, args)
     for network_pkl in networks:
         pretrained.check_network_file(network_pkl)
     if options['json'] is not None:
+        if os.path.isdir(options['json']):
+            raise UserError('--json={}: this is a folder; give the name of a file'.format(options['json']))
         cli.writable_dir(os.path.dirname(os.path.abspath(options['json'])))
     config = dnnlib.SubmitConfig(run_dir_root=cli.writable_dir(args['result_dir']), run_desc='run-metrics',
                                  num_gpus=args['num_gpus'], options_file=None)
@@ -176,7 +191,7 @@ def main(argv):
                       dataset_args=dataset_args, data_dir=data_dir, options=options)
 
 
-def _dataset_args(option, name, data_dir, resolution):
+def _dataset_args(option, name, data_dir, args):
     """Arguments of `load_dataset`, `None` for no data set; UserError if it is not there."""
     if name is None:
         return None
@@ -184,8 +199,9 @@ def _dataset_args(option, name, data_dir, resolution):
     if name != 'cats' and not os.path.exists(path):
         raise UserError("{}={}: there is no {!r}; give a folder of TFRecords, a folder or zip of images, or "
                         "'cats'".format(option, name, path))
+    optional = dict(resolution=args['resolution'], bad=args['bad'] if args['bad'] == 'skip' else None)
     return dict(dict(tfrecord_dir=name, max_label_size='full', shuffle_mb=0),
-                **({} if resolution is None else {'resolution': resolution}))
+                **{key: value for key, value in optional.items() if value is not None})
 
 
 if __name__ == '__main__':

@@ -122,7 +122,8 @@ def train(submit_config, metric_arg_list, **options):
     options = automatic.fit_minibatch(options, submit_config.run_dir)
     if metric_arg_list is None:
         metric_arg_list = ['fid50k'] if metric_base.has_gpu(options['tf_config']) else []
-    group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list])
+    group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list],
+                                    should_stop=lambda: dnnlib.RunContext.get().is_stopping())
 
     def evaluate(network_pkl):
         results = {}

@@ -1,5 +1,6 @@
 """Files of the pictures that commands draw: PNG, JPEG, WebP, and one npz of all."""
 
+import hashlib
 import os
 
 import numpy as np
@@ -42,10 +43,15 @@ class PictureWriter:
     def __init__(self, folder, outputs=('png',), dtype='uint8'):
         self._folder, self._outputs, self._dtype = folder, outputs, dtype
         self._names, self._arrays = [], []
+        self._written = {}  # name: digest of the picture
 
     def add(self, name, picture):
-        """Writes a picture, float32 [C, H, W] or uint8 [H, W, C], as `<name>.png` and so on; returns it as bytes."""
+        """Writes a picture, float32 [C, H, W] or uint8 [H, W, C], as `<name>.png` and so on; returns it as bytes.
+
+        If another picture has that name, it is `<name>-2.png`, and so on.
+        """
         pixels = as_pixels(picture)
+        name = self._free_name(name, hashlib.sha256(pixels.tobytes()).digest())
         for kind in self._outputs:
             if kind != 'npz':
                 save(pixels, os.path.join(self._folder, name + '.' + kind))
@@ -53,6 +59,13 @@ class PictureWriter:
             self._names.append(name)
             self._arrays.append(pixels if self._dtype == 'uint8' else picture)
         return pixels
+
+    def _free_name(self, name, digest):
+        number, free = 1, name
+        while self._written.setdefault(free, digest) != digest:
+            number += 1
+            free = '{}-{}'.format(name, number)
+        return free
 
     def close(self, **arrays):
         """Writes `images.npz` if it is asked for: `images`, `names`, and the arrays given."""

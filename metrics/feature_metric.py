@@ -24,7 +24,6 @@ class FeatureMetric(metric_base.MetricBase):
     """
 
     needs_network = False
-    needs_reals = True
 
     def __init__(self, name, num_images, minibatch_per_gpu, extractor):
         super().__init__(name)
@@ -36,7 +35,10 @@ class FeatureMetric(metric_base.MetricBase):
         self.fakes_key = (extractor, num_images)
         self._network = None
         self._weights_sha256 = ''
-        self._hashes = {}
+
+    def check_weights(self):
+        """See MetricBase."""
+        EXTRACTORS[self.extractor][0].load()
 
     def _build_extractor(self):
         """Loads the feature network into the default graph and notes which one it is."""
@@ -73,7 +75,8 @@ class FeatureMetric(metric_base.MetricBase):
         features_op = self._network.features(images_in)
         result = self._collector(count, collect)
         size = self.minibatch_per_gpu
-        batches = sampling.image_minibatches(data, count, size, mirror)
+        batches = sampling.image_minibatches(data, count, size, mirror,
+                                             self._seed if label == 'fakes' else sampling.ORDER_SEED)
         for _ in self._rounds(-(-count // size)):
             result.add(tflib.run(features_op, {images_in: next(batches)}))
         if path is not None:
@@ -123,12 +126,12 @@ class FeatureMetric(metric_base.MetricBase):
         return self._open_dataset(resolution)
 
     def _content_hash(self, data, count):
-        """See `sampling.content_hash`; a training, which measures again and again, hashes its data once."""
-        key = repr(sorted(self._dataset_args.items())), data.resolution, count
-        if key not in self._hashes:
-            self._hashes[key] = sampling.content_hash(
+        """See `sampling.content_hash`; a group of metrics, which measures again and again, hashes its data once."""
+        key, hashes = repr((sorted(self._dataset_args.items()), data.resolution, count)), self.settings.hashes
+        if key not in hashes:
+            hashes[key] = sampling.content_hash(
                 data, count, lambda numbers: self._tracked(numbers, 'contents of ' + data.name))
-        return self._hashes[key]
+        return hashes[key]
 
     def _collector(self, count, collect):
         if collect:

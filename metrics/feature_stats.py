@@ -3,45 +3,58 @@
 import hashlib
 import json
 import os
-import zipfile
 
 import numpy as np
 
-from dnnlib import util
+from dnnlib import UserError, util
 from metrics import weight_files
 
 
 class Moments:
     """Mean and covariance in one pass, float64, in the memory of two matrices.
 
+    Features are taken in CHUNK at a time: a product of matrices with a few rows costs as much as adding up its result.
+
     Args:
         num_features: Number of features.
     """
 
+    CHUNK = 256
+
     def __init__(self, num_features):
         self.count = 0
+        self._waiting, self._num_waiting = [], 0
         self._shift = None  # near the mean, so that the sums of squares do not cancel
         self._sum = np.zeros([num_features])
         self._products = np.zeros([num_features, num_features])
 
     def add(self, features):
         """Takes in features [N, num_features]."""
-        features = np.asarray(features, np.float64)
+        self.count += len(features)
+        self._num_waiting += len(features)
+        self._waiting.append(np.array(features, np.float64))
+        if self._num_waiting >= self.CHUNK:
+            self._sum_up()
+
+    def _sum_up(self):
+        features = np.concatenate(self._waiting)
+        self._waiting, self._num_waiting = [], 0
         if self._shift is None:
             self._shift = features.mean(axis=0)
-        features = features - self._shift
-        self.count += len(features)
+        features -= self._shift
         self._sum += features.sum(axis=0)
         self._products += features.T @ features
 
     def get(self):
         """(mean [F], covariance [F, F]) of at least two samples; the covariance is the unbiased one."""
+        if self._waiting:
+            self._sum_up()
         mean = self._sum / self.count
         return self._shift + mean, (self._products - self.count * np.outer(mean, mean)) / (self.count - 1)
 
 
 def moments(features, chunk=1000):
-    """(mean [F], covariance [F, F]), float64, of features [N, F], without a float64 copy of them."""
+    """(mean [F], covariance [F, F]), float64, of features [N, F], without a float64 copy of all of them."""
     result = Moments(features.shape[1])
     for begin in range(0, len(features), chunk):
         result.add(features[begin:begin + chunk])
@@ -54,10 +67,15 @@ class Collection:
     Args:
         count: Number of samples that will come.
         num_features: Number of features.
+    Raises: UserError if there is not the memory.
     """
 
     def __init__(self, count, num_features):
-        self._features = np.empty([count, num_features], np.float32)
+        try:
+            self._features = np.empty([count, num_features], np.float32)
+        except (MemoryError, ValueError) as error:
+            raise UserError('{} features of {} images need {:.3g} GB of memory; give fewer images'.format(
+                num_features, count, 4e-9 * count * num_features)) from error
         self.count = 0
 
     def add(self, features):
@@ -86,17 +104,32 @@ def cache_path(key, title):
 def read(path):
     """Arrays that `write` wrote, as a tuple; `None` if there is no such file or it is damaged."""
     try:
-        with open(path, 'rb') as file, np.load(file, allow_pickle=False) as arrays:
-            return tuple(arrays['array_%d' % i] for i in range(len(arrays.files)))
+        with open(path, 'rb') as file, np.load(file, allow_pickle=False) as saved:
+            arrays = tuple(saved['array_%d' % i] for i in range(len(saved.files) - 1))
+            if _digest(arrays) != saved['digest'].tobytes():
+                raise ValueError('its checksum does not fit')
+            return arrays
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # pylint: disable=broad-except  # damaged zip files fail variously
         print('{}: damaged ({}), measured anew'.format(path, error))
         return None
 
 
 def write(path, arrays):
-    """Writes a tuple of arrays through a temporary name."""
-    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-    with util.atomic_path(path) as temp_path:
-        np.savez(temp_path, **{'array_%d' % i: array for i, array in enumerate(arrays)})
+    """Writes a tuple of arrays through a temporary name; a line says so if that fails."""
+    try:
+        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+        with util.atomic_path(path) as temp_path:
+            np.savez(temp_path, digest=np.frombuffer(_digest(arrays), np.uint8),
+                     **{'array_%d' % i: array for i, array in enumerate(arrays)})
+    except OSError as error:
+        print('{}: not kept ({})'.format(path, error.strerror or error))
+
+
+def _digest(arrays):
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(repr((array.shape, array.dtype.str)).encode('utf-8'))
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()

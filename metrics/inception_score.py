@@ -29,8 +29,6 @@ class IS(feature_metric.FeatureMetric):
         num_splits: Number of parts.
     """
 
-    needs_reals = False
-
     def __init__(self, name, num_images, num_splits, minibatch_per_gpu):
         super().__init__(name, num_images, minibatch_per_gpu, 'inception')
         if num_splits > num_images:
@@ -41,6 +39,8 @@ class IS(feature_metric.FeatureMetric):
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
         probabilities = self._probabilities(Gs, Gs_kwargs, num_gpus)
         count = len(probabilities)
+        if count < self.num_splits:
+            raise UserError('metric {}: {} splits of {} images'.format(self.name, self.num_splits, count))
         scores = [inception_score(probabilities[i * count // self.num_splits:(i + 1) * count // self.num_splits])
                   for i in range(self.num_splits)]
         self._note(num_fakes=count)
@@ -60,7 +60,7 @@ class IS(feature_metric.FeatureMetric):
                 count = min(self.num_images, data.num_images)
                 images_in = tf.placeholder(tf.uint8, [None] + data.shape)
                 op = self._network.probabilities(images_in)
-                batches = sampling.image_minibatches(data, count, self.minibatch_per_gpu, mirror=False)
+                batches = sampling.image_minibatches(data, count, self.minibatch_per_gpu, False, self._seed)
                 rounds = self._rounds(-(-count // self.minibatch_per_gpu))
                 return np.concatenate([tflib.run(op, {images_in: next(batches)}) for _ in rounds])
             generator = self._generator(Gs, Gs_kwargs, num_gpus, data)

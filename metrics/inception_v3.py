@@ -136,6 +136,8 @@ def load():
         raise UserError('{}: no Inception-v3 of 2015-12-05, it lacks {}'.format(file.path, error)) from error
     except UserError as error:
         raise UserError('{}: {}'.format(file.path, error)) from error
+    except (TypeError, ValueError) as error:  # a node or variable of that name holds something else
+        raise UserError('{}: no Inception-v3 of 2015-12-05 ({})'.format(file.path, error)) from error
 
 
 def _read_torch(file):

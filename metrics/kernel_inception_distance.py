@@ -30,7 +30,7 @@ class KID(feature_metric.FeatureMetric):
 
     Args:
         name, num_images, minibatch_per_gpu, extractor: See FeatureMetric.
-        num_subsets: Number of subsets.
+        num_subsets: Number of subsets; one if it holds all pictures.
         max_subset_size: Size of a subset; smaller if there are fewer pictures.
     """
 
@@ -45,9 +45,11 @@ class KID(feature_metric.FeatureMetric):
         size = min(len(reals), len(fakes), self.max_subset_size)
         rnd = np.random.RandomState(self._seed)
         distances = []
-        for _ in range(self.num_subsets):
+        num_subsets = 1 if size == max(len(reals), len(fakes)) else self.num_subsets
+        for _ in range(num_subsets):
             self.check_time()
             pairs = [np.float64(x[rnd.choice(len(x), size, replace=False)]) for x in (reals, fakes)]
             distances.append(polynomial_mmd(*pairs))
-        self._note(num_subsets=self.num_subsets, subset_size=size, std_of_subsets=float(np.std(distances)))
+        self._note(num_subsets=num_subsets, subset_size=size,
+                   std_of_subsets=float(np.std(distances)) if num_subsets > 1 else None)
         self._report_result(np.mean(distances), fmt='%-10.6f')

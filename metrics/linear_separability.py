@@ -83,7 +83,7 @@ def classifier_path(index):
                 FOLDER_VARIABLE, path))
         return path
     return weight_files.find('the classifier ' + name, FOLDER_VARIABLE, [
-        weight_files.Candidate(name, url=URL + name)]).path
+        weight_files.Candidate(name, url=URL + name)], in_folder=True).path
 
 
 class LS(metric_base.MetricBase):
@@ -105,6 +105,11 @@ class LS(metric_base.MetricBase):
         self.num_keep = num_keep
         self.attrib_indices = list(attrib_indices)
         self.minibatch_per_gpu = minibatch_per_gpu
+
+    def check_weights(self):
+        """See MetricBase."""
+        for index in self.attrib_indices:
+            classifier_path(index)
 
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
         classifiers, hashes = zip(*[self._load_classifier(index) for index in self.attrib_indices])

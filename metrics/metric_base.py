@@ -7,9 +7,11 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib import EasyDict, UserError, cli, tflib, util
+from dnnlib import EasyDict, UserError, cli, disk, tflib, util
 from dnnlib import run_dir as run_dirs
+from dnnlib.tflib import graphs
 from dnnlib.tflib.autosummary import autosummary
+from metrics import sampling
 from training import dataset, pretrained
 
 MAX_NAME_LENGTH = 29
@@ -32,7 +34,7 @@ def has_gpu(tf_config):
 
 
 class TimeIsUp(Exception):
-    """A metric took longer than it was given."""
+    """A metric took longer than it was given, or somebody asked to stop."""
 
 
 class MetricBase:
@@ -41,17 +43,17 @@ class MetricBase:
     Args:
         name: Name in result lines, files and summary tags.
     Attributes:
-        settings: EasyDict of what `MetricGroup` is given: `seed`, `fakes_args`, `result_dir`, `seconds`.
+        settings: EasyDict of what `MetricGroup` is given.
         fakes_key: Metrics with the same key look at the same features of the same fakes; `None` = at others than all.
         shared: Dictionary of (seed, features) by key, for the metrics of a group that have one; `None` = nobody else.
     """
 
     needs_network = True  # False = generated pictures may come from files
-    needs_reals = False  # True = compares with a data set
 
     def __init__(self, name):
         self.name = name
-        self.settings = EasyDict(seed=None, fakes_args=None, result_dir=None, seconds=None)
+        self.settings = EasyDict(seed=None, fakes_args=None, result_dir=None, seconds=None, should_stop=None,
+                                 hashes={})
         self.fakes_key = self.shared = None
         self._network_name = ''
         self._folders = []  # those that get files
@@ -78,7 +80,7 @@ class MetricBase:
             num_gpus: Number of GPUs to use.
             tf_config: Configuration of the session, see `tflib.init_tf`.
             Gs_kwargs: Options of the generator; `None` = `is_validation=True`, so no truncation.
-        Raises: UserError for bad input; TimeIsUp after `settings.seconds`.
+        Raises: UserError for bad input; TimeIsUp after `settings.seconds`, or when `settings.should_stop` says so.
         """
         if run_dir is not None and (dataset_args is None or mirror_augment is None):
             trained_with = run_dirs.load_submit_config(run_dir).get('run_func_kwargs') or {}
@@ -88,15 +90,17 @@ class MetricBase:
             mirror_augment = trained_with.get('mirror_augment', False) if mirror_augment is None else mirror_augment
         self._dataset_args = None if dataset_args is None else dict(dataset_args, data_dir=data_dir, shuffle_mb=0)
         self._mirror_augment = bool(mirror_augment)
-        self._network_name = os.path.splitext(os.path.basename(os.path.normpath(network_pkl)))[0]
-        self._seed = np.random.RandomState().randint(2 ** 31) if self.settings.seed is None else self.settings.seed
+        from_files = self.settings.fakes_args is not None
+        self._network_name = _short_name(network_pkl, from_files)
+        self._seed = self.settings.seed
+        if self._seed is None:
+            self._seed = sampling.ORDER_SEED if from_files else np.random.RandomState().randint(2 ** 31)
         self._results, self._facts = [], {}
         self._folders = sorted({run_dir, self.settings.result_dir} - {None})
         self._begin = time.time()
-        from_files = self.settings.fakes_args is not None
         if from_files and self.needs_network:
             raise UserError('metric {}: it measures a network, not pictures; give a network'.format(self.name))
-        with tf.Graph().as_default(), tflib.create_session(tf_config).as_default() as session:
+        with graphs.temporary_graph(), tflib.create_session(tf_config).as_default() as session:
             try:
                 tf.set_random_seed(self._seed)  # for what is not drawn by tflib.random
                 Gs = None if from_files else pretrained.load_generator(network_pkl)
@@ -141,6 +145,9 @@ class MetricBase:
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
         raise TypeError('{} does not say how to evaluate a network'.format(type(self).__name__))
 
+    def check_weights(self):
+        """Raises UserError, or OSError, if the weights of the feature networks can't be had: before anything is run."""
+
     def _report_result(self, value, suffix='', fmt='%-10.4f'):
         self._results.append(EasyDict(value=value, suffix=suffix, fmt=fmt))
 
@@ -159,8 +166,10 @@ class MetricBase:
             yield item
 
     def check_time(self):
-        """Raises TimeIsUp after `settings.seconds`."""
+        """Raises TimeIsUp after `settings.seconds`, or when `settings.should_stop` says so."""
         limit = self.settings.seconds
+        if self.settings.should_stop is not None and self.settings.should_stop():
+            raise TimeIsUp('not measured, since the training is to stop')
         if limit is not None and time.time() - self._begin > limit:
             raise TimeIsUp('not measured within {}'.format(util.format_time(limit)))
 
@@ -181,11 +190,16 @@ class MetricBase:
     def _write(self, folder, network_pkl):
         """Appends the result line to `metric-<name>.txt` and the record to `metric-<name>.jsonl`."""
         path = os.path.join(folder, 'metric-{}'.format(self.name))
-        with open(path + '.txt', 'a') as file:
-            file.write(self.get_result_str().strip() + '\n')
+        disk.append_line(path + '.txt', self.get_result_str().strip())
         record = dict(self.get_record(), network_pkl=util.public_url(network_pkl))
-        with open(path + '.jsonl', 'a') as file:
-            file.write(json.dumps(record, sort_keys=True) + '\n')
+        disk.append_line(path + '.jsonl', json.dumps(record, sort_keys=True))
+
+
+def _short_name(network_pkl, is_data_set):
+    """Name of a network file or data set without folders and extension."""
+    name = os.path.basename(os.path.normpath(util.public_url(network_pkl)))
+    stem, extension = os.path.splitext(name)
+    return name if is_data_set and extension != '.zip' else stem
 
 
 def open_dataset(dataset_args, resolution=None):
@@ -199,7 +213,7 @@ def open_dataset(dataset_args, resolution=None):
     """
     if resolution is None or dataset_args.get('resolution') is not None:
         return dataset.load_dataset(**dataset_args)
-    if dataset_args.get('tfrecord_dir') != 'cats':  # opened once only if its size is right
+    if 'class_name' in dataset_args:  # it may not take a resolution
         data = dataset.load_dataset(**dataset_args)
         if data.resolution == resolution:
             return data
@@ -214,16 +228,23 @@ class MetricGroup:
         metric_kwarg_list: List of dictionaries such as the values of `metric_defaults`.
         settings: `seed` (int, None = a new one each time), `fakes_args` (arguments of `dataset.load_dataset`: pictures
             to measure in place of a network's), `result_dir` (folder for the result files, None = none but those of
-            `run_dir`) and `seconds` (time for each metric, None = any).
+            `run_dir`), `seconds` (time for each metric, None = any), `should_stop` (function without arguments that
+            says when to give up, None = never) and `hashes` (dictionary in which groups share the hashes of data sets).
     """
 
     def __init__(self, metric_kwarg_list, **settings):
         self.metrics = [util.call_func_by_name(**kwargs) for kwargs in metric_kwarg_list]
+        settings.setdefault('hashes', {})
         for metric in self.metrics:
             unknown = set(settings) - set(metric.settings)
             if unknown:
                 raise TypeError('unknown settings: {}'.format(', '.join(sorted(unknown))))
             metric.settings.update(settings)
+
+    def check_weights(self):
+        """See `MetricBase.check_weights`, of every metric."""
+        for metric in self.metrics:
+            metric.check_weights()
 
     def run(self, *args, **kwargs):
         """Runs every metric, see `MetricBase.run`."""

@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, images, tflib
 from metrics import feature_metric, sampling
@@ -12,8 +13,9 @@ class Nearest(feature_metric.FeatureMetric):
     """Distances of generated pictures to their nearest reals, and a picture of them side by side.
 
     `_fakes` is the mean distance of generated pictures to the nearest real, `_reals` that of as many reals to the
-    nearest other real. A network that repeats its data has a far smaller `_fakes`. Files: `nearest-<network>.png`, each
-    row a generated picture and its nearest reals, the closest first.
+    nearest other real. A network that repeats its data has a far smaller `_fakes`. Where reals are mirrored at random,
+    a picture or its mirror image counts, whichever is closer. Files: `nearest-<network>.png`, groups of a generated
+    picture and its nearest reals, the closest first.
 
     Args:
         name, minibatch_per_gpu, extractor: See FeatureMetric.
@@ -29,16 +31,24 @@ class Nearest(feature_metric.FeatureMetric):
         self.num_neighbours = num_neighbours
 
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
+        if Gs is None:
+            raise UserError('metric {}: it measures a network, not pictures; give a network'.format(self.name))
         with self._open_reals(Gs) as data:
+            if data.shape[1:] != Gs.output_shape[2:]:
+                raise UserError('metric {}: images of {}x{}, the network makes {}x{}; leave out --resolution'.format(
+                    self.name, *(data.shape[1:] + Gs.output_shape[2:])))
             self._build_extractor()
+            is_mirrored, self._mirror_augment = self._mirror_augment, False
             features, = self._real_features(data, collect=True)
+            self._note(mirror_augment=is_mirrored)
             if len(features) <= self.num_neighbours:
                 raise UserError('metric {}: {} images for {} neighbours; give more'.format(
                     self.name, len(features), self.num_neighbours))
-            fakes, fake_features = self._fakes(Gs, Gs_kwargs, num_gpus, data)
-            order, distances = nearest(fake_features, features, self.num_neighbours)
+            fakes = self._fakes(Gs, Gs_kwargs, num_gpus, data)
+            order, distances = self._nearest(fakes, features, self.num_neighbours, is_mirrored)
             some = np.random.RandomState(self._seed).permutation(len(features))[:len(fakes)]
-            _, real_distances = nearest(features[some], features, 2)  # the nearest is the picture itself
+            reals = np.stack([data.read(int(number)) for number in self._file_numbers(data, some)])
+            _, real_distances = self._nearest(reals, features, 2, is_mirrored)  # the nearest is the picture itself
             self._note(num_fakes=len(fakes), nearest=[row.tolist() for row in self._file_numbers(data, order)])
             self._report_result(distances[:, 0].mean(), suffix='_fakes')
             self._report_result(real_distances[:, 1].mean(), suffix='_reals')
@@ -46,18 +56,28 @@ class Nearest(feature_metric.FeatureMetric):
                 self._draw(data, fakes, order)
 
     def _fakes(self, Gs, Gs_kwargs, num_gpus, labels_from):
-        """Generated pictures, uint8 [N, C, H, W], and their features [N, F]."""
-        if Gs is None:
-            raise UserError('metric {}: it measures a network, not pictures; give a network'.format(self.name))
+        """Generated pictures, uint8 [N, C, H, W]."""
         generator = self._generator(Gs, Gs_kwargs, num_gpus, labels_from)
+        run_round = generator.build(lambda _latents, _labels, _dlatents, floats: [
+            tflib.convert_images_to_uint8(floats)])
+        rounds = [run_round(index)[0] for index in self._rounds(-(-self.num_fakes // generator.per_round))]
+        return np.concatenate(rounds)[:self.num_fakes]
 
-        def with_features(_latents, _labels, _dlatents, floats):
-            pixels = tflib.convert_images_to_uint8(floats)
-            return [pixels, self._network.features(pixels)]
+    def _nearest(self, pictures, features, count, is_mirrored):
+        """See `nearest`, of pictures [N, C, H, W], or of these and their mirror images, whichever is closer."""
+        pictures_in = tf.placeholder(tf.uint8, [None] + list(pictures.shape[1:]))
+        features_op, size = self._network.features(pictures_in), self.minibatch_per_gpu
 
-        run_round = generator.build(with_features)
-        rounds = [run_round(index) for index in self._rounds(-(-self.num_fakes // generator.per_round))]
-        return tuple(np.concatenate(parts)[:self.num_fakes] for parts in zip(*rounds))
+        def look(images):
+            return nearest(np.concatenate([tflib.run(features_op, {pictures_in: images[i:i + size]})
+                                           for i in range(0, len(images), size)]), features, count)
+
+        order, distances = look(pictures)
+        if is_mirrored:
+            others = look(pictures[:, :, :, ::-1])
+            order, distances = closest(np.concatenate([order, others[0]], axis=1),
+                                       np.concatenate([distances, others[1]], axis=1), count)
+        return order, distances
 
     @staticmethod
     def _file_numbers(data, order):
@@ -68,9 +88,10 @@ class Nearest(feature_metric.FeatureMetric):
     def _draw(self, data, fakes, order):
         rows = []
         for fake, numbers in zip(fakes, self._file_numbers(data, order)):
-            rows += [fake] + [data.read(int(number)) for number in numbers]
+            rows += [np.broadcast_to(picture, [max(len(fake), data.shape[0])] + data.shape[1:])
+                     for picture in [fake] + [data.read(int(number)) for number in numbers]]
         for folder in self._folders:
-            path = os.path.join(folder, 'nearest-{}.png'.format(self._network_name))
+            path = free_path(os.path.join(folder, 'nearest-{}.png'.format(self._network_name)))
             images.save_image_grid(np.stack(rows), path, [0, 255], self._grid_size(len(fakes)))
             print('{}: each generated picture, then its {} nearest reals'.format(path, self.num_neighbours))
 
@@ -78,6 +99,26 @@ class Nearest(feature_metric.FeatureMetric):
         """(columns, rows) with a few groups of pictures side by side."""
         groups = max(1, 12 // (1 + self.num_neighbours))
         return groups * (1 + self.num_neighbours), -(-count // groups)
+
+
+def free_path(path):
+    """The path, or with `-2`, `-3` and so on before its extension the first that is not there."""
+    (stem, extension), number = os.path.splitext(path), 1
+    while os.path.exists(path):
+        number += 1
+        path = '{}-{}{}'.format(stem, number, extension)
+    return path
+
+
+def closest(order, distances, count):
+    """Of candidates [N, M] with their distances the closest `count`, none twice: both [N, count], the closest first."""
+    found = []
+    for row, values in zip(order, distances):
+        ranked = np.argsort(values, kind='stable')
+        _, first = np.unique(row[ranked], return_index=True)
+        found.append(ranked[np.sort(first)[:count]])
+    found = np.stack(found)
+    return np.take_along_axis(order, found, axis=1), np.take_along_axis(distances, found, axis=1)
 
 
 def nearest(queries, features, count, tile_size=10000):

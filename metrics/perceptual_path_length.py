@@ -36,6 +36,12 @@ def trimmed(distances):
     return np.float64(ranked[(ranked >= low) & (ranked <= high)])
 
 
+def standard_error(distances, kept):
+    """Standard error of the mean of `kept`, the result of `trimmed` (Tukey & McLaughlin 1963: winsorized variance)."""
+    deviation = np.clip(distances, kept.min(), kept.max()).std()
+    return float(deviation * np.sqrt(len(distances)) / len(kept))
+
+
 class PPL(metric_base.MetricBase):
     """Perceptual path length.
 
@@ -62,6 +68,10 @@ class PPL(metric_base.MetricBase):
         self.crop = crop
         self.minibatch_per_gpu = minibatch_per_gpu
         self.Gs_overrides = Gs_overrides
+
+    def check_weights(self):
+        """See MetricBase."""
+        weights.lpips_vgg16()
 
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
         Gs_kwargs = dict(Gs_kwargs, **self.Gs_overrides)
@@ -91,7 +101,7 @@ class PPL(metric_base.MetricBase):
                 data.close()
         distances = np.concatenate(distances)
         kept = trimmed(distances)
-        self._note(num_samples=len(distances), standard_error=float(kept.std() / np.sqrt(len(kept))),
+        self._note(num_samples=len(distances), standard_error=standard_error(distances, kept),
                    extractor='lpips-vgg16', weights=weights.LPIPS_FILE,
                    weights_sha256=weights.LPIPS_SHA256,
                    resize='box average, from 512 px on')

@@ -69,7 +69,7 @@ def check_labels(metric_name, data, label_size):
                         'on'.format(metric_name, label_size, data.label_size))
 
 
-def image_minibatches(data, count, minibatch_size, mirror):
+def image_minibatches(data, count, minibatch_size, mirror, order_seed=ORDER_SEED):
     """The first pictures of a data set; of a folder or a zip, whose order may be by class, a fixed random choice.
 
     Args:
@@ -77,9 +77,10 @@ def image_minibatches(data, count, minibatch_size, mirror):
         count: Number of pictures, at most `data.num_images`.
         minibatch_size: Pictures at a time; the last time fewer.
         mirror: Flip half of them left to right?
+        order_seed: Seed of the choice.
     Yields: uint8 [N, C, H, W].
     """
-    prepare_order(data)
+    prepare_order(data, order_seed)
     rnd = np.random.RandomState(MIRROR_SEED)
     for begin in range(0, count, minibatch_size):
         size = min(minibatch_size, count - begin)
@@ -90,9 +91,9 @@ def image_minibatches(data, count, minibatch_size, mirror):
         yield images
 
 
-def prepare_order(data):
+def prepare_order(data, seed=ORDER_SEED):
     """Seeks the start of the order in which metrics look at a data set."""
-    data.shuffle, data.seed = isinstance(data, ImageDataset), ORDER_SEED
+    data.shuffle, data.seed = isinstance(data, ImageDataset), seed
     data.seek(0)
 
 

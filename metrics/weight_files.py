@@ -1,6 +1,7 @@
 """Where weight files are found: a path from the environment, the cache, a download with a checksum."""
 
 import collections
+import gzip
 import hashlib
 import io
 import os
@@ -10,10 +11,12 @@ import tarfile
 import tempfile
 import typing
 import zipfile
+import zlib
 
 from dnnlib import network_file, util
 from dnnlib.util import UserError, cache_dir
 
+GZIP = b'\x1f\x8b'
 MAX_SECONDS = 900  # for a download
 
 
@@ -46,13 +49,14 @@ class WeightFile(typing.NamedTuple):
         return file
 
 
-def find(what, variable, candidates):
+def find(what, variable, candidates, in_folder=False):
     """Finds and reads the weights of a network.
 
     Args:
         what: Name of the network, for messages.
         variable: Environment variable with the path of a file to use instead of the cached one.
         candidates: List of `Candidate`, in the order in which they are tried.
+        in_folder: For the message: the variable names the file's folder?
     Returns: WeightFile.
     Raises: UserError when there is no file and none can be fetched, or it has a wrong checksum; the text says where to
         put which file. OSError when a file can't be read.
@@ -78,9 +82,10 @@ def find(what, variable, candidates):
             if problem is None:
                 return _read(os.path.join(cache_dir(), candidate.name), candidates)
             problems.append(problem)
-    raise UserError('the weights of {} are not here; put {} into {}, or its path into the environment variable {}; '
-                    'they could not be fetched ({})'.format(what, names, os.path.abspath(cache_dir()), variable,
-                                                            '; '.join(problems) or 'no download is known'))
+    raise UserError('the weights of {} are not here; put {} into {}, or {} into the environment variable {}; they '
+                    'could not be fetched ({})'.format(
+                        what, names, os.path.abspath(cache_dir()), "its folder's path" if in_folder else 'its path',
+                        variable, '; '.join(problems) or 'no download is known'))
 
 
 def variables(state):
@@ -163,9 +168,13 @@ def _read(path, candidates):
 
 def _extract(path, name):
     try:
-        with tarfile.open(path) as archive:
+        with open(path, 'rb') as file:
+            data = file.read()
+        if data.startswith(GZIP):
+            data = gzip.decompress(data)  # all of it, so that its checksum is compared
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             return archive.extractfile(next(m for m in archive if os.path.basename(m.name) == name)).read()
-    except (tarfile.TarError, EOFError, StopIteration, AttributeError) as error:
+    except (tarfile.TarError, OSError, zlib.error, EOFError, StopIteration, AttributeError) as error:
         raise UserError('{}: damaged, or no archive with {} ({})'.format(path, name, error)) from error
 
 

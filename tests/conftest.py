@@ -49,30 +49,27 @@ def data_dir():
     return pathlib.Path(__file__).parent / 'data'
 
 
-def _custom_gradients():
-    """TensorFlow's registry of gradients, and the names of those that belong to one use of `tf.custom_gradient`."""
+def _graphs():
+    """The module `dnnlib.tflib.graphs`; `None` where TensorFlow was not loaded."""
     if 'tensorflow' not in sys.modules:
-        return {}, set()
-    from tensorflow.python.framework import ops
-    registry = ops._gradient_registry._registry
-    return registry, {name for name in registry if name.startswith('CustomGradient-')}
+        return None
+    from dnnlib.tflib import graphs
+    return graphs
 
 
 @pytest.fixture(autouse=True, scope='module')
 def forget_graphs():
-    """Lets the graphs of a module go: `tf.custom_gradient` registers, for good, what holds the graph it was used in."""
+    """Lets the graphs of a module go, see `dnnlib.tflib.graphs`."""
     yield
-    registry, names = _custom_gradients()
-    for name in names:
-        del registry[name]
+    if _graphs() is not None:
+        _graphs().forget_custom_gradients()
     gc.collect()
 
 
 @pytest.fixture(autouse=True)
 def forget_graph(forget_graphs):
     """The same after every test, for what that test registered."""
-    before = _custom_gradients()[1]
+    before = set() if _graphs() is None else _graphs().custom_gradients()
     yield
-    registry, names = _custom_gradients()
-    for name in names - before:
-        del registry[name]
+    if _graphs() is not None:
+        _graphs().forget_custom_gradients(before)

@@ -10,8 +10,8 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 import run_metrics
-from dnnlib import EasyDict, cli
-from metrics import efficientnet_lite0, inception_v3, weight_files, weights
+from dnnlib import EasyDict, UserError, cli
+from metrics import efficientnet_lite0, inception_v3, metric_base, sampling, weight_files, weights
 from metrics.metric_defaults import metric_defaults
 from tests.metrics import feature_reference, lpips_reference, weight_writers
 from tests.metrics.tiny_generator import empty_cache, tiny_generator
@@ -81,6 +81,48 @@ def test_several_networks_and_seeds_make_a_table(program, tmp_path):
         assert line.startswith('| {} | {:.4g} +- {:.2g} |'.format(pkl, np.mean(values), np.std(values, ddof=1)))
 
 
+def test_contents_are_hashed_once(program, monkeypatch):
+    hashed = []
+    content_hash = sampling.content_hash
+    monkeypatch.setattr(sampling, 'content_hash', lambda *args: hashed.append(args) or content_hash(*args))
+    code, _, err = program('--network', 'net.pkl', 'other.pkl', '--metrics=fd6_effnetlite0,kid6_effnetlite0',
+                           '--reals=a', network=None)
+    assert code == 0 and len(hashed) == 1, err
+
+
+def test_what_was_measured_before_an_error_is_kept(program, tmp_path, monkeypatch):
+    evaluate = metric_base.DummyMetric._evaluate
+
+    def failing(self, *args):
+        if self.name == 'second' and self.settings.seed == 1:
+            raise UserError('no more')
+        evaluate(self, *args)
+    monkeypatch.setattr(metric_base.DummyMetric, '_evaluate', failing)
+    for name in ('first', 'second'):
+        monkeypatch.setitem(metric_defaults, name, EasyDict(func_name='metrics.metric_base.DummyMetric', name=name))
+    code, out, err = program('--metrics=first,second,first', '--seed=0-1', '--json=all.json')
+    assert code == 2 and 'no more' in err
+    records = json.loads((tmp_path / 'all.json').read_text())
+    assert [(record['metric'], record['seed']) for record in records] == [('first', 0), ('second', 0), ('first', 1)]
+    assert '| network | first | second |' in out
+
+
+def test_weights_are_looked_for_before_anything_is_measured(program, monkeypatch):
+    monkeypatch.setattr(weight_files, '_fetch', lambda what, candidate: 'no network')
+    monkeypatch.delenv('STYLEGAN2_INCEPTION', raising=False)
+    monkeypatch.setattr(metric_base.MetricBase, 'run', lambda *args, **kwargs: pytest.fail('something was measured'))
+    code, _, err = program('--metrics=fd6_effnetlite0,fid6', '--reals=a')
+    assert code == 2 and 'the weights of Inception-v3 (2015-12-05) are not here' in err
+
+
+def test_pictures_that_cannot_be_read(program, tmp_path):
+    (tmp_path / 'a' / '0.png').write_bytes(b'no picture')
+    code, _, err = program('--metrics=fd6_effnetlite0', '--reals=a')
+    assert code == 2 and '0.png' in err
+    code, out, err = program('--metrics=fd6_effnetlite0', '--reals=a', '--bad=skip')
+    assert code == 0 and 'Skipped' in out, err
+
+
 def test_folders_are_compared(program, tmp_path):
     code, out, err = program('--fakes=a', '--reals=a', '--metrics=fd50_effnetlite0', network=None)
     assert code == 0, err
@@ -124,6 +166,9 @@ def test_table_of_results():
                dict(network_pkl='m.pkl', results={'ppl_wend': 123.456})]
     assert run_metrics.make_table(records).splitlines() == [
         '| network | fid5k | ppl_wend |', '|---|---|---|', '| n.pkl | 3 +- 1.4 |  |', '| m.pkl |  | 123.5 |']
+    records = [dict(network_pkl=name, results={'fid5k': 2.0}) for name in ('x/n.pkl', 'y/n.pkl', 'y/m.pkl')]
+    assert [line.split(' | ')[0] for line in run_metrics.make_table(records).splitlines()[2:]] == [
+        '| x/n.pkl', '| y/n.pkl', '| m.pkl']
 
 
 @pytest.mark.parametrize('args, part', [
@@ -131,7 +176,8 @@ def test_table_of_results():
     (['--metrics='], 'names of metrics'), (['--network=missing.pkl'], 'missing.pkl'),
     (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'), (['--fakes=a'], 'expected --network'),
     (['--num-gpus=0'], 'num_gpus'), (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'at least 1'),
-    (['--seed=2147483648'], 'below 2147483648'), (['--json=net.pkl/x'], 'net.pkl')])
+    (['--seed=2147483648'], 'below 2147483648'), (['--json=net.pkl/x'], 'net.pkl'),
+    (['--json=.'], '--json=.: this is a folder')])
 def test_bad_options_are_refused_in_one_line(program, monkeypatch, args, part):
     monkeypatch.setattr(cli, 'load_tensorflow', lambda: pytest.fail('TensorFlow was loaded'))
     code, _, err = program(*args)

@@ -5,7 +5,8 @@ import numpy as np
 from dnnlib.util import UserError
 from training import image_size
 
-RESOLUTION_OPTION = 'a resolution (dataset_tool.py: --resolution=N, run_training.py: --set dataset.resolution=N)'
+RESOLUTION_OPTION = ('a resolution (dataset_tool.py and run_metrics.py: --resolution=N, run_training.py: --set '
+                     'dataset.resolution=N)')
 
 
 def check_int(name, value, smallest, optional=False):

@@ -115,7 +115,7 @@ def training_loop(
         if counters.iteration == 0:
             grid.save_fakes(networks['Gs'], 'fakes_init.png')
         training_set.seek(counters.nimg)
-        signals = stack.enter_context(StopSignals())
+        signals = dnnlib.RunContext.get().stop_signals = stack.enter_context(StopSignals())
         reporter = report.Reporter(run_dir, networks, grid, saver, counters, EasyDict(
             total_kimg=total_kimg, image_snapshot_ticks=image_snapshot_ticks, checkpoint_minutes=checkpoint_minutes,
             network_snapshot_ticks=network_snapshot_ticks, seek=training_set.seek, metric_callback=with_scores(

@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from dnnlib import UserError, images
-from generator import drawing, options
+from generator import drawing, options, writer
 
 PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'run_generator.py')
 
@@ -108,6 +108,18 @@ def test_grid(command, generator):
                 other = read(folder / 'seed{:04d}-psi{:.2f}.{}'.format(seed, psi, kind))
                 assert np.corrcoef(other.ravel(), picture.ravel())[0, 1] > 0.8
     assert read(folder / 'seed0001-psi1.00.png').std() > 5
+
+
+def test_different_pictures_get_different_names(tmp_path):
+    files = writer.PictureWriter(str(tmp_path), ('png', 'npz'))
+    for shade in (0, 7, 7, 9, 7):
+        files.add('seed0001-psi0.50', np.full([4, 4, 3], shade, np.uint8))
+    files.close()
+    assert [read(tmp_path / name)[0, 0, 0] for name in (
+        'seed0001-psi0.50.png', 'seed0001-psi0.50-2.png', 'seed0001-psi0.50-3.png')] == [0, 7, 9]
+    assert sorted(os.listdir(str(tmp_path))) == sorted(
+        ['images.npz'] + ['seed0001-psi0.50{}.png'.format(end) for end in ('', '-2', '-3')])
+    assert [name[16:] for name in np.load(str(tmp_path / 'images.npz'))['names']] == ['', '-2', '-2', '-3', '-2']
 
 
 def test_style_mixing_with_a_class(command, generator):

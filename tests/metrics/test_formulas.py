@@ -36,11 +36,13 @@ def test_frechet_distance_equals_the_matrix_root(samples):
 
 def test_moments_in_pieces_equal_numpy():
     rnd = np.random.RandomState(2)
-    x = np.float32(rnd.randn(101, 7) * 0.01 + 50)  # sums of squares would cancel in float32, and nearly in float64
+    x = np.float32(rnd.randn(701, 7) * 0.01 + 50)  # sums of squares would cancel in float32, and nearly in float64
     moments = feature_stats.Moments(7)
-    for begin in range(0, 101, 8):
+    for begin in range(0, 701, 8):
         moments.add(x[begin:begin + 8])
+    assert moments.count == 701
     mean, cov = moments.get()
+    np.testing.assert_array_equal(moments.get()[1], cov)
     np.testing.assert_allclose(mean, np.float64(x).mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(cov, np.cov(np.float64(x), rowvar=False), rtol=1e-9, atol=1e-15)
 
@@ -126,6 +128,11 @@ def test_precision_and_recall_need_memory_for_tiles_only():
     assert peak < 5 * 4 * 1000 ** 2  # all distances are 36 tiles of 4 MB
 
 
+def test_nearest_of_two_lists_without_doubles():
+    order, distances = nearest.closest(np.array([[4, 2, 7, 2, 9, 4]]), np.array([[1.0, 3.0, 5.0, 2.0, 6.0, 4.0]]), 3)
+    assert (order.tolist(), distances.tolist()) == ([[4, 2, 7]], [[1.0, 2.0, 5.0]])
+
+
 def test_too_few_images_have_no_neighbours():
     with pytest.raises(UserError, match='too few for neighbour number 3'):
         neighbour_distances(np.zeros([3, 2], np.float32), 3, 10)
@@ -174,7 +181,25 @@ def test_cached_arrays_survive_damage(tmp_path, monkeypatch, capsys):
     feature_stats.write(path, arrays)
     for found, expected in zip(feature_stats.read(path), arrays):
         np.testing.assert_array_equal(found, expected)
+    with open(path, 'rb') as file:
+        data = file.read()
+    for position in range(0, len(data), 7):
+        with open(path, 'wb') as file:
+            file.write(data[:position] + bytes([data[position] ^ 16]) + data[position + 1:])
+        found = feature_stats.read(path)
+        assert found is None or all(map(np.array_equal, found, arrays)), position
     with open(path, 'r+b') as file:
         file.truncate(100)
     assert feature_stats.read(path) is None
     assert 'damaged' in capsys.readouterr().out
+
+
+def test_statistics_that_cannot_be_kept_are_a_line(tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    feature_stats.write(str(tmp_path / 'file' / 'a.npz'), (np.ones(3),))
+    assert 'a.npz: not kept (' in capsys.readouterr().out
+
+
+def test_features_that_need_too_much_memory_are_refused():
+    with pytest.raises(UserError, match='2048 features of 10000000000000 images need .* GB of memory; give fewer'):
+        feature_stats.Collection(10 ** 13, 2048)
