@@ -10,7 +10,7 @@ from PIL import Image, ImageColor, ImageShow
 
 from dnnlib import cli, images
 from dnnlib.util import UserError
-from training import dataset_check, dataset_export, dataset_findings, dataset_published, image_size
+from training import dataset_check, dataset_export, dataset_findings, dataset_lsun, dataset_published, image_size
 from training.cats import CatsDataset
 from training.dataset import load_dataset
 from training.dataset_images import FILTERS, FITS, Fit
@@ -40,7 +40,7 @@ def create_from_images(tfrecord_dir, image_dir, shuffle, bad, workers, **options
     filters = Filters(**{name: given.pop(name) for name in Filters._fields if name in given})
     check_new_dir(cli.writable_dir(tfrecord_dir))
     source = PictureSource(image_dir, Fit(**given), filters, bad == 'skip')
-    dataset_export.export(source, tfrecord_dir, bool(shuffle), bad == 'skip', workers)
+    dataset_export.export(source, tfrecord_dir, bool(shuffle), bad == 'skip', workers=workers)
 
 
 def create_cats(tfrecord_dir, resolution, max_images, held_out, workers):
@@ -51,18 +51,17 @@ def create_cats(tfrecord_dir, resolution, max_images, held_out, workers):
     dataset_export.export(source, tfrecord_dir, shuffle=False, workers=workers)  # they are in random order already
 
 
-def create_published(tfrecord_dir, make_source, shuffle=True, workers=1, **options):
+def create_published(tfrecord_dir, make_source, shuffle=True, skip_bad=False, max_images=None, workers=1, **options):
     """Makes TFRecords of a published data set.
 
     Args:
         tfrecord_dir: Folder to write.
-        make_source: Function or class of `dataset_published`.
-        shuffle: Mix the images?
-        workers: Number of threads.
+        make_source: Function or class of `dataset_published` or `dataset_lsun`.
+        shuffle, skip_bad, max_images, workers: See `dataset_export.export`.
         options: Arguments of `make_source`.
     """
     check_new_dir(cli.writable_dir(tfrecord_dir))
-    dataset_export.export(make_source(**options), tfrecord_dir, bool(shuffle), workers=workers)
+    dataset_export.export(make_source(**options), tfrecord_dir, bool(shuffle), skip_bad, max_images, workers)
 
 
 def display(tfrecord_dir, output, num_images):
@@ -210,24 +209,40 @@ def add_published_commands(commands):
     def add(name, make_source, source, text, **defaults):
         p = commands.add_parser(name, help='make TFRecords of ' + text)
         p.add_argument('tfrecord_dir', help='folder to write')
-        p.add_argument(source, metavar=name[len('create_'):].replace('from_', '') + (
-            '_filename' if source == 'path' else '_dir'), help='the data set as its authors give it away')
+        p.add_argument('path' if source == 'hdf5_filename' else 'folder', metavar=source,
+                       help='the data set as its authors give it away')
         _add_workers(p)
         p.set_defaults(run=create_published, make_source=make_source, **defaults)
         return p
 
-    add('create_mnist', dataset_published.mnist, 'folder', 'MNIST, grey, 32x32')
-    p = add('create_mnistrgb', dataset_published.mnistrgb, 'folder', 'three random MNIST digits each', shuffle=False)
+    add('create_mnist', dataset_published.mnist, 'mnist_dir', 'MNIST, grey, 32x32')
+    p = add('create_mnistrgb', dataset_published.mnistrgb, 'mnist_dir', 'three random MNIST digits each', shuffle=False)
     p.add_argument('--num_images', type=_positive, default=1000000, metavar='N', help='(default: %(default)s)')
     p.add_argument('--random_seed', type=int, default=123, metavar='N', help='(default: %(default)s)')
-    add('create_cifar10', dataset_published.cifar10, 'folder', 'CIFAR-10, Python version')
-    add('create_cifar100', dataset_published.cifar100, 'folder', 'CIFAR-100, Python version')
-    p = add('create_celeba', dataset_published.CelebaSource, 'folder', 'aligned CelebA, 128x128')
+    add('create_cifar10', dataset_published.cifar10, 'cifar10_dir', 'CIFAR-10, Python version')
+    add('create_cifar100', dataset_published.cifar100, 'cifar100_dir', 'CIFAR-100, Python version')
+    add('create_svhn', dataset_published.svhn, 'svhn_dir', 'the 32x32 digits of SVHN')
+    p = add('create_lsun', dataset_lsun.lsun, 'lmdb_dir', 'LSUN, square', shuffle=False, skip_bad=True)
+    p.add_argument('--resolution', type=_resolution, default=256, metavar='PIXELS',
+                   help='side, or height x width (default: %(default)s)')
+    _add_max_images(p)
+    p = add('create_lsun_wide', dataset_lsun.lsun_wide, 'lmdb_dir', 'LSUN with black bars above and below',
+            shuffle=False, skip_bad=True)
+    p.add_argument('--width', type=_positive, default=512, metavar='PIXELS',
+                   help='of the square images, a power of two (default: %(default)s)')
+    p.add_argument('--height', type=_positive, default=384, metavar='PIXELS',
+                   help='of the picture between the bars (default: %(default)s)')
+    _add_max_images(p)
+    p = add('create_celeba', dataset_published.CelebaSource, 'celeba_dir', 'aligned CelebA, 128x128')
     p.add_argument('--cx', type=int, default=89, metavar='X', help='centre of the crop (default: %(default)s)')
     p.add_argument('--cy', type=int, default=121, metavar='Y', help='centre of the crop (default: %(default)s)')
-    p = add('create_from_hdf5', dataset_published.Hdf5Source, 'path', 'an HDF5 file')
+    p = add('create_from_hdf5', dataset_published.Hdf5Source, 'hdf5_filename', 'an HDF5 file')
     p.add_argument('--shuffle', type=int, choices=[0, 1], default=1,
                    help='mix the images in a fixed random order (default: %(default)s)')
+
+
+def _add_max_images(parser):
+    parser.add_argument('--max_images', type=_positive, metavar='N', help='stop after so many (default: all)')
 
 
 def _add_workers(parser):

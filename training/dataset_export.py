@@ -39,7 +39,7 @@ class DatasetSource:
         return str(number)
 
 
-def export(source, tfrecord_dir, shuffle=True, skip_bad=False, workers=1):
+def export(source, tfrecord_dir, shuffle=True, skip_bad=False, max_images=None, workers=1):
     """Writes the images of a source, and its labels if there are any, as TFRecords.
 
     What an interrupted call has written is continued if the source is the same. Images that are left out are listed in
@@ -49,20 +49,26 @@ def export(source, tfrecord_dir, shuffle=True, skip_bad=False, workers=1):
         source: PictureSource or another object with its attributes; closed at the end.
         tfrecord_dir: Folder to write.
         shuffle: Mix the images in the published order?
-        skip_bad: Leave out images that can't be used? Otherwise UserError is raised.
+        skip_bad: Print what can't be used, and leave it out? Otherwise UserError is raised.
+        max_images: Number of images to stop after, those that are left out not counted; `None` = all.
         workers: Threads.
     """
     with contextlib.closing(source), TFRecordExporter(tfrecord_dir, source.num_items, keep_partial=True) as exporter:
         order = exporter.choose_shuffled_order() if shuffle else np.arange(source.num_items)
-        fingerprint = _Fingerprint(source, order)
+        fingerprint = _Fingerprint(source, order, max_images)
         done = exporter.resume(fingerprint.at)
         if done:
             print('Continuing an interrupted data set at image {} of {}'.format(done, source.num_items))
+        problem = None
         try:
             for number, (shape, records, problem) in _prepared(source, order[done:], workers):
+                if exporter.num_images == max_images:
+                    break
                 if problem is None:
                     exporter.add_records(shape, records)
                 elif skip_bad or isinstance(problem, Skipped):
+                    if not isinstance(problem, Skipped):
+                        print('Left out {}'.format(problem))
                     exporter.add_skipped(number, source.name_of(number), str(problem))
                 else:
                     raise UserError('{}; or leave such images out with --bad=skip'.format(problem))
@@ -71,7 +77,11 @@ def export(source, tfrecord_dir, shuffle=True, skip_bad=False, workers=1):
         except BaseException as error:
             _save_after_error(exporter, done, fingerprint, error)
             raise
-        _finish(exporter, source, order, tfrecord_dir)
+        if exporter.num_images == 0:
+            exporter.keep_partial = False
+            raise UserError('none of {} images can be used{}'.format(
+                len(order), '' if problem is None else '; the last: {}'.format(problem)))
+        _finish(exporter, source, order[:done], tfrecord_dir)
 
 
 def _prepared(source, numbers, workers):
@@ -99,9 +109,6 @@ def _save_after_error(exporter, done, fingerprint, error):
 
 def _finish(exporter, source, order, tfrecord_dir):
     skipped = exporter.skipped()
-    if exporter.num_images == 0:
-        exporter.keep_partial = False
-        raise UserError('none of {} images can be used; dataset_tool.py check lists what is wrong'.format(len(order)))
     if source.label_size:
         kept = order[~np.isin(order, skipped)]
         exporter.add_labels(source.labels_at(kept))
@@ -117,15 +124,16 @@ def _finish(exporter, source, order, tfrecord_dir):
 class _Fingerprint:
     """Describes the first images of a source and all that they depend on."""
 
-    def __init__(self, source, order):
-        self._source, self._order = source, order
+    def __init__(self, source, order, max_images):
+        self._source, self._order, self._max_images = source, order, max_images
         self._last_save = time.time()
         self._restart()
 
     def _restart(self):
         self._count = 0
-        self._hash = hashlib.sha256(repr((self._source.key, len(self._order), list(self._order[:8]))).encode(
-            'utf-8', 'surrogateescape'))
+        self._hash = hashlib.sha256(repr((
+            self._source.key, len(self._order), list(self._order[:8]), self._max_images)).encode(
+                'utf-8', 'surrogateescape'))
 
     def at(self, done):
         """Digest of the first `done` images, in hex."""

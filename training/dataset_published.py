@@ -133,6 +133,49 @@ def cifar100(folder):
     return _cifar(folder, ['train'], 'fine_labels', 100)
 
 
+def _read_digits(file):
+    """Images and classes of a pickle of SVHN, read as plain data."""
+    pair = network_file.read_inert(file)
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        raise ValueError('expected a pair, images and classes')
+    return _check_digits(*[np.asarray(getattr(item, 'value', item)) for item in pair])
+
+
+def _read_mat_digits(file):
+    """Images and classes of a MATLAB file of SVHN, where images come last and the digit 0 is class 10."""
+    import scipy.io
+    found = scipy.io.loadmat(file, variable_names=['X', 'y'])
+    classes = found['y'].reshape(-1)
+    if not np.isin(classes, range(1, 11)).all():
+        raise ValueError('expected classes of 1 to 10')
+    return _check_digits(np.ascontiguousarray(found['X'].transpose(3, 2, 0, 1)), classes % 10)
+
+
+def _check_digits(images, classes):
+    if (images.dtype, images.shape, classes.shape) != (np.uint8, (len(images), 3, 32, 32), (len(images),)) or not (
+            np.isin(classes, range(10)).all()):
+        raise ValueError('expected images uint8 [N, 3, 32, 32] and as many digits')
+    return images, classes
+
+
+def svhn(folder):
+    """SVHN (Netzer et al. 2011), 32x32: the training set in its stored order, with the digits as ten classes.
+
+    Args:
+        folder: Holds `train_1.pkl` to `train_3.pkl`, each a pair of images and classes; or else the authors' file
+            `train_32x32.mat`.
+    """
+    names = ['train_{}.pkl'.format(i) for i in range(1, 4)]
+    if any(os.path.exists(os.path.join(folder, name)) for name in names):
+        parts = [_read(folder, name, _read_digits) for name in names]
+    else:
+        parts = [_read(folder, 'train_32x32.mat', _read_mat_digits)]
+    images, classes = [np.concatenate(arrays) for arrays in zip(*parts)]
+    if not len(images):
+        raise UserError('{}: no images; fetch the files again'.format(folder))
+    return ArraySource('SVHN', images, classes, 10)
+
+
 class CelebaSource:
     """CelebA (Liu et al. 2015), aligned: 128x128 pixels around a point of every 178x218 picture.
 

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.io
 from PIL import Image
 
 import dataset_tool
@@ -74,6 +75,61 @@ def test_cifar(tmp_path, command, names, key):
             np.testing.assert_array_equal(dataset.read(i), images[number])
         classes = [label for i in range(len(names)) for label in (i, 9 - i)]
         assert dataset.read_labels(range(len(order))).argmax(axis=1).tolist() == [classes[n] for n in order]
+
+
+def _svhn(folder, kind):
+    """Files of SVHN with nine images; returns these and their digits."""
+    folder.mkdir()
+    images = np.random.RandomState(0).randint(256, size=[9, 3, 32, 32]).astype(np.uint8)
+    digits = np.array([0, 9, 1, 8, 2, 7, 3, 0, 4], np.uint8)
+    if kind == 'mat':
+        classes = np.where(digits == 0, 10, digits).astype(np.uint8)[:, np.newaxis]
+        scipy.io.savemat(str(folder / 'train_32x32.mat'), {'X': images.transpose(2, 3, 1, 0), 'y': classes},
+                         do_compression=True)
+    for i in range(3 if kind == 'pkl' else 0):
+        part = slice(3 * i, 3 * i + 3)
+        (folder / 'train_{}.pkl'.format(i + 1)).write_bytes(pickle.dumps((images[part], digits[part]), protocol=2))
+    return images, digits
+
+
+@pytest.mark.parametrize('kind', ['pkl', 'mat'])
+def test_svhn(tmp_path, kind):
+    images, digits = _svhn(tmp_path / 'in', kind)
+    if kind == 'pkl':
+        (tmp_path / 'in' / 'train_32x32.mat').write_text('not looked at')
+    _run('create_svhn', tmp_path / 'x', tmp_path / 'in')
+    with TFRecordDataset(str(tmp_path / 'x'), max_label_size='full') as dataset:
+        assert dataset.num_images == 9 and dataset.label_size == 10
+        for i, number in enumerate(_order(9)):
+            np.testing.assert_array_equal(dataset.read(i), images[number])
+        assert dataset.read_labels(range(9)).argmax(axis=1).tolist() == digits[_order(9)].tolist()
+
+
+def test_bad_files_of_svhn(tmp_path):
+    images, digits = _svhn(tmp_path / 'in', 'pkl')
+    for value, text in ((images, 'expected a pair'), ((images, digits[:8]), 'expected images'),
+                        ((images.astype(np.float32), digits), 'expected images'), ((images, digits + 1), 'digits'),
+                        ((images[:, :1], digits), 'expected images'), ((images, digits[:, np.newaxis]), 'digits'),
+                        ((images, print), 'asks for .*print')):
+        (tmp_path / 'in' / 'train_2.pkl').write_bytes(pickle.dumps(value, protocol=2))
+        with pytest.raises(UserError, match='train_2.pkl: not the file that is expected .*' + text):
+            _run('create_svhn', tmp_path / 'x', tmp_path / 'in')
+    (tmp_path / 'in' / 'train_2.pkl').unlink()
+    with pytest.raises(UserError, match='train_2.pkl: there is no such file'):
+        _run('create_svhn', tmp_path / 'x', tmp_path / 'in')
+    (tmp_path / 'nothing').mkdir()
+    with pytest.raises(UserError, match='train_32x32.mat: there is no such file'):
+        _run('create_svhn', tmp_path / 'x', tmp_path / 'nothing')
+    empty = {'X': np.zeros([32, 32, 3, 0], np.uint8), 'y': np.zeros([0, 1], np.uint8)}
+    for content, text in (({'X': images.transpose(2, 3, 1, 0), 'y': digits}, 'classes of 1 to 10'),
+                          ({'X': images}, 'not the file'), (empty, 'no images|not the file')):
+        scipy.io.savemat(str(tmp_path / 'nothing' / 'train_32x32.mat'), content)
+        with pytest.raises(UserError, match=text):
+            _run('create_svhn', tmp_path / 'x', tmp_path / 'nothing')
+    (tmp_path / 'nothing' / 'train_32x32.mat').write_bytes(b'text' * 100)
+    with pytest.raises(UserError, match='train_32x32.mat: not the file that is expected'):
+        _run('create_svhn', tmp_path / 'x', tmp_path / 'nothing')
+    assert not (tmp_path / 'x').exists()
 
 
 def test_celeba(tmp_path):

@@ -1,0 +1,135 @@
+"""LSUN (Yu et al. 2015), or any LMDB database whose values are image files: sources of `dataset_export.export`."""
+
+import functools
+import os
+import threading
+
+from PIL import Image
+
+from dnnlib.util import UserError
+from training.dataset_images import CONVERTIBLE_MODES, Fit, convert, fit_image, open_image, to_array, wrong_mode
+from training.dataset_pictures import Skipped
+from training.dataset_rules import RESOLUTION_OPTION
+
+DATA_FILE = 'data.mdb'
+
+
+class LmdbSource:
+    """Images made of the values of an LMDB database, in the order of its keys; a value is read when it is needed.
+
+    Args:
+        folder: Folder that holds `data.mdb`.
+        make_image: Function of a PIL.Image of mode RGB; returns one of the data set's size, or raises Skipped.
+        settings: List of what `make_image` depends on.
+    Raises: UserError if lmdb is missing, or the folder holds no database or an empty one.
+    """
+
+    label_names, label_size = None, 0
+
+    def __init__(self, folder, make_image, settings):
+        self._folder, self._make_image = folder, make_image
+        self._lock = threading.Lock()
+        self._lmdb, self._env = _open(folder)
+        self.num_items = self._env.stat()['entries']
+        if not self.num_items:
+            self._env.close()
+            raise UserError('{}: the database is empty'.format(folder))
+        self._cursor, self._at = self._env.begin().cursor(), -1
+        status = os.stat(os.path.join(folder, DATA_FILE))
+        self.key = [os.path.abspath(folder), status.st_size, status.st_mtime_ns, settings]
+
+    def _entry(self, number):
+        """Key as text and value of entry `number`; entries have no numbers in the file, so the cursor walks there."""
+        try:
+            with self._lock:
+                while self._at != number:
+                    forward = number > self._at  # from -1, before the first one, as well
+                    if not (self._cursor.next() if forward else self._cursor.prev()):
+                        raise self._lmdb.Error('it ends at entry {}'.format(self._at))
+                    self._at += 1 if forward else -1
+                return self._cursor.key().decode('utf-8', 'backslashreplace'), self._cursor.value()
+        except self._lmdb.Error as error:  # no matter of one image, so it is not skipped
+            raise OSError('{}: the database is damaged ({}); fetch it again'.format(self._folder, error)) from None
+
+    def name_of(self, number):
+        """Key of image `number`."""
+        return self._entry(number)[0]
+
+    def stamp(self, number):
+        """Text that changes when the image does: nothing but `key` decides."""
+        return str(number)
+
+    def read(self, number):
+        """Image `number`: uint8 [3, H, W].
+
+        Raises: Skipped if it is too small, UserError if it can't be decoded, OSError if the database is damaged.
+        """
+        key, data = self._entry(number)
+        where = '{} {}'.format(self._folder, key)
+        image = open_image(data, where)
+        if image.mode not in CONVERTIBLE_MODES:
+            raise wrong_mode(where, image.mode, 'RGB', RESOLUTION_OPTION)
+        return to_array(self._make_image(convert(image, 3, Fit().background)))
+
+    def close(self):
+        """Closes the database."""
+        with self._lock:
+            self._env.close()
+
+
+def _open(folder):
+    """The module lmdb and an open environment of it, which writes nothing into the folder."""
+    try:
+        import lmdb
+    except ImportError:
+        raise UserError('LMDB databases need the package lmdb; install it with pip') from None
+    path = os.path.join(folder, DATA_FILE)
+    if not os.path.isfile(path):
+        raise UserError('{}: there is no such file; give the folder of an LMDB database'.format(path))
+    try:
+        env = lmdb.open(folder, readonly=True, lock=False)
+    except lmdb.Error as error:
+        raise UserError('{}: not an LMDB database ({})'.format(folder, error)) from None
+    size = (env.info()['last_pgno'] + 1) * env.stat()['psize']
+    if os.path.getsize(path) < size:  # LMDB maps the file into memory, where the process would be killed
+        env.close()
+        raise UserError('{}: the file is truncated, {} of {} bytes; fetch it again'.format(
+            path, os.path.getsize(path), size))
+    return lmdb, env
+
+
+def lsun(folder, resolution):
+    """LSUN as `resolution` (see image_size.parse): the largest centre part of each picture, scaled."""
+    fit = Fit(resolution)
+    return LmdbSource(folder, lambda image: fit_image(image, fit), ['lsun', resolution])
+
+
+def lsun_wide(folder, width, height):
+    """LSUN as squares of `width` pixels with a picture `height` pixels high between black bars."""
+    if width < 4 or width & (width - 1) or not 1 <= height <= width:
+        raise UserError('--width={} --height={}: expected a power of two from 4 and at most as much'.format(
+            width, height))
+    make_image = functools.partial(wide_image, width=width, height=height)
+    return LmdbSource(folder, make_image, ['lsun_wide', width, height])
+
+
+def wide_image(image, width, height):
+    """A wide picture on a black square.
+
+    Args:
+        image: PIL.Image of mode RGB.
+        width: Side of the square, pixels.
+        height: Height of the picture on it, pixels.
+    Returns: PIL.Image of mode RGB.
+    Raises: Skipped if the picture is less wide than the square, or scaled to that width less than `height` high.
+    """
+    # As published, the height that the whole picture has when it is scaled is how many rows of the picture as it was
+    # are kept: one that is wider than the square loses more rows than it needs to, and is stretched in height.
+    rows = int(round(width * image.size[1] / image.size[0]))
+    if image.size[0] < width or rows < height:
+        raise Skipped('{}x{} pixels, too small or too narrow for {}x{}'.format(*(image.size + (width, height))))
+    top = (image.size[1] - rows) // 2
+    square = Image.new('RGB', (width, width))
+    square.paste(image.crop((0, top, image.size[0], top + rows)).resize((width, height), Image.LANCZOS),
+                 (0, (width - height) // 2))
+    return square
