@@ -81,8 +81,8 @@ def _open(folder):
     """The module lmdb and an open environment of it, which writes nothing into the folder."""
     try:
         import lmdb
-    except ImportError:
-        raise UserError('LMDB databases need the package lmdb; install it with pip') from None
+    except ImportError as error:
+        raise UserError('LMDB databases need the package lmdb ({}); install it with pip'.format(error)) from None
     path = os.path.join(folder, DATA_FILE)
     if not os.path.isfile(path):
         raise UserError('{}: there is no such file; give the folder of an LMDB database'.format(path))
@@ -107,7 +107,7 @@ def lsun(folder, resolution):
 def lsun_wide(folder, width, height):
     """LSUN as squares of `width` pixels with a picture `height` pixels high between black bars."""
     if width < 4 or width & (width - 1) or not 1 <= height <= width:
-        raise UserError('--width={} --height={}: expected a power of two from 4 and at most as much'.format(
+        raise UserError('--width={} --height={}: expected a power of two of at least 4, and at most the same'.format(
             width, height))
     make_image = functools.partial(wide_image, width=width, height=height)
     return LmdbSource(folder, make_image, ['lsun_wide', width, height])

@@ -107,7 +107,8 @@ def test_svhn(tmp_path, kind):
 
 def test_bad_files_of_svhn(tmp_path):
     images, digits = _svhn(tmp_path / 'in', 'pkl')
-    for value, text in ((images, 'expected a pair'), ((images, digits[:8]), 'expected images'),
+    for value, text in ((images, 'expected a pair'), ((images, digits, digits), 'expected a pair'),
+                        ((images, digits[:8]), 'expected images'),
                         ((images.astype(np.float32), digits), 'expected images'), ((images, digits + 1), 'digits'),
                         ((images[:, :1], digits), 'expected images'), ((images, digits[:, np.newaxis]), 'digits'),
                         ((images, print), 'asks for .*print')):
