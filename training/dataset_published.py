@@ -8,6 +8,7 @@ import numpy as np
 
 from dnnlib import network_file
 from dnnlib.util import UserError
+from training import mat_file
 from training.dataset_images import to_array
 from training.dataset_rules import check_resolution
 from training.dataset_sources import ImageFiles, Labels, load_labels
@@ -143,8 +144,7 @@ def _read_digits(file):
 
 def _read_mat_digits(file):
     """Images and classes of a MATLAB file of SVHN, where images come last and the digit 0 is class 10."""
-    import scipy.io
-    found = scipy.io.loadmat(file, variable_names=['X', 'y'])
+    found = mat_file.read(file.read())
     classes = found['y'].reshape(-1)
     if not np.isin(classes, range(1, 11)).all():
         raise ValueError('expected classes of 1 to 10')
