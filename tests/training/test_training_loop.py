@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from unittest import mock
 
 import numpy as np
 import PIL.Image
@@ -13,7 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, RunContext, UserError, tflib
 from dnnlib.stopping import StopSignals
-from training import misc, state_files
+from training import held_out, misc, state_files
 from training.cats import CatsDataset
 from training.training_loop import refusing_bad_options, training_loop
 
@@ -28,7 +29,7 @@ def train(run_dir, total_kimg, minibatch_gpu=4, num_threads=None, tick_kimg=0.03
     if num_threads:
         tf_config.update({'intra_op_parallelism_threads': num_threads, 'inter_op_parallelism_threads': num_threads})
     os.makedirs(str(run_dir), exist_ok=True)
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), mock.patch.object(held_out, 'MAX_IMAGES', 16):
         try:
             return training_loop(
                 submit_config=EasyDict(run_dir=str(run_dir)), seed=5, total_kimg=total_kimg, tf_config=tf_config,
