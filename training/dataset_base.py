@@ -194,11 +194,11 @@ class Dataset:
         if not self.shuffle:
             return self._stream
         orders = self._orders  # the look-ahead thread replaces it, so it is read once and never changed
-        if epoch in orders:
-            return orders[epoch]
+        if (self.seed, epoch) in orders:
+            return orders[self.seed, epoch]
         order = np.random.RandomState([self.seed % 2 ** 32, epoch % 2 ** 32]).permutation(self._stream)
-        kept = {key: value for key, value in orders.items() if key == epoch - 1}  # keep one more
-        kept[epoch] = order
+        kept = {key: value for key, value in orders.items() if key == (self.seed, epoch - 1)}  # keep one more
+        kept[self.seed, epoch] = order
         self._orders = kept
         return order
 

@@ -131,6 +131,13 @@ def test_seeds_choose_the_pictures_of_a_folder(graph, narrow_networks, picture_f
         run('is50', None, reals)
 
 
+def test_another_seed_is_another_choice_of_the_same_data_set(picture_folder):
+    with metric_base.open_dataset(dict(tfrecord_dir=picture_folder('a', 20)[0])) as data:
+        sampling.content_hash(data, 8)
+        first, second, again = (next(sampling.image_minibatches(data, 8, 8, False, seed)) for seed in (1, 2, 1))
+    assert np.array_equal(first, again) and not np.array_equal(first, second)
+
+
 def test_a_request_to_stop_ends_a_metric(network, narrow_networks, picture_folder, capsys):
     path, _ = picture_folder('a', 12)
     calls = []
