@@ -5,13 +5,15 @@ import collections
 import itertools
 import json
 import os
+import signal
+import sys
 
 import numpy as np
 
 import dnnlib
 from dnnlib import cli, util
 from dnnlib.util import UserError
-from metrics.metric_defaults import metric_defaults, with_num_images
+from metrics.metric_defaults import MAX_NUM_IMAGES, metric_defaults, needs_network, with_num_images
 from training import pretrained
 
 EPILOG = '''Any number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
@@ -33,6 +35,7 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
     """
     cli.load_tensorflow()
     from metrics import metric_base
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # what was measured is written first
     print('Device: {}'.format(metric_base.describe_device(options['tf_config'])))
     names = networks or [fakes_args['tfrecord_dir']]
     print('Evaluating {} of {} ...'.format(', '.join(metrics), ', '.join(map(util.public_url, names))))
@@ -50,6 +53,7 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
                 records += [dict(metric.get_record(), network_pkl=util.public_url(name)) for metric in group.metrics
                             if metric.get_results()]
                 if options['json'] is not None and records:
+                    os.makedirs(os.path.dirname(os.path.abspath(options['json'])), exist_ok=True)
                     util.write_text(options['json'], json.dumps(records, indent=2, sort_keys=True) + '\n')
     finally:
         if len(names) * len(options['seeds']) > 1 and records:
@@ -142,9 +146,6 @@ def make_parser():
                         help='random seeds of the generated pictures, such as 0 or 0-4: with several, the table shows '
                              'mean +- standard deviation (default: a new one each time); of pictures from files they '
                              'choose which are measured, where there are more than the metric takes')
-    parser.add_argument('--bad', choices=('stop', 'skip'), default='stop',
-                        help='pictures of a data set that cannot be read: stop, or skip = take the next one '
-                             '(default: %(default)s)')
     parser.add_argument('--json', metavar='FILE', help='write all results, and how they were measured, to this file')
     parser.add_argument('--num-gpus', type=int, metavar='N', default=1, help='number of GPUs (default: %(default)s)')
     parser.add_argument('--result-dir', metavar='DIR', default='results',
@@ -160,21 +161,24 @@ def main(argv):
     args = vars(parser.parse_args(argv))
     networks = [name for names in args['networks'] for name in names]
     if bool(networks) == (args['fakes'] is not None):
-        parser.error('expected --network=PKL, or --fakes=PATH for pictures')
+        parser.error('expected --network=PKL, or --fakes=PATH for pictures' + ', not both' * bool(networks))
     options = {key: args[key] for key in ('mirror_augment', 'num_gpus', 'json')}
     options.update(tf_config=cli.pop_tf_config(args), seeds=args['seeds'] or [None])
     if max(seed or 0 for seed in options['seeds']) >= 2 ** 31:
         raise UserError('--seed: expected seeds below {}'.format(2 ** 31))
     metrics = args['metrics']
     if args['num_images'] is not None:
-        if args['num_images'] < 1:
-            raise UserError('--num-images={}: expected at least 1'.format(args['num_images']))
+        if not 1 <= args['num_images'] <= MAX_NUM_IMAGES:
+            raise UserError('--num-images={}: expected 1 to {}'.format(args['num_images'], MAX_NUM_IMAGES))
         metrics = [with_num_images(name, args['num_images']) for name in metrics]
     data_dir = args['data_dir']
     if data_dir is not None and not os.path.isdir(data_dir):
         raise UserError('--data-dir: there is no folder {!r}'.format(data_dir))
-    dataset_args = _dataset_args('--dataset', args['dataset'], data_dir, args)
-    fakes_args = _dataset_args('--fakes', args['fakes'], None, args)
+    dataset_args = _dataset_args('--dataset', args['dataset'], data_dir, args['resolution'])
+    fakes_args = _dataset_args('--fakes', args['fakes'], None, args['resolution'])
+    for name in metrics:
+        if args['fakes'] is not None and needs_network(name):
+            raise UserError('--fakes: the metric {} measures a network, not pictures; give --network'.format(name))
     for network_pkl in networks:
         pretrained.check_network_file(network_pkl)
     if options['json'] is not None:
@@ -191,7 +195,7 @@ def main(argv):
                       dataset_args=dataset_args, data_dir=data_dir, options=options)
 
 
-def _dataset_args(option, name, data_dir, args):
+def _dataset_args(option, name, data_dir, resolution):
     """Arguments of `load_dataset`, `None` for no data set; UserError if it is not there."""
     if name is None:
         return None
@@ -199,9 +203,8 @@ def _dataset_args(option, name, data_dir, args):
     if name != 'cats' and not os.path.exists(path):
         raise UserError("{}={}: there is no {!r}; give a folder of TFRecords, a folder or zip of images, or "
                         "'cats'".format(option, name, path))
-    optional = dict(resolution=args['resolution'], bad=args['bad'] if args['bad'] == 'skip' else None)
     return dict(dict(tfrecord_dir=name, max_label_size='full', shuffle_mb=0),
-                **{key: value for key, value in optional.items() if value is not None})
+                **({} if resolution is None else {'resolution': resolution}))
 
 
 if __name__ == '__main__':

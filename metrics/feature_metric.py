@@ -66,8 +66,9 @@ class FeatureMetric(metric_base.MetricBase):
         if label == 'reals':
             self._note(dataset=data.name, mirror_augment=mirror, resolution=data.resolution)
             path = feature_stats.cache_path(dict(
-                data=self._content_hash(data, count), mirror=mirror, extractor=self.extractor, collect=collect,
-                weights=self._weights_sha256, resize=self._network.resize), '{}-{}'.format(self.extractor, data.name))
+                data=self._content_hash(data, count), bad=self._dataset_args.get('bad'), mirror=mirror,
+                extractor=self.extractor, collect=collect, weights=self._weights_sha256,
+                resize=self._network.resize), '{}-{}'.format(self.extractor, data.name))
             kept = feature_stats.read(path)
             if kept is not None:
                 return kept

@@ -10,6 +10,8 @@ _FID = dict(func_name='metrics.frechet_inception_distance.FID', minibatch_per_gp
 _KID = dict(func_name='metrics.kernel_inception_distance.KID', minibatch_per_gpu=8)
 _PR = dict(func_name='metrics.precision_recall.PR', nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000,
            col_batch_size=10000)
+_OF_NETWORKS = (_PPL['func_name'], 'metrics.linear_separability.LS', 'metrics.nearest.Nearest')
+MAX_NUM_IMAGES = 10 ** 7
 _EFFNET = dict(extractor='effnetlite0')
 
 # Name with the place of the number, number that the name means without one (None = there is no such name), settings.
@@ -62,6 +64,11 @@ def with_num_images(name, num_images):
     return found[0].format(count)
 
 
+def needs_network(name):
+    """Does the metric `name` measure a network only, and no pictures from files?"""
+    return metric_defaults[name].func_name in _OF_NETWORKS
+
+
 def _find(name):
     """(template, number of images, settings) of the metric `name`; `None` if there is no such metric."""
     for template, default, settings in _METRICS:
@@ -69,7 +76,8 @@ def _find(name):
             return template, default, settings
         match = re.match(template.format('([1-9][0-9]*)(k?)') + '$', name)
         if match:
-            return template, int(match.group(1)) * (1000 if match.group(2) else 1), settings
+            count = int(match.group(1)) * (1000 if match.group(2) else 1)
+            return (template, count, settings) if count <= MAX_NUM_IMAGES else None
     return None
 
 

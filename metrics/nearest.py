@@ -24,6 +24,8 @@ class Nearest(feature_metric.FeatureMetric):
         num_neighbours: Reals shown for each.
     """
 
+    needs_network = True
+
     def __init__(self, name, num_images, num_fakes, num_neighbours, minibatch_per_gpu, extractor='effnetlite0'):
         super().__init__(name, num_images, minibatch_per_gpu, extractor)
         self.num_fakes = num_fakes
@@ -31,8 +33,6 @@ class Nearest(feature_metric.FeatureMetric):
         self.num_neighbours = num_neighbours
 
     def _evaluate(self, Gs, Gs_kwargs, num_gpus):
-        if Gs is None:
-            raise UserError('metric {}: it measures a network, not pictures; give a network'.format(self.name))
         with self._open_reals(Gs) as data:
             if data.shape[1:] != Gs.output_shape[2:]:
                 raise UserError('metric {}: images of {}x{}, the network makes {}x{}; leave out --resolution'.format(
@@ -86,19 +86,17 @@ class Nearest(feature_metric.FeatureMetric):
         return data.indices_at(0, order.max() + 1)[order]
 
     def _draw(self, data, fakes, order):
-        rows = []
+        shape = [max(fakes.shape[1], data.shape[0])] + data.shape[1:]
+        gap = np.full(shape[:2] + [max(shape[2] // 8, 1)], 255, np.uint8)
+        groups = []
         for fake, numbers in zip(fakes, self._file_numbers(data, order)):
-            rows += [np.broadcast_to(picture, [max(len(fake), data.shape[0])] + data.shape[1:])
-                     for picture in [fake] + [data.read(int(number)) for number in numbers]]
+            pictures = [fake] + [data.read(int(number)) for number in numbers]
+            groups.append(np.concatenate([np.broadcast_to(picture, shape) for picture in pictures] + [gap], axis=2))
         for folder in self._folders:
             path = free_path(os.path.join(folder, 'nearest-{}.png'.format(self._network_name)))
-            images.save_image_grid(np.stack(rows), path, [0, 255], self._grid_size(len(fakes)))
+            columns = max(1, 12 // (1 + self.num_neighbours))
+            images.save_image_grid(np.stack(groups), path, [0, 255], (columns, -(-len(groups) // columns)))
             print('{}: each generated picture, then its {} nearest reals'.format(path, self.num_neighbours))
-
-    def _grid_size(self, count):
-        """(columns, rows) with a few groups of pictures side by side."""
-        groups = max(1, 12 // (1 + self.num_neighbours))
-        return groups * (1 + self.num_neighbours), -(-count // groups)
 
 
 def free_path(path):

@@ -7,11 +7,8 @@ import subprocess
 import sys
 
 import pytest
-import tensorflow.compat.v1 as tf
 
-import run_training
 from benchmarks import kill_study
-from dnnlib import tflib
 
 OPTIONS = list(kill_study.TINY)
 for _setting in ('sched.minibatch_size_base=32', 'sched.minibatch_gpu_base=32'):
@@ -28,20 +25,20 @@ def options_of(kind, folder):
     return OPTIONS + KINDS[kind] + ['--total-kimg=1', '--result-dir=' + str(folder)]
 
 
-def train_here(kind, folder):
-    """Trains in this process; returns the bytes of the final networks."""
-    with tf.Graph().as_default():
-        try:
-            assert run_training.main(options_of(kind, folder)) == 0
-        finally:
-            tflib.close_tf()
+def train(kind, folder):
+    """Trains in another process, where no earlier test has chosen the number of threads.
+
+    Returns: (bytes of the final networks, lines that it printed).
+    """
+    training = kill_study.Training(options_of(kind, folder))
+    assert training.finish() == 0, training.lines
     run_dir, = kill_study.run_dirs_in(str(folder))
     with open(os.path.join(run_dir, 'network-final.pkl'), 'rb') as f:
-        return f.read()
+        return f.read(), training.lines
 
 
 @pytest.mark.parametrize('kind', sorted(KINDS))
-def test_killing_a_training_changes_nothing(tmp_path, kind, capsys):
+def test_killing_a_training_changes_nothing(tmp_path, kind):
     killed, nimg = str(tmp_path / 'killed'), random.randrange(100, 800)
     training = kill_study.Training(options_of(kind, killed))
 
@@ -51,10 +48,10 @@ def test_killing_a_training_changes_nothing(tmp_path, kind, capsys):
     training.kill()
     run_dir, = kill_study.run_dirs_in(killed)
     assert nimg <= kill_study.newest_nimg(run_dir) < 1000 and not kill_study.damaged_files(run_dir)
-    continued = train_here(kind, killed)
-    assert 'Continuing the run in ' + run_dir in capsys.readouterr().out
+    continued, lines = train(kind, killed)
+    assert 'Continuing the run in ' + run_dir in lines
     assert not kill_study.unfinished_files(run_dir)
-    assert continued == train_here(kind, tmp_path / 'whole'), 'killed after {} images'.format(nimg)
+    assert continued == train(kind, tmp_path / 'whole')[0], 'killed after {} images'.format(nimg)
 
 
 def test_two_at_once_get_two_numbers(tmp_path):

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -107,6 +109,33 @@ def test_what_was_measured_before_an_error_is_kept(program, tmp_path, monkeypatc
     assert '| network | first | second |' in out
 
 
+def test_a_request_to_end_keeps_what_was_measured(program, tmp_path, monkeypatch):
+    def evaluate(self, *args):
+        if self.name == 'second':
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        self._report_result(1.0)
+    monkeypatch.setattr(metric_base.DummyMetric, '_evaluate', evaluate)
+    for name in ('first', 'second'):
+        monkeypatch.setitem(metric_defaults, name, EasyDict(func_name='metrics.metric_base.DummyMetric', name=name))
+    previous = signal.getsignal(signal.SIGTERM)
+    try:
+        code, _, _ = program('--metrics=first,second', '--json=new/all.json')
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert code == 143
+    assert [record['metric'] for record in json.loads((tmp_path / 'new' / 'all.json').read_text())] == ['first']
+
+
+def test_sheets_of_our_programs_are_no_pictures(program, tmp_path):
+    Image.new('RGB', (48, 32)).save(str(tmp_path / 'a' / 'grid.png'))
+    code, _, err = program('--fakes=a', '--reals=b', '--metrics=fd50_effnetlite0', network=None)
+    assert code == 2 and 'grid.png' in err
+    (tmp_path / 'a' / 'run.txt').write_text('')
+    code, _, err = program('--fakes=a', '--reals=b', '--metrics=fd50_effnetlite0', network=None)
+    assert code == 0, err
+
+
 def test_weights_are_looked_for_before_anything_is_measured(program, monkeypatch):
     monkeypatch.setattr(weight_files, '_fetch', lambda what, candidate: 'no network')
     monkeypatch.delenv('STYLEGAN2_INCEPTION', raising=False)
@@ -119,8 +148,6 @@ def test_pictures_that_cannot_be_read(program, tmp_path):
     (tmp_path / 'a' / '0.png').write_bytes(b'no picture')
     code, _, err = program('--metrics=fd6_effnetlite0', '--reals=a')
     assert code == 2 and '0.png' in err
-    code, out, err = program('--metrics=fd6_effnetlite0', '--reals=a', '--bad=skip')
-    assert code == 0 and 'Skipped' in out, err
 
 
 def test_folders_are_compared(program, tmp_path):
@@ -175,9 +202,10 @@ def test_table_of_results():
     (['--metrics=fid'], "'fid': no such metric"), (['--metrics=ppl_wend,abc'], "'abc': no such metric"),
     (['--metrics='], 'names of metrics'), (['--network=missing.pkl'], 'missing.pkl'),
     (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'), (['--fakes=a'], 'expected --network'),
-    (['--num-gpus=0'], 'num_gpus'), (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'at least 1'),
+    (['--num-gpus=0'], 'num_gpus'), (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'expected 1 to'),
     (['--seed=2147483648'], 'below 2147483648'), (['--json=net.pkl/x'], 'net.pkl'),
-    (['--json=.'], '--json=.: this is a folder')])
+    (['--json=.'], '--json=.: this is a folder'), (['--num-images=10000001'], 'expected 1 to 10000000'),
+    (['--metrics=fd10000001_effnetlite0'], 'no such metric')])
 def test_bad_options_are_refused_in_one_line(program, monkeypatch, args, part):
     monkeypatch.setattr(cli, 'load_tensorflow', lambda: pytest.fail('TensorFlow was loaded'))
     code, _, err = program(*args)
@@ -186,6 +214,11 @@ def test_bad_options_are_refused_in_one_line(program, monkeypatch, args, part):
 
 
 def test_a_network_or_pictures_are_needed(program):
+    code, _, err = program('--fakes=a', '--reals=b')
+    assert code == 2 and 'or --fakes=PATH for pictures, not both' in err
+    for metric in ('nearest9', 'ppl_wend', 'ls'):
+        code, _, err = program('--fakes=a', '--reals=b', '--metrics=fd6_effnetlite0,' + metric, network=None)
+        assert code == 2 and '--fakes: the metric {} measures a network'.format(metric) in err
     code, _, err = program('--fakes=nosuch', network=None)
     assert code == 2 and 'nosuch' in err
     code, _, err = program('--metrics=fid10', network=None)

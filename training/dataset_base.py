@@ -137,7 +137,7 @@ class Dataset:
             except UserError as error:
                 message = 'image {} of {}: {}'.format(candidate, self.name, error)
                 if not self._skip_bad:
-                    raise UserError(message + ' (--bad=skip leaves it out)') from None
+                    raise UserError(message + ' (run_training.py: --bad=skip leaves it out)') from None
             self._bad.add((candidate, lod))
             if candidate not in self.bad_images:
                 self.bad_images.add(candidate)

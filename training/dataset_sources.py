@@ -100,7 +100,8 @@ class ImageFiles(Files):
     def __init__(self, path):
         super().__init__(path)
         names = self.names
-        self.names = [name for name in names if name.lower().endswith(EXTENSIONS)]
+        sheets = ('grid.png',) if 'run.txt' in names else ()  # of our programs, in a run directory
+        self.names = [name for name in names if name.lower().endswith(EXTENSIONS) and name not in sheets]
         self._labels_name = LABELS_FILE if LABELS_FILE in names else None
         self.num_ignored = len(names) - len(self.names) - (self._labels_name is not None)
         if not self.names:

@@ -134,7 +134,7 @@ def test_fakes_are_the_generators_pictures(graph, network, narrow_networks, pict
     assert [row[0] for row in record['nearest']] == list(range(24))
     grid = np.asarray(Image.open(str(tmp_path / 'nearest-net.png'))).transpose(2, 0, 1)
     np.testing.assert_array_equal(grid[:, :16, :16], grid[:, :16, 16:32])  # beside itself
-    assert grid.shape == (3, 8 * 16, 12 * 16)
+    assert grid.shape == (3, 8 * 16, 3 * (4 * 16 + 2)) and grid[:, :, 64:66].min() == 255
     assert sorted(path.name for path in (tmp_path / 'training').iterdir()) == [
         'metric-nearest100.jsonl', 'metric-nearest100.txt', 'nearest-net.png']
     assert _run('fd24_effnetlite0', None, str(tmp_path / 'own'), seed=3)['results']['fd24_effnetlite0'] < 1e-3
