@@ -12,6 +12,8 @@ from dnnlib.tflib import autosummary
 from dnnlib.util import atomic_path
 from training.alarms import Alarms
 
+EVENT_BYTES = 100000  # of one report
+
 
 class StatsWriter:
     """Writes one report per tick to TensorBoard and to `stats.jsonl`, after looking for alarms.
@@ -44,6 +46,9 @@ class StatsWriter:
 
         Returns: {name of an alarm: sentence} of those that fire; in `stats.jsonl` that is `alarms`.
         """
+        folder = os.path.dirname(self._path)
+        # TensorBoard's writer can't try again after an error, so it does not begin on a full disk.
+        disk.write_patiently(lambda: None, folder, EVENT_BYTES, self._should_stop)
         values = [tf.Summary.Value(tag=tag, simple_value=value) for tag, value in stats.items()]
         self._writer.add_summary(tf.Summary(value=values), nimg)
         line = collections.OrderedDict(stats, nimg=int(nimg))
@@ -53,7 +58,7 @@ class StatsWriter:
         alarms = self._alarms.look(line)
         if alarms:
             line['alarms'] = alarms
-        disk.write_patiently(lambda: disk.append_line(self._path, json.dumps(line)), os.path.dirname(self._path),
+        disk.write_patiently(lambda: disk.append_line(self._path, json.dumps(line)), folder,
                              should_stop=self._should_stop)
         return alarms
 

@@ -8,7 +8,7 @@ import time
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import EasyDict
+from dnnlib import EasyDict, disk
 from dnnlib.tflib.autosummary import autosummary
 from training import report, state_files
 
@@ -65,6 +65,16 @@ def test_statistics_of_an_interrupted_run_are_taken_out(session, tmp_path):
     assert [event.step for event in events if event.session_log.status == tf.SessionLog.START] == [64]
     assert (96, 'Loss/thing', 3.0) in [(event.step, value.tag, value.simple_value) for event in events
                                        for value in event.summary.value]
+
+
+def test_statistics_do_not_begin_on_a_full_disk(session, tmp_path, monkeypatch, capsys):
+    """An error of TensorBoard's writer would end the training."""
+    writer = report.StatsWriter(str(tmp_path), 0, should_stop=lambda: True)
+    monkeypatch.setattr(writer._writer, 'add_summary', lambda *args: pytest.fail('it begins'))
+    monkeypatch.setattr(disk.shutil, 'disk_usage', lambda _folder: EasyDict(free=10 ** 6))
+    with pytest.raises(OSError, match='No space left'):
+        writer.write({'Progress/tick': 2}, 96)
+    writer.close()
 
 
 @pytest.fixture
