@@ -172,7 +172,7 @@ class Reporter:
         self._maintenance_sec = time.time() - self._clock
         c.seconds += self._maintenance_sec
         self._clock = time.time()
-        if network_pkl is not None:
+        if network_pkl is not None and c.tick > 0:
             self._save_when_good = True  # or, where it was saved, add what the metrics found
 
     def _save_before_metrics(self, done):
@@ -181,7 +181,7 @@ class Reporter:
         if self._counters.skipped_in_a_row == 0:
             if done:
                 self.finish()
-            else:
+            elif self._counters.tick > 0:
                 self._save()
 
     def save_after_error(self):

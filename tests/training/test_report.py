@@ -101,7 +101,7 @@ def tick(reporter, nimg, done=False):
 
 
 def test_what_is_due_at_which_tick(reporter):
-    assert tick(reporter, 128) == ['fakes000000.png', 'network-snapshot-000000.pkl', ('state', 128, 0),
+    assert tick(reporter, 128) == ['fakes000000.png', 'network-snapshot-000000.pkl',
                                    'metrics of network-snapshot-000000.pkl']
     assert tick(reporter, 2000) == [None]
     assert tick(reporter, 4999) == ['fakes000004.png', None]
