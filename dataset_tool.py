@@ -10,12 +10,14 @@ from PIL import Image, ImageColor, ImageShow
 
 from dnnlib import cli, images
 from dnnlib.util import UserError
-from training import dataset_check, dataset_export, dataset_findings, dataset_lsun, dataset_published, image_size
-from training.cats import CatsDataset
+from training import image_size
+from training.data.cats import CatsDataset
+from training.data.images import FILTERS, Fit, FITS
+from training.data.making import check as dataset_check, export as dataset_export, findings as dataset_findings
+from training.data.making import lsun as dataset_lsun, published
+from training.data.making.pictures import Filters, PictureSource
+from training.data.making.writer import check_new_dir
 from training.dataset import load_dataset
-from training.dataset_images import FILTERS, FITS, Fit
-from training.dataset_pictures import Filters, PictureSource
-from training.dataset_writer import check_new_dir
 
 
 def create_from_images(tfrecord_dir, image_dir, shuffle, bad, workers, **options):
@@ -27,7 +29,7 @@ def create_from_images(tfrecord_dir, image_dir, shuffle, bad, workers, **options
         shuffle: Mix the images?
         bad: 'stop' or 'skip'.
         workers: Number of threads.
-        options: Fields of dataset_images.Fit and dataset_pictures.Filters; `None` = the default.
+        options: Fields of images.Fit and pictures.Filters; `None` = the default.
     """
     needs = []
     if options['resolution'] is None:
@@ -215,13 +217,13 @@ def add_published_commands(commands):
         p.set_defaults(run=create_published, make_source=make_source, **defaults)
         return p
 
-    add('create_mnist', dataset_published.mnist, 'mnist_dir', 'MNIST, grey, 32x32')
-    p = add('create_mnistrgb', dataset_published.mnistrgb, 'mnist_dir', 'three random MNIST digits each', shuffle=False)
+    add('create_mnist', published.mnist, 'mnist_dir', 'MNIST, grey, 32x32')
+    p = add('create_mnistrgb', published.mnistrgb, 'mnist_dir', 'three random MNIST digits each', shuffle=False)
     p.add_argument('--num_images', type=_positive, default=1000000, metavar='N', help='(default: %(default)s)')
     p.add_argument('--random_seed', type=int, default=123, metavar='N', help='(default: %(default)s)')
-    add('create_cifar10', dataset_published.cifar10, 'cifar10_dir', 'CIFAR-10, Python version')
-    add('create_cifar100', dataset_published.cifar100, 'cifar100_dir', 'CIFAR-100, Python version')
-    add('create_svhn', dataset_published.svhn, 'svhn_dir', 'the 32x32 digits of SVHN')
+    add('create_cifar10', published.cifar10, 'cifar10_dir', 'CIFAR-10, Python version')
+    add('create_cifar100', published.cifar100, 'cifar100_dir', 'CIFAR-100, Python version')
+    add('create_svhn', published.svhn, 'svhn_dir', 'the 32x32 digits of SVHN')
     p = add('create_lsun', dataset_lsun.lsun, 'lmdb_dir', 'LSUN, square', shuffle=False, skip_bad=True)
     p.add_argument('--resolution', type=_resolution, default=256, metavar='PIXELS',
                    help='side, or height x width (default: %(default)s)')
@@ -233,10 +235,10 @@ def add_published_commands(commands):
     p.add_argument('--height', type=_positive, default=384, metavar='PIXELS',
                    help='of the picture between the bars (default: %(default)s)')
     _add_max_images(p)
-    p = add('create_celeba', dataset_published.CelebaSource, 'celeba_dir', 'aligned CelebA, 128x128')
+    p = add('create_celeba', published.CelebaSource, 'celeba_dir', 'aligned CelebA, 128x128')
     p.add_argument('--cx', type=int, default=89, metavar='X', help='centre of the crop (default: %(default)s)')
     p.add_argument('--cy', type=int, default=121, metavar='Y', help='centre of the crop (default: %(default)s)')
-    p = add('create_from_hdf5', dataset_published.Hdf5Source, 'hdf5_filename', 'an HDF5 file')
+    p = add('create_from_hdf5', published.Hdf5Source, 'hdf5_filename', 'an HDF5 file')
     p.add_argument('--shuffle', type=int, choices=[0, 1], default=1,
                    help='mix the images in a fixed random order (default: %(default)s)')
 

@@ -7,7 +7,8 @@ import numpy as np
 import dnnlib
 from dnnlib import cli, images
 from dnnlib.util import UserError
-from generator import blend, directions, drawing, edit, export, grid, info, interpolate, mix, options, writer
+from export import command
+from generator import blend, directions, drawing, edit, grid, info, interpolate, mix, options, writer
 from projector import results
 from training import pretrained
 
@@ -162,7 +163,7 @@ def make_parser():
     commands = parser.add_subparsers(metavar='COMMAND', dest='command')
     add_generate_images(commands)
     add_style_mixing_example(commands)
-    for module in (interpolate, grid, mix, directions, edit, blend, export, info):
+    for module in (interpolate, grid, mix, directions, edit, blend, command, info):
         module.add_command(commands)
     return parser
 
@@ -170,7 +171,7 @@ def make_parser():
 def main(argv):
     """Parses the arguments, checks what can be checked without TensorFlow, and runs the sub-command."""
     name, run, args = cli.parse_command(make_parser(), argv)
-    if run in (info.print_info, export.export):
+    if run in (info.print_info, command.export):
         run(**args)
         return
     check = args.pop('check', None)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import dnnlib
 from dnnlib import UserError, cli
-from dnnlib.run_dir import FolderLocked
-from training import continuing, saving_options, settings, tuning_options
+from dnnlib.run.run_dir import FolderLocked
+from training.options import continuing, saving, settings, tuning
 
 
 class Config(NamedTuple):
@@ -103,7 +103,7 @@ def make_options(args):
         G_loss_args=dict(func_name='training.loss.' + (args.g_loss or c.G_loss)),
         D_loss_args=dict(func_name='training.loss.' + D_loss, **gamma),
         dataset_args=dict(tfrecord_dir=args.dataset),
-        sched_args=tuning_options.sched_args(args, GROWING if c.grows else FULL_SIZE),
+        sched_args=tuning.sched_args(args, GROWING if c.grows else FULL_SIZE),
         grid_args=dict(size='8k', layout='random'), metric_arg_list=args.metrics, nan_patience=args.nan_patience,
         tf_config=dict(device=args.device, ops=args.ops))
     if not c.lazy:
@@ -117,7 +117,7 @@ def train(submit_config, metric_arg_list, **options):
     """Runs the training loop with the metrics named; what stopped it is left in `submit_config.stopped_by`."""
     cli.load_tensorflow()
     from metrics import metric_base, metric_defaults
-    from training import automatic
+    from training.options import automatic
     from training.training_loop import training_loop
     options = automatic.fit_minibatch(options, submit_config.run_dir)
     if metric_arg_list is None:
@@ -141,7 +141,7 @@ def dry_run(metric_arg_list, **options):
     """Prints every option that `--set` can change, and tries the first iteration; returns the exit code."""
     del metric_arg_list
     print('All options of --set:\n' + '\n'.join(settings.resolved(options)))
-    from training import automatic
+    from training.options import automatic
     from training.training_loop import training_loop
     return training_loop(dry_run=True, **automatic.fit_minibatch(options))
 
@@ -184,8 +184,8 @@ def make_parser():
                    help='share of the data, such as 0.1, that is not trained on; the mean scores of D for it, for data '
                    'trained on and for generated images are logged at every tick (default: %(default)s)')
     p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')
-    tuning_options.add(p)
-    saving_options.add(p)
+    tuning.add(p)
+    saving.add(p)
     p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
                    help='any further option, see below; may be given several times; groups: %s' % ', '.join(
                        settings.GROUPS))
@@ -202,8 +202,8 @@ def check_arguments(args):
         raise UserError('--config={}: expected one of {}'.format(args.config, ', '.join(sorted(PRESETS))))
     if args.num_gpus != 1:
         raise UserError('--num-gpus={}: several GPUs are not in this version; use 1'.format(args.num_gpus))
-    saving_options.check_numbers(args, total_kimg=0, seed=0)
-    tuning_options.check(args, HAVE_GAMMA)
+    saving.check_numbers(args, total_kimg=0, seed=0)
+    tuning.check(args, HAVE_GAMMA)
     if not 0 <= args.holdout < 1:
         raise UserError('--holdout={:g}: expected a share from 0 to below 1'.format(args.holdout))
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
@@ -212,7 +212,7 @@ def check_arguments(args):
     if args.dataset != 'cats' and not os.path.exists(path):
         raise UserError('--dataset={}: there is no {!r}; give a folder or zip of images, a folder of TFRecords, or '
                         'cats'.format(args.dataset, path))
-    saving_options.check(args)
+    saving.check(args)
     cli.writable_dir(args.result_dir)
 
 

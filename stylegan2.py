@@ -11,7 +11,8 @@ import numpy as np
 
 from dnnlib.util import UserError
 from generator import drawing
-from training import classes, pretrained
+from training import pretrained
+from training.data import classes
 
 
 def load(network, device='auto', ops='auto'):

@@ -30,10 +30,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from dnnlib.util import UserError  # noqa: E402  (found only after the line above)
-from training import dataset_check, tfrecords  # noqa: E402
+from training.data import tfrecords  # noqa: E402
+from training.data.making import check as dataset_check  # noqa: E402
+from training.data.making.pictures import read_boxes  # noqa: E402
+from training.data.making.writer import TFRecordExporter  # noqa: E402
 from training.dataset import load_dataset  # noqa: E402
-from training.dataset_pictures import read_boxes  # noqa: E402
-from training.dataset_writer import TFRecordExporter  # noqa: E402
 
 NUM_IMAGES, SIZE = 5, 16
 FORMATS = {'png': 'PNG', 'jpg': 'JPEG', 'gif': 'GIF', 'bmp': 'BMP', 'webp': 'WEBP', 'tif': 'TIFF', 'ppm': 'PPM'}

@@ -24,7 +24,8 @@ import time
 import zipfile
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from dnnlib import cli, network_file, torch_file  # noqa: E402
+from dnnlib import cli  # noqa: E402
+from dnnlib.files import network_file, torch_file  # noqa: E402
 from dnnlib.util import UserError  # noqa: E402
 from generator import info  # noqa: E402
 

@@ -28,7 +28,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from dnnlib import UserError, cli  # noqa: E402  (found only after the line above)
-from training import state_files  # noqa: E402
+from training.state import files  # noqa: E402
 
 TINY = ['--dataset=cats', '--device=cpu', '--no-selftest', '--checkpoint-minutes=0.001', '--snap=2']
 for _setting in ('dataset.resolution=8', 'grid.size=3x2', 'G.fmap_max=8', 'D.fmap_max=8', 'G.mapping_layers=2',
@@ -91,8 +91,8 @@ class Training:
 
 def unfinished_files(run_dir):
     """What has no final name yet: set of (path below the run directory, inode)."""
-    paths = [path for name in (state_files.UNFINISHED, state_files.REPLACED, state_files.REMOVED)
-             for path in glob.glob(os.path.join(run_dir, state_files.STATE_DIR, name))]
+    paths = [path for name in (files.UNFINISHED, files.REPLACED, files.REMOVED)
+             for path in glob.glob(os.path.join(run_dir, files.STATE_DIR, name))]
     paths += [path for path in glob.glob(os.path.join(run_dir, '**'), recursive=True)
               if os.path.basename(path).startswith('tmp_')]
     found = set()
@@ -105,9 +105,9 @@ def unfinished_files(run_dir):
 def damaged_files(run_dir):
     """Files with a final name that are not whole: list of texts."""
     damaged = []
-    for path in state_files.list_states(run_dir):
+    for path in files.list_states(run_dir):
         try:
-            state_files.check(path)
+            files.check(path)
         except UserError as error:
             damaged.append(str(error))
     final = (name for name in sorted(os.listdir(run_dir)) if not name.startswith('tmp_'))
@@ -142,7 +142,7 @@ def run_dirs_in(folder):
 
 def newest_nimg(run_dir):
     """Images shown at the newest state, 0 if there is none."""
-    counters = state_files.latest_counters(run_dir)
+    counters = files.latest_counters(run_dir)
     return counters.nimg if counters else 0
 
 

@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from dnnlib import EasyDict, cli  # noqa: E402  (found only after the line above)
-from training.dataset_base import Dataset  # noqa: E402
+from training.data.base import Dataset  # noqa: E402
 
 NUM_PICTURES = 4096
 NOISE = 0.15  # standard deviation, of a range of 2

@@ -13,7 +13,7 @@ from metrics import feature_metric, feature_stats
 from metrics.frechet_inception_distance import frechet_distance
 from metrics.kernel_inception_distance import polynomial_mmd
 from metrics.precision_recall import precision_recall
-from training import cats
+from training.data import cats
 
 RESOLUTION = 64
 MINIBATCH = 16

@@ -90,7 +90,7 @@ def compare_presets(args):
 
 def preset_targets(Gs, count):
     """Pictures of the network and as many held-out cats: float32 [2 * count, C, H, W], range [-1, 1]."""
-    from training.cats import CatsDataset
+    from training.data.cats import CatsDataset
     latents = np.random.RandomState(5000).randn(count, *Gs.input_shape[1:])
     generated = Gs.run(latents, None, randomize_noise=True, truncation_psi=1)
     with CatsDataset(resolution=Gs.output_shape[2], held_out=True, shuffle_mb=0) as cats:

@@ -11,7 +11,7 @@ import time
 import tqdm
 
 from dnnlib import allocator, util
-from dnnlib.logger import quiet_stderr
+from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
 
 _MAX_LIST_LENGTH = 10 ** 6

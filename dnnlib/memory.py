@@ -1,4 +1,4 @@
-"""Memory: what is in use, and what is free."""
+"""Main memory: what is in use, and what is free."""
 
 import os
 import re
@@ -7,17 +7,6 @@ import sys
 CGROUPS = (  # of a container, versions 2 and 1: folder, limit, usage, and which part of that are files kept in memory
     ('/sys/fs/cgroup', 'memory.max', 'memory.current', 'inactive_file'),
     ('/sys/fs/cgroup/memory', 'memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file'))
-
-
-def peak_gpu_memory_gb():
-    """Most memory that TensorFlow has held on the first GPU, GiB; 0 where there is none or TensorFlow can't tell."""
-    import tensorflow.compat.v1 as tf
-    if not any(device.device_type == 'GPU' for device in tf.get_default_session().list_devices()):
-        return 0.0
-    try:
-        return tf.config.experimental.get_memory_info('GPU:0')['peak'] / 2 ** 30
-    except (AttributeError, ValueError, RuntimeError, tf.errors.OpError):  # not before TensorFlow 2.5
-        return 0.0
 
 
 def host_memory_gb():
@@ -67,14 +56,11 @@ def _read(path):
 
 
 def limit_host_memory(num_bytes=None):
-    """Without a GPU, lets allocations fail that need more main memory than there is, before the system kills somebody.
+    """Lets allocations that need more main memory than is free fail, before the system kills a process for them.
 
     Args:
         num_bytes: How much more this process may allocate, None = nine tenths of what is free.
     """
-    import tensorflow.compat.v1 as tf
-    if any(device.device_type == 'GPU' for device in tf.get_default_session().list_devices()):
-        return
     if num_bytes is None:
         free = free_host_memory()
         num_bytes = None if free is None else int(0.9 * free)

@@ -21,7 +21,7 @@ import uuid
 
 import tqdm
 
-from dnnlib.logger import Logger  # noqa: F401  published name
+from dnnlib.run.logger import Logger  # noqa: F401  published name
 
 DEFAULT_CACHE_DIR = '.stylegan2-cache'  # in the working directory, as published
 MAX_DOWNLOAD_BYTES = 4 << 30  # ten times the largest published network

@@ -2,7 +2,8 @@
 
 import os
 
-from dnnlib import array_file, network_file, util
+from dnnlib import util
+from dnnlib.files import array_file, network_file
 from dnnlib.util import UserError
 from generator import info
 from training import pretrained

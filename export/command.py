@@ -4,7 +4,7 @@ import collections
 import os
 
 from dnnlib import cli, util
-from dnnlib.logger import quiet_stderr
+from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
 from training import pretrained
 
@@ -14,14 +14,14 @@ Format = collections.namedtuple('Format', 'extension writer text options')
 # Name of the format to its extension, `None` = only chosen by --format; full name of the function that writes it, which
 # is called as writer(network_pkl, output, kind, **options); what it is; names of the options that it takes.
 FORMATS = collections.OrderedDict([
-    ('pkl', Format('.pkl', 'generator.export_arrays.write', 'published pickle of all networks', ())),
-    ('torch', Format('.pt', 'generator.export_torch.write', 'weight file of PyTorch, and a module that runs it', ())),
-    ('npz', Format('.npz', 'generator.export_arrays.write', 'NumPy archive of all networks', ())),
-    ('safetensors', Format('.safetensors', 'generator.export_arrays.write', 'safetensors file of all networks', ())),
-    ('savedmodel', Format('.savedmodel', 'generator.export_tensorflow.write', 'folder for tf.saved_model.load', GRAPH)),
-    ('graphdef', Format('.pb', 'generator.export_tensorflow.write', 'frozen TensorFlow graph', GRAPH)),
-    ('onnx', Format('.onnx', 'generator.export_onnx.write', 'ONNX', GRAPH)),
-    ('tflite', Format('.tflite', 'generator.export_tensorflow.write', 'TensorFlow Lite', GRAPH)),
+    ('pkl', Format('.pkl', 'export.arrays.write', 'published pickle of all networks', ())),
+    ('torch', Format('.pt', 'export.torch_module.write', 'weight file of PyTorch, and a module that runs it', ())),
+    ('npz', Format('.npz', 'export.arrays.write', 'NumPy archive of all networks', ())),
+    ('safetensors', Format('.safetensors', 'export.arrays.write', 'safetensors file of all networks', ())),
+    ('savedmodel', Format('.savedmodel', 'export.tensorflow_files.write', 'folder for tf.saved_model.load', GRAPH)),
+    ('graphdef', Format('.pb', 'export.tensorflow_files.write', 'frozen TensorFlow graph', GRAPH)),
+    ('onnx', Format('.onnx', 'export.onnx_file.write', 'ONNX', GRAPH)),
+    ('tflite', Format('.tflite', 'export.tensorflow_files.write', 'TensorFlow Lite', GRAPH)),
 ])
 
 

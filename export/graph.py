@@ -9,8 +9,9 @@ import tensorflow.compat.v1 as tf
 from dnnlib import tflib, util
 from dnnlib.tflib import layout
 from dnnlib.util import UserError
-from generator import export_fold
-from training import pretrained, styles
+from export import fold as export_fold
+from training import pretrained
+from training.blocks import styles
 
 OUTPUT = 'images'
 _NOISE_INPUT = re.compile(r'noise[0-9]+\Z')

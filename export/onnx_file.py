@@ -1,4 +1,4 @@
-"""`export` to ONNX: the graph of TensorFlow operations, converted one by one (generator/onnx_nodes.py)."""
+"""`export` to ONNX: the graph of TensorFlow operations, converted one by one (export/onnx_nodes.py)."""
 
 import importlib
 import warnings
@@ -8,7 +8,8 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import util
 from dnnlib.util import UserError
-from generator import export_check, export_graph, onnx_nodes
+from export import check, onnx_nodes
+from export import graph as export_graph
 
 OPSET, IR_VERSION = 17, 8  # of 2022: read by onnxruntime 1.12 and everything newer
 
@@ -24,7 +25,7 @@ def write(network_pkl, output, kind, **options):
     Raises: UserError without the package onnx, under TensorFlow 1, for a network that cannot be converted, or if its
         pictures differ; OSError if a file cannot be read or written.
     """
-    export_check.require_tensorflow_2(kind)
+    check.require_tensorflow_2(kind)
     try:
         importlib.import_module('onnx')
     except ImportError as error:
@@ -38,10 +39,10 @@ def write(network_pkl, output, kind, **options):
             try:
                 runtime = importlib.import_module('onnxruntime')
             except ImportError:
-                result = export_check.missing('onnxruntime')
+                result = check.missing('onnxruntime')
             else:
-                result = export_check.compare(graph, _runner(runtime, temp_path), 'onnxruntime ' + runtime.__version__)
-        export_check.report(graph, output, result)
+                result = check.compare(graph, _runner(runtime, temp_path), 'onnxruntime ' + runtime.__version__)
+        check.report(graph, output, result)
 
 
 def convert(graph_def, graph):

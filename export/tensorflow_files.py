@@ -6,9 +6,10 @@ import warnings
 import tensorflow.compat.v1 as tf
 
 from dnnlib import util
-from dnnlib.logger import quiet_stderr
+from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
-from generator import export_check, export_graph
+from export import check
+from export import graph as export_graph
 
 
 def write(network_pkl, output, kind, **options):
@@ -23,7 +24,7 @@ def write(network_pkl, output, kind, **options):
         read or written.
     """
     if kind == 'tflite':
-        export_check.require_tensorflow_2(kind)
+        check.require_tensorflow_2(kind)
     save, runner = _KINDS[kind]
     with export_graph.GeneratorGraph(network_pkl, **options) as graph:
         graph_def = graph.graph_def()
@@ -31,8 +32,8 @@ def write(network_pkl, output, kind, **options):
             save(graph_def, graph, temp_path)
             with tf.Graph().as_default(), tf.Session(config=_cpu()) as session:
                 run, runtime = runner(graph, session, temp_path)
-                result = export_check.compare(graph, run, runtime) if run else runtime
-        export_check.report(graph, output, result)
+                result = check.compare(graph, run, runtime) if run else runtime
+        check.report(graph, output, result)
 
 
 def _cpu():

@@ -6,10 +6,12 @@ import os
 
 import numpy as np
 
-from dnnlib import cli, torch_file, torch_writer, util
+from dnnlib import cli, util
+from dnnlib.files import torch_file, torch_writer
 from dnnlib.util import UserError
 from generator import info
-from training import pretrained, torch_names, torch_networks
+from training import pretrained
+from training.torch_files import names, networks
 
 _TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'torch_template.py')
 _FAMILIES = {'G_synthesis_stylegan2': 'stylegan2', 'G_synthesis': 'stylegan2-ada'}
@@ -56,7 +58,7 @@ def _check_tensors(path, content):
     """Raises UserError if a file does not hold what was written."""
     with open(path, 'rb') as f:
         saved = torch_file.load(f)
-    torch_networks.read(saved)
+    networks.read(saved)
     found = torch_file.tensors_in(saved['G_ema'])
     if list(found) != list(content['G_ema']) or not all(
             np.array_equal(found[name], array) for name, array in content['G_ema'].items()):
@@ -85,13 +87,13 @@ def content_of(state):
     num_blocks = 1 + sum(name.endswith('/Conv1/weight') for name in synthesis)
     num_layers = sum(name.startswith('Dense') for name in mapping) // 2
     architecture = options.get('architecture', 'skip')
-    tables = [torch_names.ada_mapping(num_layers, labels, 'mapping.'),
-              torch_names.ada_synthesis(num_blocks, architecture, 'noise0' in synthesis, 'synthesis.')]
+    tables = [names.ada_mapping(num_layers, labels, 'mapping.'),
+              names.ada_synthesis(num_blocks, architecture, 'noise0' in synthesis, 'synthesis.')]
     tensors = {'mapping.w_avg': info.variables_of(state)['dlatent_avg']}
     for table, values in zip(tables, (mapping, synthesis)):
         if {entry.name for entry in table} != set(values):
             raise UserError('its variables are not those of {} networks'.format(architecture))
-        tensors.update((entry.torch, torch_names.KINDS[entry.kind].to_torch(values[entry.name])) for entry in table)
+        tensors.update((entry.torch, names.KINDS[entry.kind].to_torch(values[entry.name])) for entry in table)
     fir = _filter(options.get('resample_kernel', [1, 3, 3, 1]))
     tensors.update((name, fir) for name in _filter_names(tables[1], num_blocks))
     config = dict(_sizes(mapping, synthesis, num_blocks), family=_FAMILIES[info.function_of(synthesis_state)],
@@ -105,7 +107,7 @@ def content_of(state):
         text = json.dumps(config, sort_keys=True)
     except TypeError as error:
         raise UserError('the options of the network cannot be written as JSON: {}'.format(error)) from error
-    return {'format': torch_networks.EXPORT_FORMAT, 'config': text, 'G_ema': tensors}
+    return {'format': networks.EXPORT_FORMAT, 'config': text, 'G_ema': tensors}
 
 
 def _filter(kernel):
@@ -128,10 +130,10 @@ def _sizes(mapping, synthesis, num_blocks):
     layers = sum(name.startswith('Dense') for name in mapping) // 2
     embedding = mapping.get('LabelEmbed/weight', np.zeros([0, 0])).shape
     matrix = mapping.get('LabelConcat/weight', np.zeros([0, 0])).shape
-    convs = ['4x4/Conv'] + [torch_names.scope(level) + '/Conv1' for level in range(1, num_blocks)]
+    convs = ['4x4/Conv'] + [names.scope(level) + '/Conv1' for level in range(1, num_blocks)]
     return dict(
         base=list(const[2:]), const_fmaps=const[1], fmaps=[synthesis[name + '/weight'].shape[3] for name in convs],
-        num_channels=synthesis[torch_names.scope(num_blocks - 1) + '/ToRGB/weight'].shape[3],
+        num_channels=synthesis[names.scope(num_blocks - 1) + '/ToRGB/weight'].shape[3],
         latent_size=mapping['Dense0/weight'].shape[0] - embedding[1] - matrix[1],
         label_size=embedding[0] or matrix[0], label_fmaps=embedding[1],
         dlatent_size=mapping['Dense{}/weight'.format(layers - 1)].shape[1],

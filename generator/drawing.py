@@ -8,7 +8,8 @@ from dnnlib import cli, util
 from dnnlib.util import UserError
 from generator import info
 from projector import results
-from training import classes, pretrained
+from training import pretrained
+from training.data import classes
 
 
 class Drawer:

@@ -8,9 +8,11 @@ import re
 
 import numpy as np
 
-from dnnlib import array_file, cli, network_file, safe_pickle, torch_file, util
+from dnnlib import cli, util
+from dnnlib.files import array_file, network_file, safe_pickle, torch_file
 from dnnlib.util import UserError
-from training import pretrained, torch_networks
+from training import pretrained
+from training.torch_files import networks as torch_networks
 
 _UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+)$')
 _GENERATORS = {'G_main': 'StyleGAN2', 'G_style': 'StyleGAN'}

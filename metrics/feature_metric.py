@@ -5,7 +5,8 @@ import os
 import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
-from metrics import efficientnet_lite0, feature_stats, inception_v3, metric_base, sampling, vgg16
+from metrics import feature_stats, metric_base, sampling
+from metrics.features import efficientnet_lite0, inception_v3, vgg16
 from training import image_size
 
 # name: (module with `load`, class); what is measured in these features bears their name, see metric_defaults

@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from dnnlib import UserError, util
-from metrics import weight_files
+from metrics.features import weight_files
 
 
 class Moments:

@@ -8,7 +8,8 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
 from dnnlib.tflib import network_pickle
-from metrics import detectors, metric_base, sampling, weight_files
+from metrics import metric_base, sampling
+from metrics.features import detectors, weight_files
 from training import pretrained
 
 ATTRIBUTES = (

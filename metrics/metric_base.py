@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError, cli, disk, tflib, util
-from dnnlib import run_dir as run_dirs
+from dnnlib.run import run_dir as run_dirs
 from dnnlib.tflib import graphs
 from dnnlib.tflib.autosummary import autosummary
 from metrics import sampling

@@ -5,7 +5,8 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
 from dnnlib.tflib import random
-from metrics import detectors, metric_base, sampling, weights
+from metrics import metric_base, sampling, weights
+from metrics.features import detectors
 
 
 def slerp(a, b, t):

@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
 from dnnlib.tflib import random
-from training import cats
+from training.data import cats
 from training.dataset import ImageDataset
 
 MIRROR_SEED = 0  # the same pictures are mirrored every time, so that their statistics can be kept

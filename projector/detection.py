@@ -110,7 +110,7 @@ class _Reals:
     def load(self, shape):
         """List of (key, Fitted)."""
         if self.is_cats:
-            from training.cats import CatsDataset
+            from training.data.cats import CatsDataset
             with CatsDataset(resolution=shape[1], held_out=True, shuffle_mb=0) as cats:
                 pictures = [Image.fromarray(cats.read(i).transpose(1, 2, 0)) for i in range(self.count)]
             return [('cat{:05d}'.format(i), inputs.fit_picture(picture, shape, self._options['fit']))

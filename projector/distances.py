@@ -6,7 +6,8 @@ import tensorflow.compat.v1 as tf
 from dnnlib import tflib
 from dnnlib.tflib import layout, precision
 from dnnlib.util import UserError
-from metrics import detectors, lpips_alex, weights
+from metrics import weights
+from metrics.features import detectors, lpips_alex
 
 NAMES = ('lpips-vgg', 'lpips-alex', 'pixel')
 MIN_SIDES = {'lpips-vgg': detectors.MIN_LPIPS_SIZE, 'lpips-alex': lpips_alex.MIN_SIZE, 'pixel': 1}

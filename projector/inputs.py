@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from dnnlib.util import UserError
-from training import dataset_images, dataset_sources
-from training.dataset_images import MODES, to_array
+from training.data import images, sources
+from training.data.images import MODES, to_array
 
 FITS = ('crop', 'pad', 'stretch')
 MIN_SIDE, MAX_SIDE = 8, 16384  # pixels
@@ -44,7 +44,7 @@ def find_pictures(paths):
         if os.path.isfile(path) and not zipfile.is_zipfile(path):
             found.append((os.path.basename(path), path, None, path))
         else:
-            source = dataset_sources.ImageFiles(path)
+            source = sources.ImageFiles(path)
             found += [(name, source.where(name), source, name) for name in source.names]
     keys = _unique_keys([name for name, _, _, _ in found])
     return [Picture(key, file, source, name) for key, (_, file, source, name) in zip(keys, found)]
@@ -69,13 +69,13 @@ def read_picture(picture):
     else:
         with open(picture.file, 'rb') as file:
             data = file.read()
-    image = dataset_images.open_image(data, picture.file)
+    image = images.open_image(data, picture.file)
     if not MIN_SIDE <= min(image.size) or not max(image.size) <= MAX_SIDE:
         raise UserError('{}: {}x{} pixels; expected sides of {} to {}'.format(
             picture.file, *image.size, MIN_SIDE, MAX_SIDE))
-    if dataset_images.has_alpha(image):
+    if images.has_alpha(image):
         return image.convert('RGBA')
-    if image.mode not in dataset_images.CONVERTIBLE_MODES:
+    if image.mode not in images.CONVERTIBLE_MODES:
         raise UserError('{}: colour mode {}; expected 8 bits a channel, so convert the picture'.format(
             picture.file, image.mode))
     return image.convert('L' if image.mode in ('1', 'L') else 'RGB')

@@ -8,7 +8,8 @@ import zipfile
 import numpy as np
 from PIL import Image
 
-from dnnlib import images, run_dir, util
+from dnnlib import images, util
+from dnnlib.run import run_dir
 from dnnlib.util import UserError
 from projector.inputs import to_pixels
 

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
-from dnnlib import cli, network_file, util
-from training import classes, pretrained
+from dnnlib import cli, util
+from dnnlib.files import network_file
+from training import pretrained
+from training.data import classes
 
 # What decides the distance of a picture: calibrations are valid for the same of these only.
 MEASURING = ('preset', 'schedule', 'num_steps', 'space', 'noise', 'distance', 'restarts', 'plateau', 'seed',

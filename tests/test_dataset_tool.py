@@ -8,7 +8,7 @@ from PIL import Image
 
 import dataset_tool
 from dnnlib import UserError, cli
-from training.cats import CatsDataset
+from training.data.cats import CatsDataset
 from training.dataset import TFRecordDataset
 
 

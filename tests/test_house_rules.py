@@ -11,20 +11,21 @@ import re
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PACKAGES = ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'benchmarks', 'tests')
+PACKAGES = ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export', 'benchmarks', 'tests')
 MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
     'dnnlib': (),
     'training': ('dnnlib',),
     'metrics': ('dnnlib', 'training'),
     'projector': ('dnnlib', 'training', 'metrics'),
     'generator': ('dnnlib', 'training', 'metrics', 'projector'),
-    'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator'),
+    'export': ('dnnlib', 'training', 'metrics', 'generator'),
+    'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export'),
     'tests': PACKAGES,
 }
 MODULE_LINES, NETWORK_LINES, FUNCTION_LINES, ARGUMENTS = 300, 500, 60, 8
 PUBLISHED_SIGNATURES = {  # more than 8 arguments, as in the original release
     'dnnlib/tflib/network.py:Network.run', 'dnnlib/tflib/optimizer.py:Optimizer.__init__',
-    'dnnlib/tflib/ops/upfirdn_2d.py:upfirdn_2d', 'training/dataset_base.py:Dataset.__init__',
+    'dnnlib/tflib/ops/upfirdn_2d.py:upfirdn_2d', 'training/data/base.py:Dataset.__init__',
     'training/dataset.py:TFRecordDataset.__init__', 'training/loss.py:G_logistic_ns_pathreg',
     'training/loss.py:D_wgan_gp', 'training/schedule.py:training_schedule', 'training/training_loop.py:training_loop',
 }
@@ -134,8 +135,8 @@ def test_rooms_of_tflib_and_training():
                 wrong = re.match(r'dnnlib\.tflib\.(network|optimizer|autosummary|tfutil)', module)
             elif name.startswith('dnnlib/') and not name.startswith('dnnlib/tflib/'):  # it must load before TensorFlow
                 wrong = module.split('.')[0] == 'tensorflow'
-            elif re.match(r'training/(networks_|layers)', name):  # networks know no data set, no loss
-                wrong = re.match(r'training\.(dataset|loss|train|snapshot|state|schedule)', module)
+            elif re.match(r'training/(networks_|blocks/)', name):  # networks know no data set, no loss
+                wrong = re.match(r'training\.(data|loss|train|report|state|schedule)', module)
             elif name == 'training/loss.py':
                 wrong = re.match(r'training\.(dataset|train|networks)', module)
             if wrong:
@@ -301,7 +302,7 @@ def test_pickles_are_read_by_our_own_reader_only():
         for node in ast.walk(TREES[name]):
             if re.match(r'(pickle|_pickle|cPickle|dill|joblib|marshal|shelve)\.(loads?|_loads?|_?Unpickler|open)$',
                         dotted(node)):
-                bad.append('%s:%d %s: dnnlib.safe_pickle reads pickles' % (name, node.lineno, dotted(node)))
+                bad.append('%s:%d %s: dnnlib.files.safe_pickle reads pickles' % (name, node.lineno, dotted(node)))
             if isinstance(node, ast.ImportFrom) and (node.module or '').split('.')[0] in ('pickle', 'dill', 'shelve'):
                 bad.append('%s:%d from %s' % (name, node.lineno, node.module))
             if isinstance(node, ast.keyword) and node.arg == 'allow_pickle':

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import run_training
-from training import settings
+from training.options import settings
 
 G_OPTIONS = set('''latent_size label_size dlatent_size resolution num_channels mapping_layers label_fmaps mapping_fmaps
     mapping_nonlinearity mapping_lrmul w_avg_beta fmap_base fmap_max num_fp16_res conv_clamp architecture

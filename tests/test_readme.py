@@ -138,7 +138,7 @@ def test_set_options_of_the_readme_and_the_demo_are_known():
     sys.path.insert(0, ROOT)
     import demo
     import run_training
-    from training import settings
+    from training.options import settings
     assignments = [word for words in commands() for flag, word in zip(words, words[1:]) if flag == '--set']
     assignments += ['%s=%s' % item for item in demo.SMALL.items()]
     options = run_training.make_options(run_training.make_parser().parse_args(['--dataset=cats']))

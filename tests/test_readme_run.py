@@ -9,9 +9,10 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import cli, tflib
-from metrics import efficientnet_lite0, weights
+from metrics import weights
+from metrics.features import efficientnet_lite0
 from tests import test_readme
-from tests.metrics import feature_reference, lpips_reference, weight_writers
+from tests.metrics.features import feature_reference, lpips_reference, weight_writers
 from tests.test_run_training import SMALL
 from training import pretrained
 

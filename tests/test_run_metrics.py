@@ -13,9 +13,10 @@ from PIL import Image
 
 import run_metrics
 from dnnlib import EasyDict, UserError, cli
-from metrics import efficientnet_lite0, inception_v3, metric_base, sampling, weight_files, weights
+from metrics import metric_base, sampling, weights
+from metrics.features import efficientnet_lite0, inception_v3, weight_files
 from metrics.metric_defaults import metric_defaults
-from tests.metrics import feature_reference, lpips_reference, weight_writers
+from tests.metrics.features import feature_reference, lpips_reference, weight_writers
 from tests.metrics.tiny_generator import empty_cache, tiny_generator
 from training import pretrained
 

@@ -15,7 +15,7 @@ import run_projector
 from dnnlib import cli, tflib
 from metrics import weights
 from projector import commands, detection, projector, session
-from tests.metrics import lpips_reference
+from tests.metrics.features import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
 from tests.projector.pictures import write_picture
 from training import pretrained
@@ -379,7 +379,7 @@ def test_built_in_cats_are_the_held_out_ones(program, tmp_path):
     code, _, err = program('project-real-images', '--dataset=cats', '--num-images=1', '--num-steps=1',
                            '--num-snapshots=1', '--distance=pixel')
     assert code == 0, err
-    from training.cats import CatsDataset
+    from training.data.cats import CatsDataset
     with CatsDataset(resolution=SIZE, held_out=True, shuffle_mb=0) as cats:
         expected = cats.read(0).transpose(1, 2, 0)
     folder = tmp_path / 'results' / '00000-project-real-images'

@@ -12,7 +12,7 @@ import pytest
 
 import run_training
 from dnnlib import EasyDict, UserError, cli
-from training import continuing, settings
+from training.options import continuing, settings
 
 ROOT = os.path.dirname(os.path.abspath(run_training.__file__))
 SMALL = ['--dataset=cats', '--device=cpu', '--set', 'dataset.resolution=8', '--set', 'G.fmap_max=8', '--set',
@@ -211,9 +211,9 @@ def test_set_refuses_by_name(assignment, message):
 
 def make_run(path, argv, resume_pkl=None):
     """A run directory with a state and the options of a command line, but with another fmap_base."""
-    from training import state_files
+    from training.state import files
     (path / 'state' / '000000032').mkdir(parents=True)
-    state_files.write_manifest(str(path / 'state' / '000000032'), state_files.new_counters(32))
+    files.write_manifest(str(path / 'state' / '000000032'), files.new_counters(32))
     options = options_of(*argv)
     options['G_args']['fmap_base'] = 5
     if resume_pkl is not None:

@@ -7,17 +7,16 @@ import os
 import numpy as np
 
 from dnnlib import cli
+from dnnlib.memory import free_host_memory
 from dnnlib.util import UserError, get_obj_by_name
 from training import image_size
-from training.cats import CatsDataset
-from training.classes import load_names
-from training.dataset_base import Dataset, box_downscale
-from training.dataset_images import (CONVERTIBLE_MODES, GREY_MODES, MODES, Fit, convert, fit_image, to_array,
-                                     wrong_mode)
-from training.dataset_rules import RESOLUTION_OPTION, check_resolution
-from training.dataset_sources import ImageFiles, load_labels, uniform_shape
-from training.memory import free_host_memory
-from training.tfrecords import RecordFile, parse_image
+from training.data.base import box_downscale, Dataset
+from training.data.cats import CatsDataset
+from training.data.classes import load_names
+from training.data.images import convert, CONVERTIBLE_MODES, Fit, fit_image, GREY_MODES, MODES, to_array, wrong_mode
+from training.data.rules import check_resolution, RESOLUTION_OPTION
+from training.data.sources import ImageFiles, load_labels, uniform_shape
+from training.data.tfrecords import parse_image, RecordFile
 
 IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are kept if all of them fit into this and a quarter of the free memory
 PRELOAD_IMAGES = 5000  # so many are decoded before the training; with more, its start would have to wait for minutes

@@ -4,12 +4,12 @@ import os
 
 import numpy as np
 
-from dnnlib import run_dir as run_dirs
 from dnnlib import util
 from dnnlib.images import adjust_dynamic_range, convert_to_pil_image, create_image_grid, save_image_grid
+from dnnlib.run import run_dir as run_dirs
 from dnnlib.tflib import network_pickle
 from training.pretrained import BUILD_MODULES, get_path_or_url, read_states
-from training.snapshot import setup_snapshot_image_grid
+from training.report.grid import setup_snapshot_image_grid
 
 __all__ = ['adjust_dynamic_range', 'apply_mirror_augment', 'convert_to_pil_image', 'create_image_grid', 'load_pkl',
            'open_file_or_url', 'parse_config_for_previous_run', 'save_image_grid', 'save_pkl',

@@ -13,7 +13,8 @@ import dnnlib
 from dnnlib import tflib
 from dnnlib.tflib import layout, random
 from dnnlib.tflib.ops.upfirdn_2d import downsample_2d, upsample_2d
-from training import image_size, layers, networks_stylegan2, styles
+from training import image_size, networks_stylegan2
+from training.blocks import layers, styles
 
 
 def G_main(

@@ -10,8 +10,9 @@ import tensorflow.compat.v1 as tf
 import dnnlib
 from dnnlib import tflib
 from dnnlib.tflib import layout
-from training import growing, image_size, layers, layers_stylegan, networks_stylegan2, styles
-from training.layers_stylegan import bias_act_layer, conv2d_layer
+from training import image_size, networks_stylegan2
+from training.blocks import growing, layers, layers_stylegan, styles
+from training.blocks.layers_stylegan import bias_act_layer, conv2d_layer
 
 
 def G_style(

@@ -14,7 +14,8 @@ from dnnlib import tflib
 from dnnlib.tflib import layout, random
 from dnnlib.tflib.ops.fused_bias_act import activation_funcs
 from dnnlib.tflib.ops.upfirdn_2d import downsample_2d, upsample_2d
-from training import growing, image_size, layers, styles
+from training import image_size
+from training.blocks import growing, layers, styles
 
 
 def G_main(

@@ -4,9 +4,10 @@ import difflib
 import io
 import os
 
-from dnnlib import array_file, network_file, torch_file, util
+from dnnlib import util
+from dnnlib.files import array_file, network_file, torch_file
 from dnnlib.util import UserError
-from training import torch_networks
+from training.torch_files import networks as torch_networks
 
 # Where the build functions named in network files are looked up, in this order.
 BUILD_MODULES = ('training.networks_stylegan2', 'training.networks_stylegan', 'training.networks_ada')

@@ -9,12 +9,17 @@ import tensorflow.compat.v1 as tf
 
 import dnnlib
 from dnnlib import EasyDict, UserError, tflib
-from dnnlib.stopping import StopSignals
+from dnnlib.run.signals import StopSignals
 from dnnlib.tflib import autosummary
-from training import automatic, classes, non_finite, report, snapshot, state, state_files, transfer
+from training.data import classes
 from training.dataset import load_dataset
-from training.held_out import with_scores
+from training.options import automatic
+from training.report import grid as snapshot
+from training.report import reporter as report
+from training.report.held_out import with_scores
 from training.schedule import Schedule, is_new_level
+from training.state import files, non_finite, transfer
+from training.state import saver as state
 from training.train_step import StepOptions, create_feeds, mirror, run_iteration, stylegan2_stages
 
 
@@ -84,7 +89,7 @@ def training_loop(
             D_loss_args = automatic.choose_gamma(D_loss_args, training_set, schedule.levels[-1])
             networks = transfer.setup_networks(training_set, G_args or {}, D_args or {})
             start_kimg = resume_kimg or 0.0
-            if resume_pkl is not None and resume_state is None and state_files.latest_state(run_dir) is None:
+            if resume_pkl is not None and resume_state is None and files.latest_state(run_dir) is None:
                 start_kimg = transfer.begin_from(networks, training_set, resume_pkl, resume_kimg, total_kimg, strict)
             feeds = create_feeds(training_set, schedule.levels, ['G', 'D'])
             stages = stylegan2_stages(networks, training_set, feeds, StepOptions(
@@ -102,9 +107,9 @@ def training_loop(
             run_iteration(stages, feeds, fetch, sched, non_finite.attempt_seed(seed, counters), counters)
 
         if dry_run:
-            counters = state_files.new_counters(start_kimg * 1000, resume_time)
+            counters = files.new_counters(start_kimg * 1000, resume_time)
             return try_iteration(schedule(counters.nimg), iterate, training_set.shape)
-        state_files.remove_leftovers(run_dir)
+        files.remove_leftovers(run_dir)
         grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, schedule(total_kimg * 1000).minibatch_gpu,
                                      grid_args or {})
         grid.draw_latents(networks['Gs'])
@@ -141,7 +146,7 @@ def first_counters(saver, resume_state, start_kimg, resume_time):
     if counters is None and resume_state is not None:
         counters = saver.restore(resume_state)
         print('Starting from the state {} at kimg {:.1f}.'.format(resume_state, counters.nimg / 1000))
-    return counters or state_files.new_counters(start_kimg * 1000, resume_time)
+    return counters or files.new_counters(start_kimg * 1000, resume_time)
 
 
 def show_in_tensorboard(writer, networks, graph, weight_histograms):

@@ -12,7 +12,8 @@ import zipfile
 
 import numpy as np
 
-from dnnlib import network_file, util
+from dnnlib import util
+from dnnlib.files import network_file
 from dnnlib.util import UserError
 
 KINDS = ('npz', 'safetensors')

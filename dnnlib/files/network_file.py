@@ -9,7 +9,8 @@ import re
 
 import numpy as np
 
-from dnnlib import safe_pickle, torch_file, util
+from dnnlib import util
+from dnnlib.files import safe_pickle, torch_file
 from dnnlib.util import UserError
 
 STATE_VERSIONS = (2, 3, 4, 5)  # 5 is that of StyleGAN2-ADA: the same and some shapes

@@ -7,7 +7,7 @@ of integers and the nesting of marks are limited, so that the memory and time of
 
 import struct
 
-from dnnlib.pickle_machine import Machine
+from dnnlib.files.pickle_machine import Machine
 from dnnlib.util import UserError
 
 MAX_FILE_BYTES = 8 << 30

@@ -1,8 +1,8 @@
 """Files of PyTorch read without PyTorch, and without running anything that they contain.
 
 Three forms are read: the older sequence of pickles, the zip archive of PyTorch 1.6 and later, and, by
-`dnnlib.network_file`, pickles with modules of PyTorch in them. Only containers, numbers, texts, tensors and modules
-that keep their source text beside them are known; a file that asks for anything else is refused.
+`dnnlib.files.network_file`, pickles with modules of PyTorch in them. Only containers, numbers, texts, tensors and
+modules that keep their source text beside them are known; a file that asks for anything else is refused.
 """
 
 import io
@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from dnnlib import pickle_machine, safe_pickle
+from dnnlib.files import pickle_machine, safe_pickle
 from dnnlib.util import UserError
 
 _MAGIC_NUMBER = 0x1950a86a20f9469cfc6c

@@ -12,8 +12,9 @@ import time
 import traceback
 
 import dnnlib
-from dnnlib import disk, safe_pickle, util
-from dnnlib.run_context import ABORT_FILE, RUN_FILE, RunContext
+from dnnlib import disk, util
+from dnnlib.files import safe_pickle
+from dnnlib.run.context import ABORT_FILE, RUN_FILE, RunContext
 from dnnlib.util import EasyDict, UserError
 
 try:

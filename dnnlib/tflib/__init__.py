@@ -3,7 +3,7 @@
 import os
 import warnings
 
-from dnnlib.logger import quiet_stderr
+from dnnlib.run.logger import quiet_stderr
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # read when TensorFlow is loaded
 

@@ -1,7 +1,7 @@
 """Network pickles in the published format, read without executing anything that they contain.
 
-`dnnlib.network_file` reads arrays, dictionaries and the state of networks, and refuses any other object that a file
-asks for. The build functions are ours, looked up by the names in the file; source text stays text.
+`dnnlib.files.network_file` reads arrays, dictionaries and the state of networks, and refuses any other object that a
+file asks for. The build functions are ours, looked up by the names in the file; source text stays text.
 """
 
 import importlib
@@ -10,8 +10,8 @@ import os
 import re
 
 import dnnlib
-from dnnlib import network_file, safe_pickle
-from dnnlib.network_file import STATE_VERSIONS, Array, NetworkState, read_inert
+from dnnlib.files import network_file, safe_pickle
+from dnnlib.files.network_file import Array, NetworkState, read_inert, STATE_VERSIONS
 from dnnlib.tflib.network import Network
 
 

@@ -2,10 +2,10 @@
 
 import tensorflow.compat.v1 as tf
 
-from dnnlib import torch_file
+from dnnlib.files import torch_file
 from dnnlib.tflib import layout
 from dnnlib.util import UserError
-from metrics import feature_network, weight_files
+from metrics.features import network, weight_files
 
 INPUT_SIZE = 224
 EPSILON = 1e-3
@@ -17,7 +17,7 @@ NUM_BLOCKS = 16
 REDUCING_BLOCKS = (1, 3, 5, 11)  # the first of their stage, with step 2 (Tan & Le 2019, table 1)
 
 
-class EfficientNetLite0(feature_network.FeatureNetwork):
+class EfficientNetLite0(network.FeatureNetwork):
     """EfficientNet-Lite0: no squeeze and excitation, ReLU6 (Tan & Le 2019), on weights as `load` returns them."""
 
     resize = 'bilinear, smoothing, 224 px'
@@ -34,7 +34,7 @@ class EfficientNetLite0(feature_network.FeatureNetwork):
             images: [N, 1 or 3, H, W], any type, range [0, 255]; H and W are known.
         Returns: [N, num_features], float32.
         """
-        x = feature_network.resize_smooth(feature_network.as_rgb(images), INPUT_SIZE)
+        x = network.resize_smooth(network.as_rgb(images), INPUT_SIZE)
         x = layout.from_nchw((x - 127) / 128)
         x = self.convolve(x, 'stem', stride=2, activation=tf.nn.relu6)
         for index in range(NUM_BLOCKS):
@@ -83,5 +83,5 @@ def _add(weights, state, name, conv, norm):
     depthwise = name.endswith('/depthwise')
     kernel = state[conv + '.weight'].transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
     statistics = [state['{}.{}'.format(norm, key)] for key in ('weight', 'bias', 'running_mean', 'running_var')]
-    weights[name + '/kernel'], weights[name + '/bias'] = feature_network.fold_batch_norm(
+    weights[name + '/kernel'], weights[name + '/bias'] = network.fold_batch_norm(
         kernel, statistics, EPSILON, depthwise)

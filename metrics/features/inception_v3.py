@@ -6,10 +6,10 @@ outputs, and images are scaled by TensorFlow 1's bilinear rule (Szegedy et al. 2
 
 import tensorflow.compat.v1 as tf
 
-from dnnlib import network_file, torch_file
+from dnnlib.files import network_file, torch_file
 from dnnlib.tflib import layout
 from dnnlib.util import UserError
-from metrics import feature_network, weight_files
+from metrics.features import network, weight_files
 
 INPUT_SIZE = 299
 EPSILON = 1e-3
@@ -67,7 +67,7 @@ def layer_names():
     return names
 
 
-class InceptionV3(feature_network.FeatureNetwork):
+class InceptionV3(network.FeatureNetwork):
     """The network on weights as `load` returns them; the numbers of channels are theirs."""
 
     resize = 'bilinear, TensorFlow 1, 299 px'
@@ -83,11 +83,11 @@ class InceptionV3(feature_network.FeatureNetwork):
             images: [N, 1 or 3, H, W], any type, range [0, 255]; H and W are known.
         Returns: [N, num_features], float32.
         """
-        x = feature_network.resize_bilinear_tf1(feature_network.as_rgb(images), INPUT_SIZE)
+        x = network.resize_bilinear_tf1(network.as_rgb(images), INPUT_SIZE)
         x = layout.from_nchw((x - 128) / 128)
         for layer in _STEM:
             if layer is None:
-                x = feature_network.pool(x, 'max', 3, 2, 'VALID')
+                x = network.pool(x, 'max', 3, 2, 'VALID')
             else:
                 x = self.convolve(x, layer[0], layer[2], layer[3])
         for block, _, branches, pooling in _BLOCKS:
@@ -113,9 +113,9 @@ class InceptionV3(feature_network.FeatureNetwork):
                 y = self.convolve(y, block + '/' + step[0], *((2, 'VALID') if reduce else (1, 'SAME')))
             outputs.append(y)
         if pooling is None:
-            outputs.append(feature_network.pool(x, 'max', 3, 2, 'VALID'))
+            outputs.append(network.pool(x, 'max', 3, 2, 'VALID'))
         else:
-            pooled = feature_network.pool(x, pooling, 3, 1, 'SAME')
+            pooled = network.pool(x, pooling, 3, 1, 'SAME')
             outputs.append(self.convolve(pooled, block + '/' + _POOLED[0][0]))
         return tf.concat(outputs, axis=layout.channel_axis())
 
@@ -146,7 +146,7 @@ def _read_torch(file):
     for name, torch_name in layer_names():
         norm = [state['{}.bn.{}'.format(torch_name, key)] for key in ('weight', 'bias', 'running_mean', 'running_var')]
         kernel = state[torch_name + '.conv.weight'].transpose(2, 3, 1, 0)
-        weights[name + '/kernel'], weights[name + '/bias'] = feature_network.fold_batch_norm(kernel, norm, EPSILON)
+        weights[name + '/kernel'], weights[name + '/bias'] = network.fold_batch_norm(kernel, norm, EPSILON)
     return weights
 
 
@@ -175,5 +175,5 @@ def _from_variables(get, unscaled):
         if unscaled.get(name):
             norm[0] = None
         kernel = get(name + '/conv2d_params')
-        weights[name + '/kernel'], weights[name + '/bias'] = feature_network.fold_batch_norm(kernel, norm, EPSILON)
+        weights[name + '/kernel'], weights[name + '/bias'] = network.fold_batch_norm(kernel, norm, EPSILON)
     return weights

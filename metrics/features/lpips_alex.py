@@ -4,7 +4,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import layout
 from dnnlib.util import UserError
-from metrics import detectors
+from metrics.features import detectors
 
 STRIDES, PADDINGS = (4, 1, 1, 1, 1), (2, 2, 1, 1, 1)  # of the five convolutions
 POOLED = (1, 2)  # convolutions after a 3x3 max pooling with stride 2

@@ -2,10 +2,10 @@
 
 import tensorflow.compat.v1 as tf
 
-from dnnlib import torch_file
+from dnnlib.files import torch_file
 from dnnlib.tflib import layout
 from dnnlib.util import UserError
-from metrics import detectors, feature_network, weight_files
+from metrics.features import detectors, network, weight_files
 
 INPUT_SIZE = 224
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels in [0, 1]
@@ -15,7 +15,7 @@ CANDIDATES = [weight_files.Candidate('vgg16-397923af.pth', sha256='397923af',
 _TORCH_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)  # of the convolutions among layers and poolings
 
 
-class Vgg16(feature_network.FeatureNetwork):
+class Vgg16(network.FeatureNetwork):
     """VGG16 (Simonyan & Zisserman 2015, configuration D) on weights as `load` returns them."""
 
     resize = 'bilinear, smoothing, 224 px'
@@ -31,13 +31,13 @@ class Vgg16(feature_network.FeatureNetwork):
             images: [N, 1 or 3, H, W], any type, range [0, 255]; H and W are known.
         Returns: [N, num_features], float32.
         """
-        x = feature_network.resize_smooth(feature_network.as_rgb(images), INPUT_SIZE)
+        x = network.resize_smooth(network.as_rgb(images), INPUT_SIZE)
         x = layout.from_nchw(x / 255)
         x = (x - layout.per_channel(tf.constant(MEAN))) / layout.per_channel(tf.constant(STD))
         for block in detectors.VGG16_BLOCKS:
             for index in block:
                 x = self.convolve(x, 'Conv_{}'.format(index))
-            x = feature_network.pool(x, 'max', 2, 2, 'VALID')
+            x = network.pool(x, 'max', 2, 2, 'VALID')
         x = layout.to_nchw(x)
         x = tf.reshape(x, [-1, self._vars['fc6'].shape.as_list()[0]])
         for name in ('fc6', 'fc7'):

@@ -13,7 +13,8 @@ import typing
 import zipfile
 import zlib
 
-from dnnlib import network_file, util
+from dnnlib import util
+from dnnlib.files import network_file
 from dnnlib.util import UserError, cache_dir
 
 GZIP = b'\x1f\x8b'

@@ -62,7 +62,7 @@ def test_logger_leaves_streams_that_somebody_else_replaced():
 
 @pytest.mark.parametrize('raises', [False, True])
 def test_quiet_stderr_shows_native_output_only_after_a_failure(raises):
-    code = ('import os\nfrom dnnlib.logger import quiet_stderr\n'
+    code = ('import os\nfrom dnnlib.run.logger import quiet_stderr\n'
             'with quiet_stderr():\n    os.write(2, b"native")\n    assert not {}\n'
             'os.write(2, b"after")\n').format(raises)
     process = subprocess.run([sys.executable, '-c', code], stderr=subprocess.PIPE)

@@ -6,7 +6,8 @@ import pytest
 import run_generator
 from dnnlib import UserError, tflib
 from dnnlib.tflib import network_pickle
-from generator import export_arrays, info
+from export import arrays
+from generator import info
 from training import pretrained
 
 
@@ -23,12 +24,12 @@ def test_exported_networks_are_opened_by_every_command(generator, networks, tmp_
     np.testing.assert_array_equal(*[net.run(latents, None, randomize_noise=False) for net in (Gs, generator)])
     network_pickle.save((Gs, Gs, Gs), paths[2])  # and back
     saved = [pretrained.read_states(info.read_file(path)) for path in (networks[0], paths[2])]
-    assert len({tuple(export_arrays.hashes([states[2]])) for states in saved}) == 1
+    assert len({tuple(arrays.hashes([states[2]])) for states in saved}) == 1
 
 
 def test_a_file_that_differs_when_read_back_is_not_kept(networks, tmp_path, monkeypatch):
     found = iter(['written', 'to be written'])
-    monkeypatch.setattr(export_arrays, 'hashes', lambda saved: next(found))
+    monkeypatch.setattr(arrays, 'hashes', lambda saved: next(found))
     with pytest.raises(UserError, match='are not those that were written'):
         run_generator.main(['export', networks[0], str(tmp_path / 'a.npz')])
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,10 @@ import tensorflow.compat.v1 as tf
 
 import run_generator
 from dnnlib import UserError
-from generator import drawing, export_check, export_fold, export_graph
+from export import check
+from export import fold as export_fold
+from export import graph as export_graph
+from generator import drawing
 
 NEWEST = not tf.__version__.startswith('1.')
 needs_newest = pytest.mark.skipif(not NEWEST, reason='ONNX and TensorFlow Lite are written under TensorFlow 2')
@@ -93,7 +96,7 @@ def test_onnx_against_the_reference(data_dir, tmp_path, capsys, fixture, options
     if '--truncation-psi=input' in options:
         values['truncation_psi'] = np.float32(0.6)
     if '--noise=input' in options:  # that of the network
-        from dnnlib import network_file
+        from dnnlib.files import network_file
         with open(str(data_dir / (fixture + '.pkl')), 'rb') as f:
             synthesis = network_file.read_inert(f)[2].state['components']['synthesis'].state
         for name, value in synthesis['variables']:
@@ -163,7 +166,7 @@ def test_noise_is_left_out_or_random(networks):
     with export_graph.GeneratorGraph(networks[0], noise='random') as graph:
         random_kinds = [node.op for node in graph.graph_def().node]
         assert graph.is_random and np.abs(graph.run(values) - graph.run(values)).max() > 0.01
-        assert 'noise is random' in export_check.compare(graph, graph.run, 'nothing')
+        assert 'noise is random' in check.compare(graph, graph.run, 'nothing')
     assert random_kinds.count('RandomStandardNormal') == 5 and 'RandomStandardNormal' not in kinds
     assert sum(kinds.count(kind) for kind in ('Add', 'AddV2')) <= sum(
         random_kinds.count(kind) for kind in ('Add', 'AddV2')) - 5

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import run_generator
-from dnnlib import torch_file
+from dnnlib.files import torch_file
 from dnnlib.util import UserError
-from generator import export_torch, info
-from training import pretrained, torch_networks
+from export import torch_module
+from generator import info
+from training import pretrained
+from training.torch_files import networks
 
 
 def states(path):
@@ -51,8 +53,8 @@ def test_names_are_those_of_stylegan2_ada(data_dir):
     """Without our options the file is a state dictionary like any other, and the same network."""
     with open(str(data_dir / 'ada_r16.pkl'), 'rb') as f:
         Gs = pretrained.read_states(f.read())[2].state
-    content = export_torch.content_of(Gs)
-    from dnnlib import network_file
+    content = torch_module.content_of(Gs)
+    from dnnlib.files import network_file
     module = network_file.read_inert((data_dir / 'ada_r16.pkl').read_bytes())['G_ema']
     expected = module.tensors()
     found = {name: value for name, value in content['G_ema'].items() if name in expected}
@@ -63,9 +65,9 @@ def test_names_are_those_of_stylegan2_ada(data_dir):
 
 
 def test_labels_of_stylegan2_have_a_name_of_their_own(data_dir, tmp_path):
-    content = export_torch.content_of(export_torch.last_generator(states(data_dir / 'labels3_r16.pkl')))
+    content = torch_module.content_of(torch_module.last_generator(states(data_dir / 'labels3_r16.pkl')))
     assert content['G_ema']['mapping.label.weight'].shape == (64, 3)
-    assert content['format'] == torch_networks.EXPORT_FORMAT
+    assert content['format'] == networks.EXPORT_FORMAT
 
 
 @pytest.mark.parametrize('name, output, message', [
@@ -99,9 +101,9 @@ def template(monkeypatch):
     monkeypatch.setitem(sys.modules, 'torch', torch)
     monkeypatch.setitem(sys.modules, 'torch.nn', torch.nn)
     monkeypatch.setitem(sys.modules, 'torch.nn.functional', torch.nn.functional)
-    monkeypatch.delitem(sys.modules, 'generator.torch_template', raising=False)
-    yield importlib.import_module('generator.torch_template')
-    sys.modules.pop('generator.torch_template', None)
+    monkeypatch.delitem(sys.modules, 'export.torch_template', raising=False)
+    yield importlib.import_module('export.torch_template')
+    sys.modules.pop('export.torch_template', None)
 
 
 def test_seeds_are_those_of_numpy(template):
@@ -113,7 +115,7 @@ def test_seeds_are_those_of_numpy(template):
 def test_a_module_that_draws_something_else_is_noticed(data_dir, tmp_path, monkeypatch, capsys, error):
     rnd = np.random.RandomState(0)
     latents, images = np.float32(rnd.randn(3, 512)), np.float32(rnd.randn(3, 3, 32, 32))
-    monkeypatch.setattr(export_torch, 'reference', lambda path: (latents, None, images))
+    monkeypatch.setattr(torch_module, 'reference', lambda path: (latents, None, images))
 
     class Array(np.ndarray):
         def numpy(self):
@@ -132,7 +134,7 @@ class Generator:
         return LATENTS
 '''.replace('IMAGES', '__import__("sys").images').replace('LATENTS', '__import__("sys").latents').replace(
         'ERROR', 'float("{}")'.format(error)))
-    monkeypatch.setattr(export_torch, '_TEMPLATE', str(tmp_path / 'template.py'))
+    monkeypatch.setattr(torch_module, '_TEMPLATE', str(tmp_path / 'template.py'))
     monkeypatch.setattr(sys, 'images', images.view(Array), raising=False)
     monkeypatch.setattr(sys, 'latents', latents.view(Array), raising=False)
     args = ['export', str(data_dir / 'configf_r32.pkl'), str(tmp_path / 'net.pt')]
@@ -156,7 +158,7 @@ def test_pictures_are_those_of_the_graph(data_dir, tmp_path, graph, capsys):
     '{', '[]', '[' * 100000, '["a"]', '{"family": ["a"]}', '{"family": "x"}',
     '{"family": "stylegan2", "static_kwargs": 3}'])
 def test_options_that_are_damaged(data_dir, config):
-    content = export_torch.content_of(export_torch.last_generator(states(data_dir / 'configf_r32.pkl')))
+    content = torch_module.content_of(torch_module.last_generator(states(data_dir / 'configf_r32.pkl')))
     budget = torch_file.safe_pickle.Budget(1 << 30)
 
     def tensor(array):
@@ -166,6 +168,6 @@ def test_options_that_are_damaged(data_dir, config):
         strides = [stride // 4 for stride in np.zeros_like(array, order='C').strides]
         return torch_file.Tensor(budget, storage, 0, array.shape, strides)
     content['G_ema'] = {name: tensor(value) for name, value in content['G_ema'].items()}
-    assert torch_networks.read(content)[2].state['name'] == 'Gs'
+    assert networks.read(content)[2].state['name'] == 'Gs'
     with pytest.raises(UserError, match='options are damaged'):
-        torch_networks.read(dict(content, config=config))
+        networks.read(dict(content, config=config))

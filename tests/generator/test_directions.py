@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dnnlib import UserError, images, network_file
+from dnnlib import images, UserError
+from dnnlib.files import network_file
 from generator import blend, directions, drawing, interpolate, writer
 from training import pretrained
 

@@ -9,7 +9,7 @@ import pytest
 import run_generator
 from dnnlib import UserError, cli
 from generator import info
-from tests.metrics import weight_writers
+from tests.metrics.features import weight_writers
 
 
 def described(data):
@@ -18,7 +18,8 @@ def described(data):
 
 
 def test_the_hash_of_the_projector(generator, networks):
-    from dnnlib import network_file, tflib
+    from dnnlib import tflib
+    from dnnlib.files import network_file
     with open(networks[0], 'rb') as f:
         found = [line.split()[1] for line in info.describe(f.read()) if line.startswith('  hash ')]
     values = tflib.run(dict(generator.vars))
@@ -102,7 +103,7 @@ def test_pytorch_files(tmp_path):
     dict(components={'synthesis': None})])
 def test_states_of_any_shape_are_described(changes, monkeypatch):
     """Found by benchmarks/fuzz_pickles.py: what a file says about itself need not make sense."""
-    from dnnlib import network_file
+    from dnnlib.files import network_file
     network = network_file.NetworkState()
     component = network_file.NetworkState()
     component.set_state(dict(build_func_name='G_synthesis_stylegan2', static_kwargs=dict(fmap_base=[1])))

@@ -5,8 +5,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from metrics import efficientnet_lite0, inception_v3, vgg16, weights
-from tests.metrics import feature_reference, lpips_reference, weight_writers
+from metrics import weights
+from metrics.features import efficientnet_lite0, inception_v3, vgg16
+from tests.metrics.features import feature_reference, lpips_reference, weight_writers
 from tests.metrics.tiny_generator import empty_cache
 
 

@@ -12,7 +12,7 @@ from metrics import feature_metric, linear_separability, metric_base, sampling
 from metrics.frechet_inception_distance import frechet_distance
 from metrics.inception_score import inception_score
 from metrics.metric_defaults import metric_defaults
-from tests.metrics import feature_reference
+from tests.metrics.features import feature_reference
 from tests.metrics.tiny_generator import tiny_generator
 
 CPU = {'device': 'cpu'}

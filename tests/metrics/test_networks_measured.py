@@ -9,7 +9,7 @@ from dnnlib.tflib import network_pickle
 from metrics import linear_separability, metric_base, perceptual_path_length, sampling
 from metrics.frechet_inception_distance import FID
 from metrics.inception_score import IS
-from tests.metrics import lpips_reference
+from tests.metrics.features import lpips_reference
 from tests.metrics.tiny_generator import TellingGenerator, classifier_of_pixel, load_telling, run_metric
 
 

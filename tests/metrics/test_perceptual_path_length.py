@@ -6,9 +6,10 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError
 from dnnlib.tflib import random
-from metrics import detectors, metric_base
+from metrics import metric_base
 from metrics import perceptual_path_length as ppl
-from tests.metrics import lpips_reference
+from metrics.features import detectors
+from tests.metrics.features import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
 
 

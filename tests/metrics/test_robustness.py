@@ -12,9 +12,10 @@ from PIL import Image
 
 from dnnlib import EasyDict, UserError
 from dnnlib.tflib import graphs
-from metrics import inception_v3, metric_base, nearest, perceptual_path_length, sampling, weight_files
+from metrics import metric_base, nearest, perceptual_path_length, sampling
+from metrics.features import inception_v3, weight_files
 from metrics.metric_defaults import metric_defaults
-from tests.metrics import weight_writers
+from tests.metrics.features import weight_writers
 from tests.metrics.tiny_generator import tiny_generator
 
 CPU = {'device': 'cpu'}

@@ -10,8 +10,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib.util import UserError
-from metrics import detectors, weights
-from tests.metrics import lpips_reference, weight_writers
+from metrics import weights
+from metrics.features import detectors
+from tests.metrics.features import lpips_reference, weight_writers
 
 
 class _Forbidden:

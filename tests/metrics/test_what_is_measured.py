@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metrics import efficientnet_lite0, metric_base, sampling
+from metrics import metric_base, sampling
+from metrics.features import efficientnet_lite0
 from metrics.frechet_inception_distance import FID
 from metrics.kernel_inception_distance import KID
 from metrics.precision_recall import PR
-from tests.metrics import feature_reference, weight_writers
+from tests.metrics.features import feature_reference, weight_writers
 from tests.metrics.tiny_generator import run_metric
-from training.dataset_writer import TFRecordExporter
+from training.data.making.writer import TFRecordExporter
 
 
 def _write_folder(path, images):

@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import UserError
 from metrics import weights
 from projector import distances
-from tests.metrics import lpips_reference
+from tests.metrics.features import lpips_reference
 
 ARRAYS = lpips_reference.narrow_weights()
 

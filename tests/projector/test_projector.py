@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import UserError, tflib
 from metrics import weights
 from projector import projector, schedule
-from tests.metrics import lpips_reference
+from tests.metrics.features import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
 
 ARRAYS = lpips_reference.narrow_weights()

@@ -11,11 +11,11 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 from dnnlib import UserError
-from training.cats import CatsDataset
+from training.data.cats import CatsDataset
+from training.data.images import open_image
+from training.data.making.writer import TFRecordExporter
+from training.data.tfrecords import frame_record, serialize_image
 from training.dataset import ImageDataset, TFRecordDataset, load_dataset
-from training.dataset_images import open_image
-from training.dataset_writer import TFRecordExporter
-from training.tfrecords import frame_record, serialize_image
 
 
 def _images(count, size=8, channels=3):

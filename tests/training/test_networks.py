@@ -8,7 +8,7 @@ import dnnlib
 from dnnlib import tflib
 from dnnlib.tflib import layout, tfutil
 from training import networks_stylegan2 as networks
-from training import styles
+from training.blocks import styles
 
 G_ARGS = dict(num_channels=3, resolution=16, fmap_base=128, fmap_max=32, latent_size=16, dlatent_size=16,
               mapping_fmaps=16, mapping_layers=3, mapping_lrmul=1.0)

@@ -9,7 +9,8 @@ from dnnlib import tflib
 from dnnlib.tflib import layout, network_pickle, tfutil
 from tests.training.test_networks import (
     D_ARGS, G_ARGS, IMAGES, LABELS, LATENTS, NO_TRUNCATION, fill, listing, statistics)
-from training import layers_stylegan, networks_stylegan, networks_stylegan2, pretrained
+from training import networks_stylegan, networks_stylegan2, pretrained
+from training.blocks import layers_stylegan
 
 REVISED = dict(synthesis_func='G_synthesis_stylegan_revised')
 G_GOLDENS = [  # options of the generator, lod, options of the call, (mean, std, first, last) of the images

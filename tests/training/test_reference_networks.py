@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import network_file
+from dnnlib.files import network_file
 from dnnlib.tflib import network_pickle
 from generator import info
 from tests.dnnlib.tflib.test_network_pickle import Fake, pickled

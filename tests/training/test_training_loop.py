@@ -13,9 +13,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, RunContext, UserError, tflib
-from dnnlib.stopping import StopSignals
-from training import held_out, misc, state_files
-from training.cats import CatsDataset
+from dnnlib.run.signals import StopSignals
+from training import misc
+from training.data.cats import CatsDataset
+from training.report import held_out
+from training.state import files
 from training.training_loop import refusing_bad_options, training_loop
 
 NETWORK = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
@@ -51,7 +53,7 @@ def train(run_dir, total_kimg, minibatch_gpu=4, num_threads=None, tick_kimg=0.03
 
 def variables_of_last_state(run_dir):
     """All variables of the newest state by name."""
-    reader = tf.train.NewCheckpointReader(os.path.join(state_files.latest_state(str(run_dir)), state_files.VARIABLES))
+    reader = tf.train.NewCheckpointReader(os.path.join(files.latest_state(str(run_dir)), files.VARIABLES))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
@@ -132,7 +134,7 @@ def test_being_stopped_and_killed_changes_nothing(uninterrupted, tmp_path, capsy
     (tmp_path / ('tmp_' + 'a' * 32 + '_fakes.png')).write_text('')
     with pytest.raises(SystemExit):
         train(tmp_path, 0.16, num_threads=1, network_snapshot_ticks=2, metric_callback=killed_in_a_metric)
-    assert state_files.latest_state(str(tmp_path)).endswith('000000096')
+    assert files.latest_state(str(tmp_path)).endswith('000000096')
     assert not (tmp_path / 'network-final.pkl').exists()
 
     with pytest.raises(SystemExit):
@@ -155,7 +157,7 @@ def test_an_error_saves_the_state_between_two_iterations(uninterrupted, tmp_path
         patch.setattr(CatsDataset, '_read', damaged)
         with pytest.raises(UserError, match='x.png: unreadable image.*; .* saved: .*--resume=' + str(tmp_path)):
             train(tmp_path, 0.16, num_threads=1)
-    assert state_files.latest_state(str(tmp_path)).endswith('000000080')
+    assert files.latest_state(str(tmp_path)).endswith('000000080')
 
     def crash(_network_pkl):
         if os.path.isfile(str(tmp_path / 'stats.jsonl')):
@@ -189,7 +191,7 @@ def test_the_final_networks_come_before_the_last_state(tmp_path, monkeypatch):
     monkeypatch.setattr(misc, 'save_pkl', killed)
     with pytest.raises(SystemExit):
         train(tmp_path, 0.064, network_snapshot_ticks=1)
-    assert state_files.latest_counters(str(tmp_path)) is None
+    assert files.latest_counters(str(tmp_path)) is None
 
 
 def test_abort_txt_saves_the_state(tmp_path):
@@ -198,7 +200,7 @@ def test_abort_txt_saves_the_state(tmp_path):
     monkey = EasyDict(run_dir=str(tmp_path), task_name='t', host_name='h')
     RunContext._current = RunContext(monkey)
     assert train(tmp_path, 0.16, metric_callback=abort) == 0
-    assert state_files.latest_counters(str(tmp_path)).nimg == 32
+    assert files.latest_counters(str(tmp_path)).nimg == 32
 
 
 def test_a_run_from_a_pickle_freezes_layers_and_continues_without_it(uninterrupted, tmp_path):

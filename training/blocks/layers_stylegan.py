@@ -11,7 +11,7 @@ from dnnlib import UserError
 from dnnlib.tflib import layout, random
 from dnnlib.tflib.ops.conv_2d import conv2d
 from dnnlib.tflib.ops.upfirdn_2d import conv_downsample_2d, filter_2d, upsample_conv_2d
-from training import layers
+from training.blocks import layers
 
 GAIN = np.sqrt(2)  # of weights in front of an activation
 ACTIVATIONS = ('relu', 'lrelu')

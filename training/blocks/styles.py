@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
 from dnnlib.tflib import random
-from training import layers
+from training.blocks import layers
 
 
 def join_label(latents_in, labels_in, sizes, normalize, dtype):

@@ -6,7 +6,7 @@ import numpy as np
 
 from dnnlib.util import UserError
 from training import image_size
-from training.dataset_rules import check_int, check_resolution
+from training.data.rules import check_int, check_resolution
 
 MAX_BAD_RUN = 100  # so many unreadable images in a row are no accident
 HOLD_OUT_SEED = 2019

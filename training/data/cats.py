@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from dnnlib.util import UserError
-from training.dataset_base import Dataset, box_downscale, check_int
+from training.data.base import box_downscale, check_int, Dataset
 
 GROUPS = (('body', 15), ('fur', 10), ('eyes', 15), ('mouth', 10), ('accessory', 16))  # in drawing order
 GROUP_SIZES = tuple(count for _, count in GROUPS)
@@ -16,7 +16,7 @@ NUM_CATS = int(np.prod(GROUP_SIZES))
 LABEL_SIZE = sum(GROUP_SIZES)
 LABEL_NAMES = ['{} {}'.format(group, number) for group, count in GROUPS for number in range(count)]
 STORED_RESOLUTION = 128
-LAYERS_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'data', 'cats_layers.zip')
+LAYERS_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'cats_layers.zip')
 HELD_OUT_EVERY = 10
 
 

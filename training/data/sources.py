@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from dnnlib.util import UserError
-from training.dataset_images import FORMATS, MODES, open_image, unreadable, wrong_mode
-from training.dataset_rules import RESOLUTION_OPTION, check_resolution
+from training.data.images import FORMATS, MODES, open_image, unreadable, wrong_mode
+from training.data.rules import check_resolution, RESOLUTION_OPTION
 
 EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.ppm', '.pgm')
 LABELS_FILE = 'dataset.json'

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 
 from dnnlib.util import UserError
-from training.crc32c import crc32c
+from training.data.crc32c import crc32c
 
 FRAME_BYTES = 16  # length, its checksum, the checksum of the payload
 

@@ -11,7 +11,7 @@ from training.dataset import load_dataset
 from training.schedule import Schedule
 
 CHOICE_FILE = 'minibatch_gpu.json'
-FITS, NO_MEMORY = 0, 3  # exit codes of training.probe
+FITS, NO_MEMORY = 0, 3  # exit codes of training.options.probe
 
 
 def gamma_heuristic(shape, minibatch_size):
@@ -102,7 +102,7 @@ def _noted(run_dir):
 def _fits(options, host_bytes):
     """Runs one step in another process: does the memory suffice?"""
     process = subprocess.run(
-        [sys.executable, '-m', 'training.probe'], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        [sys.executable, '-m', 'training.options.probe'], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         input=json.dumps(dict(options=options, host_bytes=host_bytes)).encode(),
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)))
     if process.returncode > 0 and process.returncode != NO_MEMORY:

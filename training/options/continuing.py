@@ -6,8 +6,9 @@ import os
 import re
 
 from dnnlib import UserError
-from dnnlib.run_dir import is_locked, list_runs
-from training import pretrained, state_files
+from dnnlib.run.run_dir import is_locked, list_runs
+from training import pretrained
+from training.state import files
 
 OPTIONS_FILE = 'training_options.json'
 SAFE = (  # may change in a run
@@ -32,9 +33,9 @@ def choose_run(resume, result_dir, run_desc, options):
     if resume == 'none':
         return None
     if resume != 'auto' and os.path.isdir(resume):
-        if not state_files.is_state(resume):
+        if not files.is_state(resume):
             return _continue_in(resume, options)
-        state_files.check(resume)
+        files.check(resume)
         origin = os.path.dirname(os.path.dirname(os.path.abspath(resume)))
         check_same_options(origin, options)
         options['resume_state'] = resume
@@ -55,9 +56,9 @@ def choose_run(resume, result_dir, run_desc, options):
 
 def _continue_in(run_dir, options):
     """Checks that a run directory that was named can be continued with these options; returns it."""
-    if state_files.latest_state(run_dir) is None:
+    if files.latest_state(run_dir) is None:
         raise UserError('--resume: {!r} holds no saved state; give a run directory with a folder {!r}, or such a '
-                        'state'.format(run_dir, state_files.STATE_DIR))
+                        'state'.format(run_dir, files.STATE_DIR))
     saved = _saved_options(run_dir) or {}
     options.update((key, saved[key]) for key in ORIGIN if key in saved)
     check_same_options(run_dir, options)
@@ -68,7 +69,7 @@ def _continue_in(run_dir, options):
 
 
 def _tell(run_dir, options):
-    if state_files.latest_state(run_dir) is None:
+    if files.latest_state(run_dir) is None:
         print('Starting over in {}, which ended before it saved anything'.format(run_dir))
         return
     print('Continuing the run in ' + run_dir)
@@ -98,7 +99,7 @@ def find_unfinished(run_dirs, options):
     """
     same = [run_dir for run_dir in reversed(run_dirs) if _same_run(run_dir, options) and not is_locked(run_dir)]
     for run_dir in same:
-        counters = state_files.latest_counters(run_dir)
+        counters = files.latest_counters(run_dir)
         if counters and counters.nimg < options['total_kimg'] * 1000:
             return run_dir
     for run_dir in same:
@@ -110,7 +111,7 @@ def find_unfinished(run_dirs, options):
 def find_finished(run_dirs, options):
     """The newest run of these options that is as long as this training, `None` if there is none."""
     for run_dir in reversed(run_dirs):
-        counters = state_files.latest_counters(run_dir)
+        counters = files.latest_counters(run_dir)
         if counters and counters.nimg >= options['total_kimg'] * 1000 and _same_run(run_dir, options):
             return run_dir
     return None
@@ -119,7 +120,7 @@ def find_finished(run_dirs, options):
 def _was_killed_early(run_dir):
     """Did a run end (killed, by Ctrl-C, by an error) before it had a state or a network that was trained at all?"""
     networks = [os.path.basename(path) for path in glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl'))]
-    return not (state_files.list_states(run_dir) or set(networks) - {'network-snapshot-000000.pkl'})
+    return not (files.list_states(run_dir) or set(networks) - {'network-snapshot-000000.pkl'})
 
 
 def _same_run(run_dir, options):

@@ -8,7 +8,7 @@ import json
 import sys
 
 from dnnlib import UserError, cli
-from training.automatic import FITS, NO_MEMORY
+from training.options.automatic import FITS, NO_MEMORY
 
 SIGNS_OF_MEMORY = ('oom', 'out of memory', 'alloc_failed', 'bad_alloc', 'failed to allocate',
                    'failed to get convolution algorithm', 'status: 1, message: could not')  # CUDA libraries, oneDNN
@@ -28,12 +28,14 @@ def main():
     """Runs the step; returns the exit code."""
     request = json.load(sys.stdin)
     tflib = cli.load_tensorflow()
-    from training import memory
+    from dnnlib import memory
+    from dnnlib.tflib import gpu_memory
     from training.training_loop import training_loop
     try:
         tflib.init_tf(dict({'rnd.np_random_seed': request['options'].get('seed')},
                            **(request['options'].get('tf_config') or {})))
-        memory.limit_host_memory(request['host_bytes'])
+        if not gpu_memory.has_gpu():
+            memory.limit_host_memory(request['host_bytes'])
         training_loop(dry_run=True, **request['options'])
     except Exception as error:  # pylint: disable=broad-except
         if is_out_of_memory(error):

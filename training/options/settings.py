@@ -84,14 +84,16 @@ def resolved(options):
 def settable(group, options):
     """What `--set` can change in a group: {name: default}, from the signatures of the functions that are called."""
     tflib = cli.load_tensorflow()
-    from training import cats, dataset_base, schedule, snapshot, training_loop
+    from training import schedule, training_loop
+    from training.data import base, cats
+    from training.report import grid
     if group == 'train':
         return {name: default for name, default in _defaults(training_loop.training_loop).items()
                 if name not in NOT_IN_TRAIN and not name.endswith('_args')}
     if group == 'dataset':
         is_cats = options['data_dir'] is None and options['dataset_args']['tfrecord_dir'] == 'cats'
         names = {'max_label_size', 'max_images', 'shuffle_mb', 'resolution'} | ({'held_out'} if is_cats else set())
-        defaults = dict(_defaults(dataset_base.Dataset.__init__), **_defaults(cats.CatsDataset.__init__))
+        defaults = dict(_defaults(base.Dataset.__init__), **_defaults(cats.CatsDataset.__init__))
         return {name: defaults[name] for name in names}
     if group in ('G_loss', 'D_loss'):
         return _of_loss(group, options[group + '_args']['func_name'])
@@ -102,7 +104,7 @@ def settable(group, options):
     elif group == 'sched':
         defaults = _defaults(schedule.training_schedule)
     else:
-        defaults = _defaults(snapshot.setup_snapshot_image_grid)
+        defaults = _defaults(grid.setup_snapshot_image_grid)
     return {name: default for name, default in defaults.items() if name not in NOT_SETTABLE}
 
 

@@ -3,7 +3,7 @@
 import argparse
 
 from dnnlib import UserError, cli
-from training.saving_options import check_numbers
+from training.options.saving import check_numbers
 
 
 def gamma(text):

@@ -7,7 +7,7 @@ import numpy as np
 
 from dnnlib.images import adjust_dynamic_range, save_image_grid
 from dnnlib.util import UserError
-from training.alarms import diversity
+from training.report.alarms import diversity
 
 # name: (area width, area height, smallest gw, smallest gh)
 GRID_SIZES = {'1080p': (1920, 1080, 3, 2), '4k': (3840, 2160, 7, 4), '8k': (7680, 4320, 7, 4)}

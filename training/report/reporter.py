@@ -8,12 +8,13 @@ import time
 import tqdm
 
 from dnnlib import disk
+from dnnlib.memory import host_memory_gb
 from dnnlib.tflib import autosummary
+from dnnlib.tflib.gpu_memory import peak_gpu_memory_gb
 from dnnlib.util import format_time
 from training import misc
-from training.alarms import alarm_line
-from training.memory import host_memory_gb, peak_gpu_memory_gb
-from training.stats_writer import StatsWriter
+from training.report.alarms import alarm_line
+from training.report.stats_writer import StatsWriter
 
 
 def status_line(stats):

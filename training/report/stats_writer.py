@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import disk
 from dnnlib.tflib import autosummary
 from dnnlib.util import atomic_path
-from training.alarms import Alarms
+from training.report.alarms import Alarms
 
 EVENT_BYTES = 100000  # of one report
 

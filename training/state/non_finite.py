@@ -8,7 +8,7 @@ they are expected; but a run in which every step is left out learns nothing any 
 import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
-from training import state_files
+from training.state import files
 
 
 class Watch:
@@ -67,9 +67,9 @@ ADVICE = 'try a lower learning rate, a larger --gamma or full precision, or look
 
 def last_good_state(run_dir):
     """Folder of the newest state that is readable and was saved after steps with finite gradients; None = none."""
-    for path in reversed(state_files.list_states(run_dir)):
+    for path in reversed(files.list_states(run_dir)):
         try:
-            if state_files.read_counters(path).skipped_in_a_row == 0:
+            if files.read_counters(path).skipped_in_a_row == 0:
                 return path
         except UserError:
             pass

@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import disk
 from dnnlib.util import UserError
-from training import state_files
+from training.state import files
 
 
 class StateSaver:
@@ -49,19 +49,19 @@ class StateSaver:
         Returns: Folder of the state.
         Raises: OSError if it can't be written; earlier states are then untouched.
         """
-        path = state_files.state_path(self._run_dir, counters.nimg)
-        if self._newest_nimg != counters.nimg or not state_files.update_counters(path, counters):
+        path = files.state_path(self._run_dir, counters.nimg)
+        if self._newest_nimg != counters.nimg or not files.update_counters(path, counters):
             self._save_all(path, counters)
-        state_files.prune(self._run_dir, counters.nimg, self._keep, self._best_nimg(counters.metrics))
+        files.prune(self._run_dir, counters.nimg, self._keep, self._best_nimg(counters.metrics))
         return path
 
     def _save_all(self, path, counters):
-        temp_path = os.path.join(os.path.dirname(path), state_files.UNFINISHED)
+        temp_path = os.path.join(os.path.dirname(path), files.UNFINISHED)
         shutil.rmtree(temp_path, ignore_errors=True)
         os.makedirs(temp_path)
         try:
             self._write(temp_path, counters)
-            state_files.publish(temp_path, path)
+            files.publish(temp_path, path)
         except OSError:
             shutil.rmtree(temp_path, ignore_errors=True)
             raise
@@ -69,21 +69,21 @@ class StateSaver:
 
     def _write(self, path, counters):
         try:
-            self._saver.save(tf.get_default_session(), os.path.join(path, state_files.VARIABLES),
+            self._saver.save(tf.get_default_session(), os.path.join(path, files.VARIABLES),
                              write_meta_graph=False, write_state=False)
         except tf.errors.OpError as error:
             full = any(os.strerror(code) in error.message for code in disk.FULL)
             raise OSError(errno.ENOSPC if full else errno.EIO, error.message, path) from error
         if self._grid is not None:
-            np.savez(os.path.join(path, state_files.GRID), latents=self._grid.latents, labels=self._grid.labels)
-        state_files.write_manifest(path, counters)
+            np.savez(os.path.join(path, files.GRID), latents=self._grid.latents, labels=self._grid.labels)
+        files.write_manifest(path, counters)
 
     def _best_nimg(self, metrics):
         """Images shown at the best state that is there by the metric in question, `None` if that is not known."""
         if self._keep_best is None:
             return None
         name, which = self._keep_best
-        saved = {state_files.images_shown(path) for path in state_files.list_states(self._run_dir)}
+        saved = {files.images_shown(path) for path in files.list_states(self._run_dir)}
         results = [(value, nimg) for nimg, value in metrics.get(name, []) if nimg in saved and math.isfinite(value)]
         if not results:
             return None
@@ -96,7 +96,7 @@ class StateSaver:
         Raises: UserError if none fits the networks and optimizers of the session and is undamaged.
         """
         errors = []
-        for path in reversed(state_files.list_states(self._run_dir)):
+        for path in reversed(files.list_states(self._run_dir)):
             try:
                 counters = self.restore(path)
             except UserError as error:
@@ -115,13 +115,13 @@ class StateSaver:
 
         Raises: UserError if it is damaged or doesn't fit the networks and optimizers of the session.
         """
-        counters = state_files.check(path)
+        counters = files.check(path)
         try:
-            self._saver.restore(tf.get_default_session(), os.path.join(path, state_files.VARIABLES))
+            self._saver.restore(tf.get_default_session(), os.path.join(path, files.VARIABLES))
         except (tf.errors.OpError, ValueError) as error:
             raise UserError('the state {!r} does not fit these networks and optimizers ({})'.format(
                 path, str(error).strip().splitlines()[0])) from error
-        grid_path = os.path.join(path, state_files.GRID)
+        grid_path = os.path.join(path, files.GRID)
         if self._grid is not None and os.path.isfile(grid_path):
             with np.load(grid_path) as arrays:
                 self._grid.latents, self._grid.labels = arrays['latents'], arrays['labels']

@@ -5,10 +5,11 @@ import json
 
 import numpy as np
 
-from dnnlib import network_file, torch_file
+from dnnlib.files import network_file, torch_file
 from dnnlib.util import UserError
-from training import image_size, torch_names
-from training.torch_weights import Weights, add_unusual, number
+from training import image_size
+from training.torch_files import names as torch_names
+from training.torch_files.weights import add_unusual, number, Weights
 
 EXPORT_FORMAT = 'stylegan2-networks-torch-1'
 MODULES = {'stylegan2': 'training.networks_stylegan2', 'stylegan2-ada': 'training.networks'}  # as published

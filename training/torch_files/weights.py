@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 
-from dnnlib import torch_file
+from dnnlib.files import torch_file
 from dnnlib.util import UserError
-from training import torch_names
+from training.torch_files import names
 
 _IGNORED = re.compile(r'(.*\.)?(resample_filter|kernel|w_avg)$')  # filters: see `Weights.resample_kernel`
 
@@ -55,8 +55,8 @@ class Weights:
             raise self.error('its tensor {} is missing'.format(name))
         array = self.arrays.pop(name)
         try:
-            value = torch_names.KINDS[kind].from_torch(array.astype(np.float32))
-            if value.ndim != torch_names.KINDS[kind].ndim:
+            value = names.KINDS[kind].from_torch(array.astype(np.float32))
+            if value.ndim != names.KINDS[kind].ndim:
                 raise ValueError('{} axes'.format(value.ndim))
             return np.array(value, order='C')[()]
         except (ValueError, IndexError) as error:

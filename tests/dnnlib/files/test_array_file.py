@@ -9,9 +9,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from dnnlib import array_file, network_file
+from dnnlib.files import array_file, network_file
 from dnnlib.util import UserError
-from generator import export_arrays, info
+from export import arrays
+from generator import info
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_everything_is_read_back(saved, tmp_path, kind):
     data = written(saved, tmp_path, kind)
     assert array_file.looks_like(data[:16])
     found = array_file.read(data)
-    assert export_arrays.hashes(found) == export_arrays.hashes(saved) and len(found) == 3
+    assert arrays.hashes(found) == arrays.hashes(saved) and len(found) == 3
     for old, new in zip(saved, found):
         for key in ('version', 'name', 'static_kwargs', 'build_func_name'):
             assert old.state[key] == new.state[key]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import fuzz_pickles
-from dnnlib import network_file, pickle_machine, safe_pickle
+from dnnlib.files import network_file, pickle_machine, safe_pickle
 from dnnlib.util import UserError
 from generator import info
 

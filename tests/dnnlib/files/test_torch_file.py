@@ -9,9 +9,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from dnnlib import network_file, torch_file, torch_writer
+from dnnlib.files import network_file, torch_file, torch_writer
 from dnnlib.util import UserError
-from tests.metrics import weight_writers
+from tests.metrics.features import weight_writers
 
 
 def number(value):

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import dnnlib
-from dnnlib import run_dir
+from dnnlib.run import run_dir
 
 
 def hello(number, submit_config):
@@ -57,7 +57,7 @@ def test_run_writes_the_published_files(tmp_path):
     assert files['_finished.txt'] == b''
     assert json.loads(files['training_options.json'].decode()) == {'number': 3}
     assert pickle.loads(files['submit_config.pkl'])['run_func_kwargs'] == {'number': 3}
-    name = 'tests.dnnlib.test_run_dir.hello'
+    name = 'tests.dnnlib.run.test_run_dir.hello'
     assert ast.literal_eval(files['submit_config.txt'].decode())['run_func_name'] == name
     running, printed, finished = files['log.txt'].decode().splitlines()
     assert (running, printed) == ('dnnlib: Running {}() on localhost...'.format(name), 'number 3 True')
@@ -71,7 +71,7 @@ def test_run_writes_the_published_files(tmp_path):
 def test_function_by_name_and_other_options_file(tmp_path):
     config = _config(tmp_path)
     config.options_file = None
-    config = dnnlib.submit_run(config, 'tests.dnnlib.test_run_dir.hello', number=1)
+    config = dnnlib.submit_run(config, 'tests.dnnlib.run.test_run_dir.hello', number=1)
     assert 'training_options.json' not in os.listdir(config.run_dir)
 
 
@@ -189,4 +189,4 @@ def test_a_stopped_run_says_so_and_forgets_that_it_was_asked_to(tmp_path):
     (tmp_path / '00000-test' / 'abort.txt').write_text('')
     dnnlib.submit_run(_config(tmp_path), stop, resume_run_dir=config.run_dir)
     log = (tmp_path / '00000-test' / 'log.txt').read_text()
-    assert log.count('dnnlib: Stopped tests.dnnlib.test_run_dir.stop()') == 2 and 'Finished' not in log
+    assert log.count('dnnlib: Stopped tests.dnnlib.run.test_run_dir.stop()') == 2 and 'Finished' not in log

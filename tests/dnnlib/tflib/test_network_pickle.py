@@ -10,7 +10,7 @@ import pytest
 
 import dnnlib
 import dnnlib.tflib as tflib
-from dnnlib import network_file
+from dnnlib.files import network_file
 from dnnlib.tflib import network_pickle
 from tests.dnnlib.tflib import toy_networks
 

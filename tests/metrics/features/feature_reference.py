@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.metrics.weight_writers import random_conv
+from tests.metrics.features.weight_writers import random_conv
 
 
 def conv(x, kernel, stride=1, pad=(0, 0, 0, 0), groups=1):

@@ -6,8 +6,9 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
 from dnnlib.util import UserError
-from metrics import detectors, weights
-from tests.metrics import lpips_reference
+from metrics import weights
+from metrics.features import detectors
+from tests.metrics.features import lpips_reference
 
 
 def _distance(net, shape):

@@ -8,7 +8,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib.util import UserError
-from metrics import lpips_alex, weights
+from metrics import weights
+from metrics.features import lpips_alex
 
 SIZES, WIDTHS = (11, 5, 3, 3, 3), (4, 6, 5, 7, 3)
 

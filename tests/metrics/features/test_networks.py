@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import torch_file
+from dnnlib.files import torch_file
 from dnnlib.util import UserError
-from metrics import efficientnet_lite0, feature_network, inception_v3, vgg16, weight_files
-from tests.metrics import feature_reference, weight_writers
+from metrics.features import efficientnet_lite0, inception_v3, vgg16, weight_files
+from metrics.features import network as feature_network
+from tests.metrics.features import feature_reference, weight_writers
 
 
 def _images(size, count=2, channels=3):

@@ -10,8 +10,9 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, RunContext, UserError, tflib
 from tests.training.test_training_loop import assert_same_variables, interrupt_at, variables_of_last_state
-from training import dataset_writer, state_files
-from training.cats import CatsDataset
+from training.data.cats import CatsDataset
+from training.data.making import writer
+from training.state import files
 from training.training_loop import training_loop
 
 MODULE = __name__ + '.'
@@ -105,7 +106,7 @@ def test_the_networks_end_at_the_last_level(uninterrupted):
 @pytest.mark.parametrize('tick', [1, 2, 6, 9])  # before and in a fade, at the end of one, in the middle of the next
 def test_being_stopped_anywhere_changes_nothing(uninterrupted, tmp_path, tick):
     assert train(tmp_path, metric_callback=interrupt_at(tick, signal.SIGTERM)) == signal.SIGTERM
-    assert state_files.latest_counters(str(tmp_path)).nimg == ITERATIONS[tick][0]
+    assert files.latest_counters(str(tmp_path)).nimg == ITERATIONS[tick][0]
     assert train(tmp_path) == 0
     assert_same_variables(uninterrupted[0], tmp_path)
 
@@ -121,7 +122,7 @@ def test_an_error_at_a_new_level_does_not_lose_the_reset(uninterrupted, tmp_path
         patch.setattr(CatsDataset, '_read', damaged)
         with pytest.raises(UserError, match='x.png'):
             train(tmp_path)
-    assert state_files.latest_counters(str(tmp_path)).nimg == 32
+    assert files.latest_counters(str(tmp_path)).nimg == 32
     assert train(tmp_path) == 0
     assert_same_variables(uninterrupted[0], tmp_path)
 
@@ -134,7 +135,7 @@ def test_the_reset_makes_a_difference(uninterrupted, tmp_path):
 
 def test_pyramids_of_records_are_those_of_pictures(uninterrupted, tmp_path):
     with CatsDataset(resolution=16, shuffle_mb=0) as cats, \
-            dataset_writer.TFRecordExporter(str(tmp_path / 'cats16'), 64) as exporter:
+            writer.TFRecordExporter(str(tmp_path / 'cats16'), 64) as exporter:
         for index in range(64):
             exporter.add_image(cats.read(index))
     args = dict(resolution=16, max_images=64)

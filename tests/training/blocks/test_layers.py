@@ -1,11 +1,11 @@
-"""Tests of training.layers against their laws, NumPy references and published values."""
+"""Tests of training.blocks.layers against their laws, NumPy references and published values."""
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import layout, tfutil
-from training import layers
+from training.blocks import layers
 
 
 def random_array(*shape):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError
-from training.dataset_base import Dataset
+from training.data.base import Dataset
 
 
 class Numbered(Dataset):

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from dnnlib import UserError
-from training import cats
-from training.cats import CatsDataset, cat_attributes, cat_labels, compose, split_numbers
+from training.data import cats
+from training.data.cats import cat_attributes, cat_labels, CatsDataset, compose, split_numbers
 
 
 def test_there_are_360000_cats_with_66_layers():

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from dnnlib import UserError
-from training import classes
+from training.data import classes
 
 NAMES = ['red', 'green', 'eyes 2']
 

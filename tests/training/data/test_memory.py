@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from training import memory
-from training.dataset_writer import TFRecordExporter
+from dnnlib import memory
+from training.data.making.writer import TFRecordExporter
 
 resource = pytest.importorskip('resource')
 
@@ -20,7 +20,8 @@ PROGRAM = '''
 import ctypes, resource, sys, threading
 import numpy as np
 from PIL import BmpImagePlugin
-from training import dataset, dataset_check, tfrecords
+from training import dataset
+from training.data.making import check
 
 ctypes.CDLL('libgcc_s.so.1')  # which glibc would load when a thread ends
 threading.stack_size(2 ** 20)
@@ -35,7 +36,7 @@ with dataset.load_dataset(tfrecord_dir=path) as data:
         total += int(data.get_minibatch_np(10)[0][:, 0, 0, 0].sum())
     print(data.num_images, total)
 if not path.endswith('records'):  # their check reads in the same way, only longer
-    count, findings = dataset_check.check(path, workers=1)
+    count, findings = check.check(path, workers=1)
     print(count, len(findings))
 kept = []
 try:
@@ -80,7 +81,7 @@ def _make(kind, path):
 def test_data_sets_larger_than_memory_are_streamed(tmp_path, kind):
     path = str(tmp_path / kind)
     _make(kind, path)
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     lines = subprocess.check_output([sys.executable, '-c', PROGRAM, path, str(MARGIN)], cwd=root, env=dict(
         os.environ, MALLOC_ARENA_MAX='1', OPENBLAS_NUM_THREADS='1')).decode().splitlines()
     first_values = [int(image[0, 0, 0]) for image in _images()]

@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError
-from training import tfrecords
+from training.data import tfrecords
 
 
 def _images(count, size=4, channels=3):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from dnnlib import EasyDict, UserError
-from training import automatic
 from training.dataset import load_dataset
+from training.options import automatic
 from training.schedule import Schedule
 
 NETWORK = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)

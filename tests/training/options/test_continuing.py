@@ -6,8 +6,9 @@ import os
 import pytest
 
 from dnnlib import UserError
-from dnnlib.run_dir import locked
-from training import continuing, state_files
+from dnnlib.run.run_dir import locked
+from training.options import continuing
+from training.state import files
 
 
 def make_run(root, name, options, nimg):
@@ -16,9 +17,9 @@ def make_run(root, name, options, nimg):
     run_dir.mkdir()
     (run_dir / continuing.OPTIONS_FILE).write_text(json.dumps(options))
     if nimg is not None:
-        folder = state_files.state_path(str(run_dir), nimg)
+        folder = files.state_path(str(run_dir), nimg)
         os.makedirs(folder)
-        state_files.write_manifest(folder, state_files.new_counters(nimg))
+        files.write_manifest(folder, files.new_counters(nimg))
     return str(run_dir)
 
 
@@ -78,14 +79,14 @@ def test_other_options_are_refused_by_name(tmp_path):
 def test_a_state_begins_a_new_run(tmp_path):
     options = dict(total_kimg=10, gamma=1.0, resume_pkl='begun-from.pkl')
     run_dir = make_run(tmp_path, '00000-x', options, nimg=32)
-    path, wanted = state_files.state_path(run_dir, 32), dict(total_kimg=10, gamma=1.0)
+    path, wanted = files.state_path(run_dir, 32), dict(total_kimg=10, gamma=1.0)
     assert continuing.choose_run(path, str(tmp_path), 'x', wanted) is None
     assert wanted['resume_state'] == path
     begun = make_run(tmp_path, '00001-x', wanted, nimg=64)  # which the same command continues
     assert continuing.choose_run(path, str(tmp_path), 'x', wanted) == begun
     with pytest.raises(UserError, match='gamma is 1.0 in that run but 2.0 now'):
         continuing.choose_run(path, str(tmp_path), 'x', dict(total_kimg=10, gamma=2.0))
-    with open(os.path.join(path, state_files.MANIFEST), 'a') as f:
+    with open(os.path.join(path, files.MANIFEST), 'a') as f:
         f.write('x')
     with pytest.raises(UserError, match='is damaged: state.json'):
         continuing.choose_run(path, str(tmp_path), 'x', dict(total_kimg=10, gamma=1.0))

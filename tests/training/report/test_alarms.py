@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from training import alarms
+from training.report import alarms
 
 
 def look_at(ticks, logits=True):

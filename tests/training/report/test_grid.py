@@ -5,8 +5,8 @@ import PIL.Image
 import pytest
 
 from dnnlib import EasyDict, UserError
-from training import snapshot
-from training.cats import CatsDataset
+from training.data.cats import CatsDataset
+from training.report import grid as snapshot
 
 
 class LabelledSet:

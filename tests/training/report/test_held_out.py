@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dnnlib import UserError
-from training import held_out
-from training.cats import CatsDataset
-from training.dataset_base import Dataset
+from training.data.base import Dataset
+from training.data.cats import CatsDataset
+from training.report import held_out
 
 
 class Numbered(Dataset):

@@ -10,7 +10,8 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, disk
 from dnnlib.tflib.autosummary import autosummary
-from training import report, state_files
+from training.report import reporter as report
+from training.state import files
 
 STATS = {'Progress/tick': 3, 'Progress/kimg': 12.9, 'Progress/lod': 0.0, 'Progress/minibatch': 32,
          'Timing/total_sec': 303, 'Timing/sec_per_tick': 80.3, 'Timing/sec_per_kimg': 20.08,
@@ -84,7 +85,7 @@ def reporter(session, tmp_path, monkeypatch):
     grid = EasyDict(save_fakes=lambda _network, name: done.append(name), diversity=lambda _network: 0.5)
     saver = EasyDict(save=lambda counters: done.append(('state', counters.nimg, counters.tick)), num_bytes=lambda: 9)
     monkeypatch.setattr(report.misc, 'save_pkl', lambda _networks, path: done.append(os.path.basename(path)))
-    made = report.Reporter(str(tmp_path), dict(G=0, D=1, Gs=2), grid, saver, state_files.new_counters(), EasyDict(
+    made = report.Reporter(str(tmp_path), dict(G=0, D=1, Gs=2), grid, saver, files.new_counters(), EasyDict(
         total_kimg=10, image_snapshot_ticks=2, network_snapshot_ticks=3, checkpoint_minutes=5, should_stop=None,
         watch=EasyDict(update=lambda _counters: False, count=lambda _counters: None), logits=True,
         metric_callback=lambda path: done.append(path and 'metrics of ' + os.path.basename(path))))

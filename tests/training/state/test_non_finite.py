@@ -8,8 +8,8 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError
 from tests.training.test_training_loop import train
-from training import non_finite, state_files
 from training.loss import D_logistic_r1
+from training.state import files, non_finite
 
 
 def broken_once(G, D, training_set, minibatch_size, reals, labels, gamma):
@@ -43,14 +43,14 @@ def test_one_way_back(tmp_path, capsys):
     ticks = [json.loads(line) for line in open(str(tmp_path / 'stats.jsonl'))]
     assert [tick['nimg'] for tick in ticks] == [32, 64, 96, 128, 160]
     assert [tick['Alarms/went_back'] for tick in ticks] == [0, 0, 0, 1, 1]
-    assert state_files.latest_counters(str(tmp_path)).went_back == 1
+    assert files.latest_counters(str(tmp_path)).went_back == 1
 
 
 def test_the_second_time_it_stops(tmp_path):
     with pytest.raises(UserError, match='in 3 steps in a row, again after going back; try a lower learning rate.* '
                                         'what was learned since the last good state is lost'):
         train_broken(tmp_path, [4, 5])
-    assert state_files.latest_counters(str(tmp_path)).skipped_in_a_row == 0
+    assert files.latest_counters(str(tmp_path)).skipped_in_a_row == 0
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def stages(session):
 
 
 def test_without_a_state_it_stops(stages, tmp_path):
-    watch, counters = non_finite.Watch(stages, 3, None, str(tmp_path)), state_files.new_counters()
+    watch, counters = non_finite.Watch(stages, 3, None, str(tmp_path)), files.new_counters()
     with pytest.raises(UserError, match='there is no state from before to go back to'):
         watch.update(counters)
     assert (counters.skipped, counters.skipped_in_a_row) == (7, 3)
@@ -70,11 +70,11 @@ def test_without_a_state_it_stops(stages, tmp_path):
 
 @pytest.mark.parametrize('patience', [0, 4])
 def test_patience(stages, tmp_path, patience):
-    assert not non_finite.Watch(stages, patience, None, str(tmp_path)).update(state_files.new_counters())
+    assert not non_finite.Watch(stages, patience, None, str(tmp_path)).update(files.new_counters())
 
 
 def test_seeds_of_attempts_differ():
-    counters = state_files.new_counters()
+    counters = files.new_counters()
     assert non_finite.attempt_seed(7, counters) == 7
     counters.went_back = 1
     assert non_finite.attempt_seed(7, counters) != 7

@@ -8,7 +8,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError, disk
-from training import state, state_files
+from training.state import files
+from training.state import saver as state
 
 
 def make_variable(session, name='v', value=1.0):
@@ -22,7 +23,7 @@ def test_saving_and_restoring(session, tmp_path):
     variable = make_variable(session, value=3.0)
     saver = state.StateSaver(str(tmp_path))
     assert saver.restore_latest() is None
-    counters = state_files.new_counters(nimg=64, seconds=1.5)
+    counters = files.new_counters(nimg=64, seconds=1.5)
     counters.update(iteration=2, tick=1)
     saver.save(counters)
     session.run(variable.assign(4.0))
@@ -35,22 +36,22 @@ def test_the_two_newest_are_kept(session, tmp_path):
     saver = state.StateSaver(str(tmp_path))
     for nimg in (32, 999999999, 1000000032, 1000000064):
         session.run(variable.assign(nimg % 1000))
-        saver.save(state_files.new_counters(nimg))
-    names = [os.path.basename(path) for path in state_files.list_states(str(tmp_path))]
+        saver.save(files.new_counters(nimg))
+    names = [os.path.basename(path) for path in files.list_states(str(tmp_path))]
     assert names == ['1000000032', '1000000064']
     assert sorted(os.listdir(str(tmp_path / 'state'))) == names
-    assert state_files.latest_state(str(tmp_path)).endswith('1000000064')
+    assert files.latest_state(str(tmp_path)).endswith('1000000064')
 
 
 def test_the_same_moment_is_saved_once_but_a_damaged_state_is_replaced(session, tmp_path):
     variable = make_variable(session, value=5.0)
     saver = state.StateSaver(str(tmp_path))
-    path = saver.save(state_files.new_counters(32))
-    before = os.stat(os.path.join(path, state_files.MANIFEST)).st_mtime_ns
-    assert saver.save(state_files.new_counters(32)) == path
-    assert os.stat(os.path.join(path, state_files.MANIFEST)).st_mtime_ns == before
+    path = saver.save(files.new_counters(32))
+    before = os.stat(os.path.join(path, files.MANIFEST)).st_mtime_ns
+    assert saver.save(files.new_counters(32)) == path
+    assert os.stat(os.path.join(path, files.MANIFEST)).st_mtime_ns == before
     damage(path)
-    state.StateSaver(str(tmp_path)).save(state_files.new_counters(32))
+    state.StateSaver(str(tmp_path)).save(files.new_counters(32))
     session.run(variable.assign(0.0))
     saver.restore_latest()
     assert session.run(variable) == 5.0
@@ -69,13 +70,13 @@ def damage(path):
 def test_states_of_a_future_that_was_given_up_are_removed(session, tmp_path, capsys):
     make_variable(session)
     saver = state.StateSaver(str(tmp_path), keep=1)
-    saver.save(state_files.new_counters(32))
+    saver.save(files.new_counters(32))
     saver._keep = 2
-    damage(saver.save(state_files.new_counters(64)))
+    damage(saver.save(files.new_counters(64)))
     saver = state.StateSaver(str(tmp_path), keep=1)
     assert saver.restore_latest().nimg == 32
     assert 'variables.data-00000-of-00001 has another checksum; continuing from' in capsys.readouterr().out
-    saver.save(state_files.new_counters(48))
+    saver.save(files.new_counters(48))
     assert os.listdir(str(tmp_path / 'state')) == ['000000048']
 
 
@@ -83,7 +84,7 @@ def test_states_of_a_future_that_was_given_up_are_removed(session, tmp_path, cap
 def test_the_best_state_is_kept_as_well(session, tmp_path, which, best):
     make_variable(session)
     saver = state.StateSaver(str(tmp_path), keep=1, keep_best=('fid50k', which))
-    counters, results = state_files.new_counters(), {32: 9.0, 64: 3.0, 96: float('nan'), 128: 7.0}
+    counters, results = files.new_counters(), {32: 9.0, 64: 3.0, 96: float('nan'), 128: 7.0}
     for nimg in (32, 64, 80, 96, 128, 160):
         counters.nimg = nimg
         if nimg in results:
@@ -97,7 +98,7 @@ def test_counters_of_a_state_are_replaced(session, tmp_path, monkeypatch):
     """What the metrics find after the state of a snapshot was saved gets into it without writing all of it again."""
     make_variable(session)
     saver = state.StateSaver(str(tmp_path), keep=1, keep_best=('fid50k', 'lowest'))
-    counters = state_files.new_counters(32)
+    counters = files.new_counters(32)
     for nimg, value in ((32, 5.0), (64, 4.0), (96, 6.0)):
         counters.nimg = nimg
         saver.save(counters)
@@ -105,24 +106,24 @@ def test_counters_of_a_state_are_replaced(session, tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(saver._saver, 'save', lambda *_args, **_kwargs: pytest.fail('all of it is written'))
             path = saver.save(counters)
-        assert state_files.check(path) == counters
+        assert files.check(path) == counters
     assert sorted(os.listdir(str(tmp_path / 'state'))) == ['000000064', '000000096']
     assert saver.restore_latest().metrics == {'fid50k': [[32, 5.0], [64, 4.0], [96, 6.0]]}
     (tmp_path / 'state' / '000000096' / 'state.json').write_text('{')
-    assert state_files.check(saver.save(counters)) == counters  # damaged: everything is written
+    assert files.check(saver.save(counters)) == counters  # damaged: everything is written
 
 
 def test_the_grid_of_pictures_is_part_of_it(session, tmp_path):
     make_variable(session)
     grid = EasyDict(latents=np.ones([6, 8]), labels=np.zeros([6, 0], np.float32))
-    state.StateSaver(str(tmp_path), grid=grid).save(state_files.new_counters(32))
+    state.StateSaver(str(tmp_path), grid=grid).save(files.new_counters(32))
     other = EasyDict(latents=np.zeros([6, 8]), labels=None)
     state.StateSaver(str(tmp_path), grid=other).restore_latest()
     assert np.array_equal(other.latents, grid.latents) and other.labels.dtype == np.float32
 
 
 def test_what_a_killed_process_leaves_is_removed(tmp_path):
-    for name in (state_files.UNFINISHED, state_files.REPLACED, state_files.REMOVED, '000000032'):
+    for name in (files.UNFINISHED, files.REPLACED, files.REMOVED, '000000032'):
         os.makedirs(str(tmp_path / 'state' / name / 'x'))
     (tmp_path / ('tmp_' + '0' * 32 + '_network-final.pkl')).write_text('half')
     (tmp_path / 'tmp_notes.txt').write_text('mine')
@@ -132,7 +133,7 @@ def test_what_a_killed_process_leaves_is_removed(tmp_path):
     state.mkdir()
     for name in ('state.json', 'tmp_' + '0' * 32 + '_state.json'):
         (state / name).write_text('{}')
-    state_files.remove_leftovers(str(tmp_path))
+    files.remove_leftovers(str(tmp_path))
     assert sorted(os.listdir(str(tmp_path))) == ['state', 'tmp_notes.txt']
     assert sorted(os.listdir(str(tmp_path / 'state'))) == ['000000032', '000000064']
     assert os.listdir(str(state)) == ['state.json']
@@ -141,13 +142,13 @@ def test_what_a_killed_process_leaves_is_removed(tmp_path):
 def test_a_full_disk_leaves_the_states_before(session, tmp_path, monkeypatch):
     make_variable(session)
     saver = state.StateSaver(str(tmp_path))
-    saver.save(state_files.new_counters(32))
+    saver.save(files.new_counters(32))
 
     def full(*_args, **_kwargs):
         raise tf.errors.ResourceExhaustedError(None, None, 'x: No space left on device')
     monkeypatch.setattr(saver._saver, 'save', full)
     with pytest.raises(OSError, match='No space left') as raised:
-        saver.save(state_files.new_counters(64))
+        saver.save(files.new_counters(64))
     assert disk.is_full(raised.value)
     assert os.listdir(str(tmp_path / 'state')) == ['000000032']
     assert saver.num_bytes() == 4
@@ -156,7 +157,7 @@ def test_a_full_disk_leaves_the_states_before(session, tmp_path, monkeypatch):
 def test_an_unfinished_state_does_not_count(session, tmp_path):
     make_variable(session)
     saver = state.StateSaver(str(tmp_path))
-    saver.save(state_files.new_counters(32))
+    saver.save(files.new_counters(32))
     for name in ('unfinished', '000000064'):  # killed while writing; without a manifest
         os.makedirs(str(tmp_path / 'state' / name))
     assert saver.restore_latest().nimg == 32
@@ -164,7 +165,7 @@ def test_an_unfinished_state_does_not_count(session, tmp_path):
 
 def test_another_network_is_refused(session, tmp_path):
     make_variable(session)
-    state.StateSaver(str(tmp_path)).save(state_files.new_counters(32))
+    state.StateSaver(str(tmp_path)).save(files.new_counters(32))
     make_variable(session, 'another')
     with pytest.raises(UserError, match='does not fit these networks and optimizers') as error:
         state.StateSaver(str(tmp_path)).restore_latest()
@@ -174,8 +175,8 @@ def test_another_network_is_refused(session, tmp_path):
 def test_a_damaged_manifest_is_refused(session, tmp_path):
     make_variable(session)
     saver = state.StateSaver(str(tmp_path))
-    path = saver.save(state_files.new_counters(32))
-    with open(os.path.join(path, state_files.MANIFEST), 'w') as f:
+    path = saver.save(files.new_counters(32))
+    with open(os.path.join(path, files.MANIFEST), 'w') as f:
         f.write('{"counters"')
     with pytest.raises(UserError, match='is damaged: state.json is no manifest'):
         saver.restore_latest()
@@ -185,12 +186,12 @@ def test_a_damaged_manifest_is_refused(session, tmp_path):
 def test_a_damaged_state_leaves_the_one_before(session, tmp_path, capsys, contents):
     variable = make_variable(session, value=1.0)
     saver = state.StateSaver(str(tmp_path))
-    saver.save(state_files.new_counters(32))
-    path = saver.save(state_files.new_counters(64))
+    saver.save(files.new_counters(32))
+    path = saver.save(files.new_counters(64))
     if contents is not None:
-        with open(os.path.join(path, state_files.MANIFEST), 'wb') as f:
+        with open(os.path.join(path, files.MANIFEST), 'wb') as f:
             f.write(contents)
-        assert state_files.latest_counters(str(tmp_path)).nimg == 32
+        assert files.latest_counters(str(tmp_path)).nimg == 32
     else:
         damage(path)
     session.run(variable.assign(4.0))
@@ -202,18 +203,18 @@ def test_a_damaged_state_leaves_the_one_before(session, tmp_path, capsys, conten
 
 def test_a_changed_number_in_the_manifest_is_noticed(session, tmp_path):
     make_variable(session)
-    path = state.StateSaver(str(tmp_path)).save(state_files.new_counters(32))
-    manifest = os.path.join(path, state_files.MANIFEST)
+    path = state.StateSaver(str(tmp_path)).save(files.new_counters(32))
+    manifest = os.path.join(path, files.MANIFEST)
     with open(manifest) as f:
         text = f.read()
     with open(manifest, 'w') as f:
         f.write(text.replace('"nimg": 32', '"nimg": 33'))
     with pytest.raises(UserError, match='its checksum does not fit'):
-        state_files.check(path)
+        files.check(path)
 
 
 def test_an_unwritable_folder(session, tmp_path):
     make_variable(session)
     (tmp_path / 'state').write_text('in the way')
     with pytest.raises(OSError):
-        state.StateSaver(str(tmp_path)).save(state_files.new_counters(32))
+        state.StateSaver(str(tmp_path)).save(files.new_counters(32))

@@ -6,7 +6,8 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError, tflib
 from dnnlib.tflib.ops.upfirdn_2d import upsample_2d
-from training import misc, transfer
+from training import misc
+from training.state import transfer
 
 SMALL = dict(latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
 MAPS = dict(fmap_base=64, fmap_max=8)

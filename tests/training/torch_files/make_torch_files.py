@@ -1,6 +1,6 @@
 """Makes the small PyTorch files of tests/data, with PyTorch: networks with random weights, and what they compute.
 
-    python tests/generator/make_torch_files.py tests/data
+    python tests/training/torch_files/make_torch_files.py tests/data
 
 The networks are plain functions of tensors by name, written from the papers' formulas: kernels are modulated per
 sample, pictures are enlarged by inserting zeros. Only the names of the tensors and the form of the files are those of

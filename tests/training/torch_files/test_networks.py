@@ -7,12 +7,13 @@ import pytest
 
 import run_generator
 import stylegan2
-from dnnlib import torch_file, torch_writer
+from dnnlib.files import torch_file, torch_writer
 from dnnlib.tflib import network_pickle
 from dnnlib.util import UserError
 from generator import info
 from tests import test_published_reader as published
-from training import pretrained, torch_names, torch_networks
+from training import pretrained
+from training.torch_files import names, networks
 
 
 def saved(data_dir, name='mit_r16.pt'):
@@ -79,7 +80,7 @@ def test_as_published_pickles(data_dir, tmp_path, name):
 
 def test_files_without_a_discriminator(data_dir, session, tmp_path):
     content = saved(data_dir)
-    G, D, Gs = torch_networks.read(content['g_ema'])
+    G, D, Gs = networks.read(content['g_ema'])
     assert G is Gs and D is None
     path = str(tmp_path / 'net.pt')
     torch_writer.save({'g_ema': {name: tensor.value for name, tensor in content['g_ema'].items()}}, path)
@@ -96,7 +97,7 @@ def test_older_files_without_noise(data_dir):
     for name in list(content):
         if name.startswith('noises.'):
             del content[name]
-    first, second = [dict(torch_networks.read(content)[2].state['components']['synthesis'].state['variables'])
+    first, second = [dict(networks.read(content)[2].state['components']['synthesis'].state['variables'])
                      for _ in range(2)]
     assert first['noise2'].shape == (1, 1, 8, 8) and first['noise2'].std() > 0.5
     np.testing.assert_array_equal(first['noise2'], second['noise2'])
@@ -120,7 +121,7 @@ def test_networks_that_are_not_ours(data_dir, change, message):
     content = saved(data_dir)
     change(content)
     with pytest.raises(UserError, match=message):
-        torch_networks.read(content)
+        networks.read(content)
 
 
 @pytest.mark.parametrize('path, attribute, message', [
@@ -128,17 +129,17 @@ def test_networks_that_are_not_ours(data_dir, change, message):
     ('synthesis.b8.conv0.', ('activation', ['x']), 'its attribute activation is a list'),
     ('synthesis.b8.conv0.', ('_parameters', 3), 'its tensor synthesis.b8.conv0.weight is missing')])
 def test_attributes_that_do_not_fit(data_dir, path, attribute, message):
-    from dnnlib import network_file
+    from dnnlib.files import network_file
     content = network_file.read_inert((data_dir / 'ada_r16.pkl').read_bytes())
     dict(content['G_ema'].parts())[path].update([attribute])
     with pytest.raises(UserError, match=message):
-        torch_networks.read(content)
+        networks.read(content)
 
 
 def test_stylegan3_is_named(data_dir):
     tensor = saved(data_dir)['g_ema']['input.input']
     with pytest.raises(UserError, match='G_ema: a generator of StyleGAN3'):
-        torch_networks.read({'G_ema': {'synthesis.input.freqs': tensor}})
+        networks.read({'G_ema': {'synthesis.input.freqs': tensor}})
 
 
 @pytest.mark.parametrize('fmaps, expected', [
@@ -146,29 +147,29 @@ def test_stylegan3_is_named(data_dir):
     ([6, 6, 4], {'fmap_base': 32, 'fmap_max': 6}), ([5], {'fmap_base': 10, 'fmap_max': 5}),
     ([16, 8, 4], {'fmap_base': 32, 'fmap_max': 16}), ([7, 7], {'fmap_base': 28, 'fmap_max': 7})])
 def test_feature_maps(fmaps, expected):
-    found = torch_networks.fmap_options(fmaps)
+    found = networks.fmap_options(fmaps)
     assert found == expected
     base, most = found.get('fmap_base', 16384), found.get('fmap_max', 512)
     assert [min(base >> i + 1, most) for i in range(len(fmaps))] == fmaps
     assert min(base, most) == fmaps[0]  # the last layer of the discriminator
     with pytest.raises(UserError, match='which do not halve'):
-        torch_networks.fmap_options(fmaps + [fmaps[-1] + 1])
+        networks.fmap_options(fmaps + [fmaps[-1] + 1])
 
 
 def test_kinds_of_axes_are_undone():
     rnd = np.random.RandomState(0)
     shapes = {'dense': [3, 4], 'conv': [3, 3, 2, 5], 'up': [3, 3, 2, 5], 'bias': [4], 'scalar': [], 'style': [4],
               'noise': [1, 1, 4, 6], 'const': [1, 3, 4, 6]}
-    for kind, functions in torch_names.KINDS.items():
+    for kind, functions in names.KINDS.items():
         array = np.float32(rnd.randn(*shapes[kind]))
         again = functions.from_torch(functions.to_torch(array))
         np.testing.assert_allclose(again, array, atol=1e-6 if kind == 'style' else 0)
 
 
 def test_state_dictionaries_of_files_that_pytorch_no_longer_writes(data_dir):
-    from tests.metrics import weight_writers
+    from tests.metrics.features import weight_writers
     content = saved(data_dir)['g_ema']
     data = weight_writers.torch_file({name: tensor.value for name, tensor in content.items()}, zipped=False)
     found = pretrained.read_states(data)
-    assert info.hash_of(found[2].state) == info.hash_of(torch_networks.read(content)[2].state)
-    assert torch_networks.read(torch_file.load(io.BytesIO(data)))[1] is None
+    assert info.hash_of(found[2].state) == info.hash_of(networks.read(content)[2].state)
+    assert networks.read(torch_file.load(io.BytesIO(data)))[1] is None

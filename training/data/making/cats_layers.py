@@ -1,4 +1,4 @@
-"""Makes `training/data/cats_layers.zip` from the originals: `python -m training.make_cats_layers SET4_FOLDER`.
+"""Makes `training/data/cats_layers.zip` from the originals: `python -m training.data.making.cats_layers SET4_FOLDER`.
 
 `SET4_FOLDER` is `robohash/sets/set4` of the unpacked PyPI wheel `robohash` 2.0 (1024 px RGBA drawings, five folders).
 """
@@ -13,7 +13,7 @@ import zipfile
 from PIL import Image
 
 from dnnlib.util import UserError, atomic_path
-from training.cats import GROUPS, LAYERS_FILE, STORED_RESOLUTION
+from training.data.cats import GROUPS, LAYERS_FILE, STORED_RESOLUTION
 
 README = """Cat layers
 ==========

@@ -8,10 +8,10 @@ import os
 from PIL import Image
 
 from dnnlib.util import UserError
-from training.dataset_check_records import check_records
-from training.dataset_findings import Facts, Finding, add_comparisons
-from training.dataset_images import FORMATS, MAX_PIXELS, SIGNATURES, has_alpha, is_truncated, open_image
-from training.dataset_sources import EXTENSIONS, LABELS_FILE, Files, ImageFiles, ordered_map
+from training.data.images import FORMATS, has_alpha, is_truncated, MAX_PIXELS, open_image, SIGNATURES
+from training.data.making.check_records import check_records
+from training.data.making.findings import add_comparisons, Facts, Finding
+from training.data.sources import EXTENSIONS, Files, ImageFiles, LABELS_FILE, ordered_map
 
 EXIF_ORIENTATION = 0x0112
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from dnnlib.util import UserError
 from training import image_size
-from training.classes import CLASSES_FILE, load_names
-from training.dataset_base import box_downscale
-from training.dataset_findings import Facts, Finding, add_comparisons
-from training.dataset_images import MAX_PIXELS, MODES
-from training.dataset_sources import load_labels, ordered_map
-from training.tfrecords import RecordFile
+from training.data.base import box_downscale
+from training.data.classes import CLASSES_FILE, load_names
+from training.data.images import MAX_PIXELS, MODES
+from training.data.making.findings import add_comparisons, Facts, Finding
+from training.data.sources import load_labels, ordered_map
+from training.data.tfrecords import RecordFile
 
 
 def check_records(path, workers, progress):

@@ -9,10 +9,10 @@ import numpy as np
 
 from dnnlib import cli
 from dnnlib.util import UserError
-from training import classes
-from training.dataset_pictures import Skipped
-from training.dataset_sources import ordered_map
-from training.dataset_writer import SKIPPED_FILE, TFRecordExporter, encode_image
+from training.data import classes
+from training.data.making.pictures import Skipped
+from training.data.making.writer import encode_image, SKIPPED_FILE, TFRecordExporter
+from training.data.sources import ordered_map
 
 SAVE_SECONDS = 5  # between two notes of how far it is
 

@@ -3,7 +3,7 @@
 import collections
 
 from training import image_size
-from training.dataset_images import GREY_MODES
+from training.data.images import GREY_MODES
 
 # kind of problem -> what it means for a training
 KINDS = collections.OrderedDict([

@@ -7,9 +7,9 @@ import threading
 from PIL import Image
 
 from dnnlib.util import UserError
-from training.dataset_images import CONVERTIBLE_MODES, Fit, convert, fit_image, open_image, to_array, wrong_mode
-from training.dataset_pictures import Skipped
-from training.dataset_rules import RESOLUTION_OPTION
+from training.data.images import convert, CONVERTIBLE_MODES, Fit, fit_image, open_image, to_array, wrong_mode
+from training.data.making.pictures import Skipped
+from training.data.rules import RESOLUTION_OPTION
 
 DATA_FILE = 'data.mdb'
 

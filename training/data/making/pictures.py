@@ -8,10 +8,10 @@ from typing import NamedTuple
 from dnnlib import cli
 from dnnlib.util import UserError
 from training import image_size
-from training.dataset_images import (CONVERTIBLE_MODES, GREY_MODES, MODES, convert, crop_box, fit_image, to_array,
-                                     wrong_mode)
-from training.dataset_rules import RESOLUTION_OPTION
-from training.dataset_sources import ImageFiles, uniform_shape
+from training.data.images import (convert, CONVERTIBLE_MODES, crop_box, fit_image, GREY_MODES, MODES, to_array,
+                                  wrong_mode)
+from training.data.rules import RESOLUTION_OPTION
+from training.data.sources import ImageFiles, uniform_shape
 
 FILE_COLUMNS = ('file', 'filename', 'file_name', 'name', 'image', 'image_id', 'path')
 CORNER_COLUMNS = (('left', 'top', 'right', 'bottom'), ('x1', 'y1', 'x2', 'y2'), ('xmin', 'ymin', 'xmax', 'ymax'),

@@ -6,12 +6,12 @@ import threading
 
 import numpy as np
 
-from dnnlib import network_file
+from dnnlib.files import network_file
 from dnnlib.util import UserError
-from training import mat_file
-from training.dataset_images import to_array
-from training.dataset_rules import check_resolution
-from training.dataset_sources import ImageFiles, Labels, load_labels
+from training.data.images import to_array
+from training.data.making import mat_file
+from training.data.rules import check_resolution
+from training.data.sources import ImageFiles, Labels, load_labels
 
 CELEBA_FOLDER, CELEBA_SIZE = 'img_align_celeba_png', (178, 218)
 

@@ -8,12 +8,12 @@ import shutil
 
 import numpy as np
 
-from dnnlib.run_dir import locked
+from dnnlib.run.run_dir import locked
 from dnnlib.util import UserError, atomic_path
 from training import image_size
-from training.dataset_base import halve, quantize
-from training.dataset_rules import check_resolution
-from training.tfrecords import frame_record, serialize_image
+from training.data.base import halve, quantize
+from training.data.rules import check_resolution
+from training.data.tfrecords import frame_record, serialize_image
 
 PARTIAL = '.partial'  # ends the name of the folder while it is written
 PROGRESS_FILE = 'progress.json'

@@ -11,10 +11,10 @@ from PIL import Image
 
 import dataset_tool
 from dnnlib import UserError
-from training import dataset_check
-from training.dataset_base import box_downscale
-from training.dataset_findings import KINDS
-from training.tfrecords import frame_record, serialize_image
+from training.data.base import box_downscale
+from training.data.making import check as dataset_check
+from training.data.making.findings import KINDS
+from training.data.tfrecords import frame_record, serialize_image
 
 
 def picture(seed=0, size=(16, 16), mode='RGB'):
@@ -162,7 +162,7 @@ def test_each_defect_of_records_is_found(tmp_path, monkeypatch):
     (folder / 'z.tfrecords').write_bytes(b'this is some text')
     np.save(str(folder / 'x.npy'), np.full([14, 2], np.nan))
     os.rename(str(folder / 'x.npy'), str(folder / 'x-rxx.labels'))
-    monkeypatch.setattr('training.dataset_check_records.MAX_PIXELS', 8 * 8)
+    monkeypatch.setattr('training.data.making.check_records.MAX_PIXELS', 8 * 8)
     _, findings = dataset_check.check(str(folder), workers=2)
     found = {(finding.name.replace('x-r03.tfrecords record ', ''), finding.kind) for finding in findings}
     assert found >= {

@@ -13,11 +13,11 @@ from PIL import Image
 
 import dataset_tool
 from dnnlib import UserError, cli
-from training import dataset_export
+from training.data.images import convert, Fit, fit_image
+from training.data.making import export
+from training.data.making.pictures import read_boxes
+from training.data.making.writer import TFRecordExporter
 from training.dataset import TFRecordDataset
-from training.dataset_images import Fit, convert, fit_image
-from training.dataset_pictures import read_boxes
-from training.dataset_writer import TFRecordExporter
 
 
 def _run(*args):
@@ -184,7 +184,7 @@ def test_boxes_are_cut_out_with_a_margin(tmp_path):
 
 
 def test_an_error_is_followed_by_continuing(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(dataset_export, 'SAVE_SECONDS', 0)
+    monkeypatch.setattr(export, 'SAVE_SECONDS', 0)
     _pictures(tmp_path / 'in', 12)
     good = (tmp_path / 'in' / '007.png').read_bytes()
     (tmp_path / 'in' / '007.png').write_bytes(good[:300])
@@ -200,7 +200,7 @@ def test_an_error_is_followed_by_continuing(tmp_path, capsys, monkeypatch):
 
 
 def test_other_options_or_files_begin_anew(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(dataset_export, 'SAVE_SECONDS', 0)
+    monkeypatch.setattr(export, 'SAVE_SECONDS', 0)
     _pictures(tmp_path / 'in', 6)
     (tmp_path / 'in' / '005.png').write_bytes(b'')
     command = ['create_from_images', tmp_path / 'x', tmp_path / 'in', '--resolution=8', '--shuffle=0']
@@ -217,11 +217,11 @@ def test_other_options_or_files_begin_anew(tmp_path, capsys, monkeypatch):
 def test_killed_at_any_moment_it_continues_to_the_same_files(tmp_path):
     _pictures(tmp_path / 'in', 60)
     (tmp_path / 'in' / '050.png').write_bytes(b'\xff\xd8\xff')
-    program = ('import sys, dataset_tool; from training import dataset_export; dataset_export.SAVE_SECONDS = 0; '
+    program = ('import sys, dataset_tool; from training.data.making import export; export.SAVE_SECONDS = 0; '
                'sys.exit(dataset_tool.main(sys.argv[1:]))')
     command = [sys.executable, '-c', program, 'create_from_images', str(tmp_path / 'x'), str(tmp_path / 'in'),
                '--resolution=8', '--bad=skip', '--workers=2']
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    root = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 4))
     progress, kills, rnd = tmp_path / 'x.partial' / 'progress.json', 0, np.random.RandomState(0)
     while kills < 2:
         process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, universal_newlines=True)

@@ -11,9 +11,10 @@ from PIL import Image
 
 import dataset_tool
 from dnnlib import UserError, cli
-from training import dataset_export, dataset_lsun
+from training.data.making import export as dataset_export
+from training.data.making import lsun as dataset_lsun
+from training.data.making.pictures import Skipped
 from training.dataset import TFRecordDataset
-from training.dataset_pictures import Skipped
 
 try:
     import lmdb

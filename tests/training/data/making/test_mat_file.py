@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from training import mat_file
+from training.data.making import mat_file
 
 
 def _written(values, compressed):

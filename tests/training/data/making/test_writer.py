@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dnnlib import UserError
+from training.data.making.writer import TFRecordExporter
 from training.dataset import TFRecordDataset
-from training.dataset_writer import TFRecordExporter
 
 
 def _images(count, size=8, channels=3):

@@ -1,0 +1,1 @@
+"""Files of networks: pickles, arrays, PyTorch files; nothing in them is ever executed."""

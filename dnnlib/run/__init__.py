@@ -1,0 +1,1 @@
+"""One run of a program: its directory, context, log and signals."""

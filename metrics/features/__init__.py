@@ -1,0 +1,1 @@
+"""The networks that metrics measure with, and their weight files."""

@@ -1,0 +1,1 @@
+"""What `dataset_tool.py` calls: other datasets, writing, exporting, checking."""
