@@ -35,17 +35,15 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
     """
     cli.load_tensorflow()
     from metrics import metric_base
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # what was measured is written first
     print('Device: {}'.format(metric_base.describe_device(options['tf_config'])))
     names = networks or [fakes_args['tfrecord_dir']]
     print('Evaluating {} of {} ...'.format(', '.join(metrics), ', '.join(map(util.public_url, names))))
+    metric_base.MetricGroup([metric_defaults[metric] for metric in metrics]).check_weights()
     records, hashes = [], {}
     try:
         for name, seed in itertools.product(names, options['seeds']):
             group = metric_base.MetricGroup([metric_defaults[metric] for metric in metrics], seed=seed, hashes=hashes,
                                             fakes_args=fakes_args, result_dir=submit_config.run_dir)
-            if not records:
-                group.check_weights()
             try:
                 group.run(name, data_dir=data_dir, dataset_args=dataset_args, mirror_augment=options['mirror_augment'],
                           num_gpus=options['num_gpus'], tf_config=options['tf_config'])
@@ -191,6 +189,7 @@ def main(argv):
         raise UserError('num_gpus is {}, expected at least 1'.format(args['num_gpus']))
     if args['selftest']:
         cli.run_selftest(options['tf_config'])
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # what was measured is written first
     dnnlib.submit_run(config, run_metrics, networks=networks, fakes_args=fakes_args, metrics=metrics,
                       dataset_args=dataset_args, data_dir=data_dir, options=options)
 

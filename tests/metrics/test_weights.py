@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib.util import UserError
 from metrics import weights
-from metrics.features import detectors
+from metrics.features import detectors, weight_files
 from tests.metrics.features import lpips_reference, weight_writers
 
 
@@ -82,7 +82,7 @@ def published(checkpoint, monkeypatch):
     names = ['Conv_%d/%s' % (i, kind) for i in range(13) for kind in ('kernel', 'bias')]
     variables = {'any/%d:0' % number: arrays[name] for number, name in enumerate(
         names + ['NetLinLayer_%d/kernel' % i for i in range(5)])}
-    monkeypatch.setattr(weights, 'LPIPS_ARRAYS_SHA256', weights.digest_of_arrays(arrays))
+    monkeypatch.setattr(weights, 'LPIPS_ARRAYS_SHA256', weight_files.digest_of_arrays(arrays))
     return weight_writers.network_file(variables, monkeypatch), variables
 
 
