@@ -29,7 +29,8 @@ ONCE = ['tests/dnnlib/tflib/ops/test_cpu_kernels.py', 'tests/dnnlib/tflib/ops/te
         'tests/test_killed_training.py', 'tests/test_readme_run.py',
         'tests/test_run_projector.py::test_calibration_and_detection']  # without TensorFlow, or very long: only once
 COMPILED = ['dnnlib', 'training', 'metrics', 'generator', 'export', 'projector', 'benchmarks', 'tests', 'demo.py',
-            'environments.py', 'stylegan2.py', 'run_training.py', 'run_generator.py', 'run_projector.py', 'run_metrics.py', 'dataset_tool.py']
+            'environments.py', 'stylegan2.py', 'run_training.py', 'run_generator.py', 'run_projector.py',
+            'run_metrics.py', 'dataset_tool.py']
 COUNTS = ('passed', 'failed', 'skipped')
 
 
