@@ -1,14 +1,16 @@
 """Names that others import from here: images, files and a few small helpers."""
 
 import os
+from collections import OrderedDict
 
 import numpy as np
 
 from dnnlib import util
+from dnnlib.files.named_networks import Contents, Role
 from dnnlib.images import adjust_dynamic_range, convert_to_pil_image, create_image_grid, save_image_grid
 from dnnlib.run import run_dir as run_dirs
 from dnnlib.tflib import network_pickle
-from training.pretrained import BUILD_MODULES, get_path_or_url, read_states
+from training.pretrained import BUILD_MODULES, get_path_or_url, read_states, save_file
 from training.report.grid import setup_snapshot_image_grid
 
 __all__ = ['adjust_dynamic_range', 'apply_mirror_augment', 'convert_to_pil_image', 'create_image_grid', 'load_pkl',
@@ -36,14 +38,20 @@ def save_pkl(obj, filename):
 
 
 def save_networks(networks, method, filename):
-    """Writes the networks of a training in the published format, or all of them by name.
+    """Writes the networks of a training: the published tuple, or by name with what each is for.
 
     Args:
         networks: {name: tflib.Network}.
         method: train_step.Method.
         filename: Path.
     """
-    save_pkl(tuple(networks[name] for name in method.saved_as), filename)
+    if method.saved_as is not None:
+        save_pkl(tuple(networks[name] for name in method.saved_as), filename)
+        return
+    roles = OrderedDict((name, Role(net.role, net.average_of, tuple(
+        text[:-len('_in')] if text.endswith('_in') else text for text in networks[name].input_names)))
+        for name, net in method.nets.items())
+    save_file(Contents(method.name, OrderedDict((name, networks[name]) for name in roles), roles), filename)
 
 
 def apply_mirror_augment(minibatch):
