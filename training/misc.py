@@ -35,6 +35,17 @@ def save_pkl(obj, filename):
     network_pickle.save(obj, filename)
 
 
+def save_networks(networks, method, filename):
+    """Writes the networks of a training in the published format, or all of them by name.
+
+    Args:
+        networks: {name: tflib.Network}.
+        method: train_step.Method.
+        filename: Path.
+    """
+    save_pkl(tuple(networks[name] for name in method.saved_as), filename)
+
+
 def apply_mirror_augment(minibatch):
     """Flips each image with probability 1/2, drawn from NumPy's global generator.
 
