@@ -30,17 +30,18 @@ def print_info(network_pkl):
     """Prints kind, resolution, channels, labels, configuration, parameters, options and hashes of a file.
 
     Args:
-        network_pkl: Path, URL or published name.
+        network_pkl: Path, URL, published name or `pretrained.NetworkFile`.
     Raises: UserError if the file is of no known kind or damaged; OSError if it cannot be read.
     """
+    file_name = os.path.basename(pretrained.resolve(network_pkl).name)
     data = read_file(network_pkl)
-    print('File        {}, {:.1f} MiB'.format(os.path.basename(network_pkl), len(data) / 2 ** 20))
+    print('File        {}, {:.1f} MiB'.format(file_name, len(data) / 2 ** 20))
     print('SHA-256     {}'.format(hashlib.sha256(data).hexdigest()))
     try:
         for line in describe(data):
             print(cli.printable(line))
     except UserError as error:
-        raise UserError('{}: {}'.format(os.path.basename(network_pkl), error)) from error
+        raise UserError('{}: {}'.format(file_name, error)) from error
 
 
 def describe(data):
@@ -87,8 +88,8 @@ def _refusals(refused):
 
 
 def read_file(network_pkl):
-    """Bytes of a file: path, URL or published name."""
-    path = pretrained.get_path_or_url(network_pkl)
+    """Bytes of a file: path, URL, published name or `pretrained.NetworkFile`."""
+    path = pretrained.resolve(network_pkl).path
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=util.cache_dir()) as f:
             return safe_pickle.read_all(f)

@@ -3,6 +3,7 @@
 import difflib
 import io
 import os
+from typing import NamedTuple
 
 from dnnlib import util
 from dnnlib.files import array_file, network_file, torch_file
@@ -54,14 +55,36 @@ def get_path_or_url(path_or_gdrive_path):
     return gdrive_urls.get(path_or_gdrive_path, path_or_gdrive_path)
 
 
+class NetworkFile(NamedTuple):
+    """Where the networks of a command come from; made once, on the command line."""
+    name: str    # as the user gave it, for messages
+    path: str    # local path, or URL
+    folder: str  # where `classes.json` lies beside a local file; None for a URL, never the working directory
+
+
+def resolve(name):
+    """Where the networks are that the user calls `name`; nothing is opened.
+
+    Args:
+        name: Path, URL or published short name; a NetworkFile is returned unchanged.
+    Returns: NetworkFile.
+    Raises: UserError for an unknown short name.
+    """
+    if isinstance(name, NetworkFile):
+        return name
+    path = get_path_or_url(name)
+    is_url = util.is_url(path, allow_file_urls=True)
+    return NetworkFile(name, path, None if is_url else os.path.dirname(path) or os.curdir)
+
+
 def check_network_file(path_or_url):
     """Checks that a network file is there and begins like a pickle; without TensorFlow, so that a typo answers at once.
 
     Args:
-        path_or_url: Path, URL (not fetched here) or published short name.
+        path_or_url: Path, URL (not fetched here), published short name or NetworkFile.
     Raises: UserError if the file is missing or is something else.
     """
-    path = get_path_or_url(path_or_url)
+    path = resolve(path_or_url).path
     if util.is_url(path, allow_file_urls=True):
         return
     if not os.path.isfile(path):
@@ -101,14 +124,14 @@ def load_networks(path_or_url):
     """Loads the three networks of a file.
 
     Args:
-        path_or_url: Path, URL (kept in the cache folder) or published short name.
+        path_or_url: Path, URL (kept in the cache folder), published short name or NetworkFile.
     Returns: (G, D, Gs): generator, discriminator and the generator's moving average, in the default session, which is
         set up if there is none.
     Raises: UserError if the file does not hold three networks; OSError if it cannot be read or fetched.
     """
     networks = _load(path_or_url)
     if not isinstance(networks, (tuple, list)) or len(networks) != 3 or not all(map(_is_network, networks)):
-        raise UserError('{!r} does not hold the three networks G, D and Gs'.format(path_or_url))
+        raise UserError('{!r} does not hold the three networks G, D and Gs'.format(resolve(path_or_url).name))
     return tuple(networks)
 
 
@@ -116,17 +139,17 @@ def load_generator(path_or_url):
     """Loads Gs alone, which takes a third of the time of `load_networks`; arguments and errors are the same."""
     Gs = _load(path_or_url, only=2)
     if not _is_network(Gs):
-        raise UserError('{!r} does not hold the three networks G, D and Gs'.format(path_or_url))
+        raise UserError('{!r} does not hold the three networks G, D and Gs'.format(resolve(path_or_url).name))
     return Gs
 
 
 def _load(path_or_url, **kwargs):
-    """What `network_pickle.load` returns for a path, URL or short name."""
+    """What `network_pickle.load` returns for a path, URL, short name or NetworkFile."""
     check_network_file(path_or_url)
     import dnnlib.tflib as tflib  # here, so that bad options are answered before TensorFlow loads
     from dnnlib.tflib import network_pickle
     tflib.init_tf()
-    path = get_path_or_url(path_or_url)
+    path = resolve(path_or_url).path
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=util.cache_dir()) as f:
             return network_pickle.load(f, BUILD_MODULES, read=read_states, **kwargs)

@@ -11,7 +11,8 @@ from dnnlib.tflib import autosummary, tfutil
 from dnnlib.tflib.simple_adam import SimpleAdam  # noqa: F401  (its published place)
 
 
-def _find_class(tf_optimizer):
+def find_class(tf_optimizer):
+    """The class of `tf_optimizer`, see Optimizer."""
     if not isinstance(tf_optimizer, str):
         return tf_optimizer
     if tf_optimizer.startswith('tf.'):
@@ -22,11 +23,12 @@ def _find_class(tf_optimizer):
 class Optimizer:
     """Wraps one TensorFlow optimizer per device.
 
-    Usage: `register_gradients` once per device and loss, then `apply_updates` once; run the op that it returns.
+    Usage: `register_gradients` once per device and loss, then `apply_updates` once; run the op that it returns. For
+    several optimizers that step at the same time: `joint.apply_jointly`.
 
     Args:
         name: Prefix of the reported tags and of the names of all variables created here.
-        tf_optimizer: Class, or its name: `tf.*` for TensorFlow's own.
+        tf_optimizer: Class, or its name: `tf.*` for TensorFlow's own, else the full name, see `tflib.optimizers`.
         learning_rate: float, or scalar float32 tensor.
         minibatch_multiplier: Number of executions of the training op over which gradients are averaged before one step
             is made, int or scalar int32 tensor; None = 1.
@@ -37,6 +39,8 @@ class Optimizer:
         loss_scaling_inc: Added to S after a step whose gradients are finite.
         loss_scaling_dec: Subtracted from S after one whose are not.
         report_mem_usage: Report the memory held on the last device, GiB, as `<id>/mem_usage_gb`? 0 on a CPU.
+        weight_decay: Factor of each variable in what is added to its gradient, also where that is zero or missing (L2
+            regularization, PyTorch's `weight_decay`); float, 0 = none.
         **kwargs: For the underlying optimizer class.
     Attributes:
         skipped: How many steps were left out because a gradient was not finite, and how many of them in a row up to
@@ -47,22 +51,24 @@ class Optimizer:
 
     def __init__(self, name='Train', tf_optimizer='tf.train.AdamOptimizer', learning_rate=0.001,
                  minibatch_multiplier=None, share=None, use_loss_scaling=False, loss_scaling_init=64.0,
-                 loss_scaling_inc=0.0005, loss_scaling_dec=1.0, report_mem_usage=False, **kwargs):
+                 loss_scaling_inc=0.0005, loss_scaling_dec=1.0, report_mem_usage=False, weight_decay=0.0, **kwargs):
         self.name = name
         self.learning_rate = learning_rate
         self.minibatch_multiplier = minibatch_multiplier
         self.id = name.replace('/', '.')
         self.scope = tf.get_default_graph().unique_name(self.id)
-        self.optimizer_class = _find_class(tf_optimizer)
+        self.optimizer_class = find_class(tf_optimizer)
         self.optimizer_kwargs = dict(kwargs)
         self.use_loss_scaling = use_loss_scaling
         self.loss_scaling_init = loss_scaling_init
         self.loss_scaling_inc = loss_scaling_inc
         self.loss_scaling_dec = loss_scaling_dec
         self.report_mem_usage = report_mem_usage
+        self.weight_decay = weight_decay
         self._gradients = OrderedDict()  # device -> list of registrations, each an OrderedDict of variable -> gradient
         self._loss_scaling_vars = {}  # device -> S
         self.skipped = None
+        self._means = None  # [devices][variables] averaged gradients, see `gradients`
         self._applied = False
         self._owner = self if share is None else share._owner
         if share is None:
@@ -100,10 +106,11 @@ class Optimizer:
         Raises:
             ValueError: if a variable is on another device, or if the variables differ in number or shape from those
                 registered before.
-            RuntimeError: after `apply_updates`.
+            RuntimeError: after `gradients` or `apply_updates`.
         """
-        if self._applied:
-            raise RuntimeError("optimizer '%s': register_gradients was called after apply_updates" % self.name)
+        if self._applied or self._means is not None:
+            raise RuntimeError(f"optimizer '{self.name}': register_gradients was called after gradients or "
+                               'apply_updates; register all losses first')
         variables = list(trainable_vars.values()) if isinstance(trainable_vars, dict) else list(trainable_vars)
         self._check_variables(loss, variables)
         with tf.name_scope(self.id + '_grad'), tf.device(loss.device):
@@ -126,11 +133,27 @@ class Optimizer:
         if any(list(previous) != variables for previous in self._gradients.get(loss.device, [])):
             raise ValueError("optimizer '%s': expected the variables registered before on this device" % self.name)
 
-    def apply_updates(self, allow_no_op=False):
-        """Builds the training op; callable once. The state of the optimizers is initialised here.
+    def gradients(self):
+        """What one execution adds to a step: the mean gradients over registrations and devices, without loss scaling,
+        divided by `minibatch_multiplier`; zeros instead of None; without `weight_decay`.
+
+        Returns: List of float32 tensors, in the order of `trained`.
+        """
+        if self._means is None:
+            with tfutil.absolute_name_scope(self.scope):
+                self._means = _sum_over_devices([self._average(device) for device in self._gradients])
+        return [gradient for device_gradients in self._means for gradient in device_gradients]
+
+    def trained(self):
+        """List of the registered variables, device after device."""
+        return [variable for registrations in self._gradients.values() for variable in registrations[0]]
+
+    def apply_updates(self, allow_no_op=False, after=()):
+        """Builds the training op; callable once. The state of the optimizers is initialized here.
 
         Args:
             allow_no_op: Return an op that does nothing if no gradients were registered?
+            after: Tensors that are computed before any variable is changed.
 
         Returns:
             One operation: accumulates the gradients, and on every `minibatch_multiplier`-th execution makes a step,
@@ -147,11 +170,12 @@ class Optimizer:
                 return tf.no_op(name=self.id + '_no_op')
             raise RuntimeError("optimizer '%s': call register_gradients before apply_updates" % self.name)
         with tfutil.absolute_name_scope(self.scope):
-            gradients = _sum_over_devices([self._average(device) for device in self._gradients])
+            self.gradients()
+            after = [tf.identity(tensor) for tensor in after]  # for the reason given below
             ops, own_vars = [], list(self._loss_scaling_vars.values())
-            for device, device_gradients in zip(self._gradients, gradients):
+            for device, device_gradients in zip(self._gradients, self._means):
                 with tf.device(device):
-                    op, created, ready, finite = self._step(device, device_gradients)
+                    op, created, ready, finite = self._step(device, device_gradients, after)
                 ops.append(op)
                 own_vars += created
             ops.append(self._count_skipped(ready, finite))
@@ -169,8 +193,9 @@ class Optimizer:
         registrations = self._gradients[device]
         scale = 1.0 / (len(registrations) * len(self._gradients))
         with tf.device(device):
-            if self.minibatch_multiplier is not None:
-                scale /= tf.cast(self.minibatch_multiplier, tf.float32)
+            rounds = self.minibatch_multiplier
+            if rounds is not None:
+                scale = scale / tf.cast(rounds, tf.float32)
             scale = self.undo_loss_scaling(scale)
             averages = []
             for variable in registrations[0]:
@@ -179,7 +204,7 @@ class Optimizer:
                 averages.append(total * scale)
             return averages
 
-    def _step(self, device, gradients):
+    def _step(self, device, gradients, after):
         """One device's update: (operation, variables created, is this a step?, are the gradients finite?)."""
         ready, created, ops = tf.constant(True), [], []
         if self.minibatch_multiplier is not None:
@@ -187,7 +212,10 @@ class Optimizer:
         finite = tf.reduce_all(tf.stack([tf.reduce_all(tf.is_finite(gradient)) for gradient in gradients]))
         optimizer = self._tf_optimizer(device)
         steps = list(zip(gradients, self._gradients[device][0]))
-        ops.append(tf.cond(tf.logical_and(ready, finite), lambda: optimizer.apply_gradients(steps), tf.no_op))
+        if self.weight_decay:
+            steps = [(gradient + self.weight_decay * variable, variable) for gradient, variable in steps]
+        with tf.control_dependencies(after):
+            ops.append(tf.cond(tf.logical_and(ready, finite), lambda: optimizer.apply_gradients(steps), tf.no_op))
         if self.use_loss_scaling:
             change = tf.where(finite, self.loss_scaling_inc, -self.loss_scaling_dec) * tf.cast(ready, tf.float32)
             ops.append(tf.assign_add(self.get_loss_scaling_var(device), change))
@@ -233,16 +261,16 @@ class Optimizer:
 
     def apply_loss_scaling(self, value):
         """`value` times 2^S of the value's device; `value` itself if losses are not scaled."""
-        if not self.use_loss_scaling:
-            return value
-        return value * tfutil.exp2(self.get_loss_scaling_var(value.device))
+        exponent = self.get_loss_scaling_var(value.device) if self.use_loss_scaling else None
+        return value if exponent is None else value * tfutil.exp2(exponent)
 
     def undo_loss_scaling(self, value):
         """`value` divided by 2^S of the value's device; `value` itself if losses are not scaled."""
         if not self.use_loss_scaling:
             return value
         value = tf.convert_to_tensor(value)
-        return value * tfutil.exp2(-self.get_loss_scaling_var(value.device))
+        exponent = self.get_loss_scaling_var(value.device)
+        return value * tfutil.exp2(-exponent)
 
 
 def _sum_over_devices(gradients):

@@ -1,6 +1,7 @@
 """Tests of loading networks by path, URL and short name."""
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -39,3 +40,19 @@ def test_downloads_are_kept_in_the_cache_of_the_environment(session, data_dir, t
     assert info.read_file(url) == data and pretrained.load_generator(url).name == 'Gs'
     with misc.open_file_or_url(url) as f:
         assert f.read() == data
+
+
+def test_a_name_is_resolved_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(str(tmp_path))
+    (tmp_path / 'classes.json').write_text('["a stranger\'s"]')
+    (tmp_path / 'net.pkl').write_bytes(b'\x80\x04')
+    url = 'https://host.example/net.pkl'
+    assert pretrained.resolve(url) == (url, url, None)
+    assert pretrained.resolve('cat-config-f').folder is None and '://' in pretrained.resolve('cat-config-f').path
+    assert pretrained.resolve('cats64').folder == os.path.dirname(pretrained.DEMO_NETWORK)
+    local = pretrained.resolve('net.pkl')
+    assert local == ('net.pkl', 'net.pkl', '.') and pretrained.resolve(local) is local
+    assert pretrained.resolve(os.path.join('a', 'net.pkl')).folder == 'a'
+    with pytest.raises(UserError, match='cat-config-f'):
+        pretrained.resolve('cat-config-g')
+    pretrained.check_network_file(local)

@@ -1,4 +1,4 @@
-"""Names of the label columns: kept beside data sets and networks, and how a user names a class."""
+"""Names of the label columns: kept beside datasets and networks, and how a user names a class."""
 
 import json
 import os

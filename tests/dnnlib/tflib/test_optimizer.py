@@ -24,7 +24,7 @@ def adam(start, gradients, rate=0.1, beta1=0.5, beta2=0.99, epsilon=1e-8):
 
 
 def create_var(value, name='w/weight'):
-    """An initialised float32 variable."""
+    """An initialized float32 variable."""
     var = tf.Variable(np.float32(value), name=name)
     tf.get_default_session().run(var.initializer)
     return var
@@ -235,5 +235,5 @@ def test_wrong_use_is_refused(session):
     opt.apply_updates()
     with pytest.raises(RuntimeError, match='twice'):
         opt.apply_updates()
-    with pytest.raises(RuntimeError, match='after apply_updates'):
+    with pytest.raises(RuntimeError, match='after gradients or apply_updates'):
         opt.register_gradients(loss, [w])
