@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed of training: images/s, and the share of the machine's float32 matrix-product peak of the same run.
 
-The default is config-f at 64x64 (feature maps 16384 / 2^stage, at most 512), minibatch 4, lazy regularisation. Each
+The default is config-f at 64x64 (feature maps 16384 / 2^stage, at most 512), minibatch 4, lazy regularization. Each
 stage is timed by itself and weighted by how often it is due (G and D always, path lengths every 4th iteration, R1
 every 16th). Operations are counted in the graph that runs: convolutions and matrix products of all stages, gradients
 included, with the same weights; nothing else counts. By default 428 GFLOP an image under TensorFlow 2; more under
@@ -19,7 +19,7 @@ from dnnlib import cli  # noqa: E402  (found only after the line above)
 
 
 class RandomImages:
-    """A data set of noise, [3, resolution, resolution] uint8 without labels: what training asks of a data set."""
+    """A dataset of noise, [3, resolution, resolution] uint8 without labels: what training asks of a dataset."""
 
     def __init__(self, resolution):
         self.shape = [3, resolution, resolution]

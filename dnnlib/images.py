@@ -63,7 +63,7 @@ def convert_to_pil_image(image, drange=(0, 1)):
     """Makes a Pillow image of an array.
 
     Args:
-        image: [H, W], [1, H, W] (both grey), [3, H, W] (RGB) or [4, H, W] (RGBA), any number type.
+        image: [H, W], [1, H, W] (both gray), [3, H, W] (RGB) or [4, H, W] (RGBA), any number type.
         drange: (black, white) of the values; values outside are clipped.
     Returns: PIL.Image of mode L, RGB or RGBA.
     Raises: UserError for another shape.

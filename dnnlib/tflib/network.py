@@ -1,14 +1,13 @@
 """Network: a build function, its variables, and the graphs made of them."""
 
 import collections
-import inspect
 import re
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dnnlib
-from dnnlib.tflib import layer_table, network_run, tfutil
+from dnnlib.tflib import build_function, layer_table, network_run, tfutil
 
 STATE_VERSION = 4
 
@@ -16,12 +15,14 @@ STATE_VERSION = 4
 class Network:
     """A parametric function: a build function called with some options, and variables that all its graphs share.
 
-    The build function takes its inputs as parameters without default, then options with defaults, among them
-    `is_template_graph` and `components` (the dictionary of sub-networks, to be filled when it is empty).
+    The build function takes its inputs as parameters without default or as `*inputs`, then options with defaults, among
+    them `is_template_graph` and `components` (the dictionary of sub-networks, to be filled when it is empty). It returns
+    a tensor, or a tuple or list of tensors, which may be longer than that of the template if an option asks for more.
 
     Args:
         name: Name of letters, digits, `_`, `.` and `-`; `None` = that of the build function.
         func_name: The build function: a function at the top level of a module or its full name.
+        input_names: Names of the inputs of a build function with `*inputs`, list; `None` = its parameters.
         static_kwargs: Options of the build function that belong to this network for good; must be picklable.
 
     Attributes:
@@ -40,15 +41,15 @@ class Network:
         does not keep to the rules above.
     """
 
-    def __init__(self, name=None, func_name=None, **static_kwargs):
+    def __init__(self, name=None, func_name=None, *, input_names=None, **static_kwargs):
         if func_name is None:
             raise dnnlib.UserError('func_name is missing: give the build function or its full name')
         func = dnnlib.util.get_obj_by_name(func_name) if isinstance(func_name, str) else func_name
         if not dnnlib.util.is_top_level_function(func):
-            raise dnnlib.UserError('func_name must be a function at the top level of a module, not %r' % (func_name,))
+            raise dnnlib.UserError(f'func_name must be a function at the top level of a module, not {func_name!r}')
         # A one-line module is all that the published loader, which executes this text, needs to find our functions.
         self._setup(name or func.__name__, func, static_kwargs, {},
-                    'from %s import %s\n' % (func.__module__, func.__name__))
+                    f'from {func.__module__} import {func.__name__}\n', input_names)
         self.reset_own_vars()
 
     @classmethod
@@ -63,7 +64,8 @@ class Network:
         Raises: UserError if the state holds options, variables or shapes that the build function does not have.
         """
         network = cls.__new__(cls)
-        network._setup(state['name'], build_func, state['static_kwargs'], components, state.get('build_module_src', ''))
+        network._setup(state['name'], build_func, state['static_kwargs'], components,
+                       state.get('build_module_src', ''), state.get('input_names'))
         values = dict(state['variables'])
         for name, value in values.items():
             expected = network.own_vars[name].shape.as_list() if name in network.own_vars else 'no such variable'
@@ -74,7 +76,7 @@ class Network:
         tfutil.set_vars({network.own_vars[name]: value for name, value in values.items()})
         return network
 
-    def _setup(self, name, func, static_kwargs, components, module_src):
+    def _setup(self, name, func, static_kwargs, components, module_src, input_names):
         """Sets all attributes and builds the template graph; the variables are left without values."""
         tfutil.assert_tf_initialized()
         if not re.match(r'[A-Za-z0-9.][A-Za-z0-9_.-]*\Z', name):
@@ -86,13 +88,9 @@ class Network:
         self._build_func_name = func.__name__
         self._build_module_src = module_src
         self.run_cache = {}
-        parameters = inspect.signature(func).parameters.values()
-        self._accepts_any = any(p.kind == p.VAR_KEYWORD for p in parameters)
-        self.option_names = [p.name for p in parameters if p.default is not p.empty]
-        self.input_names = [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+        self._given_input_names = input_names
+        self.input_names, self.option_names, self._accepts_any = build_function.read_signature(func, input_names)
         self.num_inputs = len(self.input_names)
-        if not self.num_inputs:
-            raise ValueError('build function %s has no parameter without default, so no input' % func.__name__)
         with tf.name_scope(None):
             self.scope = tf.get_default_graph().unique_name(name, mark_as_used=True)
         self._build_template()
@@ -124,9 +122,9 @@ class Network:
                 self.name, self._build_func_name, ', '.join(unknown), ', '.join(self.option_names)))
         kwargs = dict(kwargs, is_template_graph=is_template_graph, components=self.components)
         outputs = self._build_func(*inputs, **kwargs)
-        outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
+        outputs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
         if not outputs or not all(isinstance(x, tf.Tensor) for x in outputs):
-            raise ValueError('%s must return a tensor or a tuple of tensors, not %r' % (self._build_func_name, outputs))
+            raise ValueError(f'{self._build_func_name} must return a tensor or several in a tuple, not {outputs!r}')
         return outputs
 
     def _collect_vars(self):
@@ -172,7 +170,7 @@ class Network:
 
     def __getstate__(self):
         """The published state, version 4 (docs/formats.md): plain dictionaries, strings and NumPy arrays."""
-        return {
+        state = {
             'version': STATE_VERSION,
             'name': self.name,
             'static_kwargs': dict(self.static_kwargs),
@@ -181,6 +179,7 @@ class Network:
             'build_func_name': self._build_func_name,
             'variables': list(tfutil.run(self.own_vars).items()),
         }
+        return state if self._given_input_names is None else dict(state, input_names=self.input_names)
 
     def __setstate__(self, state):
         raise dnnlib.UserError('a Network cannot be unpickled on its own: read the file by '
@@ -191,12 +190,13 @@ class Network:
 
         Args:
             name: `None` = the same name.
-            new_static_kwargs: Options to change. Variables that only the new options call for are initialised.
+            new_static_kwargs: Options to change. Variables that only the new options call for are initialized.
         Returns: The new Network.
         """
         network = Network.__new__(Network)
         options = dict(self.static_kwargs, **new_static_kwargs)
-        network._setup(name or self.name, self._build_func, options, {}, self._build_module_src)
+        network._setup(name or self.name, self._build_func, options, {}, self._build_module_src,
+                       self._given_input_names)
         network.reset_own_vars()
         network.copy_vars_from(self)
         return network
@@ -207,10 +207,10 @@ class Network:
         Args:
             new_func_name: Build function or its full name.
             new_name: `None` = the same name.
-            new_static_kwargs: Options to change.
+            new_static_kwargs: Options to change; `input_names` as well.
         Returns: The new Network.
         """
-        options = dict(self.static_kwargs, **new_static_kwargs)
+        options = dict(dict(self.static_kwargs, input_names=self._given_input_names), **new_static_kwargs)
         network = Network(new_name or self.name, new_func_name, **options)
         network.copy_vars_from(self)
         return network

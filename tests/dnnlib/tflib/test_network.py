@@ -248,3 +248,66 @@ def test_published_rows_of_the_generator(session, capsys):
     assert rows['G_mapping/Dense0'] == [str(17 * 16), '(?, 16)', '(16, 16)']
     assert rows['G_synthesis/4x4/Conv'] == [str(9 * 32 * 32 + 17 * 32 + 32 + 1), '(?, 32, 4, 4)', '(3, 3, 32, 32)']
     assert rows['G_synthesis/8x8/Upsample'] == ['-', '(?, 3, 8, 8)', '-']
+
+
+IMAGES = [np.random.RandomState(i).randn(5, 1, 2 << i, 2 << i).astype(np.float32) for i in range(3)]
+
+
+def scales(**kwargs):
+    return tflib.Network('D', MODULE + 'scales', input_names=['im2', 'im4', 'im8'], **kwargs)
+
+
+def weights_of(network):
+    return np.array([network.get_var('weight%d' % i) for i in range(3)])
+
+
+def test_inputs_in_a_list(session):
+    network = scales()
+    assert network.num_inputs == 3 and network.input_names == ['im2', 'im4', 'im8']
+    assert network.input_shapes == [[None, 1, size, size] for size in (2, 4, 8)]
+    assert [x.name for x in network.input_templates] == ['D/im2:0', 'D/im4:0', 'D/im8:0']
+    means = np.stack([image.mean(axis=(1, 2, 3)) for image in IMAGES], axis=1)
+    expected = means @ weights_of(network)
+    np.testing.assert_allclose(network.run(*IMAGES, minibatch_size=2), expected, rtol=1e-5, atol=1e-6)
+    out = network.get_output_for(IMAGES[0], None, tf.constant(IMAGES[2]))
+    np.testing.assert_allclose(tflib.run(out), (means * [1, 0, 1]) @ weights_of(network), rtol=1e-5, atol=1e-6)
+    with pytest.raises(dnnlib.UserError, match=r'takes 3 inputs \(im2, im4, im8\)'):
+        network.get_output_for(*IMAGES[:2])
+    with pytest.raises(dnnlib.UserError, match='takes 3 arrays'):
+        network.run(*IMAGES[:2])
+
+
+def test_copies_have_the_same_inputs(session):
+    network = scales(base=2)
+    for copy in (network.clone('E'), network.convert(toy_networks.scales)):
+        assert copy.input_names == network.input_names
+        np.testing.assert_array_equal(copy.run(*IMAGES), network.run(*IMAGES))
+    fewer = network.convert(toy_networks.scales, input_names=['im4', 'im8'], base=4)
+    assert fewer.num_inputs == 2 and fewer.input_shapes[0] == [None, 1, 4, 4]
+
+
+@pytest.mark.parametrize('options', [dict(), dict(minibatch_size=2), dict(num_gpus=5, assume_frozen=True)])
+def test_taps_are_further_outputs_of_another_graph(session, options):
+    network = scales()
+    assert network.num_outputs == 1 and network.output_names == ['score_out']
+    outputs = network.run(*IMAGES, taps=True, **options)
+    assert isinstance(outputs, tuple) and len(outputs) == 4
+    np.testing.assert_allclose(outputs[0], network.run(*IMAGES), rtol=1e-6)
+    for image, mean in zip(IMAGES, outputs[1:]):
+        np.testing.assert_allclose(mean, image.mean(axis=(1, 2, 3)), rtol=1e-5, atol=1e-6)
+    tensors = network.get_output_for(*IMAGES, taps=True)
+    assert isinstance(tensors, tuple) and len(tensors) == 4
+    np.testing.assert_allclose(tflib.run(tensors[3]), outputs[3], rtol=1e-5)
+    assert len(network.get_output_for(*IMAGES, return_as_list=True)) == 1
+    np.testing.assert_array_equal(network.run(*IMAGES, return_as_list=True)[0], network.run(*IMAGES))
+
+
+@pytest.mark.parametrize('names', [[], 'im2', ['im2', 'im2'], ['im/2'], [2], [['im2']], ['x'] * 10 ** 4, None, {'a': 1}])
+def test_names_of_inputs_are_checked(session, names):
+    with pytest.raises((dnnlib.UserError, ValueError), match='input_names'):
+        tflib.Network('D', toy_networks.scales, input_names=names)
+
+
+def test_named_parameters_need_no_names(session):
+    with pytest.raises(dnnlib.UserError, match=r'with \*inputs; those of affine are x_in, shift_in'):
+        tflib.Network('A', toy_networks.affine, input_names=['x_in', 'shift_in'])

@@ -171,6 +171,27 @@ def test_networks_in_containers(session, tmp_path):
     assert list(first.vars) == list(network.vars)
 
 
+def test_names_of_inputs_are_stored(session, tmp_path):
+    network = tflib.Network('D', toy_networks.scales, input_names=['im2', 'im4'], base=2)
+    path = str(tmp_path / 'net.pkl')
+    network_pickle.save(network, path)
+    assert list(network.__getstate__())[-1] == 'input_names'
+    loaded = network_pickle.load(path, TOYS)
+    assert loaded.input_names == ['im2', 'im4'] and loaded.clone().input_names == ['im2', 'im4']
+    images = [np.ones([3, 1, size, size], np.float32) for size in (2, 4)]
+    np.testing.assert_array_equal(loaded.run(*images), network.run(*images))
+    network_pickle.save(loaded, path + '2')
+    with open(path, 'rb') as first, open(path + '2', 'rb') as second:
+        assert first.read() == second.read()
+
+
+def test_forged_names_of_inputs_are_refused(session):
+    for names in ('im2', ['a/b'], [['a']], {}, ['x', 'x'], 7):
+        state = tflib.Network('D', toy_networks.scales, input_names=['im2']).__getstate__()
+        with pytest.raises(dnnlib.UserError, match='input_names of scales'):
+            load(pickled(Fake(dict(state, input_names=names))))
+
+
 def test_values_of_a_state(session):
     network = load_state()
     np.testing.assert_allclose(network.run(X, None), 2 * (X @ [[1, 2], [3, 4], [5, 6]] + [7, 8]), rtol=1e-5, atol=1e-5)

@@ -47,6 +47,18 @@ def noisy(x_in, is_template_graph=False, components=None):
     return tf.identity(tf.random_normal([tf.shape(x_in)[0]]) + x_in[:, 0], name='y_out')
 
 
+def scales(*images_in, taps=False, base=2, is_template_graph=False, components=None):
+    """The mean of each of a list of images [N, 1, base 2^i, base 2^i], weighted; `taps` adds the means themselves."""
+    del is_template_graph, components
+    for i, image in enumerate(images_in):
+        image.set_shape([None, 1, base << i, base << i])
+    weight = [tf.get_variable('weight%d' % i, shape=[], initializer=tf.initializers.random_normal())
+              for i in range(len(images_in))]
+    means = [tf.reduce_mean(image, axis=[1, 2, 3], name='mean%d' % i) for i, image in enumerate(images_in)]
+    score = tf.reduce_sum(tf.stack(means, axis=1) * weight, axis=1, name='score_out')
+    return [score] + means if taps else score
+
+
 def without_rank(x_in, is_template_graph=False, components=None):
     """Breaks the rule that shapes are set."""
     del is_template_graph, components
