@@ -4,7 +4,9 @@ import inspect
 import math
 
 from dnnlib import EasyDict, UserError
+from dnnlib.util import get_obj_by_name
 
+PUBLISHED = 'training.schedule.training_schedule'
 TICK_KIMG = {8: 28, 16: 24, 32: 20, 64: 16, 128: 12, 256: 8, 512: 6, 1024: 4}
 
 
@@ -49,29 +51,45 @@ class Schedule:
     """The schedule of one training, a function of the number of images shown; refuses at once what would fail later.
 
     Args:
-        training_set: Anything with `resolution_log2`.
-        sched_args: Keyword arguments of `training_schedule`.
+        dataset: Anything with `resolution_log2`.
+        sched_args: Keyword arguments of the schedule function, and `func_name`, by default `training_schedule`. Another
+            function takes the images shown, the dataset and its own options; it returns an EasyDict of `minibatch_size`
+            and `minibatch_gpu`, which don't change, `tick_kimg`, and any scalars that the method asks for by name.
         num_gpus: Number of devices.
+        total_kimg: Length of the training, thousand images.
     Attributes:
         levels: Its results at each resolution that the training passes through, lowest first, without the ramp of the
             rates; one if nothing grows.
+        last: Its result at the end of the training.
     Raises: UserError if a resolution, a time, a table or a minibatch makes no sense.
     """
 
-    def __init__(self, training_set, sched_args, num_gpus=1):
-        _check_options(sched_args)
-        self._training_set, self._sched_args, self._num_gpus = training_set, sched_args, num_gpus
-        last = training_set.resolution_log2
-        first = self(0).resolution.bit_length() - 1
-        same_tables = dict(sched_args, lod_initial_resolution=None, lrate_rampup_kimg=0)
-        self.levels = [self._at(0, EasyDict(resolution_log2=log2), same_tables) for log2 in range(first, last + 1)]
+    def __init__(self, dataset, sched_args, num_gpus=1, total_kimg=0):
+        self._options = {key: value for key, value in sched_args.items() if key != 'func_name'}
+        self._function = get_obj_by_name(sched_args.get('func_name', PUBLISHED))
+        self._dataset, self._num_gpus = dataset, num_gpus
+        if self._function is training_schedule:
+            _check_options(self._options)
+        self.levels = [self._at(0, dataset, self._options)]
+        if self._function is training_schedule:
+            same_tables = dict(self._options, lod_initial_resolution=None, lrate_rampup_kimg=0)
+            first = self.levels[0].resolution.bit_length() - 1
+            self.levels = [self._at(0, EasyDict(resolution_log2=log2), same_tables)
+                           for log2 in range(first, dataset.resolution_log2 + 1)]
+        self.last = self(total_kimg * 1000)
 
     def __call__(self, nimg):
-        """Result of `training_schedule` and `rounds`, those of the accumulation; `nimg` = images shown."""
-        return self._at(nimg, self._training_set, self._sched_args)
+        """Result of the schedule function, with `lod` and with `rounds` of the accumulation; `nimg` = images shown."""
+        sched = self._at(nimg, self._dataset, self._options)
+        if self._function is not training_schedule:
+            for name in ('minibatch_size', 'minibatch_gpu', 'lod'):
+                if sched[name] != self.levels[0][name]:
+                    raise UserError(f'the schedule changes {name} from {self.levels[0][name]} to {sched[name]} at kimg '
+                                    f'{nimg / 1000:g}; only training.schedule.training_schedule may')
+        return sched
 
-    def _at(self, nimg, training_set, sched_args):
-        sched = training_schedule(nimg, training_set, **sched_args)
+    def _at(self, nimg, dataset, options):
+        sched = EasyDict(dict(lod=0.0), **self._function(nimg, dataset, **options))
         sched.rounds = accumulation_rounds(sched.minibatch_size, sched.minibatch_gpu, self._num_gpus)
         return sched
 

@@ -1,71 +1,68 @@
-"""The training loop: sets up data, networks and stages, runs the stages, reports, saves."""
+"""The training loop: sets up, resumes, iterates, reports, saves; it knows no network, loss or dataset."""
 
 import contextlib
 import os
 import time
+from typing import NamedTuple
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dnnlib
-from dnnlib import EasyDict, UserError, tflib
+from dnnlib import UserError, tflib
 from dnnlib.run.signals import StopSignals
-from dnnlib.tflib import autosummary
+from dnnlib.util import get_obj_by_name
+from training import methods, misc, train_step
 from training.data import classes
-from training.dataset import load_dataset
-from training.options import automatic
-from training.report import grid as snapshot
-from training.report import reporter as report
-from training.report.held_out import with_scores
+from training.data.streams import open_streams
+from training.iteration import Iteration
+from training.report import grid, reporter
 from training.schedule import Schedule, is_new_level
-from training.state import files, non_finite, transfer
-from training.state import saver as state
-from training.train_step import StepOptions, create_feeds, mirror, run_iteration, stylegan2_stages
+from training.state import files, non_finite, saver, transfer
+from training.state.checkpoints import Checkpoints, Saving
+from training.state.clock import Clock
 
 
-def training_loop(
-        submit_config=None,             # SubmitConfig of the run; None = write into the working directory.
-        G_args=None,                    # Options of the generator: func_name and keyword arguments.
-        D_args=None,                    # Options of the discriminator.
-        G_opt_args=None,                # Options of tflib.Optimizer for the generator.
-        D_opt_args=None,                # Options of tflib.Optimizer for the discriminator.
-        G_loss_args=None,               # Loss of the generator: func_name and keyword arguments.
-        D_loss_args=None,               # Loss of the discriminator.
-        dataset_args=None,              # Options of load_dataset.
-        sched_args=None,                # Options of training_schedule.
-        grid_args=None,                 # Options of setup_snapshot_image_grid.
-        tf_config=None,                 # Options of tflib.init_tf.
-        data_dir=None,                  # Folder that data sets are looked up in, None = the working directory.
-        seed=1000,                      # Of the initial weights, the order of the data, and all noise; int >= 0.
-        G_smoothing_kimg=10.0,          # Half-life of the running average Gs of the generator, thousand images.
-        minibatch_repeats=4,            # Iterations between two looks at the schedule.
-        lazy_regularization=True,       # Regularise in iterations of its own?
-        G_reg_interval=4,               # Iterations between two regularisations of the generator.
-        D_reg_interval=16,              # Iterations between two regularisations of the discriminator.
-        reset_opt_for_new_lod=True,     # Forget the optimizers' moments where a level of the growing begins?
-        total_kimg=25000,               # Length of the training, thousand images shown.
-        bad='stop',                     # What to do about an image that can't be read: 'stop', or 'skip' it and count.
-        mirror_augment=False,           # Flip half of the reals left to right?
-        drange_net=(-1, 1),             # Range of the networks' images.
-        image_snapshot_ticks=50,        # Ticks between two grids of fakes, None = never.
-        network_snapshot_ticks=50,      # Ticks between two network pickles, None = never.
-        checkpoint_minutes=10,          # Minutes between two states to continue from, None = only with the networks.
-        keep=2,                         # States that are kept, the newest; int >= 1.
-        keep_best=None,                 # Also keep the state of the best metric: [result, 'lowest' or 'highest'].
-        nan_patience=100,               # Steps left out in a row until it goes back, see non_finite, 0 = never.
-        save_tf_graph=False,            # Show the graph in TensorBoard?
-        save_weight_histograms=False,   # Show histograms of the weights in TensorBoard?
-        resume_state=None,              # Folder of the state, of another run, to start from.
-        resume_pkl=None,                # Network pickle to start from, None = new networks.
-        resume_kimg=None,               # Thousand images at which to start counting, None = see transfer.start_kimg.
-        resume_time=0.0,                # Seconds at which to start counting.
-        strict=False,                   # Refuse a resume_pkl whose variables are not exactly those of the networks?
-        freeze_d=0,                     # First layers of the discriminator that are not trained.
-        freeze_mapping=False,           # Don't train the mapping network?
-        holdout=0.0,                    # Share of the data that is not trained on but scored by D at every tick.
-        metric_callback=None,           # Called at every tick with the path of its network snapshot or None; returns
-                                        # {name of a result: value} or None.
-        dry_run=False):                 # Only run each operation of the first iteration once, and write nothing?
+class Options(NamedTuple):
+    """Options of a training, whatever its method."""
+    dataset_args: dict = None           # options of load_dataset, for methods with one stream of data
+    stream_args: dict = None            # {name of a stream: options of load_dataset}; None = `dataset_args` as 'reals'
+    sched_args: dict = None             # func_name of the schedule, by default training_schedule, and its options
+    grid_args: dict = None              # options of setup_snapshot_image_grid
+    tf_config: dict = None              # options of tflib.init_tf
+    data_dir: str = None                # folder that datasets are looked up in, None = the working directory
+    seed: int = 1000                    # of initial weights, order of the data and all noise, >= 0; as published
+    minibatch_repeats: int = 4          # iterations between two looks at the schedule, as published
+    total_kimg: float = 25000           # length of the training, thousand images shown; as published for FFHQ
+    bad: str = 'stop'                   # at an image that can't be read: 'stop', or 'skip' it and count
+    mirror_augment: bool = False        # flip half of the images left to right? Off, since not all data allow it
+    image_snapshot_ticks: int = 50      # ticks between two picture grids, None = never
+    network_snapshot_ticks: int = 50    # ticks between two network files, None = never
+    checkpoint_minutes: float = 10      # between two states, None = only with the networks; what a crash may cost
+    keep: int = 2                       # newest states that are kept, >= 1; two, in case the disk damages one
+    keep_best: list = None              # also keep the state of the best metric: [result, 'lowest' or 'highest']
+    nan_patience: int = 100             # steps left out in a row before going back, see non_finite; 0 = never
+    save_tf_graph: bool = False         # show the graph in TensorBoard? It makes large files
+    save_weight_histograms: bool = False  # show histograms of the weights in TensorBoard? They take time
+    resume_state: str = None            # folder of the state, of another run, to start from
+    resume_pkl: str = None              # network file to start from, None = new networks
+    resume_kimg: float = None           # thousand images at which to start counting, None = see transfer.start_kimg
+    resume_time: float = 0.0            # seconds at which to start counting
+    strict: bool = False                # refuse a resume_pkl whose variables are not exactly those of the networks?
+    holdout: float = 0.0                # share of the data that is not trained on
+
+
+class Training(NamedTuple):
+    """What is trained, ready to run."""
+    streams: dict           # {name: Stream}
+    schedule: Schedule      # settings as a function of the images shown
+    method: train_step.Method
+    networks: dict          # {name: tflib.Network}
+    stages: list            # of train_step.Stage
+    iteration: Iteration    # runs the stages
+    start_kimg: float       # at which a new training starts counting
+
+
+def training_loop(submit_config=None, metric_callback=None, dry_run=False, method_args=None, **options):
     """Trains, from the newest state in the run directory if there is one.
 
     Writes `reals.png`, `classes.json` (names of the labels, if they have any), `fakes_init.png`, `fakes<kimg>.png`,
@@ -73,121 +70,91 @@ def training_loop(
     directory, where no other process may be training. On SIGINT or SIGTERM the running iteration is finished and the
     state saved. While the disk is full the training waits.
 
+    Args:
+        submit_config: SubmitConfig of the run; `None` = write into the working directory.
+        metric_callback: Called at every tick with the path of its network file or `None`, and with a function of
+            (count, seed) that yields uint8 minibatches of the method's fakes, or `None`; returns {name of a result:
+            value} or `None`.
+        dry_run: Only run each operation of the first iteration once, and write nothing?
+        method_args: func_name of a method, see `training.methods`, and its options; `None` = StyleGAN2.
+        options: Fields of Options and, for StyleGAN2, of `training.methods.stylegan2.Options`, as published.
     Returns: 0 at the end of the training, otherwise the number of the signal that stopped it.
-    Raises: UserError for options or data that can't be used.
+    Raises: UserError for options or data that can't be used; TypeError for unknown options.
     """
     run_dir = submit_config.run_dir if submit_config is not None else os.getcwd()
-    _check_intervals(minibatch_repeats=minibatch_repeats, G_reg_interval=G_reg_interval, D_reg_interval=D_reg_interval)
-    tflib.init_tf(dict({'rnd.np_random_seed': seed}, **(tf_config or {})))
+    options, method_args = split_options(options, method_args)
+    tflib.init_tf(dict({'rnd.np_random_seed': options.seed}, **(options.tf_config or {})))
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
-        training_set = stack.enter_context(load_dataset(
-            data_dir=data_dir, verbose=True, **{'seed': seed, 'bad': bad, **(dataset_args or {})}).hold_out(holdout))
-        training_set.preload()
-        with refusing_bad_options():
-            schedule = Schedule(training_set, sched_args or {})
-            D_loss_args = automatic.choose_gamma(D_loss_args, training_set, schedule.levels[-1])
-            networks = transfer.setup_networks(training_set, G_args or {}, D_args or {})
-            start_kimg = resume_kimg or 0.0
-            if resume_pkl is not None and resume_state is None and files.latest_state(run_dir) is None:
-                start_kimg = transfer.begin_from(networks, training_set, resume_pkl, resume_kimg, total_kimg, strict)
-            feeds = create_feeds(training_set, schedule.levels, ['G', 'D'])
-            stages = stylegan2_stages(networks, training_set, feeds, StepOptions(
-                lazy_regularization=lazy_regularization, reg_intervals=dict(G=G_reg_interval, D=D_reg_interval),
-                opt_args=dict(G=G_opt_args or {}, D=D_opt_args or {}), loss_args=dict(G=G_loss_args, D=D_loss_args),
-                drange_net=drange_net, smoothing_kimg=G_smoothing_kimg, reset_opt_for_new_lod=reset_opt_for_new_lod,
-                frozen=transfer.frozen_variables(networks, freeze_d, freeze_mapping)))
-            tflib.init_uninitialized_vars()
-
-        def iterate(sched):
-            def fetch():
-                reals, labels = next_minibatch(training_set, sched, bad)
-                reals = mirror(reals, seed, counters.nimg) if mirror_augment else reals
-                return list(zip(np.split(reals, sched.rounds), np.split(labels, sched.rounds)))
-            run_iteration(stages, feeds, fetch, sched, non_finite.attempt_seed(seed, counters), counters)
-
+        streams = stack.enter_context(open_streams(
+            options.stream_args or {'reals': options.dataset_args}, options.seed, options.data_dir, options.bad,
+            options.holdout, options.mirror_augment))
+        training = set_up(streams, options, method_args, files.latest_state(run_dir))
         if dry_run:
-            counters = files.new_counters(start_kimg * 1000, resume_time)
-            return try_iteration(schedule(counters.nimg), iterate, training_set.shape)
-        files.remove_leftovers(run_dir)
-        grid = snapshot.SnapshotGrid(training_set, run_dir, drange_net, schedule(total_kimg * 1000).minibatch_gpu,
-                                     grid_args or {})
-        grid.draw_latents(networks['Gs'])
-        if training_set.label_names:
-            classes.save_names(run_dir, training_set.label_names)  # beside the networks
-        saver = state.StateSaver(run_dir, keep, keep_best, grid)
-        counters = first_counters(saver, resume_state, start_kimg, resume_time)
-        if counters.iteration == 0:
-            grid.save_fakes(networks['Gs'], 'fakes_init.png')
-        training_set.seek(counters.nimg)
+            return try_iteration(training, options.seed)
+        pictures, states, counters = resume(training, options, run_dir)
         signals = dnnlib.RunContext.get().stop_signals = stack.enter_context(StopSignals())
-        reporter = report.Reporter(run_dir, networks, grid, saver, counters, EasyDict(
-            total_kimg=total_kimg, image_snapshot_ticks=image_snapshot_ticks, checkpoint_minutes=checkpoint_minutes,
-            network_snapshot_ticks=network_snapshot_ticks, seek=training_set.seek, metric_callback=with_scores(
-                networks, training_set, drange_net, schedule(total_kimg * 1000).minibatch_gpu, metric_callback),
-            watch=non_finite.Watch(stages, nan_patience, saver, run_dir), logits='logistic' in D_loss_args['func_name'],
-            should_stop=lambda: signals.received))
-        stack.callback(reporter.close)
-        show_in_tensorboard(reporter.writer, networks, save_tf_graph, save_weight_histograms)
-        print('Training for %g kimg, now at %.1f...' % (total_kimg, counters.nimg / 1000))
-        with saving_after_errors(reporter):
-            return train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter, signals)
+        checkpoints = Checkpoints(counters, Saving(
+            run_dir, states, non_finite.Watch(training.stages, options.nan_patience, states, run_dir), Clock(counters),
+            save_networks=lambda path: misc.save_networks(training.networks, training.method, path),
+            minutes=options.checkpoint_minutes, should_stop=lambda: signals.received))
+        report = make_reporter(training, options, checkpoints, pictures, metric_callback)
+        stack.callback(report.close)
+        print('Training for %g kimg, now at %.1f...' % (options.total_kimg, counters.nimg / 1000))
+        with saving_after_errors(checkpoints):
+            iterate(training, options, checkpoints, report, signals)
+            if signals.received:
+                print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, checkpoints.save()))
+            else:
+                checkpoints.finish()
+        return signals.received
 
 
-def first_counters(saver, resume_state, start_kimg, resume_time):
-    """Loads the state to continue from, if there is one; returns its counters, or those of a new training.
-
-    Args:
-        saver: StateSaver.
-        resume_state: Folder of a state of another run that a new run begins with, `None` = none.
-        start_kimg, resume_time: Thousand images and seconds at which a new training starts counting.
-    """
-    counters = saver.restore_latest()
-    if counters is None and resume_state is not None:
-        counters = saver.restore(resume_state)
-        print('Starting from the state {} at kimg {:.1f}.'.format(resume_state, counters.nimg / 1000))
-    return counters or files.new_counters(start_kimg * 1000, resume_time)
-
-
-def show_in_tensorboard(writer, networks, graph, weight_histograms):
-    """Adds the graph, and histograms of the weights of G and D, to what TensorBoard shows, if that is wanted."""
-    if graph:
-        writer.add_graph(tf.get_default_graph())
-    if weight_histograms:
-        networks['G'].setup_weight_histograms()
-        networks['D'].setup_weight_histograms()
-
-
-def next_minibatch(training_set, sched, bad):
-    """Next images and labels of a data set; reports how many different images were skipped if `bad` is 'skip'."""
-    if bad == 'skip':
-        autosummary.autosummary('Data/skipped_images', len(training_set.bad_images))
-    return training_set.get_minibatch_np(sched.minibatch_size, sched.lod)
-
-
-def try_iteration(sched, iterate, shape):
-    """Runs every session call of an iteration once, on one minibatch of one round, and prints how long that took.
+def split_options(options, method_args):
+    """Options of the loop and of the method, from the keyword arguments of `training_loop`.
 
     Args:
-        sched: The schedule's result at the start.
-        iterate: Function of the schedule's result that does one iteration.
-        shape: [C, H, W] of an image at full size.
-    Returns: 0.
+        options: Fields of Options; without `method_args` also of the published method.
+        method_args: See `training_loop`.
+    Returns: (Options, method_args).
+    Raises: UserError or TypeError for unknown or bad ones.
     """
-    sched.update(minibatch_size=sched.minibatch_gpu, rounds=1, new_level=True)
-    start = time.time()
+    if method_args is None:
+        method_args = {name: value for name, value in options.items() if name not in Options._fields}
+        method_args['func_name'] = methods.PUBLISHED
+        options = {name: value for name, value in options.items() if name in Options._fields}
+    options = Options(**options)
+    if not isinstance(options.minibatch_repeats, int) or options.minibatch_repeats < 1:
+        raise UserError(f'minibatch_repeats must be a whole number of at least 1, got {options.minibatch_repeats!r}')
+    return options, method_args
+
+
+def set_up(streams, options, method_args, state=None):
+    """Makes the method, its networks and its stages; takes over the values of a network file where one is given.
+
+    Args:
+        streams: {name: Stream}.
+        options: Options.
+        method_args: func_name of the method and its options.
+        state: Folder of a state that will be loaded, so that no network file is needed; `None` = none.
+    Returns: Training, with initialized variables.
+    Raises: UserError for options that don't fit together.
+    """
     with refusing_bad_options():
-        iterate(sched)
-    print('Ran every operation of an iteration once, %d image%s of %dx%d pixels, in %.1f s. Nothing was written.' % (
-        sched.minibatch_size, '' if sched.minibatch_size == 1 else 's', *(side >> int(sched.lod) for side in shape[1:]),
-        time.time() - start))
-    return 0
-
-
-def _check_intervals(**intervals):
-    for name, value in intervals.items():
-        if not isinstance(value, int) or value < 1:
-            raise UserError('{} must be a whole number of at least 1, got {!r}'.format(name, value))
+        datasets = {name: stream.dataset for name, stream in streams.items()}
+        data = next(iter(datasets.values()))
+        schedule = Schedule(data, options.sched_args or {}, total_kimg=options.total_kimg)
+        method_options = {name: value for name, value in method_args.items() if name != 'func_name'}
+        method = get_obj_by_name(method_args['func_name'])(streams, schedule, **method_options)
+        networks = transfer.create_networks(method.nets)
+        start_kimg = options.resume_kimg or 0.0
+        if options.resume_pkl is not None and options.resume_state is None and state is None:
+            start_kimg = transfer.begin_from(
+                networks, data, options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict)
+        step = train_step.Step(method, networks, datasets, schedule.levels)
+        stages = method.stages(step)
+        tflib.init_uninitialized_vars()
+        return Training(streams, schedule, method, networks, stages, Iteration(stages, step, streams), start_kimg)
 
 
 @contextlib.contextmanager
@@ -200,55 +167,107 @@ def refusing_bad_options():
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError,
             tf.errors.OpError) as error:
         text = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError('the training cannot be set up with these options ({}: {})'.format(
-            type(error).__name__, text)) from error
+        raise UserError(f'the training cannot be set up with these options ({type(error).__name__}: {text})') from error
+
+
+def try_iteration(training, seed):
+    """Runs every session call of an iteration once, on one minibatch of one round, and prints how long that took."""
+    counters = files.new_counters(training.start_kimg * 1000)
+    sched = training.schedule(counters.nimg)
+    sched.update(minibatch_size=sched.minibatch_gpu, rounds=1, new_level=True)
+    start = time.time()
+    with refusing_bad_options():
+        training.iteration.run(sched, seed, counters)
+    shape = next(iter(training.streams.values())).dataset.shape
+    height, width = (side >> int(sched.lod) for side in shape[1:])
+    images = f'{sched.minibatch_size} image{"" if sched.minibatch_size == 1 else "s"} of {height}x{width} pixels'
+    print(f'Ran every operation of an iteration once, {images}, in {time.time() - start:.1f} s. Nothing was written.')
+    return 0
+
+
+def resume(training, options, run_dir):
+    """Makes what a run directory holds from the start, and loads the state to continue from, if there is one.
+
+    Args:
+        training: Training; its variables and the streams' positions change.
+        options: Options.
+        run_dir: Run directory; what a killed process left unfinished there is removed.
+    Returns: (SnapshotGrid, StateSaver, counters).
+    """
+    files.remove_leftovers(run_dir)
+    pictures = grid.SnapshotGrid(training.streams, run_dir, training.method, options.grid_args or {})
+    pictures.draw_latents(training.networks)
+    for stream in training.streams.values():
+        if stream.dataset.label_names:
+            classes.save_names(run_dir, stream.dataset.label_names)  # beside the networks
+    states = saver.StateSaver(run_dir, options.keep, options.keep_best, pictures)
+    counters = states.restore_latest()
+    if counters is None and options.resume_state is not None:
+        counters = states.restore(options.resume_state)
+        print(f'Starting from the state {options.resume_state} at kimg {counters.nimg / 1000:.1f}.')
+    counters = counters or files.new_counters(training.start_kimg * 1000, options.resume_time)
+    if counters.iteration == 0:
+        pictures.save_fakes(training.networks, 'fakes_init.png')
+    return pictures, states, counters
+
+
+def make_reporter(training, options, checkpoints, pictures, metric_callback):
+    """The Reporter of a training; adds the graph and histograms of the weights to TensorBoard if that is wanted."""
+    method, networks = training.method, training.networks
+    fakes = None if method.fakes is None else lambda count, seed: method.fakes(networks, count, seed)
+    rates = {name: group.lrate for name, group in method.groups.items()}
+    rates = {name: field for name, field in rates.items() if training.iteration.step.sched.is_fed(field)}
+    report = reporter.Reporter(checkpoints, reporter.Reporting(
+        networks, rates, pictures, options.total_kimg, options.image_snapshot_ticks,
+        options.network_snapshot_ticks, method.logits,
+        monitors=() if method.monitors is None else tuple(method.monitors(networks)),
+        metric_callback=metric_callback and (lambda network_pkl: metric_callback(network_pkl, fakes))))
+    if options.save_tf_graph:
+        report.writer.add_graph(tf.get_default_graph())
+    if options.save_weight_histograms:
+        for name in {name for group in method.groups.values() for name in group.nets}:
+            networks[name].setup_weight_histograms()
+    return report
 
 
 @contextlib.contextmanager
-def saving_after_errors(reporter):
+def saving_after_errors(checkpoints):
     """While entered, an error saves the state before it goes on, and says how to continue."""
     try:
         yield
     except UserError as error:
-        raise UserError('{}; {}'.format(error, reporter.save_after_error())) from error
+        raise UserError(f'{error}; {checkpoints.after_error()}') from error
     except Exception:
-        print('An error ends the training; ' + reporter.save_after_error())
+        print('An error ends the training; ' + checkpoints.after_error())
         raise
 
 
-def train_until(total_kimg, minibatch_repeats, schedule, iterate, counters, reporter, signals):
-    """The loop itself: iterations, ticks, what to do when somebody wants to stop, and what is written at the end.
+def iterate(training, options, checkpoints, report, signals):
+    """The loop itself: iterations and ticks, up to the end or until somebody wants to stop.
 
     Args:
-        total_kimg: Thousand images at which the training ends.
-        minibatch_repeats: Iterations between two looks at the schedule.
-        schedule: See `Schedule`.
-        iterate: Function of the schedule's result, with `new_level`, that does one iteration.
-        counters: See `state_files.new_counters`; changed.
-        reporter: Reporter.
+        training: Training.
+        options: Options.
+        checkpoints: Checkpoints, with the counters.
+        report: Reporter.
         signals: StopSignals.
-    Returns: 0 at the end, otherwise the number of the signal after which the state was saved.
     """
-    context = dnnlib.RunContext.get()
-    while not context.should_stop() and (
-            counters.nimg < total_kimg * 1000 or counters.iteration % minibatch_repeats != 0):
-        sched_nimg = counters.nimg if counters.iteration % minibatch_repeats == 0 else counters.sched_nimg
-        sched = schedule(sched_nimg)
-        sched.new_level = is_new_level(schedule(counters.sched_nimg), sched)
-        iterate(sched)
+    context, counters, repeats = dnnlib.RunContext.get(), checkpoints.counters, options.minibatch_repeats
+    end = options.total_kimg * 1000
+    while not context.should_stop() and not signals.received and (
+            counters.nimg < end or counters.iteration % repeats != 0):
+        sched_nimg = counters.nimg if counters.iteration % repeats == 0 else counters.sched_nimg
+        sched = training.schedule(sched_nimg)
+        sched.new_level = is_new_level(training.schedule(counters.sched_nimg), sched)
+        training.iteration.run(sched, non_finite.attempt_seed(options.seed, counters), counters)
         counters.sched_nimg = sched_nimg  # only now, so that an error in between does not lose a new level
         counters.nimg += sched.minibatch_size
         counters.iteration += 1
-        if counters.iteration % minibatch_repeats == 0:
-            done = counters.nimg >= total_kimg * 1000
+        if counters.iteration % repeats == 0:
+            done = counters.nimg >= end
             if done or counters.tick < 0 or counters.nimg >= counters.tick_nimg + sched.tick_kimg * 1000:
-                reporter.tick(sched, done)
-                context.update(cur_epoch=counters.nimg / 1000, max_epoch=total_kimg)
-        reporter.step()
-        if signals.received:
-            print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, reporter.save_state()))
-            return signals.received
+                report.tick(sched, done)
+                context.update(cur_epoch=counters.nimg / 1000, max_epoch=options.total_kimg)
+        report.step(went_back=checkpoints.update())
     if context.should_stop():
         print('Asked to stop at kimg %.1f' % (counters.nimg / 1000))
-    reporter.finish()
-    return 0

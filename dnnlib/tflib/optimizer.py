@@ -11,7 +11,8 @@ from dnnlib.tflib import autosummary, tfutil
 from dnnlib.tflib.simple_adam import SimpleAdam  # noqa: F401  (its published place)
 
 
-def _find_class(tf_optimizer):
+def find_class(tf_optimizer):
+    """The class of `tf_optimizer`, see Optimizer."""
     if not isinstance(tf_optimizer, str):
         return tf_optimizer
     if tf_optimizer.startswith('tf.'):
@@ -56,7 +57,7 @@ class Optimizer:
         self.minibatch_multiplier = minibatch_multiplier
         self.id = name.replace('/', '.')
         self.scope = tf.get_default_graph().unique_name(self.id)
-        self.optimizer_class = _find_class(tf_optimizer)
+        self.optimizer_class = find_class(tf_optimizer)
         self.optimizer_kwargs = dict(kwargs)
         self.use_loss_scaling = use_loss_scaling
         self.loss_scaling_init = loss_scaling_init

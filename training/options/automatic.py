@@ -14,28 +14,6 @@ CHOICE_FILE = 'minibatch_gpu.json'
 FITS, NO_MEMORY = 0, 3  # exit codes of training.options.probe
 
 
-def gamma_heuristic(shape, minibatch_size):
-    """Weight of R1 for images [C, H, W]: 0.0002 * H * W / minibatch size, the rule of StyleGAN2-ADA."""
-    return 0.0002 * shape[1] * shape[2] / minibatch_size
-
-
-def choose_gamma(D_loss_args, training_set, sched):
-    """Replaces a gamma of 'auto' and prints how.
-
-    Args:
-        D_loss_args: Options of D's loss, or None.
-        training_set: Gives the shape of the images.
-        sched: The schedule's result at full resolution.
-    Returns: The options with a number.
-    """
-    if (D_loss_args or {}).get('gamma') != 'auto':
-        return D_loss_args
-    gamma = gamma_heuristic(training_set.shape, sched.minibatch_size)
-    print('gamma = %.4g by --gamma=auto: 0.0002 * %d * %d pixels / minibatch of %d (a rule of thumb: larger if D wins, '
-          'smaller if images stay blurred)' % ((gamma,) + tuple(training_set.shape[1:]) + (sched.minibatch_size,)))
-    return dict(D_loss_args, gamma=gamma)
-
-
 def candidates(minibatch_size, group_size, largest=None):
     """Numbers of images per device and round to be tried, largest first, each at most half of the one before.
 

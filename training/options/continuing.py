@@ -15,6 +15,7 @@ SAFE = (  # may change in a run
         'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
         'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
         'bad')
+FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run began from; of no effect once it has a state
 
 
@@ -142,7 +143,7 @@ def check_same_options(run_dir, options):
     found, wanted = _flat(_without(saved, SAFE + ORIGIN)), _flat(_without(options, SAFE + ORIGIN))
     for name in sorted(set(found) | set(wanted)):
         if found.get(name) != wanted.get(name):
-            raise UserError('--resume={}: {} is {!r} in that run but {!r} now; give the same options, or start anew '
+            raise UserError('--resume={}: {} is {!r} in that run but {!r} now; give the same options, or start over '
                             'with --resume=none'.format(run_dir, name, found.get(name), wanted.get(name)))
 
 

@@ -1,36 +1,34 @@
 """`--set GROUP.KEY=VALUE`: which options a training has beside those of the command line, and how they are changed.
 
-The groups are keyword arguments of one function each: networks, optimizers, losses, the schedule, the grid, the data
-set, and the training loop itself. What can be set is read off the signatures of these functions.
+The groups are keyword arguments of one function each: of networks, optimizers and losses, as the method names them, of
+the schedule, the picture grid, the dataset, and the training loop itself. What can be set is read off the signatures of
+these functions.
 """
 
 import ast
 import difflib
+import importlib
 import inspect
 import re
 
 from dnnlib import UserError, cli, util
+from training.options.continuing import FOUND
 from training.pretrained import BUILD_MODULES
 
-GROUPS = ('G', 'D', 'G_opt', 'D_opt', 'G_loss', 'D_loss', 'sched', 'grid', 'dataset', 'train')
-
-# Parameters of networks and optimizers that the training itself gives; of the loop, those with an option of their own.
-NOT_SETTABLE = ('name', 'learning_rate', 'minibatch_multiplier', 'share', 'num_channels', 'resolution', 'label_size',
-                'is_training', 'is_validation', 'is_template_graph', 'components', 'return_dlatents',
-                'dlatent_broadcast', 'force_clean_graph')
-NOT_IN_TRAIN = ('submit_config', 'metric_callback', 'tf_config', 'dry_run', 'data_dir', 'seed', 'total_kimg',
-                'mirror_augment', 'checkpoint_minutes', 'keep', 'keep_best', 'resume_state', 'resume_pkl', 'strict',
-                'freeze_d', 'freeze_mapping', 'bad', 'holdout', 'nan_patience')
+COMMON_GROUPS = ('sched', 'grid', 'dataset', 'train')
 
 
-def parse_assignment(text):
+def parse_assignment(text, groups):
     """One `--set`, `GROUP.KEY=VALUE`: (group, key, value); the value is a Python literal if it is one, else a text.
 
+    Args:
+        text: The text.
+        groups: Names of the groups that there are.
     Raises: UserError for another form or an unknown group.
     """
     match = re.match(r'(\w+)\.(\w+)=(.*)$', text, re.DOTALL)
-    if not match or match.group(1) not in GROUPS:
-        raise UserError('--set expects GROUP.KEY=VALUE with a group of {}, got {!r}'.format(', '.join(GROUPS), text))
+    if not match or match.group(1) not in groups:
+        raise UserError(f'--set expects GROUP.KEY=VALUE with a group of {", ".join(groups)}, got {text!r}')
     group, key, value = match.groups()
     try:
         value = ast.literal_eval(value)
@@ -39,109 +37,163 @@ def parse_assignment(text):
     return group, key, value
 
 
-def apply_assignments(options, assignments):
-    """Puts the values of `--set` into the options, after comparing them with what the functions accept.
-
-    Functions go first, whatever their place, since they decide what the rest of their group can be.
+class Settings:
+    """What `--set` can change in the options of a training.
 
     Args:
-        options: Keyword arguments of the training, `<group>_args` for every group but `train`; changed.
-        assignments: List of (group, key, value).
-    Raises: UserError naming an unknown key, or a value that is a text where a number is expected.
+        options: Keyword arguments of the training loop, `<group>_args` for every group but `train`; changed.
+        preset: presets.Preset of the configuration.
+        taken: Names of options that the command line has itself.
     """
-    for group, key, value in sorted(assignments, key=lambda item: (item[1] != 'func_name', '_func' not in item[1])):
-        defaults = settable(group, options)
-        if key not in defaults:
-            similar = difflib.get_close_matches(key, sorted(defaults), 1)
-            raise UserError('--set {}.{}: there is no such option; {}'.format(group, key, 'did you mean {}.{}?'.format(
-                group, similar[0]) if similar else 'group {} has {}'.format(group, ', '.join(sorted(defaults)))))
-        is_number = value is None or isinstance(value, (int, float))
-        if isinstance(defaults[key], (int, float)) and not is_number and group != 'dataset':
-            raise UserError('--set {}.{}: expected a {} such as {!r}, got {!r}'.format(
-                group, key, 'bool' if isinstance(defaults[key], bool) else 'number', defaults[key], value))
-        (options if group == 'train' else options[group + '_args'])[key] = value
-        if key.endswith('_func') or key == 'func_name':  # another function has other arguments
-            accepted = settable(group, options)
-            options[group + '_args'] = {k: v for k, v in options[group + '_args'].items() if k in accepted}
+
+    def __init__(self, options, preset, taken):
+        self._options, self._preset = options, preset
+        self._taken = set(taken) | set(FOUND)
+
+    @property
+    def groups(self):
+        """Names of the groups."""
+        return tuple(self._preset.settable(self._options)) + COMMON_GROUPS
+
+    def settable(self, group):
+        """What can be changed in a group: {name: default}, from the signatures of the functions that are called."""
+        cli.load_tensorflow()
+        of_method = self._preset.settable(self._options)
+        if group in of_method:
+            return of_method[group]()
+        from training import schedule, training_loop
+        from training.report import grid
+        if group == 'sched':
+            return defaults_of(schedule.training_schedule)
+        if group == 'grid':
+            return defaults_of(grid.setup_snapshot_image_grid)
+        if group == 'dataset':
+            return _of_dataset(self._options)
+        of_method = _of_options(util.get_obj_by_name(self._preset.options_class))
+        found = dict(_of_options(training_loop.Options), **of_method)
+        return {name: default for name, default in found.items() if name not in self._taken}
+
+    def apply(self, assignments):
+        """Puts the values of `--set` into the options, after comparing them with what the functions accept.
+
+        Functions go first, whatever their place, since they decide what the rest of their group can be.
+
+        Args:
+            assignments: List of (group, key, value).
+        Raises: UserError naming an unknown key, or a value that is a text where a number is expected.
+        """
+        for group, key, value in sorted(assignments, key=lambda item: (item[1] != 'func_name', '_func' not in item[1])):
+            defaults = self.settable(group)
+            if key not in defaults:
+                similar = difflib.get_close_matches(key, sorted(defaults), 1)
+                hint = f'did you mean {group}.{similar[0]}?' if similar else \
+                    f'group {group} has {", ".join(sorted(defaults))}'
+                raise UserError(f'--set {group}.{key}: unknown option; {hint}')
+            is_number = value is None or isinstance(value, (int, float))
+            if isinstance(defaults[key], (int, float)) and not is_number and group != 'dataset':
+                kind = 'bool' if isinstance(defaults[key], bool) else 'number'
+                raise UserError(f'--set {group}.{key}: expected a {kind} such as {defaults[key]!r}, got {value!r}')
+            given = self._given(group, key)
+            given[key] = value
+            if key.endswith('_func') or key in ('func_name', 'tf_optimizer'):  # another function has other arguments
+                accepted = self.settable(group)
+                for name in [name for name in given if name not in accepted]:
+                    del given[name]
+
+    def _given(self, group, key):
+        """The dictionary of the options that holds a key of a group."""
+        if group in COMMON_GROUPS[:-1]:
+            return self._options[group + '_args']
+        method = self._options.get('method_args', self._options)  # those of the published method stand beside the rest
+        if group != 'train':
+            return method[group + '_args']
+        cli.load_tensorflow()
+        from training import training_loop
+        return self._options if key in training_loop.Options._fields else method
+
+    def resolved(self):
+        """Every option that can be set, as it is: texts `GROUP.KEY=VALUE`, with the default if it differs."""
+        lines = []
+        for group in self.groups:
+            for key, default in sorted(self.settable(group).items()):
+                value = self._given(group, key).get(key, default)
+                lines.append(f'{group}.{key}={value}' + ('' if value == default else f' (default {default})'))
+        return lines
 
 
-def resolved(options):
-    """Every option that can be set, as it is in a training: texts `GROUP.KEY=VALUE`, with the default if that differs.
-
-    Args:
-        options: See `apply_assignments`.
-    """
-    lines = []
-    for group in GROUPS:
-        given = options if group == 'train' else options[group + '_args']
-        for key, default in sorted(settable(group, options).items()):
-            value = given.get(key, default)
-            lines.append('{}.{}={}'.format(group, key, value) + ('' if value == default else ' (default {})'.format(
-                default)))
-    return lines
+def _of_options(options_class):
+    """Fields of a NamedTuple of options that aren't options of further functions."""
+    return {name: default for name, default in options_class._field_defaults.items()
+            if options_class.__annotations__[name] is not dict}
 
 
-def settable(group, options):
-    """What `--set` can change in a group: {name: default}, from the signatures of the functions that are called."""
-    tflib = cli.load_tensorflow()
-    from training import schedule, training_loop
+def _of_dataset(options):
     from training.data import base, cats
-    from training.report import grid
-    if group == 'train':
-        return {name: default for name, default in _defaults(training_loop.training_loop).items()
-                if name not in NOT_IN_TRAIN and not name.endswith('_args')}
-    if group == 'dataset':
-        is_cats = options['data_dir'] is None and options['dataset_args']['tfrecord_dir'] == 'cats'
-        names = {'max_label_size', 'max_images', 'shuffle_mb', 'resolution'} | ({'held_out'} if is_cats else set())
-        defaults = dict(_defaults(base.Dataset.__init__), **_defaults(cats.CatsDataset.__init__))
-        return {name: defaults[name] for name in names}
-    if group in ('G_loss', 'D_loss'):
-        return _of_loss(group, options[group + '_args']['func_name'])
-    if group in ('G', 'D'):
-        defaults = _of_network(group, options[group + '_args'])
-    elif group in ('G_opt', 'D_opt'):
-        defaults = dict(_defaults(tflib.Optimizer.__init__), beta1=0.9, beta2=0.999, epsilon=1e-8)
-    elif group == 'sched':
-        defaults = _defaults(schedule.training_schedule)
-    else:
-        defaults = _defaults(grid.setup_snapshot_image_grid)
-    return {name: default for name, default in defaults.items() if name not in NOT_SETTABLE}
+    is_cats = options['data_dir'] is None and options['dataset_args']['tfrecord_dir'] == 'cats'
+    names = {'max_label_size', 'max_images', 'shuffle_mb', 'resolution'} | ({'held_out'} if is_cats else set())
+    defaults = dict(defaults_of(base.Dataset.__init__), **defaults_of(cats.CatsDataset.__init__))
+    return {name: defaults[name] for name in names}
 
 
-def _of_loss(group, func_name):
-    from training import loss
+def of_function(group, args, prefix):
+    """Options of the function that a group is handed to, and `func_name` itself: {key: default}.
+
+    Args:
+        group: Name of the group.
+        args: Its options, with `func_name`.
+        prefix: What full names of published functions begin with.
+    Raises: UserError if there is no such function.
+    """
+    func_name = args['func_name']
     try:
-        return dict(_defaults(util.get_obj_by_name(func_name)), func_name=func_name)
+        return dict(defaults_of(util.get_obj_by_name(func_name)), func_name=func_name)
     except ImportError:
-        known = sorted(name for name in vars(loss) if re.match(group[0] + '_[a-z]', name))
-        raise UserError('--set {}.func_name: there is no function {!r}; training.loss has {}'.format(
-            group, func_name, ', '.join(known))) from None
+        module_name, _, start = prefix.rpartition('.')
+        known = sorted(name for name in vars(importlib.import_module(module_name)) if name.startswith(start))
+        raise UserError(f'--set {group}.func_name: unknown function {func_name!r}; {module_name} has '
+                        f'{", ".join(known)}') from None
 
 
-def _of_network(group, network_args):
-    """Options of a build function and, if that is a generator, of its two sub-networks."""
-    module_name, _, func_name = network_args['func_name'].rpartition('.')
-    if module_name not in BUILD_MODULES:  # its pickles could not be opened again
-        raise UserError('--set {}.func_name: expected a function of {}, got {!r}'.format(
-            group, ' or '.join(BUILD_MODULES), network_args['func_name']))
+def of_optimizer(args):
+    """Options of `tflib.Optimizer` and of the class that it wraps, but for those that `train_step.Step` sets."""
+    tflib = cli.load_tensorflow()
+    defaults = defaults_of(tflib.Optimizer.__init__)
+    optimizer_class = tflib.optimizer.find_class(args.get('tf_optimizer', defaults['tf_optimizer']))
+    defaults.update(defaults_of(optimizer_class.__init__))
+    from_step = ('name', 'learning_rate', 'minibatch_multiplier', 'share', 'use_locking')
+    return {name: default for name, default in defaults.items() if name not in from_step}
+
+
+def of_network(group, args, given=()):
+    """Options of a build function and, if that is a generator of two parts, of its sub-networks.
+
+    Args:
+        group: Name of the group.
+        args: Its options, with `func_name`.
+        given: Names of options that are not the user's to set.
+    Raises: UserError if there is no such function.
+    """
+    module_name, _, func_name = args['func_name'].rpartition('.')
+    if module_name not in BUILD_MODULES:  # its network files could not be opened again
+        raise UserError(f'--set {group}.func_name: expected a function of {" or ".join(BUILD_MODULES)}, got '
+                        f'{args["func_name"]!r}')
     function = _build_function(group, 'func_name', module_name, func_name)
-    defaults = dict(_defaults(function), func_name=network_args['func_name'])
+    defaults = dict(defaults_of(function), func_name=args['func_name'])
     if any(p.kind == p.VAR_KEYWORD for p in inspect.signature(function).parameters.values()):
         for key, usual in (('mapping_func', 'G_mapping'), ('synthesis_func', 'G_synthesis')):
-            name = network_args.get(key, defaults.get(key, usual))
-            defaults = dict(_defaults(_build_function(group, key, module_name, name)), **defaults)
-    return defaults
+            name = args.get(key, defaults.get(key, usual))
+            defaults = dict(defaults_of(_build_function(group, key, module_name, name)), **defaults)
+    return {name: default for name, default in defaults.items() if name not in given}
 
 
 def _build_function(group, key, module_name, func_name):
     try:
-        return util.get_obj_by_name('{}.{}'.format(module_name, func_name))
+        return util.get_obj_by_name(f'{module_name}.{func_name}')
     except ImportError:
-        raise UserError('--set {}.{}: there is no function {!r} in {}'.format(
-            group, key, func_name, module_name)) from None
+        raise UserError(f'--set {group}.{key}: unknown function {func_name!r} of {module_name}') from None
 
 
-def _defaults(function):
+def defaults_of(function):
     """Parameters of a function that have a default value: {name: default}."""
     return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()
             if parameter.default is not inspect.Parameter.empty}

@@ -1,11 +1,13 @@
-"""The grids of reals and fakes that a training run writes."""
+"""The grids of reals and fakes that a training writes."""
 
 import os
 import re
+from collections import OrderedDict
+from typing import NamedTuple
 
 import numpy as np
 
-from dnnlib.images import adjust_dynamic_range, save_image_grid
+from dnnlib.images import save_image_grid
 from dnnlib.util import UserError
 from training.report.alarms import diversity
 
@@ -37,10 +39,10 @@ def parse_grid_size(size, shape):
 
 
 def setup_snapshot_image_grid(training_set, size='1080p', layout='random'):
-    """Chooses the reals and labels of the snapshot grid from the start of the data set's stream.
+    """Chooses the reals and labels of the snapshot grid from the start of the dataset's stream.
 
     Args:
-        training_set: Data set; its position is moved.
+        training_set: Dataset; its position is moved.
         size: See `parse_grid_size`.
         layout: 'random', or one class per row ('row_per_class'), column ('col_per_class') or 4 x 4 block ('class4x4').
     Returns: (gw, gh), reals uint8 [gw * gh, C, H, W], labels float32 [gw * gh, label_size]; cells of classes that were
@@ -59,7 +61,7 @@ def setup_snapshot_image_grid(training_set, size='1080p', layout='random'):
 
 
 def _class_grid(training_set, gw, gh, block_w, block_h):
-    """Fills blocks of cells with images of one class each, in the order in which the data set yields them."""
+    """Fills blocks of cells with images of one class each, in the order in which the dataset yields them."""
     blocks_w, blocks_h = -(-gw // block_w), -(-gh // block_h)
     blocks = [[] for _ in range(blocks_w * blocks_h)]  # numbers of images
     class_step = max(training_set.label_size, 1)
@@ -93,50 +95,83 @@ def _classes_in_order(training_set, chunk=1000):
         yield from zip(indices.tolist(), classes.tolist())
 
 
+class Cells(NamedTuple):
+    """What the pictures of a training are made of: one reading of the data and one latent for each cell of the grid."""
+    size: tuple                 # (columns, rows)
+    batch: dict                 # {stream: (uint8 [N, C, H, W], float32 [N, label_size])}
+    latents: np.ndarray = None  # [N, ...]; None = the method draws from none
+
+    @property
+    def labels(self):
+        """Labels of the first stream, float32 [N, label_size]."""
+        return next(iter(self.batch.values()))[1]
+
+    def take(self, indices):
+        """Some of the cells, as one row."""
+        return Cells((len(indices), 1), {name: (images[indices], labels[indices])
+                                         for name, (images, labels) in self.batch.items()},
+                     None if self.latents is None else self.latents[indices])
+
+
 class SnapshotGrid:
-    """The same latents and labels drawn again and again, beside reals with these labels; writes `reals.png`.
+    """The same cells drawn again and again; writes `reals.png`, of further streams `reals-<name>.png`.
 
     Args:
-        training_set: Data set; its position is moved.
+        streams: {name: Stream}; their positions are moved.
         run_dir: Folder of the pictures.
-        drange_net: [low, high] of the networks' images.
-        minibatch_size: Images generated at a time.
+        method: Method.
         grid_args: `size` and `layout`, see `setup_snapshot_image_grid`.
+    Attributes:
+        cells: Cells; without latents before `draw_latents`.
     """
 
-    def __init__(self, training_set, run_dir, drange_net, minibatch_size, grid_args):
-        self._run_dir = run_dir
-        self._drange = drange_net
-        self._minibatch_size = minibatch_size
-        self.size, reals, self.labels = setup_snapshot_image_grid(training_set, **grid_args)
-        self.latents = None
+    def __init__(self, streams, run_dir, method, grid_args):
+        self._run_dir, self._method = run_dir, method
+        batch = OrderedDict()
+        for number, (name, stream) in enumerate(streams.items()):
+            size, reals, labels = setup_snapshot_image_grid(stream.dataset, **grid_args)
+            batch[name] = (reals, labels)
+            save_image_grid(reals, os.path.join(run_dir, f'reals-{name}.png' if number else 'reals.png'),
+                            drange=stream.dataset.dynamic_range, grid_size=size)
+        self.cells = Cells(size, batch)
+        reals, _ = next(iter(batch.values()))
         self._diversity_of_reals = diversity(reals[self._some_cells()])
-        save_image_grid(reals, os.path.join(run_dir, 'reals.png'), drange=training_set.dynamic_range,
-                        grid_size=self.size)
 
-    def draw_latents(self, network):
-        """Draws the latents for a generator from NumPy's global random numbers, as published."""
-        self.latents = np.random.randn(len(self.labels), *network.input_shape[1:])
+    def draw_latents(self, networks):
+        """Draws the latents from NumPy's global random numbers, as published, if the method has any."""
+        if self._method.latents is not None:
+            self.cells = self.cells._replace(latents=self._method.latents(networks, len(self.cells.labels)))
 
-    def save_fakes(self, network, file_name):
-        """Writes the generator's images, without truncation, under a name in the run directory."""
-        fakes = self._draw(network, np.arange(len(self.labels)))
-        save_image_grid(fakes, os.path.join(self._run_dir, file_name), drange=[0, 255], grid_size=self.size)
+    def arrays(self):
+        """What a state keeps of the cells: {name: array}; the images are read again."""
+        found = OrderedDict() if self.cells.latents is None else OrderedDict(latents=self.cells.latents)
+        for number, (name, (_, labels)) in enumerate(self.cells.batch.items()):
+            found[f'labels_{name}' if number else 'labels'] = labels
+        return found
 
-    def diversity(self, network):
-        """How much the generator's images of some cells differ, as a share of how much the reals there do."""
-        return diversity(self._draw(network, self._some_cells())) / max(self._diversity_of_reals, 1e-8)
+    def restore(self, arrays):
+        """Takes over what `arrays` returned."""
+        batch = OrderedDict()
+        for number, (name, (images, labels)) in enumerate(self.cells.batch.items()):
+            batch[name] = (images, arrays.get(f'labels_{name}' if number else 'labels', labels))
+        self.cells = self.cells._replace(batch=batch, latents=arrays.get('latents'))
+
+    def save_fakes(self, networks, file_name):
+        """Writes the method's pictures under a name in the run directory."""
+        rows = self._method.pictures(networks, self.cells)
+        save_image_grid(np.concatenate(rows), os.path.join(self._run_dir, file_name), drange=[0, 255],
+                        grid_size=(max(map(len, rows)), len(rows)))
+
+    def diversity(self, networks):
+        """How much the pictures of some cells differ, as a share of how much the reals there do.
+
+        Of a method that generates from nothing but latents; `None` for others.
+        """
+        if self._method.fakes is None:
+            return None
+        fakes = np.concatenate(self._method.pictures(networks, self.cells.take(self._some_cells())))
+        return diversity(fakes) / max(self._diversity_of_reals, 1e-8)
 
     def _some_cells(self):
-        count = len(self.labels)
+        count = len(self.cells.labels)
         return np.linspace(0, count - 1, min(count, DIVERSITY_IMAGES)).astype(int)
-
-    def _draw(self, network, cells):
-        """Fakes of some cells, uint8 [N, C, H, W]; as float32 there is one minibatch of them at a time."""
-        chunks = []
-        for begin in range(0, len(cells), self._minibatch_size):
-            chunk = cells[begin:begin + self._minibatch_size]
-            fakes = network.run(self.latents[chunk], self.labels[chunk], is_validation=True)
-            fakes = np.rint(adjust_dynamic_range(fakes, self._drange, [0, 255]))
-            chunks.append(np.clip(fakes, 0, 255).astype(np.uint8))
-        return np.concatenate(chunks)

@@ -9,13 +9,6 @@ from dnnlib.util import UserError
 MAX_IMAGES = 200  # of each kind, at every tick
 
 
-def with_scores(networks, training_set, drange_net, minibatch_size, metric_callback):
-    """`metric_callback` itself if nothing is held out, else a ScoreMonitor that calls it; arguments as there."""
-    if len(training_set.held_out) == 0:
-        return metric_callback
-    return ScoreMonitor(networks, training_set, drange_net, minibatch_size, metric_callback)
-
-
 class ScoreMonitor:
     """Mean scores of D on images that it learns from, on held-out ones and on generated ones.
 
@@ -23,14 +16,13 @@ class ScoreMonitor:
 
     Args:
         networks: Dictionary of the tflib.Networks 'G' and 'D'.
-        training_set: Data set with `held_out` images.
+        training_set: Dataset with `held_out` images.
         drange_net: [low, high] of the networks' images.
         minibatch_size: Images at a time; as in the training, since D looks at the differences within a minibatch.
-        metric_callback: What is called after the scores are reported, see `training_loop`; may be `None`.
     Raises: UserError if the images of one part do not fill a minibatch.
     """
 
-    def __init__(self, networks, training_set, drange_net, minibatch_size, metric_callback=None):
+    def __init__(self, networks, training_set, drange_net, minibatch_size):
         held_out = training_set.held_out
         count = min(MAX_IMAGES, len(held_out), training_set.num_images - len(held_out))
         count -= count % minibatch_size
@@ -40,7 +32,6 @@ class ScoreMonitor:
         self._G, self._D, self._training_set = networks['G'], networks['D'], training_set
         self._drange, self._minibatch_size = drange_net, minibatch_size
         self._numbers = dict(train=training_set.indices_at(0, count), held_out=held_out[:count])
-        self._metric_callback = metric_callback
         self._latents = np.random.RandomState(0).randn(count, *self._G.input_shape[1:])
 
     def scores(self):
@@ -55,16 +46,12 @@ class ScoreMonitor:
             randomize_noise=False))
         return means
 
-    def __call__(self, network_pkl):
-        """At every tick: prints the scores, and adds them to the statistics as `Holdout/scores/<name>`.
-
-        Returns: What `metric_callback` returns.
-        """
+    def __call__(self):
+        """At every tick: prints the scores, and adds them to the statistics as `Holdout/scores/<name>`."""
         scores = self.scores()
         print('mean scores of D: ' + ', '.join('{} {:.3f}'.format(name, scores[name]) for name in sorted(scores)))
         for name, score in scores.items():
             autosummary('Holdout/scores/' + name, score)
-        return None if self._metric_callback is None else self._metric_callback(network_pkl)
 
     def _mean(self, numbers, images_of):
         """Mean score of the images that a function of their numbers gives, with the labels of these numbers."""

@@ -1,18 +1,15 @@
-"""What a training run tells about itself: the status line, statistics, the progress bar, snapshots at the ticks."""
+"""What a training tells about itself: status line, statistics, progress bar, and pictures at the ticks."""
 
 import collections
-import os
 import sys
-import time
+from typing import NamedTuple
 
 import tqdm
 
-from dnnlib import disk
 from dnnlib.memory import host_memory_gb
 from dnnlib.tflib import autosummary
 from dnnlib.tflib.gpu_memory import peak_gpu_memory_gb
 from dnnlib.util import format_time
-from training import misc
 from training.report.alarms import alarm_line
 from training.report.stats_writer import StatsWriter
 
@@ -53,12 +50,18 @@ class Progress:
         if self._bar is not None:
             self._bar.update(kimg - self._bar.n)
 
-    def tick(self, stats, sched):
-        """Prints the status line of a tick, the time left, the learning rates by the schedule, the memory in use."""
+    def tick(self, stats, rates):
+        """Prints the status line of a tick, the time left, the learning rates, and the memory in use.
+
+        Args:
+            stats: See `status_line`.
+            rates: {name of a group: learning rate by the schedule}.
+        """
         kimg_left = self._total - stats['Progress/kimg']
-        eta = 'eta %s, ' % format_time(kimg_left * stats['Timing/sec_per_kimg']) if kimg_left > 0 else ''
-        self.say(status_line(stats), '%slearning rates %.3g of G, %.3g of D, memory in use %.2f GiB' % (
-            eta, sched.G_lrate, sched.D_lrate, stats['Resources/host_mem_gb']))
+        eta = f"eta {format_time(kimg_left * stats['Timing/sec_per_kimg'])}, " if kimg_left > 0 else ''
+        of_groups = ', '.join(f'{rate:.3g} of {name}' for name, rate in rates.items())
+        of_groups = f'learning rates {of_groups}, ' if rates else ''
+        self.say(status_line(stats), f"{eta}{of_groups}memory in use {stats['Resources/host_mem_gb']:.2f} GiB")
 
     def say(self, *lines):
         """Prints lines above the bar."""
@@ -75,73 +78,49 @@ class Progress:
             self._bar.close()
 
 
+class Reporting(NamedTuple):
+    """What a `Reporter` tells about, and when."""
+    networks: dict              # {name: tflib.Network}
+    rates: dict                 # {name of a group: field of the schedule that is its learning rate}
+    grid: object                # SnapshotGrid with latents
+    total_kimg: float           # length of the training
+    image_ticks: int = None     # ticks between two grids of fakes, None = never
+    network_ticks: int = None   # ticks between two network files, None = never
+    logits: bool = False        # see `Alarms`
+    monitors: tuple = ()        # functions without arguments, called at every tick
+    metric_callback: object = None  # see `training_loop`
+
+
 class Reporter:
-    """Reports and saves at the ticks of a training, and between them when a state is due.
+    """Reports at the ticks of a training: status line, statistics, alarms, pictures, network files, metrics.
 
     Args:
-        run_dir: Run directory.
-        networks: Dictionary of the tflib.Networks 'G', 'D' and 'Gs'.
-        grid: SnapshotGrid with latents.
-        saver: StateSaver.
-        counters: See `state_files.new_counters`; the reporter keeps the times and the ticks in it.
-        options: EasyDict of total_kimg, image_snapshot_ticks, network_snapshot_ticks, checkpoint_minutes and
-            metric_callback, see `training_loop`, should_stop, see `disk.write_patiently`, watch, a `non_finite.Watch`,
-            logits, see `Alarms`, and seek, a function of the images shown that winds the data back to them.
+        checkpoints: Checkpoints, which write what the ticks ask for; times and ticks are kept in their counters.
+        reporting: Reporting.
     """
 
-    def __init__(self, run_dir, networks, grid, saver, counters, options):
+    def __init__(self, checkpoints, reporting):
+        self._counters, self._checkpoints, self._of = checkpoints.counters, checkpoints, reporting
+        self._saving = checkpoints.saving
         self._alarms = {}  # of the last tick
-        self._run_dir, self._networks, self._grid, self._saver = run_dir, networks, grid, saver
-        self._counters, self._options = counters, options
-        self.writer = self._open_writer()
-        self._last_saved_nimg = counters.nimg  # there is one, or nothing was learned
         self._maintenance_sec = 0.0
-        self._save_when_good = False  # at the next moment after a step with finite gradients?
-        self._clock = self._last_save = time.time()
-        self._progress = Progress(options.total_kimg, counters.nimg / 1000)
+        self.writer = self._open_writer()
+        self._progress = Progress(reporting.total_kimg, self._counters.nimg / 1000)
 
     def _open_writer(self):
-        return StatsWriter(self._run_dir, self._counters.nimg, self._options.should_stop, self._options.logits)
+        return StatsWriter(self._saving.run_dir, self._counters.nimg, self._saving.should_stop, self._of.logits)
 
-    def step(self):
-        """To be called after every iteration: moves the progress bar, saves the state if it is due and good.
+    def step(self, went_back=False):
+        """To be called after every iteration: moves the progress bar.
 
-        After too many steps with gradients that are not finite it goes back to the last good state.
-        Raises: UserError if that doesn't help, see `non_finite.Watch`.
+        Args:
+            went_back: Was the state of an earlier moment restored? What was reported since then is forgotten.
         """
-        c, minutes = self._counters, self._options.checkpoint_minutes
-        if self._options.watch.update(c):
-            self._go_back()
-        self._progress.update(c.nimg / 1000)
-        is_due = minutes is not None and time.time() - self._last_save >= minutes * 60
-        if c.skipped_in_a_row == 0 and (is_due or self._save_when_good):
-            self.save_state()
-
-    def _go_back(self):
-        """After the state of an earlier moment was restored: forgets what was reported since then."""
-        autosummary.save_summaries(None)
-        self.writer.close()
-        self.writer = self._open_writer()
-        self._options.seek(self._counters.nimg)
-        self._clock, self._save_when_good = time.time(), True  # or a restart would not know that it went back
-
-    def save_state(self):
-        """Saves everything that is needed to continue from here; returns the folder."""
-        self._take_time()
-        path = self._save()
-        self._save_when_good = False
-        return path
-
-    def _save(self):
-        size = 0 if self._last_saved_nimg == self._counters.nimg else self._saver.num_bytes()
-        path = self._write(lambda: self._saver.save(self._counters), size)
-        self._last_save, self._last_saved_nimg = time.time(), self._counters.nimg
-        return path
-
-    def finish(self):
-        """Writes the final networks, then the state, which says that nothing is left to do."""
-        self.save_networks('network-final.pkl')
-        self.save_state()
+        if went_back:
+            autosummary.save_summaries(None)
+            self.writer.close()
+            self.writer = self._open_writer()
+        self._progress.update(self._counters.nimg / 1000)
 
     def tick(self, sched, done):
         """Ends a tick: status line, pictures and networks if they are due, statistics.
@@ -150,91 +129,55 @@ class Reporter:
             sched: The schedule's result for the last iteration.
             done: Is this the last tick?
         """
-        c, options = self._counters, self._options
-        self._take_time()
+        c, of = self._counters, self._of
+        self._saving.clock.take()
         c.tick += 1
         stats = self._stats(sched)
-        self._progress.tick(stats, sched)
+        self._progress.tick(stats, {name: sched[field] for name, field in of.rates.items()})
         c.update(tick_nimg=c.nimg, tick_sec=0.0)
-        if _is_due(options.image_snapshot_ticks, c.tick, done):
-            self._write(lambda: self._grid.save_fakes(self._networks['Gs'], 'fakes%06d.png' % (c.nimg // 1000)))
+        if _is_due(of.image_ticks, c.tick, done):
+            self._checkpoints.write(lambda: of.grid.save_fakes(of.networks, 'fakes%06d.png' % (c.nimg // 1000)))
         network_pkl = None
-        if _is_due(options.network_snapshot_ticks, c.tick, done):
-            network_pkl = self.save_networks('network-snapshot-%06d.pkl' % (c.nimg // 1000))
-            self._save_before_metrics(done)
-        if options.metric_callback is not None:
-            for name, value in (options.metric_callback(network_pkl) or {}).items():
+        if _is_due(of.network_ticks, c.tick, done):
+            network_pkl = self._checkpoints.save_networks('network-snapshot-%06d.pkl' % (c.nimg // 1000))
+            self._checkpoints.before_metrics(done)
+        for monitor in of.monitors:
+            monitor()
+        if of.metric_callback is not None:
+            for name, value in (of.metric_callback(network_pkl) or {}).items():
                 c.metrics.setdefault(name, []).append([c.nimg, value])
-        alarms = self.writer.write(stats, c.nimg)
+        self._write(stats)
+        self._maintenance_sec = self._saving.clock.take_maintenance()
+        if network_pkl is not None:
+            self._checkpoints.after_metrics()
+
+    def _write(self, stats):
+        """Writes the statistics; says which alarms are new."""
+        alarms = self.writer.write(stats, self._counters.nimg)
         for name in alarms:
             if name not in self._alarms:
                 self._progress.say(alarm_line(name, alarms[name]))
         self._alarms = alarms
-        self._maintenance_sec = time.time() - self._clock
-        c.seconds += self._maintenance_sec
-        self._clock = time.time()
-        if network_pkl is not None and c.tick > 0:
-            self._save_when_good = True  # or, where it was saved, add what the metrics found
-
-    def _save_before_metrics(self, done):
-        """What was learned must not depend on the metrics, which may take long, and more memory than there is."""
-        self._options.watch.count(self._counters)
-        if self._counters.skipped_in_a_row == 0:
-            if done:
-                self.finish()
-            elif self._counters.tick > 0:
-                self._save()
-
-    def save_after_error(self):
-        """Saves the state when an error ends the training, unless that of this moment was saved before.
-
-        Returns: End of a sentence about it, for the message; never raises, so that the error itself is told.
-        """
-        if self._counters.iteration == 0:
-            return 'nothing was learned before it'
-        if self._options.watch.is_lost(self._counters):
-            return 'what was learned since the last good state is lost'
-        try:
-            if self._last_saved_nimg != self._counters.nimg:  # it is better than one from within an iteration
-                self.save_state()
-        except Exception as error:  # pylint: disable=broad-except
-            return 'the state could not be saved ({}); the same command continues from the last one'.format(error)
-        return 'what was learned is saved: to continue at kimg {:.1f}, give the same command, or --resume={}'.format(
-            self._counters.nimg / 1000, self._run_dir)
-
-    def save_networks(self, file_name):
-        """Writes (G, D, Gs) under a name in the run directory; returns the path."""
-        path = os.path.join(self._run_dir, file_name)
-        self._write(lambda: misc.save_pkl(tuple(self._networks[name] for name in ('G', 'D', 'Gs')), path))
-        return path
-
-    def _write(self, write, num_bytes=0):
-        return disk.write_patiently(write, self._run_dir, num_bytes, self._options.should_stop)
 
     def close(self):
         """Ends the progress bar and closes the TensorBoard file."""
         self._progress.close()
         self.writer.close()
 
-    def _take_time(self):
-        now = time.time()
-        self._counters.tick_sec += now - self._clock
-        self._counters.seconds += now - self._clock
-        self._clock = now
-
     def _stats(self, sched):
         """The numbers of a tick by their published TensorBoard tags."""
         c = self._counters
         tick_kimg = max(c.nimg - c.tick_nimg, 1) / 1000
-        return collections.OrderedDict([
+        stats = collections.OrderedDict([
             ('Progress/tick', c.tick), ('Progress/kimg', c.nimg / 1000), ('Progress/lod', sched.lod),
             ('Progress/minibatch', sched.minibatch_size), ('Timing/total_sec', c.seconds),
             ('Timing/sec_per_tick', c.tick_sec), ('Timing/sec_per_kimg', c.tick_sec / tick_kimg),
             ('Timing/maintenance_sec', self._maintenance_sec), ('Timing/total_hours', c.seconds / 3600),
             ('Timing/total_days', c.seconds / 86400), ('Resources/peak_gpu_mem_gb', peak_gpu_memory_gb()),
             ('Resources/host_mem_gb', host_memory_gb()),
-            ('Progress/diversity', self._grid.diversity(self._networks['Gs'])),
+            ('Progress/diversity', self._of.grid.diversity(self._of.networks)),
             ('Alarms/skipped_steps', c.skipped), ('Alarms/went_back', c.went_back)])
+        return collections.OrderedDict((tag, value) for tag, value in stats.items() if value is not None)
 
 
 def _is_due(interval, tick, done):

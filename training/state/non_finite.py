@@ -26,7 +26,7 @@ class Watch:
 
     def __init__(self, stages, patience, saver, run_dir):
         self._patience, self._saver, self._run_dir = patience, saver, run_dir
-        self._numbers = tf.stack([stage.skipped.read_value() for stage in stages if stage.skipped is not None])
+        self._numbers = tf.stack([variable.read_value() for stage in stages for variable in stage.skipped])
 
     def update(self, counters):
         """Counts, see `count`, to be called after every iteration; goes back if it must.

@@ -1,11 +1,11 @@
 """Everything that continuing a training needs, saved beside the network pickles.
 
 A state is a folder `state/<images shown>` in the run directory: `variables.*`, a TensorFlow checkpoint of all global
-variables (networks, moments of the optimizers, half-accumulated gradients, loss scaling, mean of the path lengths),
-`grid.npz`, the latents and labels of the pictures, and `state.json`, the counters with sizes and checksums of the
-other files. It is written under another name and renamed, so that a folder with that name is always complete.
-Schedules, order of the data and random numbers are functions of the counters and of the options, which the run
-directory holds.
+variables (networks, moments of the optimizers, half-accumulated gradients, loss scaling, mean of the path lengths);
+`worker-0.*`, another one of the variables that each worker keeps for itself, if there are any; `grid.npz`, the latents
+and labels of the pictures; and `state.json`, the counters with sizes and checksums of the other files. It is written
+under another name and renamed, so that a folder with that name is always complete. Schedules, order of the data and
+random numbers are functions of the counters and of the options, which the run directory holds.
 """
 
 import errno
@@ -29,12 +29,16 @@ class StateSaver:
         keep: Number of states that are kept, the newest.
         keep_best: (name of a metric's result, 'lowest' or 'highest'): the state with the best one is kept as well;
             `None` = none.
-        grid: Anything with the arrays `latents` and `labels`; `None` = nothing of that kind.
+        grid: Anything with `arrays()` and `restore(arrays)`, such as a SnapshotGrid; `None` = nothing of that kind.
     """
 
     def __init__(self, run_dir, keep=2, keep_best=None, grid=None):
         self._run_dir, self._keep, self._keep_best, self._grid = run_dir, keep, keep_best, grid
-        self._saver = tf.train.Saver(tf.global_variables(), max_to_keep=None)
+        own = set(tf.get_collection(files.PER_WORKER))
+        self._savers = {files.VARIABLES: [var for var in tf.global_variables() if var not in own]}
+        if own:
+            self._savers[files.WORKER_VARIABLES] = [var for var in tf.global_variables() if var in own]
+        self._savers = {name: tf.train.Saver(variables, max_to_keep=None) for name, variables in self._savers.items()}
         self._newest_nimg = None  # of the state that was saved or restored last
 
     def num_bytes(self):
@@ -69,13 +73,14 @@ class StateSaver:
 
     def _write(self, path, counters):
         try:
-            self._saver.save(tf.get_default_session(), os.path.join(path, files.VARIABLES),
-                             write_meta_graph=False, write_state=False)
+            for name, saver in self._savers.items():
+                saver.save(tf.get_default_session(), os.path.join(path, name), write_meta_graph=False,
+                           write_state=False)
         except tf.errors.OpError as error:
             full = any(os.strerror(code) in error.message for code in disk.FULL)
             raise OSError(errno.ENOSPC if full else errno.EIO, error.message, path) from error
         if self._grid is not None:
-            np.savez(os.path.join(path, files.GRID), latents=self._grid.latents, labels=self._grid.labels)
+            np.savez(os.path.join(path, files.GRID), **self._grid.arrays())
         files.write_manifest(path, counters)
 
     def _best_nimg(self, metrics):
@@ -117,12 +122,13 @@ class StateSaver:
         """
         counters = files.check(path)
         try:
-            self._saver.restore(tf.get_default_session(), os.path.join(path, files.VARIABLES))
+            for name, saver in self._savers.items():
+                saver.restore(tf.get_default_session(), os.path.join(path, name))
         except (tf.errors.OpError, ValueError) as error:
             raise UserError('the state {!r} does not fit these networks and optimizers ({})'.format(
                 path, str(error).strip().splitlines()[0])) from error
         grid_path = os.path.join(path, files.GRID)
         if self._grid is not None and os.path.isfile(grid_path):
             with np.load(grid_path) as arrays:
-                self._grid.latents, self._grid.labels = arrays['latents'], arrays['labels']
+                self._grid.restore({name: arrays[name] for name in arrays.files})
         return counters

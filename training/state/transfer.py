@@ -19,29 +19,31 @@ KINDS = ('copied', 'resized', 'fresh', 'ignored')
 SHOWN = 12  # layers named in one line of the table
 
 
-def setup_networks(training_set, G_args, D_args):
-    """Makes the networks of a training, and prints the layers of G and D.
+def create_networks(nets):
+    """Makes the networks of a method, and prints the layers of those that aren't averages of others.
 
     Args:
-        training_set: Gives the shape of the images and the number of labels.
-        G_args, D_args: func_name and keyword arguments of the networks.
-    Returns: OrderedDict of 'G', 'D' and 'Gs'.
+        nets: Ordered {name: train_step.Net}.
+    Returns: OrderedDict of tflib.Networks.
     """
-    shape = dict(num_channels=training_set.shape[0], resolution=image_size.option(*training_set.shape[1:]),
-                 label_size=training_set.label_size)
-    G, D = tflib.Network('G', **dict(shape, **G_args)), tflib.Network('D', **dict(shape, **D_args))
-    networks = collections.OrderedDict([('G', G), ('D', D), ('Gs', G.clone('Gs'))])
-    G.print_layers()
-    D.print_layers()
+    networks = collections.OrderedDict()
+    for name, net in nets.items():
+        if net.average_of is None:
+            networks[name] = tflib.Network(name, net.func_name, **net.options)
+        else:
+            networks[name] = networks[net.average_of].clone(name)
+    for name, net in nets.items():
+        if net.average_of is None:
+            networks[name].print_layers()
     return networks
 
 
-def begin_from(networks, training_set, resume_pkl, resume_kimg, total_kimg, strict=False):
+def begin_from(networks, dataset, resume_pkl, resume_kimg, total_kimg, strict=False):
     """Gives new networks the values of a pickle where they fit, and prints what became of every variable.
 
     Args:
-        networks: See `setup_networks`.
-        training_set: Data set; its labels say how many labels an image has.
+        networks: See `create_networks`.
+        dataset: Dataset; its labels say how many labels an image has.
         resume_pkl: Path, URL or published name of a network pickle.
         resume_kimg: Thousand images at which to start counting; `None` = as in the name of the file, if it holds all
             variables, else 0.
@@ -51,21 +53,25 @@ def begin_from(networks, training_set, resume_pkl, resume_kimg, total_kimg, stri
     Raises: UserError if nothing fits, `strict` is not met, or nothing is left to train.
     """
     sources = collections.OrderedDict(zip(('G', 'D', 'Gs'), load_networks(resume_pkl)))
-    labels_per_image = _labels_per_image(training_set)
-    tables = collections.OrderedDict((name, transfer(networks[name], source, labels_per_image))
-                                     for name, source in sources.items())
+    missing = [name for name in networks if name not in sources]
+    if missing:
+        raise UserError(f'{resume_pkl}: it holds the networks {", ".join(sources)}, but no {missing[0]}; choose '
+                        'another --config or file')
+    labels_per_image = _labels_per_image(dataset)
+    tables = collections.OrderedDict((name, transfer(networks[name], sources[name], labels_per_image))
+                                     for name in networks)
     fits = all(not table[kind] for table in tables.values() for kind in KINDS[1:])
     if not fits:
         print('\n'.join(describe(tables, networks, sources, resume_pkl)))
         if strict:
             raise UserError('--strict: {} does not hold exactly the variables of these networks, see the table above; '
                             'give the options that it was trained with, or leave --strict out'.format(resume_pkl))
-        for name in ('G', 'D'):
-            if not tables[name]['copied'] + tables[name]['resized']:
-                raise UserError('{}: nothing in it fits network {}; choose another --config'.format(resume_pkl, name))
+        for name, table in tables.items():
+            if not table['copied'] + table['resized']:
+                raise UserError(f'{resume_pkl}: nothing in it fits network {name}; choose another --config')
     kimg = start_kimg(resume_pkl, resume_kimg, fits, total_kimg)
-    print('A pickle holds networks only: moments of the optimizers, mean of the path lengths, order of the data, '
-          'results of metrics and times begin anew.')
+    print('A network file holds networks only: moments of the optimizers, mean of the path lengths, order of the data, '
+          'results of metrics and times start from scratch.')
     return kimg
 
 
@@ -92,11 +98,11 @@ def start_kimg(resume_pkl, resume_kimg, fits, total_kimg):
     return kimg
 
 
-def _labels_per_image(training_set):
+def _labels_per_image(dataset):
     """Mean sum of the labels of an image, 1 where there are none."""
-    if not training_set.label_size:
+    if not dataset.label_size:
         return 1.0
-    labels = training_set.read_labels(training_set.indices_at(0, 1000))
+    labels = dataset.read_labels(dataset.indices_at(0, 1000))
     return float(np.mean(np.sum(labels, axis=1))) or 1.0
 
 
@@ -137,15 +143,15 @@ def _num_levels(network):
 
 
 def _name_in_source(name, network, source):
-    """Name of the variable in the source: growing networks count the layers of colour from the last level."""
+    """Name of the variable in the source: growing networks count the color layers from the last level."""
     offset = _num_levels(network) - _num_levels(source)
     return re.sub(r'(?<=RGB_lod)\d+', lambda match: str(int(match.group()) - offset), name)
 
 
 def _begins_at_zero(name, network, source):
-    """Labels that the source had not, and colours that skip connections add to the source's, begin without effect."""
-    colours_are_added = all(net.static_kwargs.get('architecture', 'skip') == 'skip' for net in (network, source))
-    return name.endswith('LabelConcat/weight') or (re.search(r'\dx\d+/ToRGB/weight$', name) and colours_are_added)
+    """Labels that the source had not, and colors that skip connections add to the source's, begin without effect."""
+    colors_are_added = all(net.static_kwargs.get('architecture', 'skip') == 'skip' for net in (network, source))
+    return name.endswith('LabelConcat/weight') or (re.search(r'\dx\d+/ToRGB/weight$', name) and colors_are_added)
 
 
 def _can_resize(name, old, start):
@@ -158,7 +164,7 @@ def resize(name, old, start, labels_per_image=1.0, wscale=True):
     """Value of a variable whose shape differs from that of the source.
 
     Feature maps that both networks have are copied. Weights of new inputs are zero, so that what the layer computes
-    stays the same; new outputs have their initial values. Colours: grey is spread over the new channels, or is their
+    stays the same; new outputs have their initial values. Colors: gray is spread over the new channels, or is their
     mean. Labels: each new one begins as the mean of the old ones.
 
     Args:
@@ -179,25 +185,25 @@ def resize(name, old, start, labels_per_image=1.0, wscale=True):
         mean = old.mean(axis=-1, keepdims=True) / (labels_per_image if start.shape[-1] > 1 else 1)
         return _overlap(np.repeat(mean, start.shape[-1], axis=-1), start, wscale)
     if layer.startswith('ToRGB') and kind in ('weight', 'bias'):
-        return _overlap(_colours(old, start.shape[-1], -1), start, wscale)
+        return _overlap(_colors(old, start.shape[-1], -1), start, wscale)
     if layer.startswith('FromRGB') and kind == 'weight':
-        colours, old_colours = start.shape[-2], old.shape[-2]
-        old = _colours(old, colours, -2)
-        if 1 in (colours, old_colours):  # sum over the colours as before
-            old = old * old_colours / colours
-            old = old * np.sqrt(colours / old_colours) if wscale else old
+        colors, old_colors = start.shape[-2], old.shape[-2]
+        old = _colors(old, colors, -2)
+        if 1 in (colors, old_colors):  # sum over the colors as before
+            old = old * old_colors / colors
+            old = old * np.sqrt(colors / old_colors) if wscale else old
         return _overlap(old, start, wscale)
     if name.endswith('4x4/Conv/weight') and not name.startswith('G_'):  # the minibatch stddev is behind the other maps
         parts = zip(*[np.split(array, [array.shape[-1]], axis=-2) for array in (old, start)])
         return np.concatenate([_overlap(a, b, wscale) if a.size else b for a, b in parts], axis=-2)
     if layer == 'Dense0' and kind == 'weight' and name.startswith('G_mapping') and old.shape[1:] == start.shape[1:]:
-        count = min(len(old), len(start))  # labels come or go beside the latents: the normalisation makes up for it
+        count = min(len(old), len(start))  # labels come or go beside the latents: the normalization makes up for it
         return np.concatenate([old[:count], start[count:]])
     return _overlap(old, start, wscale)
 
 
-def _colours(old, count, axis):
-    """Repeats grey, or takes the mean of colours for grey; otherwise unchanged."""
+def _colors(old, count, axis):
+    """Repeats gray, or takes the mean of colors for gray; otherwise unchanged."""
     if old.shape[axis] == 1:
         return np.repeat(old, count, axis=axis)
     return old.mean(axis=axis, keepdims=True) if count == 1 else old
@@ -224,9 +230,12 @@ def describe(tables, networks, sources, resume_pkl):
         resume_pkl: Where the sources come from.
     """
     def kind_of(network):
-        _, channels, height, width = network.output_shape
-        return '{}x{} pixels, {} channels, {} labels'.format(height, width, channels, network.input_shapes[1][1])
-    lines = ['Networks from {}: {} -> {}'.format(resume_pkl, kind_of(sources['G']), kind_of(networks['G']))]
+        shape = next((shape for shape in network.output_shapes + network.input_shapes if len(shape) == 4), None)
+        labels = [shape[1] for name, shape in zip(network.input_names, network.input_shapes) if 'label' in name]
+        size = '' if shape is None else f'{shape[2]}x{shape[3]} pixels, {shape[1]} channels, '
+        return size + f'{sum(labels)} labels'
+    first = next(iter(networks))
+    lines = [f'Networks from {resume_pkl}: {kind_of(sources[first])} -> {kind_of(networks[first])}']
     row = '{:<8}' + ' {:>18}' * len(KINDS)
     lines.append(row.format('network', *KINDS) + '   variables (numbers)')
     for name, table in tables.items():
@@ -236,10 +245,12 @@ def describe(tables, networks, sources, resume_pkl):
             size = sum(variables[local].shape.num_elements() for local in table[kind])
             cells.append('{} ({:,})'.format(len(table[kind]), size))
         lines.append(row.format(name, *cells))
-    for name in ('G', 'D'):
+    told = []
+    for name, table in tables.items():
         for kind in KINDS[1:]:
-            if tables[name][kind]:
-                lines.append('{} {}: {}'.format(name, kind, _layers(tables[name][kind])))
+            if table[kind] and (kind, table[kind]) not in told:  # Gs is as G
+                lines.append(f'{name} {kind}: {_layers(table[kind])}')
+                told.append((kind, table[kind]))
     return lines
 
 
@@ -249,30 +260,3 @@ def _layers(names):
         name.rpartition('/')[0] if re.search('(weight|bias|strength)$', name) else name for name in names))
     more = ', and {} more'.format(len(layers) - SHOWN) if len(layers) > SHOWN else ''
     return ', '.join(layers[:SHOWN]) + more
-
-
-def frozen_variables(networks, freeze_d=0, freeze_mapping=False):
-    """Variables that are not trained (Mo et al. 2020, "Freeze the discriminator").
-
-    Args:
-        networks: See `setup_networks`.
-        freeze_d: First layers of D, in the order in which an image passes through them.
-        freeze_mapping: Freeze the mapping network?
-    Returns: {name of a network: set of local names}.
-    Raises: UserError if `freeze_d` leaves no layer to train, or there is no mapping network.
-    """
-    trainables = networks['D'].trainables
-    layers = list(collections.OrderedDict.fromkeys(name.rpartition('/')[0] for name in trainables))
-    if not isinstance(freeze_d, int) or not 0 <= freeze_d < len(layers):
-        raise UserError('--freeze-d={}: this discriminator has {} layers, so 0 to {} can be frozen'.format(
-            freeze_d, len(layers), len(layers) - 1))
-    frozen = {'D': {name for name in trainables if name.rpartition('/')[0] in layers[:freeze_d]}, 'G': set()}
-    if freeze_d:
-        print('Not trained in D: ' + ', '.join(layers[:freeze_d]))
-    if freeze_mapping:
-        mapping = networks['G'].components.get('mapping')
-        if mapping is None:
-            raise UserError('--freeze-mapping: this generator has no mapping network')
-        frozen['G'] = {mapping.name + '/' + name for name in mapping.trainables}
-        print('Not trained in G: ' + mapping.name)
-    return frozen

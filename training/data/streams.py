@@ -1,0 +1,90 @@
+"""Named streams of data: which minibatch an iteration of the training sees is a function of the images shown."""
+
+import contextlib
+from collections import OrderedDict
+
+import numpy as np
+
+from dnnlib.seeds import step_seed
+from training.dataset import load_dataset
+
+
+def mirror(images, seed, nimg, name='mirror'):
+    """Flips each image left to right with probability 1/2, drawn from (seed, nimg, name).
+
+    Args:
+        images: uint8 [N, C, H, W].
+        seed: Seed of the training, int.
+        nimg: Images shown before this minibatch, int.
+        name: Sets minibatches of one iteration apart.
+    Returns: Copy of the same shape.
+    """
+    flip = np.random.RandomState(step_seed(seed, nimg, name, 0)).rand(len(images)) < 0.5
+    images = images.copy()
+    images[flip] = images[flip, :, :, ::-1]
+    return images
+
+
+class Stream:
+    """A dataset as a training reads it.
+
+    An iteration consumes `slots` minibatches of each stream, a constant of the list of stages, so that its position,
+    images shown times slots, does not depend on what was read before.
+
+    Args:
+        dataset: Dataset; the stream moves its position.
+        name: Name of the stream.
+        seed: Seed of the mirroring, int.
+        mirror_augment: Flip half of the images left to right?
+        skips_bad: Are unreadable images skipped and counted?
+    Attributes:
+        dataset, name, skips_bad: As given.
+    """
+
+    def __init__(self, dataset, name='reals', seed=0, mirror_augment=False, skips_bad=False):
+        self.dataset, self.name, self.skips_bad = dataset, name, skips_bad
+        self._seed, self._mirror = seed, mirror_augment
+
+    def minibatch(self, nimg, sched, slot=0, slots=1):
+        """One of the minibatches of an iteration.
+
+        Args:
+            nimg: Images shown before the iteration.
+            sched: Result of the schedule: `minibatch_size` and `lod`.
+            slot: Which one, 0 <= slot < slots.
+            slots: Minibatches that an iteration consumes.
+        Returns: (uint8 [N, C, h, w] at the level of detail, float32 [N, label_size]).
+        Raises: UserError for an unreadable image.
+        """
+        position = nimg * slots + slot * sched['minibatch_size']
+        if position != self.dataset.position:  # or the look-ahead would be lost
+            self.dataset.seek(position)
+        images, labels = self.dataset.get_minibatch_np(sched['minibatch_size'], sched['lod'])
+        if self._mirror:
+            is_only = self.name == 'reals' and slot == 0
+            images = mirror(images, self._seed, nimg, 'mirror' if is_only else f'mirror/{self.name}/{slot}')
+        return images, labels
+
+
+@contextlib.contextmanager
+def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirror_augment=False):
+    """Opens the datasets of a training, and closes them at the end of the block.
+
+    Args:
+        stream_args: {name of a stream: options of `load_dataset`}.
+        seed: Seed of the order, int; the second stream has the next seed, and so on.
+        data_dir: Folder that datasets are looked up in; `None` = the working directory.
+        bad: What to do about an unreadable image: 'stop' or 'skip'.
+        holdout: Share of each dataset that is not trained on.
+        mirror_augment: Flip half of the images left to right?
+    Yields: OrderedDict of Stream.
+    Raises: UserError for data that can't be used.
+    """
+    with contextlib.ExitStack() as stack:
+        streams = OrderedDict()
+        for number, (name, args) in enumerate(stream_args.items()):
+            options = dict(dict(seed=seed + number, bad=bad), **(args or {}))
+            dataset = stack.enter_context(load_dataset(data_dir=data_dir, verbose=True, **options).hold_out(holdout))
+            dataset.preload()
+            streams[name] = Stream(dataset, name, seed, mirror_augment, options['bad'] == 'skip')
+        yield streams

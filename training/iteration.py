@@ -1,0 +1,71 @@
+"""Runs the stages of a method: which are due, with which data, and with which random seeds."""
+
+import numpy as np
+
+from dnnlib import tflib
+from dnnlib.seeds import step_seed
+from dnnlib.tflib.autosummary import autosummary
+from training.train_step import NEW_LEVEL
+
+
+class Iteration:
+    """One iteration after the other; everything in it is a function of the seed and the counters.
+
+    Args:
+        stages: List of Stage.
+        step: The Step that they were built with.
+        streams: {name: Stream}.
+    Attributes:
+        step: As given.
+        slots: Minibatches that an iteration consumes of each stream.
+    Raises: ValueError if two stages have one name, or a stage with data doesn't run in every round.
+    """
+
+    def __init__(self, stages, step, streams):
+        self._stages, self.step, self._streams = stages, step, streams
+        names = [stage.name for stage in stages]
+        if len(set(names)) < len(names):
+            raise ValueError(f'stages need different names, not {names}')
+        if any(stage.batch not in (None, 'this', 'next') or stage.batch and not stage.rounds for stage in stages):
+            raise ValueError("the data of a stage are None, 'this' or 'next'; a stage with data runs in every round")
+        own = [stage.name for stage in stages if stage.batch == 'next']
+        has_shared = any(stage.batch == 'this' for stage in stages)
+        self._slot = {name: number + has_shared for number, name in enumerate(own)}
+        self.slots = len(own) + has_shared
+
+    def run(self, sched, seed, counters):
+        """Runs every stage that is due, each session call with its own random seed.
+
+        Args:
+            sched: Result of the schedule, with `rounds` and `new_level` (does a level begin?).
+            seed: Seed of the training, int.
+            counters: See `files.new_counters`; not changed.
+        """
+        due = [stage for stage in self._stages if (
+            sched['new_level'] if stage.every == NEW_LEVEL else counters.iteration % stage.every == 0)]
+        # First of all, so that an unreadable image ends the training between two iterations.
+        minibatches = self._read(due, sched, counters.nimg)
+        settings = self.step.sched.feed(sched)
+        for stage in due:
+            if stage.when is not None and not tflib.run(stage.when):
+                continue
+            for k in range(sched['rounds'] if stage.rounds else 1):
+                feed = dict(settings)
+                feed[self.step.seed_in] = step_seed(seed, counters.nimg, stage.name, k)
+                if stage.batch is not None:
+                    feed.update(minibatches[self._slot.get(stage.name, 0)][k])
+                tflib.run(stage.op, feed)
+
+    def _read(self, due, sched, nimg):
+        """{slot: [feeds of each round]} of the stages that are due."""
+        rounds, found = sched['rounds'], {}
+        for slot in sorted({self._slot.get(stage.name, 0) for stage in due if stage.batch is not None}):
+            found[slot] = [{} for _ in range(rounds)]
+            for name, stream in self._streams.items():
+                arrays = stream.minibatch(nimg, sched, slot, self.slots)
+                for placeholder, array in zip(self.step.feeds[name], arrays):
+                    for feed, part in zip(found[slot], np.split(array, rounds)):
+                        feed[placeholder] = part
+                if stream.skips_bad:
+                    autosummary('Data/skipped_images', sum(len(s.dataset.bad_images) for s in self._streams.values()))
+        return found

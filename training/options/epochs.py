@@ -1,0 +1,28 @@
+"""`--epochs`: the length of a training by how often it sees its data."""
+
+from dnnlib import UserError
+from training.dataset import load_dataset
+
+
+def total_kimg(epochs, options):
+    """Length of a training that shows the longest of its datasets so many times; prints it.
+
+    Images shown stay the clock of the training, so it resumes like any other.
+
+    Args:
+        epochs: Number of times, > 0; may be a fraction.
+        options: Options of the training loop.
+    Returns: Thousand images, float.
+    Raises: UserError if a dataset can't be opened, or for a number that isn't positive.
+    """
+    if epochs <= 0:
+        raise UserError(f'--epochs={epochs:g}: expected a number above 0')
+    lengths = {}
+    for name, args in (options.get('stream_args') or {'reals': options['dataset_args']}).items():
+        with load_dataset(data_dir=options['data_dir'], **args) as dataset:
+            dataset.hold_out(options.get('holdout', 0))
+            lengths[name] = dataset.num_images - len(dataset.held_out)
+    longest = max(lengths, key=lengths.get)
+    kimg = epochs * lengths[longest] / 1000
+    print(f'--epochs={epochs:g}: {epochs:g} times the {lengths[longest]} images of {longest} = {kimg:g} kimg')
+    return kimg

@@ -1,0 +1,112 @@
+"""When the state of a training is saved, and when the training goes back to an earlier one."""
+
+import os
+import time
+from typing import NamedTuple
+
+from dnnlib import disk
+
+
+class Saving(NamedTuple):
+    """What `Checkpoints` work with."""
+    run_dir: str            # run directory
+    saver: object           # StateSaver
+    watch: object           # non_finite.Watch
+    clock: object           # Clock of the counters
+    save_networks: object   # function of a path that writes all networks
+    minutes: float = 10     # between two states; None = only where networks are saved
+    should_stop: object = None  # see `disk.write_patiently`
+
+
+class Checkpoints:
+    """Saves the state where it is due and good, waits while the disk is full, goes back after steps that are no good.
+
+    A state is good after steps with finite gradients.
+
+    Args:
+        counters: See `files.new_counters`; changed when the training goes back.
+        saving: Saving.
+    Attributes:
+        counters, saving: As given.
+    """
+
+    def __init__(self, counters, saving):
+        self.counters, self.saving = counters, saving
+        self._saved_nimg = counters.nimg  # there is one, or nothing was learned
+        self._last_save = time.time()
+        self.save_soon = False  # at the next moment after a step with finite gradients
+
+    def update(self):
+        """To be called after every iteration: saves if a state is due and good; goes back where it must.
+
+        Returns: Did it go back to the last good state? The counters and variables are then those of that state.
+        Raises: UserError if going back doesn't help, see `non_finite.Watch`.
+        """
+        went_back = self.saving.watch.update(self.counters)
+        if went_back:
+            self.saving.clock.restart()
+            self.save_soon = True  # or a restart would not know that it went back
+        minutes = self.saving.minutes
+        is_due = minutes is not None and time.time() - self._last_save >= minutes * 60
+        if self.counters.skipped_in_a_row == 0 and (is_due or self.save_soon):
+            self.save()
+        return went_back
+
+    def save(self):
+        """Saves everything that is needed to continue from here; returns the folder."""
+        self.saving.clock.take()
+        path = self._save()
+        self.save_soon = False
+        return path
+
+    def _save(self):
+        saver = self.saving.saver
+        size = 0 if self._saved_nimg == self.counters.nimg else saver.num_bytes()
+        path = self.write(lambda: saver.save(self.counters), size)
+        self._last_save, self._saved_nimg = time.time(), self.counters.nimg
+        return path
+
+    def save_networks(self, file_name):
+        """Writes all networks under a name in the run directory; returns the path."""
+        path = os.path.join(self.saving.run_dir, file_name)
+        self.write(lambda: self.saving.save_networks(path))
+        return path
+
+    def finish(self):
+        """Writes the final networks, then the state, which says that nothing is left to do."""
+        self.save_networks('network-final.pkl')
+        self.save()
+
+    def before_metrics(self, done):
+        """What was learned must not depend on the metrics, which may take long, and more memory than there is."""
+        self.saving.watch.count(self.counters)
+        if self.counters.skipped_in_a_row == 0:
+            if done:
+                self.finish()
+            elif self.counters.tick > 0:
+                self._save()
+
+    def after_metrics(self):
+        """Asks for a state that holds what the metrics found."""
+        self.save_soon = self.save_soon or self.counters.tick > 0
+
+    def after_error(self):
+        """Saves the state when an error ends the training, unless that of this moment was saved before.
+
+        Returns: End of a sentence about it, for the message; never raises, so that the error itself is told.
+        """
+        if self.counters.iteration == 0:
+            return 'nothing was learned before it'
+        if self.saving.watch.is_lost(self.counters):
+            return 'what was learned since the last good state is lost'
+        try:
+            if self._saved_nimg != self.counters.nimg:  # it is better than one from within an iteration
+                self.save()
+        except Exception as error:  # pylint: disable=broad-except
+            return f'the state could not be saved ({error}); the same command continues from the last one'
+        return (f'what was learned is saved: to continue at kimg {self.counters.nimg / 1000:.1f}, give the same '
+                f'command, or --resume={self.saving.run_dir}')
+
+    def write(self, write, num_bytes=0):
+        """Calls a function that writes files; waits while the disk is full."""
+        return disk.write_patiently(write, self.saving.run_dir, num_bytes, self.saving.should_stop)
