@@ -1,4 +1,4 @@
-"""Data set tool: makes TFRecords of pictures, published data sets or the built-in cats; compares, checks them."""
+"""Dataset tool: makes TFRecords of pictures, published datasets or the built-in cats; compares, checks them."""
 
 import argparse
 import os
@@ -54,7 +54,7 @@ def create_cats(tfrecord_dir, resolution, max_images, held_out, workers):
 
 
 def create_published(tfrecord_dir, make_source, shuffle=True, skip_bad=False, max_images=None, workers=1, **options):
-    """Makes TFRecords of a published data set.
+    """Makes TFRecords of a published dataset.
 
     Args:
         tfrecord_dir: Folder to write.
@@ -67,7 +67,7 @@ def create_published(tfrecord_dir, make_source, shuffle=True, skip_bad=False, ma
 
 
 def display(tfrecord_dir, output, num_images):
-    """Shows the first images of a data set side by side, in a window or as a PNG file."""
+    """Shows the first images of a dataset side by side, in a window or as a PNG file."""
     with load_dataset(tfrecord_dir=tfrecord_dir, max_images=num_images) as dataset:
         grid = images.create_image_grid(np.stack([dataset.read(i) for i in range(dataset.num_images)]))
         picture = images.convert_to_pil_image(grid, dataset.dynamic_range)
@@ -79,7 +79,7 @@ def display(tfrecord_dir, output, num_images):
 
 
 def extract(tfrecord_dir, output_dir):
-    """Writes every image of a data set as `img00000000.png` and so on, in stored order."""
+    """Writes every image of a dataset as `img00000000.png` and so on, in stored order."""
     cli.writable_dir(output_dir)
     with load_dataset(tfrecord_dir=tfrecord_dir) as dataset:
         os.makedirs(output_dir, exist_ok=True)
@@ -90,7 +90,7 @@ def extract(tfrecord_dir, output_dir):
 
 
 def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
-    """Compares two data sets image by image, in stored order, and counts those that are the same."""
+    """Compares two datasets image by image, in stored order, and counts those that are the same."""
     label_size = 0 if ignore_labels else 'full'
     with load_dataset(tfrecord_dir=tfrecord_dir_a, max_label_size=label_size) as a, \
             load_dataset(tfrecord_dir=tfrecord_dir_b, max_label_size=label_size) as b:
@@ -117,7 +117,7 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
 
 
 def check(path, workers):
-    """Prints what is wrong with which files of a data set; returns the exit code, 1 if anything is."""
+    """Prints what is wrong with which files of a dataset; returns the exit code, 1 if anything is."""
     num_files, findings = dataset_check.check(path, workers, lambda items: cli.progress(items, 'files'))
     print('\n'.join(dataset_findings.table(num_files, findings)))
     return 1 if findings else 0
@@ -140,11 +140,11 @@ def _positive(text):
     return int(text)
 
 
-def _colour(text):
+def _color(text):
     try:
         return ImageColor.getrgb(text)[:3]
     except ValueError:
-        raise argparse.ArgumentTypeError('expected a colour such as white or #ff8000, got {!r}'.format(text)) from None
+        raise argparse.ArgumentTypeError('expected a color such as white or #ff8000, got {!r}'.format(text)) from None
 
 
 def _aspect_range(text):
@@ -177,11 +177,11 @@ def add_create_commands(commands):
     p.add_argument('--resolution', type=_resolution, metavar='PIXELS',
                    help='crop, scale and convert every image to this size, a side or height x width, such as 160x128 '
                    '(default: take them as they are)')
-    p.add_argument('--fit', choices=FITS, help='crop = the centre, pad = the whole picture with borders, '
+    p.add_argument('--fit', choices=FITS, help='crop = the center, pad = the whole picture with borders, '
                    'stretch = the whole picture out of proportion (default: crop)')
     p.add_argument('--channels', type=int, choices=(1, 3, 4),
-                   help='1 = grey, 3 = RGB, 4 = RGB and alpha (default: 1 if all pictures are grey, otherwise 3)')
-    p.add_argument('--background', type=_colour, metavar='COLOR',
+                   help='1 = gray, 3 = RGB, 4 = RGB and alpha (default: 1 if all pictures are gray, otherwise 3)')
+    p.add_argument('--background', type=_color, metavar='COLOR',
                    help='behind transparent parts, and of the borders (default: white)')
     p.add_argument('--resample', choices=sorted(FILTERS),
                    help='area = mean of the pixels that fall into one, lanczos = sharper (default: lanczos)')
@@ -207,17 +207,17 @@ def add_create_commands(commands):
 
 
 def add_published_commands(commands):
-    """Adds the commands for single published data sets."""
+    """Adds the commands for single published datasets."""
     def add(name, make_source, source, text, **defaults):
         p = commands.add_parser(name, help='make TFRecords of ' + text)
         p.add_argument('tfrecord_dir', help='folder to write')
         p.add_argument('path' if source == 'hdf5_filename' else 'folder', metavar=source,
-                       help='the data set as its authors give it away')
+                       help='the dataset as its authors give it away')
         _add_workers(p)
         p.set_defaults(run=create_published, make_source=make_source, **defaults)
         return p
 
-    add('create_mnist', published.mnist, 'mnist_dir', 'MNIST, grey, 32x32')
+    add('create_mnist', published.mnist, 'mnist_dir', 'MNIST, gray, 32x32')
     p = add('create_mnistrgb', published.mnistrgb, 'mnist_dir', 'three random MNIST digits each', shuffle=False)
     p.add_argument('--num_images', type=_positive, default=1000000, metavar='N', help='(default: %(default)s)')
     p.add_argument('--random_seed', type=int, default=123, metavar='N', help='(default: %(default)s)')
@@ -236,8 +236,8 @@ def add_published_commands(commands):
                    help='of the picture between the bars (default: %(default)s)')
     _add_max_images(p)
     p = add('create_celeba', published.CelebaSource, 'celeba_dir', 'aligned CelebA, 128x128')
-    p.add_argument('--cx', type=int, default=89, metavar='X', help='centre of the crop (default: %(default)s)')
-    p.add_argument('--cy', type=int, default=121, metavar='Y', help='centre of the crop (default: %(default)s)')
+    p.add_argument('--cx', type=int, default=89, metavar='X', help='center of the crop (default: %(default)s)')
+    p.add_argument('--cy', type=int, default=121, metavar='Y', help='center of the crop (default: %(default)s)')
     p = add('create_from_hdf5', published.Hdf5Source, 'hdf5_filename', 'an HDF5 file')
     p.add_argument('--shuffle', type=int, choices=[0, 1], default=1,
                    help='mix the images in a fixed random order (default: %(default)s)')
@@ -255,18 +255,18 @@ def _add_workers(parser):
 def add_inspect_commands(commands):
     """Adds `display`, `extract`, `compare` and `check`."""
     dataset_help = "folder of TFRecords, folder or zip of images, or 'cats'"
-    p = commands.add_parser('display', help='show the first images of a data set side by side')
+    p = commands.add_parser('display', help='show the first images of a dataset side by side')
     p.add_argument('tfrecord_dir', help=dataset_help)
     p.add_argument('--output', metavar='FILE', help='write a PNG file instead of opening a window')
     p.add_argument('--num_images', type=_positive, default=64, metavar='N', help='how many (default: %(default)s)')
     p.set_defaults(run=display)
 
-    p = commands.add_parser('extract', help='write every image of a data set as a PNG file')
+    p = commands.add_parser('extract', help='write every image of a dataset as a PNG file')
     p.add_argument('tfrecord_dir', help=dataset_help)
     p.add_argument('output_dir', help='folder to write')
     p.set_defaults(run=extract)
 
-    p = commands.add_parser('compare', help='compare two data sets image by image')
+    p = commands.add_parser('compare', help='compare two datasets image by image')
     p.add_argument('tfrecord_dir_a', help=dataset_help)
     p.add_argument('tfrecord_dir_b', help=dataset_help)
     p.add_argument('--ignore_labels', type=int, choices=[0, 1], default=0,

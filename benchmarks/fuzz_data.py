@@ -1,6 +1,6 @@
-"""Damages data sets at random and reads them: an error naming the file or a skip, never a crash, hang or wrong picture.
+"""Damages datasets at random and reads them: an error naming the file or a skip, never a crash, hang or wrong picture.
 
-Each case takes a good data set (TFRecords, zip, pictures of every format, label files), changes some bytes of one of
+Each case takes a good dataset (TFRecords, zip, pictures of every format, label files), changes some bytes of one of
 its files, and reads it thrice: stopping at the first bad image, skipping bad images, and by `dataset_tool.py check`.
 The same seed gives the same cases. They run in a process of their own, whose death or silence is noticed, with 4 GiB of
 memory.
@@ -46,17 +46,17 @@ TOKENS = (b'null', b'-1', b'1e999', b'NaN', b'"x"', b'[]', b'{}', b'9' * 30, b't
 
 
 def pictures():
-    """The images of all data sets: uint8 [NUM_IMAGES, 3, SIZE, SIZE]."""
+    """The images of all datasets: uint8 [NUM_IMAGES, 3, SIZE, SIZE]."""
     return np.random.RandomState(0).randint(256, size=[NUM_IMAGES, 3, SIZE, SIZE]).astype(np.uint8)
 
 
 def make_data_set(kind, folder):
-    """Writes a good data set of a kind.
+    """Writes a good dataset of a kind.
 
     Args:
         kind: One of KINDS.
         folder: New folder.
-    Returns: (path of the data set, the files of it that may be damaged).
+    Returns: (path of the dataset, the files of it that may be damaged).
     """
     images = pictures()
     os.makedirs(folder)

@@ -3,7 +3,7 @@
 
 By default it prints the speed of every kernel: GB/s counted as each input read once and each output written once, and
 what share that is of a streaming copy by the same two threads in the same run. `--check` compares all kernels with
-plain references at random shapes instead; with `--sanitize` the compiler's address, undefined-behaviour or thread
+plain references at random shapes instead; with `--sanitize` the compiler's address, undefined-behavior or thread
 sanitizer watches.
 """
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does every loss find both modes of a small set of pictures? Trains with each, prints a table in Markdown.
 
-The pictures are grey, of 4x4 pixels: half of them are bright on the left and dark on the right, half the other way
+The pictures are gray, of 4x4 pixels: half of them are bright on the left and dark on the right, half the other way
 round, with noise on every pixel. The networks are those of config-e with few feature maps. A generator has found both
 modes if each gets at least a fifth of its pictures, and their distance to the nearer one is at most twice that of the
 pictures trained on.
@@ -29,7 +29,7 @@ PAIRS = (('G_logistic_saturating', 'D_logistic_r1'), ('G_logistic_ns', 'D_logist
 
 
 class TwoModes(Dataset):
-    """The pictures as a data set of shape [1, 4, 4]; takes the arguments of `Dataset` that do not describe it."""
+    """The pictures as a dataset of shape [1, 4, 4]; takes the arguments of `Dataset` that do not describe it."""
 
     def __init__(self, **kwargs):
         super().__init__('two modes', NUM_PICTURES, [1, 4, 4], **kwargs)

@@ -42,7 +42,7 @@ def matmul_peak(seconds=5):
 def graph_flops(fetches, batch):
     """Floating-point operations of the convolutions and matrix products that a session call runs.
 
-    Nothing else is counted: no resampling filters, no element-wise work, no normalisation. A multiply-add is two.
+    Nothing else is counted: no resampling filters, no element-wise work, no normalization. A multiply-add is two.
 
     Args:
         fetches: List of operations or tensors.

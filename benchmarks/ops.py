@@ -82,7 +82,7 @@ def measure_size(args, size, ops):
         session = tf.get_default_session()
         session.run(tf.local_variables_initializer())
         for name, passes, fetched in built:
-            ops_run = [t.op for t in fetched]  # fetched by themselves: a tf.group of them would be optimised away
+            ops_run = [t.op for t in fetched]  # fetched by themselves: a tf.group of them would be optimized away
             seconds = min(measure.repeat(lambda: session.run(ops_run), args.seconds, warmup=2))
             num_bytes = sum(dtype.size * int(np.prod([size[0]] + t.shape.as_list()[1:])) for t in passes + fetched
                             if t.shape.ndims == 4)

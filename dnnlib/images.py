@@ -63,7 +63,7 @@ def convert_to_pil_image(image, drange=(0, 1)):
     """Makes a Pillow image of an array.
 
     Args:
-        image: [H, W], [1, H, W] (both grey), [3, H, W] (RGB) or [4, H, W] (RGBA), any number type.
+        image: [H, W], [1, H, W] (both gray), [3, H, W] (RGB) or [4, H, W] (RGBA), any number type.
         drange: (black, white) of the values; values outside are clipped.
     Returns: PIL.Image of mode L, RGB or RGBA.
     Raises: UserError for another shape.
@@ -93,6 +93,14 @@ def save_png(image, path):
         image = PIL.Image.fromarray(np.ascontiguousarray(image[:, :, 0] if image.shape[2:] == (1,) else image))
     with util.atomic_path(os.fspath(path)) as temp_path:
         image.save(temp_path, format='PNG')
+
+
+def as_rgb(pixels):
+    """A picture, uint8 [H, W, 1, 3 or 4], as [H, W, 3]; what is transparent becomes white."""
+    if pixels.shape[2] == 4:
+        alpha = pixels[:, :, 3:].astype(np.float32) / 255
+        pixels = np.rint(pixels[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return np.broadcast_to(pixels, pixels.shape[:2] + (3,))
 
 
 def save_image_grid(images, filename, drange=(0, 1), grid_size=None):

@@ -1,4 +1,4 @@
-"""Data sets for training and metrics: published TFRecords, folders and zips of images, and the built-in cats."""
+"""Datasets for training and metrics: published TFRecords, folders and zips of images, and the built-in cats."""
 
 import glob
 import inspect
@@ -13,7 +13,7 @@ from training import image_size
 from training.data.base import box_downscale, Dataset
 from training.data.cats import CatsDataset
 from training.data.classes import load_names
-from training.data.images import convert, CONVERTIBLE_MODES, Fit, fit_image, GREY_MODES, MODES, to_array, wrong_mode
+from training.data.images import convert, CONVERTIBLE_MODES, Fit, fit_image, GRAY_MODES, MODES, to_array, wrong_mode
 from training.data.rules import check_resolution, RESOLUTION_OPTION
 from training.data.sources import ImageFiles, load_labels, uniform_shape
 from training.data.tfrecords import parse_image, RecordFile
@@ -52,7 +52,7 @@ class TFRecordDataset(Dataset):
             num_images = len(full)
             missing = full.cut or self._missing_images(full)
             if missing is not None and kwargs.get('bad') != 'skip':
-                raise UserError(missing + '; copy or create the data set anew')
+                raise UserError(missing + '; copy or create the dataset anew')
             if missing is not None:
                 print('Warning: {}; what is missing is left out'.format(missing))
             self.label_file = self._find_labels(tfrecord_dir, label_file)
@@ -73,10 +73,10 @@ class TFRecordDataset(Dataset):
             if shape[2] != width:
                 sizes = ['{1}x{2}'.format(*file.first.shape) for _, file in sorted(self._files_by_size.items())]
                 raise UserError('{}: no file of {}x{} px images, only {}; give one of these as resolution or create '
-                                'the data set anew'.format(tfrecord_dir, height, width, ', '.join(sizes)))
+                                'the dataset anew'.format(tfrecord_dir, height, width, ', '.join(sizes)))
             channels = self._files_by_size[size.shape[0]].first.shape[0]
             if shape[0] != channels:
-                raise UserError('{}: {} channels at {}x{} px but {} at {}x{} px; create the data set anew'.format(
+                raise UserError('{}: {} channels at {}x{} px but {} at {}x{} px; create the dataset anew'.format(
                     tfrecord_dir, shape[0], height, width, channels, *size.shape))
 
     def _missing_images(self, full):
@@ -99,11 +99,11 @@ class TFRecordDataset(Dataset):
     def _read(self, index, lod):
         file = self._files_by_size[self.shape[1] >> lod]
         if index >= len(file):
-            raise UserError('{}: only {} of {} images; copy or create the data set anew'.format(
+            raise UserError('{}: only {} of {} images; copy or create the dataset anew'.format(
                 file.path, len(file), self.num_images))
         image = file.read(index)
         if image.shape != file.first.shape:
-            raise UserError('{}: record {} has shape {} but the first has {}; create the data set anew'.format(
+            raise UserError('{}: record {} has shape {} but the first has {}; create the dataset anew'.format(
                 file.path, index, list(image.shape), list(file.first.shape)))
         return image
 
@@ -112,12 +112,12 @@ class TFRecordDataset(Dataset):
 
     @staticmethod
     def parse_tfrecord_np(record):
-        """Image of one serialised record, bytes: uint8 [C, H, W]. Raises UserError if it is something else."""
+        """Image of one serialized record, bytes: uint8 [C, H, W]. Raises UserError if it is something else."""
         return parse_image(record)
 
     @staticmethod
     def parse_tfrecord_tf(record):
-        """Image of one serialised record, a scalar string tensor: uint8 [C, H, W]."""
+        """Image of one serialized record, a scalar string tensor: uint8 [C, H, W]."""
         import tensorflow.compat.v1 as tf
         features = tf.parse_single_example(record, features={
             'shape': tf.FixedLenFeature([3], tf.int64), 'data': tf.FixedLenFeature([], tf.string)})
@@ -138,7 +138,7 @@ class ImageDataset(Dataset):
 
     Args:
         path: Folder or zip file.
-        resolution: Crop the centre of each image, scale it to this size, see `image_size.parse`, and convert its mode.
+        resolution: Crop the center of each image, scale it to this size, see `image_size.parse`, and convert its mode.
             `None` takes only images that have one size and one mode, L, RGB or RGBA.
         kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad.
     Raises: UserError for an unusable file, naming it, unless that can be skipped.
@@ -152,7 +152,7 @@ class ImageDataset(Dataset):
             if resolution is None:
                 shape, self._fit = uniform_shape(self.files, headers), None
             else:
-                shape = [1 if all(mode in GREY_MODES for mode, _ in filter(None, headers)) else 3] + size
+                shape = [1 if all(mode in GRAY_MODES for mode, _ in filter(None, headers)) else 3] + size
                 self._fit = Fit(resolution, channels=shape[0])
             self._labels, label_names = self.files.read_labels()
             name = os.path.basename(os.path.abspath(path))
@@ -216,7 +216,7 @@ class ImageDataset(Dataset):
 
 
 def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
-    """Opens a data set.
+    """Opens a dataset.
 
     Args:
         class_name: Full name of a class, called with `kwargs`; `None` chooses by what `tfrecord_dir` is: a folder of
@@ -225,7 +225,7 @@ def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
         verbose: Print class, shape, dynamic range and label size?
         kwargs: `tfrecord_dir` and arguments of the class.
     Returns: A `Dataset`.
-    Raises: UserError if there is no such data set or it can't be used.
+    Raises: UserError if there is no such dataset or it can't be used.
     """
     if class_name is not None:
         if 'tfrecord_dir' in kwargs and data_dir is not None:
@@ -245,12 +245,12 @@ def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
 
 def _open_by_path(tfrecord_dir, data_dir, kwargs):
     if tfrecord_dir is None:
-        raise UserError("no data set given; give a folder of TFRecords, a folder or zip of images, or 'cats'")
+        raise UserError("no dataset given; give a folder of TFRecords, a folder or zip of images, or 'cats'")
     path = tfrecord_dir if data_dir is None else os.path.join(data_dir, tfrecord_dir)
     if tfrecord_dir == 'cats' and (data_dir is None or not os.path.exists(path)):
         return CatsDataset(**_known(CatsDataset, kwargs))
     if not os.path.exists(path):
-        raise UserError("{}: there is no such data set; give a folder of TFRecords, a folder or zip of images, or "
+        raise UserError("{}: there is no such dataset; give a folder of TFRecords, a folder or zip of images, or "
                         "'cats'".format(path))
     if glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
         return TFRecordDataset(path, **_known(TFRecordDataset, kwargs))

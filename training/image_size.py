@@ -36,7 +36,7 @@ class ImageSize(NamedTuple):
 
 
 def parse(resolution):
-    """The ImageSize of a network's or data set's option `resolution`.
+    """The ImageSize of a network's or dataset's option `resolution`.
 
     Args:
         resolution: Side of square images, or (height, width), in pixels.

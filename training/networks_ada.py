@@ -1,7 +1,7 @@
 """The networks of StyleGAN2-ADA (Karras et al. 2020, "Training generative adversarial networks with limited data").
 
 Variable names, shapes and their order are those of the published networks. Against StyleGAN2: labels are embedded,
-normalised and, in the discriminator, projected; activations can be clamped; the generator knows no level of detail.
+normalized and, in the discriminator, projected; activations can be clamped; the generator knows no level of detail.
 """
 
 import contextlib
@@ -71,14 +71,14 @@ def G_mapping(
         latents_in,                     # Z [N, latent_size].
         labels_in,                      # Labels [N, label_size].
         latent_size=512,                # Dimensions of Z.
-        label_size=0,                   # Dimensions of the labels, 0 = unlabelled.
+        label_size=0,                   # Dimensions of the labels, 0 = unlabeled.
         dlatent_size=512,               # Dimensions of W.
         dlatent_broadcast=None,         # Copies of w, one per synthesis layer; None = one without the layer axis.
         mapping_layers=8,               # Dense layers.
         mapping_fmaps=None,             # Width of the hidden layers, None = dlatent_size.
         mapping_lrmul=0.01,             # Learning-rate multiplier.
         mapping_nonlinearity='lrelu',   # Activation, also of the last layer.
-        normalize_latents=True,         # Normalise the latents to unit second moment?
+        normalize_latents=True,         # Normalize the latents to unit second moment?
         label_fmaps=None,               # Width of the label embedding, None = latent_size.
         dtype='float32',                # Type of the activations.
         **_kwargs):                     # The synthesis network's options, which the published format keeps here too.
@@ -104,7 +104,7 @@ def _normalize(x):
 
 
 def _embed_labels(labels_in, fmaps, dtype):
-    """Normalised linear embedding of labels, [N, fmaps]."""
+    """Normalized linear embedding of labels, [N, fmaps]."""
     with tf.variable_scope('LabelEmbed'):
         return _normalize(layers.bias_act_layer(layers.dense_layer(tf.cast(labels_in, dtype), fmaps)))
 
@@ -126,7 +126,7 @@ def G_synthesis(
         dtype='float32',                # Type of the activations.
         num_fp16_res=0,                 # Highest resolutions whose blocks are float16 on a GPU; a CPU computes float32.
         conv_clamp=None,                # Limit of the absolute values of activations, None = none.
-        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbour.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbor.
         fused_modconv=False,            # See layers.modulated_conv2d_layer.
         **_kwargs):                     # The mapping network's options, which the published format keeps here too.
     """Synthesis network W -> images [N, C, H, W]."""
@@ -200,7 +200,7 @@ def D_main(
         labels_in,                      # Labels [N, label_size].
         num_channels=3,                 # Channels of the images.
         resolution=1024,                # Side of the images, or (height, width): see image_size.
-        label_size=0,                   # Dimensions of the labels, 0 = unlabelled.
+        label_size=0,                   # Dimensions of the labels, 0 = unlabeled.
         fmap_base=16 << 10,             # Feature maps: see layers.num_fmaps.
         fmap_decay=1.0,
         fmap_min=1,

@@ -50,7 +50,7 @@ def G_mapping(
         latents_in,                 # Z [N, latent_size].
         labels_in,                  # Labels [N, label_size].
         latent_size=512,            # Dimensions of Z.
-        label_size=0,               # Dimensions of the labels, 0 = unlabelled.
+        label_size=0,               # Dimensions of the labels, 0 = unlabeled.
         dlatent_size=512,           # Dimensions of W.
         dlatent_broadcast=None,     # Copies of w, one per synthesis layer; None = one without the layer axis.
         mapping_layers=8,           # Dense layers.
@@ -58,7 +58,7 @@ def G_mapping(
         mapping_lrmul=0.01,         # Learning-rate multiplier.
         mapping_nonlinearity='lrelu',  # 'relu' or 'lrelu', also of the last layer.
         use_wscale=True,            # See layers.get_weight.
-        normalize_latents=True,     # Normalise the input to unit second moment?
+        normalize_latents=True,     # Normalize the input to unit second moment?
         dtype='float32',            # Type of the activations.
         **_kwargs):                 # The synthesis network's options, which the published format keeps here too.
     """Mapping network Z -> W (StyleGAN, section 2): dlatents [N, dlatent_size] or [N, layers, dlatent_size]."""
@@ -86,8 +86,8 @@ def G_synthesis(
         randomize_noise=True,           # Fresh noise in every evaluation? False = the noise variables.
         nonlinearity='lrelu',           # 'relu' or 'lrelu'.
         use_wscale=True,                # See layers.get_weight.
-        use_pixel_norm=False,           # Normalise each pixel after the activation?
-        use_instance_norm=True,         # Normalise each feature map after the activation?
+        use_pixel_norm=False,           # Normalize each pixel after the activation?
+        use_instance_norm=True,         # Normalize each feature map after the activation?
         dtype='float32',                # Type of the activations.
         fused_scale='auto',             # See layers_stylegan.upscale_conv2d_layer.
         blur_filter=(1, 2, 1),          # Filter behind the up-sampling, None = none.
@@ -156,7 +156,7 @@ def D_basic(
         labels_in,                      # Labels [N, label_size].
         num_channels=1,                 # Channels of the images.
         resolution=32,                  # Side of the images, or (height, width): see image_size.
-        label_size=0,                   # Dimensions of the labels, 0 = unlabelled.
+        label_size=0,                   # Dimensions of the labels, 0 = unlabeled.
         fmap_base=8 << 10,              # Feature maps: see layers.num_fmaps.
         fmap_decay=1.0,
         fmap_max=512,

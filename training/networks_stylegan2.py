@@ -117,14 +117,14 @@ def G_mapping(
         latents_in,                 # Z [N, latent_size].
         labels_in,                  # Labels [N, label_size].
         latent_size=512,            # Dimensions of Z.
-        label_size=0,               # Dimensions of the labels, 0 = unlabelled.
+        label_size=0,               # Dimensions of the labels, 0 = unlabeled.
         dlatent_size=512,           # Dimensions of W.
         dlatent_broadcast=None,     # Copies of w, one per synthesis layer; None = one without the layer axis.
         mapping_layers=8,           # Dense layers.
         mapping_fmaps=512,          # Width of the hidden layers.
         mapping_lrmul=0.01,         # Learning-rate multiplier.
         mapping_nonlinearity='lrelu',  # Activation, also of the last layer.
-        normalize_latents=True,     # Normalise the input to unit second moment?
+        normalize_latents=True,     # Normalize the input to unit second moment?
         dtype='float32',            # Type of the activations.
         **_kwargs):                 # The synthesis network's options, which the published format keeps here too.
     """Mapping network Z -> W (StyleGAN, section 2): dlatents [N, dlatent_size] or [N, layers, dlatent_size]."""
@@ -151,7 +151,7 @@ def G_synthesis_stylegan2(
         dtype='float32',                # Type of the activations.
         num_fp16_res=0,                 # Highest resolutions whose blocks are computed in the device's 16-bit type.
         conv_clamp=None,                # Limit of the absolute values of activations, None = none.
-        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbour.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbor.
         fused_modconv=None,             # See layers.modulated_conv2d_layer.
         **_kwargs):                     # The mapping network's options, which the published format keeps here too.
     """Synthesis network W -> images [N, C, H, W] (StyleGAN2, figure 2d)."""
@@ -239,7 +239,7 @@ def G_synthesis_stylegan_revised(
         randomize_noise=True,           # Fresh noise in every evaluation? False = the noise variables.
         nonlinearity='lrelu',           # Activation.
         dtype='float32',                # Type of the activations.
-        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbour.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbor.
         fused_modconv=None,             # See layers.modulated_conv2d_layer.
         structure='auto',               # 'fixed', 'linear', 'recursive' or 'auto': see growing.choose_structure.
         is_template_graph=False,        # Set by tflib.Network.
@@ -291,7 +291,7 @@ def D_stylegan2(
         labels_in,                      # Labels [N, label_size].
         num_channels=3,                 # Channels of the images.
         resolution=1024,                # Side of the images, or (height, width): see image_size.
-        label_size=0,                   # Dimensions of the labels, 0 = unlabelled.
+        label_size=0,                   # Dimensions of the labels, 0 = unlabeled.
         fmap_base=16 << 10,             # Feature maps: see layers.num_fmaps.
         fmap_decay=1.0,
         fmap_min=1,
@@ -361,7 +361,7 @@ def D_stylegan(
         labels_in,                      # Labels [N, label_size].
         num_channels=3,                 # Channels of the images.
         resolution=1024,                # Side of the images, or (height, width): see image_size.
-        label_size=0,                   # Dimensions of the labels, 0 = unlabelled.
+        label_size=0,                   # Dimensions of the labels, 0 = unlabeled.
         fmap_base=16 << 10,             # Feature maps: see layers.num_fmaps.
         fmap_decay=1.0,
         fmap_min=1,

@@ -1,4 +1,4 @@
-"""Graphs that are used for a while and can be freed afterwards.
+"""Graphs that are used for a while and can be freed afterward.
 
 `tf.custom_gradient` registers a function for each of its uses, for good, and that function holds the graph.
 """

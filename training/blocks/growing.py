@@ -52,7 +52,7 @@ def synthesize(x, block, to_rgb, last_level, structure, lod):
         last_level: R.
         structure: What `choose_structure` returned.
         lod: Value from 0 to R - 2, float32 scalar.
-    Returns: [N, H * 2^(R - 2), W * 2^(R - 2), channels]; what is coarser than that is repeated (nearest neighbour).
+    Returns: [N, H * 2^(R - 2), W * 2^(R - 2), channels]; what is coarser than that is repeated (nearest neighbor).
     """
     if structure == 'recursive':
         return _synthesize_from(2, x, block, to_rgb, last_level, lod)

@@ -1,4 +1,4 @@
-"""Building blocks of the networks: equalised weights, modulated convolution, noise, minibatch stddev.
+"""Building blocks of the networks: equalized weights, modulated convolution, noise, minibatch stddev.
 
 Feature maps are in the layout that `dnnlib.tflib.layout` chose for the graph; shapes are given in its NHWC spelling.
 `*_layer` functions create variables in the current variable scope, under the published names.
@@ -22,7 +22,7 @@ def num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max):
 
 
 def get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
-    """Weight with equalised learning rate (Karras et al. 2018, section 4.1): N(0, 1) in the variable, He's constant
+    """Weight with equalized learning rate (Karras et al. 2018, section 4.1): N(0, 1) in the variable, He's constant
     at run time.
 
     Args:
@@ -116,7 +116,7 @@ def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resam
         kernel: Size of the kernel, odd.
         up: Double the resolution?
         demodulate: See `modulate`.
-        resample_kernel: FIR filter for `up`, None = nearest neighbour.
+        resample_kernel: FIR filter for `up`, None = nearest neighbor.
         fused_modconv: True = modulate kernels where the device can, False = scale feature maps, None = the faster.
     Returns: [N, H, W, fmaps] or twice that size.
     """

@@ -33,7 +33,7 @@ def bias_act_layer(x, act='linear', lrmul=1):
 
 
 def upscale_conv2d_layer(x, fmaps, use_wscale=True, fused_scale='auto'):
-    """Doubles the resolution (nearest neighbour) and convolves 3x3, without bias: [N, 2 H, 2 W, fmaps].
+    """Doubles the resolution (nearest neighbor) and convolves 3x3, without bias: [N, 2 H, 2 W, fmaps].
 
     The published fused form is a transposed convolution that does not flip the kernel: a different function of the
     variable, which networks trained with it rely on.

@@ -70,7 +70,7 @@ def mix_styles(dlatents, others, probability, num_layers):
 
 
 def truncate(dlatents, dlatent_avg, truncation_psi, truncation_cutoff=None):
-    """Truncation trick in W (StyleGAN, appendix B): moves the layers below the cutoff towards the mean of W.
+    """Truncation trick in W (StyleGAN, appendix B): moves the layers below the cutoff toward the mean of W.
 
     Args:
         dlatents: [N, layers, dlatent_size].

@@ -1,4 +1,4 @@
-"""What every data set has in common: an endless, seekable stream of minibatches over images that are read by index."""
+"""What every dataset has in common: an endless, seekable stream of minibatches over images that are read by index."""
 
 import concurrent.futures
 
@@ -36,7 +36,7 @@ def box_downscale(image, lod):
 
 
 class Dataset:
-    """Base of the data sets. Sub-classes implement `_read` and, if labelled, `_labels_of`.
+    """Base of the datasets. Sub-classes implement `_read` and, if labeled, `_labels_of`.
 
     The n-th image of the endless stream is a function of (seed, n) alone: epoch `n // num_images` visits every image
     once, in an order drawn from (seed, epoch), or in file order when `shuffle_mb` is 0.
@@ -67,7 +67,7 @@ class Dataset:
         if bad not in ('stop', 'skip'):
             raise UserError("bad must be 'stop' or 'skip', not {!r}".format(bad))
         if num_images < 1:
-            raise UserError('{}: there are no images; give a data set with at least one'.format(name))
+            raise UserError('{}: there are no images; give a dataset with at least one'.format(name))
         if max_label_size != 'full':
             check_int("max_label_size, unless it is 'full',", max_label_size, 0)
         check_resolution(shape, name)
@@ -111,7 +111,7 @@ class Dataset:
             index: Number of the image in file order, 0 <= index < num_images.
             lod: Level of detail, 0 = full resolution; a fraction is rounded down.
         Returns: uint8 [C, H / 2^lod, W / 2^lod].
-        Raises: UserError naming file and index if it can't be read, IndexError outside the data set.
+        Raises: UserError naming file and index if it can't be read, IndexError outside the dataset.
         """
         if not 0 <= index < self.num_images:
             raise IndexError('{}: image {} of {}'.format(self.name, index, self.num_images))
@@ -152,7 +152,7 @@ class Dataset:
 
         Args:
             share: Share of the images, 0 to 1. To be called before anything is read.
-        Returns: The data set itself.
+        Returns: The dataset itself.
         Raises: UserError if a share above 0 leaves no image on one side.
         """
         count = int(round(share * self.num_images))
@@ -276,7 +276,7 @@ class Dataset:
         return labels
 
     def close(self):
-        """Ends the background thread; the data set can't be used afterwards."""
+        """Ends the background thread; the dataset can't be used afterward."""
         self._ahead = (None, None)
         if self._pool is not None:
             self._pool.shutdown()

@@ -1,4 +1,4 @@
-"""Cats: the embedded data set, 360,000 drawings composed on the fly from 66 layers by David Revoy (CC BY 4.0)."""
+"""Cats: the embedded dataset, 360,000 drawings composed on the fly from 66 layers by David Revoy (CC BY 4.0)."""
 
 import functools
 import os
@@ -50,8 +50,8 @@ def split_numbers(held_out):
 
 @functools.lru_cache(maxsize=8)
 def _layers(resolution):
-    """All layers: premultiplied colour [66, 3, R, R] in [0, 255] and transmission [66, 1, R, R] in [0, 1], float32."""
-    colours, transmissions = [], []
+    """All layers: premultiplied color [66, 3, R, R] in [0, 255] and transmission [66, 1, R, R] in [0, 1], float32."""
+    colors, transmissions = [], []
     with zipfile.ZipFile(LAYERS_FILE) as archive:
         for group, count in GROUPS:
             for number in range(count):
@@ -61,9 +61,9 @@ def _layers(resolution):
                 planes = [rgba[:, :, 0] * alpha, rgba[:, :, 1] * alpha, rgba[:, :, 2] * alpha, alpha]
                 planes = [np.asarray(Image.fromarray(plane).resize((resolution, resolution), Image.LANCZOS))
                           for plane in planes]
-                colours.append(np.clip(planes[:3], 0, 255))
+                colors.append(np.clip(planes[:3], 0, 255))
                 transmissions.append(1 - np.clip(planes[3:], 0, 1))
-    return np.float32(colours), np.float32(transmissions)
+    return np.float32(colors), np.float32(transmissions)
 
 
 def compose(attributes, resolution=STORED_RESOLUTION):
@@ -81,18 +81,18 @@ def compose(attributes, resolution=STORED_RESOLUTION):
     if len(attributes) != len(GROUPS) or not all(0 <= a < size for a, size in zip(attributes, GROUP_SIZES)):
         raise UserError('cats: attributes {}; expected one number for each of {}'.format(
             list(attributes), ', '.join('{} (0 to {})'.format(group, count - 1) for group, count in GROUPS)))
-    colours, transmissions = _layers(resolution)
+    colors, transmissions = _layers(resolution)
     canvas = np.full([3, resolution, resolution], 255, np.float32)
     first = 0
     for number, size in zip(attributes, GROUP_SIZES):
         canvas *= transmissions[first + number]
-        canvas += colours[first + number]
+        canvas += colors[first + number]
         first += size
     return np.uint8(np.clip(np.rint(canvas), 0, 255))
 
 
 class CatsDataset(Dataset):
-    """The cats as a data set of one split.
+    """The cats as a dataset of one split.
 
     Args:
         resolution: Width and height in pixels, see `image_size`, at most STORED_RESOLUTION; `None` is the largest.

@@ -40,7 +40,7 @@ def _two_bytes_table():
 def crc32c(data):
     """CRC-32C (RFC 3720, appendix B.4) of bytes, as int.
 
-    The bytes are cut into lanes of equal length, whose registers advance together, two bytes at a time; then neighbours
+    The bytes are cut into lanes of equal length, whose registers advance together, two bytes at a time; then neighbors
     are joined pairwise: the register of A followed by B is that of A followed by zeros, xor that of B.
     """
     log2 = min(max(len(data).bit_length() // 2, 1), 10)  # of the bytes in a lane; zeros in front change nothing

@@ -13,8 +13,8 @@ from dnnlib.util import UserError
 from training import image_size
 
 MAX_PIXELS = 10 ** 8
-GREY_MODES = ('1', 'L', 'LA')
-CONVERTIBLE_MODES = GREY_MODES + ('P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
+GRAY_MODES = ('1', 'L', 'LA')
+CONVERTIBLE_MODES = GRAY_MODES + ('P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
 MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # by number of channels
 FITS = ('crop', 'pad', 'stretch')
 FILTERS = {'area': Image.BOX, 'lanczos': Image.LANCZOS}
@@ -26,11 +26,11 @@ SIGNATURES = (PNG_SIGNATURE, b'\xff\xd8\xff', b'GIF8', b'BM', b'RIFF', b'II*\0',
 
 
 class Fit(NamedTuple):
-    """How pictures become images of a data set."""
+    """How pictures become images of a dataset."""
 
     resolution: object = None            # see image_size.parse; None = as they are
-    fit: str = 'crop'                    # crop = the largest centre part, pad = all with borders, stretch = distorted
-    channels: int = None                 # 1, 3 or 4; None = 1 if all pictures are grey, otherwise 3
+    fit: str = 'crop'                    # crop = the largest center part, pad = all with borders, stretch = distorted
+    channels: int = None                 # 1, 3 or 4; None = 1 if all pictures are gray, otherwise 3
     background: tuple = (255, 255, 255)  # RGB behind transparency, and of the borders
     resample: str = 'lanczos'            # or 'area', the mean of the pixels that fall into one
 
@@ -102,10 +102,10 @@ def unreadable(where, error):
 
 
 def wrong_mode(where, mode, expected, option):
-    """UserError about an image whose colour mode `mode` is not the `expected` one (PIL's names)."""
+    """UserError about an image whose color mode `mode` is not the `expected` one (PIL's names)."""
     if mode not in CONVERTIBLE_MODES:
-        return UserError('{}: colour mode {}; expected 8 bits a channel, so convert the image'.format(where, mode))
-    return UserError('{}: colour mode {} instead of {}; convert the image or give {}, which converts all'.format(
+        return UserError('{}: color mode {}; expected 8 bits a channel, so convert the image'.format(where, mode))
+    return UserError('{}: color mode {} instead of {}; convert the image or give {}, which converts all'.format(
         where, mode, expected, option))
 
 
@@ -141,8 +141,8 @@ def fit_image(image, fit):
     if fit.fit == 'pad' and image.size != size:
         scale = min(side / whole for side, whole in zip(size, image.size))
         inner = tuple(max(1, int(round(whole * scale))) for whole in image.size)
-        colour = tuple(fit.background) + (0,)  # transparent where there is transparency
-        padded = Image.new('RGBA', size, colour).convert('RGBA' if image.mode == 'RGBA' else 'RGB').convert(image.mode)
+        color = tuple(fit.background) + (0,)  # transparent where there is transparency
+        padded = Image.new('RGBA', size, color).convert('RGBA' if image.mode == 'RGBA' else 'RGB').convert(image.mode)
         inside = image if inner == image.size else image.resize(inner, resample)
         padded.paste(inside, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
         return padded

@@ -1,4 +1,4 @@
-"""What arguments and images of data sets must be."""
+"""What arguments and images of datasets must be."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def check_resolution(shape, name):
     """Raises UserError unless `shape` is [1, 3 or 4, H, W] of a size of `image_size`; `name` begins the message."""
     channels, height, width = shape
     if channels not in (1, 3, 4):
-        raise UserError('{}: {} channels; expected 1 (grey), 3 (RGB) or 4 (RGBA), so convert the images'.format(
+        raise UserError('{}: {} channels; expected 1 (gray), 3 (RGB) or 4 (RGBA), so convert the images'.format(
             name, channels))
     if image_size.find(height, width) is None:
         nearest = ', '.join('%dx%d' % size for size in image_size.nearest(height, width))

@@ -197,7 +197,7 @@ def uniform_shape(files, headers, skip_odd=False):
         headers: (mode, (width, height)) of each image, `None` = not to be used.
         skip_odd: Take the shape that most have, instead of refusing that they differ?
     Returns: [C, H, W].
-    Raises: UserError if they differ, or a data set can't have that mode or size.
+    Raises: UserError if they differ, or a dataset can't have that mode or size.
     """
     usable = [i for i, header in enumerate(headers) if header is not None]
     if not usable:
@@ -245,7 +245,7 @@ class Labels:
 
 
 def load_labels(path, num_images, more=False):
-    """Labels of a TFRecord data set, from a `.npy` file that stays on the disk: Labels.
+    """Labels of a TFRecord dataset, from a `.npy` file that stays on the disk: Labels.
 
     Args:
         path: Name of the file.
@@ -262,9 +262,9 @@ def load_labels(path, num_images, more=False):
     if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind not in 'fiub':
         raise UserError('{}: not a label file; expected a .npy array [images, columns] of numbers'.format(path))
     if not all(np.isfinite(labels[begin:begin + 4096]).all() for begin in range(0, len(labels), 4096)):
-        raise UserError('{}: labels that are not finite numbers; create the data set anew'.format(path))
+        raise UserError('{}: labels that are not finite numbers; create the dataset anew'.format(path))
     if len(labels) != num_images and not (more and len(labels) > num_images):
-        raise UserError('{}: {} rows for {} images; create the data set anew'.format(path, len(labels), num_images))
+        raise UserError('{}: {} rows for {} images; create the dataset anew'.format(path, len(labels), num_images))
     return Labels(rows=labels)
 
 

@@ -1,4 +1,4 @@
-"""The TFRecord files of the published data sets, byte for byte and without TensorFlow: framing, checksums, payload."""
+"""The TFRecord files of the published datasets, byte for byte and without TensorFlow: framing, checksums, payload."""
 
 import array
 import functools
@@ -18,7 +18,7 @@ class RecordError(UserError):
     """A damaged or wrong record; `kind` is one of 'corrupt', 'truncated', 'not an image', '16-bit', 'zero bytes'."""
 
     def __init__(self, kind, text):
-        super().__init__(text + '; copy or create the data set anew')
+        super().__init__(text + '; copy or create the dataset anew')
         self.kind = kind
 
 
@@ -112,7 +112,7 @@ def parse_image(payload, where='record'):
     """Image of a payload; the two features may come in either order.
 
     Args:
-        payload: Serialised `tf.train.Example`, bytes.
+        payload: Serialized `tf.train.Example`, bytes.
         where: Begins the error message: file and record.
     Returns: uint8 [C, H, W], read-only.
     Raises: RecordError if the payload is something else.
@@ -228,7 +228,7 @@ class RecordFile:
             except UserError as error:
                 if not self._skip_bad:
                     raise
-                length = self._first_length  # all records of a data set have one size
+                length = self._first_length  # all records of a dataset have one size
                 if not self._is_record_or_end(offset + length + FRAME_BYTES):
                     self.cut = str(error).split(';')[0]
                     break

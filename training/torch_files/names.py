@@ -121,7 +121,7 @@ def ada_discriminator(num_blocks, architecture, mapping_layers=None):
 
 
 def mit_mapping(num_layers):
-    """Table of the mapping network of the re-implementation under the MIT licence."""
+    """Table of the mapping network of the re-implementation under the MIT license."""
     return [entry for i in range(num_layers) for entry in _dense('Dense{}'.format(i), 'style.{}'.format(i + 1))]
 
 

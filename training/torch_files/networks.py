@@ -1,4 +1,4 @@
-"""Networks of PyTorch files as states of ours: those of StyleGAN2-ADA, of the re-implementation under the MIT licence
+"""Networks of PyTorch files as states of ours: those of StyleGAN2-ADA, of the re-implementation under the MIT license
 (`stylegan2-pytorch` by Kim Seonghyeon), and of our own export."""
 
 import json

@@ -231,7 +231,7 @@ def driver_cuda():
 
 @functools.lru_cache(maxsize=None)
 def _driver():
-    """The CUDA driver, initialised, which opens no context and takes no memory; None if there is none."""
+    """The CUDA driver, initialized, which opens no context and takes no memory; None if there is none."""
     try:
         driver = ctypes.CDLL('libcuda.so.1')
         return driver if driver.cuInit(0) == 0 else None

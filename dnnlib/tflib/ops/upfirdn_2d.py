@@ -101,7 +101,7 @@ def filter_2d(x, k, gain=1, data_format='NCHW', impl=None):
 
 
 def upsample_2d(x, k=None, factor=2, gain=1, data_format='NCHW', impl=None):
-    """Enlarges images by `factor`; `k=None` repeats pixels (nearest neighbour). Brightness is kept when `gain` is 1."""
+    """Enlarges images by `factor`; `k=None` repeats pixels (nearest neighbor). Brightness is kept when `gain` is 1."""
     k = _setup_kernel([1] * factor if k is None else k) * (gain * factor ** 2)
     p = k.shape[0] - factor
     pad = ((p + 1) // 2 + factor - 1, p // 2)
@@ -122,7 +122,7 @@ def upsample_conv_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl=No
         x: Feature maps [N, C, H, W] or [N, H, W, C]; with C = G * I the convolution has G groups (NCHW only).
         w: Kernel [K, K, I, O] with K odd, oriented as for an ordinary convolution layer; for G groups O counts all of
             them.
-        k: Filter, None = nearest neighbour.
+        k: Filter, None = nearest neighbor.
         factor: Integer enlargement.
         gain: Scales the result.
         data_format: 'NCHW' or 'NHWC'.

@@ -19,7 +19,7 @@ README = """Cat layers
 ==========
 {count} transparent layers of hand-drawn cats, in drawing order: {groups}.
 
-Artwork: "Cat Avatar Generator" by David Revoy (https://www.peppercarrot.com), licence Creative Commons
+Artwork: "Cat Avatar Generator" by David Revoy (https://www.peppercarrot.com), license Creative Commons
 Attribution 4.0 (CC BY 4.0, https://creativecommons.org/licenses/by/4.0/).
 Taken from set4 of RoboHash 2.0 (https://robohash.org, PyPI package `robohash`).
 

@@ -1,4 +1,4 @@
-"""What is wrong with a data set: every image file of a folder or zip, or every record, looked at once."""
+"""What is wrong with a dataset: every image file of a folder or zip, or every record, looked at once."""
 
 import glob
 import hashlib
@@ -17,7 +17,7 @@ EXIF_ORIENTATION = 0x0112
 
 
 def check(path, workers=4, progress=iter):
-    """Looks at every file of a data set.
+    """Looks at every file of a dataset.
 
     Args:
         path: Folder of `*.tfrecords`, or folder or zip of images.
@@ -32,7 +32,7 @@ def check(path, workers=4, progress=iter):
     names = [name for name in source.names if name != LABELS_FILE]
     if not names:
         source.close()
-        raise UserError('{}: there are no files; give a data set'.format(path))
+        raise UserError('{}: there are no files; give a dataset'.format(path))
     found = ordered_map(lambda name: _look_at(source, name), names, workers)
     facts = [fact for _, fact in zip(progress(names), found)]
     source.close()

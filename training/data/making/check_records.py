@@ -1,4 +1,4 @@
-"""What is wrong with a data set of TFRecords: every record of every level of detail, and the labels."""
+"""What is wrong with a dataset of TFRecords: every record of every level of detail, and the labels."""
 
 import glob
 import hashlib
@@ -17,7 +17,7 @@ from training.data.tfrecords import RecordFile
 
 
 def check_records(path, workers, progress):
-    """Reads every record of every file of a TFRecord data set, and its labels; see `dataset_check.check`."""
+    """Reads every record of every file of a TFRecord dataset, and its labels; see `dataset_check.check`."""
     findings, files = [], []  # files: the largest images first
     for file_path in sorted(glob.glob(os.path.join(glob.escape(path), '*.tfrecords'))):
         try:

@@ -1,4 +1,4 @@
-"""Writes a data set of images that several threads prepare: in order, with the bad ones listed, to be continued."""
+"""Writes a dataset of images that several threads prepare: in order, with the bad ones listed, to be continued."""
 
 import contextlib
 import hashlib
@@ -22,7 +22,7 @@ class DatasetSource:
 
     Args:
         dataset: Dataset.
-        key: List of what the images depend on, for telling whether an interrupted data set can be continued.
+        key: List of what the images depend on, for telling whether an interrupted dataset can be continued.
     """
 
     def __init__(self, dataset, key):
@@ -58,7 +58,7 @@ def export(source, tfrecord_dir, shuffle=True, skip_bad=False, max_images=None, 
         fingerprint = _Fingerprint(source, order, max_images)
         done = exporter.resume(fingerprint.at)
         if done:
-            print('Continuing an interrupted data set at image {} of {}'.format(done, source.num_items))
+            print('Continuing an interrupted dataset at image {} of {}'.format(done, source.num_items))
         problem = None
         try:
             for number, (shape, records, problem) in _prepared(source, order[done:], workers):

@@ -1,9 +1,9 @@
-"""What can be wrong with a file or record of a data set, and how it is told."""
+"""What can be wrong with a file or record of a dataset, and how it is told."""
 
 import collections
 
 from training import image_size
-from training.data.images import GREY_MODES
+from training.data.images import GRAY_MODES
 
 # kind of problem -> what it means for a training
 KINDS = collections.OrderedDict([
@@ -12,16 +12,16 @@ KINDS = collections.OrderedDict([
     ('truncated', 'the end is missing; stops a training'),
     ('corrupt', 'damaged; stops a training'),
     ('over 100 MP', 'over 100 megapixels; refused'),
-    ('mode', 'another colour mode than most; --resolution converts it'),
+    ('mode', 'another color mode than most; --resolution converts it'),
     ('alpha', 'has transparency; --resolution puts it over white'),
-    ('grey', 'grey among colour images; --resolution converts it'),
-    ('CMYK', 'print colours; --resolution converts it'),
+    ('gray', 'gray among color images; --resolution converts it'),
+    ('CMYK', 'print colors; --resolution converts it'),
     ('16-bit', 'more than 8 bits a channel; convert it'),
     ('EXIF rotation', 'stored turned; it is turned back when read'),
     ('size', 'another size than most, or none that networks have; --resolution crops and scales it'),
     ('animated', 'only the first frame is read'),
     ('duplicate', 'the same pixels as an earlier image'),
-    ('levels', 'the levels of detail do not belong together; create the data set anew'),
+    ('levels', 'the levels of detail do not belong together; create the dataset anew'),
     ('labels', 'cannot be used as labels; correct or remove the file'),
 ])
 
@@ -61,7 +61,7 @@ def add_comparisons(facts):
     for fact in decoded:
         reported = [finding.kind for finding in fact.findings]
         if fact.mode != usual_mode and not {'alpha', 'CMYK', '16-bit'} & set(reported):
-            kind = 'grey' if fact.mode in GREY_MODES and usual_mode == 'RGB' else 'mode'
+            kind = 'gray' if fact.mode in GRAY_MODES and usual_mode == 'RGB' else 'mode'
             fact.findings.append(Finding(fact.name, kind, 'mode {} instead of {}'.format(fact.mode, usual_mode)))
         width, height = fact.size
         if fact.size != usual_size:

@@ -19,7 +19,7 @@ class LmdbSource:
 
     Args:
         folder: Folder that holds `data.mdb`.
-        make_image: Function of a PIL.Image of mode RGB; returns one of the data set's size, or raises Skipped.
+        make_image: Function of a PIL.Image of mode RGB; returns one of the dataset's size, or raises Skipped.
         settings: List of what `make_image` depends on.
     Raises: UserError if lmdb is missing, or the folder holds no database or an empty one.
     """
@@ -99,7 +99,7 @@ def _open(folder):
 
 
 def lsun(folder, resolution):
-    """LSUN as `resolution` (see image_size.parse): the largest centre part of each picture, scaled."""
+    """LSUN as `resolution` (see image_size.parse): the largest center part of each picture, scaled."""
     fit = Fit(resolution)
     return LmdbSource(folder, lambda image: fit_image(image, fit), ['lsun', resolution])
 

@@ -1,4 +1,4 @@
-"""Pictures of a folder or a zip as images of a new data set: boxes, filters, fitting, labels."""
+"""Pictures of a folder or a zip as images of a new dataset: boxes, filters, fitting, labels."""
 
 import csv
 import math
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dnnlib import cli
 from dnnlib.util import UserError
 from training import image_size
-from training.data.images import (convert, CONVERTIBLE_MODES, crop_box, fit_image, GREY_MODES, MODES, to_array,
+from training.data.images import (convert, CONVERTIBLE_MODES, crop_box, fit_image, GRAY_MODES, MODES, to_array,
                                   wrong_mode)
 from training.data.rules import RESOLUTION_OPTION
 from training.data.sources import ImageFiles, uniform_shape
@@ -60,7 +60,7 @@ class PictureSource:
                 self._shape, fit = shape[1:], fit._replace(channels=fit.channels or shape[0])
             elif fit.channels is None:
                 known = [header for header in headers if header is not None]
-                fit = fit._replace(channels=1 if known and all(mode in GREY_MODES for mode, _ in known) else 3)
+                fit = fit._replace(channels=1 if known and all(mode in GRAY_MODES for mode, _ in known) else 3)
             self._labels, self.label_names = self._files.read_labels()
             boxes = None if filters.bbox is None else read_boxes(filters.bbox[0])
             self._items = [(index, box) for index, name in enumerate(names)

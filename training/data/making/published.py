@@ -1,4 +1,4 @@
-"""Published data sets in the form in which their authors give them away: sources of `dataset_export.export`."""
+"""Published datasets in the form in which their authors give them away: sources of `dataset_export.export`."""
 
 import gzip
 import os
@@ -92,7 +92,7 @@ def mnist(folder):
 
 
 def mnistrgb(folder, num_images, random_seed):
-    """Stacked MNIST: each colour of an image is another digit, drawn at random; no labels."""
+    """Stacked MNIST: each color of an image is another digit, drawn at random; no labels."""
     images = mnist(folder).images
     picks = np.random.RandomState(random_seed).randint(len(images), size=[num_images, 3])
     return ArraySource('MNIST-RGB seed {}'.format(random_seed), images, picks=picks)

@@ -1,4 +1,4 @@
-"""Writes data sets as multi-resolution TFRecords in the published format; an interrupted one is continued."""
+"""Writes datasets as multi-resolution TFRecords in the published format; an interrupted one is continued."""
 
 import csv
 import io
@@ -31,8 +31,8 @@ def encode_image(image):
 
 
 class TFRecordExporter:
-    """Context manager that writes one data set, into a folder whose name ends in `.partial` and which gets its final
-    name when the whole set is written without an error; so a data set with that name is never a half one.
+    """Context manager that writes one dataset, into a folder whose name ends in `.partial` and which gets its final
+    name when the whole set is written without an error; so a dataset with that name is never a half one.
 
     Args:
         tfrecord_dir: Folder to write; its last component begins the file names.
@@ -205,7 +205,7 @@ class TFRecordExporter:
 def check_new_dir(path):
     """Raises UserError unless the folder `path` is missing or empty, and can be replaced by a renamed one."""
     if os.path.isdir(path) and any(name.endswith('.tfrecords') for name in os.listdir(path)):
-        raise UserError('{}: this folder holds a data set already; remove it or give another folder'.format(path))
+        raise UserError('{}: this folder holds a dataset already; remove it or give another folder'.format(path))
     if os.path.lexists(path) and (os.path.islink(path) or os.path.ismount(path) or not os.path.isdir(path)
                                   or os.listdir(path)):
         raise UserError('{}: expected the name of a new folder; give another one, such as {}'.format(

@@ -1,4 +1,4 @@
-// What the CPU kernels share: strips of a tensor as float32, whatever its type, and accurate functions that vectorise.
+// What the CPU kernels share: strips of a tensor as float32, whatever its type, and accurate functions that vectorize.
 // No loop here has a vector length or a compiler extension in it, except for stores that go around the caches.
 #ifndef STYLEGAN2_CPU_KERNELS_H_
 #define STYLEGAN2_CPU_KERNELS_H_

@@ -43,7 +43,7 @@ template <int UP, int DOWN, int TAPS> struct Shape {
     float in[IN_ROWS][PITCH];
   };
 
-  // Place of a column in a row: with DOWN = 2 even ones come first, so that neighbouring threads read neighbours.
+  // Place of a column in a row: with DOWN = 2 even ones come first, so that neighboring threads read neighbors.
   static __device__ __forceinline__ int place(int column) {
     return DOWN == 2 ? (column & 1) * (PITCH / 2) + (column >> 1) : column;
   }

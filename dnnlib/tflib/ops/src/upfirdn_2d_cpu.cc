@@ -43,7 +43,7 @@ struct Axis {
 };
 
 // The filter as the product of a column and a row, if it is one: alternating least squares in double precision.
-bool factorise(const UpFirDnParams* p, std::vector<float>* column, std::vector<float>* row) {
+bool factorize(const UpFirDnParams* p, std::vector<float>* column, std::vector<float>* row) {
   const index_t kh = p->kernel_h, kw = p->kernel_w;
   index_t top = 0;
   for (index_t i = 1; i < kh * kw; i++)
@@ -167,7 +167,7 @@ class Worker {
 
 Worker::Worker(const UpFirDnParams* p)
     : p_(p), tiling_(p), x_(p->upx, p->downx, p->padx0, p->kernel_w), y_(p->upy, p->downy, p->pady0, p->kernel_h),
-      separable_(factorise(p, &column_, &row_)), taps_(x_.phases), streams_(x_.phases), weights_(x_.phases) {
+      separable_(factorize(p, &column_, &row_)), taps_(x_.phases), streams_(x_.phases), weights_(x_.phases) {
   stream_ = p->major * p->out_h * p->out_w * p->minor * type_size(p->dtype) >= STREAM_BYTES;
   ring_.resize(ceil_div(y_.taps, y_.up));
   in_ring_.resize(ring_.size());

@@ -195,7 +195,7 @@ void put(const float* in, index_t steps, index_t count, index_t size, float* out
   else if (size == 3) copy_pixels<3>(in, 3, count, 3, 3 * steps, out);
   else copy_pixels<0>(in, size, count, size, size * steps, out);
 }
-// Two streams at once, which vectorises.
+// Two streams at once, which vectorizes.
 void put_pairs(const float* a, const float* b, index_t count, float* __restrict out) {
   for (index_t m = 0; m < count; m++) {
     out[2 * m] = a[m];
