@@ -1,4 +1,4 @@
-"""Random seeds that are functions of what is computed, so that a restart draws the same numbers."""
+"""Random seeds derived from what is computed, so that a restart draws the same numbers."""
 
 import hashlib
 
