@@ -218,7 +218,7 @@ def add_published_commands(commands):
         return p
 
     add('create_mnist', published.mnist, 'mnist_dir', 'MNIST (gray, 32x32)')
-    p = add('create_mnistrgb', published.mnistrgb, 'mnist_dir', 'stacked MNIST (three random digits each)', shuffle=False)
+    p = add('create_mnistrgb', published.mnistrgb, 'mnist_dir', 'stacked MNIST (three digits each)', shuffle=False)
     p.add_argument('--num_images', type=_positive, default=1000000, metavar='N', help='(default: %(default)s)')
     p.add_argument('--random_seed', type=int, default=123, metavar='N', help='(default: %(default)s)')
     add('create_cifar10', published.cifar10, 'cifar10_dir', 'CIFAR-10 (Python version)')

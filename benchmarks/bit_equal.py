@@ -196,20 +196,21 @@ def take_back(run_dir):
 def compare(old_tree, folder, options):
     """Trains with both trees, from the start and from a state of the old one.
 
-    Returns: list of (what, number of arrays compared, `differing_bytes`).
+    Returns: list of (where it started, number of arrays compared, `differing_bytes`).
     """
-    results = []
-    folders = {tree: os.path.join(folder, name) for tree, name in ((old_tree, 'old'), (ROOT, 'new'))}
-    for what in ('new', 'continued'):
-        if what == 'continued':
-            take_back(run_dirs[0])
-            shutil.rmtree(folders[ROOT])
-            shutil.copytree(folders[old_tree], folders[ROOT])
-        trainings = [Training(tree, folders[tree], options) for tree in (old_tree, ROOT)]
+    old_folder, new_folder = os.path.join(folder, 'old'), os.path.join(folder, 'new')
+
+    def train(start):
+        trainings = [Training(old_tree, old_folder, options), Training(ROOT, new_folder, options)]
         run_dirs = [training.finish() for training in trainings]
         old, new = [read_run(run_dir) for run_dir in run_dirs]
-        results.append((what, len(set(old) | set(new)), differing_bytes(old, new)))
-    return results
+        return run_dirs[0], (start, len(set(old) | set(new)), differing_bytes(old, new))
+
+    old_run_dir, from_start = train('the start')
+    take_back(old_run_dir)
+    shutil.rmtree(new_folder)
+    shutil.copytree(old_folder, new_folder)
+    return [from_start, train('a state')[1]]
 
 
 def compare_all(old_tree, runs, ops_kinds):
@@ -222,9 +223,8 @@ def compare_all(old_tree, runs, ops_kinds):
         for ops in ops_kinds:
             with tempfile.TemporaryDirectory() as folder:
                 results = compare(old_tree, folder, RUNS[name] + ['--ops=' + ops])
-            for what, count, different in results:
-                print(row(name, 'the start' if what == 'new' else 'a state', tf.__version__, ops, count,
-                          sum(different.values())), flush=True)
+            for start, count, different in results:
+                print(row(name, start, tf.__version__, ops, count, sum(different.values())), flush=True)
                 for key in list(different)[:5]:
                     print('    {}: {}'.format(key, different[key]), flush=True)
                 same = same and not different
@@ -238,8 +238,9 @@ def fingerprint():
     if os.path.exists('/proc/cpuinfo'):
         with open('/proc/cpuinfo') as f:
             flags = ' '.join(sorted(re.search(r'^(?:flags|Features)\s*: (.*)$|\Z', f.read(), re.M).group(1).split()))
-    return dict(tensorflow=tf.__version__, numpy=np.__version__, machine=platform.machine(), ops='reference',
-                num_threads=NUM_THREADS, processor_flags=hashlib.sha256(flags.encode()).hexdigest())
+    return dict(tensorflow=tf.__version__, machine=platform.machine(), num_threads=NUM_THREADS,
+                compiler='none: reference operations',
+                processor_flags=hashlib.sha256(flags.encode()).hexdigest())
 
 
 def continue_golden(tree, state, folder, num_threads=NUM_THREADS):

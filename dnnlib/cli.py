@@ -164,7 +164,7 @@ def writable_dir(path):
     while not os.path.lexists(existing):
         existing = os.path.dirname(existing)
     if not os.path.isdir(existing):
-        raise UserError('cannot write to folder {!r}: {!r} is not a folder; choose a different one'.format(path, existing))
+        raise UserError('cannot write to folder {!r}: {!r} is not a folder; choose another one'.format(path, existing))
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UserError('cannot write to folder {!r}: no permission to write in {!r}; choose a different one'.format(
             path, existing))

@@ -95,13 +95,21 @@ def save_png(image, path):
         image.save(temp_path, format='PNG')
 
 
+def as_rgb(pixels):
+    """A picture, uint8 [H, W, 1, 3 or 4], as [H, W, 3]; what is transparent becomes white."""
+    if pixels.shape[2] == 4:
+        alpha = pixels[:, :, 3:].astype(np.float32) / 255
+        pixels = np.rint(pixels[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return np.broadcast_to(pixels, pixels.shape[:2] + (3,))
+
+
 def save_image_grid(images, filename, drange=(0, 1), grid_size=None):
     """Writes images [N, C, H, W] as one PNG file; see `create_image_grid` and `convert_to_pil_image`."""
     save_png(convert_to_pil_image(create_image_grid(images, grid_size), drange), filename)
 
 
 def draw_text(canvas, box, text):
-    """Draws black text on white into a box (left, top, width, height) of a PIL.Image; text that doesn't fit is cut off."""
+    """Draws black text on white into a box (left, top, width, height) of a PIL.Image, cut off where it doesn't fit."""
     left, top, width, height = box
     area = PIL.Image.new('RGB', (width, height), (255, 255, 255))
     PIL.ImageDraw.Draw(area).text((1, 1), _ascii(text), fill=(0, 0, 0), font=PIL.ImageFont.load_default())

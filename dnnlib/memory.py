@@ -59,7 +59,7 @@ def limit_host_memory(num_bytes=None):
     """Makes allocations beyond the free main memory fail, before the system kills a process.
 
     Args:
-        num_bytes: How much more this process may allocate; None = nine tenths of what is free, to leave room for others.
+        num_bytes: How much more this process may allocate; None = nine tenths of what is free, to leave some.
     """
     if num_bytes is None:
         free = free_host_memory()

@@ -95,6 +95,7 @@ def write_text(path, text):
 
 def plain(value):
     """Copy of nested dictionaries, lists and tuples as plain dictionaries and lists, for JSON and pickles."""
+    value = value._asdict() if hasattr(value, '_asdict') else value  # fields of a NamedTuple keep their names
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -197,8 +198,8 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
         max_bytes: Largest file accepted, so that a wrong URL can't fill the disk.
         max_seconds: Time limit of an attempt; unlimited, since connections may be slow.
     Returns: Binary file object at its start.
-    Raises: UserError if it is not a URL, for other protocols, after a checksum mismatch, and for a file that is too large;
-        OSError if the download fails. Messages never contain passwords or parameters of the URL.
+    Raises: UserError if it is not a URL, for other protocols, after a checksum mismatch, and for too large a file; OSError
+        if the download fails. Messages never contain passwords or parameters of the URL.
     """
     if not is_url(url, allow_file_urls=True):
         raise UserError('expected a URL such as https://host.org/file, got {!r}'.format(public_url(url)))
@@ -239,7 +240,7 @@ def check_protocol(url):
     """Raises UserError unless a URL uses https, or http on this machine."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != 'https' and (parts.scheme, parts.hostname) != ('http', '127.0.0.1'):
-        raise UserError('{}: only https is supported; download the file yourself and pass its path'.format(public_url(url)))
+        raise UserError('{}: only https is supported; download it yourself and pass its path'.format(public_url(url)))
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests import selection
+
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 gc.set_threshold(200000, 20, 20)  # looking for garbage took a fifth of the building of graphs
 # one cache for all tests, wherever they and their sub-processes work: native operations are built once
@@ -14,10 +16,17 @@ os.environ['STYLEGAN2_CACHE'] = os.path.abspath(
     os.environ.get('STYLEGAN2_CACHE') or str(pathlib.Path(__file__).parent.parent / '.stylegan2-cache'))
 
 # of many seconds each: they begin first, so that no process of several is left with one of them at the end
-LONG_FILES = ('test_training_loop.py', 'test_networks_stylegan.py', 'test_growing.py', 'test_configurations.py',
-              'test_run_projector.py', 'test_feature_metrics.py', 'test_killed_training.py', 'test_image_size.py',
-              'test_reference_networks.py', 'test_cuda_kernels.py', 'test_readme_run.py', 'test_transfer.py',
-              'test_non_finite.py')
+LONG_FILES = ('test_run_projector.py', 'test_killed_training.py', 'test_readme_run.py', 'test_training_loop.py',
+              'test_run_training.py', 'test_feature_metrics.py', 'test_configurations.py', 'test_cpu_kernels.py',
+              'test_cuda_kernels.py', 'test_networks_stylegan.py', 'test_growing.py', 'test_reference_networks.py',
+              'test_image_sizes.py', 'test_image_size.py', 'test_transfer.py', 'test_non_finite.py',
+              'test_styled_bias_act.py', 'test_fused_bias_act.py', 'test_upfirdn_2d.py', 'test_self_test.py')
+
+
+def pytest_addoption(parser):
+    """`--selection`, see selection.py."""
+    parser.addoption('--selection', choices=selection.SELECTIONS, default='all',
+                     help="again: what TensorFlow's version can change; short: less (default: %(default)s)")
 
 
 def pytest_configure(config):
@@ -26,10 +35,22 @@ def pytest_configure(config):
         config.option.loadscopereorder = False
 
 
-def pytest_collection_modifyitems(items):
-    """The long files first, the others in their order."""
+def pytest_ignore_collect(collection_path, config):
+    """Files of which no test is selected are not even imported."""
+    if collection_path.suffix == '.py' and collection_path.name.startswith('test_'):
+        name = collection_path.relative_to(pathlib.Path(__file__).parent.parent).as_posix()
+        return None if selection.may_hold_selected(name, config.option.selection) else True
+    return None
+
+
+def pytest_collection_modifyitems(config, items):
+    """The long files first, the others in their order; without what is not selected."""
     rank = {name: i for i, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: rank.get(pathlib.Path(str(item.fspath)).name, len(rank)))
+    left_out = [item for item in items if not selection.is_selected(item.nodeid, config.option.selection)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture

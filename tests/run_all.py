@@ -3,11 +3,12 @@
 
 Runs with any Python 3.6 or newer and its standard library; environments.py makes the environments.
 * The newest TensorFlow runs the whole suite, ruff and hadolint.
-* TensorFlow 1.14 runs the whole suite under the oldest Python found, which also compiles every file, and a short set
-  (SMOKE) under the other one: the whole suite again would cost minutes, and only TensorFlow's wheel differs.
+* TensorFlow 1.14 runs what its version can change (selection.py says what that is not) under the oldest Python found,
+  which also compiles every file, and a short set under the other one, where only TensorFlow's wheel differs.
 * As many test processes run as there are processors, at most four; each takes whole files.
 * Missing Pythons are skipped and named, unless the environment variable STYLEGAN2_REQUIRE (comma list of `newest` and
   `1.14`) names their TensorFlow: then, or if nothing could run at all, the run fails.
+* At the end come the slowest tests, the summary and the total time.
 Arguments are handed to pytest, e.g. `python3 tests/run_all.py -k dataset`.
 """
 
@@ -23,11 +24,7 @@ sys.path.insert(0, ROOT)
 
 import environments  # noqa: E402  (found only after the line above)
 
-SMOKE = ['tests/dnnlib/tflib/ops', 'tests/dnnlib/tflib/test_network_pickle.py']
-ONCE = ['tests/dnnlib/tflib/ops/test_cpu_kernels.py', 'tests/dnnlib/tflib/ops/test_cuda_kernels.py',
-        'tests/test_house_rules.py', 'tests/test_configurations.py',
-        'tests/test_killed_training.py', 'tests/test_readme_run.py',
-        'tests/test_run_projector.py::test_calibration_and_detection']  # without TensorFlow, or very long: only once
+SLOWEST = 20  # tests that are named at the end
 COMPILED = ['dnnlib', 'training', 'metrics', 'generator', 'export', 'projector', 'benchmarks', 'tests', 'demo.py',
             'environments.py', 'stylegan2.py', 'run_training.py', 'run_generator.py', 'run_projector.py',
             'run_metrics.py', 'dataset_tool.py']
@@ -58,37 +55,45 @@ def lint(environment):
             check('hadolint Dockerfile', [os.path.join(folder, 'hadolint'), 'Dockerfile'])]
 
 
+def read_report(path):
+    """What pytest wrote with --junitxml.
+
+    Returns: (dict of COUNTS, list of (seconds, name of the test)); zeros and nothing if it ended without a report.
+    """
+    counts, times = dict.fromkeys(COUNTS, 0), []
+    for suite in xml.etree.ElementTree.parse(path).getroot().iter('testsuite') if os.path.exists(path) else []:
+        failed, skipped = int(suite.get('failures')) + int(suite.get('errors')), int(suite.get('skipped'))
+        counts['failed'] += failed
+        counts['skipped'] += skipped
+        counts['passed'] += int(suite.get('tests')) - failed - skipped
+        times += [(float(case.get('time')), '%s::%s' % (case.get('classname'), case.get('name')))
+                  for case in suite.iter('testcase')]
+    return counts, times
+
+
 def run_pytest(environment, arguments):
-    """Runs pytest; returns (exit code, dict of COUNTS) with all counts 0 if it ended without a report."""
+    """Runs pytest; returns (exit code, dict of COUNTS, times as of `read_report`)."""
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, 'report.xml')
         processes = min(os.cpu_count() or 1, 4)
         parallel = ['-n', str(processes), '--dist', 'loadfile'] if processes > 1 else []
         command = [environment.python, '-m', 'pytest', '--junitxml=' + report] + parallel + arguments
         code = subprocess.call(command, cwd=ROOT, env=environments.run_environment(), stdin=subprocess.DEVNULL)
-        counts = dict.fromkeys(COUNTS, 0)
-        if os.path.exists(report):
-            for suite in xml.etree.ElementTree.parse(report).getroot().iter('testsuite'):
-                failed = int(suite.get('failures')) + int(suite.get('errors'))
-                skipped = int(suite.get('skipped'))
-                counts['failed'] += failed
-                counts['skipped'] += skipped
-                counts['passed'] += int(suite.get('tests')) - failed - skipped
-    return code, counts
+        return (code,) + read_report(report)
 
 
-def run_suite(environment, name, smoke, arguments):
-    """Runs the suite or the short set in one environment; returns (summary line, counts)."""
-    heading('pytest, %s%s' % (name, ' (short set)' if smoke else ''))
+def run_suite(environment, name, selection, arguments):
+    """Runs the tests of a selection in one environment; returns (summary line, counts, times)."""
+    title = name + {'all': '', 'again': ', what TensorFlow can change', 'short': ', short set'}[selection]
+    heading('pytest, ' + title)
     started = time.time()
-    code, counts = run_pytest(environment, arguments + (SMOKE if smoke else []))
+    code, counts, times = run_pytest(environment, ['--selection=' + selection] + arguments)
     ok = code == 0 and counts['passed'] > 0
     result = ', '.join('%d %s' % (counts[key], key) for key in COUNTS)
     detail = '' if ok or counts['failed'] else ' (pytest exit code %d)' % code
-    line = '%-7s %s%s: %s in %.0f s%s' % ('ok' if ok else 'FAILED', name, ', short set' if smoke else '', result,
-                                         time.time() - started, detail)
+    line = '%-7s %s: %s in %.0f s%s' % ('ok' if ok else 'FAILED', title, result, time.time() - started, detail)
     say(line)
-    return line, counts
+    return line, counts, times
 
 
 def prefetch_weights(environment):
@@ -127,8 +132,8 @@ def describe(environment):
 
 
 def run_everything(found, arguments):
-    """Lints, compiles and tests; returns (summary lines, total counts)."""
-    lines, total = [], dict.fromkeys(COUNTS, 0)
+    """Lints, compiles and tests; returns (summary lines, total counts, [(seconds, test and its Python)])."""
+    lines, total, slow = [], dict.fromkeys(COUNTS, 0), []
     oldest = min(item[0] for item in found)
     for number, (version, tensorflow, interpreter) in enumerate(found):
         try:
@@ -145,13 +150,14 @@ def run_everything(found, arguments):
             lines.append(check('compileall by Python %d.%d' % version, quiet + COMPILED))
         if number == 0:
             lines += prefetch_weights(environment)
-        smoke = tensorflow == '1.14' and version != oldest
-        ignored = [('--deselect=' if '::' in path else '--ignore=') + path for path in ONCE] if number > 0 else []
-        line, counts = run_suite(environment, name, smoke, arguments + ignored)
+        # whichever environment comes first runs everything, so that without the newest nothing is left out
+        selection = 'all' if number == 0 else 'short' if tensorflow == '1.14' and version != oldest else 'again'
+        line, counts, times = run_suite(environment, name, selection, arguments)
         lines.append(line)
+        slow += [(seconds, '%s (Python %d.%d)' % ((test,) + version)) for seconds, test in times]
         for key in COUNTS:
             total[key] += counts[key]
-    return lines, total
+    return lines, total, slow
 
 
 def main(arguments):
@@ -159,16 +165,19 @@ def main(arguments):
     os.chdir(ROOT)
     found = environments.find_all()
     started = time.time()
-    lines, total = run_everything(found, arguments) if found else ([], dict.fromkeys(COUNTS, 0))
+    lines, total, slow = run_everything(found, arguments) if found else ([], dict.fromkeys(COUNTS, 0), [])
     lines += missing(found)
     if 'newest' not in [item[1] for item in found]:
         lines.append('skipped ruff and hadolint: they are run by the newest environment')
     if total['passed'] == 0:
         lines.append('FAILED  no test has run')
-    heading('summary, %.0f s' % (time.time() - started))
+    heading('slowest %d tests' % SLOWEST)
+    for seconds, test in sorted(slow, reverse=True)[:SLOWEST]:
+        say('%6.1f s  %s' % (seconds, test))
+    heading('summary')
     for line in lines:
         say(line)
-    say('%d passed, %d failed, %d skipped' % tuple(total[key] for key in COUNTS))
+    say('%d passed, %d failed, %d skipped in %.0f s' % (tuple(total[key] for key in COUNTS) + (time.time() - started,)))
     return 1 if any(line.startswith('FAILED') for line in lines) else 0
 
 

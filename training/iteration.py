@@ -16,12 +16,13 @@ class Iteration:
         step: The Step that they were built with.
         streams: {name: Stream}.
     Attributes:
+        step: As given.
         slots: Minibatches that an iteration consumes of each stream.
     Raises: ValueError if two stages have one name, or a stage with data doesn't run in every round.
     """
 
     def __init__(self, stages, step, streams):
-        self._stages, self._step, self._streams = stages, step, streams
+        self._stages, self.step, self._streams = stages, step, streams
         names = [stage.name for stage in stages]
         if len(set(names)) < len(names):
             raise ValueError(f'stages need different names, not {names}')
@@ -44,13 +45,13 @@ class Iteration:
             sched['new_level'] if stage.every == NEW_LEVEL else counters.iteration % stage.every == 0)]
         # First of all, so that an unreadable image ends the training between two iterations.
         minibatches = self._read(due, sched, counters.nimg)
-        settings = self._step.sched.feed(sched)
+        settings = self.step.sched.feed(sched)
         for stage in due:
             if stage.when is not None and not tflib.run(stage.when):
                 continue
             for k in range(sched['rounds'] if stage.rounds else 1):
                 feed = dict(settings)
-                feed[self._step.seed_in] = step_seed(seed, counters.nimg, stage.name, k)
+                feed[self.step.seed_in] = step_seed(seed, counters.nimg, stage.name, k)
                 if stage.batch is not None:
                     feed.update(minibatches[self._slot.get(stage.name, 0)][k])
                 tflib.run(stage.op, feed)
@@ -62,7 +63,7 @@ class Iteration:
             found[slot] = [{} for _ in range(rounds)]
             for name, stream in self._streams.items():
                 arrays = stream.minibatch(nimg, sched, slot, self.slots)
-                for placeholder, array in zip(self._step.feeds[name], arrays):
+                for placeholder, array in zip(self.step.feeds[name], arrays):
                     for feed, part in zip(found[slot], np.split(array, rounds)):
                         feed[placeholder] = part
                 if stream.skips_bad:

@@ -1,6 +1,7 @@
 """Names that others import from here: images, files and a few small helpers."""
 
 import os
+from collections import OrderedDict
 
 import numpy as np
 
@@ -36,14 +37,22 @@ def save_pkl(obj, filename):
 
 
 def save_networks(networks, method, filename):
-    """Writes the networks of a training in the published format, or all of them by name.
+    """Writes the networks of a training: the published tuple, or by name with what each is for.
 
     Args:
         networks: {name: tflib.Network}.
         method: train_step.Method.
         filename: Path.
     """
-    save_pkl(tuple(networks[name] for name in method.saved_as), filename)
+    if method.saved_as is not None:
+        save_pkl(tuple(networks[name] for name in method.saved_as), filename)
+        return
+    from dnnlib.files.named_networks import Contents, Role
+    from training.pretrained import save_file
+    roles = OrderedDict((name, Role(net.role, net.average_of, tuple(
+        text[:-len('_in')] if text.endswith('_in') else text for text in networks[name].input_names)))
+        for name, net in method.nets.items())
+    save_file(Contents(method.name, OrderedDict((name, networks[name]) for name in roles), roles), filename)
 
 
 def apply_mirror_augment(minibatch):

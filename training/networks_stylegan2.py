@@ -26,7 +26,7 @@ def G_main(
         truncation_psi_val=None,                # truncation_psi during validation.
         truncation_cutoff_val=None,             # truncation_cutoff during validation.
         dlatent_avg_beta=0.995,                 # Decay of the running mean of W in training; None = not updated.
-        style_mixing_prob=0.9,                  # Probability of mixing the styles of two latents in training; None = never.
+        style_mixing_prob=0.9,                  # Probability of mixing two latents' styles in training; None = never.
         is_training=False,                      # Training: no truncation, mixing, running mean of W.
         is_validation=False,                    # Validation: the *_val truncation.
         return_dlatents=False,                  # Also return the dlatents used by synthesis?

@@ -24,6 +24,7 @@ class Net(NamedTuple):
     func_name: str          # full name of its build function
     options: dict = {}      # keyword arguments of the build function
     average_of: str = None  # it begins as a copy of this network and is meant to follow it, see `Step.average`
+    role: str = 'generator'  # what it is for: 'generator', 'discriminator', 'encoder', ...; stored in network files
 
 
 class Group(NamedTuple):
@@ -94,6 +95,10 @@ class ScheduleFields:
     def __setitem__(self, name, value):
         self._fields[name] = value
 
+    def is_fed(self, name):
+        """Is a field given by the schedule in each iteration?"""
+        return name in self._fed
+
     def feed(self, sched):
         """{placeholder: value} for one result of the schedule."""
         return {placeholder: sched[name] for name, placeholder in self._fed.items()}
@@ -156,12 +161,14 @@ class Step:
         if len(losses) > 1 and not joint:
             raise ValueError(f'stage {name}: several groups {sorted(losses)} are trained by joint=True only')
         optimizers = [self._register(name, group, loss, len(losses) > 1) for group, loss in losses.items()]
-        updates = [apply_jointly(optimizers) if joint else optimizers[0].apply_updates()]
+        # Gradients alone don't need every forward value that is reported, so the losses are evaluated, too, and before
+        # a variable changes, since what reads a reference variable may see the change.
+        computed = list(losses.values())
+        updates = [apply_jointly(optimizers, computed) if joint else optimizers[0].apply_updates(after=computed)]
         with tf.control_dependencies(updates if post else []):
             updates += [build() for build in post]
-        # Gradients alone don't need every forward value that is reported, so the losses are evaluated, too.
-        op = tf.group(*updates, *[tf.identity(loss) for loss in losses.values()])
-        return Stage(name, op, every, batch=batch, skipped=tuple(optimizer.skipped for optimizer in optimizers))
+        skipped = tuple(optimizer.skipped for optimizer in optimizers)
+        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped)
 
     def _register(self, stage_name, group_name, loss, is_one_of_several):
         """The stage's optimizer of a group, with the gradients of the loss."""

@@ -215,8 +215,10 @@ def make_reporter(training, options, checkpoints, pictures, metric_callback):
     """The Reporter of a training; adds the graph and histograms of the weights to TensorBoard if that is wanted."""
     method, networks = training.method, training.networks
     fakes = None if method.fakes is None else lambda count, seed: method.fakes(networks, count, seed)
+    rates = {name: group.lrate for name, group in method.groups.items()}
+    rates = {name: field for name, field in rates.items() if training.iteration.step.sched.is_fed(field)}
     report = reporter.Reporter(checkpoints, reporter.Reporting(
-        networks, method.groups, pictures, options.total_kimg, options.image_snapshot_ticks,
+        networks, rates, pictures, options.total_kimg, options.image_snapshot_ticks,
         options.network_snapshot_ticks, method.logits,
         monitors=() if method.monitors is None else tuple(method.monitors(networks)),
         metric_callback=metric_callback and (lambda network_pkl: metric_callback(network_pkl, fakes))))

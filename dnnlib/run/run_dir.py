@@ -66,7 +66,7 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
         resume_run_dir: Existing run directory to resume in, appending to its log; `None` = a new one.
         run_func_kwargs: Keyword arguments of the function; they must be plain enough for JSON.
     Returns: The completed SubmitConfig.
-    Raises: UserError if the root or the description is unusable; FolderLocked, a UserError, if another process is using the
+    Raises: UserError if the root or the description is unusable; FolderLocked, a UserError, if another process uses the
         directory to resume in; whatever the function raises.
     """
     config = copy.deepcopy(submit_config)

@@ -49,7 +49,7 @@ class QuadraticDiscriminator:
 
 
 class TrainingSet:
-    """Gives the same labels always."""
+    """Always gives the same labels."""
 
     def get_random_labels_tf(self, minibatch_size):
         return tf.constant(LABELS[:minibatch_size][::-1])
@@ -88,7 +88,7 @@ def test_generator_losses(session, name, formula):
     (fakes, labels), = result['fakes']
     np.testing.assert_allclose(result['loss'], formula(scores_of(fakes)), rtol=1e-4, atol=1e-5)
     assert result['reg'] is None
-    np.testing.assert_array_equal(labels, LABELS[::-1])  # random ones of the data set
+    np.testing.assert_array_equal(labels, LABELS[::-1])  # random ones of the dataset
     np.testing.assert_array_equal(result['judged'][0][1], labels)
     assert list(save_summaries(None)) == ['Loss/scores/fake']
 

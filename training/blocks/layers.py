@@ -104,7 +104,7 @@ def demodulation(weight, style):
 def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resample_kernel=None, fused_modconv=None):
     """Convolution whose kernel is modulated by a style and demodulated (StyleGAN2, section 2.2), without bias.
 
-    Two equivalent forms exist: modulating the kernels (one grouped convolution, or an ordinary one for a single sample) and
+    Two equivalent forms exist: modulating the kernels (one grouped convolution, or a plain one for a single sample) and
     scaling the feature maps before and after a shared convolution. The first is faster on a GPU and for one sample, the
     second for several samples on a CPU, where grouped convolutions are missing or slow. With a 1x1 kernel the first is
     a matrix product per sample, which is faster there too.
@@ -117,7 +117,7 @@ def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resam
         up: Double the resolution?
         demodulate: See `modulate`; only layers that output colors go without.
         resample_kernel: FIR filter for `up`, None = nearest neighbor.
-        fused_modconv: True = modulate kernels where the device can, False = scale feature maps, None = whichever is faster.
+        fused_modconv: True = modulate kernels where the device can, False = scale feature maps, None = the faster one.
     Returns: [N, H, W, fmaps] or twice that size.
     """
     x, scale = _modulated_conv2d(x, y, [kernel, fmaps], up, demodulate, resample_kernel, fused_modconv)

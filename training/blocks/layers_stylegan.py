@@ -71,7 +71,7 @@ def _weight(x, fmaps, use_wscale, kernel=3, gain=GAIN):
 
 
 def blur(x, blur_filter):
-    """Correlates each channel with a row filter in both directions, scaled to unit sum, with zero padding; None = no blur."""
+    """Correlates each channel with a row filter of unit sum in both directions, zero-padded; None = no blur."""
     if not blur_filter:
         return x
     taps = list(blur_filter)[::-1]  # filter_2d convolves

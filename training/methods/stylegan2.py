@@ -55,7 +55,7 @@ def stylegan2(streams, schedule, **options):
     shape = dict(num_channels=data.shape[0], resolution=image_size.option(*data.shape[1:]), label_size=data.label_size)
     nets = [('G', dict(shape, **(options.G_args or {}))), ('D', dict(shape, **(options.D_args or {})))]
     nets = OrderedDict((name, Net(args.pop('func_name', None), args)) for name, args in nets)
-    nets['Gs'] = nets['G']._replace(average_of='G')
+    nets.update(D=nets['D']._replace(role='discriminator'), Gs=nets['G']._replace(average_of='G'))
     lazy = options.lazy_regularization
     minibatch_size = schedule.last.minibatch_gpu
     return Method(

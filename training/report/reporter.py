@@ -81,7 +81,7 @@ class Progress:
 class Reporting(NamedTuple):
     """What a `Reporter` tells about, and when."""
     networks: dict              # {name: tflib.Network}
-    groups: dict                # {name: train_step.Group}
+    rates: dict                 # {name of a group: field of the schedule that is its learning rate}
     grid: object                # SnapshotGrid with latents
     total_kimg: float           # length of the training
     image_ticks: int = None     # ticks between two grids of fakes, None = never
@@ -133,8 +133,7 @@ class Reporter:
         self._saving.clock.take()
         c.tick += 1
         stats = self._stats(sched)
-        self._progress.tick(stats, {
-            name: sched[group.lrate] for name, group in of.groups.items() if group.lrate in sched})
+        self._progress.tick(stats, {name: sched[field] for name, field in of.rates.items()})
         c.update(tick_nimg=c.nimg, tick_sec=0.0)
         if _is_due(of.image_ticks, c.tick, done):
             self._checkpoints.write(lambda: of.grid.save_fakes(of.networks, 'fakes%06d.png' % (c.nimg // 1000)))

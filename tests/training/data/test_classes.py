@@ -33,8 +33,8 @@ def test_labels_by_name_and_number():
 
 
 @pytest.mark.parametrize('text, size, names, message', [
-    ('blue', 3, NAMES, "unknown class 'blue'; expected 0 to 2 or one of red, green, eyes 2"),
-    ('3', 3, None, "unknown class '3'; expected 0 to 2$"), ('', 3, NAMES, "unknown class ''"),
+    ('blue', 3, NAMES, "no class 'blue'; expected 0 to 2 or one of red, green, eyes 2"),
+    ('3', 3, None, "no class '3'; expected 0 to 2$"), ('', 3, NAMES, "no class ''"),
     ('red', 0, None, 'trained without labels')])
 def test_unknown_classes_are_refused(text, size, names, message):
     with pytest.raises(UserError, match=message):

@@ -1,0 +1,80 @@
+"""Which tests run once and which under every TensorFlow; standard library only, for conftest.py and run_all.py.
+
+A test runs under every TensorFlow unless ONCE names it, so that a new file is never left out by accident. ONCE names
+what TensorFlow's version cannot change: reading and making data, command lines, files, pages, plots, statistics; and
+programs and trainings whose parts are tested under both. AGAIN names exceptions: mostly one run of each program.
+A name is a folder (ends in `/`; no test in it may import TensorFlow), a file, or a test with or without its
+parameters; of two that match, the longer one counts. test_selection.py checks that every name exists.
+"""
+
+ONCE = (
+    # no TensorFlow
+    'tests/dnnlib/files/', 'tests/dnnlib/run/', 'tests/training/data/making/',
+    'tests/dnnlib/test_allocator.py', 'tests/dnnlib/test_cli.py', 'tests/dnnlib/test_disk.py',
+    'tests/dnnlib/test_images.py', 'tests/dnnlib/test_memory.py', 'tests/dnnlib/test_util.py',
+    'tests/dnnlib/tflib/ops/test_cpu_kernels.py', 'tests/dnnlib/tflib/ops/test_cuda_kernels.py',
+    'tests/export/test_torch_module.py', 'tests/generator/test_info.py',
+    'tests/metrics/test_against_sklearn.py', 'tests/metrics/test_formulas.py', 'tests/metrics/test_metric_base.py',
+    'tests/metrics/test_weights.py',
+    'tests/projector/test_align.py', 'tests/projector/test_calibration.py', 'tests/projector/test_inputs.py',
+    'tests/projector/test_perturb.py', 'tests/projector/test_report.py', 'tests/projector/test_results.py',
+    'tests/projector/test_statistics.py',
+    'tests/training/data/test_cats.py', 'tests/training/data/test_classes.py', 'tests/training/data/test_fuzz_data.py',
+    'tests/training/data/test_memory.py', 'tests/training/test_dataset.py', 'tests/training/test_plot.py',
+    'tests/training/options/test_continuing.py', 'tests/training/report/test_alarms.py',
+    'tests/training/report/test_grid.py', 'tests/training/test_schedule.py',
+    'tests/test_dataset_tool.py', 'tests/test_environments.py', 'tests/test_help.py', 'tests/test_house_rules.py',
+    'tests/test_readme.py', 'tests/test_selection.py',
+    # with fake compilers, or about where files lie
+    'tests/dnnlib/tflib/ops/test_build.py', 'tests/dnnlib/tflib/ops/test_native_cache.py',
+    'tests/dnnlib/tflib/ops/test_native.py::test_a_program_that_must_have_native_operations_ends_with_one_line',
+    'tests/dnnlib/tflib/test_self_test.py::test_training_with_a_wrong_kernel_is_refused',
+    # programs and whole trainings: their parts are tested under every TensorFlow
+    'tests/test_api.py', 'tests/test_benchmarks.py', 'tests/test_configurations.py', 'tests/test_killed_training.py',
+    'tests/test_published_reader.py', 'tests/test_readme_run.py', 'tests/test_image_sizes.py',
+    'tests/test_run_generator.py', 'tests/test_run_metrics.py', 'tests/test_run_projector.py',
+    'tests/test_run_training.py',
+    'tests/export/test_command.py', 'tests/generator/test_commands.py', 'tests/generator/test_directions.py',
+    'tests/generator/test_help.py',
+    'tests/metrics/test_feature_metrics.py', 'tests/metrics/test_networks_measured.py',
+    'tests/metrics/test_perceptual_path_length.py', 'tests/metrics/test_robustness.py',
+    'tests/metrics/test_what_is_measured.py',
+    'tests/training/options/test_automatic.py', 'tests/training/state/test_non_finite.py',
+)
+AGAIN = (
+    # dataset_tool, run_training, run_generator and run_projector, one after another
+    'tests/test_image_sizes.py::test_training_generation_and_projection',
+    'tests/test_run_metrics.py::test_several_networks_and_seeds_make_a_table',
+    'tests/metrics/test_feature_metrics.py::test_networks_are_measured_reproducibly[fid10]',
+    'tests/generator/test_directions.py::test_directions_command[sefa]',
+    'tests/export/test_command.py::test_exported_networks_are_opened_by_every_command',
+)
+SHORT = (  # where only TensorFlow's wheel differs: under Python 3.7
+    'tests/dnnlib/tflib/ops/test_native.py', 'tests/dnnlib/tflib/ops/test_styled_bias_act.py',
+    'tests/dnnlib/tflib/ops/test_upfirdn_2d.py', 'tests/dnnlib/tflib/test_network_pickle.py',
+)
+SELECTIONS = ('all', 'again', 'short')
+
+
+def matches(name, test):
+    """Does a name of the lists above stand for a test, or for a file?"""
+    return test.startswith(name) if name.endswith('/') else test == name or test.startswith((name + '::', name + '['))
+
+
+def is_selected(test, selection):
+    """Does a test run?
+
+    Args:
+        test: pytest's name, `tests/x/test_y.py::test_z[parameters]`; a file without `::` stands for what has no name
+            of its own in the lists.
+        selection: `all`; `again` = under another TensorFlow than the newest; `short` = once more, for its wheel only.
+    """
+    if selection == 'all':
+        return True
+    once, again = [max([len(name) for name in names if matches(name, test)] or [0]) for names in (ONCE, AGAIN)]
+    return once <= again and (selection == 'again' or any(matches(name, test) for name in SHORT))
+
+
+def may_hold_selected(path, selection):
+    """May any test of a file be selected? If not, it need not be imported."""
+    return is_selected(path, selection) or selection == 'again' and any(name.startswith(path + '::') for name in AGAIN)

@@ -1,0 +1,141 @@
+"""Methods unlike StyleGAN2 on the same loop: they train, are killed, and continue to the same bits."""
+
+import json
+import os
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow.compat.v1 as tf
+
+from dnnlib import EasyDict, tflib
+from tests.training.methods import toys
+from training.state import files
+from training.training_loop import training_loop
+
+CATS = dict(tfrecord_dir='cats', resolution=8)
+STREAMS = dict(cycle=dict(a=CATS, b=dict(CATS, held_out=True)), joint=dict(reals=CATS), critics=dict(reals=CATS))
+KIMG = 0.128  # 16 iterations, 4 ticks
+
+
+def train(run_dir, method, total_kimg=KIMG, minibatch_gpu=4, **options):
+    """Trains in a graph and session of its own with one thread; returns what the loop returns."""
+    os.makedirs(str(run_dir), exist_ok=True)
+    with tf.Graph().as_default():
+        try:
+            return training_loop(
+                submit_config=EasyDict(run_dir=str(run_dir)), method_args=dict(func_name=f'{toys.__name__}.{method}'),
+                stream_args=STREAMS[method], grid_args=dict(size='3x2'), total_kimg=total_kimg, minibatch_repeats=1,
+                sched_args=dict(func_name=toys.__name__ + '.schedule', minibatch_gpu=minibatch_gpu),
+                tf_config=dict(device='cpu', intra_op_parallelism_threads=1, inter_op_parallelism_threads=1),
+                mirror_augment=True, checkpoint_minutes=None,
+                **dict(dict(image_snapshot_ticks=1, network_snapshot_ticks=1), **options))
+        finally:
+            tflib.close_tf()
+
+
+def variables(run_dir):
+    """{name: value} of all variables of the last state."""
+    folder, found = files.latest_state(str(run_dir)), {}
+    for name in (files.VARIABLES, files.WORKER_VARIABLES):
+        if os.path.exists(os.path.join(folder, name + '.index')):
+            reader = tf.train.NewCheckpointReader(os.path.join(folder, name))
+            found.update((key, reader.get_tensor(key)) for key in reader.get_variable_to_shape_map())
+    return found
+
+
+class Killed(BaseException):
+    """Ends a training as a kill does: nothing more is saved."""
+
+
+@pytest.fixture(scope='module', params=sorted(STREAMS))
+def run(request, tmp_path_factory):
+    """(name of a method, folder of a training of it that nobody interrupted)."""
+    folder = tmp_path_factory.mktemp(request.param)
+    assert train(folder, request.param) == 0
+    return request.param, folder
+
+
+def test_killed_and_continued_to_the_same_bits(run, tmp_path):
+    method, folder = run
+
+    ticks = []
+
+    def kill(network_pkl, _fakes):
+        ticks.append(network_pkl)
+        if len(ticks) == 3:
+            raise Killed
+    with pytest.raises(Killed):
+        train(tmp_path, method, metric_callback=kill)
+    assert 0 < files.latest_counters(str(tmp_path)).nimg < KIMG * 1000
+    assert train(tmp_path, method, metric_callback=kill) == 0
+    expected, found = variables(folder), variables(tmp_path)
+    assert set(expected) == set(found) and len(expected) > 6
+    for name in expected:
+        np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
+    with PIL.Image.open(str(folder / 'fakes000000.png')) as a, PIL.Image.open(str(tmp_path / 'fakes000000.png')) as b:
+        np.testing.assert_array_equal(a, b)
+
+
+def test_every_network_is_trained(run):
+    method, folder = run
+    first, last = variables(folder), None
+    with tf.Graph().as_default():
+        tflib.init_tf(dict(device='cpu'))
+        for name in (name for name in first if name.split('/')[-1] == 'weight'):
+            assert np.isfinite(first[name]).all() and np.any(first[name]), name
+        last = [json.loads(line) for line in (folder / 'stats.jsonl').read_text().splitlines()]
+        tflib.close_tf()
+    losses = [name for name in last[0] if name.startswith('Loss/')]
+    assert losses and all(np.isfinite(line[name]) for line in last for name in losses)
+    assert any(last[0][name] != last[-1][name] for name in losses)
+    assert all(('Progress/diversity' in line) == (method != 'cycle') for line in last)
+
+
+def test_state_of_each_worker_has_a_file_of_its_own(run):
+    method, folder = run
+    state = files.latest_state(str(folder))
+    assert any(name.startswith('worker-0') for name in os.listdir(state)) == (method == 'cycle')
+    if method == 'cycle':
+        reader = tf.train.NewCheckpointReader(os.path.join(state, files.WORKER_VARIABLES))
+        assert sorted(reader.get_variable_to_shape_map()) == [
+            'State/pool_a', 'State/pool_a_filled', 'State/pool_b', 'State/pool_b_filled']
+        assert reader.get_tensor('State/pool_a_filled') == toys.POOL_SIZE
+        shared = tf.train.NewCheckpointReader(os.path.join(state, files.VARIABLES))
+        assert not [name for name in shared.get_variable_to_shape_map() if 'pool' in name]
+
+
+def test_pictures_have_the_rows_of_the_method(run):
+    method, folder = run
+    with PIL.Image.open(str(folder / 'fakes000000.png')) as image:
+        assert image.size == ((48, 32) if method == 'cycle' else (48, 8))
+    names = sorted(name for name in os.listdir(str(folder)) if name.startswith('reals'))
+    assert names == (['reals-b.png', 'reals.png'] if method == 'cycle' else ['reals.png'])
+
+
+def test_gated_and_clipped_steps_of_the_critic(run):
+    method, folder = run
+    if method != 'critics':
+        return
+    found = variables(folder)
+    assert np.abs(found['D/weight']).max() <= 0.5
+    assert found['State/gate'] in (True, False) and found['State/D_rate'] < 0.02 and found['State/best'] < 1000
+
+
+def test_metrics_are_handed_fakes(tmp_path):
+    seen = []
+
+    def measure(_network_pkl, fakes):
+        if not seen:
+            seen.append(list(fakes(6, 1)))
+    train(tmp_path, 'joint', 0.016, metric_callback=measure)
+    assert [(part.shape, part.dtype) for part in seen[0]] == [((4, 3, 8, 8), np.uint8), ((2, 3, 8, 8), np.uint8)]
+
+
+def test_rounds_see_the_same_images(tmp_path):
+    """One round of 8 and two of 4 make the same step, where neither pools nor random numbers tell them apart."""
+    for name, size in (('one', 8), ('two', 4)):
+        train(tmp_path / name, 'cycle', 0.008, minibatch_gpu=size)
+    one, two = (variables(tmp_path / name) for name in ('one', 'two'))
+    for name in ('G_ab/weight', 'G_ba/bias'):
+        np.testing.assert_allclose(one[name], two[name], rtol=1e-4, atol=1e-6)

@@ -1,0 +1,1 @@
+"""Formulas of training: what scores are worth (criteria), what is penalized (penalties)."""

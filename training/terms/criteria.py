@@ -1,0 +1,37 @@
+"""What scores are worth: the losses of adversarial training as functions of the discriminator's scores.
+
+Scores are logits of any shape, float32; a loss has the same shape and is minimized. Those whose name begins with G_ are
+minimized by the generator, those with D_ by the discriminator.
+"""
+
+import tensorflow.compat.v1 as tf
+
+
+def G_saturating(fake_scores):
+    """Saturating logistic loss: log(1 - sigmoid(f)) = -softplus(f) (Goodfellow et al. 2014, equation 1)."""
+    return -tf.nn.softplus(fake_scores)
+
+
+def G_non_saturating(fake_scores):
+    """Non-saturating logistic loss: -log(sigmoid(f)) = softplus(-f) (Goodfellow et al. 2014, section 3)."""
+    return tf.nn.softplus(-fake_scores)
+
+
+def D_logistic(fake_scores, real_scores):
+    """Logistic loss: softplus(f) + softplus(-q), q = scores of reals (Goodfellow et al. 2014, equation 1)."""
+    return tf.nn.softplus(fake_scores) + tf.nn.softplus(-real_scores)
+
+
+def G_wasserstein(fake_scores):
+    """Wasserstein loss: -f (Arjovsky et al. 2017, algorithm 1)."""
+    return -fake_scores
+
+
+def D_wasserstein(fake_scores, real_scores):
+    """Wasserstein loss: f - q, q = scores of reals (Arjovsky et al. 2017, equation 2)."""
+    return fake_scores - real_scores
+
+
+def drift(real_scores):
+    """q^2, which keeps scores near zero where a loss depends on differences only (Karras et al. 2018, appendix A.1)."""
+    return tf.square(real_scores)
