@@ -7,18 +7,28 @@ import json
 import os
 import signal
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
 import dnnlib
 from dnnlib import cli, util
 from dnnlib.util import UserError
-from metrics.metric_defaults import MAX_NUM_IMAGES, metric_defaults, needs_network, with_num_images
+from metrics.metric_defaults import MAX_NUM_IMAGES, check_names, metric_defaults, needs_network, with_num_images
 from training import pretrained
 
-EPILOG = '''Any number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
-fid, kid, is: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0, for use offline.
-Definitions, and where weight files are looked for: docs/metrics.md'''
+EPILOG = '''Every number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
+fid, kid, is: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0.
+Definitions, and where to put weight files: docs/metrics.md'''
+
+
+class Options(NamedTuple):
+    """How metrics are run."""
+    mirror_augment: bool  # mirror the reals at random?
+    num_gpus: int  # at least 1
+    tf_config: dict  # device and operations, see `tflib.init_tf`
+    seeds: list  # of the fakes; [None] = one run with a new seed
+    json: str  # file that all records are written to; None = none
 
 
 def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data_dir, options):
@@ -26,35 +36,37 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
 
     Args:
         submit_config: SubmitConfig of the run; results go into its directory.
-        networks: List of paths, URLs or published names of network files.
-        fakes_args: Data set to measure in place of networks; `None` = none.
+        networks: List of `pretrained.NetworkFile`.
+        fakes_args: Arguments of the dataset to measure instead of networks; `None` = there is none.
         metrics: List of names of `metric_defaults`.
-        dataset_args: Arguments of the data set of reals; `None` = none given.
-        data_dir: Folder that holds the data set; `None` = the working directory.
-        options: Dictionary of `mirror_augment`, `num_gpus`, `tf_config`, `seeds` and `json` as in `main`.
+        dataset_args: Arguments of the dataset of reals; `None` = none given.
+        data_dir: Folder that holds the dataset; `None` = the working directory.
+        options: Options.
     """
     cli.load_tensorflow()
     from metrics import metric_base
-    print('Device: {}'.format(metric_base.describe_device(options['tf_config'])))
-    names = networks or [fakes_args['tfrecord_dir']]
-    print('Evaluating {} of {} ...'.format(', '.join(metrics), ', '.join(map(util.public_url, names))))
-    metric_base.MetricGroup([metric_defaults[metric] for metric in metrics]).check_weights()
+    print(f'Device: {metric_base.describe_device(options.tf_config)}')
+    sources = networks if fakes_args is None else [fakes_args['tfrecord_dir']]
+    names = [network.name for network in networks] if fakes_args is None else sources
+    print(f"Evaluating {', '.join(metrics)} of {', '.join(map(util.public_url, names))} ...")
+    table = [metric_defaults[metric] for metric in metrics]
+    metric_base.MetricGroup(table).check_weights()
     records, hashes = [], {}
     try:
-        for name, seed in itertools.product(names, options['seeds']):
-            group = metric_base.MetricGroup([metric_defaults[metric] for metric in metrics], seed=seed, hashes=hashes,
-                                            fakes_args=fakes_args, result_dir=submit_config.run_dir)
+        for (name, source), seed in itertools.product(zip(names, sources), options.seeds):
+            group = metric_base.MetricGroup(table, seed=seed, hashes=hashes, fakes_args=fakes_args,
+                                            result_dir=submit_config.run_dir)
             try:
-                group.run(name, data_dir=data_dir, dataset_args=dataset_args, mirror_augment=options['mirror_augment'],
-                          num_gpus=options['num_gpus'], tf_config=options['tf_config'])
+                group.run(source, data_dir=data_dir, dataset_args=dataset_args, mirror_augment=options.mirror_augment,
+                          num_gpus=options.num_gpus, tf_config=options.tf_config)
             finally:  # what was measured before an error counts
                 records += [dict(metric.get_record(), network_pkl=util.public_url(name)) for metric in group.metrics
                             if metric.get_results()]
-                if options['json'] is not None and records:
-                    os.makedirs(os.path.dirname(os.path.abspath(options['json'])), exist_ok=True)
-                    util.write_text(options['json'], json.dumps(records, indent=2, sort_keys=True) + '\n')
+                if options.json is not None and records:
+                    os.makedirs(os.path.dirname(os.path.abspath(options.json)), exist_ok=True)
+                    util.write_text(options.json, json.dumps(records, indent=2, sort_keys=True) + '\n')
     finally:
-        if len(names) * len(options['seeds']) > 1 and records:
+        if len(sources) * len(options.seeds) > 1 and records:
             print(make_table(records) + '\n\n' + '\n'.join(how_measured(records)))
 
 
@@ -75,25 +87,24 @@ def make_table(records):
     short = [os.path.basename(os.path.normpath(network)) for network in networks]
     for network, name in zip(networks, short):
         row = [_cell(cells.get((network, column), [])) for column in columns]
-        lines.append('| {} | {} |'.format(name if short.count(name) == 1 else network, ' | '.join(row)))
+        lines.append(f"| {name if short.count(name) == 1 else network} | {' | '.join(row)} |")
     return '\n'.join(lines)
 
 
 def how_measured(records):
-    """What each metric of a table was measured with: list of a line per metric, and per number of images.
+    """What each metric of a table was measured with: a line per metric and number of images.
 
     Args:
         records: See `make_table`.
     """
     lines = []
     for record in records:
-        parts = ['{} {}'.format(record[key], what) for key, what in (
+        parts = [f'{record[key]} {what}' for key, what in (
             ('num_reals', 'reals'), ('num_fakes', 'fakes'), ('num_samples', 'samples')) if key in record]
         if isinstance(record.get('weights_sha256'), str):
-            parts.append('{} ({}, sha256 {}...)'.format(record['extractor'], record['weights'],
-                                                        record['weights_sha256'][:8]))
+            parts.append(f"{record['extractor']} ({record['weights']}, sha256 {record['weights_sha256'][:8]}...)")
         parts += ['resized: ' + record['resize']] if 'resize' in record else []
-        line = '{}: {}'.format(record['metric'], ', '.join(parts))
+        line = f"{record['metric']}: {', '.join(parts)}"
         lines += [line] if parts and line not in lines else []
     return lines
 
@@ -110,12 +121,12 @@ def metric_list(text):
     Raises: argparse.ArgumentTypeError for an unknown name or none.
     """
     names = list(collections.OrderedDict.fromkeys(cli.comma_list(text)))
-    known = ', '.join(sorted(metric_defaults))
-    for name in names:
-        if name not in metric_defaults:
-            raise argparse.ArgumentTypeError('{!r}: no such metric; choose from {}'.format(name, known))
+    try:
+        check_names(names)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     if not names:
-        raise argparse.ArgumentTypeError('expected names of metrics; choose from {}'.format(known))
+        raise argparse.ArgumentTypeError(f"expected names of metrics; choose from {', '.join(sorted(metric_defaults))}")
     return names
 
 
@@ -126,24 +137,24 @@ def make_parser():
     parser.add_argument('--network', dest='networks', metavar='PKL', nargs='+', action='append', default=[],
                         help='network pickles: paths, URLs or published names')
     parser.add_argument('--fakes', metavar='PATH',
-                        help='measure these pictures in place of a network: a folder or zip of images, a folder of '
+                        help='measure these pictures instead of a network: a folder or zip of images, a folder of '
                              'TFRecords, or cats')
     parser.add_argument('--metrics', type=metric_list, metavar='LIST', default='ppl2_wend',
-                        help='{} (default: %(default)s)'.format(', '.join(sorted(metric_defaults))))
+                        help=f"{', '.join(sorted(metric_defaults))} (default: %(default)s)")
     parser.add_argument('--dataset', '--reals', metavar='NAME',
-                        help='data set of the training, or any folder, zip or data set to compare with')
-    parser.add_argument('--data-dir', metavar='DIR', help='folder that holds the data set')
+                        help='dataset of the training, or any other dataset, folder or zip to compare with')
+    parser.add_argument('--data-dir', metavar='DIR', help='folder that holds the dataset')
     parser.add_argument('--resolution', type=int, metavar='N',
-                        help='crop and scale pictures of folders and zips to this size (default: that of the network; '
-                             'without a network, as they are)')
+                        help='crop and scale the pictures of folders and zips to this size (default: that of the '
+                             'network; without a network, unchanged)')
     parser.add_argument('--mirror-augment', type=cli.bool_arg, metavar='BOOL', default=False,
-                        help='mirror the reals at random; path lengths (ppl) look at no reals (default: %(default)s)')
+                        help='mirror the reals at random; path lengths (ppl) use no reals (default: %(default)s)')
     parser.add_argument('--num-images', type=int, metavar='N',
-                        help='number of images for every metric (default: as their names say)')
+                        help='number of images for all metrics (default: as their names say)')
     parser.add_argument('--seed', dest='seeds', type=cli.seed_list, metavar='LIST',
-                        help='random seeds of the generated pictures, such as 0 or 0-4: with several, the table shows '
-                             'mean +- standard deviation (default: a new one each time); of pictures from files they '
-                             'choose which are measured, where there are more than the metric takes')
+                        help='random seeds of the generated images, such as 0 or 0-4; with several, the table shows '
+                             'mean +- standard deviation (default: a new one each time). With --fakes, they choose '
+                             'which pictures are measured if there are more than the metric takes')
     parser.add_argument('--json', metavar='FILE', help='write all results, and how they were measured, to this file')
     parser.add_argument('--num-gpus', type=int, metavar='N', default=1, help='number of GPUs (default: %(default)s)')
     parser.add_argument('--result-dir', metavar='DIR', default='results',
@@ -156,52 +167,57 @@ def make_parser():
 def main(argv):
     """Parses the arguments, checks what can be checked without TensorFlow, and runs the metrics."""
     parser = make_parser()
-    args = vars(parser.parse_args(argv))
-    networks = [name for names in args['networks'] for name in names]
-    if bool(networks) == (args['fakes'] is not None):
-        parser.error('expected --network=PKL, or --fakes=PATH for pictures' + ', not both' * bool(networks))
-    options = {key: args[key] for key in ('mirror_augment', 'num_gpus', 'json')}
-    options.update(tf_config=cli.pop_tf_config(args), seeds=args['seeds'] or [None])
-    if max(seed or 0 for seed in options['seeds']) >= 2 ** 31:
-        raise UserError('--seed: expected seeds below {}'.format(2 ** 31))
-    metrics = args['metrics']
-    if args['num_images'] is not None:
-        if not 1 <= args['num_images'] <= MAX_NUM_IMAGES:
-            raise UserError('--num-images={}: expected 1 to {}'.format(args['num_images'], MAX_NUM_IMAGES))
-        metrics = [with_num_images(name, args['num_images']) for name in metrics]
-    data_dir = args['data_dir']
-    if data_dir is not None and not os.path.isdir(data_dir):
-        raise UserError('--data-dir: there is no folder {!r}'.format(data_dir))
-    dataset_args = _dataset_args('--dataset', args['dataset'], data_dir, args['resolution'])
-    fakes_args = _dataset_args('--fakes', args['fakes'], None, args['resolution'])
+    args = parser.parse_args(argv)
+    names = [name for group in args.networks for name in group]
+    if bool(names) == (args.fakes is not None):
+        parser.error('expected either --network=PKL or --fakes=PATH' + ', not both' * bool(names))
+    options = _options(args)
+    metrics = args.metrics
+    if args.num_images is not None:
+        if not 1 <= args.num_images <= MAX_NUM_IMAGES:
+            raise UserError(f'--num-images={args.num_images}: expected 1 to {MAX_NUM_IMAGES}')
+        metrics = [with_num_images(name, args.num_images) for name in metrics]
+    if args.data_dir is not None and not os.path.isdir(args.data_dir):
+        raise UserError(f'--data-dir={args.data_dir}: no such folder')
+    dataset_args = _dataset_args('--dataset', args.dataset, args.data_dir, args.resolution)
+    fakes_args = _dataset_args('--fakes', args.fakes, None, args.resolution)
     for name in metrics:
-        if args['fakes'] is not None and needs_network(name):
-            raise UserError('--fakes: the metric {} measures a network, not pictures; give --network'.format(name))
-    for network_pkl in networks:
-        pretrained.check_network_file(network_pkl)
-    if options['json'] is not None:
-        if os.path.isdir(options['json']):
-            raise UserError('--json={}: this is a folder; give the name of a file'.format(options['json']))
-        cli.writable_dir(os.path.dirname(os.path.abspath(options['json'])))
-    config = dnnlib.SubmitConfig(run_dir_root=cli.writable_dir(args['result_dir']), run_desc='run-metrics',
-                                 num_gpus=args['num_gpus'], options_file=None)
-    if args['num_gpus'] < 1:
-        raise UserError('num_gpus is {}, expected at least 1'.format(args['num_gpus']))
-    if args['selftest']:
-        cli.run_selftest(options['tf_config'])
+        if args.fakes is not None and needs_network(name):
+            raise UserError(f'--metrics={name} measures a network, not pictures; replace --fakes by --network')
+    networks = [pretrained.resolve(name) for name in names]
+    for network in networks:
+        pretrained.check_network_file(network)
+    if options.json is not None:
+        if os.path.isdir(options.json):
+            raise UserError(f'--json={options.json}: this is a folder; give the name of a file')
+        cli.writable_dir(os.path.dirname(os.path.abspath(options.json)))
+    config = dnnlib.SubmitConfig(run_dir_root=cli.writable_dir(args.result_dir), run_desc='run-metrics',
+                                 num_gpus=options.num_gpus, options_file=None)
+    if args.selftest:
+        cli.run_selftest(options.tf_config)
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # what was measured is written first
     dnnlib.submit_run(config, run_metrics, networks=networks, fakes_args=fakes_args, metrics=metrics,
-                      dataset_args=dataset_args, data_dir=data_dir, options=options)
+                      dataset_args=dataset_args, data_dir=args.data_dir, options=options)
+
+
+def _options(args):
+    """Options of the parsed arguments; UserError if a number is out of range."""
+    seeds = args.seeds or [None]
+    if max(seed or 0 for seed in seeds) >= 2 ** 31:
+        raise UserError(f'--seed: expected seeds below {2 ** 31}')
+    if args.num_gpus < 1:
+        raise UserError(f'--num-gpus={args.num_gpus}: expected at least 1')
+    return Options(args.mirror_augment, args.num_gpus, cli.pop_tf_config(vars(args)), seeds, args.json)
 
 
 def _dataset_args(option, name, data_dir, resolution):
-    """Arguments of `load_dataset`, `None` for no data set; UserError if it is not there."""
+    """Arguments of `load_dataset`, `None` for no dataset; UserError if it does not exist."""
     if name is None:
         return None
     path = os.path.join(data_dir or '', name)
     if name != 'cats' and not os.path.exists(path):
-        raise UserError("{}={}: there is no {!r}; give a folder of TFRecords, a folder or zip of images, or "
-                        "'cats'".format(option, name, path))
+        raise UserError(f"{option}={name}: {path!r} does not exist; give a folder of TFRecords, a folder or zip of "
+                        "images, or 'cats'")
     return dict(dict(tfrecord_dir=name, max_label_size='full', shuffle_mb=0),
                 **({} if resolution is None else {'resolution': resolution}))
 

@@ -57,11 +57,16 @@ def train(submit_config, metric_arg_list, **options):
     group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list],
                                     should_stop=lambda: dnnlib.RunContext.get().is_stopping())
 
-    def evaluate(network_pkl, _fakes):
+    def evaluate(network_pkl, fakes):
         results = {}
         if network_pkl is not None:
-            group.run_in_training(network_pkl, run_dir=submit_config.run_dir, data_dir=options['data_dir'],
-                                  tf_config=options['tf_config'])
+            where = dict(run_dir=submit_config.run_dir, data_dir=options['data_dir'], tf_config=options['tf_config'])
+            if 'method_args' not in options:  # networks that the metrics can open themselves
+                group.run_in_training(network_pkl, **where)
+            elif fakes is not None:
+                group.run_fakes_in_training(fakes, network_pkl, **where)
+            elif group.metrics:
+                print('Metrics: this method generates nothing without input, so there is nothing to measure')
             results = group.get_results()
         group.update_autosummaries()
         return results
@@ -192,11 +197,13 @@ def main(argv):
 
 
 def _check_metrics(names):
+    """Raises UserError for an unknown metric."""
     if names:
-        from metrics.metric_defaults import metric_defaults
-        unknown = sorted(name for name in set(names) if name not in metric_defaults)
-        if unknown:
-            raise UserError('--metrics={}: there are {}'.format(','.join(unknown), ', '.join(sorted(metric_defaults))))
+        from metrics.metric_defaults import check_names
+        try:
+            check_names(names)
+        except UserError as error:
+            raise UserError(f'--metrics: {error}') from None
 
 
 def _best_of(result, metrics):

@@ -1,4 +1,4 @@
-"""Do the metrics order what they must? Cats against cats, blurred, noisy, with swapped colours, with kinds missing.
+"""Do the metrics rank images as they should? Cats against cats that are blurred, noisy, recolored or less diverse.
 
 Prints a table in Markdown: mean and standard error of each metric over several pairs of samples.
 """
@@ -37,7 +37,7 @@ def swapped(images, _rnd):
 
 KINDS = (('the same', None), ('blurred, sigma 0.5', blurred(0.5)), ('blurred, sigma 1', blurred(1)),
          ('noise, sigma 15', noisy), ('red and blue swapped', swapped))
-DROPPED = '5 of 15 colours'
+DROPPED = '5 of 15 colors'
 
 
 def draw(numbers):

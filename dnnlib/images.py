@@ -95,6 +95,14 @@ def save_png(image, path):
         image.save(temp_path, format='PNG')
 
 
+def as_rgb(pixels):
+    """A picture, uint8 [H, W, 1, 3 or 4], as [H, W, 3]; what is transparent becomes white."""
+    if pixels.shape[2] == 4:
+        alpha = pixels[:, :, 3:].astype(np.float32) / 255
+        pixels = np.rint(pixels[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return np.broadcast_to(pixels, pixels.shape[:2] + (3,))
+
+
 def save_image_grid(images, filename, drange=(0, 1), grid_size=None):
     """Writes images [N, C, H, W] as one PNG file; see `create_image_grid` and `convert_to_pil_image`."""
     save_png(convert_to_pil_image(create_image_grid(images, grid_size), drange), filename)

@@ -95,6 +95,7 @@ def write_text(path, text):
 
 def plain(value):
     """Copy of nested dictionaries, lists and tuples with plain dictionaries and lists, for JSON and for pickles."""
+    value = value._asdict() if hasattr(value, '_asdict') else value  # fields of a NamedTuple keep their names
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,8 @@
-"""Base of the metrics that look at features of pictures: extractors by name, features of reals and of fakes."""
+"""Base of the metrics that look at features of images: extractors by name, features of reals and of fakes."""
 
 import os
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
@@ -9,7 +10,7 @@ from metrics import feature_stats, metric_base, sampling
 from metrics.features import efficientnet_lite0, inception_v3, vgg16
 from training import image_size
 
-# name: (module with `load`, class); what is measured in these features bears their name, see metric_defaults
+# name: (module with `load`, class); what is measured with them bears their name, see metric_defaults
 EXTRACTORS = {'inception': (inception_v3, inception_v3.InceptionV3), 'vgg16': (vgg16, vgg16.Vgg16),
               'effnetlite0': (efficientnet_lite0, efficientnet_lite0.EfficientNetLite0)}
 
@@ -19,17 +20,15 @@ class FeatureMetric(metric_base.MetricBase):
 
     Args:
         name: Name in the results.
-        num_images: Number of reals and of fakes; fewer where a data set has fewer.
-        minibatch_per_gpu: Pictures at a time.
+        num_images: Number of reals and of fakes; fewer where there are fewer.
+        minibatch_per_gpu: Images at a time and GPU.
         extractor: Key of EXTRACTORS.
     """
-
-    needs_network = False
 
     def __init__(self, name, num_images, minibatch_per_gpu, extractor):
         super().__init__(name)
         if num_images < 2:
-            raise UserError('metric {}: expected at least 2 images, got {}'.format(name, num_images))
+            raise UserError(f'metric {name}: expected at least 2 images, got {num_images}')
         self.num_images = num_images
         self.minibatch_per_gpu = minibatch_per_gpu
         self.extractor = extractor
@@ -49,100 +48,114 @@ class FeatureMetric(metric_base.MetricBase):
         self._note(extractor=self.extractor, weights=os.path.basename(file.path), weights_sha256=file.sha256,
                    resize=self._network.resize)
 
-    def _real_features(self, data, collect, label='reals'):
-        """Features of a data set, from the cache if they are there.
+    def _features_of_both(self, source, collect):
+        """Features of reals and of fakes: both all of them, (features,), or (mean, covariance)."""
+        with self._open_reals(source) as reals:
+            self._build_extractor()
+            return (self._real_features(reals, collect, self._reals.mirror),
+                    self._fake_features(source, collect))
+
+    def _open_reals(self, source):
+        """The dataset at the resolution of the fakes; the caller closes it."""
+        resolution = source.resolution
+        if resolution is None and (self._reals.dataset_args or {}).get('tfrecord_dir') == 'cats':
+            resolution = image_size.option(*source.shape[1:])  # cats have none of their own
+        return self._open_dataset(resolution)
+
+    def _real_features(self, data, collect, mirror):
+        """Features of a dataset, from the cache if they are there.
 
         Args:
-            data: Data set.
+            data: Dataset.
             collect: Keep all features (`Collection`), or their mean and covariance (`Moments`)?
-            label: 'reals' or 'fakes': which number of pictures is noted, and whether the cache is used.
+            mirror: Flip half of the images left to right?
         Returns: Result of `get` of the class.
         """
-        count = min(self.num_images, data.num_images)
-        mirror = self._mirror_augment and label == 'reals'
-        self._note(**{'num_' + label: count})
-        if count < 2:
-            raise UserError('metric {}: {}: expected at least 2 images, got {}'.format(self.name, data.name, count))
-        path = None
-        if label == 'reals':
-            self._note(dataset=data.name, mirror_augment=mirror, resolution=data.resolution)
-            path = feature_stats.cache_path(dict(
-                data=self._content_hash(data, count), bad=self._dataset_args.get('bad'), mirror=mirror,
-                extractor=self.extractor, collect=collect, weights=self._weights_sha256,
-                resize=self._network.resize), '{}-{}'.format(self.extractor, data.name))
-            kept = feature_stats.read(path)
-            if kept is not None:
-                return kept
-        images_in = tf.placeholder(tf.uint8, [None] + data.shape)
-        features_op = self._network.features(images_in)
-        result = self._collector(count, collect)
-        size = self.minibatch_per_gpu
-        batches = sampling.image_minibatches(data, count, size, mirror,
-                                             self._seed if label == 'fakes' else sampling.ORDER_SEED)
-        for _ in self._rounds(-(-count // size)):
-            result.add(tflib.run(features_op, {images_in: next(batches)}))
-        if path is not None:
-            feature_stats.write(path, result.get())
-        return result.get()
+        count = self._count(data.num_images, 'reals', data.name)
+        self._note(dataset=data.name, mirror_augment=mirror, resolution=data.resolution)
+        path = feature_stats.cache_path(dict(
+            data=self._content_hash(data, count), bad=self._reals.dataset_args.get('bad'), mirror=mirror,
+            extractor=self.extractor, collect=collect, weights=self._weights_sha256,
+            resize=self._network.resize), f'{self.extractor}-{data.name}')
+        result = feature_stats.read(path)
+        if result is None:
+            minibatches = sampling.image_minibatches(data, count, self._minibatch_size(), mirror)
+            result = self._look_at(minibatches, data.shape, count, collect)
+            feature_stats.write(path, result)
+        return result
 
-    def _fake_features(self, Gs, Gs_kwargs, num_gpus, collect, labels_from):
-        """Features of `num_images` generated pictures, or of the pictures of `settings.fakes_args`; see above."""
+    def _fake_features(self, source, collect):
+        """Features of `num_images` fakes; metrics of a group that look at the same ones share them."""
         if self.shared is None:
-            return self._measure_fakes(Gs, Gs_kwargs, num_gpus, collect, labels_from)
+            return self._measure_fakes(source, collect)
         if self.fakes_key not in self.shared:
-            measured = self._measure_fakes(Gs, Gs_kwargs, num_gpus, True, labels_from)
+            measured = self._measure_fakes(source, True)
             self.shared[self.fakes_key] = self._seed, measured
         self._seed, (features,) = self.shared[self.fakes_key]
         self._note(num_fakes=len(features))
         return (features,) if collect else feature_stats.moments(features)
 
-    def _measure_fakes(self, Gs, Gs_kwargs, num_gpus, collect, labels_from):
-        if Gs is None:
-            with metric_base.open_dataset(self.settings.fakes_args) as data:
-                return self._real_features(data, collect, 'fakes')
-        generator = self._generator(Gs, Gs_kwargs, num_gpus, labels_from)
-        run_round = generator.build(lambda _latents, _labels, _dlatents, images: [
-            self._network.features(tflib.convert_images_to_uint8(images))])
-        result = self._collector(self.num_images, collect)
-        for index in self._rounds(-(-self.num_images // generator.per_round)):
-            features, = run_round(index)
-            result.add(features[:self.num_images - result.count])
-        self._note(num_fakes=result.count)
+    def _measure_fakes(self, source, collect):
+        count = self._count(source.num_images, 'fakes', 'fakes')
+        minibatches = source.minibatches(count, self._minibatch_size(), self._seed)
+        return self._look_at(minibatches, source.shape, count, collect)
+
+    def _count(self, available, kind, name):
+        """Notes and returns how many images are measured, where `available` (`None` = any number) are there."""
+        count = self.num_images if available is None else min(self.num_images, available)
+        self._note(**{'num_' + kind: count})
+        if count < 2:
+            raise UserError(f'metric {self.name}: {name}: expected at least 2 images, got {count}')
+        return count
+
+    def _look_at(self, minibatches, shape, count, collect):
+        """Features of the first `count` images of minibatches uint8 [N, C, H, W]; `collect` as in `_real_features`."""
+        features_of = self._on_all_gpus(self._network.features, shape)
+        num_features = self._network.num_features
+        result = feature_stats.Collection(count, num_features) if collect else feature_stats.Moments(num_features)
+        for images in self._limited(minibatches, count):
+            result.add(features_of(images)[:count - result.count])
         return result.get()
 
-    def _generator(self, Gs, Gs_kwargs, num_gpus, labels_from):
-        label_size = Gs.input_shapes[1][1]
-        if label_size:
-            sampling.check_labels(self.name, labels_from, label_size)
-        return sampling.Generator(Gs, Gs_kwargs, labels_from if label_size else None, self.minibatch_per_gpu, num_gpus,
-                                  self._seed)
+    def _limited(self, minibatches, count):
+        """Yields as many minibatches as hold `count` images, with a progress bar."""
+        minibatches = iter(minibatches)
+        for _ in self._rounds(-(-count // self._minibatch_size())):
+            yield next(minibatches)
 
-    def _open_reals(self, Gs):
-        """The data set at the resolution of the fakes; the caller closes it."""
-        if Gs is not None:
-            return self._open_dataset(image_size.option(*Gs.output_shape[2:]), Gs.input_shapes[1][1])
-        resolution = None
-        if (self._dataset_args or {}).get('tfrecord_dir') == 'cats':
-            with metric_base.open_dataset(self.settings.fakes_args) as data:
-                resolution = data.resolution
-        return self._open_dataset(resolution)
+    def _minibatch_size(self):
+        return self.minibatch_per_gpu * self._num_gpus
+
+    def _on_all_gpus(self, function, shape):
+        """Builds a function of images once on every GPU.
+
+        Args:
+            function: Function of uint8 tensors [n, C, H, W] that returns [n, F].
+            shape: [C, H, W].
+        Returns: Function of an array uint8 [N, C, H, W], any N, that returns [N, F]; each GPU takes `minibatch_per_gpu`
+            of its rows at a time.
+        """
+        inputs, outputs = [], []
+        for gpu in range(self._num_gpus):
+            with tf.device(f'/gpu:{gpu}'):
+                inputs.append(tf.placeholder(tf.uint8, [None] + list(shape)))
+                outputs.append(function(inputs[-1]))
+
+        def run(images):
+            parts = [images[begin:begin + self.minibatch_per_gpu]
+                     for begin in range(0, len(images), self.minibatch_per_gpu)]
+            found = []
+            for begin in range(0, len(parts), self._num_gpus):
+                feeds = dict(zip(inputs, parts[begin:begin + self._num_gpus]))
+                found += tflib.run(outputs[:len(feeds)], feeds)
+            return np.concatenate(found)
+
+        return run
 
     def _content_hash(self, data, count):
         """See `sampling.content_hash`; a group of metrics, which measures again and again, hashes its data once."""
-        key, hashes = repr((sorted(self._dataset_args.items()), data.resolution, count)), self.settings.hashes
+        key, hashes = repr((sorted(self._reals.dataset_args.items()), data.resolution, count)), self.settings.hashes
         if key not in hashes:
             hashes[key] = sampling.content_hash(
                 data, count, lambda numbers: self._tracked(numbers, 'contents of ' + data.name))
         return hashes[key]
-
-    def _collector(self, count, collect):
-        if collect:
-            return feature_stats.Collection(count, self._network.num_features)
-        return feature_stats.Moments(self._network.num_features)
-
-    def _features_of_both(self, Gs, Gs_kwargs, num_gpus, collect):
-        """Results of `get` for reals and for fakes."""
-        with self._open_reals(Gs) as reals:
-            self._build_extractor()
-            real_features = self._real_features(reals, collect)
-            return real_features, self._fake_features(Gs, Gs_kwargs, num_gpus, collect, reals)

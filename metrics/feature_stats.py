@@ -1,4 +1,4 @@
-"""Features of pictures, collected or summed up, and those of reals kept in the cache."""
+"""Features of images, collected or summed up; those of reals are cached."""
 
 import hashlib
 import json
@@ -67,19 +67,19 @@ class Collection:
     Args:
         count: Number of samples that will come.
         num_features: Number of features.
-    Raises: UserError if there is not the memory.
+    Raises: UserError if there is not enough memory.
     """
 
     def __init__(self, count, num_features):
         try:
             self._features = np.empty([count, num_features], np.float32)
         except (MemoryError, ValueError) as error:
-            raise UserError('{} features of {} images need {:.3g} GB of memory; give fewer images'.format(
-                num_features, count, 4e-9 * count * num_features)) from error
+            raise UserError(f'{num_features} features of {count} images need {4e-9 * count * num_features:.3g} GB of '
+                            'memory; give fewer images') from error
         self.count = 0
 
     def add(self, features):
-        """Takes in features [N, num_features]; more than were announced are dropped."""
+        """Takes in features [N, num_features]; any beyond `count` are dropped."""
         features = features[:len(self._features) - self.count]
         self._features[self.count:self.count + len(features)] = features
         self.count += len(features)
@@ -94,35 +94,35 @@ def cache_path(key, title):
 
     Args:
         key: Plain dictionary of all that they depend on.
-        title: Short name that helps people to find the file.
+        title: Short name for people who look into the cache.
     """
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode('utf-8')).hexdigest()
     title = ''.join(c if c.isalnum() or c in '-_.' else '_' for c in title)
-    return os.path.join(weight_files.cache_dir(), '{}-{}.npz'.format(digest[:32], title))
+    return os.path.join(weight_files.cache_dir(), f'{digest[:32]}-{title}.npz')
 
 
 def read(path):
-    """Arrays that `write` wrote, as a tuple; `None` if there is no such file or it is damaged."""
+    """Arrays that `write` wrote, as a tuple; `None` if there is no such file or it is corrupt."""
     try:
         with open(path, 'rb') as file, np.load(file, allow_pickle=False) as saved:
             arrays = {name: saved[name] for name in saved.files if name != 'digest'}
             if weight_files.digest_of_arrays(arrays) != str(saved['digest']):
-                raise ValueError('its checksum does not fit')
+                raise ValueError('checksum mismatch')
             return tuple(arrays['array_%d' % i] for i in range(len(arrays)))
     except FileNotFoundError:
         return None
-    except Exception as error:  # pylint: disable=broad-except  # damaged zip files fail variously
-        print('{}: damaged ({}), measured anew'.format(path, error))
+    except Exception as error:  # pylint: disable=broad-except  # corrupt zip files fail in many ways
+        print(f'{path}: corrupt ({error}), computed again')
         return None
 
 
 def write(path, arrays):
-    """Writes a tuple of arrays through a temporary name; a line says so if that fails."""
+    """Writes a tuple of arrays through a temporary name; prints a line if that fails."""
     named = {'array_%d' % i: array for i, array in enumerate(arrays)}
     try:
         os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
         with util.atomic_path(path) as temp_path:
             np.savez(temp_path, digest=weight_files.digest_of_arrays(named), **named)
     except OSError as error:
-        print('{}: not kept ({})'.format(path, error.strerror or error))
+        print(f'{path}: not cached ({error.strerror or error})')
 

@@ -29,6 +29,6 @@ class FID(feature_metric.FeatureMetric):
     def __init__(self, name, num_images, minibatch_per_gpu, extractor='inception'):
         super().__init__(name, num_images, minibatch_per_gpu, extractor)
 
-    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
-        reals, fakes = self._features_of_both(Gs, Gs_kwargs, num_gpus, collect=False)
+    def _evaluate(self, source):
+        reals, fakes = self._features_of_both(source, collect=False)
         self._report_result(frechet_distance(*(fakes + reals)))

@@ -1,10 +1,9 @@
 """Inception score (Salimans et al. 2016)."""
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
-from dnnlib import UserError, tflib
-from metrics import feature_metric, metric_base, sampling
+from dnnlib import UserError
+from metrics import feature_metric
 
 
 def inception_score(probabilities):
@@ -32,42 +31,24 @@ class IS(feature_metric.FeatureMetric):
     def __init__(self, name, num_images, num_splits, minibatch_per_gpu):
         super().__init__(name, num_images, minibatch_per_gpu, 'inception')
         if num_splits > num_images:
-            raise UserError('metric {}: {} splits of {} images'.format(name, num_splits, num_images))
+            raise UserError(f'metric {name}: {num_images} images are too few for {num_splits} splits; give more')
         self.num_splits = num_splits
         self.fakes_key = None  # probabilities are no features
 
-    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
-        probabilities = self._probabilities(Gs, Gs_kwargs, num_gpus)
+    def _evaluate(self, source):
+        probabilities = self._probabilities(source)
         count = len(probabilities)
-        if count < self.num_splits:
-            raise UserError('metric {}: {} splits of {} images'.format(self.name, self.num_splits, count))
         scores = [inception_score(probabilities[i * count // self.num_splits:(i + 1) * count // self.num_splits])
                   for i in range(self.num_splits)]
-        self._note(num_fakes=count)
         self._report_result(np.mean(scores), suffix='_mean')
         self._report_result(np.std(scores), suffix='_std')
 
-    def _probabilities(self, Gs, Gs_kwargs, num_gpus):
+    def _probabilities(self, source):
         """Class probabilities of all fakes, [N, classes]."""
-        if Gs is None:
-            data = metric_base.open_dataset(self.settings.fakes_args)
-        else:
-            label_size = Gs.input_shapes[1][1]
-            data = self._open_dataset(label_size=label_size) if label_size else None
-        try:
-            self._build_extractor()
-            if Gs is None:
-                count = min(self.num_images, data.num_images)
-                images_in = tf.placeholder(tf.uint8, [None] + data.shape)
-                op = self._network.probabilities(images_in)
-                batches = sampling.image_minibatches(data, count, self.minibatch_per_gpu, False, self._seed)
-                rounds = self._rounds(-(-count // self.minibatch_per_gpu))
-                return np.concatenate([tflib.run(op, {images_in: next(batches)}) for _ in rounds])
-            generator = self._generator(Gs, Gs_kwargs, num_gpus, data)
-            run_round = generator.build(lambda _latents, _labels, _dlatents, images: [
-                self._network.probabilities(tflib.convert_images_to_uint8(images))])
-            rounds = self._rounds(-(-self.num_images // generator.per_round))
-            return np.concatenate([run_round(index)[0] for index in rounds])[:self.num_images]
-        finally:
-            if data is not None:
-                data.close()
+        count = self._count(source.num_images, 'fakes', 'fakes')
+        if count < self.num_splits:
+            raise UserError(f'metric {self.name}: {count} images are too few for {self.num_splits} splits; give more')
+        self._build_extractor()
+        probabilities_of = self._on_all_gpus(self._network.probabilities, source.shape)
+        minibatches = source.minibatches(count, self._minibatch_size(), self._seed)
+        return np.concatenate([probabilities_of(images) for images in self._limited(minibatches, count)])[:count]

@@ -30,8 +30,8 @@ class KID(feature_metric.FeatureMetric):
 
     Args:
         name, num_images, minibatch_per_gpu, extractor: See FeatureMetric.
-        num_subsets: Number of subsets; one if it holds all pictures.
-        max_subset_size: Size of a subset; smaller if there are fewer pictures.
+        num_subsets: Number of subsets; one if it holds all images.
+        max_subset_size: Size of a subset; smaller if there are fewer images.
     """
 
     def __init__(self, name, num_images, minibatch_per_gpu, extractor='inception', num_subsets=100,
@@ -40,8 +40,8 @@ class KID(feature_metric.FeatureMetric):
         self.num_subsets = num_subsets
         self.max_subset_size = max_subset_size
 
-    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
-        (reals,), (fakes,) = self._features_of_both(Gs, Gs_kwargs, num_gpus, collect=True)
+    def _evaluate(self, source):
+        (reals,), (fakes,) = self._features_of_both(source, collect=True)
         size = min(len(reals), len(fakes), self.max_subset_size)
         rnd = np.random.RandomState(self._seed)
         distances = []

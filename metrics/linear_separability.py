@@ -1,4 +1,4 @@
-"""Linear separability (StyleGAN, section 4.2): how well a plane in latent space tells attributes of faces apart."""
+"""Linear separability (StyleGAN, section 4.2): how well a plane in latent space separates attributes of faces."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
 from dnnlib.tflib import network_pickle
-from metrics import metric_base, sampling
+from metrics import metric_base
 from metrics.features import detectors, weight_files
 from training import pretrained
 
@@ -27,7 +27,7 @@ MAX_NEWTON_STEPS = 50
 def linear_svm(x, is_second, C=1.0, tolerance=1e-6):
     """Support vector machine with a squared hinge loss, as scikit-learn's `LinearSVC()`, by Newton's method.
 
-    Minimises |w|^2 / 2 + C sum max(0, 1 - y (x w))^2 with a constant 1 appended to x, so the offset counts in |w|.
+    Minimizes |w|^2 / 2 + C sum max(0, 1 - y (x w))^2 with a constant 1 appended to x, so the offset counts in |w|.
 
     Args:
         x: [N, D], float64.
@@ -64,7 +64,7 @@ def conditional_entropy(predicted, target):
 
     Args:
         predicted, target: bool [N].
-    Returns: float, 0 (the prediction tells all) to 1.
+    Returns: float, 0 (the prediction is always right, or always wrong) to 1.
     """
     joint = np.array([[np.mean((predicted == a) & (target == b)) for b in (False, True)] for a in (False, True)])
     marginal = joint.sum(axis=1, keepdims=True)
@@ -74,14 +74,14 @@ def conditional_entropy(predicted, target):
 
 
 def classifier_path(index):
-    """Path of the classifier file of attribute `index`, fetched into the cache if need be; UserError if it can't be."""
-    name = 'celebahq-classifier-{:02d}-{}.pkl'.format(index, ATTRIBUTES[index])
+    """Path of the classifier file of attribute `index`, downloaded if need be; UserError if it is unavailable."""
+    name = f'celebahq-classifier-{index:02d}-{ATTRIBUTES[index]}.pkl'
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
         path = os.path.join(folder, name)
         if not os.path.isfile(path):
-            raise UserError('{}: there is no {!r}; give a folder with the 40 published classifiers'.format(
-                FOLDER_VARIABLE, path))
+            raise UserError(f'{FOLDER_VARIABLE}: {path!r} does not exist; give a folder with the 40 published '
+                            'classifiers')
         return path
     return weight_files.find('the classifier ' + name, FOLDER_VARIABLE, [
         weight_files.Candidate(name, url=URL + name)], in_folder=True).path
@@ -92,16 +92,16 @@ class LS(metric_base.MetricBase):
 
     Args:
         name: Name in the results.
-        num_samples: Number of pictures.
-        num_keep: How many of them, the surest ones, each attribute is judged with.
+        num_samples: Number of images.
+        num_keep: How many of them, the most certain ones, each attribute is judged by.
         attrib_indices: Numbers of the attributes, see ATTRIBUTES.
-        minibatch_per_gpu: Pictures at a time.
+        minibatch_per_gpu: Images at a time and GPU.
     """
 
     def __init__(self, name, num_samples, num_keep, attrib_indices, minibatch_per_gpu):
         super().__init__(name)
         if not 2 <= num_keep <= num_samples:
-            raise UserError('metric {}: expected to keep 2 to {} samples, got {}'.format(name, num_samples, num_keep))
+            raise UserError(f'metric {name}: expected to keep 2 to {num_samples} samples, got {num_keep}')
         self.num_samples = num_samples
         self.num_keep = num_keep
         self.attrib_indices = list(attrib_indices)
@@ -112,22 +112,15 @@ class LS(metric_base.MetricBase):
         for index in self.attrib_indices:
             classifier_path(index)
 
-    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
+    def _evaluate(self, source):
+        generator = self._generator_of(source)
         classifiers, hashes = zip(*[self._load_classifier(index) for index in self.attrib_indices])
-        label_size = Gs.input_shapes[1][1]
-        data = self._open_dataset(label_size=label_size) if label_size else None
-        try:
-            if data is not None:
-                sampling.check_labels(self.name, data, label_size)
-            generator = sampling.Generator(Gs, Gs_kwargs, data, self.minibatch_per_gpu, num_gpus, self._seed)
-            run_round = generator.build(lambda latents, _labels, dlatents, images: [
-                latents, tf.cast(dlatents[:, -1], tf.float32), _logits(classifiers, images)])
-            rounds = self._rounds(-(-self.num_samples // generator.per_round))
-            latents, dlatents, logits = (np.concatenate(parts)[:self.num_samples]
-                                         for parts in zip(*[run_round(index) for index in rounds]))
-        finally:
-            if data is not None:
-                data.close()
+        run_round = generator.build(lambda latents, _labels, dlatents, images: [
+            latents, tf.cast(dlatents[:, -1], tf.float32), _logits(classifiers, images)], self.minibatch_per_gpu,
+                                    self._seed)
+        rounds = self._rounds(-(-self.num_samples // (self.minibatch_per_gpu * generator.num_gpus)))
+        latents, dlatents, logits = (np.concatenate(parts)[:self.num_samples]
+                                     for parts in zip(*[run_round(index) for index in rounds]))
         self._note(num_fakes=self.num_samples, num_keep=self.num_keep, attributes=self.attrib_indices,
                    extractor='celebahq-classifier', weights_sha256=list(hashes), resize='box average, from 512 px on')
         for points, suffix in ((latents, '_z'), (dlatents, '_w')):
@@ -151,7 +144,7 @@ class LS(metric_base.MetricBase):
         path = classifier_path(index)
         network = network_pickle.load(path, pretrained.BUILD_MODULES)
         if not isinstance(network, tflib.Network):
-            raise UserError('{}: expected one network, a classifier'.format(path))
+            raise UserError(f'{path}: expected a single network, a classifier')
         with open(path, 'rb') as file:
             return network, hashlib.sha256(file.read()).hexdigest()
 
@@ -162,8 +155,8 @@ def _logits(classifiers, images):
     columns = []
     for network in classifiers:
         if network.input_shape[1:] != images.shape.as_list()[1:]:
-            raise UserError('the classifiers take pictures of {}, the network makes {}'.format(
-                network.input_shape[1:], images.shape.as_list()[1:]))
+            raise UserError(f'the classifiers take images of {network.input_shape[1:]}, the network makes '
+                            f'{images.shape.as_list()[1:]}')
         inputs = [images] + [None] * (network.num_inputs - 1)
         columns.append(tf.reshape(tf.cast(network.get_output_for(*inputs), tf.float32), [-1]))
     return tf.stack(columns, axis=1)

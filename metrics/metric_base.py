@@ -1,21 +1,24 @@
-"""What all metrics have in common: loading the network, opening the data, progress, result lines and files."""
+"""What all metrics have in common: the fakes and reals of a run, progress, result lines and files."""
 
 import json
 import os
 import time
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib import EasyDict, UserError, cli, disk, tflib, util
-from dnnlib.run import run_dir as run_dirs
+from dnnlib import UserError, cli, disk, tflib, util
 from dnnlib.tflib import graphs
 from dnnlib.tflib.autosummary import autosummary
-from metrics import sampling
-from training import dataset, pretrained
+from metrics import sampling, sources
+from metrics.group import MetricGroup
+from metrics.settings import Reals, Settings, find_reals
+from training import pretrained
 
-MAX_NAME_LENGTH = 29
-TRAINING_MINUTES = 60  # after which a metric of a network snapshot is given up, so that the training goes on
+__all__ = ['DummyMetric', 'MetricBase', 'MetricGroup', 'TimeIsUp', 'describe_device', 'has_gpu']
+
+MAX_NAME_LENGTH = 29  # of a network in a result line, as published
 
 
 def describe_device(tf_config):
@@ -34,26 +37,30 @@ def has_gpu(tf_config):
 
 
 class TimeIsUp(Exception):
-    """A metric took longer than it was given, or somebody asked to stop."""
+    """A metric took longer than it was given, or was asked to stop."""
+
+
+class Result(NamedTuple):
+    """One number that a metric reports."""
+    value: float
+    suffix: str  # what its name has beyond that of the metric
+    fmt: str  # for the result line
 
 
 class MetricBase:
-    """A metric; sub-classes implement `_evaluate(Gs, Gs_kwargs, num_gpus)`, which calls `_report_result`.
+    """A metric; subclasses implement `_evaluate(source)` (see `sources`), which calls `_report_result`.
 
     Args:
         name: Name in result lines, files and summary tags.
     Attributes:
-        settings: EasyDict of what `MetricGroup` is given.
-        fakes_key: Metrics with the same key look at the same features of the same fakes; `None` = at others than all.
-        shared: Dictionary of (seed, features) by key, for the metrics of a group that have one; `None` = nobody else.
+        settings: Settings of its group.
+        fakes_key: Metrics with the same key look at the same features of the same fakes; `None` = no other metric does.
+        shared: Dictionary of (seed, features) by key, for the metrics of a group that share them; `None` = not shared.
     """
-
-    needs_network = True  # False = generated pictures may come from files
 
     def __init__(self, name):
         self.name = name
-        self.settings = EasyDict(seed=None, fakes_args=None, result_dir=None, seconds=None, should_stop=None,
-                                 hashes={})
+        self.settings = Settings(hashes={})
         self.fakes_key = self.shared = None
         self._network_name = ''
         self._folders = []  # those that get files
@@ -61,63 +68,81 @@ class MetricBase:
         self._begin = 0.0
         self._results = []
         self._facts = {}
-        self._dataset_args = None
-        self._mirror_augment = False
+        self._reals = Reals(None, False)
+        self._num_gpus = 1
         self._seed = 0
 
     def run(self, network_pkl, run_dir=None, data_dir=None, dataset_args=None, mirror_augment=None, num_gpus=1,
             tf_config=None, Gs_kwargs=None):
-        """Evaluates the generator Gs of a network file in a graph and session of its own, and prints the result line.
+        """Evaluates a network file, or the pictures of `settings.fakes_args`, and prints the result line.
 
         Args:
-            network_pkl: Path, URL or published name; the name of a data set where `settings.fakes_args` gives the
-                generated pictures.
+            network_pkl: Path, URL, published name or `pretrained.NetworkFile`; with `settings.fakes_args` only the name
+                of the pictures.
             run_dir: Run directory of a training; supplies `dataset_args` and `mirror_augment` where they are None, and
-                the result line is appended to its `metric-<name>.txt` and `.jsonl`. `None` = only print.
-            data_dir, dataset_args: Arguments of `dataset.load_dataset`; for a path length of a labelled network, and
-                for all metrics that look at reals.
+                gets the result line in `metric-<name>.txt`, the record in `metric-<name>.jsonl`. `None` = only print.
+            data_dir, dataset_args: Arguments of `dataset.load_dataset`; for all metrics that look at reals, and for
+                networks with labels.
             mirror_augment: Mirror the reals at random?
             num_gpus: Number of GPUs to use.
             tf_config: Configuration of the session, see `tflib.init_tf`.
             Gs_kwargs: Options of the generator; `None` = `is_validation=True`, so no truncation.
         Raises: UserError for bad input; TimeIsUp after `settings.seconds`, or when `settings.should_stop` says so.
         """
-        if run_dir is not None and (dataset_args is None or mirror_augment is None):
-            trained_with = run_dirs.load_submit_config(run_dir).get('run_func_kwargs') or {}
-            if dataset_args is None and trained_with.get('dataset_args') is not None:
-                skipping = {'bad': 'skip'} if trained_with.get('bad') == 'skip' else {}
-                dataset_args = dict(trained_with['dataset_args'], **skipping)
-            mirror_augment = trained_with.get('mirror_augment', False) if mirror_augment is None else mirror_augment
-        self._dataset_args = None if dataset_args is None else dict(dataset_args, data_dir=data_dir, shuffle_mb=0)
-        self._mirror_augment = bool(mirror_augment)
+        self._reals = find_reals(run_dir, data_dir, dataset_args, mirror_augment)
+        name = network_pkl.name if isinstance(network_pkl, pretrained.NetworkFile) else network_pkl
+        options = dict(is_validation=True) if Gs_kwargs is None else Gs_kwargs
+
+        def open_source():
+            if self.settings.fakes_args is not None:
+                return sources.FileSource(self.settings.fakes_args)
+            return sources.open_network(network_pkl, options, self._open_labels, num_gpus)
+
+        self._measure(open_source, name, run_dir, num_gpus, tf_config)
+
+    def run_fakes(self, fakes, name, run_dir=None, data_dir=None, dataset_args=None, mirror_augment=None, num_gpus=1,
+                  tf_config=None):
+        """Evaluates images that a function makes, of any training method, and prints the result line.
+
+        Args:
+            fakes: Function of (number of images, seed), see `sources.FunctionSource`; it runs in the graph and session
+                that are the default ones now.
+            name: What the result line and records call it, such as the path of a network snapshot.
+            run_dir, data_dir, dataset_args, mirror_augment, num_gpus, tf_config: See `run`.
+        Raises: See `run`; UserError if the metric measures a generator rather than images; ValueError if the function
+            makes something else than it must.
+        """
+        self._reals = find_reals(run_dir, data_dir, dataset_args, mirror_augment)
+        source = sources.FunctionSource(fakes)
+        self._measure(lambda: source, name, run_dir, num_gpus, tf_config)
+
+    def _measure(self, open_source, name, run_dir, num_gpus, tf_config):
+        """Evaluates the source that a function opens, in a graph and session of its own."""
         from_files = self.settings.fakes_args is not None
-        self._network_name = _short_name(network_pkl, from_files)
-        self._seed = self.settings.seed
+        self._network_name, self._num_gpus, self._seed = _short_name(name, from_files), num_gpus, self.settings.seed
         if self._seed is None:
             self._seed = sampling.ORDER_SEED if from_files else np.random.RandomState().randint(2 ** 31)
         self._results, self._facts = [], {}
         self._folders = sorted({run_dir, self.settings.result_dir} - {None})
         self._begin = time.time()
-        if from_files and self.needs_network:
-            raise UserError('metric {}: it measures a network, not pictures; give a network'.format(self.name))
         with graphs.temporary_graph(), tflib.create_session(tf_config).as_default() as session:
             try:
                 tf.set_random_seed(self._seed)  # for what is not drawn by tflib.random
-                Gs = None if from_files else pretrained.load_generator(network_pkl)
-                self._evaluate(Gs, dict(is_validation=True) if Gs_kwargs is None else Gs_kwargs, num_gpus)
+                with open_source() as source:
+                    self._evaluate(source)
             finally:
                 session.close()
         self._seconds = time.time() - self._begin
         print(self.get_result_str().strip())
         for folder in self._folders:
-            self._write(folder, network_pkl)
+            self._write(folder, name)
 
     def get_result_str(self):
         """Result line: name of the network, seconds, then name and value of every result."""
         name = self._network_name
         if len(name) > MAX_NAME_LENGTH:
             name = '...' + name[3 - MAX_NAME_LENGTH:]
-        text = '{:<30s} time {:<12s}'.format(name, util.format_time(self._seconds))
+        text = f'{name:<30s} time {util.format_time(self._seconds):<12s}'
         for result in self._results:
             text += ' ' + self.name + result.suffix + ' ' + result.fmt % result.value
         return text
@@ -142,18 +167,24 @@ class MetricBase:
         """Drops the results, so that those of an earlier network are not taken for those of one that failed."""
         self._results = []
 
-    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
-        raise TypeError('{} does not say how to evaluate a network'.format(type(self).__name__))
+    def _evaluate(self, source):
+        raise TypeError(f'{type(self).__name__} does not say how to evaluate a source')
 
     def check_weights(self):
-        """Raises UserError, or OSError, if the weights of the feature networks can't be had: before anything is run."""
+        """Raises UserError or OSError if the weights of the feature networks are unavailable, before anything runs."""
 
     def _report_result(self, value, suffix='', fmt='%-10.4f'):
-        self._results.append(EasyDict(value=value, suffix=suffix, fmt=fmt))
+        self._results.append(Result(value, suffix, fmt))
 
     def _note(self, **facts):
         """Adds facts about the measurement to the record: plain values by name."""
         self._facts.update(facts)
+
+    def _generator_of(self, source):
+        """The generator of a source, for metrics that measure more than its images."""
+        if source.generator is None:
+            raise UserError(f'metric {self.name}: it measures a network, not pictures; give a network with latents')
+        return source.generator
 
     def _rounds(self, count):
         """The numbers 0 to count - 1 with a progress bar; raises TimeIsUp when the time is up."""
@@ -169,130 +200,50 @@ class MetricBase:
         """Raises TimeIsUp after `settings.seconds`, or when `settings.should_stop` says so."""
         limit = self.settings.seconds
         if self.settings.should_stop is not None and self.settings.should_stop():
-            raise TimeIsUp('not measured, since the training is to stop')
+            raise TimeIsUp('not measured, since training is about to stop')
         if limit is not None and time.time() - self._begin > limit:
-            raise TimeIsUp('not measured within {}'.format(util.format_time(limit)))
+            raise TimeIsUp(f'not measured within {util.format_time(limit)}')
 
-    def _open_dataset(self, resolution=None, label_size='full'):
-        """The data set of the run's arguments; the caller closes it.
+    def _open_dataset(self, resolution=None, label_size=0):
+        """The dataset of reals; the caller closes it.
 
         Args:
             resolution: Size to read it in where the arguments do not say; `None` = its own.
-            label_size: Columns of its labels that a network was trained with, where the arguments take all of them.
+            label_size: Columns of its labels that are wanted, where the arguments take all of them.
         """
-        if self._dataset_args is None:
-            raise UserError('metric {}: a data set is needed for this network; name one'.format(self.name))
-        kwargs = dict(self._dataset_args)
+        if self._reals.dataset_args is None:
+            raise UserError(f'metric {self.name}: a dataset is needed; give --dataset')
+        kwargs = dict(self._reals.dataset_args)
         if kwargs.get('max_label_size') == 'full':
             kwargs['max_label_size'] = label_size
-        return open_dataset(kwargs, resolution)
+        return sampling.open_dataset(kwargs, resolution)
 
-    def _write(self, folder, network_pkl):
+    def _open_labels(self, label_size):
+        """The dataset that labels for a network with `label_size` labels are drawn from; the caller closes it."""
+        data = self._open_dataset(label_size=label_size)
+        if data.label_size != label_size:
+            data.close()
+            raise UserError(f'metric {self.name}: the network has {label_size} labels, the dataset {data.label_size}; '
+                            'give the dataset it was trained on')
+        return data
+
+    def _write(self, folder, name):
         """Appends the result line to `metric-<name>.txt` and the record to `metric-<name>.jsonl`."""
-        path = os.path.join(folder, 'metric-{}'.format(self.name))
+        path = os.path.join(folder, 'metric-' + self.name)
         disk.append_line(path + '.txt', self.get_result_str().strip())
-        record = dict(self.get_record(), network_pkl=util.public_url(network_pkl))
+        record = dict(self.get_record(), network_pkl=util.public_url(name))
         disk.append_line(path + '.jsonl', json.dumps(record, sort_keys=True))
 
 
 def _short_name(network_pkl, is_data_set):
-    """Name of a network file or data set without folders and extension."""
+    """Name of a network file or dataset without folders and extension."""
     name = os.path.basename(os.path.normpath(util.public_url(network_pkl)))
     stem, extension = os.path.splitext(name)
     return name if is_data_set and extension != '.zip' else stem
 
 
-def open_dataset(dataset_args, resolution=None):
-    """Opens a data set with all its labels, at the resolution of a network if that differs from its own.
-
-    Args:
-        dataset_args: Arguments of `dataset.load_dataset`.
-        resolution: Wanted size where the arguments have none; `None` = as it is.
-    Returns: Dataset.
-    Raises: UserError if it can't be read, or not at that resolution.
-    """
-    if resolution is None or dataset_args.get('resolution') is not None:
-        return dataset.load_dataset(**dataset_args)
-    if 'class_name' in dataset_args:  # it may not take a resolution
-        data = dataset.load_dataset(**dataset_args)
-        if data.resolution == resolution:
-            return data
-        data.close()
-    return dataset.load_dataset(**dict(dataset_args, resolution=resolution))
-
-
-class MetricGroup:
-    """Several metrics evaluated one after another.
-
-    Args:
-        metric_kwarg_list: List of dictionaries such as the values of `metric_defaults`.
-        settings: `seed` (int, None = a new one each time), `fakes_args` (arguments of `dataset.load_dataset`: pictures
-            to measure in place of a network's), `result_dir` (folder for the result files, None = none but those of
-            `run_dir`), `seconds` (time for each metric, None = any), `should_stop` (function without arguments that
-            says when to give up, None = never) and `hashes` (dictionary in which groups share the hashes of data sets).
-    """
-
-    def __init__(self, metric_kwarg_list, **settings):
-        self.metrics = [util.call_func_by_name(**kwargs) for kwargs in metric_kwarg_list]
-        settings.setdefault('hashes', {})
-        for metric in self.metrics:
-            unknown = set(settings) - set(metric.settings)
-            if unknown:
-                raise TypeError('unknown settings: {}'.format(', '.join(sorted(unknown))))
-            metric.settings.update(settings)
-
-    def check_weights(self):
-        """See `MetricBase.check_weights`, of every metric."""
-        for metric in self.metrics:
-            metric.check_weights()
-
-    def run(self, *args, **kwargs):
-        """Runs every metric, see `MetricBase.run`."""
-        for metric in self._in_turn():
-            metric.run(*args, **kwargs)
-
-    def run_in_training(self, *args, **kwargs):
-        """Runs every metric, see `MetricBase.run`; one that fails or takes too long is a line in the log, no error.
-
-        Where no `seconds` are set, each metric has TRAINING_MINUTES.
-        """
-        for metric in self._in_turn():
-            if metric.settings.seconds is None:
-                metric.settings.seconds = 60 * TRAINING_MINUTES
-            metric.forget()
-            try:
-                metric.run(*args, **kwargs)
-            except Exception as error:  # pylint: disable=broad-except
-                metric.forget()
-                reason = ' '.join((str(error).strip() or type(error).__name__).split())
-                print('metric {}: {}'.format(metric.name, reason[:400]))
-
-    def _in_turn(self):
-        """Yields the metrics; those that look at the same features of the same fakes get a place to share them."""
-        keys, shared = [metric.fakes_key for metric in self.metrics], {}
-        for index, metric in enumerate(self.metrics):
-            metric.shared = shared if keys[index] is not None and keys.count(keys[index]) > 1 else None
-            yield metric
-            metric.shared = None
-            if keys[index] not in keys[index + 1:]:
-                shared.pop(keys[index], None)
-
-    def get_result_str(self):
-        """Result lines of all metrics in one."""
-        return ' '.join(metric.get_result_str() for metric in self.metrics)
-
-    def get_results(self):
-        """Results of the last run of all metrics, {name: value}."""
-        return {name: value for metric in self.metrics for name, value in metric.get_results().items()}
-
-    def update_autosummaries(self):
-        """Reports all results as summaries."""
-        for metric in self.metrics:
-            metric.update_autosummaries()
-
-
 class DummyMetric(MetricBase):
-    """Reports 0 whatever the network is."""
+    """Reports 0 whatever the fakes are."""
 
-    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
+    def _evaluate(self, source):
         self._report_result(0.0)

@@ -1,8 +1,9 @@
 """The table of metrics: name to class and settings. Any number of images has a name: `fid5k`, `pr1k3`, `ppl_wend2k`."""
 
+import difflib
 import re
 
-from dnnlib import EasyDict
+from dnnlib import EasyDict, UserError
 
 _PPL = dict(func_name='metrics.perceptual_path_length.PPL', epsilon=1e-4, minibatch_per_gpu=4,
             Gs_overrides=dict(dtype='float32', mapping_dtype='float32'))
@@ -10,7 +11,7 @@ _FID = dict(func_name='metrics.frechet_inception_distance.FID', minibatch_per_gp
 _KID = dict(func_name='metrics.kernel_inception_distance.KID', minibatch_per_gpu=8)
 _PR = dict(func_name='metrics.precision_recall.PR', nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000,
            col_batch_size=10000)
-_OF_NETWORKS = (_PPL['func_name'], 'metrics.linear_separability.LS', 'metrics.nearest.Nearest')
+_OF_NETWORKS = (_PPL['func_name'], 'metrics.linear_separability.LS')
 MAX_NUM_IMAGES = 10 ** 7
 _EFFNET = dict(extractor='effnetlite0')
 
@@ -29,7 +30,7 @@ _METRICS = (
     ('fd{}_effnetlite0', 50000, dict(_FID, **_EFFNET)),
     ('kid{}_effnetlite0', 50000, dict(_KID, **_EFFNET)),
     ('pr{}3_effnetlite0', None, dict(_PR, **_EFFNET)),
-    ('nearest{}', 50000, dict(func_name='metrics.nearest.Nearest', num_fakes=24, num_neighbours=3,
+    ('nearest{}', 50000, dict(func_name='metrics.nearest.Nearest', num_fakes=24, num_neighbors=3,
                               minibatch_per_gpu=8)),
 )
 
@@ -55,6 +56,15 @@ class MetricTable(EasyDict):
         return settings
 
 
+def check_names(names):
+    """Raises UserError for a name that is not a metric, with the most similar one and all names."""
+    for name in names:
+        if name not in metric_defaults:
+            similar = difflib.get_close_matches(name, metric_defaults, n=1)
+            hint = f'did you mean {similar[0]!r}? ' if similar else ''
+            raise UserError(f"unknown metric {name!r}; {hint}choose from {', '.join(sorted(metric_defaults))}")
+
+
 def with_num_images(name, num_images):
     """Name of the same metric with another number of images: ('pr50k3', 5000) gives 'pr5k3'; KeyError for no metric."""
     found = _find(name)
@@ -65,7 +75,7 @@ def with_num_images(name, num_images):
 
 
 def needs_network(name):
-    """Does the metric `name` measure a network only, and no pictures from files?"""
+    """Does the metric `name` measure a generator rather than pictures?"""
     return metric_defaults[name].func_name in _OF_NETWORKS
 
 

@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
 from dnnlib.tflib import random
-from metrics import metric_base, sampling, weights
+from metrics import metric_base, weights
 from metrics.features import detectors
 
 
@@ -54,14 +54,14 @@ class PPL(metric_base.MetricBase):
         sampling: 'full' = segments anywhere on the path, 'end' = at its first end.
         crop: Look at the middle of the images only (meant for faces)?
         minibatch_per_gpu: Number of segments evaluated at once.
-        Gs_overrides: Options of the generator over those given to `run`.
+        Gs_overrides: Options of the generator that replace those given to `run`.
     """
 
     def __init__(self, name, num_samples, epsilon, space, sampling, crop, minibatch_per_gpu, Gs_overrides):
         super().__init__(name)
         if space not in ('z', 'w') or sampling not in ('full', 'end'):
-            raise UserError('metric {}: expected space z or w and sampling full or end, got {!r} and {!r}'.format(
-                name, space, sampling))
+            raise UserError(f'metric {name}: expected space z or w and sampling full or end, got {space!r} and '
+                            f'{sampling!r}')
         self.num_samples = num_samples
         self.epsilon = epsilon
         self.space = space
@@ -74,32 +74,25 @@ class PPL(metric_base.MetricBase):
         """See MetricBase."""
         weights.lpips_vgg16()
 
-    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
-        Gs_kwargs = dict(Gs_kwargs, **self.Gs_overrides)
+    def _evaluate(self, source):
+        generator = self._generator_of(source)
+        Gs, num_gpus, options = generator.Gs, generator.num_gpus, dict(generator.options, **self.Gs_overrides)
         noise_vars = [var for name, var in Gs.components.synthesis.vars.items() if name.startswith('noise')]
         seed_in = tf.placeholder(tf.int64, [2])
         with random.seeded(seed_in):
             new_noise_op = tf.group(*[tf.assign(var, random.normal(var.shape.as_list())) for var in noise_vars])
-        label_size = Gs.input_shapes[1][1]
-        data = self._open_dataset(label_size=label_size) if label_size else None
-        try:
-            if data is not None:
-                sampling.check_labels(self.name, data, label_size)
-            lpips = detectors.LpipsVgg16(weights.lpips_vgg16())
-            distances_ops = []
-            with random.seeded(seed_in):
-                for gpu in range(num_gpus):
-                    with tf.device('/gpu:{}'.format(gpu)):
-                        labels = sampling.random_labels(data, self.minibatch_per_gpu)
-                        distances_ops.append(self._distances(Gs, Gs_kwargs, labels, lpips))
-            distances = []
-            for index in self._rounds(-(-self.num_samples // (self.minibatch_per_gpu * num_gpus))):
-                # a call of its own: nothing orders it before the reads within one call
-                tflib.run(new_noise_op, {seed_in: [self._seed, 2 * index]})
-                distances += tflib.run(distances_ops, {seed_in: [self._seed, 2 * index + 1]})
-        finally:
-            if data is not None:
-                data.close()
+        lpips = detectors.LpipsVgg16(weights.lpips_vgg16())
+        distances_ops = []
+        with random.seeded(seed_in):
+            for gpu in range(num_gpus):
+                with tf.device(f'/gpu:{gpu}'):
+                    labels = generator.random_labels(self.minibatch_per_gpu)
+                    distances_ops.append(self._distances(Gs, options, labels, lpips))
+        distances = []
+        for index in self._rounds(-(-self.num_samples // (self.minibatch_per_gpu * num_gpus))):
+            # a call of its own: nothing orders it before the reads within one call
+            tflib.run(new_noise_op, {seed_in: [self._seed, 2 * index]})
+            distances += tflib.run(distances_ops, {seed_in: [self._seed, 2 * index + 1]})
         distances = np.concatenate(distances)
         kept = trimmed(distances)
         self._note(num_samples=len(distances), standard_error=standard_error(distances, kept),
@@ -108,7 +101,7 @@ class PPL(metric_base.MetricBase):
                    resize='box average, from 512 px on')
         self._report_result(kept.mean())
 
-    def _distances(self, Gs, Gs_kwargs, labels, lpips):
+    def _distances(self, Gs, options, labels, lpips):
         """Squared speed of the image at one random place of each path, [N]."""
         size = self.minibatch_per_gpu
         mapping, synthesis = Gs.components.mapping, Gs.components.synthesis
@@ -116,7 +109,7 @@ class PPL(metric_base.MetricBase):
         pair_labels = tf.reshape(tf.tile(labels[:, np.newaxis], [1, 2, 1]), [size * 2, -1])
         t = random.uniform([size, 1]) if self.sampling == 'full' else tf.zeros([size, 1])
         if self.space == 'w':
-            ends = mapping.get_output_for(tf.reshape(latents, [-1] + Gs.input_shape[1:]), pair_labels, **Gs_kwargs)
+            ends = mapping.get_output_for(tf.reshape(latents, [-1] + Gs.input_shape[1:]), pair_labels, **options)
             ends = tf.reshape(tf.cast(ends, tf.float32), [size, 2] + mapping.output_shape[1:])
             t = t[:, :, np.newaxis]  # the layers' axis
             points = [tflib.lerp(ends[:, 0], ends[:, 1], s) for s in (t, t + self.epsilon)]
@@ -124,9 +117,9 @@ class PPL(metric_base.MetricBase):
         else:
             points = [slerp(latents[:, 0], latents[:, 1], s) for s in (t, t + self.epsilon)]
             points = tf.reshape(tf.stack(points, axis=1), [-1] + Gs.input_shape[1:])
-            dlatents = mapping.get_output_for(points, pair_labels, **Gs_kwargs)
+            dlatents = mapping.get_output_for(points, pair_labels, **options)
         dlatents = tf.cast(tf.reshape(dlatents, [size * 2] + mapping.output_shape[1:]), tf.float32)
-        images = synthesis.get_output_for(dlatents, randomize_noise=False, **Gs_kwargs)
+        images = synthesis.get_output_for(dlatents, randomize_noise=False, **options)
         images = tf.cast(images, tf.float32)
         features = lpips.features(detectors.shrink_to_256(crop_center(images) if self.crop else images))
         return lpips.distance([f[0::2] for f in features], [f[1::2] for f in features]) / self.epsilon ** 2

@@ -10,17 +10,17 @@ def precision_recall(reals, fakes, nhood_size, tile_size, check=lambda: None):
     """Shares of the fakes that lie in the manifold of the reals, and of the reals in that of the fakes.
 
     A set's manifold is the union of balls around its samples; the radius of each is the distance to its
-    `nhood_size`-th neighbour within the set (equations 1 and 2). Distances are computed in tiles, so the memory needed
+    `nhood_size`-th neighbor within the set (equations 1 and 2). Distances are computed in tiles, so the memory needed
     beside the features does not grow with the number of samples.
 
     Args:
         reals, fakes: Features, [N, F] and [M, F], float32.
-        nhood_size: Which neighbour's distance is the radius, 1 = the nearest.
+        nhood_size: Which neighbor's distance is the radius, 1 = the nearest.
         tile_size: Rows and columns of a tile of distances.
         check: Function called before each tile; may raise.
     Returns: (precision, recall), floats in [0, 1].
     """
-    radii_reals, radii_fakes = (neighbour_distances(x, nhood_size, tile_size, check) for x in (reals, fakes))
+    radii_reals, radii_fakes = (neighbor_distances(x, nhood_size, tile_size, check) for x in (reals, fakes))
     fake_is_covered, real_is_covered = np.zeros(len(fakes), bool), np.zeros(len(reals), bool)
     for rows, columns, distances in _tiles(fakes, reals, tile_size):
         check()
@@ -29,10 +29,10 @@ def precision_recall(reals, fakes, nhood_size, tile_size, check=lambda: None):
     return float(fake_is_covered.mean()), float(real_is_covered.mean())
 
 
-def neighbour_distances(features, nhood_size, tile_size, check=lambda: None):
-    """Squared distances of all samples to their `nhood_size`-th neighbour in the same set: [N], float32."""
+def neighbor_distances(features, nhood_size, tile_size, check=lambda: None):
+    """Squared distances of all samples to their `nhood_size`-th neighbor in the same set: [N], float32."""
     if len(features) <= nhood_size:
-        raise UserError('{} images are too few for neighbour number {}; give more'.format(len(features), nhood_size))
+        raise UserError(f'{len(features)} images are too few for neighbor number {nhood_size}; give more')
     nearest = np.full([len(features), nhood_size + 1], np.inf, np.float32)  # the first is the sample itself
     for rows, _, distances in _tiles(features, features, tile_size):
         check()
@@ -77,8 +77,8 @@ class PR(feature_metric.FeatureMetric):
         self.nhood_size = nhood_size
         self.tile_size = min(row_batch_size, col_batch_size)
 
-    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
-        (reals,), (fakes,) = self._features_of_both(Gs, Gs_kwargs, num_gpus, collect=True)
+    def _evaluate(self, source):
+        (reals,), (fakes,) = self._features_of_both(source, collect=True)
         precision, recall = precision_recall(reals, fakes, self.nhood_size, self.tile_size, self.check_time)
         self._report_result(precision, suffix='_precision')
         self._report_result(recall, suffix='_recall')

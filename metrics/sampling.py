@@ -1,79 +1,41 @@
-"""Reals and fakes as minibatches: generated pictures, pictures of a data set, random labels."""
+"""Pictures of a dataset as metrics look at them: opened, in their order, hashed."""
 
 import hashlib
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
-from dnnlib import UserError, tflib
-from dnnlib.tflib import random
+from training import dataset
 from training.data import cats
 from training.dataset import ImageDataset
 
-MIRROR_SEED = 0  # the same pictures are mirrored every time, so that their statistics can be kept
+MIRROR_SEED = 0  # the same pictures are mirrored every time, so that their statistics can be cached
 ORDER_SEED = 0
 
 
-class Generator:
-    """Draws pictures of a generator from a seed: the same seed gives the same pictures on the same device.
+def open_dataset(dataset_args, resolution=None):
+    """Opens a dataset, at a resolution other than its own if need be.
 
     Args:
-        Gs: Generator.
-        Gs_kwargs: Options of it.
-        labels_from: Data set whose labels are drawn at random; `None` if the network has none.
-        minibatch_size: Pictures at a time and GPU.
-        num_gpus: Number of GPUs.
-        seed: int, 0 <= seed < 2^31.
+        dataset_args: Arguments of `dataset.load_dataset`.
+        resolution: Size to read it in where the arguments do not say; `None` = as it is.
+    Returns: Dataset.
+    Raises: UserError if it cannot be read, or not at that resolution.
     """
-
-    def __init__(self, Gs, Gs_kwargs, labels_from, minibatch_size, num_gpus, seed):
-        self._Gs, self._kwargs, self._labels_from = Gs, Gs_kwargs, labels_from
-        self._minibatch_size, self._num_gpus, self._seed = minibatch_size, num_gpus, seed
-        self.per_round = minibatch_size * num_gpus
-
-    def build(self, function):
-        """Builds the graph of one round.
-
-        Args:
-            function: Function of (latents [N, D], labels [N, L], dlatents [N, layers, D], float images [N, C, H, W] in
-                [-1, 1]) that returns a list of tensors with N rows.
-        Returns: Function of the number of the round that returns the list as arrays, the GPUs' rows side by side.
-        """
-        seed_in = tf.placeholder(tf.int64, [2])
-        outputs = []
-        with random.seeded(seed_in):
-            for gpu in range(self._num_gpus):
-                with tf.device('/gpu:{}'.format(gpu)):
-                    latents = random.normal([self._minibatch_size] + self._Gs.input_shape[1:])
-                    labels = random_labels(self._labels_from, self._minibatch_size)
-                    dlatents = self._Gs.components.mapping.get_output_for(latents, labels, **self._kwargs)
-                    images = self._Gs.get_output_for(latents, labels, **self._kwargs)
-                    outputs.append(function(latents, labels, dlatents, tf.cast(images, tf.float32)))
-
-        def run_round(index):
-            found = tflib.run(outputs, {seed_in: [self._seed, index]})
-            return [np.concatenate(parts) for parts in zip(*found)]
-
-        return run_round
-
-
-def random_labels(data, minibatch_size):
-    """Labels of random pictures of a data set, [N, L]; [N, 0] for no data set (`None`)."""
-    return tf.zeros([minibatch_size, 0]) if data is None else data.get_random_labels_tf(minibatch_size)
-
-
-def check_labels(metric_name, data, label_size):
-    """Raises UserError unless the data set has as many labels as the network."""
-    if data.label_size != label_size:
-        raise UserError('metric {}: the network has {} labels, the data set {}; give the data set it was trained '
-                        'on'.format(metric_name, label_size, data.label_size))
+    if resolution is None or dataset_args.get('resolution') is not None:
+        return dataset.load_dataset(**dataset_args)
+    if 'class_name' in dataset_args:  # it may not take a resolution
+        data = dataset.load_dataset(**dataset_args)
+        if data.resolution == resolution:
+            return data
+        data.close()
+    return dataset.load_dataset(**dict(dataset_args, resolution=resolution))
 
 
 def image_minibatches(data, count, minibatch_size, mirror, order_seed=ORDER_SEED):
-    """The first pictures of a data set; of a folder or a zip, whose order may be by class, a fixed random choice.
+    """The first pictures of a dataset; of a folder or zip, whose order may be by class, a fixed random choice.
 
     Args:
-        data: Data set.
+        data: Dataset.
         count: Number of pictures, at most `data.num_images`.
         minibatch_size: Pictures at a time; the last time fewer.
         mirror: Flip half of them left to right?
@@ -92,7 +54,7 @@ def image_minibatches(data, count, minibatch_size, mirror, order_seed=ORDER_SEED
 
 
 def prepare_order(data, seed=ORDER_SEED):
-    """Seeks the start of the order in which metrics look at a data set."""
+    """Seeks the start of the order in which metrics look at a dataset."""
     data.shuffle, data.seed = isinstance(data, ImageDataset), seed
     data.seek(0)
 
@@ -101,7 +63,7 @@ def content_hash(data, count, tracked=iter):
     """SHA-256 of the first `count` pictures that `image_minibatches` gives, in hex.
 
     Args:
-        data: Data set.
+        data: Dataset.
         count: Number of pictures, at most `data.num_images`.
         tracked: Function that yields the items of the sequence of their numbers, such as one with a progress bar.
     """

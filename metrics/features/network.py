@@ -1,4 +1,4 @@
-"""What the feature networks share: constant weights, convolutions with folded normalisation, pooling, scaling."""
+"""What the feature networks share: constant weights, convolutions with folded normalization, pooling, scaling."""
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -67,7 +67,7 @@ def as_rgb(images):
     """Images [N, 1 or 3, H, W] of any type as float32 [N, 3, H, W]; raises UserError for other shapes."""
     channels = images.shape.as_list()[1]
     if channels not in (1, 3):
-        raise UserError('expected RGB or grey images, got {} channels'.format(channels))
+        raise UserError(f'expected RGB or gray images, got {channels} channels')
     images = tf.cast(images, tf.float32)
     return tf.tile(images, [1, 3, 1, 1]) if channels == 1 else images
 
@@ -86,12 +86,11 @@ def resize_bilinear_tf1(images, size):
 def triangle_matrix(old_size, new_size):
     """Weights of a smoothing linear interpolation along one axis, float32 [new_size, old_size], rows add up to 1.
 
-    Pixel centres are at half-integers; the triangle is as wide as the coarser of the two pixel grids, as in Pillow's
-    BILINEAR.
+    Pixel centers are at half-integers; the triangle spans two pixels of the coarser grid, as in Pillow's BILINEAR.
     """
     scale = old_size / new_size
-    centres = (np.arange(new_size) + 0.5) * scale
-    distances = np.abs(np.arange(old_size) + 0.5 - centres[:, np.newaxis])
+    centers = (np.arange(new_size) + 0.5) * scale
+    distances = np.abs(np.arange(old_size) + 0.5 - centers[:, np.newaxis])
     weights = np.maximum(1 - distances / max(scale, 1.0), 0)
     return np.float32(weights / weights.sum(axis=1, keepdims=True))
 
@@ -107,7 +106,7 @@ def resize_smooth(images, size):
 
 
 def fold_batch_norm(kernel, norm, epsilon, depthwise=False):
-    """Kernel and bias that do what a convolution and a batch normalisation with fixed statistics do.
+    """Kernel and bias that do what a convolution and a batch normalization with fixed statistics do.
 
     Args:
         kernel: [kh, kw, I, O], or [kh, kw, C, 1] if `depthwise`.

@@ -50,7 +50,7 @@ def load():
 
     Returns: (weights, WeightFile): dictionary of float32 arrays `Conv_0/kernel` [3, 3, I, O] and `Conv_0/bias` [O] to
         `Conv_12/...`, `fc6` [49 * C, F], `fc7` [F, F] and their biases.
-    Raises: UserError if there is no file, it is damaged, or is something else.
+    Raises: UserError if there is no file, or it is corrupt or something else.
     """
     file = weight_files.find('VGG16', VARIABLE, CANDIDATES)
     try:
@@ -63,7 +63,7 @@ def load():
             weights[name] = state[torch_name + '.weight'].T
             weights[name + '/bias'] = state[torch_name + '.bias']
     except KeyError as error:
-        raise UserError('{}: no VGG16, it lacks {}'.format(file.path, error)) from error
+        raise UserError(f'{file.path}: not a VGG16: it has no {error}') from error
     except UserError as error:
-        raise UserError('{}: {}'.format(file.path, error)) from error
+        raise UserError(f'{file.path}: {error}') from error
     return weights, file

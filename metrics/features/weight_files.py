@@ -24,26 +24,19 @@ MAX_SECONDS = 900  # for a download
 
 
 class Candidate(typing.NamedTuple):
-    """A file that holds the weights of a network.
-
-    `name`: File name. `sha256`: Checksum, or the first digits of it; '' = not known, then it is only reported.
-    `url`: Where it can be fetched, '' = nowhere. `package`: Package (name==version) whose wheel contains the file.
-    `archive`: Name of a tar archive that contains the file and is accepted in its place.
-    """
-
-    name: str
-    sha256: str = ''
-    url: str = ''
-    package: str = ''
-    archive: str = ''
+    """A file that holds the weights of a network."""
+    name: str  # of the file
+    sha256: str = ''  # checksum, or its first digits; '' = unknown, so it is only reported
+    url: str = ''  # where it can be downloaded; '' = nowhere
+    package: str = ''  # package (name==version) whose wheel contains it; '' = none
+    archive: str = ''  # name of a tar archive that contains it and is accepted instead; '' = none
 
 
 class WeightFile(typing.NamedTuple):
-    """Contents of a weight file that was found."""
-
+    """A weight file that was found."""
     path: str
-    sha256: str
-    data: bytes
+    sha256: str  # of `data`, in hex
+    data: bytes  # contents; of an archive, those of the file inside
 
     def open(self):
         """A binary file object at the start of the contents."""
@@ -61,21 +54,21 @@ def find(what, variable, candidates, in_folder=False):
         candidates: List of `Candidate`, in the order in which they are tried.
         in_folder: For the message: the variable names the file's folder?
     Returns: WeightFile.
-    Raises: UserError when there is no file and none can be fetched, or it has a wrong checksum; the text says where to
-        put which file. OSError when a file can't be read.
+    Raises: UserError if there is no file and none can be downloaded, or on a checksum mismatch; the text says which
+        file to put where. OSError if a file cannot be read.
     """
     path = os.environ.get(variable)
     names = ' or '.join(c.name for c in candidates)
     if path:
         if not os.path.isfile(path):
-            raise UserError('{}={}: {}; give the path of {}'.format(
-                variable, path, 'this is a folder' if os.path.isdir(path) else 'there is no such file', names))
+            problem = 'this is a folder' if os.path.isdir(path) else 'no such file'
+            raise UserError(f'{variable}={path}: {problem}; give the path of {names}')
         return _read(path, candidates)
     for candidate in candidates:
         for name in (candidate.name, candidate.archive):
             path = os.path.join(cache_dir(), name)
             if name and os.path.isdir(path):
-                raise UserError('{}: this is a folder; expected is the file of that name'.format(path))
+                raise UserError(f'{path}: this is a folder, expected the file of that name')
             if name and os.path.isfile(path):
                 return _read(path, candidates)
     problems = []
@@ -85,10 +78,10 @@ def find(what, variable, candidates, in_folder=False):
             if problem is None:
                 return _read(os.path.join(cache_dir(), candidate.name), candidates)
             problems.append(problem)
-    raise UserError('the weights of {} are not here; put {} into {}, or {} into the environment variable {}; they '
-                    'could not be fetched ({})'.format(
-                        what, names, os.path.abspath(cache_dir()), "its folder's path" if in_folder else 'its path',
-                        variable, '; '.join(problems) or 'no download is known'))
+    where = "its folder's path" if in_folder else 'its path'
+    reason = '; '.join(problems) or 'no download is known'
+    raise UserError(f'the weights of {what} are missing and could not be fetched ({reason}); put {names} into '
+                    f'{os.path.abspath(cache_dir())}, or set the environment variable {variable} to {where}')
 
 
 def variables(state):
@@ -97,7 +90,7 @@ def variables(state):
     Raises: UserError if it is something else.
     """
     if not isinstance(state, network_file.NetworkState) or state.state is None:
-        raise UserError('holds a {}, expected one network'.format(type(state).__name__))
+        raise UserError(f'holds a {type(state).__name__}, expected a single network')
     return collections.OrderedDict((name.split(':')[0], getattr(value, 'value', value))
                                    for name, value in state.state.get('variables', []))
 
@@ -124,15 +117,15 @@ def pip_download(package, folder, source=False):
                        timeout=MAX_SECONDS)
     except subprocess.CalledProcessError as error:
         lines = error.output.decode('utf-8', 'replace').strip().splitlines()
-        return 'pip download {}: {}'.format(package, lines[-1].strip() if lines else 'no output')
+        return f"pip download {package}: {lines[-1].strip() if lines else 'no output'}"
     except (OSError, subprocess.TimeoutExpired) as error:
-        return 'pip download {}: {}'.format(package, error)
+        return f'pip download {package}: {error}'
     return None
 
 
 def _fetch(what, candidate):
     """Puts a file into the cache; returns `None`, or in one line why that failed."""
-    print('Fetching the weights of {} ({}, once)...'.format(what, candidate.name), flush=True)
+    print(f'Downloading the weights of {what} ({candidate.name}), once ...', flush=True)
     try:
         data = _download_url(candidate) if candidate.url else _download_package(candidate)
         _check(candidate.name, hashlib.sha256(data).hexdigest(), candidate)
@@ -173,7 +166,7 @@ def _read(path, candidates):
     known = [c for c in candidates if c.name == name] or [
         c for c in candidates if os.path.splitext(c.name)[1] == os.path.splitext(name)[1]]
     if not known:
-        raise UserError('{}: expected {}'.format(path, ' or '.join(c.name for c in candidates)))
+        raise UserError(f"{path}: expected {' or '.join(c.name for c in candidates)}")
     _check(path, digest, known[0])
     return WeightFile(path, digest, data)
 
@@ -187,10 +180,11 @@ def _extract(path, name):
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             return archive.extractfile(next(m for m in archive if os.path.basename(m.name) == name)).read()
     except (tarfile.TarError, OSError, zlib.error, EOFError, StopIteration, AttributeError) as error:
-        raise UserError('{}: damaged, or no archive with {} ({})'.format(path, name, error)) from error
+        raise UserError(f'{path}: corrupt, or not an archive with {name} ({error})') from error
 
 
 def _check(path, digest, candidate):
     if not digest.startswith(candidate.sha256):
-        raise UserError('{}: expected {} with sha256 {}{}, got {}; replace the file'.format(
-            path, candidate.name, candidate.sha256, '' if len(candidate.sha256) == 64 else '...', digest))
+        expected = candidate.sha256 + ('' if len(candidate.sha256) == 64 else '...')
+        raise UserError(f'{path}: checksum mismatch: expected {candidate.name} with sha256 {expected}, got {digest}; '
+                        'replace the file')

@@ -7,6 +7,7 @@ from PIL import Image
 
 from metrics import weights
 from metrics.features import efficientnet_lite0, inception_v3, vgg16
+from tests.metrics import tiny_extractor as tiny_extractor_module
 from tests.metrics.features import feature_reference, lpips_reference, weight_writers
 from tests.metrics.tiny_generator import empty_cache
 
@@ -42,6 +43,13 @@ def narrow_networks(monkeypatch, tmp_path):
         monkeypatch.setenv(module.VARIABLE, str(path))
         monkeypatch.setattr(module, 'CANDIDATES', [c._replace(sha256='') for c in module.CANDIDATES])
     return references
+
+
+@pytest.fixture
+def tiny_extractor(monkeypatch, tmp_path):
+    """A tiny network in place of all extractors; the cache is empty."""
+    empty_cache(tmp_path, monkeypatch)
+    tiny_extractor_module.use(monkeypatch)
 
 
 @pytest.fixture

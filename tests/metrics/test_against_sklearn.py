@@ -28,7 +28,7 @@ def test_precision_and_recall(nhood_size):
     reals, fakes = np.float32(rnd.randn(200, 6)), np.float32(rnd.randn(150, 6) * 0.9 + 0.9)
 
     def share_inside(points, manifold):
-        """Share of the points that lie in a ball around one of the manifold's, as far as its neighbour."""
+        """Share of the points that lie in a ball around one of the manifold's, as far as its neighbor."""
         radii = NearestNeighbors(n_neighbors=nhood_size).fit(manifold).kneighbors()[0][:, -1]
         distances, numbers = NearestNeighbors(n_neighbors=len(manifold)).fit(manifold).kneighbors(points)
         return np.mean(np.any(distances <= radii[numbers], axis=1))

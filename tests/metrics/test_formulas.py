@@ -13,7 +13,7 @@ from metrics.frechet_inception_distance import frechet_distance
 from metrics.inception_score import inception_score
 from metrics.kernel_inception_distance import polynomial_mmd
 from metrics.linear_separability import conditional_entropy, linear_svm
-from metrics.precision_recall import neighbour_distances, precision_recall
+from metrics.precision_recall import neighbor_distances, precision_recall
 
 
 def test_frechet_distance_of_independent_features():
@@ -93,7 +93,7 @@ def test_inception_score_of_known_distributions():
 
 
 def test_precision_and_recall_of_known_manifolds():
-    reals = np.float32(np.arange(10))[:, np.newaxis]  # radius to the first neighbour: 1
+    reals = np.float32(np.arange(10))[:, np.newaxis]  # radius to the first neighbor: 1
     fakes = np.float32([2.5, 9.5, 10.5, 30, 30.25])[:, np.newaxis]
     # 2.5, 9.5 are within 1 of a real, the others are not; radii of the fakes: 7, 1, 1, 0.25, 0.25
     assert precision_recall(reals, fakes, 1, 100) == (0.4, 1.0)
@@ -113,7 +113,7 @@ def test_precision_and_recall_do_not_depend_on_tiles(tile_size):
     radii = [np.sort(distances(x, x), axis=1)[:, 3] for x in (reals, fakes)]
     across = distances(fakes, reals)
     expected = (across <= radii[0]).any(axis=1).mean(), (across <= radii[1][:, np.newaxis]).any(axis=0).mean()
-    np.testing.assert_allclose(neighbour_distances(reals, 3, tile_size), radii[0], rtol=1e-4)
+    np.testing.assert_allclose(neighbor_distances(reals, 3, tile_size), radii[0], rtol=1e-4)
     assert precision_recall(reals, fakes, 3, tile_size) == pytest.approx(expected)
     assert 0 < expected[0] < 1 and 0 < expected[1] < 1
 
@@ -133,9 +133,9 @@ def test_nearest_of_two_lists_without_doubles():
     assert (order.tolist(), distances.tolist()) == ([[4, 2, 7]], [[1.0, 2.0, 5.0]])
 
 
-def test_too_few_images_have_no_neighbours():
-    with pytest.raises(UserError, match='too few for neighbour number 3'):
-        neighbour_distances(np.zeros([3, 2], np.float32), 3, 10)
+def test_too_few_images_have_no_neighbors():
+    with pytest.raises(UserError, match='too few for neighbor number 3'):
+        neighbor_distances(np.zeros([3, 2], np.float32), 3, 10)
 
 
 def test_svm_fulfils_the_conditions_of_the_minimum():
@@ -191,13 +191,13 @@ def test_cached_arrays_survive_damage(tmp_path, monkeypatch, capsys):
     with open(path, 'r+b') as file:
         file.truncate(100)
     assert feature_stats.read(path) is None
-    assert 'damaged' in capsys.readouterr().out
+    assert 'corrupt' in capsys.readouterr().out
 
 
 def test_statistics_that_cannot_be_kept_are_a_line(tmp_path, capsys):
     (tmp_path / 'file').write_text('')
     feature_stats.write(str(tmp_path / 'file' / 'a.npz'), (np.ones(3),))
-    assert 'a.npz: not kept (' in capsys.readouterr().out
+    assert 'a.npz: not cached (' in capsys.readouterr().out
 
 
 def test_features_that_need_too_much_memory_are_refused():

@@ -7,17 +7,20 @@ import pytest
 
 import dnnlib
 from dnnlib import UserError
-from metrics import metric_base
+from metrics import group as group_module
+from metrics import metric_base, sampling
 from metrics.metric_defaults import metric_defaults, with_num_images
+from tests.metrics.tiny_generator import TellingGenerator
+from training import pretrained
 
 DUMMY = dict(func_name='metrics.metric_base.DummyMetric', name='dummy')
 
 
 @pytest.fixture
 def networks(monkeypatch):
-    """Paths and sizes of `load_generator` calls; nothing is loaded."""
+    """Paths that `load_generator` is given; it makes a stand-in."""
     calls = []
-    monkeypatch.setattr(metric_base.pretrained, 'load_generator', calls.append)
+    monkeypatch.setattr(pretrained, 'load_generator', lambda path: calls.append(path) or TellingGenerator())
     return calls
 
 
@@ -47,11 +50,11 @@ def test_run_directory_supplies_the_data_set_and_gets_the_line(graph, networks, 
     run_dir = dnnlib.submit_run(config, _nothing, dataset_args=dict(tfrecord_dir='abc', shuffle_mb=4096, resolution=8),
                                 mirror_augment=True, bad='skip').run_dir
     opened = []
-    monkeypatch.setattr(metric_base.dataset, 'load_dataset', lambda **kwargs: opened.append(kwargs))
+    monkeypatch.setattr(sampling.dataset, 'load_dataset', lambda **kwargs: opened.append(kwargs))
 
     class Opening(metric_base.DummyMetric):
-        def _evaluate(self, Gs, Gs_kwargs, num_gpus):
-            assert Gs_kwargs == dict(is_validation=True)
+        def _evaluate(self, source):
+            assert source.generator.options == dict(is_validation=True)
             self._open_dataset()
             self._report_result(1.5, suffix='_a')
             self._report_result(np.float32(0.25), suffix='_b', fmt='%.1f')
@@ -67,7 +70,7 @@ def test_run_directory_supplies_the_data_set_and_gets_the_line(graph, networks, 
 
 def test_labels_without_a_data_set_are_refused(graph, networks):
     metric = metric_base.DummyMetric('dummy')
-    with pytest.raises(UserError, match='data set'):
+    with pytest.raises(UserError, match='a dataset is needed'):
         metric._open_dataset()
 
 
@@ -92,7 +95,7 @@ def test_published_settings():
         kid_effnetlite0=('kernel_inception_distance.KID', dict(num_images=50000, minibatch_per_gpu=8,
                                                                extractor='effnetlite0')),
         pr50k3_effnetlite0=(pr, dict(tiles, extractor='effnetlite0')),
-        nearest=('nearest.Nearest', dict(num_images=50000, num_fakes=24, num_neighbours=3, minibatch_per_gpu=8)))
+        nearest=('nearest.Nearest', dict(num_images=50000, num_fakes=24, num_neighbors=3, minibatch_per_gpu=8)))
     assert sorted(metric_defaults) == sorted(expected)
     for name, (func_name, kwargs) in expected.items():
         assert metric_defaults[name] == dict(kwargs, name=name, func_name='metrics.' + func_name)
@@ -127,7 +130,7 @@ def test_other_names_are_no_metrics(name):
 class Failing(metric_base.DummyMetric):
     """Fails when its name says so."""
 
-    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
+    def _evaluate(self, source):
         if self.name == 'failing':
             raise MemoryError('no memory\nat all')
         for index in self._rounds(3):
@@ -138,12 +141,12 @@ class Failing(metric_base.DummyMetric):
 def test_no_metric_ends_a_training(graph, networks, monkeypatch, capsys):
     names = ['failing', 'slow', 'good']
     group = metric_base.MetricGroup([dict(DUMMY, func_name=__name__ + '.Failing', name=name) for name in names])
-    group.metrics[1].settings.seconds = 15
+    group.metrics[1].settings = group.metrics[1].settings._replace(seconds=15)
     group.run_in_training('net.pkl', tf_config={'device': 'cpu'})
     lines = capsys.readouterr().out.splitlines()
     assert 'metric failing: no memory at all' in lines and 'metric slow: not measured within 15s' in lines
     assert lines[-1].endswith('good 2.0000')
-    assert group.metrics[0].settings.seconds == 60 * metric_base.TRAINING_MINUTES
+    assert group.metrics[0].settings.seconds == 60 * group_module.TRAINING_MINUTES
     monkeypatch.setattr(group.metrics[2], 'name', 'failing')
     group.run_in_training('net.pkl', tf_config={'device': 'cpu'})
     seen = []

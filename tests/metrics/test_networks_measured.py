@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
 from dnnlib.tflib import network_pickle
-from metrics import linear_separability, metric_base, perceptual_path_length, sampling
+from metrics import linear_separability, perceptual_path_length, sampling, sources
 from metrics.frechet_inception_distance import FID
 from metrics.inception_score import IS
 from tests.metrics.features import lpips_reference
@@ -108,9 +108,9 @@ def test_separability_is_that_of_the_surest_half_in_latents_and_last_dlatents(gr
 
 
 def test_labels_of_fakes_are_those_of_random_pictures(session, labelled):
-    with metric_base.open_dataset(dict(tfrecord_dir=labelled(a=1, b=3), max_label_size='full')) as data:
-        generator = sampling.Generator(TellingGenerator(2), dict(is_validation=True), data, 100, 1, seed=4)
-        draw = generator.build(lambda _latents, labels, _dlatents, images: [labels, images])
+    with sampling.open_dataset(dict(tfrecord_dir=labelled(a=1, b=3), max_label_size='full')) as data:
+        generator = sources.Generator(TellingGenerator(2), dict(is_validation=True), data)
+        draw = generator.build(lambda _latents, labels, _dlatents, images: [labels, images], 100, seed=4)
         labels, images = (np.concatenate(parts) for parts in zip(draw(0), draw(1)))
     assert np.all(labels.sum(axis=1) == 1) and 30 <= labels[:, 0].sum() <= 70  # a quarter of 200
     np.testing.assert_array_equal(images[:, 0, 0, 8:10], labels)
@@ -118,7 +118,7 @@ def test_labels_of_fakes_are_those_of_random_pictures(session, labelled):
 
 
 @pytest.mark.parametrize('metric_class, options', [(FID, dict(extractor='effnetlite0')), (IS, dict(num_splits=1))])
-def test_labelled_networks_get_labels(graph, monkeypatch, narrow_networks, labelled, metric_class, options):
+def test_labelled_networks_get_labels(graph, monkeypatch, tiny_extractor, labelled, metric_class, options):
     made = load_telling(monkeypatch, 2)
     run_metric(metric_class('metric', 20, minibatch_per_gpu=10, **options), reals=labelled(a=2, b=2))
     labels = np.concatenate(made[0].seen)[:, 0, 0, 8:10]

@@ -6,11 +6,12 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError
 from dnnlib.tflib import random
-from metrics import metric_base
+from metrics import sampling
 from metrics import perceptual_path_length as ppl
 from metrics.features import detectors
 from tests.metrics.features import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
+from training import pretrained
 
 
 def _metric(**kwargs):
@@ -143,22 +144,22 @@ def test_labelled_network_uses_the_data_sets_labels(graph, narrow_lpips, monkeyp
             self.closed = True
 
     data = Data()
-    monkeypatch.setattr(metric_base.dataset, 'load_dataset', lambda **kwargs: data)
-    monkeypatch.setattr(metric_base.pretrained, 'load_generator',
+    monkeypatch.setattr(sampling.dataset, 'load_dataset', lambda **kwargs: data)
+    monkeypatch.setattr(pretrained, 'load_generator',
                         lambda path: tiny_generator(16, label_size=3))
     config = {'device': 'cpu'}
     metric = _metric()
     metric.run('net.pkl', dataset_args={}, mirror_augment=False, tf_config=config)
     assert ' ppl ' in metric.get_result_str() and data.closed
     data.label_size = 2
-    with pytest.raises(UserError, match='3 labels, the data set 2'):
+    with pytest.raises(UserError, match='3 labels, the dataset 2'):
         metric.run('net.pkl', dataset_args={}, mirror_augment=False, tf_config=config)
-    with pytest.raises(UserError, match='a data set is needed'):
+    with pytest.raises(UserError, match='a dataset is needed; give --dataset'):
         metric.run('net.pkl', tf_config=config)
 
 
 def test_first_labels_of_the_data_are_those_of_a_network_with_fewer(graph, narrow_lpips, monkeypatch):
-    monkeypatch.setattr(metric_base.pretrained, 'load_generator', lambda path: tiny_generator(16, label_size=15))
+    monkeypatch.setattr(pretrained, 'load_generator', lambda path: tiny_generator(16, label_size=15))
     metric = _metric()
     metric.run('net.pkl', dataset_args=dict(tfrecord_dir='cats', resolution=16, max_label_size='full'),
                tf_config={'device': 'cpu'})  # the cats have 66 labels

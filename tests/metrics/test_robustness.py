@@ -12,24 +12,21 @@ from PIL import Image
 
 from dnnlib import EasyDict, UserError
 from dnnlib.tflib import graphs
-from metrics import metric_base, nearest, perceptual_path_length, sampling
+from metrics import metric_base, nearest, perceptual_path_length, sampling, settings, sources
 from metrics.features import inception_v3, weight_files
 from metrics.metric_defaults import metric_defaults
 from tests.metrics.features import weight_writers
-from tests.metrics.tiny_generator import tiny_generator
+from tests.metrics.tiny_generator import PlainGenerator
+from training import pretrained
 
 CPU = {'device': 'cpu'}
 
 
 @pytest.fixture
 def network(monkeypatch):
-    """A tiny generator in place of any network file; its height and width can be set."""
+    """A stand-in for a generator in place of any network file; its height and width can be set."""
     shape = EasyDict(resolution=16)
-
-    def load(_path):
-        tf.set_random_seed(1)
-        return tiny_generator(shape.resolution)
-    monkeypatch.setattr(metric_base.pretrained, 'load_generator', load)
+    monkeypatch.setattr(pretrained, 'load_generator', lambda path: PlainGenerator(shape.resolution))
     return shape
 
 
@@ -49,7 +46,7 @@ class Squares(metric_base.MetricBase):
         super().__init__('squares')
         self.graph = None
 
-    def _evaluate(self, Gs, Gs_kwargs, num_gpus):
+    def _evaluate(self, source):
         @tf.custom_gradient
         def square(x):
             return x * x, lambda dy: 2 * x * dy
@@ -67,7 +64,7 @@ def test_graphs_of_metrics_are_freed(network):
     assert metric.graph() is None
 
 
-def test_folders_are_read_at_the_size_of_the_network(network, narrow_networks, tmp_path):
+def test_folders_are_read_at_the_size_of_the_network(network, tiny_extractor, tmp_path):
     (tmp_path / 'photos').mkdir()
     rnd = np.random.RandomState(0)
     for number, (height, width) in enumerate([(75, 100), (33, 20), (40, 40)] * 2):
@@ -80,15 +77,12 @@ def test_folders_are_read_at_the_size_of_the_network(network, narrow_networks, t
         run('fd6_effnetlite0', str(tmp_path / 'photos'), str(tmp_path / 'photos'))
 
 
-def test_mirrored_copies_are_found(network, narrow_networks, tmp_path):
+def test_mirrored_copies_are_found(network, tiny_extractor, tmp_path):
     """A network whose pictures, half of them mirrored, are the data set has learned by heart."""
     (tmp_path / 'own').mkdir()
     with graphs.temporary_graph(), metric_base.tflib.create_session(CPU).as_default() as session:
-        generator = sampling.Generator(metric_base.pretrained.load_generator(''), dict(is_validation=True), None, 8, 1,
-                                       seed=3)
-        draw = generator.build(lambda _latents, _labels, _dlatents, images: [
-            metric_base.tflib.convert_images_to_uint8(images)])
-        images = np.concatenate([draw(index)[0] for index in range(3)])
+        with sources.open_network('', dict(is_validation=True), None, 1) as source:
+            images = np.concatenate(list(source.minibatches(24, 8, seed=3)))
         session.close()
     for number, image in enumerate(images):
         image = image[:, :, ::-1] if number % 2 else image
@@ -107,53 +101,53 @@ def test_mirrored_copies_are_found(network, narrow_networks, tmp_path):
     assert names == [['nearest-net.png'], ['nearest-net-2.png', 'nearest-net.png']]  # nothing is overwritten
 
 
-def test_nearest_of_grey_pictures_and_of_other_sizes(network, narrow_networks, tmp_path):
-    (tmp_path / 'grey').mkdir()
+def test_nearest_of_gray_pictures_and_of_other_sizes(network, tiny_extractor, tmp_path):
+    (tmp_path / 'gray').mkdir()
     rnd = np.random.RandomState(0)
     for number in range(6):
         Image.fromarray(rnd.randint(0, 256, [16, 16]).astype(np.uint8)).save(
-            str(tmp_path / 'grey' / '{}.png'.format(number)))
-    run('nearest6', str(tmp_path / 'grey'), result_dir=str(tmp_path))
+            str(tmp_path / 'gray' / '{}.png'.format(number)))
+    run('nearest6', str(tmp_path / 'gray'), result_dir=str(tmp_path))
     picture = np.asarray(Image.open(str(tmp_path / 'nearest-net.png')))
     assert picture.shape[2] == 3 and np.ptp(np.int32(picture[:16, 16:32]), axis=2).max() == 0
     metric, = metric_base.MetricGroup([metric_defaults['nearest6']]).metrics
-    with pytest.raises(UserError, match='images of 8x8, the network makes 16x16; leave out --resolution'):
-        metric.run('net.pkl', dataset_args=dict(tfrecord_dir=str(tmp_path / 'grey'), resolution=8), tf_config=CPU)
+    with pytest.raises(UserError, match='reals of 8x8 pixels, fakes of 16x16; both must have one size'):
+        metric.run('net.pkl', dataset_args=dict(tfrecord_dir=str(tmp_path / 'gray'), resolution=8), tf_config=CPU)
 
 
-def test_seeds_choose_the_pictures_of_a_folder(graph, narrow_networks, picture_folder):
+def test_seeds_choose_the_pictures_of_a_folder(graph, tiny_extractor, picture_folder):
     (fakes, _), (reals, _) = picture_folder('a', 20), picture_folder('b', 8, seed=1)
     one, two, again = (run('kid8_effnetlite0', reals, fakes, seed=seed) for seed in (1, 2, 1))
     assert one['results'] == again['results'] != two['results']
     assert (one['num_subsets'], one['subset_size'], one['std_of_subsets']) == (1, 8, None)  # there is only one
     unseeded = [run('kid8_effnetlite0', reals, fakes, seed=None) for _ in range(2)]
     assert unseeded[0]['results'] == unseeded[1]['results']
-    with pytest.raises(UserError, match='10 splits of 8 images'):
+    with pytest.raises(UserError, match='8 images are too few for 10 splits'):
         run('is50', None, reals)
 
 
 def test_another_seed_is_another_choice_of_the_same_data_set(picture_folder):
-    with metric_base.open_dataset(dict(tfrecord_dir=picture_folder('a', 20)[0])) as data:
+    with sampling.open_dataset(dict(tfrecord_dir=picture_folder('a', 20)[0])) as data:
         sampling.content_hash(data, 8)
         first, second, again = (next(sampling.image_minibatches(data, 8, 8, False, seed)) for seed in (1, 2, 1))
     assert np.array_equal(first, again) and not np.array_equal(first, second)
 
 
-def test_a_request_to_stop_ends_a_metric(network, narrow_networks, picture_folder, capsys):
+def test_a_request_to_stop_ends_a_metric(network, tiny_extractor, picture_folder, capsys):
     path, _ = picture_folder('a', 12)
     calls = []
     group = metric_base.MetricGroup([metric_defaults['fd10_effnetlite0']],
                                     should_stop=lambda: calls.append(None) or len(calls) > 1)
     group.run_in_training('net.pkl', dataset_args=dict(tfrecord_dir=path), tf_config=CPU)
     assert group.get_results() == {} and len(calls) == 2
-    assert 'metric fd10_effnetlite0: not measured, since the training is to stop' in capsys.readouterr().out
+    assert 'metric fd10_effnetlite0: not measured, since training is about to stop' in capsys.readouterr().out
 
 
-def test_hashing_ends_in_time(network, narrow_networks, picture_folder):
+def test_hashing_ends_in_time(network, tiny_extractor, picture_folder):
     path, _ = picture_folder('a', 12)
     metric, = metric_base.MetricGroup([metric_defaults['fd10_effnetlite0']], seconds=0).metrics
-    with pytest.raises(metric_base.TimeIsUp), metric_base.open_dataset(dict(tfrecord_dir=path)) as data:
-        metric._dataset_args = dict(tfrecord_dir=path)
+    with pytest.raises(metric_base.TimeIsUp), sampling.open_dataset(dict(tfrecord_dir=path)) as data:
+        metric._reals = settings.Reals(dict(tfrecord_dir=path), False)
         metric._content_hash(data, 10)
 
 
@@ -175,7 +169,7 @@ def test_standard_error_of_path_lengths_is_that_of_repetitions():
     assert np.mean(errors) == pytest.approx(np.std(means), rel=0.08)
 
 
-def test_damaged_archives_are_refused(tmp_path, monkeypatch):
+def test_corrupt_archives_are_refused(tmp_path, monkeypatch):
     data = weight_writers.graph_file({'a': np.arange(500, dtype=np.float32)}, {})
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode='w:gz') as archive:
@@ -187,7 +181,7 @@ def test_damaged_archives_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv('STYLEGAN2_INCEPTION', str(path))
     path.write_bytes(packed)
     assert weight_files.find('x', 'STYLEGAN2_INCEPTION', inception_v3.CANDIDATES).data == data
-    with pytest.raises(UserError, match="no Inception-v3 of 2015-12-05, it lacks 'softmax/weights'"):
+    with pytest.raises(UserError, match="not the Inception-v3 of 2015-12-05: it has no 'softmax/weights'"):
         inception_v3.load()
     refused = 0
     for position in range(10, 800, 20):
@@ -195,7 +189,7 @@ def test_damaged_archives_are_refused(tmp_path, monkeypatch):
         try:  # a few changes make no difference
             assert weight_files.find('x', 'STYLEGAN2_INCEPTION', inception_v3.CANDIDATES).data == data
         except UserError as error:
-            assert 'damaged, or no archive' in str(error)
+            assert 'corrupt, or not an archive' in str(error)
             refused += 1
     assert refused > 35
 
@@ -206,7 +200,7 @@ def test_graphs_that_are_not_frozen_are_refused(tmp_path, monkeypatch):
     path = tmp_path / 'classify_image_graph_def.pb'
     path.write_bytes(graph.SerializeToString())
     monkeypatch.setenv('STYLEGAN2_INCEPTION', str(path))
-    with pytest.raises(UserError, match='classify_image_graph_def.pb: no Inception-v3 of 2015-12-05'):
+    with pytest.raises(UserError, match='classify_image_graph_def.pb: not the Inception-v3 of 2015-12-05'):
         inception_v3.load()
 
 

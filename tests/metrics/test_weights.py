@@ -168,13 +168,13 @@ def test_wrong_content_is_refused(checkpoint, tmp_path):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(UserError, match='is not the archive|expected vgg16.ckpt'):
         weights.lpips_vgg16(str(path))
-    with pytest.raises(UserError, match='missing: there is no such file; expected is the file vgg16.ckpt'):
+    with pytest.raises(UserError, match='missing: no such file; expected vgg16.ckpt'):
         weights.lpips_vgg16(str(tmp_path / 'missing'))
-    with pytest.raises(UserError, match='this is a folder; expected is the file vgg16.ckpt'):
+    with pytest.raises(UserError, match='this is a folder; expected vgg16.ckpt'):
         weights.lpips_vgg16(str(tmp_path))
 
 
-def test_damaged_cache_is_reported(checkpoint, tmp_path):
+def test_corrupt_cache_is_reported(checkpoint, tmp_path):
     (tmp_path / 'cache').mkdir()
     (tmp_path / 'cache' / 'vgg16.ckpt').write_bytes(checkpoint[0])
     weights.lpips_vgg16()

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metrics import metric_base, sampling
+from metrics import sampling
 from metrics.features import efficientnet_lite0
 from metrics.frechet_inception_distance import FID
 from metrics.kernel_inception_distance import KID
 from metrics.precision_recall import PR
+from tests.metrics import tiny_extractor
 from tests.metrics.features import feature_reference, weight_writers
 from tests.metrics.tiny_generator import run_metric
 from training.data.making.writer import TFRecordExporter
@@ -32,10 +33,9 @@ def folders(tmp_path_factory):
     """Dictionary of (path, pictures, reference features) by name."""
     root = tmp_path_factory.mktemp('folders')
     base = _random_images(12, seed=0)
-    noise = np.random.RandomState(3).randint(-12, 13, base.shape)
+    noise = np.random.RandomState(6).randint(-30, 31, base.shape)
     near = np.uint8(np.clip(base[:4].repeat(3, axis=0) + noise, 0, 255))
-    state = feature_reference.effnet_state()
-    return {name: (_write_folder(root / name, images), images, feature_reference.effnet_features(images, state))
+    return {name: (_write_folder(root / name, images), images, tiny_extractor.features(images))
             for name, images in (('all', base), ('few', near))}
 
 
@@ -47,12 +47,12 @@ def _frechet(fakes, reals, count=50, **options):
 # Pictures of data sets and their cache
 
 
-def test_reals_alone_are_mirrored_left_to_right(graph, narrow_networks, folders, tmp_path):
+def test_reals_alone_are_mirrored_left_to_right(graph, tiny_extractor, folders, tmp_path):
     images = folders['all'][1]
     even = _write_folder(tmp_path / 'even', np.concatenate([images[:, :, :, :4], images[:, :, :, 3::-1]], axis=3))
     odd = folders['few'][0]
     assert _frechet(odd, even, mirror=True) == pytest.approx(_frechet(odd, even), rel=1e-6)
-    with metric_base.open_dataset(dict(tfrecord_dir=odd)) as data:
+    with sampling.open_dataset(dict(tfrecord_dir=odd)) as data:
         plain, flipped = (np.concatenate(list(sampling.image_minibatches(data, 12, 5, mirror)))
                           for mirror in (False, True))
     is_flipped = np.any(plain != flipped, axis=(1, 2, 3))
@@ -60,7 +60,7 @@ def test_reals_alone_are_mirrored_left_to_right(graph, narrow_networks, folders,
     assert 2 <= is_flipped.sum() <= 10
 
 
-def test_folders_give_a_random_choice(graph, narrow_networks, folders, tmp_path):
+def test_folders_give_a_random_choice(graph, tiny_extractor, folders, tmp_path):
     images = folders['all'][1].copy()
     images[6:] //= 16  # one class after another
     path, first = _write_folder(tmp_path / 'both', images), _write_folder(tmp_path / 'first', images[:6])
@@ -87,7 +87,7 @@ def _write_records(path, images):
 
 
 def _content_hash(count=None, **dataset_args):
-    with metric_base.open_dataset(dict(dataset_args, shuffle_mb=0)) as data:
+    with sampling.open_dataset(dict(dataset_args, shuffle_mb=0)) as data:
         return sampling.content_hash(data, count or data.num_images, iter)
 
 
@@ -122,7 +122,7 @@ def _mmd(a, b):
     return sum(within) - 2 * across.mean()
 
 
-def test_kernel_distance_is_the_mean_over_small_subsets(graph, narrow_networks, folders):
+def test_kernel_distance_is_the_mean_over_small_subsets(graph, tiny_extractor, folders):
     (fakes, _, a), (reals, _, b) = folders['all'], folders['few']
     record = run_metric(KID('kid', 12, 8, extractor='effnetlite0', num_subsets=2000, max_subset_size=4), fakes, reals)
     rnd = np.random.RandomState(9)
@@ -133,15 +133,15 @@ def test_kernel_distance_is_the_mean_over_small_subsets(graph, narrow_networks, 
     assert whole['subset_size'] == 12 and whole['results']['kid'] == pytest.approx(_mmd(a, b), rel=1e-3)
 
 
-def _coverage(points, centres, k):
-    """Share of the points within a ball around a centre that reaches to its k-th neighbour."""
-    inside = np.sqrt(np.square(centres[:, np.newaxis] - centres).sum(axis=-1))
+def _coverage(points, centers, k):
+    """Share of the points within a ball around a centre that reaches to its k-th neighbor."""
+    inside = np.sqrt(np.square(centers[:, np.newaxis] - centers).sum(axis=-1))
     radii = np.sort(inside, axis=1)[:, k]  # the 0th is the centre itself
-    distances = np.sqrt(np.square(points[:, np.newaxis] - centres).sum(axis=-1))
+    distances = np.sqrt(np.square(points[:, np.newaxis] - centers).sum(axis=-1))
     return np.mean(np.any(distances <= radii, axis=1))
 
 
-def test_precision_and_recall_are_of_the_right_set_and_neighbour(graph, narrow_networks, folders):
+def test_precision_and_recall_are_of_the_right_set_and_neighbor(graph, tiny_extractor, folders):
     (reals, _, b), (fakes, _, a) = folders['all'], folders['few']
     shares = {k: (_coverage(a, b, k), _coverage(b, a, k)) for k in (1, 2, 3)}
     metric = PR('pr', 12, 2, 8, row_batch_size=5, col_batch_size=7, extractor='effnetlite0')

@@ -1,4 +1,4 @@
-"""Generators that are built in no time, and a cache for their metrics."""
+"""Generators that are built in no time, and an empty cache for their metrics."""
 
 import os
 
@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, tflib
-from metrics import metric_base
+from training import pretrained
 
 
 def empty_cache(tmp_path, monkeypatch):
@@ -23,6 +23,32 @@ def tiny_generator(resolution, **kwargs):
     return tflib.Network('Gs', func_name='training.networks_stylegan2.G_main', resolution=resolution, num_channels=3,
                          fmap_base=16, fmap_max=4, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8,
                          **kwargs)
+
+
+class PlainGenerator:
+    """Stands in for a generator; its images are a fixed function of the latents alone.
+
+    Args:
+        resolution: Side of the images, or (height, width).
+        label_size: Number of labels, which change nothing.
+    """
+
+    latent_size = 8
+
+    def __init__(self, resolution=16, label_size=0):
+        height, width = resolution if isinstance(resolution, tuple) else (resolution, resolution)
+        self.input_shapes = [[None, self.latent_size], [None, label_size]]
+        self.input_shape, self.output_shape = self.input_shapes[0], [None, 3, height, width]
+        self._weights = np.float32(np.random.RandomState(1).randn(self.latent_size, 3 * height * width) * 0.3)
+        self.components = EasyDict(mapping=EasyDict(get_output_for=self._map), synthesis=EasyDict(vars={}))
+
+    @staticmethod
+    def _map(latents, _labels, **_options):
+        return latents[:, np.newaxis] * np.float32([[0.5]])
+
+    def get_output_for(self, latents, _labels, **_options):
+        """Images [N, 3, H, W] of latents [N, 8]."""
+        return tf.reshape(tf.tanh(latents @ self._weights), [-1] + self.output_shape[1:])
 
 
 class TellingGenerator:
@@ -94,13 +120,13 @@ def load_telling(monkeypatch, label_size=0):
         made.append(TellingGenerator(label_size))
         return made[-1]
 
-    monkeypatch.setattr(metric_base.pretrained, 'load_generator', load)
+    monkeypatch.setattr(pretrained, 'load_generator', load)
     return made
 
 
 def run_metric(metric, fakes=None, reals=None, mirror=False, seed=0, **kwargs):
     """Record of a metric of folders, or with `fakes=None` of the network that is loaded."""
-    metric.settings.update(seed=seed, fakes_args=fakes and dict(tfrecord_dir=fakes))
+    metric.settings = metric.settings._replace(seed=seed, fakes_args=fakes and dict(tfrecord_dir=fakes))
     metric.run(fakes or 'net.pkl', dataset_args=reals and dict(tfrecord_dir=reals, max_label_size='full'),
                mirror_augment=mirror, tf_config={'device': 'cpu'}, **kwargs)
     return metric.get_record()

@@ -1,5 +1,6 @@
 """The configurations of all methods: `--config` chooses a method and its options."""
 
+import difflib
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -27,8 +28,10 @@ def find(config):
     for preset in METHODS.values():
         if config in preset.configs:
             return preset
-    known = [name for preset in METHODS.values() for name in preset.configs]
-    raise UserError(f'--config={config}: expected one of {", ".join(sorted(known))}')
+    known = sorted(name for preset in METHODS.values() for name in preset.configs)
+    similar = difflib.get_close_matches(config, known, 1)
+    hint = f'did you mean {similar[0]}? ' if similar else ''
+    raise UserError(f'--config: unknown configuration {config!r}; {hint}choose from {", ".join(known)}')
 
 
 def list_configs():

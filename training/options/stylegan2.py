@@ -101,8 +101,9 @@ def settable(options):
     """
     found = OrderedDict()
     for name in ('G', 'D'):
-        args = {kind: options[f'{name}{kind}_args'] for kind in ('', '_opt', '_loss')}
-        found[name] = partial(settings.of_network, name, args[''], FROM_DATA + AT_EACH_CALL)
-        found[name + '_opt'] = partial(settings.of_optimizer, args['_opt'])
-        found[name + '_loss'] = partial(settings.of_function, name + '_loss', args['_loss'], f'training.loss.{name}_')
+        found[name] = partial(settings.of_network, name, options[name + '_args'], FROM_DATA + AT_EACH_CALL)
+    for name in ('G_opt', 'D_opt'):
+        found[name] = partial(settings.of_optimizer, options[name + '_args'])
+    for name in ('G_loss', 'D_loss'):
+        found[name] = partial(settings.of_function, name, options[name + '_args'], f'training.loss.{name[0]}_')
     return found

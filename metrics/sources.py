@@ -1,0 +1,175 @@
+"""Where metrics get their fakes: a network, pictures in files, or any function that makes minibatches.
+
+A source has these attributes; metrics know nothing else about the fakes:
+
+    shape: [C, H, W] of the images.
+    num_images: How many there are; `None` = any number.
+    resolution: Size to read folders of reals in (see `image_size.option`); `None` = as they are.
+    generator: Generator, for metrics that measure how images follow from latents; `None` = there is none.
+    minibatches(count, size, seed): Yields uint8 [N, C, H, W] with at least `count` images in all: `size` each time, the
+        last time possibly fewer.
+
+It is a context manager that closes the datasets it has opened.
+"""
+
+import contextlib
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from dnnlib import tflib
+from dnnlib.tflib import random
+from metrics import sampling
+from training import image_size, pretrained
+
+
+class Generator:
+    """A network that makes images of latents and labels.
+
+    Args:
+        Gs: Network.
+        options: Keyword arguments of it.
+        labels_from: Dataset whose labels are drawn at random; `None` = the network has none.
+        num_gpus: Number of GPUs.
+    """
+
+    def __init__(self, Gs, options, labels_from=None, num_gpus=1):
+        self.Gs, self.options, self.labels_from, self.num_gpus = Gs, options, labels_from, num_gpus
+
+    def random_labels(self, count):
+        """Labels of random pictures, float32 [N, L]; L is 0 for a network without labels."""
+        return tf.zeros([count, 0]) if self.labels_from is None else self.labels_from.get_random_labels_tf(count)
+
+    def build(self, function, minibatch_size, seed):
+        """Builds the graph of one round; the same seed gives the same images on the same device.
+
+        Args:
+            function: Function of (latents [N, D], labels [N, L], dlatents [N, layers, D], float images [N, C, H, W] in
+                [-1, 1]) that returns a list of tensors with N rows.
+            minibatch_size: Images of each GPU, N.
+            seed: int, 0 <= seed < 2^31.
+        Returns: Function of the number of the round that returns the list as arrays, the GPUs' rows one after another.
+        """
+        seed_in = tf.placeholder(tf.int64, [2])
+        outputs = []
+        with random.seeded(seed_in):
+            for gpu in range(self.num_gpus):
+                with tf.device(f'/gpu:{gpu}'):
+                    latents = random.normal([minibatch_size] + self.Gs.input_shape[1:])
+                    labels = self.random_labels(minibatch_size)
+                    dlatents = self.Gs.components.mapping.get_output_for(latents, labels, **self.options)
+                    images = self.Gs.get_output_for(latents, labels, **self.options)
+                    outputs.append(function(latents, labels, dlatents, tf.cast(images, tf.float32)))
+
+        def run_round(index):
+            found = tflib.run(outputs, {seed_in: [seed, index]})
+            return [np.concatenate(parts) for parts in zip(*found)]
+
+        return run_round
+
+
+class NetworkSource(contextlib.ExitStack):
+    """Images of a Generator."""
+
+    num_images = None
+
+    def __init__(self, generator):
+        super().__init__()
+        self.generator = generator
+        self.shape = generator.Gs.output_shape[1:]
+        self.resolution = image_size.option(*self.shape[1:])
+        if generator.labels_from is not None:
+            self.callback(generator.labels_from.close)
+
+    def minibatches(self, count, size, seed):
+        """See the module; every minibatch has `size` images, a multiple of the number of GPUs."""
+        run_round = self.generator.build(lambda _latents, _labels, _dlatents, images: [
+            tflib.convert_images_to_uint8(images)], size // self.generator.num_gpus, seed)
+        for index in range(-(-count // size)):
+            yield run_round(index)[0]
+
+
+def open_network(network, options, open_labels, num_gpus):
+    """The source of a network file, loaded into the default session.
+
+    Args:
+        network: Path, URL, published name or `pretrained.NetworkFile`.
+        options: Keyword arguments of the generator.
+        open_labels: Function of a number of labels that opens the dataset that labels are drawn from.
+        num_gpus: Number of GPUs.
+    Raises: UserError if the file or the labels cannot be used.
+    """
+    Gs = pretrained.load_generator(network)
+    label_size = Gs.input_shapes[1][1]
+    return NetworkSource(Generator(Gs, options, open_labels(label_size) if label_size else None, num_gpus))
+
+
+class FileSource(contextlib.ExitStack):
+    """Pictures in files; where there are more than a metric takes, the seed chooses.
+
+    Args:
+        dataset_args: Arguments of `dataset.load_dataset`.
+    """
+
+    generator = resolution = None
+
+    def __init__(self, dataset_args):
+        super().__init__()
+        self._data = sampling.open_dataset(dataset_args)
+        self.callback(self._data.close)
+        self.shape, self.num_images = self._data.shape, self._data.num_images
+
+    def minibatches(self, count, size, seed):
+        """See the module."""
+        return sampling.image_minibatches(self._data, count, size, mirror=False, order_seed=seed)
+
+
+class FunctionSource(contextlib.ExitStack):
+    """Images that a function makes, whatever it makes them of.
+
+    The function runs with the graph and session that are the default ones here, also where a metric has its own.
+
+    Args:
+        fakes: Function of (number of images, seed) that returns an iterable of uint8 [N, C, H, W], any N, with at
+            least that number of images in all.
+    """
+
+    generator = num_images = None
+
+    def __init__(self, fakes):
+        super().__init__()
+        self._fakes, self._session = fakes, tf.get_default_session()
+        self.shape = list(next(self._make(1, 0)).shape[1:])
+        self.resolution = image_size.option(*self.shape[1:])
+
+    def minibatches(self, count, size, seed):
+        """See the module."""
+        total, rest = 0, np.zeros([0] + self.shape, np.uint8)
+        for images in self._make(count, seed):
+            if list(images.shape[1:]) != self.shape:
+                raise ValueError(f'expected fakes of {self.shape}, got {list(images.shape[1:])}')
+            total, rest = total + len(images), np.concatenate([rest, images])
+            while len(rest) >= size:
+                yield rest[:size]
+                rest = rest[size:]
+        if total < count:
+            raise ValueError(f'expected {count} fakes, got {total}')
+        if len(rest):
+            yield rest
+
+    def _make(self, count, seed):
+        """Yields what the function makes, checked."""
+        made = None
+        while True:
+            with contextlib.ExitStack() as context:
+                if self._session is not None:
+                    context.enter_context(self._session.graph.as_default())
+                    context.enter_context(self._session.as_default())
+                made = iter(self._fakes(count, seed)) if made is None else made
+                images = next(made, None)
+            if images is None:
+                return
+            images = np.asarray(images)
+            if images.dtype != np.uint8 or images.ndim != 4:
+                raise ValueError(f'expected fakes as uint8 [N, C, H, W], got {images.dtype} {list(images.shape)}')
+            yield images
