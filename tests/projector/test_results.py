@@ -63,7 +63,7 @@ def test_contact_sheets_hold_every_picture(tmp_path, count):
                for i in range(count)]
     results.save_sheet(entries, str(tmp_path / 's.png'))
     sheet = _read(tmp_path / 's.png')
-    seen = {tuple(colour) for colour in sheet.reshape(-1, 3)}
+    seen = {tuple(color) for color in sheet.reshape(-1, 3)}
     assert all((40 + i,) * 3 in seen for i in range(min(count, results.SHEET_PICTURES)))
 
 
@@ -72,7 +72,7 @@ def test_calibration_plot_shows_both_classes():
     image = plots.calibration_plot(rnd.rand(20), rnd.rand(20) + 0.5, [('threshold', 0.6)], 'title')
     pixels = np.asarray(image).reshape(-1, 3).astype(int)
     assert image.size == (960, 360)
-    for colour in plots.COLOURS.values():
-        assert (np.abs(pixels - colour).max(axis=1) < 3).sum() >= 100  # the legend
-        blended = 255 + (np.array(colour) - 255) * 140 / 255
+    for color in plots.COLORS.values():
+        assert (np.abs(pixels - color).max(axis=1) < 3).sum() >= 100  # the legend
+        blended = 255 + (np.array(color) - 255) * 140 / 255
         assert (np.abs(pixels - blended).max(axis=1) < 6).sum() > 500  # the bars
