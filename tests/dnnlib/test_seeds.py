@@ -32,3 +32,4 @@ def test_step_seeds_fit_and_differ():
     found = {tuple(seeds.step_seed(0, nimg, 'G', k)) for nimg in range(100) for k in range(10)}
     assert len(found) == 1000 and all(0 <= value < 2 ** 31 for pair in found for value in pair)
     assert seeds.step_seed(0, 0, 'G', 0).dtype == np.int64
+    assert tuple(seeds.step_seed(0, 5, 'D', 3)) not in found and tuple(seeds.step_seed(1, 5, 'G', 3)) not in found
