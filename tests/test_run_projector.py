@@ -155,7 +155,7 @@ def test_target_of_a_seed_is_the_picture_of_run_generator(program, tmp_path):
     assert np.abs(found - expected).max() <= 1 and found.std() > 1
 
 
-def test_images_of_a_data_set_are_projected_in_order(program, tmp_path):
+def test_images_of_a_dataset_are_projected_in_order(program, tmp_path):
     (tmp_path / 'data' / 'pics').mkdir(parents=True)
     pixels = [write_picture(tmp_path / 'data' / 'pics' / '{}.png'.format(i), seed=i) for i in range(3)]
     code, _, err = program('project-real-images', '--dataset=pics', '--data-dir=data', '--num-images=2',
@@ -400,13 +400,13 @@ def test_unusable_images_are_refused_in_one_line(program, tmp_path):
     _refused(program('project-images', 'missing.png'), 'missing.png', 'no such file')
 
 
-def test_data_sets_of_another_shape_are_refused(program, tmp_path):
+def test_datasets_of_another_shape_are_refused(program, tmp_path):
     (tmp_path / 'pics').mkdir()
     write_picture(tmp_path / 'pics' / 'a.png', size=(32, 32))
     _refused(program('project-real-images', '--dataset=pics'), '[3, 32, 32]', '[3, 16, 16]', 'project-images')
     write_picture(tmp_path / 'pics' / 'a.png')
     _refused(program('project-real-images', '--dataset=pics'), '--num-images=3', '1 images')
-    _refused(program('project-real-images', '--dataset=none'), 'none', 'no such data set')
+    _refused(program('project-real-images', '--dataset=none'), 'none', 'no such dataset')
     _refused(program('project-real-images', '--dataset=pics', '--data-dir=nowhere'), 'nowhere')
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from projector import plots, results
+from projector import plots, results, session
+from training import pretrained
 
 ROW = dict(picture='a', distance=0.5)
 
@@ -43,6 +44,18 @@ def test_the_newest_interrupted_run_with_the_same_options_is_continued(tmp_path)
     assert results.find_interrupted(str(tmp_path), 'x', options) == folder
     results.mark_complete(folder, 'done')
     assert results.find_interrupted(str(tmp_path), 'x', options) is None
+
+
+def test_interrupted_runs_of_older_versions_are_continued(tmp_path):
+    """They wrote the name of a network, and only the settings that they knew."""
+    settings = session.Settings(*range(11))
+    older = {key: value for key, value in settings._asdict().items() if key != 'minibatch'}
+    (tmp_path / '00000-x').mkdir()
+    (tmp_path / '00000-x' / results.OPTIONS_FILE).write_text(json.dumps(dict(network_pkl='cats64', settings=older)))
+    for name, settings, found in [('cats64', settings, True), ('cats65.pkl', settings, False),
+                                  ('cats64', settings._replace(seed=-1), False)]:
+        options = dict(network_pkl=pretrained.NetworkFile(name, 'a.pkl', '.'), settings=settings)
+        assert (results.find_interrupted(str(tmp_path), 'x', options) is not None) == found
 
 
 def test_differences_and_triples():
