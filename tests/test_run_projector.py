@@ -70,7 +70,7 @@ def shared():
 
 @pytest.fixture
 def fresh_program(tmp_path, monkeypatch, capsys):
-    """As `program`, in a graph of its own for every run, as for users."""
+    """As `program`, in a graph of its own for every run and with the self-test, as for users."""
     pop_tf_config = cli.pop_tf_config
     monkeypatch.setattr(cli, 'pop_tf_config', lambda args: dict(pop_tf_config(args), **UNOPTIMIZED))
     run = _program(tmp_path, monkeypatch, capsys)
@@ -87,12 +87,12 @@ def fresh_program(tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def program(shared, tmp_path, monkeypatch, capsys):
     """Function of arguments: (exit code, standard output, standard error); works in an empty folder."""
-    run = _program(tmp_path, monkeypatch, capsys)
+    run = _program(tmp_path, monkeypatch, capsys, '--no-selftest')
     shared(monkeypatch)
     return run
 
 
-def _program(tmp_path, monkeypatch, capsys):
+def _program(tmp_path, monkeypatch, capsys, *options):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
     monkeypatch.setattr(pretrained, 'load_generator', _load_generator)
@@ -101,7 +101,7 @@ def _program(tmp_path, monkeypatch, capsys):
     (tmp_path / 'other-net.pkl').write_bytes(b'\x80\x04')
 
     def run(command, *args):
-        argv = [command, '--device=cpu'] + ([] if command == 'detect' else ['--network=net.pkl']) + list(args)
+        argv = [command, '--device=cpu', *options] + ([] if command == 'detect' else ['--network=net.pkl']) + list(args)
         with pytest.raises(SystemExit) as info:
             cli.run_main(run_projector.main, argv)
         captured = capsys.readouterr()
@@ -137,6 +137,7 @@ def test_generated_images_are_projected(fresh_program, tmp_path):
         assert float(last['seconds']) >= float(first['seconds'])
     lines = (folder / 'distances.jsonl').read_text().splitlines()
     assert [json.loads(line)['distance'] for line in lines] == [float(row['distance']) for row in rows]
+    assert 'Self-test: ' in out
     assert 'seed0003: step   40/40' in out and 'seed0003: step   40/40' in (folder / 'log.txt').read_text()
 
 
