@@ -1,4 +1,4 @@
-"""What follows from a seed: the latents and noise maps of a picture, and the random numbers of a training step."""
+"""What a seed determines: the latents and noise maps of a picture, and the random numbers of a training step."""
 
 import hashlib
 
