@@ -14,6 +14,7 @@ import tensorflow.compat.v1 as tf
 
 import run_training
 from dnnlib import tflib
+from training.options import stylegan2
 
 NARROW = ['G.fmap_base=64', 'G.fmap_max=8', 'D.fmap_base=64', 'D.fmap_max=8', 'G.mapping_layers=1', 'G.mapping_fmaps=8',
           'G.latent_size=8', 'G.dlatent_size=8']
@@ -34,7 +35,7 @@ FULL_SIZE_TICKS = [('0.9', '0.00', '32')] * 2 + [('1.0', '0.00', '32')] * 2
 
 def train(config, folder):
     """Trains a configuration; returns the run directory."""
-    settings = NARROW + LOOP + (SHORT_LEVELS if run_training.PRESETS[config].grows else LATE_START)
+    settings = NARROW + LOOP + (SHORT_LEVELS if stylegan2.CONFIGS[config].grows else LATE_START)
     argv = ['--dataset=cats', '--device=cpu', '--ops=ref', '--no-selftest', '--config=' + config, '--total-kimg=1',
             '--result-dir=' + os.path.join(folder, config)]
     for setting in settings:
@@ -50,7 +51,7 @@ def train(config, folder):
 
 def parts(config):
     """What a configuration is made of; the names of defaults are those of the networks."""
-    c = run_training.PRESETS[config]
+    c = stylegan2.CONFIGS[config]
     found = {c.G, c.D, c.G_loss, 'lazy' if c.lazy else 'not lazy'}
     found |= {'G ' + str(c.G_options.get(name)) for name in ('architecture', 'synthesis_func')}
     return found | {'D ' + c.D_options.get('architecture', 'resnet')}
@@ -59,13 +60,13 @@ def parts(config):
 def test_every_part_is_trained():
     def every(configs):
         return set().union(*map(parts, configs))
-    assert every(run_training.PRESETS) - every(CONFIGS) == {'G skip'}  # that is the default, of config-f
+    assert every(stylegan2.CONFIGS) - every(CONFIGS) == {'G skip'}  # that is the default, of config-f
 
 
 @pytest.mark.parametrize('config', CONFIGS)
 def test_configuration_trains(config, tmp_path):
     run_dir = train(config, str(tmp_path))
-    c = run_training.PRESETS[config]
+    c = stylegan2.CONFIGS[config]
     with open(os.path.join(run_dir, 'log.txt')) as f:
         log = f.read()
     ticks = re.findall(r'^tick \d+ +kimg ([\d.]+) +lod ([\d.]+) +minibatch (\d+) +time ', log, re.MULTILINE)
