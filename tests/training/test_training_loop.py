@@ -69,7 +69,7 @@ def interrupt_at(tick, number):
     """A metric callback that sends a signal to this process at a tick."""
     calls = []
 
-    def callback(_network_pkl):
+    def callback(_network_pkl, _fakes):
         calls.append(None)
         if len(calls) == tick + 1:
             os.kill(os.getpid(), number)
@@ -127,7 +127,7 @@ def test_being_stopped_and_killed_changes_nothing(uninterrupted, tmp_path, capsy
     assert 'Stopped at kimg 0.1' in capsys.readouterr().out
     assert not (tmp_path / 'network-final.pkl').exists()
 
-    def killed_in_a_metric(network_pkl):
+    def killed_in_a_metric(network_pkl, _fakes):
         if network_pkl is not None:  # at tick 2, then at the last one
             raise SystemExit  # no error: nothing more is saved
     os.makedirs(str(tmp_path / 'state' / 'unfinished'))
@@ -159,7 +159,7 @@ def test_an_error_saves_the_state_between_two_iterations(uninterrupted, tmp_path
             train(tmp_path, 0.16, num_threads=1)
     assert files.latest_state(str(tmp_path)).endswith('000000080')
 
-    def crash(_network_pkl):
+    def crash(_network_pkl, _fakes):
         if os.path.isfile(str(tmp_path / 'stats.jsonl')):
             raise ZeroDivisionError
     with pytest.raises(ZeroDivisionError):
@@ -185,17 +185,17 @@ def test_images_that_cannot_be_read_are_skipped_and_counted(tmp_path, monkeypatc
 
 
 def test_the_final_networks_come_before_the_last_state(tmp_path, monkeypatch):
-    def killed(_networks, path):
+    def killed(_networks, _method, path):
         if path.endswith('network-final.pkl'):
             raise SystemExit
-    monkeypatch.setattr(misc, 'save_pkl', killed)
+    monkeypatch.setattr(misc, 'save_networks', killed)
     with pytest.raises(SystemExit):
         train(tmp_path, 0.064, network_snapshot_ticks=1)
     assert files.latest_counters(str(tmp_path)) is None
 
 
 def test_abort_txt_saves_the_state(tmp_path):
-    def abort(_network_pkl):
+    def abort(_network_pkl, _fakes):
         (tmp_path / 'abort.txt').write_text('')
     monkey = EasyDict(run_dir=str(tmp_path), task_name='t', host_name='h')
     RunContext._current = RunContext(monkey)

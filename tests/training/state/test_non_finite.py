@@ -23,7 +23,7 @@ def break_at(ticks):
     """A metric callback that spoils the variable at the ticks with these numbers, counted from 1."""
     calls = []
 
-    def callback(_network_pkl):
+    def callback(_network_pkl, _fakes):
         calls.append(None)
         if len(calls) in ticks:
             variable, = [var for var in tf.global_variables() if var.op.name.endswith('broken')]
@@ -58,7 +58,7 @@ def stages(session):
     """Two stages, one of an optimizer that left out 7 steps, the last 3 among them."""
     skipped = tf.Variable(np.int64([7, 3]), use_resource=True)
     session.run(skipped.initializer)
-    return [EasyDict(skipped=None), EasyDict(skipped=skipped)]
+    return [EasyDict(skipped=()), EasyDict(skipped=(skipped,))]
 
 
 def test_without_a_state_it_stops(stages, tmp_path):
