@@ -31,7 +31,7 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('networks_*', ('image_size', 'blocks')),
     ('networks', ('image_size', 'blocks', 'networks_*')),
     ('torch_files', ('image_size',)),
-    ('pretrained', ('torch_files',)),
+    ('pretrained', ('networks', 'torch_files')),
     ('data', ('image_size',)),
     ('data/making', ('image_size', 'data')),
     ('dataset', ('image_size', 'data')),
@@ -429,7 +429,10 @@ AMERICAN = re.compile('|'.join((  # what an American would not write
     r'general|parallel|special)is(e|ed|es|ing|ation|er)s?\b',
     r'\bdata[ -]sets?\b', r'\banew\b', r'\bto be had\b', r'can(not)? be had\b', r'give (them|it) away\b',
     r'\btwice there\b', r'has another checksum', r'no value yet and were not asked')), re.IGNORECASE)
-NOT_YET_AMERICAN = ()
+NOT_YET_AMERICAN = (  # what the branches still to be merged reword; to be emptied after them
+    'tests/', 'projector/', 'generator/', 'metrics/', 'export/', 'dnnlib/tflib/autosummary.py', 'dnnlib/tflib/network',
+    'dnnlib/tflib/tfutil.py', 'training/options/', 'training/state/', 'docs/projector', 'docs/formats.md',
+    'docs/export.md', 'docs/metrics', 'docs/generator.md')
 
 
 def test_spelling_is_american():
