@@ -12,6 +12,7 @@ import re
 import pytest
 
 import run_training
+from training.options.stylegan2 import CONFIGS
 
 NARROW = ['G.fmap_base=64', 'G.fmap_max=8', 'D.fmap_base=64', 'D.fmap_max=8', 'G.mapping_layers=1', 'G.mapping_fmaps=8',
           'G.latent_size=8', 'G.dlatent_size=8']
@@ -32,7 +33,7 @@ def train(config, folder):
     """Trains a configuration in this process; returns the run directory."""
     import tensorflow.compat.v1 as tf
     import dnnlib.tflib as tflib
-    settings = NARROW + LOOP + (SHORT_LEVELS if run_training.PRESETS[config].grows else LATE_START)
+    settings = NARROW + LOOP + (SHORT_LEVELS if CONFIGS[config].grows else LATE_START)
     argv = ['--dataset=cats', '--device=cpu', '--ops=ref', '--no-selftest', '--config=' + config, '--total-kimg=1',
             '--result-dir=' + os.path.join(folder, config)]
     for setting in settings:
@@ -51,13 +52,13 @@ def runs(tmp_path_factory):
     """Run directories by configuration, of type AsyncResult."""
     folder = str(tmp_path_factory.mktemp('configurations'))
     with multiprocessing.get_context('spawn').Pool(2) as pool:  # TensorFlow does not survive a fork
-        yield {config: pool.apply_async(train, (config, folder)) for config in sorted(run_training.PRESETS)}
+        yield {config: pool.apply_async(train, (config, folder)) for config in sorted(CONFIGS)}
 
 
-@pytest.mark.parametrize('config', sorted(run_training.PRESETS))
+@pytest.mark.parametrize('config', sorted(CONFIGS))
 def test_configuration_trains(config, runs):
     run_dir = runs[config].get(timeout=3600)
-    c = run_training.PRESETS[config]
+    c = CONFIGS[config]
     with open(os.path.join(run_dir, 'log.txt')) as f:
         log = f.read()
     ticks = re.findall(r'^tick \d+ +kimg ([\d.]+) +lod ([\d.]+) +minibatch (\d+) +time ', log, re.MULTILINE)
