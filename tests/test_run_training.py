@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import run_training
-from dnnlib import EasyDict, UserError, cli
+from dnnlib import EasyDict, cli
 from training.options import continuing
 from training.options.stylegan2 import D_LOSSES, G_LOSSES
 
@@ -154,7 +154,7 @@ def test_bad_values_of_set_are_one_line_and_leave_nothing(assignments, message, 
     (['--strict'], '--strict: there is nothing to compare with'),
     (['--keep-best=fid50k'], '--keep-best=fid50k: expected a result of --metrics that has a best value: there is none'),
     (['--keep-best=pr50k3', '--metrics=pr50k3,nearest'], 'has a best value: pr50k3_precision, pr50k3_recall'),
-    (['--metrics=nosuch'], '--metrics=nosuch: there are fd_effnetlite0'),
+    (['--metrics=nosuch'], "--metrics: unknown metric 'nosuch'; choose from fd_effnetlite0"),
     (['--holdout=1'], '--holdout=1: expected a share from 0 to below 1'),
     (['--result-dir=setup.cfg/x'], "cannot write to folder 'setup.cfg/x'"),
     (['--resume=tests'], "'tests' holds no saved state"),

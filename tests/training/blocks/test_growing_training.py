@@ -33,7 +33,8 @@ def train(run_dir, total_kimg=0.1, **options):
             return training_loop(**dict(dict(
                 submit_config=EasyDict(run_dir=str(run_dir)), seed=5, total_kimg=total_kimg,
                 tf_config={'device': 'cpu', 'intra_op_parallelism_threads': 1, 'inter_op_parallelism_threads': 1},
-                G_args=dict(func_name='tests.training.dense.generator'), D_args=dict(func_name='tests.training.dense.discriminator'),
+                G_args=dict(func_name='tests.training.dense.generator'),
+                D_args=dict(func_name='tests.training.dense.discriminator'),
                 G_opt_args=adam, D_opt_args=adam, G_loss_args=dict(func_name='training.loss.G_logistic_ns'),
                 D_loss_args=dict(func_name='training.loss.D_logistic_r1'), sched_args=SCHEDULE,
                 dataset_args=dict(tfrecord_dir='cats', resolution=16), grid_args=dict(size='3x2'), mirror_augment=True,

@@ -104,7 +104,8 @@ def test_counters_of_a_state_are_replaced(session, tmp_path, monkeypatch):
         saver.save(counters)
         counters.metrics.setdefault('fid50k', []).append([nimg, value])
         with monkeypatch.context() as patch:
-            patch.setattr(saver._savers[files.VARIABLES], 'save', lambda *_args, **_kwargs: pytest.fail('all of it is written'))
+            patch.setattr(saver._savers[files.VARIABLES], 'save',
+                          lambda *_args, **_kwargs: pytest.fail('all of it is written'))
             path = saver.save(counters)
         assert files.check(path) == counters
     assert sorted(os.listdir(str(tmp_path / 'state'))) == ['000000064', '000000096']
