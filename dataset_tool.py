@@ -1,4 +1,4 @@
-"""Dataset tool: makes TFRecords of pictures, published datasets or the built-in cats; compares, checks them."""
+"""Converts pictures, published datasets or the built-in cats to TFRecords; compares and checks datasets."""
 
 import argparse
 import os
@@ -21,12 +21,12 @@ from training.dataset import load_dataset
 
 
 def create_from_images(tfrecord_dir, image_dir, shuffle, bad, workers, **options):
-    """Makes TFRecords of a folder or zip of images; sub-folders or `dataset.json` become labels.
+    """Converts a folder or zip of images to TFRecords; subfolders or `dataset.json` become labels.
 
     Args:
         tfrecord_dir: Folder to write.
         image_dir: Folder or zip.
-        shuffle: Mix the images?
+        shuffle: Shuffle the images?
         bad: 'stop' or 'skip'.
         workers: Number of threads.
         options: Fields of images.Fit and pictures.Filters; `None` = the default.
@@ -37,7 +37,7 @@ def create_from_images(tfrecord_dir, image_dir, shuffle, bad, workers, **options
     if options['background'] is not None and options['resolution'] is options['channels'] is None:
         needs.append('background')
     if needs:
-        raise UserError('--{} does nothing without --resolution; give it as well'.format(needs[0]))
+        raise UserError(f'--{needs[0]} has no effect without --resolution; add it')
     given = {name: value for name, value in options.items() if value is not None}
     filters = Filters(**{name: given.pop(name) for name in Filters._fields if name in given})
     check_new_dir(cli.writable_dir(tfrecord_dir))
@@ -46,20 +46,20 @@ def create_from_images(tfrecord_dir, image_dir, shuffle, bad, workers, **options
 
 
 def create_cats(tfrecord_dir, resolution, max_images, held_out, workers):
-    """Makes TFRecords of the built-in cats, with labels."""
+    """Converts the built-in cats to TFRecords, with labels."""
     check_new_dir(cli.writable_dir(tfrecord_dir))
     dataset = CatsDataset(resolution, held_out=held_out, max_images=max_images, max_label_size='full')
     source = dataset_export.DatasetSource(dataset, ['cats', resolution, held_out])
-    dataset_export.export(source, tfrecord_dir, shuffle=False, workers=workers)  # they are in random order already
+    dataset_export.export(source, tfrecord_dir, shuffle=False, workers=workers)  # they are already in random order
 
 
 def create_published(tfrecord_dir, make_source, shuffle=True, skip_bad=False, max_images=None, workers=1, **options):
-    """Makes TFRecords of a published dataset.
+    """Converts a published dataset to TFRecords.
 
     Args:
         tfrecord_dir: Folder to write.
-        make_source: Function or class of `dataset_published` or `dataset_lsun`.
-        shuffle, skip_bad, max_images, workers: See `dataset_export.export`.
+        make_source: Function or class of `making.published` or `making.lsun`.
+        shuffle, skip_bad, max_images, workers: See `making.export.export`.
         options: Arguments of `make_source`.
     """
     check_new_dir(cli.writable_dir(tfrecord_dir))
@@ -73,9 +73,9 @@ def display(tfrecord_dir, output, num_images):
         picture = images.convert_to_pil_image(grid, dataset.dynamic_range)
     if output is not None:
         images.save_png(picture, output)
-        print('Wrote {}'.format(output))
+        print(f'Wrote {output}')
     elif not ImageShow.show(picture):
-        raise UserError('no program to show pictures with; give --output=FILE.png')
+        raise UserError('no program found to show pictures; use --output=FILE.png')
 
 
 def extract(tfrecord_dir, output_dir):
@@ -85,21 +85,21 @@ def extract(tfrecord_dir, output_dir):
         os.makedirs(output_dir, exist_ok=True)
         for index in cli.progress(list(range(dataset.num_images)), 'images'):
             picture = images.convert_to_pil_image(dataset.read(index), dataset.dynamic_range)
-            images.save_png(picture, os.path.join(output_dir, 'img{:08d}.png'.format(index)))
-    print('Wrote {} images to {}'.format(dataset.num_images, output_dir))
+            images.save_png(picture, os.path.join(output_dir, f'img{index:08d}.png'))
+    print(f'Wrote {dataset.num_images} images to {output_dir}')
 
 
 def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
-    """Compares two datasets image by image, in stored order, and counts those that are the same."""
+    """Compares two datasets image by image, in stored order, and counts the identical ones."""
     label_size = 0 if ignore_labels else 'full'
     with load_dataset(tfrecord_dir=tfrecord_dir_a, max_label_size=label_size) as a, \
             load_dataset(tfrecord_dir=tfrecord_dir_b, max_label_size=label_size) as b:
         if a.num_images != b.num_images:
-            print('Different number of images: {} and {}'.format(a.num_images, b.num_images))
+            print(f'Different number of images: {a.num_images} and {b.num_images}')
         if a.shape != b.shape:
-            print('Different image shapes: {} and {}'.format(a.shape, b.shape))
+            print(f'Different image shapes: {a.shape} and {b.shape}')
         if a.label_size != b.label_size:
-            print('Different label sizes: {} and {}'.format(a.label_size, b.label_size))
+            print(f'Different label sizes: {a.label_size} and {b.label_size}')
         indices = list(range(min(a.num_images, b.num_images)))
         same_images = 0
         for index in cli.progress(indices, 'images') if a.shape == b.shape else ():
@@ -108,16 +108,16 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
             if difference.any():
                 print('Image {} differs: {} of {} values, by at most {}'.format(
                     index, np.count_nonzero(difference), difference.size, difference.max()))
-        print('Identical images: {} / {}'.format(same_images, max(a.num_images, b.num_images)))
+        print(f'Identical images: {same_images} / {max(a.num_images, b.num_images)}')
         if not ignore_labels:
             same_labels = 0
             if a.label_size == b.label_size:
                 same_labels = np.all(a.read_labels(indices) == b.read_labels(indices), axis=1).sum()
-            print('Identical labels: {} / {}'.format(same_labels, max(a.num_images, b.num_images)))
+            print(f'Identical labels: {same_labels} / {max(a.num_images, b.num_images)}')
 
 
 def check(path, workers):
-    """Prints what is wrong with which files of a dataset; returns the exit code, 1 if anything is."""
+    """Prints the problems of a dataset, file by file; returns the exit code, 1 if there are any."""
     num_files, findings = dataset_check.check(path, workers, lambda items: cli.progress(items, 'files'))
     print('\n'.join(dataset_findings.table(num_files, findings)))
     return 1 if findings else 0
@@ -127,7 +127,7 @@ def _resolution(text):
     sides = [int(side) for side in text.split('x') if side.isdigit()]
     if len(sides) != text.count('x') + 1 or len(sides) > 2:
         raise argparse.ArgumentTypeError(
-            'expected a side such as 256 or height x width such as 160x128, got {!r}'.format(text))
+            f'expected a side such as 256 or height x width such as 160x128, got {text!r}')
     try:
         return image_size.option(*image_size.parse(sides[0] if len(sides) == 1 else sides).shape)
     except UserError as error:
@@ -136,7 +136,7 @@ def _resolution(text):
 
 def _positive(text):
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError('expected a positive number, got {!r}'.format(text))
+        raise argparse.ArgumentTypeError(f'expected a positive number, got {text!r}')
     return int(text)
 
 
@@ -144,7 +144,7 @@ def _color(text):
     try:
         return ImageColor.getrgb(text)[:3]
     except ValueError:
-        raise argparse.ArgumentTypeError('expected a color such as white or #ff8000, got {!r}'.format(text)) from None
+        raise argparse.ArgumentTypeError(f'expected a color such as white or #ff8000, got {text!r}') from None
 
 
 def _aspect_range(text):
@@ -156,7 +156,7 @@ def _aspect_range(text):
         return low, high
     except (AttributeError, ValueError):
         raise argparse.ArgumentTypeError(
-            'expected the smallest and the largest width/height such as 0.5,2, got {!r}'.format(text)) from None
+            f'expected the smallest and the largest width/height such as 0.5,2, got {text!r}') from None
 
 
 def _bbox(text):
@@ -164,92 +164,92 @@ def _bbox(text):
     try:
         return match.group(1), float(match.group(2) or 0)
     except (AttributeError, ValueError):
-        raise argparse.ArgumentTypeError('expected FILE.csv or FILE.csv:MARGIN, got {!r}'.format(text)) from None
+        raise argparse.ArgumentTypeError(f'expected FILE.csv or FILE.csv:MARGIN, got {text!r}') from None
 
 
 def add_create_commands(commands):
     """Adds `create_from_images` and `create_cats`."""
-    p = commands.add_parser('create_from_images', help='make TFRecords of a folder or zip of images')
+    p = commands.add_parser('create_from_images', help='convert a folder or zip of images to TFRecords')
     p.add_argument('tfrecord_dir', help='folder to write')
-    p.add_argument('image_dir', help='folder or zip; sub-folders or dataset.json become labels')
+    p.add_argument('image_dir', help='folder or zip; subfolders or dataset.json become labels')
     p.add_argument('--shuffle', type=int, choices=[0, 1], default=1,
-                   help='mix the images in a fixed random order (default: %(default)s)')
+                   help='1 = shuffle the images in a fixed order (default: %(default)s)')
     p.add_argument('--resolution', type=_resolution, metavar='PIXELS',
-                   help='crop, scale and convert every image to this size, a side or height x width, such as 160x128 '
-                   '(default: take them as they are)')
-    p.add_argument('--fit', choices=FITS, help='crop = the center, pad = the whole picture with borders, '
-                   'stretch = the whole picture out of proportion (default: crop)')
+                   help='crop, resize and convert every image to this size, a side or height x width, such as 160x128 '
+                   '(default: keep them as they are)')
+    p.add_argument('--fit', choices=FITS, help='crop = largest center crop, pad = whole picture with borders, '
+                   'stretch = whole picture, proportions ignored (default: crop)')
     p.add_argument('--channels', type=int, choices=(1, 3, 4),
                    help='1 = gray, 3 = RGB, 4 = RGB and alpha (default: 1 if all pictures are gray, otherwise 3)')
     p.add_argument('--background', type=_color, metavar='COLOR',
-                   help='behind transparent parts, and of the borders (default: white)')
+                   help='color behind transparent parts and of the borders (default: white)')
     p.add_argument('--resample', choices=sorted(FILTERS),
-                   help='area = mean of the pixels that fall into one, lanczos = sharper (default: lanczos)')
-    p.add_argument('--min-size', type=_positive, metavar='PIXELS', help='leave out what has a shorter side')
+                   help='area = mean of the covered pixels, lanczos = sharper (default: lanczos)')
+    p.add_argument('--min-size', type=_positive, metavar='PIXELS', help='skip pictures whose shorter side is smaller')
     p.add_argument('--aspect-range', type=_aspect_range, metavar='LOW,HIGH',
-                   help='leave out what has another width/height, such as 0.5,2')
+                   help='skip pictures whose width/height is outside this range, such as 0.5,2')
     p.add_argument('--bbox', type=_bbox, metavar='FILE.csv[:MARGIN]',
-                   help='cut out boxes: file, left, top, right, bottom; MARGIN is a part of the side, such as 0.1')
+                   help='crop to boxes: file, left, top, right, bottom; MARGIN is a fraction of the side, such as 0.1')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
-                   help='skip = leave out images that cannot be used (default: %(default)s)')
+                   help='skip = skip unusable images instead of stopping (default: %(default)s)')
     _add_workers(p)
     p.set_defaults(run=create_from_images)
 
-    p = commands.add_parser('create_cats', help='make TFRecords of the built-in cats')
+    p = commands.add_parser('create_cats', help='convert the built-in cats to TFRecords')
     p.add_argument('tfrecord_dir', help='folder to write')
     p.add_argument('--resolution', type=_resolution, default=64, metavar='PIXELS',
                    help='width and height, at most 128 (default: %(default)s)')
     p.add_argument('--max_images', type=_positive, default=10000, metavar='N',
                    help='number of cats, of 324000 (default: %(default)s)')
-    p.add_argument('--held_out', action='store_true', help='take the 36000 cats that training never sees')
+    p.add_argument('--held_out', action='store_true', help='use the 36000 cats that training never sees')
     _add_workers(p)
     p.set_defaults(run=create_cats)
 
 
 def add_published_commands(commands):
-    """Adds the commands for single published datasets."""
+    """Adds one command per published dataset."""
     def add(name, make_source, source, text, **defaults):
-        p = commands.add_parser(name, help='make TFRecords of ' + text)
+        p = commands.add_parser(name, help=f'convert {text} to TFRecords')
         p.add_argument('tfrecord_dir', help='folder to write')
         p.add_argument('path' if source == 'hdf5_filename' else 'folder', metavar=source,
-                       help='the dataset as its authors give it away')
+                       help='the dataset as distributed by its authors')
         _add_workers(p)
         p.set_defaults(run=create_published, make_source=make_source, **defaults)
         return p
 
-    add('create_mnist', published.mnist, 'mnist_dir', 'MNIST, gray, 32x32')
-    p = add('create_mnistrgb', published.mnistrgb, 'mnist_dir', 'three random MNIST digits each', shuffle=False)
+    add('create_mnist', published.mnist, 'mnist_dir', 'MNIST (gray, 32x32)')
+    p = add('create_mnistrgb', published.mnistrgb, 'mnist_dir', 'stacked MNIST (three digits each)', shuffle=False)
     p.add_argument('--num_images', type=_positive, default=1000000, metavar='N', help='(default: %(default)s)')
     p.add_argument('--random_seed', type=int, default=123, metavar='N', help='(default: %(default)s)')
-    add('create_cifar10', published.cifar10, 'cifar10_dir', 'CIFAR-10, Python version')
-    add('create_cifar100', published.cifar100, 'cifar100_dir', 'CIFAR-100, Python version')
-    add('create_svhn', published.svhn, 'svhn_dir', 'the 32x32 digits of SVHN')
-    p = add('create_lsun', dataset_lsun.lsun, 'lmdb_dir', 'LSUN, square', shuffle=False, skip_bad=True)
+    add('create_cifar10', published.cifar10, 'cifar10_dir', 'CIFAR-10 (Python version)')
+    add('create_cifar100', published.cifar100, 'cifar100_dir', 'CIFAR-100 (Python version)')
+    add('create_svhn', published.svhn, 'svhn_dir', 'SVHN (32x32)')
+    p = add('create_lsun', dataset_lsun.lsun, 'lmdb_dir', 'LSUN (square)', shuffle=False, skip_bad=True)
     p.add_argument('--resolution', type=_resolution, default=256, metavar='PIXELS',
                    help='side, or height x width (default: %(default)s)')
     _add_max_images(p)
-    p = add('create_lsun_wide', dataset_lsun.lsun_wide, 'lmdb_dir', 'LSUN with black bars above and below',
+    p = add('create_lsun_wide', dataset_lsun.lsun_wide, 'lmdb_dir', 'LSUN (with black bars above and below)',
             shuffle=False, skip_bad=True)
     p.add_argument('--width', type=_positive, default=512, metavar='PIXELS',
-                   help='of the square images, a power of two (default: %(default)s)')
+                   help='side of the square images, a power of two (default: %(default)s)')
     p.add_argument('--height', type=_positive, default=384, metavar='PIXELS',
-                   help='of the picture between the bars (default: %(default)s)')
+                   help='height of the picture between the bars (default: %(default)s)')
     _add_max_images(p)
-    p = add('create_celeba', published.CelebaSource, 'celeba_dir', 'aligned CelebA, 128x128')
-    p.add_argument('--cx', type=int, default=89, metavar='X', help='center of the crop (default: %(default)s)')
-    p.add_argument('--cy', type=int, default=121, metavar='Y', help='center of the crop (default: %(default)s)')
+    p = add('create_celeba', published.CelebaSource, 'celeba_dir', 'aligned CelebA (128x128)')
+    p.add_argument('--cx', type=int, default=89, metavar='X', help='center of the crop, pixels (default: %(default)s)')
+    p.add_argument('--cy', type=int, default=121, metavar='Y', help='center of the crop, pixels (default: %(default)s)')
     p = add('create_from_hdf5', published.Hdf5Source, 'hdf5_filename', 'an HDF5 file')
     p.add_argument('--shuffle', type=int, choices=[0, 1], default=1,
-                   help='mix the images in a fixed random order (default: %(default)s)')
+                   help='1 = shuffle the images in a fixed order (default: %(default)s)')
 
 
 def _add_max_images(parser):
-    parser.add_argument('--max_images', type=_positive, metavar='N', help='stop after so many (default: all)')
+    parser.add_argument('--max_images', type=_positive, metavar='N', help='stop after this many images (default: all)')
 
 
 def _add_workers(parser):
     parser.add_argument('--workers', type=_positive, default=os.cpu_count() or 1, metavar='N',
-                        help='threads (default: all processors)')
+                        help='number of threads (default: one per processor)')
 
 
 def add_inspect_commands(commands):
@@ -258,7 +258,8 @@ def add_inspect_commands(commands):
     p = commands.add_parser('display', help='show the first images of a dataset side by side')
     p.add_argument('tfrecord_dir', help=dataset_help)
     p.add_argument('--output', metavar='FILE', help='write a PNG file instead of opening a window')
-    p.add_argument('--num_images', type=_positive, default=64, metavar='N', help='how many (default: %(default)s)')
+    p.add_argument('--num_images', type=_positive, default=64, metavar='N',
+                   help='images to show (default: %(default)s)')
     p.set_defaults(run=display)
 
     p = commands.add_parser('extract', help='write every image of a dataset as a PNG file')
@@ -273,7 +274,7 @@ def add_inspect_commands(commands):
                    help='1 compares the images only (default: %(default)s)')
     p.set_defaults(run=compare)
 
-    p = commands.add_parser('check', help='list what is wrong with which files; exit code 1 if anything is')
+    p = commands.add_parser('check', help='list the problems of a dataset, file by file; exit code 1 if there are any')
     p.add_argument('path', help='folder or zip of images, or folder of TFRecords')
     _add_workers(p)
     p.set_defaults(run=check)
@@ -291,7 +292,7 @@ def main(argv):
         return 0
     _, run, args = cli.parse_command(parser, argv)
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # what is too large is told as an error
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # too large pictures are errors
         return run(**args)
 
 

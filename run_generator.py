@@ -8,8 +8,7 @@ import dnnlib
 from dnnlib import cli, images
 from dnnlib.util import UserError
 from export import command
-from generator import blend, directions, drawing, edit, grid, info, interpolate, mix, options, writer
-from projector import results
+from generator import blend, directions, drawing, edit, grid, info, interpolate, mix, options, projections, writer
 from training import pretrained
 
 
@@ -21,21 +20,21 @@ def generate_images(submit_config, network_pkl, seeds, class_name, settings):
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
-        network_pkl: Path, URL or published name of the network file.
+        network_pkl: pretrained.NetworkFile.
         seeds: List of ints.
         class_name: Names or numbers of classes, see `classes.parse_label`; `None` = labels are zero.
-        settings: Dictionary of `options.pop_drawing`.
+        settings: drawing.Settings.
     """
-    drawer, files, psi = _start(submit_config, network_pkl, settings)
-    labels = drawing.labels(class_name, network_pkl, drawer.Gs)
+    drawer, files = _start(submit_config, network_pkl, settings)
+    labels = drawing.chosen_label(drawer, class_name)
     sheet = images.ContactSheet(len(seeds), drawer.image_shape)
-    pictures = drawer.generate(seeds, labels, truncation_psi=psi)
+    pictures = drawer.generate(seeds, labels, truncation_psi=settings.truncation_psi)
     for seed, picture in zip(cli.progress(seeds, 'images'), pictures):
         sheet.add(files.add('seed{:04d}'.format(seed), picture))
     if len(seeds) > 1:
         images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close(seeds=np.array(seeds))
-    print('Wrote {} picture{} to {}'.format(len(seeds), '' if len(seeds) == 1 else 's', submit_config.run_dir))
+    print(f"Wrote {len(seeds)} picture{'' if len(seeds) == 1 else 's'} to {submit_config.run_dir}")
 
 
 def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
@@ -43,19 +42,19 @@ def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
-        network_pkl: Path, URL or published name of the network file.
+        network_pkl: pretrained.NetworkFile.
         dlatents: Files of `run_projector.py`, npz, of this network.
         interpolate: Number of pictures between every two files, `<file>-<next file>-%02d.png`, on a straight line in W
             with the noise of the first one.
-        settings: Dictionary of `options.pop_drawing`.
+        settings: drawing.Settings.
     Raises: UserError if a file isn't one, or belongs to a network with other layers.
     """
-    loaded = [(options.stem(path), results.load_projection(path)) for path in dlatents]
-    drawer, files, psi = _start(submit_config, network_pkl, settings)
+    loaded = [(options.stem(path), projections.load(path)) for path in dlatents]
+    drawer, files = _start(submit_config, network_pkl, settings)
     sheet = images.ContactSheet(len(loaded) + interpolate * (len(loaded) - 1), drawer.image_shape)
 
     def draw(values, name):
-        sheet.add(files.add(name, drawer.pictures(drawer.truncate(values, psi))[0]))
+        sheet.add(files.add(name, drawer.pictures(drawer.truncate(values, settings.truncation_psi))[0]))
 
     for path, (_, arrays) in zip(dlatents, loaded):
         drawer.check(path, arrays['dlatents'])
@@ -70,7 +69,7 @@ def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
     if len(loaded) > 1:
         images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close()
-    print('Wrote the pictures of {} files to {}'.format(len(loaded), submit_config.run_dir))
+    print(f'Wrote the pictures of {len(loaded)} files to {submit_config.run_dir}')
 
 
 def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_styles, class_name, settings):
@@ -81,18 +80,18 @@ def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_s
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
-        network_pkl: Path, URL or published name of the network file.
+        network_pkl: pretrained.NetworkFile.
         row_seeds, col_seeds: Lists of ints, and of npz files of `run_projector.py`, which are not truncated.
         col_styles: List of layer numbers, 0 is the coarsest.
         class_name: Names or numbers of classes of all seeds, see `classes.parse_label`; `None` = labels are zero.
-        settings: Dictionary of `options.pop_drawing`.
+        settings: drawing.Settings.
     Raises: UserError if the network has no such layer.
     """
-    drawer, files, psi = _start(submit_config, network_pkl, settings)
+    drawer, files = _start(submit_config, network_pkl, settings)
     drawer.check_layers('--col-styles', col_styles)
     seeds = sorted(set(row_seeds + col_seeds), key=lambda seed: (isinstance(seed, str), seed))  # numbers, then files
-    labels = drawing.labels(class_name, network_pkl, drawer.Gs)
-    dlatents = dict(zip(seeds, drawer.sources(seeds, labels, psi)))
+    labels = drawing.chosen_label(drawer, class_name)
+    dlatents = dict(zip(seeds, drawer.sources(seeds, labels, settings.truncation_psi)))
     sources = dict(zip(seeds, drawer.pictures(np.stack([dlatents[seed] for seed in seeds]))))
 
     def save(picture, row_seed, col_seed):
@@ -113,11 +112,9 @@ def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_s
 
 
 def _start(submit_config, network_pkl, settings):
-    """Loads the network; returns (Drawer, PictureWriter, truncation_psi)."""
-    settings = dict(settings)
-    psi, outputs = settings.pop('truncation_psi'), settings.pop('outputs')
-    files = writer.PictureWriter(submit_config.run_dir, outputs, settings['dtype'])
-    return drawing.load(network_pkl, **settings), files, psi
+    """Loads the network; returns (Drawer, PictureWriter)."""
+    files = writer.PictureWriter(submit_config.run_dir, settings.outputs, settings.dtype)
+    return drawing.load(network_pkl, settings), files
 
 
 def _short_name(seed_or_file):
@@ -180,9 +177,9 @@ def main(argv):
     if run is generate_images:
         run = _choose_input(args)
     args['settings'] = options.pop_drawing(args)
-    for key, value in args.items():
-        if key.startswith('network'):
-            pretrained.check_network_file(value)
+    for key in [key for key in args if key.startswith('network')]:
+        args[key] = pretrained.resolve(args[key])
+        pretrained.check_network_file(args[key])
     if args.get('class_name') is not None:
         drawing.check_class(args['class_name'], args['network_pkl'])
     config = dnnlib.SubmitConfig(
@@ -196,12 +193,12 @@ def _choose_input(args):
     if args['truncation_psi'] is None:
         args['truncation_psi'] = 0.5 if dlatents is None else 1.0
     if between < 0 or between and len(dlatents or []) < 2:
-        raise UserError('--interpolate takes a positive number and at least two files in --dlatents')
+        raise UserError(f'--interpolate={between}: expected a positive number, and at least two files in --dlatents')
     if dlatents is None:
         del args['dlatents'], args['interpolate']
         return generate_images
     if not dlatents or args.pop('class_name') is not None:
-        raise UserError('--dlatents takes files, and no --class')
+        raise UserError('--dlatents needs at least one file, and no --class: dlatents have their class already')
     if args['noise'] == 'seed':  # there is none: the noise of the files, or the network's own
         args['noise'] = 'const'
     del args['seeds']

@@ -6,7 +6,7 @@ import os
 import dnnlib
 from dnnlib import cli
 from dnnlib.util import UserError
-from projector import commands, detection, results, schedule
+from projector import commands, detection, results, schedule, session
 from projector.inputs import FITS
 from training import pretrained
 
@@ -50,10 +50,11 @@ def add_generated(parsers):
 
 def add_real(parsers):
     """Adds `project-real-images`."""
-    p = parsers.add_parser('project-real-images', help='project the images of a data set')
+    p = parsers.add_parser('project-real-images', help='project the images of a dataset')
     _add_network(p)
-    p.add_argument('--dataset', metavar='NAME', required=True, help='data set; cats = held-out ones of the built-in')
-    p.add_argument('--data-dir', metavar='DIR', help='folder that holds the data set')
+    p.add_argument('--dataset', metavar='NAME', required=True,
+                   help='name of the dataset; cats = the held-out images of the built-in one')
+    p.add_argument('--data-dir', metavar='DIR', help='folder of the dataset')
     p.add_argument('--num-images', type=at_least(1), metavar='N', default=3,
                    help='number of images (default: %(default)s)')
     _add_snapshots(p, 5)
@@ -85,7 +86,7 @@ def add_calibrate(parsers):
     p.add_argument('--first-seed', type=at_least(0), metavar='N', default=0,
                    help='seed of the first of them (default: %(default)s)')
     p.add_argument('--reals', metavar='PATH', nargs='+', required=True,
-                   help='real pictures: files, folders or zips; cats = held-out ones of the built-in data set')
+                   help='real pictures: files, folders or zips; cats = held-out ones of the built-in dataset')
     p.add_argument('--num-reals', type=at_least(1), metavar='N', help='use the first N (default: as many as generated)')
     _add_truncation(p)
     _add_fit(p)
@@ -119,7 +120,7 @@ def add_detect(parsers):
 
 def _add_network(p):
     p.add_argument('--network', dest='network_pkl', metavar='PKL', default=pretrained.DEMO_NETWORK,
-                   help='network pickle: path, URL or published name (default: the cats that come with this program)')
+                   help='network pickle: path, URL or published name (default: the cats shipped with this program)')
 
 
 def _add_truncation(p):
@@ -184,36 +185,32 @@ def _add_common(p):
 
 
 def _group(args, name):
-    """Collects options into the dictionaries that the commands take."""
-    measuring = {key: args.pop(key) for key in
-                 ('preset', 'num_steps', 'space', 'noise', 'distance', 'restarts', 'plateau', 'seed', 'label')}
+    """Collects options into what the commands take."""
+    found = session.Settings(schedule=None, **{
+        key: args.pop(key, None) for key in session.Settings._fields if key != 'schedule'})
     if name == 'detect':
-        args['given'] = measuring
+        args['given'] = found
         return
-    if measuring['num_steps'] is None:
-        measuring['num_steps'] = schedule.NUM_STEPS[measuring['preset']]
-    measuring['schedule'] = schedule.PRESETS[measuring['preset']]
-    args['settings'] = dict(measuring, precision=args.pop('precision'), minibatch=args.pop('minibatch'))
-    keys = {'project-images': ('fit', 'align', 'mask', 'start_dlatents', 'save_video', 'num_snapshots'),
-            'calibrate': ('truncation_psi', 'reals', 'num_reals', 'fit', 'align', 'robustness',
-                          'error_rates')}.get(name)
-    if keys:
-        args['options'] = {key: args.pop(key) for key in keys}
+    num_steps = schedule.NUM_STEPS[found.preset] if found.num_steps is None else found.num_steps
+    args['settings'] = found._replace(schedule=schedule.PRESETS[found.preset], num_steps=num_steps)
     if name == 'calibrate':
         first, count = args.pop('first_seed'), args.pop('generated')
-        args['options']['seeds'] = list(range(first, first + count))
+        args['seeds'] = list(range(first, first + count))
         changes = [(kind, args.pop(kind)) for kind in ('jpeg', 'resize', 'crop')]
-        args['options']['changes'] = ','.join('{}={:g}'.format(*pair) for pair in changes if pair[1] is not None)
+        args['changes'] = ','.join('{}={:g}'.format(*pair) for pair in changes if pair[1] is not None)
+    kind = {'project-images': commands.ImageOptions, 'calibrate': detection.CalibrationOptions}.get(name)
+    if kind:
+        args['options'] = kind(**{key: args.pop(key) for key in kind._fields})
 
 
 def _check_paths(args):
     """Refuses files that are not there before TensorFlow loads."""
-    options = args.get('options', {})
+    options = args.get('options')
     paths = list(args.get('paths', [])) + list(args.get('calibrations', [])) + [args.get('data_dir')]
-    paths += [path for path in options.get('reals', []) if path != 'cats']
-    for path in paths + [options.get('mask'), options.get('start_dlatents')]:
+    paths += [path for path in getattr(options, 'reals', []) if path != 'cats']
+    for path in paths + [getattr(options, 'mask', None), getattr(options, 'start_dlatents', None)]:
         if path is not None and not os.path.exists(path):
-            raise UserError('{}: there is no such file or folder'.format(path))
+            raise UserError(f'{path}: no such file or folder')
 
 
 def main(argv):
@@ -227,6 +224,7 @@ def main(argv):
         add(parsers)
     name, run, args = cli.parse_command(parser, argv)
     if args['network_pkl'] is not None:
+        args['network_pkl'] = pretrained.resolve(args['network_pkl'])
         pretrained.check_network_file(args['network_pkl'])
     _group(args, name)
     _check_paths(args)
@@ -240,7 +238,7 @@ def main(argv):
         config.options_file = results.OPTIONS_FILE
         interrupted = results.find_interrupted(result_dir, name, args)
         if interrupted is not None:
-            print('Continuing in {}'.format(interrupted))
+            print(f'Resuming in {interrupted}')
     config = dnnlib.submit_run(config, run, resume_run_dir=interrupted, **args)
     return 1 if config.get('bad_pictures') else None
 

@@ -5,8 +5,6 @@
     images = cats.generate(seeds=[1, 2], truncation_psi=0.7)
 """
 
-import os
-
 import numpy as np
 
 from dnnlib.util import UserError
@@ -23,14 +21,15 @@ def load(network, device='auto', ops='auto'):
         device: `auto`, `cpu` or `gpu:N`. The first call decides for the process.
         ops: `auto`, `ref` or `native`; likewise.
     Returns: Generator.
-    Raises: UserError if the file is no network or there is none of that name; OSError if it cannot be read or fetched.
+    Raises: UserError if there is no such network or the file is something else; OSError if it cannot be read or
+        fetched.
     """
-    pretrained.check_network_file(network)
+    file = pretrained.resolve(network)
+    pretrained.check_network_file(file)
     from dnnlib import cli
     cli.load_tensorflow().init_tf({'device': device, 'ops': ops})
-    Gs = pretrained.load_generator(network)
-    folder = os.path.dirname(pretrained.get_path_or_url(network))
-    return Generator(Gs, classes.load_names(folder, Gs.input_shapes[1][1]))
+    Gs = pretrained.load_generator(file)
+    return Generator(Gs, classes.load_names(file.folder, Gs.input_shapes[1][1]))
 
 
 class Generator:
@@ -60,7 +59,7 @@ class Generator:
 
     @property
     def label_size(self):
-        """Number of label columns, 0 = unlabelled."""
+        """Number of label columns, 0 = unlabeled."""
         return self.network.input_shapes[1][1]
 
     @property
@@ -69,7 +68,7 @@ class Generator:
         return self.network.components.synthesis.input_shape[1]
 
     def generate(self, seeds, class_name=None, truncation_psi=0.5, noise='seed', as_float=False):
-        """Draws one picture per seed, the same as `run_generator.py generate-images`.
+        """Draws one picture per seed, the same ones as `run_generator.py generate-images`.
 
         Args:
             seeds: List of ints.
@@ -81,13 +80,14 @@ class Generator:
         """
         if noise not in ('seed', 'const', 'random'):
             raise UserError("noise must be 'seed', 'const' or 'random', got {!r}".format(noise))
-        drawer = drawing.Drawer(self.network, noise=noise, as_float=as_float)
-        return np.stack(list(drawer.generate(list(seeds), self._label(class_name), truncation_psi=truncation_psi)))
+        drawer = self._drawer(noise=noise, as_float=as_float)
+        label = drawer.label(_text(class_name))
+        return np.stack(list(drawer.generate(list(seeds), label, truncation_psi=truncation_psi)))
 
     def dlatents(self, seeds, class_name=None, truncation_psi=0.5):
         """Dlatents of seeds, float32 [N, layers, D]; options as in `generate`, all layers are truncated."""
-        drawer = drawing.Drawer(self.network)
-        return drawer.dlatents(drawer.latents(list(seeds)), self._label(class_name), truncation_psi)
+        drawer = self._drawer()
+        return drawer.dlatents(drawer.latents(list(seeds)), drawer.label(_text(class_name)), truncation_psi)
 
     def draw(self, dlatents, as_float=False):
         """Draws dlatents [N, layers, D], such as those of `dlatents` or of a projection, with the stored noise.
@@ -95,11 +95,14 @@ class Generator:
         Returns: As `generate`.
         """
         dlatents = np.asarray(dlatents, np.float32)
-        drawer = drawing.Drawer(self.network, as_float=as_float)
+        drawer = self._drawer(as_float=as_float)
         drawer.check('draw', dlatents)
         return drawer.pictures(dlatents)
 
-    def _label(self, class_name):
-        if class_name is None:
-            return None
-        return classes.parse_label(str(class_name), self.label_size, self.class_names)[np.newaxis]
+    def _drawer(self, **options):
+        return drawing.Drawer(self.network, class_names=self.class_names, **options)
+
+
+def _text(class_name):
+    """A class as on the command line, where numbers are texts."""
+    return None if class_name is None else str(class_name)

@@ -234,13 +234,14 @@ def compare_all(old_tree, runs, ops_kinds):
 def fingerprint():
     """What the last bits of a training with reference operations depend on: plain dictionary."""
     import tensorflow.compat.v1 as tf
-    flags = ''
+    processor = ''
     if os.path.exists('/proc/cpuinfo'):
-        with open('/proc/cpuinfo') as f:
-            flags = ' '.join(sorted(re.search(r'^(?:flags|Features)\s*: (.*)$|\Z', f.read(), re.M).group(1).split()))
+        with open('/proc/cpuinfo') as f:  # the first processor: model, caches and flags decide which kernels run
+            known = dict(re.findall(r'^(\S[^\t:]*)\t*: (.*)$', f.read().split('\n\n')[0], re.M))
+        processor = '\n'.join([known.get('model name', ''), known.get('cache size', '')] + sorted(
+            known.get('flags', known.get('Features', '')).split()))
     return dict(tensorflow=tf.__version__, machine=platform.machine(), num_threads=NUM_THREADS,
-                compiler='none: reference operations',
-                processor_flags=hashlib.sha256(flags.encode()).hexdigest())
+                compiler='none: reference operations', processor_sha256=hashlib.sha256(processor.encode()).hexdigest())
 
 
 def continue_golden(tree, state, folder, num_threads=NUM_THREADS):

@@ -8,6 +8,8 @@ included, with the same weights; nothing else counts. By default 428 GFLOP an im
 1.14, where some gradients are computed in other ways.
 """
 
+import contextlib
+import io
 import os
 import sys
 
@@ -23,6 +25,7 @@ class RandomImages:
 
     def __init__(self, resolution):
         self.shape = [3, resolution, resolution]
+        self.resolution_log2 = resolution.bit_length() - 1
         self.label_size = 0
         self.dynamic_range = [0, 255]
 
@@ -34,24 +37,29 @@ class RandomImages:
 
 def build(args):
     """Builds the networks and the stages of an iteration; returns (stages, feed dictionary)."""
-    from dnnlib import tflib
-    from training import train_step
+    from training import schedule, train_step
+    from training.data.streams import Stream
+    from training.methods import stylegan2
+    from training.state import transfer
     data = RandomImages(args.resolution)
-    options = dict(resolution=args.resolution, num_channels=3, label_size=0, fmap_base=args.fmap_base,
-                   fmap_max=args.fmap_max)
-    G = tflib.Network('G', func_name='training.networks_stylegan2.G_main', **options)
-    D = tflib.Network('D', func_name='training.networks_stylegan2.D_stylegan2', **options)
-    level = dict(minibatch_size=args.minibatch, minibatch_gpu=args.minibatch, rounds=1)
-    feeds = train_step.create_feeds(data, [level], ['G', 'D'])
+    maps = dict(fmap_base=args.fmap_base, fmap_max=args.fmap_max)
     adam = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
-    stages = train_step.stylegan2_stages({'G': G, 'D': D, 'Gs': G.clone('Gs')}, data, feeds, train_step.StepOptions(
-        lazy_regularization=True, reg_intervals={'G': 4, 'D': 16}, opt_args={'G': adam, 'D': adam},
-        drange_net=[-1, 1], smoothing_kimg=10, reset_opt_for_new_lod=True,
-        loss_args={'G': {'func_name': 'training.loss.G_logistic_ns_pathreg'},
-                   'D': {'func_name': 'training.loss.D_logistic_r1'}}))
+    settings = schedule.Schedule(data, dict(minibatch_size_base=args.minibatch, minibatch_gpu_base=args.minibatch))
+    method = stylegan2.stylegan2(
+        {'reals': Stream(data)}, settings, G_opt_args=adam, D_opt_args=adam,
+        G_args=dict(maps, func_name='training.networks_stylegan2.G_main'),
+        D_args=dict(maps, func_name='training.networks_stylegan2.D_stylegan2'),
+        G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'),
+        D_loss_args=dict(func_name='training.loss.D_logistic_r1'))
+    with contextlib.redirect_stdout(io.StringIO()):  # tables of layers
+        networks = transfer.create_networks(method.nets)
+    step = train_step.Step(method, networks, {'reals': data}, settings.levels)
+    stages = method.stages(step)
+    images, labels = step.feeds['reals']
     reals = np.random.RandomState(0).randint(256, size=[args.minibatch] + data.shape).astype(np.uint8)
-    return stages, {feeds.reals: reals, feeds.labels: np.zeros([args.minibatch, 0]), feeds.seed: [1, 2],
-                    feeds.sched['G_lrate']: 0.002, feeds.sched['D_lrate']: 0.002}
+    feed = step.sched.feed(settings(0))
+    feed.update({images: reals, labels: np.zeros([args.minibatch, 0]), step.seed_in: [1, 2]})
+    return stages, feed
 
 
 def measure_variant(args, ops, peak, bases):
@@ -66,11 +74,11 @@ def measure_variant(args, ops, peak, bases):
         for stage in stages:
             times = measure.repeat(lambda: tflib.run(stage.op, feed), args.seconds, warmup=2)
             count = measure.graph_flops([stage.op], args.minibatch)
-            median = measure.report('%s, every %d' % (stage.name, stage.interval), args.minibatch, times, count, peak,
+            median = measure.report('%s, every %d' % (stage.name, stage.every), args.minibatch, times, count, peak,
                                     bases.get(stage.name))
             bases.setdefault(stage.name, median)
-            seconds += median / stage.interval
-            flops += count / stage.interval
+            seconds += median / stage.every
+            flops += count / stage.every
     name = 'train %dx%d, minibatch %d' % (args.resolution, args.resolution, args.minibatch)
     measure.report(name, args.minibatch, [seconds], flops, peak, bases.get('iteration'))
     bases.setdefault('iteration', seconds)

@@ -1,4 +1,4 @@
-"""Makes glibc keep large tensors instead of returning them to the system after every op."""
+"""Makes glibc keep the memory of large tensors instead of returning it to the system after every operation."""
 
 import ctypes
 import os
@@ -10,10 +10,10 @@ _MALLOPT = [(-4, 0), (-1, 2 ** 31 - 1), (-8, 1), (-2, 64 << 20)]
 def keep_large_allocations():
     """Speeds up TensorFlow on the CPU by 10 to 30 % in training; call it before TensorFlow is imported.
 
-    glibc maps and unmaps every block over 32 MB, and the page faults then cost more than the arithmetic. The price is
-    that freed memory stays with the process. The environment variable `STYLEGAN2_MALLOC=0` turns it off.
+    glibc maps and unmaps every block over 32 MB, and the page faults then cost more than the arithmetic. The drawback
+    is that freed memory stays with the process. The environment variable `STYLEGAN2_MALLOC=0` turns it off.
 
-    Returns: True if every threshold was set, False where it is turned off or there is no glibc.
+    Returns: True if every parameter was set, False if turned off or without glibc.
     """
     if os.environ.get('STYLEGAN2_MALLOC') == '0':
         return False

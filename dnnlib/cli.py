@@ -18,7 +18,7 @@ _MAX_LIST_LENGTH = 10 ** 6
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """Parser that answers bad options with one line on standard error and exit code 2; sub-commands inherit it."""
+    """Parser that answers bad options with one line on standard error and exit code 2; subcommands inherit this."""
 
     def error(self, message):
         """Prints `<prog>: error: <message>` and exits with code 2."""
@@ -26,12 +26,12 @@ class ArgumentParser(argparse.ArgumentParser):
 
 
 def int_list(text):
-    """Argument type: numbers and inclusive ranges joined by commas, such as `1,4-6`.
+    """Argument type: numbers and inclusive ranges separated by commas, such as `1,4-6`.
 
     Args:
         text: The argument, str.
     Returns: List of non-negative ints in the order given, at least one.
-    Raises: argparse.ArgumentTypeError if it is anything else, a range is empty or there are over a million numbers.
+    Raises: argparse.ArgumentTypeError if the text is malformed, a range is empty, or there are over a million numbers.
     """
     numbers = []
     for part in text.split(','):
@@ -48,7 +48,7 @@ def int_list(text):
 
 
 def seed_list(text):
-    """Argument type: as `int_list`, but every number must be a seed of NumPy, 0 to 2**32 - 1."""
+    """Argument type: like `int_list`, but every number must be a valid NumPy seed, 0 to 2**32 - 1."""
     seeds = int_list(text)
     if max(seeds) >= 2 ** 32:
         raise argparse.ArgumentTypeError('expected seeds below 4294967296, got {}'.format(max(seeds)))
@@ -56,7 +56,7 @@ def seed_list(text):
 
 
 def comma_list(text):
-    """Argument type: names joined by commas; an empty text or `none` is the empty list."""
+    """Argument type: names separated by commas; an empty string or `none` is the empty list."""
     if text.strip().lower() in ('', 'none'):
         return []
     return [part.strip() for part in text.split(',') if part.strip()]
@@ -103,7 +103,7 @@ def device(text):
 def add_device(parser):
     """Adds `--device`."""
     parser.add_argument('--device', type=device, default='auto', metavar='NAME',
-                        help='auto, cpu or gpu:N; auto takes a GPU when there is one (default: %(default)s)')
+                        help='auto, cpu or gpu:N; auto uses a GPU if there is one (default: %(default)s)')
 
 
 def ops_mode(text):
@@ -120,20 +120,20 @@ def add_common(parser):
     """Adds the options that every command has: `--device` and `--ops`."""
     add_device(parser)
     parser.add_argument('--ops', type=ops_mode, default=os.environ.get('STYLEGAN2_OPS') or 'auto', metavar='KIND',
-                        help='native = fast operations in C++ and CUDA, built at first use; ref = plain TensorFlow; '
-                        'auto = native where they can be had (default: STYLEGAN2_OPS or auto)')
+                        help='native = fast operations in C++ and CUDA, built on first use; ref = plain TensorFlow; '
+                        'auto = native if available (default: STYLEGAN2_OPS or auto)')
 
 
 def add_selftest(parser):
-    """Adds `--no-selftest`, for the commands that are about to spend hours."""
+    """Adds `--no-selftest`, for commands that run for hours."""
     parser.add_argument('--no-selftest', dest='selftest', action='store_false',
-                        help='do not compare what the device computes with NumPy before the start')
+                        help='skip the check of the device against NumPy at the start')
 
 
 def run_selftest(tf_config):
     """Loads TensorFlow and runs `dnnlib.tflib.self_test.check` on the device and operations of `tf_config`.
 
-    Raises: UserError if something computes wrong numbers.
+    Raises: UserError if any result is wrong.
     """
     load_tensorflow()
     from dnnlib.tflib import self_test
@@ -141,19 +141,19 @@ def run_selftest(tf_config):
 
 
 def pop_tf_config(args):
-    """Takes `device` and `ops` out of a dictionary of arguments; returns them as the settings of `tflib.init_tf`."""
+    """Removes `device` and `ops` from a dictionary of arguments; returns them as settings for `tflib.init_tf`."""
     return {'device': args.pop('device'), 'ops': args.pop('ops')}
 
 
 def add_precision(parser):
-    """Adds `--precision`, for the commands that draw with a trained generator."""
+    """Adds `--precision`, for commands that draw with a trained generator."""
     parser.add_argument('--precision', choices=('float32', 'mixed'), default='float32',
-                        help='mixed = 16-bit convolutions, faster where the device has them, at a small difference '
-                        'that the eye does not see (default: %(default)s)')
+                        help='mixed = 16-bit convolutions, faster on devices that support them, with differences '
+                        'too small to see (default: %(default)s)')
 
 
 def writable_dir(path):
-    """Checks before long work that a folder can be written or created; creates nothing.
+    """Checks, before long work starts, that a folder can be written or created; creates nothing.
 
     Args:
         path: The folder, which need not exist yet.
@@ -166,29 +166,29 @@ def writable_dir(path):
     if not os.path.isdir(existing):
         raise UserError('cannot write to folder {!r}: {!r} is not a folder; choose another one'.format(path, existing))
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError('cannot write to folder {!r}: no permission to write in {!r}; choose another one'.format(
+        raise UserError('cannot write to folder {!r}: no permission to write in {!r}; choose a different one'.format(
             path, existing))
     return path
 
 
 def parse_command(parser, argv=None):
-    """Parses a command line with sub-commands.
+    """Parses a command line with subcommands.
 
     Args:
-        parser: ArgumentParser with `add_subparsers(dest='command')`; each sub-command calls
+        parser: ArgumentParser with `add_subparsers(dest='command')`; each subcommand calls
             `set_defaults(run=function)`.
         argv: Arguments without the program name; `None` = those of the process.
-    Returns: (name of the sub-command, its function, dictionary of the arguments by name).
-    Raises: SystemExit with code 2 for bad options, and with code 1, as published, if there is no sub-command.
+    Returns: (name of the subcommand, its function, dictionary of the arguments by name).
+    Raises: SystemExit with code 2 for bad options, and with code 1, as published, if there is no subcommand.
     """
     args = vars(parser.parse_args(argv))
     if args['command'] is None:
-        parser.exit(1, '{}: error: no sub-command given (see {} --help)\n'.format(parser.prog, parser.prog))
+        parser.exit(1, '{}: error: no subcommand given (see {} --help)\n'.format(parser.prog, parser.prog))
     return args.pop('command'), args.pop('run'), args
 
 
 def load_tensorflow():
-    """Imports TensorFlow, at the latest possible moment, without its notes on standard error.
+    """Imports TensorFlow as late as possible and without its messages on standard error.
 
     Returns: The module `dnnlib.tflib`.
     """
@@ -198,34 +198,34 @@ def load_tensorflow():
 
 
 def progress(items, label):
-    """Iterates over a list, with a progress bar on a terminal, else with a line of text every ten seconds.
+    """Iterates over a list, with a progress bar on a terminal and a line of text every ten seconds elsewhere.
 
     Args:
         items: The list.
         label: What the items are, such as `images`.
     Yields: The items.
     """
-    columns, rows = shutil.get_terminal_size()  # 80 x 24 for a terminal that says 0 x 0, where tqdm would draw nothing
+    columns, rows = shutil.get_terminal_size()  # 80 x 24 if the terminal reports 0 x 0, where tqdm would draw nothing
     bar = tqdm.tqdm(items, desc=label, ncols=columns, nrows=rows, disable=None,
-                    file=sys.__stderr__)  # not into the log file
+                    file=sys.__stderr__)  # keep it out of the log file
     start = last = time.time()
     for done, item in enumerate(bar):
         now = time.time()
         if bar.disable and now - last >= 10:
             eta = util.format_time((now - start) / done * (len(items) - done))
-            print('{} {}/{}, {} to go'.format(label, done, len(items), eta))
+            print('{} {}/{}, {} left'.format(label, done, len(items), eta))
             last = now
         yield item
 
 
 def run_main(main, argv=None, prog=None):
-    """Calls `main(argv)` and ends the process: errors of the user or the system become one line, never a trace.
+    """Calls `main(argv)` and exits: errors of the user or the system become one line, never a traceback.
 
     Args:
         main: Function of the argument list; returns the exit code or `None` for 0. It imports TensorFlow itself, after
             the arguments are parsed.
         argv: Arguments without the program name; `None` = those of the process.
-        prog: What errors begin with; `None` = the name of the program's file.
+        prog: Start of error messages; `None` = the name of the program's file.
     Raises: SystemExit with main's code; 2 after a UserError or OSError; 130 after Ctrl-C.
     """
     allocator.keep_large_allocations()
@@ -242,7 +242,7 @@ def run_main(main, argv=None, prog=None):
 
 
 def printable(text):
-    """A text that may have come out of a file, without what would command the terminal or could not be printed."""
+    """A text that may come from a file, with control and unprintable characters replaced."""
     return ''.join(character if character.isprintable() else '?' for character in text)
 
 

@@ -1,4 +1,4 @@
-"""Full disks: noticed before and while a file is written, waited for, and never the end of hours of work."""
+"""Full disks: detected before and during a write, and waited for, so that hours of work are never lost."""
 
 import contextlib
 import errno
@@ -12,13 +12,13 @@ SPARE_BYTES = 1 << 20  # left for logs and tables
 
 
 def is_full(error):
-    """Does the OSError say that a disk or a quota is full?"""
+    """Does this error mean that a disk or quota is full?"""
     return isinstance(error, OSError) and error.errno in FULL
 
 
 @contextlib.contextmanager
 def ignoring_full():
-    """While entered, a full disk is no error: for files that nothing depends on."""
+    """Context manager: ignores a full disk, for files that nothing depends on."""
     try:
         yield
     except OSError as error:
@@ -27,13 +27,13 @@ def ignoring_full():
 
 
 def write_patiently(write, folder, num_bytes=0, should_stop=None):
-    """Calls a function that writes files; while the disk is full it says so, once, waits, and calls it again.
+    """Calls a function that writes files; if the disk is full, says so once, waits, and calls it again.
 
     Args:
         write: Function without arguments; it must clean up after itself when it fails.
         folder: Folder that it writes to; it must exist.
-        num_bytes: What it is known to write; it isn't called before there is so much space.
-        should_stop: Function without arguments: give up waiting? `None` = never.
+        num_bytes: How much it will write, if known; it is called only once there is that much space.
+        should_stop: Function without arguments: stop waiting? `None` = wait forever, since work would be lost.
     Returns: What `write` returns.
     Raises: OSError if the disk is still full when `should_stop` says so; whatever else `write` raises.
     """
@@ -44,7 +44,7 @@ def write_patiently(write, folder, num_bytes=0, should_stop=None):
             try:
                 result = write()
                 if waiting:
-                    print('There is space in {!r} again; going on.'.format(folder), flush=True)
+                    print('{!r} has space again; continuing.'.format(folder), flush=True)
                 return result
             except OSError as error:
                 if not is_full(error):
@@ -54,14 +54,14 @@ def write_patiently(write, folder, num_bytes=0, should_stop=None):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
             if not waiting:
                 needed = ', {:.1f} MB needed'.format((num_bytes + SPARE_BYTES) / 1e6) if num_bytes else ''
-                print('Paused: the disk of {!r} is full ({:.1f} MB free{}). Nothing is lost; it goes on when there is '
-                      'space.'.format(folder, free / 1e6, needed), flush=True)
+                print('Paused: the disk of {!r} is full ({:.1f} MB free{}). Nothing is lost; it continues once '
+                      'there is space.'.format(folder, free / 1e6, needed), flush=True)
                 waiting = True
             time.sleep(POLL_SECONDS / 10)
 
 
 def append_line(path, line):
-    """Appends a line to a text file, or nothing of it: a line cut off by a full disk is taken out again.
+    """Appends a line to a text file, all or nothing: a line cut off by a full disk is removed again.
 
     Raises: OSError if it can't be written.
     """
@@ -77,7 +77,7 @@ def append_line(path, line):
 
 
 def sync(path):
-    """Asks the system to bring a file or the names in a folder to the disk, so that they survive a power failure."""
+    """Flushes a file, or the names in a folder, to disk, so that they survive a power failure."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except OSError:  # folders can't be opened everywhere

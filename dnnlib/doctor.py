@@ -1,6 +1,6 @@
 """`python -m dnnlib.doctor`: versions, devices, operations, caches and a numeric self-test, on one page.
 
-What to look at first when something is slow or wrong, and what to send along when asking somebody about it.
+Look here first when something is slow or wrong, and include the output when you ask for help.
 """
 
 import collections
@@ -16,11 +16,11 @@ from dnnlib import cli, util
 from dnnlib.util import UserError
 
 PROG = 'python -m dnnlib.doctor'
-_FEATURES = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'f16c', 'asimd')  # what convolutions are fast with
+_FEATURES = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'f16c', 'asimd')  # these make convolutions fast
 
 
 def main(argv):
-    """Prints the page; the exit code is 0 if all that was asked for works, else 1."""
+    """Prints the page; returns exit code 0 if everything requested works, otherwise 1."""
     parser = cli.ArgumentParser(prog=PROG, description=__doc__.splitlines()[0])
     cli.add_common(parser)
     config = cli.pop_tf_config(vars(parser.parse_args(argv)))
@@ -32,7 +32,7 @@ def main(argv):
         _line('TensorFlow', 'cannot be imported: %s' % error)
         return 1
     _print_tools()
-    _line('Processor', '%s; %s' % (platform.machine(), ', '.join(_features()) or 'no special instructions known'))
+    _line('Processor', '%s; %s' % (platform.machine(), ', '.join(_features()) or 'no special instructions found'))
     ok = _print_device(config)
     _print_caches()
     return 0 if ok and _print_self_test(config) else 1
@@ -62,7 +62,7 @@ def _features():
 
 
 def _print_device(config):
-    """Device, layout, 16-bit type and operations; returns False if one of them cannot be had."""
+    """Device, layout, 16-bit type and operations; returns False if one of them is unavailable."""
     from dnnlib.tflib import layout, precision, self_test
     from dnnlib.tflib.ops import native
     try:
@@ -96,7 +96,7 @@ def _print_caches():
     if given:
         text = given if os.path.isfile(given) else '%s, which STYLEGAN2_LPIPS names, is missing' % given
     else:
-        text = found[0] if found else 'not here yet; python -m metrics.weights fetches them'
+        text = found[0] if found else 'not downloaded yet; python -m metrics.weights fetches them'
     _line('LPIPS weights', text)
 
 
@@ -111,7 +111,7 @@ def _size(folder):
 
 
 def _print_self_test(config):
-    """The table of the numeric self-test; returns True if everything in it is right."""
+    """The table of the numeric self-test; returns True if all results are correct."""
     from dnnlib.tflib import self_test
     started = time.time()
     checks, device = self_test.run(config)
@@ -128,7 +128,7 @@ def _print_self_test(config):
         if check.problem:
             print('  %s: %s' % (check.name, check.problem))
     bad = sum(not check.ok for check in checks)
-    print('%s, %.1f s' % ('%d of %d wrong' % (bad, len(checks)) if bad else 'all right', time.time() - started))
+    print('%s, %.1f s' % ('%d of %d wrong' % (bad, len(checks)) if bad else 'all correct', time.time() - started))
     return not bad
 
 

@@ -12,7 +12,7 @@ from dnnlib.util import UserError
 
 MAX_SHEET_SIZE = 4096  # of a contact sheet's longer side in pixels; more pictures are shrunk to fit
 LINE_HEIGHT = 14  # of captions, pixels
-MAX_MARGIN = 160  # width of the names of rows, pixels
+MAX_MARGIN = 160  # widest column of row names, pixels
 
 
 def adjust_dynamic_range(data, drange_in, drange_out):
@@ -33,11 +33,11 @@ def adjust_dynamic_range(data, drange_in, drange_out):
 
 
 def create_image_grid(images, grid_size=None):
-    """Puts images side by side, row by row.
+    """Tiles images row by row.
 
     Args:
         images: [N, H, W] or [N, C, H, W], any type.
-        grid_size: (columns, rows), at least N cells; `None` = the squarest grid, not higher than wide.
+        grid_size: (columns, rows), at least N cells; `None` = the squarest grid that is at least as wide as high.
     Returns: [rows * H, columns * W] or [C, rows * H, columns * W] of the same type; cells without an image are zero.
     Raises: UserError if the grid is too small.
     """
@@ -50,7 +50,7 @@ def create_image_grid(images, grid_size=None):
     else:
         columns, rows = grid_size
     if columns * rows < len(images):
-        raise UserError('a grid of {} x {} has no room for {} images'.format(columns, rows, len(images)))
+        raise UserError('a grid of {} x {} cells is too small for {} images'.format(columns, rows, len(images)))
     height, width = images.shape[-2:]
     grid = np.zeros(list(images.shape[1:-2]) + [rows * height, columns * width], dtype=images.dtype)
     for i, image in enumerate(images):
@@ -60,7 +60,7 @@ def create_image_grid(images, grid_size=None):
 
 
 def convert_to_pil_image(image, drange=(0, 1)):
-    """Makes a Pillow image of an array.
+    """Converts an array to a Pillow image.
 
     Args:
         image: [H, W], [1, H, W] (both gray), [3, H, W] (RGB) or [4, H, W] (RGBA), any number type.
@@ -95,13 +95,21 @@ def save_png(image, path):
         image.save(temp_path, format='PNG')
 
 
+def as_rgb(pixels):
+    """A picture, uint8 [H, W, 1, 3 or 4], as [H, W, 3]; what is transparent becomes white."""
+    if pixels.shape[2] == 4:
+        alpha = pixels[:, :, 3:].astype(np.float32) / 255
+        pixels = np.rint(pixels[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return np.broadcast_to(pixels, pixels.shape[:2] + (3,))
+
+
 def save_image_grid(images, filename, drange=(0, 1), grid_size=None):
     """Writes images [N, C, H, W] as one PNG file; see `create_image_grid` and `convert_to_pil_image`."""
     save_png(convert_to_pil_image(create_image_grid(images, grid_size), drange), filename)
 
 
 def draw_text(canvas, box, text):
-    """Writes black text on white into a box (left, top, width, height) of a PIL.Image; what has no room is cut off."""
+    """Draws black text on white into a box (left, top, width, height) of a PIL.Image, cut off where it doesn't fit."""
     left, top, width, height = box
     area = PIL.Image.new('RGB', (width, height), (255, 255, 255))
     PIL.ImageDraw.Draw(area).text((1, 1), _ascii(text), fill=(0, 0, 0), font=PIL.ImageFont.load_default())
@@ -111,11 +119,11 @@ def draw_text(canvas, box, text):
 def text_width(text):
     """Width of a text of one or several lines, in pixels."""
     font = PIL.ImageFont.load_default()
-    return max(font.getmask(_ascii(line)).size[0] for line in text.split('\n'))  # a method of every version of Pillow
+    return max(font.getmask(_ascii(line)).size[0] for line in text.split('\n'))  # exists in every version of Pillow
 
 
 def _ascii(text):
-    """A text with a ? for what the font lacks."""
+    """A text with a ? for characters that the font lacks."""
     return text.encode('ascii', 'replace').decode('ascii')
 
 
@@ -125,8 +133,8 @@ class ContactSheet:
     Args:
         count: Number of cells.
         shape: [C, H, W] of the images.
-        columns: Cells of a row, None = at least as many as rows.
-        column_names, row_names: Texts of a margin above and on the left; None = no margin.
+        columns: Cells per row; None = at least as many as rows.
+        column_names, row_names: Captions in a margin at the top and left; None = no margin.
     """
 
     def __init__(self, count, shape, columns=None, column_names=None, row_names=None):

@@ -4,13 +4,13 @@ import os
 import re
 import sys
 
-CGROUPS = (  # of a container, versions 2 and 1: folder, limit, usage, and which part of that are files kept in memory
+CGROUPS = (  # of containers, versions 2 and 1: folder, limit, usage, and how much of it is file cache
     ('/sys/fs/cgroup', 'memory.max', 'memory.current', 'inactive_file'),
     ('/sys/fs/cgroup/memory', 'memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file'))
 
 
 def host_memory_gb():
-    """Main memory that this process holds, GiB; its peak where the system doesn't tell more, 0 where nothing."""
+    """Main memory in use by this process, GiB; its peak where only that is known, 0 where nothing is."""
     try:
         with open('/proc/self/statm') as f:
             return int(f.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2 ** 30
@@ -24,9 +24,9 @@ def host_memory_gb():
 
 
 def free_host_memory():
-    """Main memory that this process can still get without swapping, bytes; None where the system doesn't tell.
+    """Main memory still available to this process without swapping, bytes; None where it is unknown.
 
-    Limits of the container and of the process are kept; files that the system can drop from memory count as free.
+    Respects the limits of the container and the process; file caches that the system can drop count as free.
     """
     try:
         with open('/proc/meminfo') as f:
@@ -56,10 +56,10 @@ def _read(path):
 
 
 def limit_host_memory(num_bytes=None):
-    """Lets allocations that need more main memory than is free fail, before the system kills a process for them.
+    """Makes allocations beyond the free main memory fail, before the system kills a process.
 
     Args:
-        num_bytes: How much more this process may allocate, None = nine tenths of what is free.
+        num_bytes: How much more this process may allocate; None = nine tenths of what is free, to leave some.
     """
     if num_bytes is None:
         free = free_host_memory()

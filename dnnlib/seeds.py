@@ -1,8 +1,33 @@
-"""Random seeds that are functions of what is computed, so that a restart draws the same numbers."""
+"""What a seed determines: the latents and noise maps of a picture, and the random numbers of a training step."""
 
 import hashlib
 
 import numpy as np
+
+
+def latents_of_seeds(seeds, shape):
+    """Latents as published: those of each seed come first out of its own `RandomState(seed)`.
+
+    Args:
+        seeds: List of ints, 0 <= seed < 2^32.
+        shape: Shape of the latents of one picture, such as [512].
+    Returns: [len(seeds), *shape], float64, standard normal.
+    """
+    return np.stack([np.random.RandomState(seed).randn(*shape) for seed in seeds])
+
+
+def noise_of_seed(seed, latent_shape, noise_shapes):
+    """Noise maps as published: they come out of `RandomState(seed)` after the latents, in the order of the layers.
+
+    Args:
+        seed: int, 0 <= seed < 2^32.
+        latent_shape: Shape of the latents of one picture.
+        noise_shapes: Shapes of the noise maps, in order.
+    Returns: List of float64 arrays of these shapes, standard normal.
+    """
+    rnd = np.random.RandomState(seed)
+    rnd.randn(*latent_shape)
+    return [rnd.randn(*shape) for shape in noise_shapes]
 
 
 def step_seed(seed, nimg, stage_name, round_idx):

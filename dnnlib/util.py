@@ -1,4 +1,4 @@
-"""Small things used everywhere: user errors, attribute dictionaries, text files, objects by name and URLs."""
+"""Small helpers used everywhere: user errors, attribute dictionaries, text files, objects by name and URLs."""
 
 import contextlib
 import glob
@@ -28,7 +28,7 @@ MAX_DOWNLOAD_BYTES = 4 << 30  # ten times the largest published network
 
 
 class UserError(ValueError):
-    """Bad input: the text says what was expected, what came and what to do; command lines print it as one line."""
+    """Bad input: the message says what was expected, what came and what to do; programs print it as one line."""
 
 
 class EasyDict(dict):
@@ -64,10 +64,10 @@ def format_time(seconds):
 
 @contextlib.contextmanager
 def atomic_path(path):
-    """Context manager: yields a temporary name beside `path`, which replaces `path` when the block succeeds.
+    """Context manager: yields a temporary name next to `path`, which replaces `path` if the block succeeds.
 
     Args:
-        path: The file to write, or a folder that is not there yet; the folder that it goes to must exist.
+        path: The file to write, or a folder that doesn't exist yet; the parent folder must exist.
     Yields: A name in the same folder with the same extension.
     """
     folder, name = os.path.split(os.path.abspath(path))
@@ -81,7 +81,7 @@ def atomic_path(path):
 
 
 def remove_temporary_files(folder):
-    """Removes what `atomic_path` left in a folder when its process was killed; nobody else may be writing there."""
+    """Removes what `atomic_path` left in a folder when its process was killed; no one else may be writing there."""
     for path in glob.glob(os.path.join(glob.escape(folder), 'tmp_' + '[0-9a-f]' * 32 + '_*')):
         (shutil.rmtree if os.path.isdir(path) else os.remove)(path)
 
@@ -94,7 +94,8 @@ def write_text(path, text):
 
 
 def plain(value):
-    """Copy of nested dictionaries, lists and tuples with plain dictionaries and lists, for JSON and for pickles."""
+    """Copy of nested dictionaries, lists and tuples as plain dictionaries and lists, for JSON and pickles."""
+    value = value._asdict() if hasattr(value, '_asdict') else value  # fields of a NamedTuple keep their names
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -103,12 +104,12 @@ def plain(value):
 
 
 def pretty(value):
-    """Nested dictionaries and lists as text for people, in the layout of the published run files."""
+    """Nested dictionaries and lists as readable text, in the layout of the published run files."""
     return pprint.pformat(plain(value), indent=4, width=200, compact=False) + '\n'
 
 
 def get_module_from_obj_name(obj_name):
-    """Finds the module in a dotted name: the longest prefix that can be imported.
+    """Finds the module in a dotted name: the longest importable prefix.
 
     Args:
         obj_name: Such as `'training.loss.G_logistic_ns'`; a leading `np.` or `tf.` stands for numpy or tensorflow.
@@ -132,7 +133,7 @@ def get_module_from_obj_name(obj_name):
         except AttributeError:
             continue
         return module, rest
-    raise ImportError('no module holds an object named {!r}'.format(obj_name))
+    raise ImportError('no module contains an object named {!r}'.format(obj_name))
 
 
 def get_obj_from_module(module, obj_name):
@@ -155,16 +156,16 @@ def call_func_by_name(*args, func_name=None, **kwargs):
 
 
 def is_top_level_function(obj):
-    """Is `obj` a callable that is found under its own name in its own module?"""
+    """Can the callable `obj` be found by its own name in its own module?"""
     return callable(obj) and getattr(sys.modules.get(obj.__module__), getattr(obj, '__name__', ''), None) is obj
 
 
 def get_top_level_function_name(obj):
-    """Full name `module.function`; raises UserError for an object that could not be found again by such a name."""
+    """Full name `module.function`; raises UserError if the object couldn't be found by that name."""
     if not is_top_level_function(obj):
         raise UserError('expected a function at the top level of a module, got {!r}'.format(obj))
     module = obj.__module__
-    if module == '__main__':  # the name by which the script can be imported
+    if module == '__main__':  # use the name under which the script can be imported
         module = os.path.splitext(os.path.basename(getattr(sys.modules[module], '__file__', module)))[0]
     return module + '.' + obj.__name__
 
@@ -175,7 +176,7 @@ def has_parameter(func, name):
 
 
 def is_url(obj, allow_file_urls=False):
-    """Is `obj` a text with a scheme and a host that contains a dot, or, where allowed, a `file:///` URL?"""
+    """Is `obj` a str with a scheme and a host that contains a dot, or, if allowed, a `file:///` URL?"""
     if not isinstance(obj, str) or '://' not in obj:
         return False
     if allow_file_urls and obj.startswith('file:///'):
@@ -186,19 +187,19 @@ def is_url(obj, allow_file_urls=False):
 
 def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, max_bytes=MAX_DOWNLOAD_BYTES,
              max_seconds=math.inf):
-    """Opens a URL for reading, from the cache if it is there.
+    """Opens a URL for reading, from the cache if possible.
 
     Args:
-        url: URL of https (of http only on this machine), or `file:///` and a path.
-        cache_dir: Folder that keeps the file as `<md5 of the URL>_<name>`; `None` = keep nothing.
-        num_attempts: How often to try while the server or the connection fails; a refusal (4xx) is final.
+        url: An https URL (http only for this machine), or `file:///` and a path.
+        cache_dir: Folder that keeps the file as `<md5 of the URL>_<name>`; `None` = don't keep it.
+        num_attempts: How often to try if the server or the connection fails, as published; a refusal (4xx) is final.
         verbose: Show a progress bar on a terminal?
-        sha256: Expected SHA-256 of the contents in hex; a cached file that differs is fetched again. `None` = any.
-        max_bytes: Longest file that is accepted.
-        max_seconds: How long an attempt may take.
+        sha256: Expected SHA-256 of the contents in hex; a cached file that differs is downloaded again. `None` = any.
+        max_bytes: Largest file accepted, so that a wrong URL can't fill the disk.
+        max_seconds: Time limit of an attempt; unlimited, since connections may be slow.
     Returns: Binary file object at its start.
-    Raises: UserError for something that is not a URL, for other protocols, and for contents with another checksum or of
-        more bytes; OSError if it cannot be fetched. Passwords and parameters of the URL are not in the messages.
+    Raises: UserError if it is not a URL, for other protocols, after a checksum mismatch, and for too large a file; OSError
+        if the download fails. Messages never contain passwords or parameters of the URL.
     """
     if not is_url(url, allow_file_urls=True):
         raise UserError('expected a URL such as https://host.org/file, got {!r}'.format(public_url(url)))
@@ -213,7 +214,7 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
     name, contents = _download(url, num_attempts, verbose, max_bytes, max_seconds)
     found = hashlib.sha256(contents).hexdigest()
     if sha256 is not None and found != sha256.lower():
-        raise UserError('{} has SHA-256 {}, expected {}; fetch it again or from elsewhere'.format(
+        raise UserError('{}: checksum mismatch, SHA-256 {} instead of {}; download it again or from elsewhere'.format(
             public_url(url), found, sha256))
     if cache_dir is not None:
         os.makedirs(cache_dir, exist_ok=True)
@@ -224,29 +225,29 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
 
 
 def cache_dir():
-    """Folder of downloads: `STYLEGAN2_CACHE`, else DEFAULT_CACHE_DIR."""
+    """Folder of downloads: `STYLEGAN2_CACHE` or DEFAULT_CACHE_DIR."""
     return os.environ.get('STYLEGAN2_CACHE') or DEFAULT_CACHE_DIR
 
 
 def public_url(url):
-    """A URL without user, password, parameters and fragment, for messages and logs; a path unchanged."""
+    """A URL without user, password, parameters and fragment, for messages and logs; paths are unchanged."""
     parts = urllib.parse.urlsplit(str(url))
     public = parts.scheme, parts.netloc.split('@')[-1], parts.path, '', ''
     return urllib.parse.urlunsplit(public) if '://' in str(url) else str(url)
 
 
 def check_protocol(url):
-    """Raises UserError unless a URL is of https, or of http and on this machine."""
+    """Raises UserError unless a URL uses https, or http on this machine."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != 'https' and (parts.scheme, parts.hostname) != ('http', '127.0.0.1'):
-        raise UserError('{}: only https is fetched; fetch the file by hand and give its path'.format(public_url(url)))
+        raise UserError('{}: only https is supported; download it yourself and pass its path'.format(public_url(url)))
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirections to https only."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
-        """The request for the new place."""
+        """The request for the new location."""
         check_protocol(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -259,10 +260,10 @@ def _download(url, num_attempts, verbose, max_bytes, max_seconds):
         except urllib.error.HTTPError as error:
             reason, final = 'HTTP status {}'.format(error.code), error.code < 500
         except (OSError, http.client.HTTPException) as error:
-            final = isinstance(error, http.client.InvalidURL)  # whose text shows what is before the @
+            final = isinstance(error, http.client.InvalidURL)  # its text may show a password
             reason = 'bad address' if final else str(getattr(error, 'reason', error))
         if final or attempt == num_attempts:
-            raise OSError('cannot fetch {}: {} (attempt {}); fetch it by hand and give its path instead'.format(
+            raise OSError('cannot download {}: {} (attempt {}); download it yourself and pass its path instead'.format(
                 public_url(url), reason, attempt))
 
 
@@ -271,7 +272,7 @@ def _download_once(url, verbose, max_bytes, max_seconds):
     request = urllib.request.Request(url, headers={'User-Agent': 'stylegan2'})
     with urllib.request.build_opener(_Redirects).open(request, timeout=60) as response:
         if response.headers.get_content_type() == 'text/html':
-            raise UserError('{} is a web page, not a file; fetch the file by hand and give its path'.format(
+            raise UserError('{} is a web page, not a file; download the file yourself and pass its path'.format(
                 public_url(url)))
         name = response.headers.get_filename() or urllib.parse.urlsplit(url).path.split('/')[-1]
         size = int(response.headers.get('Content-Length') or 0)
@@ -282,10 +283,10 @@ def _download_once(url, verbose, max_bytes, max_seconds):
                 contents.write(block)
                 progress.update(len(block))
                 if max(size, contents.tell()) > max_bytes:
-                    raise UserError('{} is larger than {:,} bytes; fetch it by hand and give its path'.format(
+                    raise UserError('{} is larger than {:,} bytes; download it yourself and pass its path'.format(
                         public_url(url), max_bytes))
                 if time.time() > deadline:
-                    raise OSError('not complete after {}'.format(format_time(max_seconds)))
+                    raise OSError('incomplete after {}'.format(format_time(max_seconds)))
     if not contents.tell() or contents.tell() < size:
         raise OSError('got {} of {} bytes'.format(contents.tell(), size or 'some'))
     return name, contents.getvalue()

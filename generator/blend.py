@@ -25,7 +25,7 @@ def add_command(commands):
 def check(args):
     """Raises UserError for a resolution that no network has."""
     if args['at'] & (args['at'] - 1) or args['at'] < 8:
-        raise UserError('--at takes a power of two from 8 up, got {}'.format(args['at']))
+        raise UserError(f"--at must be a power of two, at least 8, got {args['at']}")
 
 
 def blend(submit_config, network_pkl, network_b, at, settings):
@@ -33,23 +33,23 @@ def blend(submit_config, network_pkl, network_b, at, settings):
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
-        network_pkl, network_b: Path, URL or published name of the network files A and B.
+        network_pkl, network_b: pretrained.NetworkFile of A and of B.
         at: Layers of this resolution and above are those of B.
-        settings: Dictionary of `options.pop_drawing`.
+        settings: drawing.Settings.
     Raises: UserError if the networks have other layers, or none of that resolution.
     """
-    cli.load_tensorflow().init_tf(settings['tf_config'], verbose=True)
+    cli.load_tensorflow().init_tf(settings.tf_config, verbose=True)
     from dnnlib.tflib import network_pickle
-    print('Loading networks from {} and {} ...'.format(*map(util.public_url, (network_pkl, network_b))))
+    print(f'Loading networks from {util.public_url(network_pkl.name)} and {util.public_url(network_b.name)} ...')
     G, D, Gs = pretrained.load_networks(network_pkl)
     highest = 2 ** (Gs.components.synthesis.input_shape[1] // 2 + 1)
     if at > highest:
-        raise UserError('--at={}, but the highest layers are those of {}x{}'.format(at, highest, highest))
+        raise UserError(f'--at={at}, but the highest layers of {network_pkl.name} are those of {highest}x{highest}')
     other_G, _, other_Gs = pretrained.load_networks(network_b)
     sheet = images.ContactSheet(3 * len(_PREVIEW_SEEDS), Gs.output_shape[1:], columns=len(_PREVIEW_SEEDS))
 
     def draw(generator):
-        for picture in drawing.Drawer(generator, settings['precision']).generate(_PREVIEW_SEEDS, truncation_psi=0.7):
+        for picture in drawing.Drawer(generator, settings.precision).generate(_PREVIEW_SEEDS, truncation_psi=0.7):
             sheet.add(picture)
 
     draw(Gs)
@@ -60,8 +60,8 @@ def blend(submit_config, network_pkl, network_b, at, settings):
     path = os.path.join(submit_config.run_dir, 'blended.pkl')
     network_pickle.save((G, D, Gs), path)
     images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
-    print('Wrote {} with {} variables of {}x{} and above from {}; grid.png: A, B, blend'.format(
-        path, count, at, at, util.public_url(network_b)))
+    print(f'Wrote {path} with {count} variables of {at}x{at} and above from {util.public_url(network_b.name)}; '
+          'grid.png: A, B, blend')
 
 
 def copy_fine_layers(synthesis, other, at):
@@ -89,7 +89,8 @@ def resolution_of(name, shape, num_levels, lowest=4):
         name: Local name of the variable.
         shape: Its shape.
         num_levels: Logarithm of the highest resolution.
-        lowest: Height of the layers called 4x4; another one if pictures are not square or no power of two.
+        lowest: Height of the layers called 4x4; another one if pictures are not square or their sides no
+            power of two.
     """
     block, lod = re.match('([0-9]+)x[0-9]+/', name), re.match('ToRGB_lod([0-9]+)/', name)
     if block:

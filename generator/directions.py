@@ -38,16 +38,16 @@ def find_directions(submit_config, network_pkl, method, count, layers, samples, 
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
-        network_pkl: Path, URL or published name of the network file.
+        network_pkl: pretrained.NetworkFile.
         method: One of METHODS.
         count: Directions at most.
         layers: List of layer numbers, None = all.
         samples: Number of latents.
         seed: Of the latents, int.
-        settings: Dictionary of `options.pop_drawing`.
+        settings: drawing.Settings.
     Raises: UserError if the network has no such layer, or no labels.
     """
-    drawer = drawing.load(network_pkl, **settings)
+    drawer = drawing.load(network_pkl, settings)
     layers = list(range(drawer.num_layers)) if layers is None else layers
     drawer.check_layers('--layers', layers)
     latents = np.random.RandomState(seed).randn(samples, *drawer.Gs.input_shape[1:])

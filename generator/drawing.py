@@ -1,15 +1,27 @@
 """Drawing with a trained generator: latents of seeds, dlatents of latents and files, pictures of dlatents."""
 
-import os
+from typing import NamedTuple
 
 import numpy as np
 
 from dnnlib import cli, util
+from dnnlib.seeds import latents_of_seeds, noise_of_seed
 from dnnlib.util import UserError
-from generator import info
-from projector import results
+from generator import info, projections
 from training import pretrained
 from training.data import classes
+
+
+class Settings(NamedTuple):
+    """How a command draws pictures, and in which files it keeps them."""
+
+    tf_config: dict  # `device` and `ops`, see `tflib.init_tf`
+    precision: str = 'float32'  # or 'mixed'
+    noise: str = 'const'  # of the layers: 'seed', 'const' or 'random'
+    minibatch_size: int = 4  # pictures computed at a time; enough to keep a CPU busy, little memory
+    truncation_psi: float = 1.0  # 0 = the average picture, 1 = no truncation
+    outputs: tuple = ('png',)  # kinds of files, see `writer.KINDS`
+    dtype: str = 'uint8'  # of the pictures in npz files, or 'float32'
 
 
 class Drawer:
@@ -20,18 +32,22 @@ class Drawer:
         precision: `float32` or `mixed`.
         noise: `seed`, `const` or `random`: where the noise of the layers comes from.
         minibatch_size: Pictures at a time.
-        as_float: Make float32 [N, C, H, W] around [-1, 1] instead of bytes [N, H, W, C]?
+        as_float: Return float32 [N, C, H, W] around [-1, 1] instead of bytes [N, H, W, C]?
+        class_names: Names of the label columns, None = they have none.
     Attributes:
         Gs, mapping, synthesis: The networks.
+        class_names: Names of the label columns, None = they have none.
+        label_size: Number of label columns, 0 = unlabeled.
         dlatent_avg: [D] float32, mean of W.
         num_layers: Layers that take a dlatent.
         image_shape: [C, H, W].
     """
 
-    def __init__(self, Gs, precision='float32', noise='const', minibatch_size=4, as_float=False):
+    def __init__(self, Gs, precision='float32', noise='const', minibatch_size=4, as_float=False, class_names=None):
         from dnnlib import tflib
         from dnnlib.tflib import precision as precisions
         self.Gs, self.mapping, self.synthesis = Gs, Gs.components.mapping, Gs.components.synthesis
+        self.class_names, self.label_size = class_names, Gs.input_shapes[1][1]
         self.dlatent_avg = Gs.get_var('dlatent_avg')
         self.num_layers = self.synthesis.input_shape[1]
         self.image_shape = Gs.output_shape[1:]
@@ -43,8 +59,14 @@ class Drawer:
         self._noise_vars = {name: var for name, var in self.synthesis.vars.items() if name.startswith('noise')}
 
     def latents(self, seeds):
-        """Latents of seeds as published, [N, latent_size] float64: each from its own `RandomState(seed)`."""
-        return np.concatenate([np.random.RandomState(seed).randn(1, *self.Gs.input_shape[1:]) for seed in seeds])
+        """Latents of a list of seeds, [N, latent_size] float64, see `latents_of_seeds`."""
+        return latents_of_seeds(seeds, self.Gs.input_shape[1:])
+
+    def label(self, class_name):
+        """Label of the classes that a user names, see `classes.parse_label`: [1, label_size]; None of None."""
+        if class_name is None:
+            return None
+        return classes.parse_label(class_name, self.label_size, self.class_names)[np.newaxis]
 
     def generate(self, seeds, labels=None, **options):
         """Pictures of seeds by the whole network, as published.
@@ -73,14 +95,14 @@ class Drawer:
                 yield picture
 
     def _set_seed_noise(self, seed):
-        """Noise maps from the seed, after its latents, in the published order."""
-        rnd = np.random.RandomState(seed)
-        rnd.randn(1, *self.Gs.input_shape[1:])
-        self._tflib.set_vars({var: rnd.randn(*var.shape.as_list()) for var in self._noise_vars.values()})
+        """Sets the noise maps to those of the seed."""
+        variables = list(self._noise_vars.values())
+        maps = noise_of_seed(seed, self.Gs.input_shape[1:], [var.shape.as_list() for var in variables])
+        self._tflib.set_vars(dict(zip(variables, maps)))
 
     def stored_noise(self):
         """Values of the noise maps, by the names of their variables."""
-        return {name: self._tflib.run(var) for name, var in self._noise_vars.items()}
+        return self._tflib.run(dict(self._noise_vars))
 
     def set_noise(self, arrays):
         """Sets those noise maps that a dictionary has, by the names of their variables, in the right shape."""
@@ -107,7 +129,7 @@ class Drawer:
         found = []
         for source in sources:
             if isinstance(source, str):
-                found.append(results.load_projection(source)['dlatents'][:1])
+                found.append(projections.load(source)['dlatents'][:1])
                 self.check(source, found[-1])
             else:
                 found.append(self.dlatents(self.latents([source]), labels, truncation_psi))
@@ -130,35 +152,32 @@ class Drawer:
         return self.synthesis.run(dlatents, minibatch_size=self._minibatch_size, **self._options)
 
 
-def load(network_pkl, tf_config, precision='float32', noise='const', minibatch_size=4, dtype='uint8'):
+def load(network_pkl, settings):
     """Starts TensorFlow, loads the generator of a file and says so.
 
     Args:
-        network_pkl: Path, URL or published name of the network file.
-        tf_config: `device` and `ops`, as in `tflib.init_tf`.
-        precision, noise, minibatch_size: See Drawer.
-        dtype: `uint8` or `float32`.
-    Returns: Drawer.
+        network_pkl: pretrained.NetworkFile.
+        settings: Settings.
+    Returns: Drawer, which knows the names of the classes from the `classes.json` beside the file.
+    Raises: UserError if the file holds no generator or `classes.json` is something else; OSError if the file cannot be
+        read or fetched.
     """
-    tflib = cli.load_tensorflow()
-    tflib.init_tf(tf_config, verbose=True)
-    print('Loading networks from {} ...'.format(util.public_url(network_pkl)))
-    drawer = Drawer(pretrained.load_generator(network_pkl), precision, noise, minibatch_size, dtype == 'float32')
-    if precision != 'float32':
-        print('Precision: {}'.format(drawer.precision_text))
+    cli.load_tensorflow().init_tf(settings.tf_config, verbose=True)
+    print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
+    Gs = pretrained.load_generator(network_pkl)
+    drawer = Drawer(Gs, settings.precision, settings.noise, settings.minibatch_size, settings.dtype == 'float32',
+                    classes.load_names(network_pkl.folder, Gs.input_shapes[1][1]))
+    if settings.precision != 'float32':
+        print(f'Precision: {drawer.precision_text}')
     return drawer
 
 
-def labels(class_name, network_pkl, Gs):
-    """Label of the class, float32 [1, label_size]; `None` = zero, after a hint if there are classes."""
-    label_size = Gs.input_shapes[1][1]
-    if class_name is not None:
-        return _parse_label(class_name, network_pkl, label_size)[np.newaxis]
-    names = classes.load_names(os.path.dirname(network_pkl), label_size)
-    if label_size > 0:
-        print('The network has classes; --class chooses one: {}'.format(
-            ', '.join(names) if names else '0 to {}'.format(label_size - 1)))
-    return None
+def chosen_label(drawer, class_name):
+    """`drawer.label`; if the network has classes and none is named, a line says which there are."""
+    if class_name is None and drawer.label_size > 0:
+        names = ', '.join(drawer.class_names) if drawer.class_names else f'0 to {drawer.label_size - 1}'
+        print(f'The network has classes; --class chooses one: {names}')
+    return drawer.label(class_name)
 
 
 def check_class(class_name, network_pkl):
@@ -168,8 +187,5 @@ def check_class(class_name, network_pkl):
     """
     networks = info.find_networks(pretrained.read_states(info.read_file(network_pkl)))
     if networks:
-        _parse_label(class_name, network_pkl, networks[-1][1].get('static_kwargs', {}).get('label_size', 0))
-
-
-def _parse_label(class_name, network_pkl, label_size):
-    return classes.parse_label(class_name, label_size, classes.load_names(os.path.dirname(network_pkl), label_size))
+        label_size = networks[-1][1].get('static_kwargs', {}).get('label_size', 0)
+        classes.parse_label(class_name, label_size, classes.load_names(network_pkl.folder, label_size))

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,15 @@ from dnnlib import cli, images
 from dnnlib.util import UserError
 from generator import drawing, options, writer
 from generator.directions import move
+
+
+class Moves(NamedTuple):
+    """Which directions pictures are moved along, and how far."""
+
+    directions: str  # path of the npz file that `directions` wrote
+    index: list  # numbers of the directions in it
+    strengths: list  # in standard deviations of W along the direction
+    layers: list  # that change; None = those of the file
 
 
 def add_command(commands):
@@ -30,12 +40,12 @@ def add_command(commands):
 
 
 def check(args):
-    """Raises UserError if the file of directions is none or lacks one of them; puts those of the move together."""
+    """Raises UserError if the file of directions is none or lacks one of them; makes `moves` of the options."""
     found = load_directions(args['directions'])
     if max(args['index']) >= len(found['directions']):
         raise UserError('--index names direction {}, but {} has 0 to {}'.format(
             max(args['index']), args['directions'], len(found['directions']) - 1))
-    args['moves'] = {key: args.pop(key) for key in ('directions', 'index', 'strengths', 'layers')}
+    args['moves'] = Moves(**{key: args.pop(key) for key in Moves._fields})
 
 
 def edit(submit_config, network_pkl, seeds, moves, class_name, settings):
@@ -43,26 +53,23 @@ def edit(submit_config, network_pkl, seeds, moves, class_name, settings):
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
-        network_pkl: Path, URL or published name of the network file.
+        network_pkl: pretrained.NetworkFile.
         seeds: List of ints and of npz files of the projector.
-        moves: Dictionary: `directions`, path of the npz file; `index`, list of ints; `strengths`, list of floats;
-            `layers`, list of ints or None.
+        moves: Moves.
         class_name: Name or number of the class, `None` = labels are zero.
-        settings: Dictionary of `options.pop_drawing`.
+        settings: drawing.Settings.
     Raises: UserError if the directions are those of another network.
     """
-    settings = dict(settings)
-    psi = settings.pop('truncation_psi')
-    files = writer.PictureWriter(submit_config.run_dir, settings.pop('outputs'), settings['dtype'])
-    found, strengths = load_directions(moves['directions']), moves['strengths']
-    drawer = drawing.load(network_pkl, **settings)
-    layers = found['layers'].tolist() if moves['layers'] is None else moves['layers']
+    files = writer.PictureWriter(submit_config.run_dir, settings.outputs, settings.dtype)
+    found, strengths = load_directions(moves.directions), moves.strengths
+    drawer = drawing.load(network_pkl, settings)
+    layers = found['layers'].tolist() if moves.layers is None else moves.layers
     if found['directions'].shape[1] != len(drawer.dlatent_avg) or max(found['layers']) >= drawer.num_layers:
         raise UserError('{}: directions of {} numbers in {} layers are not those of this network'.format(
-            moves['directions'], found['directions'].shape[1], max(found['layers']) + 1))
+            moves.directions, found['directions'].shape[1], max(found['layers']) + 1))
     drawer.check_layers('--layers', layers)
-    dlatents = drawer.sources(seeds, drawing.labels(class_name, network_pkl, drawer.Gs), psi)
-    rows = [(seed, base, index) for seed, base in zip(seeds, dlatents) for index in moves['index']]
+    dlatents = drawer.sources(seeds, drawing.chosen_label(drawer, class_name), settings.truncation_psi)
+    rows = [(seed, base, index) for seed, base in zip(seeds, dlatents) for index in moves.index]
     sheet = images.ContactSheet(len(rows) * len(strengths), drawer.image_shape, columns=len(strengths))
     for seed, base, index in cli.progress(rows, 'rows'):
         step = found['directions'][index] * found['scales'][index]
@@ -70,7 +77,7 @@ def edit(submit_config, network_pkl, seeds, moves, class_name, settings):
             sheet.add(files.add('{}-direction{}{:+.2f}'.format(options.stem(seed), index, strength), picture))
     images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close()
-    print('Wrote {} pictures and grid.png to {}'.format(len(rows) * len(strengths), submit_config.run_dir))
+    print(f'Wrote {len(rows) * len(strengths)} pictures and grid.png to {submit_config.run_dir}')
 
 
 def load_directions(path):
@@ -82,8 +89,9 @@ def load_directions(path):
         with open(path, 'rb') as f, np.load(f, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in ('directions', 'scales', 'layers')}
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError, TypeError) as error:
-        raise UserError('{}: not a file of directions ({})'.format(path, error)) from None
+        raise UserError(f'{path}: not a file of directions ({error}); give the directions.npz of the command '
+                        'directions') from None
     directions, scales = found['directions'], found['scales']
     if directions.ndim != 2 or scales.shape != directions.shape[:1] or not found['layers'].size:
-        raise UserError('{}: not a file of directions'.format(path))
+        raise UserError(f'{path}: not a file of directions; give the directions.npz of the command directions')
     return found

@@ -25,16 +25,15 @@ def draw_grid(submit_config, network_pkl, seeds, psis, class_name, settings):
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
-        network_pkl: Path, URL or published name of the network file.
+        network_pkl: pretrained.NetworkFile.
         seeds: List of ints and of npz files of the projector: the rows.
         psis: List of floats: the columns.
         class_name: Name or number of the class, `None` = labels are zero.
-        settings: Dictionary of `options.pop_drawing`.
+        settings: drawing.Settings.
     """
-    settings = dict(settings)
-    files = writer.PictureWriter(submit_config.run_dir, settings.pop('outputs'), settings['dtype'])
-    drawer = drawing.load(network_pkl, **settings)
-    dlatents = drawer.sources(seeds, drawing.labels(class_name, network_pkl, drawer.Gs))
+    files = writer.PictureWriter(submit_config.run_dir, settings.outputs, settings.dtype)
+    drawer = drawing.load(network_pkl, settings)
+    dlatents = drawer.sources(seeds, drawing.chosen_label(drawer, class_name))
     sheet = images.ContactSheet(len(seeds) * len(psis), drawer.image_shape, len(psis),
                                 ['psi {:g}'.format(psi) for psi in psis], [options.stem(seed) for seed in seeds])
     for seed, row in zip(cli.progress(seeds, 'rows'), dlatents):

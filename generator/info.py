@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from dnnlib import cli, util
-from dnnlib.files import array_file, network_file, safe_pickle, torch_file
+from dnnlib.files import array_file, named_networks, network_file, safe_pickle, torch_file
 from dnnlib.util import UserError
 from training import pretrained
 from training.torch_files import networks as torch_networks
@@ -72,13 +72,24 @@ def _describe_torch(saved, refused, what):
 
 
 def _describe_networks(saved, refused, what):
-    networks = find_networks(saved)
+    networks, contents = find_networks(saved), None
     lines = [] if networks else ['Kind        a pickle without networks: {}'.format(type(saved).__name__)]
     if networks:
         lines += _describe_kind(networks, what)
-        for title, state in networks:
-            lines += _describe_network(title, state)
+    if named_networks.is_packed(saved):
+        contents = named_networks.unpack(saved)
+        lines[:1] = [f'Kind        {contents.method} {what}: {", ".join(contents.networks)}']
+    for title, state in networks:
+        network_lines = _describe_network(title, state)
+        if contents is not None:
+            network_lines.insert(1, _describe_role(contents.roles[title]))
+        lines += network_lines
     return lines + [_refusals(refused)]
+
+
+def _describe_role(role):
+    average = '' if role.average_of is None else f', moving average of {role.average_of}'
+    return f'  role      {role.role}{average}, inputs: {", ".join(role.inputs) or "none"}'
 
 
 def _refusals(refused):
@@ -100,9 +111,11 @@ def read_file(network_pkl):
 
 
 def find_networks(saved):
-    """List of (title, state) of the networks in an object; titles are their keys, positions or names."""
+    """List of (title, state) of the networks in an object; titles are their names in the file, positions or names."""
     if isinstance(saved, network_file.NetworkState):
         saved = [saved]
+    if named_networks.is_packed(saved):
+        saved = named_networks.unpack(saved).networks
     items = saved.items() if isinstance(saved, dict) else enumerate(saved) if isinstance(saved, (list, tuple)) else ()
     found = [(key, item.state) for key, item in items if isinstance(item, network_file.NetworkState) and item.state]
     return [(_title(state.get('name', key) if isinstance(key, int) else key), state) for key, state in found]

@@ -1,15 +1,24 @@
 """`interpolate`: a walk through pictures, as a video or single frames."""
 
 import os
+from typing import NamedTuple
 
 import numpy as np
 
-from dnnlib import cli, images
+from dnnlib import cli, images, video
 from dnnlib.util import UserError
 from generator import drawing, options, writer
-from projector import video
 
-_STRIP = 10  # pictures on the strip
+_STRIP = 10  # pictures on the strip, as many as fit the width of a screen
+
+
+class Way(NamedTuple):
+    """How a walk leads from one picture to the next."""
+
+    space: str  # 'w' = through dlatents, 'z' = through latents
+    frames: int  # from one picture to the next
+    curve: str  # 'linear', or 'spherical' = on arcs around the mean
+    loop: bool  # return to the first picture?
 
 
 def add_command(commands):
@@ -25,7 +34,7 @@ def add_command(commands):
                    help='linear, or spherical: on arcs around the mean (default: linear in w, spherical in z)')
     p.add_argument('--loop', action='store_true', help='return to the first picture at the end')
     p.add_argument('--fps', type=options.positive_int, default=30, metavar='N',
-                   help='frames of a second of video (default: %(default)s)')
+                   help='frames per second of the video (default: %(default)s)')
     options.add_class(p)
     options.add_psi(p)
     options.add_drawing(p, outputs=('mp4',) + writer.KINDS)
@@ -33,13 +42,13 @@ def add_command(commands):
 
 
 def check(args):
-    """Raises UserError for options that contradict each other; puts those of the way into one dictionary."""
+    """Raises UserError for options that contradict each other; puts those of the way together."""
     if len(args['seeds']) < 2:
-        raise UserError('--seeds takes at least two seeds or files')
+        raise UserError(f"--seeds: a walk needs at least two seeds or files, got {args['seeds'][0]}")
     if args['space'] == 'z' and any(isinstance(source, str) for source in args['seeds']):
-        raise UserError('--space=z is for seeds; files hold dlatents')
-    args['way'] = {key: args.pop(key) for key in ('space', 'frames', 'curve', 'loop')}
-    args['way']['curve'] = args['way']['curve'] or ('linear' if args['way']['space'] == 'w' else 'spherical')
+        raise UserError('--space=z takes seeds only, since files hold dlatents; use --space=w')
+    way = Way(**{key: args.pop(key) for key in Way._fields})
+    args['way'] = way._replace(curve=way.curve or ('linear' if way.space == 'w' else 'spherical'))
 
 
 def interpolate(submit_config, network_pkl, seeds, way, fps, class_name, settings):
@@ -47,47 +56,47 @@ def interpolate(submit_config, network_pkl, seeds, way, fps, class_name, setting
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
-        network_pkl: Path, URL or published name of the network file.
+        network_pkl: pretrained.NetworkFile.
         seeds: List of ints and of npz files of the projector.
-        way: Dictionary of `space` (`w` or `z`), and `frames`, `curve` and `loop` of `walk`.
-        fps: Frames of a second.
+        way: Way.
+        fps: Frames per second.
         class_name: Name or number of the class, `None` = labels are zero.
-        settings: Dictionary of `options.pop_drawing`.
+        settings: drawing.Settings.
     """
-    settings = dict(settings)
-    psi, outputs = settings.pop('truncation_psi'), settings.pop('outputs')
-    drawer = drawing.load(network_pkl, **settings)
-    labels = drawing.labels(class_name, network_pkl, drawer.Gs)
-    way = dict(way)
-    if way.pop('space') == 'z':
-        dlatents = drawer.dlatents(walk(drawer.latents(seeds), **way), labels, psi)
+    drawer = drawing.load(network_pkl, settings)
+    labels = drawing.chosen_label(drawer, class_name)
+    if way.space == 'z':
+        latents = walk(drawer.latents(seeds), way.frames, way.curve, way.loop)
+        dlatents = drawer.dlatents(latents, labels, settings.truncation_psi)
     else:
-        offsets = drawer.sources(seeds, labels, psi) - drawer.dlatent_avg
-        dlatents = drawer.dlatent_avg + walk(offsets, **way)
-    _draw(submit_config.run_dir, drawer, np.float32(dlatents), fps, outputs, settings['dtype'])
+        offsets = drawer.sources(seeds, labels, settings.truncation_psi) - drawer.dlatent_avg
+        dlatents = drawer.dlatent_avg + walk(offsets, way.frames, way.curve, way.loop)
+    folder = submit_config.run_dir
+    files = writer.PictureWriter(folder, [kind for kind in settings.outputs if kind != 'mp4'], settings.dtype)
+    has_film = 'mp4' in settings.outputs
+    film = video.Video(os.path.join(folder, 'video'), drawer.image_shape[1:], fps, None) if has_film else None
+    _draw(drawer, np.float32(dlatents), files, film, os.path.join(folder, 'strip.png'))
+    print(f'Wrote {len(dlatents)} frames and strip.png to {folder}')
 
 
-def _draw(folder, drawer, dlatents, fps, outputs, dtype):
-    """Draws all frames, a minibatch at a time."""
-    files = writer.PictureWriter(folder, [kind for kind in outputs if kind != 'mp4'], dtype)
-    film = video.Video(os.path.join(folder, 'video'), drawer.image_shape[1:], fps, None) if 'mp4' in outputs else None
+def _draw(drawer, dlatents, files, film, strip_path):
+    """Draws all frames, a minibatch at a time, into files, a video (None = none is wanted) and a strip."""
     shown = set(np.linspace(0, len(dlatents) - 1, min(_STRIP, len(dlatents))).astype(int))
     sheet = images.ContactSheet(len(shown), drawer.image_shape, columns=len(shown))
     for begin in cli.progress(range(0, len(dlatents), 16), 'parts'):
         for i, picture in enumerate(drawer.pictures(dlatents[begin:begin + 16]), begin):
-            pixels = files.add('frame{:05d}'.format(i), picture)
+            pixels = files.add(f'frame{i:05d}', picture)
             if film is not None:
-                film.add(writer.as_rgb(pixels).transpose(2, 0, 1))
+                film.add(images.as_rgb(pixels))
             if i in shown:
                 sheet.add(pixels)
     if film is not None:
         film.close()
         if not film.path.endswith('.mp4'):
-            print('imageio-ffmpeg is not installed (pip install imageio-ffmpeg): frames instead of mp4')
-        print('Wrote {}'.format(film.path))
+            print('imageio-ffmpeg is not installed (pip install imageio-ffmpeg): writing frames instead of mp4')
+        print(f'Wrote {film.path}')
     files.close(dlatents=dlatents)
-    images.save_png(sheet.canvas, os.path.join(folder, 'strip.png'))
-    print('Wrote {} frames and strip.png to {}'.format(len(dlatents), folder))
+    images.save_png(sheet.canvas, strip_path)
 
 
 def walk(points, frames, curve, loop):
@@ -97,7 +106,7 @@ def walk(points, frames, curve, loop):
         points: [N, ...], N at least 2.
         frames: Steps from one to the next.
         curve: `linear`, or `spherical` around 0.
-        loop: Return to the first? The last frame then is the one before it, so that a video repeats smoothly.
+        loop: Return to the first? The last frame is then the one before it, so that a video repeats smoothly.
     Returns: [(N - 1) * frames + 1, ...], or [N * frames, ...] of a loop.
     """
     between = slerp if curve == 'spherical' else lerp

@@ -29,23 +29,21 @@ def mix(submit_config, network_pkl, seeds, take, share, class_name, settings):
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
-        network_pkl: Path, URL or published name of the network file.
+        network_pkl: pretrained.NetworkFile.
         seeds: List of ints and of npz files of the projector.
         take: List of (seed or file, list of layers); later ones win.
         share: 0 to 1.
         class_name: Name or number of the class of the seeds, `None` = labels are zero.
-        settings: Dictionary of `options.pop_drawing`.
+        settings: drawing.Settings.
     Raises: UserError if the network has no such layer.
     """
-    settings = dict(settings)
-    psi = settings.pop('truncation_psi')
-    files = writer.PictureWriter(submit_config.run_dir, settings.pop('outputs'), settings['dtype'])
-    drawer = drawing.load(network_pkl, **settings)
+    files = writer.PictureWriter(submit_config.run_dir, settings.outputs, settings.dtype)
+    drawer = drawing.load(network_pkl, settings)
     for _, layers in take:
         drawer.check_layers('--take', layers)
-    labels = drawing.labels(class_name, network_pkl, drawer.Gs)
-    before = drawer.sources(seeds, labels, psi)
-    others = drawer.sources([source for source, _ in take], labels, psi)
+    labels = drawing.chosen_label(drawer, class_name)
+    before = drawer.sources(seeds, labels, settings.truncation_psi)
+    others = drawer.sources([source for source, _ in take], labels, settings.truncation_psi)
     mixed = before.copy()
     for other, (_, layers) in zip(others, take):
         mixed[:, layers] += (other[layers] - mixed[:, layers]) * np.float32(share)

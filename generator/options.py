@@ -6,6 +6,7 @@ import os
 from dnnlib import cli
 from dnnlib.util import UserError
 from generator import writer
+from generator.drawing import Settings
 from training import pretrained
 
 NOISES = {
@@ -16,7 +17,7 @@ NOISES = {
 def add_network(p):
     """Adds `--network`."""
     p.add_argument('--network', dest='network_pkl', metavar='PKL', default=pretrained.DEMO_NETWORK,
-                   help='network pickle: path, URL or published name (default: the cats that come with this program)')
+                   help='network pickle: path, URL or published name (default: the cats shipped with this program)')
 
 
 def add_sources(p, option='--seeds', required=True, what='pictures'):
@@ -42,11 +43,11 @@ def add_drawing(p, noises=('const', 'random'), outputs=writer.KINDS):
     p.add_argument('--noise', choices=noises, default=noises[0], help='noise of the layers: {} (default: {})'.format(
         '; '.join('{} = {}'.format(noise, NOISES[noise]) for noise in noises), noises[0]))
     p.add_argument('--outputs', type=choice_list(outputs), default=outputs[:1], metavar='LIST',
-                   help='what is written, of {} (default: {})'.format(', '.join(outputs), outputs[0]))
+                   help='files to write, some of {} (default: {})'.format(', '.join(outputs), outputs[0]))
     p.add_argument('--dtype', choices=('uint8', 'float32'), default='uint8',
-                   help='numbers in npz: uint8 NHWC, or float32 NCHW around [-1, 1] (default: %(default)s)')
+                   help='type of the arrays in npz: uint8 NHWC, or float32 NCHW around [-1, 1] (default: %(default)s)')
     p.add_argument('--minibatch', dest='minibatch_size', type=positive_int, default=4, metavar='N',
-                   help='pictures that are computed at a time (default: %(default)s)')
+                   help='pictures computed at a time (default: %(default)s)')
     add_running(p)
 
 
@@ -61,13 +62,13 @@ def add_running(p):
 def pop_drawing(args):
     """Takes the options of `add_psi`, `add_drawing` and `add_running` out of the arguments, but for `result_dir`.
 
+    Returns: Settings; what a command has no option for has its default.
     Raises: UserError if they contradict each other.
     """
-    keys = ('noise', 'outputs', 'dtype', 'minibatch_size', 'precision', 'truncation_psi')
-    drawing = {key: args.pop(key) for key in keys if key in args}
-    if drawing.get('dtype') == 'float32' and 'npz' not in drawing['outputs']:
+    given = {key: args.pop(key) for key in Settings._fields if key in args}
+    if given.get('dtype') == 'float32' and 'npz' not in given['outputs']:
         raise UserError('--dtype=float32 is for npz files; add npz to --outputs')
-    return dict(drawing, tf_config=cli.pop_tf_config(args))
+    return Settings(cli.pop_tf_config(args), **given)
 
 
 def seeds_or_files(text):

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import PIL.Image
 
-from dnnlib import util
+from dnnlib import images, util
 
 KINDS = ('png', 'jpg', 'webp', 'npz')
 _PILLOW = {'png': dict(format='PNG'), 'jpg': dict(format='JPEG', quality=95, subsampling=0),
@@ -21,14 +21,6 @@ def to_uint8(pictures):
 def as_pixels(picture):
     """A picture, float32 [C, H, W] or uint8 [H, W, C], as the latter."""
     return picture if picture.dtype == np.uint8 else to_uint8(picture[np.newaxis])[0]
-
-
-def as_rgb(pixels):
-    """A uint8 image [H, W, 1, 3 or 4] as [H, W, 3]; what is transparent becomes white."""
-    if pixels.shape[2] == 4:
-        alpha = pixels[:, :, 3:].astype(np.float32) / 255
-        pixels = np.rint(pixels[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-    return np.broadcast_to(pixels, pixels.shape[:2] + (3,))
 
 
 class PictureWriter:
@@ -68,16 +60,16 @@ class PictureWriter:
         return free
 
     def close(self, **arrays):
-        """Writes `images.npz` if it is asked for: `images`, `names`, and the arrays given."""
+        """Writes `images.npz` if npz is among the outputs: `images`, `names`, and the arrays given."""
         if 'npz' in self._outputs:
             with util.atomic_path(os.path.join(self._folder, 'images.npz')) as temp_path:
                 np.savez(temp_path, images=np.stack(self._arrays), names=np.array(self._names), **arrays)
 
 
 def save(pixels, path):
-    """Writes a uint8 image [H, W, 1, 3 or 4] through a temporary name; the extension says how."""
+    """Writes a picture, uint8 [H, W, 1, 3 or 4], through a temporary name; the extension says in which format."""
     kind = path.rsplit('.', 1)[1]
-    pixels = as_rgb(pixels) if kind == 'jpg' and pixels.shape[2] == 4 else pixels
+    pixels = images.as_rgb(pixels) if kind == 'jpg' and pixels.shape[2] == 4 else pixels
     picture = PIL.Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
     with util.atomic_path(path) as temp_path:
         picture.save(temp_path, **_PILLOW[kind])

@@ -30,6 +30,11 @@ class MetricGroup:
         for metric in self._in_turn():
             metric.run(*args, **kwargs)
 
+    def run_fakes(self, *args, **kwargs):
+        """Runs every metric on images that a function makes, see `MetricBase.run_fakes`."""
+        for metric in self._in_turn():
+            metric.run_fakes(*args, **kwargs)
+
     def run_in_training(self, *args, **kwargs):
         """Runs every metric, see `MetricBase.run`; one that fails or takes too long is a line in the log, no error.
 
@@ -39,7 +44,7 @@ class MetricGroup:
             _try(metric, metric.run, args, kwargs)
 
     def run_fakes_in_training(self, *args, **kwargs):
-        """As `run_in_training`, of images that a function makes: see `MetricBase.run_fakes`."""
+        """As `run_in_training`, on images that a function makes: see `MetricBase.run_fakes`."""
         for metric in self._in_turn():
             _try(metric, metric.run_fakes, args, kwargs)
 

@@ -86,17 +86,16 @@ class MetricBase:
             mirror_augment: Mirror the reals at random?
             num_gpus: Number of GPUs to use.
             tf_config: Configuration of the session, see `tflib.init_tf`.
-            Gs_kwargs: Options of the generator; `None` = `is_validation=True`, so no truncation.
+            Gs_kwargs: Options of the generator; `None` = of StyleGAN's `is_validation=True`, so no truncation.
         Raises: UserError for bad input; TimeIsUp after `settings.seconds`, or when `settings.should_stop` says so.
         """
         self._reals = find_reals(run_dir, data_dir, dataset_args, mirror_augment)
         name = network_pkl.name if isinstance(network_pkl, pretrained.NetworkFile) else network_pkl
-        options = dict(is_validation=True) if Gs_kwargs is None else Gs_kwargs
 
         def open_source():
             if self.settings.fakes_args is not None:
                 return sources.FileSource(self.settings.fakes_args)
-            return sources.open_network(network_pkl, options, self._open_labels, num_gpus)
+            return sources.open_network(network_pkl, Gs_kwargs, self._open_labels, num_gpus)
 
         self._measure(open_source, name, run_dir, num_gpus, tf_config)
 
@@ -181,9 +180,11 @@ class MetricBase:
         self._facts.update(facts)
 
     def _generator_of(self, source):
-        """The generator of a source, for metrics that measure more than its images."""
+        """The generator of a source, for metrics that measure how its images follow from latents and dlatents."""
         if source.generator is None:
-            raise UserError(f'metric {self.name}: it measures a network, not pictures; give a network with latents')
+            raise UserError(f'metric {self.name}: it measures a network, not pictures; give a StyleGAN network')
+        if not source.generator.has_styles:
+            raise UserError(f'metric {self.name}: this network has no dlatents; give a StyleGAN network')
         return source.generator
 
     def _rounds(self, count):

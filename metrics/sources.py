@@ -17,14 +17,14 @@ import contextlib
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib import tflib
+from dnnlib import UserError, tflib
 from dnnlib.tflib import random
 from metrics import sampling
 from training import image_size, pretrained
 
 
 class Generator:
-    """A network that makes images of latents and labels.
+    """A network that makes images of latents, and of labels if it has that input.
 
     Args:
         Gs: Network.
@@ -36,6 +36,11 @@ class Generator:
     def __init__(self, Gs, options, labels_from=None, num_gpus=1):
         self.Gs, self.options, self.labels_from, self.num_gpus = Gs, options, labels_from, num_gpus
 
+    @property
+    def has_styles(self):
+        """Does it map its latents to dlatents, as StyleGAN's generators do?"""
+        return 'mapping' in self.Gs.components
+
     def random_labels(self, count):
         """Labels of random pictures, float32 [N, L]; L is 0 for a network without labels."""
         return tf.zeros([count, 0]) if self.labels_from is None else self.labels_from.get_random_labels_tf(count)
@@ -45,7 +50,7 @@ class Generator:
 
         Args:
             function: Function of (latents [N, D], labels [N, L], dlatents [N, layers, D], float images [N, C, H, W] in
-                [-1, 1]) that returns a list of tensors with N rows.
+                [-1, 1]) that returns a list of tensors with N rows; `None` for the dlatents without styles.
             minibatch_size: Images of each GPU, N.
             seed: int, 0 <= seed < 2^31.
         Returns: Function of the number of the round that returns the list as arrays, the GPUs' rows one after another.
@@ -57,8 +62,10 @@ class Generator:
                 with tf.device(f'/gpu:{gpu}'):
                     latents = random.normal([minibatch_size] + self.Gs.input_shape[1:])
                     labels = self.random_labels(minibatch_size)
-                    dlatents = self.Gs.components.mapping.get_output_for(latents, labels, **self.options)
-                    images = self.Gs.get_output_for(latents, labels, **self.options)
+                    inputs, dlatents = [latents, labels][:len(self.Gs.input_shapes)], None
+                    if self.has_styles:
+                        dlatents = self.Gs.components.mapping.get_output_for(*inputs, **self.options)
+                    images = self.Gs.get_output_for(*inputs, **self.options)
                     outputs.append(function(latents, labels, dlatents, tf.cast(images, tf.float32)))
 
         def run_round(index):
@@ -94,14 +101,20 @@ def open_network(network, options, open_labels, num_gpus):
 
     Args:
         network: Path, URL, published name or `pretrained.NetworkFile`.
-        options: Keyword arguments of the generator.
+        options: Keyword arguments of the generator; `None` = of StyleGAN's `is_validation=True`, so no truncation.
         open_labels: Function of a number of labels that opens the dataset that labels are drawn from.
         num_gpus: Number of GPUs.
-    Raises: UserError if the file or the labels cannot be used.
+    Raises: UserError if the file or the labels cannot be used, or the generator takes more than latents and labels.
     """
     Gs = pretrained.load_generator(network)
-    label_size = Gs.input_shapes[1][1]
-    return NetworkSource(Generator(Gs, options, open_labels(label_size) if label_size else None, num_gpus))
+    if len(Gs.input_shapes) > 2 or any(len(shape) != 2 for shape in Gs.input_shapes):
+        raise UserError(f'{pretrained.resolve(network).name}: its generator takes more than latents and labels; '
+                        'networks of this kind are measured during training')
+    label_size = Gs.input_shapes[1][1] if len(Gs.input_shapes) == 2 else 0
+    generator = Generator(Gs, options, open_labels(label_size) if label_size else None, num_gpus)
+    if options is None:
+        generator.options = dict(is_validation=True) if generator.has_styles else {}
+    return NetworkSource(generator)
 
 
 class FileSource(contextlib.ExitStack):

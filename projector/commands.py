@@ -1,17 +1,30 @@
-"""The commands that project pictures: generated ones, those of a data set, and one's own files."""
+"""The commands that project pictures: generated ones, those of a dataset, and one's own files."""
 
 import os
 import time
+from typing import NamedTuple
 
 import numpy as np
 
 from dnnlib import images, util
 from dnnlib.util import UserError
+from generator import projections
 from projector import align, inputs, results, schedule
+from projector.recording import VideoObserver
 from projector.session import Session
-from projector.video import VideoObserver
 
 SHEET_ROWS = 16  # pictures on the contact sheet of snapshots, the first
+
+
+class ImageOptions(NamedTuple):
+    """What `project-images` does to pictures and writes of them."""
+
+    fit: str  # see `inputs.fit_picture`
+    align: str  # 'ffhq' = turn and crop faces, None = no
+    mask: str  # picture file, None = compare everywhere
+    start_dlatents: str  # npz file of an earlier projection, None = begin where the preset says
+    save_video: bool
+    num_snapshots: int  # images written on the way
 
 
 def project_generated_images(submit_config, network_pkl, seeds, truncation_psi, num_snapshots, settings, tf_config):
@@ -19,34 +32,34 @@ def project_generated_images(submit_config, network_pkl, seeds, truncation_psi, 
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`, named `seed%04d-...`.
-        network_pkl: Path, URL or published name of the network file.
+        network_pkl: pretrained.NetworkFile.
         seeds: List of ints; latents and noise as in `run_generator.py generate-images`.
         truncation_psi: Truncation of all layers, 1 = none.
         num_snapshots: Images written on the way.
-        settings: See `session.Session`.
-        tf_config: Settings of `tflib.init_tf`.
+        settings: session.Settings.
+        tf_config: Dictionary of settings of `tflib.init_tf`.
     """
     session = Session(network_pkl, settings, tf_config)
     session.prepare(len(seeds))
     files = _SnapshotFiles(submit_config.run_dir, session, num_snapshots)
     for batch in batches(seeds, session.minibatch):
-        targets = np.concatenate([session.generate(seed, truncation_psi) for seed in batch])
+        targets = session.generate(batch, truncation_psi)
         files.project(targets, ['seed{:04d}'.format(seed) for seed in batch],
                       ['seed {}'.format(seed) for seed in batch])
 
 
 def project_real_images(submit_config, network_pkl, dataset, data_dir, num_images, num_snapshots, settings, tf_config):
-    """Projects the first images of a data set.
+    """Projects the first images of a dataset.
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`, named `image%04d-...`.
-        network_pkl: Path, URL or published name of the network file.
-        dataset: Name of the data set in `data_dir`, of the network's resolution. The built-in `cats` are the held-out
+        network_pkl: pretrained.NetworkFile.
+        dataset: Name of the dataset in `data_dir`, of the network's resolution. The built-in `cats` are the held-out
             ones, which no training has seen, in the network's resolution.
-        data_dir: Folder of the data sets; `None` = the working directory.
+        data_dir: Folder of the datasets; None = the working directory.
         num_images: Number of images.
         num_snapshots, settings, tf_config: As in `project_generated_images`.
-    Raises: UserError if the data set cannot be opened, has fewer images or another shape.
+    Raises: UserError if the dataset cannot be opened, has fewer images or another shape.
     """
     from training import dataset as datasets
     session = Session(network_pkl, settings, tf_config)
@@ -75,14 +88,13 @@ def project_images(submit_config, network_pkl, paths, options, settings, tf_conf
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`, named by the pictures.
-        network_pkl: Path, URL or published name of the network file.
+        network_pkl: pretrained.NetworkFile.
         paths: List of image files, folders and zips.
-        options: Dictionary: `fit` (see `inputs.fit_picture`), `align` (None or 'ffhq'), `mask` (picture file or None),
-            `start_dlatents` (npz file or None), `save_video`, `num_snapshots`.
+        options: ImageOptions.
         settings, tf_config: As in `project_generated_images`.
     Raises: UserError if there is no usable picture, mask, file of dlatents or finder of landmarks.
     """
-    aligner = align.FaceAligner() if options['align'] else None
+    aligner = align.FaceAligner() if options.align else None
     pictures = find_usable(submit_config, paths, aligner)
     session = Session(network_pkl, settings, tf_config)
     run = _ImageRun(submit_config.run_dir, session, options, aligner)
@@ -117,7 +129,7 @@ class _SnapshotFiles:
 
     def __init__(self, folder, session, num_snapshots):
         self._folder, self._session = folder, session
-        self._num_steps = session.settings['num_steps']
+        self._num_steps = session.settings.num_steps
         self._snapshot_steps = schedule.snapshot_steps(self._num_steps, num_snapshots)
         self._table, self._sheet = results.Table(folder, 'distances'), []
 
@@ -165,38 +177,35 @@ class _ImageRun:
 
     def __init__(self, folder, session, options, aligner):
         self._folder, self._session, self._options, self._aligner = folder, session, options, aligner
-        self._mask = None if options['mask'] is None else inputs.read_mask(options['mask'], session.shape)
-        self._dlatents = self._start_dlatents(options['start_dlatents'])
+        self._mask = None if options.mask is None else inputs.read_mask(options.mask, session.shape)
+        self._dlatents = self._start_dlatents(options.start_dlatents)
 
     def _start_dlatents(self, path):
         """Dlatents to begin with, [1, 1 or layers, D], or None = the mean."""
         if path is None:
             return None
-        dlatents = results.load_projection(path)['dlatents'][:1]
-        expected = self._session.Gs.components.synthesis.input_shape[1:]
-        if list(dlatents.shape[1:]) != expected:
-            raise UserError('{}: dlatents of shape {}, but those of the network are {}'.format(
-                path, list(dlatents.shape[1:]), expected))
-        if self._session.settings['space'] == 'w+':
+        dlatents = projections.load(path)['dlatents'][:1]
+        self._session.drawer.check(path, dlatents)
+        if self._session.settings.space == 'w+':
             return dlatents
         if not np.allclose(dlatents, dlatents[:, :1], atol=1e-5):
-            raise UserError('{}: its layers differ (space w+), which --space=w cannot begin with'.format(path))
+            raise UserError(f'{path}: its layers differ (space w+), so --space=w cannot begin there; use --space=w+')
         return dlatents[:, :1]
 
     def prepare(self, count):
         """Builds the projector for so many pictures; returns the number of those projected at once."""
-        self._session.prepare(count, masked=self._mask is not None or self._options['fit'] == 'pad')
+        self._session.prepare(count, masked=self._mask is not None or self._options.fit == 'pad')
         return self._session.minibatch
 
     def project(self, pictures):
         """Projects a minibatch of pictures and writes their files; returns their rows of the table."""
-        shape, fit = self._session.shape, self._options['fit']
+        shape, fit = self._session.shape, self._options.fit
         fitted = [inputs.read_fitted(picture, shape, fit, self._aligner) for picture in pictures]
         pixels = np.stack([item.pixels for item in fitted])
         masks = np.stack([item.mask if self._mask is None else item.mask * self._mask for item in fitted])
         keys = [picture.key for picture in pictures]
         observers, video = self._snapshots(keys), None
-        if self._options['save_video']:
+        if self._options.save_video:
             video = VideoObserver(self._folder, keys, pixels)
             observers.append(video)
         begin = time.time()
@@ -213,7 +222,7 @@ class _ImageRun:
         return None if dlatents is None else np.repeat(dlatents, count, axis=0)
 
     def _snapshots(self, keys):
-        steps = schedule.snapshot_steps(self._session.settings['num_steps'], self._options['num_snapshots'])
+        steps = schedule.snapshot_steps(self._session.settings.num_steps, self._options.num_snapshots)
 
         def observe(projector, restart):
             step = projector.get_cur_step()
@@ -227,15 +236,15 @@ class _ImageRun:
         image = inputs.to_pixels(projection.image)
         results.save_triples(item.pixels, image, self._folder, picture.key)
         path = os.path.join(self._folder, picture.key + '.npz')
-        results.save_projection(path, projection, self._session.network_hash, picture.file)
+        projections.save(path, projection, self._session.network_hash, picture.file)
         settings = self._session.settings
         found = self._session.measure_all(inputs.to_target(item.pixels), inputs.to_target(image), mask)
-        row = dict(picture=picture.key, file=picture.file, measure=settings['distance'],
+        row = dict(picture=picture.key, file=picture.file, measure=settings.distance,
                    distance=round(projection.distance, 6), start_distance=round(projection.start_distance, 6))
         row.update((name.replace('-', '_'), value if value is None else round(value, 6))
                    for name, value in found.items())
-        return dict(row, steps=projection.steps, seconds=round(seconds, 2), seed=settings['seed'],
-                    restart=projection.restart, space=settings['space'], network=self._session.network_pkl,
+        return dict(row, steps=projection.steps, seconds=round(seconds, 2), seed=settings.seed,
+                    restart=projection.restart, space=settings.space, network=self._session.network_pkl.name,
                     network_hash=self._session.network_hash)
 
     def save_sheet(self, rows):

@@ -1,6 +1,7 @@
 """The commands `calibrate` and `detect`: was a picture made by this network?"""
 
 import os
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -9,10 +10,24 @@ from dnnlib.util import UserError
 from projector import align, calibration, inputs, perturb, plots, report, results, statistics
 from projector.calibration import GENERATED, NOT, RELATED, Calibration
 from projector.commands import batches, find_usable
-from projector.session import MEASURING, Session
+from projector.session import MEASURING, Session, Settings
 from training import pretrained
 
 CALIBRATION_FILE = 'calibration.json'
+
+
+class CalibrationOptions(NamedTuple):
+    """Which pictures a calibration is made of, and what it is asked for."""
+
+    seeds: list  # of the generated pictures
+    truncation_psi: float  # of these
+    reals: list  # paths of real pictures, or ['cats'] = the held-out ones
+    num_reals: int  # the first so many; None = as many as seeds
+    fit: str  # see `inputs.fit_picture`
+    align: str  # 'ffhq' = turn and crop faces, None = no
+    changes: str  # made to every picture, see `perturb.parse`
+    robustness: int  # pictures of each class for the table of changed pictures, 0 = no table
+    error_rates: list  # for which thresholds are given
 
 
 def calibrate(submit_config, network_pkl, options, settings, tf_config):
@@ -22,34 +37,31 @@ def calibrate(submit_config, network_pkl, options, settings, tf_config):
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`; unreadable pictures to `bad_pictures`.
-        network_pkl: Path, URL or published name of the network file.
-        options: Dictionary: `seeds` of the generated pictures, `truncation_psi`, `reals` (list of paths, or the name
-            `cats` for the held-out ones), `num_reals` (None = as many as seeds), `fit`, `align`, `changes` made to
-            every picture (see `perturb.parse`), `robustness` (pictures of each class for that table), `error_rates`
-            (list: thresholds are given for these).
-        settings: See `session.Session`.
-        tf_config: Settings of `tflib.init_tf`.
+        network_pkl: pretrained.NetworkFile.
+        options: CalibrationOptions.
+        settings: session.Settings.
+        tf_config: Dictionary of settings of `tflib.init_tf`.
     Raises: UserError for W+, unusable changes, too few pictures.
     """
-    if settings['space'] != 'w':
+    if settings.space != 'w':
         raise UserError(calibration.NO_W_PLUS)
-    perturb.parse(options['changes'])
+    perturb.parse(options.changes)
     reals = _Reals(submit_config, options)
-    if min(len(options['seeds']), reals.count) < calibration.MIN_PICTURES:
+    if min(len(options.seeds), reals.count) < calibration.MIN_PICTURES:
         raise UserError('a calibration takes at least {} generated and {} real pictures, got {} and {}'.format(
-            calibration.MIN_PICTURES, calibration.MIN_PICTURES, len(options['seeds']), reals.count))
+            calibration.MIN_PICTURES, calibration.MIN_PICTURES, len(options.seeds), reals.count))
     session = Session(network_pkl, settings, tf_config)
-    session.prepare(len(options['seeds']) + reals.count, masked=options['fit'] == 'pad')
+    session.prepare(len(options.seeds) + reals.count, masked=options.fit == 'pad')
     meter = _Meter(submit_config.run_dir, session)
     classes = dict(generated=_generated(session, options), real=reals.load(session.shape))
-    rows = meter.measure(classes, options['changes'])
+    rows = meter.measure(classes, options.changes)
     table = []
-    if options['robustness']:
-        count = options['robustness']
+    if options.robustness:
+        count = options.robustness
         first = {kind: items[:count] for kind, items in classes.items()}
         made = Calibration(_fields(session, options, rows, reals, table))
         for change in perturb.ROBUSTNESS:
-            table.append(_robustness_row(meter, made, first, options['changes'], change))
+            table.append(_robustness_row(meter, made, first, options.changes, change))
     made = Calibration(_fields(session, options, rows, reals, table))
     path = os.path.join(submit_config.run_dir, CALIBRATION_FILE)
     made.save(path)
@@ -58,40 +70,42 @@ def calibrate(submit_config, network_pkl, options, settings, tf_config):
     lines = [('generated: {:g}% error'.format(100 * row['error_rate']), row['generated_up_to'])
              for row in made.thresholds()[:2]]
     results.save_picture(inputs.to_array(plots.calibration_plot(
-        made.generated, made.reals, lines, os.path.basename(network_pkl))), os.path.join(
+        made.generated, made.reals, lines, os.path.basename(network_pkl.name))), os.path.join(
             submit_config.run_dir, 'calibration.png'))
     print(report.summary(made))
     results.mark_complete(submit_config.run_dir, 'calibration written to {}'.format(path))
 
 
-def detect(submit_config, network_pkl, paths, calibrations, error_rate, given, minibatch, tf_config):
+def detect(submit_config, network_pkl, paths, calibrations, error_rate, given, tf_config):
     """Judges pictures by calibrations; writes `detections.csv`, `detections.jsonl`, triples and `report.txt`.
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`; unreadable pictures to `bad_pictures`.
-        network_pkl: Network file in place of the calibration's; `None` = the calibration's.
+        network_pkl: pretrained.NetworkFile in place of the calibration's; None = the calibration's.
         paths: Image files, folders and zips.
         calibrations: List of calibration files.
         error_rate: Share of wrong verdicts that is accepted, of each class.
-        given: Settings that the user asks for, None for what the calibration says.
-        minibatch: Pictures at once.
-        tf_config: Settings of `tflib.init_tf`.
+        given: session.Settings that the user asks for, None for what the calibration says.
+        tf_config: Dictionary of settings of `tflib.init_tf`.
     Raises: UserError if a calibration doesn't fit the settings, the network, or the error rate.
     """
-    if given.get('space') not in (None, 'w'):
+    if given.space not in (None, 'w'):
         raise UserError(calibration.NO_W_PLUS)
     loaded = [Calibration.load(path) for path in calibrations]
     for item in loaded:
-        item.check_settings(given)
+        item.check_settings({name: getattr(given, name) for name in MEASURING})
         item.check_error_rate(error_rate)
     if network_pkl is not None and len(loaded) > 1:
-        raise UserError('--network goes with a single --calibration; several bring their own networks')
+        raise UserError('--network takes a single --calibration; several ones name their own networks')
     aligner = _aligner(any(item.settings['align'] for item in loaded))
     pictures = find_usable(submit_config, paths, aligner)
     judged = []
     for number, item in enumerate(loaded):
-        judged.append(_judge_all(submit_config.run_dir, pictures, item, number if len(loaded) > 1 else None,
-                                 [network_pkl or item.network, minibatch, error_rate], tf_config))
+        settings = Settings(minibatch=given.minibatch, **{name: item.settings[name] for name in MEASURING})
+        session = Session(network_pkl or pretrained.resolve(item.network), settings, tf_config)
+        rows = _measure_all(submit_config.run_dir, pictures, item, number if len(loaded) > 1 else None, session)
+        judged.append({row['picture']: (row, item.judge(row['distance'], error_rate, row['fine_error']))
+                       for row in rows})
     report.write(submit_config.run_dir, pictures, loaded, judged, error_rate)
     results.mark_complete(submit_config.run_dir, '{} pictures judged'.format(len(pictures)))
 
@@ -100,11 +114,11 @@ class _Reals:
     """The real pictures of a calibration: files, or the held-out cats."""
 
     def __init__(self, submit_config, options):
-        self._options, self._aligner = options, _aligner(options['align'])
-        self.is_cats = options['reals'] == ['cats'] and not os.path.exists('cats')
-        self.count = options['num_reals'] or len(options['seeds'])
+        self._options, self._aligner = options, _aligner(options.align)
+        self.is_cats = options.reals == ['cats'] and not os.path.exists('cats')
+        self.count = options.num_reals or len(options.seeds)
         if not self.is_cats:
-            self._pictures = find_usable(submit_config, options['reals'], self._aligner)[:self.count]
+            self._pictures = find_usable(submit_config, options.reals, self._aligner)[:self.count]
             self.count = len(self._pictures)
 
     def load(self, shape):
@@ -113,9 +127,9 @@ class _Reals:
             from training.data.cats import CatsDataset
             with CatsDataset(resolution=shape[1], held_out=True, shuffle_mb=0) as cats:
                 pictures = [Image.fromarray(cats.read(i).transpose(1, 2, 0)) for i in range(self.count)]
-            return [('cat{:05d}'.format(i), inputs.fit_picture(picture, shape, self._options['fit']))
+            return [('cat{:05d}'.format(i), inputs.fit_picture(picture, shape, self._options.fit))
                     for i, picture in enumerate(pictures)]
-        return [(picture.key, inputs.read_fitted(picture, shape, self._options['fit'], self._aligner))
+        return [(picture.key, inputs.read_fitted(picture, shape, self._options.fit, self._aligner))
                 for picture in self._pictures]
 
 
@@ -127,7 +141,7 @@ def _generated(session, options):
     """List of (key, Fitted) of the seeds, in 8 bits like the files of run_generator.py."""
     full = np.ones([1] + session.shape[1:], np.float32)
     return [('seed{:04d}'.format(seed), inputs.Fitted(
-        inputs.to_pixels(session.generate(seed, options['truncation_psi'])[0]), full)) for seed in options['seeds']]
+        inputs.to_pixels(session.generate([seed], options.truncation_psi)[0]), full)) for seed in options.seeds]
 
 
 class _Meter:
@@ -191,17 +205,17 @@ class _Meter:
 def _fields(session, options, rows, reals, robustness):
     measured = {kind: dict(distances=[row['distance'] for row in found],
                            fine_errors=[row['fine_error'] for row in found]) for kind, found in rows.items()}
-    settings = {key: session.settings[key] for key in MEASURING}
-    settings.update(fit=options['fit'], align=options['align'])
-    path = pretrained.get_path_or_url(session.network_pkl)
-    real_source = 'held-out cats' if reals.is_cats else ', '.join(options['reals'])
+    settings = {name: getattr(session.settings, name) for name in MEASURING}
+    settings.update(fit=options.fit, align=options.align)
+    network = session.network_pkl
+    real_source = 'held-out cats' if reals.is_cats else ', '.join(options.reals)
     return dict(
         format=calibration.FORMAT, version=calibration.VERSION,
-        network=os.path.abspath(path) if os.path.exists(path) else session.network_pkl,
-        network_hash=session.network_hash, settings=settings, changes=options['changes'],
-        error_rates=options['error_rates'],
+        network=network.name if network.folder is None else os.path.abspath(network.path),
+        network_hash=session.network_hash, settings=settings, changes=options.changes,
+        error_rates=options.error_rates,
         generated=dict(measured['generated'], source='seeds {}, truncation {}'.format(
-            _ranges(options['seeds']), options['truncation_psi'])),
+            _ranges(options.seeds), options.truncation_psi)),
         real=dict(measured['real'], source=real_source), robustness=robustness)
 
 
@@ -225,15 +239,20 @@ def _robustness_row(meter, made, classes, changes, change):
     return row
 
 
-def _judge_all(folder, pictures, made, number, how, tf_config):
-    """Projects all pictures by one calibration's settings; returns {key: (row with `distance`, Verdict)}."""
-    network_pkl, minibatch, error_rate = how
-    settings = {key: made.settings[key] for key in MEASURING}
-    session = Session(network_pkl, dict(settings, minibatch=minibatch), tf_config)
-    made.check_network(session.network_hash, network_pkl)
+def _measure_all(folder, pictures, made, number, session):
+    """Projects all pictures by the settings of a calibration; returns rows with `picture`, `distance`, `fine_error`.
+
+    Args:
+        folder: Where tables and pictures go.
+        pictures: List of inputs.Picture.
+        made: Calibration.
+        number: Which of several calibrations, for the names of files; None = the only one.
+        session: Session of the network that the calibration is for.
+    """
+    made.check_network(session.network_hash, session.network_pkl.name)
     session.prepare(len(pictures), masked=made.settings['fit'] == 'pad')
     aligner = _aligner(made.settings['align'])
-    name = 'network{}'.format(number) if number is not None else 'triple'
+    name = f'network{number}' if number is not None else 'triple'
     table = _distances(folder, 'distances' if number is None else 'distances-' + name)
     table.rows = [row for row in table.rows if row.get('measured_with') == made.measured_with()]  # the file may be new
     for batch in batches([p for p in pictures if table.find(picture=p.key) is None], session.minibatch):
@@ -248,7 +267,7 @@ def _judge_all(folder, pictures, made, number, how, tf_config):
                         fine_error=calibration.fine_error(item.pixels, image, item.mask),
                         network_hash=made.network_hash, measured_with=made.measured_with())
                    for picture, item, image, projection in zip(batch, fitted, images, found)])
-    return {row['picture']: (row, made.judge(row['distance'], error_rate, row['fine_error'])) for row in table.rows}
+    return table.rows
 
 
 def _distances(folder, name):

@@ -41,9 +41,10 @@ def write(folder, pictures, loaded, judged, error_rate):
         found = calibration.attribute([verdicts[picture.key][1] for verdicts in judged])
         for number, (made, verdicts) in enumerate(zip(loaded, judged)):
             measured, verdict = verdicts[picture.key]
-            rows.append(_row(picture, made, measured, verdict, dict(
-                error_rate=error_rate, verdict=verdict.verdict, nearest=found.nearest == number,
-                made_by_this=found.maker == number, margin=None if found.margin is None else round(found.margin, 2))))
+            rows.append(dict(
+                _row(picture, made, measured, verdict), error_rate=error_rate, verdict=verdict.verdict,
+                nearest=found.nearest == number, made_by_this=found.maker == number,
+                margin=None if found.margin is None else round(found.margin, 2)))
             lines.append(_line(picture, measured, verdict, made if len(loaded) > 1 else None))
         if len(loaded) > 1:
             lines.append('{}: {}'.format(picture.file, _attribution(found, loaded)))
@@ -67,13 +68,13 @@ def write(folder, pictures, loaded, judged, error_rate):
     results.write_lines(os.path.join(folder, 'report.txt'), lines)
 
 
-def _row(picture, made, measured, verdict, rest):
+def _row(picture, made, measured, verdict):
     p_fine = None if verdict.p_fine is None else round(verdict.p_fine, 4)
     return dict(
         picture=picture.key, file=picture.file, network=made.network, network_hash=made.network_hash,
         distance=round(measured['distance'], 6), fine_error=measured['fine_error'],
         p_generated=round(verdict.p_generated, 4), p_real=round(verdict.p_real, 4), p_fine=p_fine,
-        score=round(verdict.score, 2), **rest)
+        score=round(verdict.score, 2))
 
 
 def _line(picture, measured, verdict, made):

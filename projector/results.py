@@ -3,14 +3,12 @@
 import csv
 import json
 import os
-import zipfile
 
 import numpy as np
 from PIL import Image
 
 from dnnlib import images, util
 from dnnlib.run import run_dir
-from dnnlib.util import UserError
 from projector.inputs import to_pixels
 
 OPTIONS_FILE, COMPLETE_FILE = 'options.json', 'complete.txt'
@@ -64,8 +62,10 @@ def find_interrupted(run_dir_root, run_desc, options):
     Returns: Path of the run directory, None if there is none.
     """
     def comparable(found):
+        if sorted(found) == ['folder', 'name', 'path']:
+            return found['name']  # of a network, all that older versions wrote
         return {key: comparable(value) if isinstance(value, dict) else value for key, value in found.items()
-                if key not in FREE_OPTIONS}
+                if key not in FREE_OPTIONS and value is not None}
 
     wanted = comparable(json.loads(json.dumps(util.plain(options))))
     for _, path in reversed(run_dir.list_runs(run_dir_root)):
@@ -85,7 +85,7 @@ def write_lines(path, lines):
 
 
 def mark_complete(folder, text):
-    """Notes that nothing of a run is left to do; the same command then begins a new one."""
+    """Notes that a run is complete; the same command then starts a new one."""
     util.write_text(os.path.join(folder, COMPLETE_FILE), text + '\n')
 
 
@@ -108,10 +108,7 @@ def triple(target, image):
 
 def as_rgb(pixels):
     """Grey, RGB or RGBA image over white, uint8 [C, H, W], as RGB."""
-    if len(pixels) == 4:
-        opacity = np.float32(pixels[3:]) / 255
-        return np.uint8(np.rint(pixels[:3] * opacity + 255 * (1 - opacity)))
-    return np.broadcast_to(pixels, (3,) + pixels.shape[1:])
+    return images.as_rgb(pixels.transpose(1, 2, 0)).transpose(2, 0, 1)
 
 
 def save_triples(target, image, folder, key):
@@ -119,31 +116,6 @@ def save_triples(target, image, folder, key):
     parts = (('target', target), ('projection', image), ('difference', difference(target, image)))
     for kind, pixels in parts:
         save_picture(pixels, os.path.join(folder, '{}-{}.png'.format(key, kind)))
-
-
-def save_projection(path, projection, network_hash, source):
-    """Writes a projection as npz: `dlatents` [1, layers, D], `noise0`, ... [1, 1, H, W], and where it comes from."""
-    arrays = {'noise{}'.format(i): noise for i, noise in enumerate(projection.noises)}
-    with util.atomic_path(path) as temp_path:
-        np.savez(temp_path, dlatents=projection.dlatents, distance=np.float32(projection.distance),
-                 network_hash=np.array(network_hash), source=np.array(source), **arrays)
-
-
-def load_projection(path):
-    """Reads a file of `save_projection`, or any npz that holds `dlatents` [N, layers, D].
-
-    Returns: Dictionary of arrays: `dlatents` float32, and whatever else there is.
-    Raises: UserError if it is none.
-    """
-    try:
-        with open(path, 'rb') as file, np.load(file) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, AttributeError, TypeError) as error:
-        raise UserError('{}: not an npz file of a projection ({})'.format(path, error)) from None
-    if found.get('dlatents', np.zeros(0)).ndim != 3:
-        raise UserError('{}: expected dlatents of shape [N, layers, size] in it; give the npz of a projection'.format(
-            path))
-    return dict(found, dlatents=np.float32(found['dlatents']))
 
 
 def save_sheet(entries, path):

@@ -1,6 +1,5 @@
 """TensorFlow, a generator and its projector: minibatches of targets in, the best projection of each out."""
 
-import os
 import sys
 import time
 from typing import NamedTuple
@@ -8,16 +7,32 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
-from dnnlib import cli, util
 from dnnlib.files import network_file
-from training import pretrained
-from training.data import classes
+from generator import drawing
 
-# What decides the distance of a picture: calibrations are valid for the same of these only.
-MEASURING = ('preset', 'schedule', 'num_steps', 'space', 'noise', 'distance', 'restarts', 'plateau', 'seed',
-             'precision', 'label')
 MINIBATCH, MINIBATCH_SIDE = 4, 256  # pictures at once, up to that size in pixels; above, one at a time
 MIN_GAIN = 0.01  # an improvement of the distance by less than this share is none for the plateau
+
+
+class Settings(NamedTuple):
+    """How pictures are projected; see the help of the options of the same names."""
+
+    preset: str  # key of `schedule.PRESETS`
+    schedule: dict  # public fields of the Projector, those of the preset
+    num_steps: int  # optimization steps
+    space: str  # 'w' or 'w+'
+    noise: str  # 'optimize' or 'fixed'
+    distance: str  # one of `distances.NAMES`
+    restarts: int  # projections per picture, of which the closest counts
+    plateau: int  # steps without gain after which a projection ends, 0 = never
+    seed: int  # of the projector's own random numbers
+    precision: str  # 'float32' or 'mixed'
+    label: str  # names or numbers of the classes whose mean the search begins at; None = no class
+    minibatch: int = None  # pictures at once; None = by the size of the images. Changes no result
+
+
+# What decides the distance of a picture: calibrations are valid for the same of these only.
+MEASURING = tuple(name for name in Settings._fields if name != 'minibatch')
 
 
 class Projection(NamedTuple):
@@ -36,22 +51,28 @@ class Session:
     """TensorFlow, the generator and the projector of one run.
 
     Args:
-        network_pkl: Path, URL or published name of the network file.
-        settings: Dictionary: those of MEASURING, and `minibatch` (None = chosen by the size of the images).
-        tf_config: Settings of `tflib.init_tf`.
+        network_pkl: pretrained.NetworkFile.
+        settings: Settings.
+        tf_config: Dictionary of settings of `tflib.init_tf`.
+    Attributes:
+        settings, network_pkl: The arguments.
+        drawer: drawing.Drawer, draws float32 images with the noise of the seed.
+        Gs: The generator.
+        network_hash: Hash of its weights.
+        shape: [C, H, W] of the images.
+        label: Label of the setting `label`, [1, label_size]; None = zeros.
+        projector, minibatch: projector.Projector and the pictures it takes at once, after `prepare`.
     """
 
     def __init__(self, network_pkl, settings, tf_config):
-        tflib = cli.load_tensorflow()
-        self.tflib = tflib
-        self.settings = settings
-        self.network_pkl = network_pkl
-        tflib.init_tf(dict(tf_config, **{'rnd.np_random_seed': settings['seed']}))
-        print('Device: {}'.format(tflib.device_description()))
-        print('Loading networks from {} ...'.format(util.public_url(network_pkl)))
-        self.Gs = pretrained.load_generator(network_pkl)
+        self.settings, self.network_pkl = settings, network_pkl
+        tf_config = dict(tf_config, **{'rnd.np_random_seed': settings.seed})
+        self.drawer = drawing.load(network_pkl, drawing.Settings(tf_config, noise='seed', dtype='float32'))
+        from dnnlib import tflib
+        self.Gs = self.drawer.Gs
         self.network_hash = network_file.weights_hash(tflib.run(dict(self.Gs.vars)))
-        self.shape = self.Gs.output_shape[1:]
+        self.shape = self.drawer.image_shape
+        self.label = self.drawer.label(settings.label)
         self.projector, self.minibatch, self._all_distances = None, None, None
 
     def prepare(self, count, masked=False):
@@ -65,24 +86,23 @@ class Session:
         from projector import distances
         from projector.projector import Projector
         settings = self.settings
-        options, text = precision.synthesis_options(settings['precision'], self.Gs)
-        half_distance = settings['precision'] == 'mixed' and distances.can_be_half(settings['distance'])
-        if settings['precision'] != 'float32':
-            print('Precision: {}; {} in {}'.format(
-                text, settings['distance'], 'bfloat16' if half_distance else 'float32'))
+        options, text = precision.synthesis_options(settings.precision, self.Gs)
+        half_distance = settings.precision == 'mixed' and distances.can_be_half(settings.distance)
+        if settings.precision != 'float32':
+            print(f"Precision: {text}; {settings.distance} in {'bfloat16' if half_distance else 'float32'}")
         self.projector = Projector()
         self.projector.half_distance = half_distance
-        for name, value in settings['schedule'].items():
+        for name, value in settings.schedule.items():
             setattr(self.projector, name, value)
-        self.projector.num_steps = settings['num_steps']
+        self.projector.num_steps = settings.num_steps
         self.projector.synthesis_options = options
         self.projector.clone_net = False
         self.projector.masked = masked
-        self.projector.label = self._label()
+        self.projector.label = None if self.label is None else self.label[0]
         for name in ('space', 'noise', 'distance'):
-            setattr(self.projector, name, settings[name])
+            setattr(self.projector, name, getattr(settings, name))
         usual = MINIBATCH if max(self.shape[1:]) <= MINIBATCH_SIDE else 1
-        self.minibatch = max(1, min(settings['minibatch'] or usual, count))
+        self.minibatch = max(1, min(settings.minibatch or usual, count))
         self.projector.set_network(self.Gs, self.minibatch)
 
     def measure_all(self, target, image, mask=None):
@@ -91,22 +111,9 @@ class Session:
         self._all_distances = self._all_distances or AllDistances(self.shape)
         return self._all_distances.measure(target, image, mask)
 
-    def _label(self):
-        """Label vector of the setting `label`, names or numbers of classes; None = zeros."""
-        size = self.Gs.components.mapping.input_shapes[1][1]
-        text = self.settings['label']
-        return None if text is None else classes.parse_label(
-            text, size, classes.load_names(os.path.dirname(self.network_pkl), size))
-
-    def generate(self, seed, truncation_psi):
-        """The image of a seed as `run_generator.py generate-images` makes it of the class: float32 [1, C, H, W]."""
-        rnd = np.random.RandomState(seed)
-        latents = rnd.randn(1, *self.Gs.input_shape[1:])
-        variables = [var for name, var in self.Gs.components.synthesis.vars.items() if name.startswith('noise')]
-        self.tflib.set_vars({var: rnd.randn(*var.shape.as_list()) for var in variables})
-        label = self._label()
-        labels = None if label is None else label[np.newaxis]
-        return self.Gs.run(latents, labels, randomize_noise=False, truncation_psi=truncation_psi)
+    def generate(self, seeds, truncation_psi):
+        """Images of seeds as `run_generator.py generate-images` makes them of the class: float32 [N, C, H, W]."""
+        return np.stack(list(self.drawer.generate(seeds, self.label, truncation_psi=truncation_psi)))
 
     def project(self, targets, title, masks=None, dlatents=None, observers=()):
         """Projects at most a minibatch of targets, as often as the setting `restarts` says.
@@ -119,8 +126,8 @@ class Session:
         Returns: List of N Projection.
         """
         best = [None] * len(targets)
-        for restart in range(self.settings['restarts']):
-            seeds = [self.settings['seed'] if restart == 0 else [self.settings['seed'], restart]] * len(targets)
+        for restart in range(self.settings.restarts):
+            seeds = [self.settings.seed if restart == 0 else [self.settings.seed, restart]] * len(targets)
             self.projector.start(targets, seeds, dlatents, masks)
             for index, found in enumerate(self._descend(title, restart, observers)):
                 if best[index] is None or found.distance < best[index].distance:
@@ -129,7 +136,7 @@ class Session:
 
     def _descend(self, title, restart, observers):
         """All steps of the targets that were started; with the setting `plateau` each target ends by itself."""
-        projector, num_steps, patience = self.projector, self.projector.num_steps, self.settings['plateau']
+        projector, num_steps, patience = self.projector, self.projector.num_steps, self.settings.plateau
         first = projector.get_distances()
         results, lowest, lowest_at = [None] * len(first), first.copy(), np.zeros(len(first))
         started = shown = time.time()

@@ -130,11 +130,11 @@ def test_a_bad_image_leaves_no_data_set(tmp_path):
 
 
 @pytest.mark.parametrize('args, text', [
-    (['display', 'nope'], 'nope: there is no such data set'),
-    (['create_from_images', 'out', 'nope'], 'nope: there is no such file or folder'),
+    (['display', 'nope'], 'nope: no such dataset'),
+    (['create_from_images', 'out', 'nope'], 'nope: no such file or folder'),
     (['create_cats', 'out', '--resolution=50'], 'the nearest sizes are 48x48'),
     (['create_from_images', 'out', 'file', '--resolution=8x'], "such as 160x128, got '8x'"),
-    (['create_cats', 'out', '--resolution=256'], 'at most that'),
+    (['create_cats', 'out', '--resolution=256'], 'at most 128'),
     (['create_cats', 'out', '--max_images=-3'], "got '-3'"),
     (['create_cats', 'file/out'], 'is not a folder'),
     (['create_from_images', 'out', 'file', '--shuffle=2'], 'invalid choice'),

@@ -11,13 +11,13 @@ import re
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PACKAGES = ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export', 'benchmarks', 'tests')
+PACKAGES = ('dnnlib', 'training', 'metrics', 'generator', 'projector', 'export', 'benchmarks', 'tests')
 MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
     'dnnlib': (),
     'training': ('dnnlib',),
     'metrics': ('dnnlib', 'training'),
-    'projector': ('dnnlib', 'training', 'metrics'),
-    'generator': ('dnnlib', 'training', 'metrics', 'projector'),
+    'generator': ('dnnlib', 'training', 'metrics'),
+    'projector': ('dnnlib', 'training', 'metrics', 'generator'),
     'export': ('dnnlib', 'training', 'metrics', 'generator'),
     'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export'),
     'tests': PACKAGES,

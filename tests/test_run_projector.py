@@ -24,10 +24,10 @@ SIZE = 16
 UNOPTIMIZED = {'graph_options.rewrite_options.disable_meta_optimizer': True}  # optimizing takes longer than these runs
 
 
-def _load_generator(path):
+def _load_generator(network):
     """A tiny generator whose weights are random numbers that depend on the name of its file alone."""
     Gs = tiny_generator(SIZE)
-    rnd = np.random.RandomState(len(os.path.basename(path)))
+    rnd = np.random.RandomState(len(os.path.basename(network.path)))
     tflib.set_vars({var: rnd.randn(*var.shape.as_list()) * (100 if 'mapping' in name else 1)  # its lrmul is 0.01
                     for name, var in Gs.vars.items() if name.endswith(('weight', 'const'))})
     return Gs
@@ -94,7 +94,7 @@ def test_target_of_a_seed_is_the_picture_of_run_generator(program, tmp_path):
     assert code == 0, err
     with tf.Graph().as_default():
         tflib.init_tf({'device': 'cpu', 'rnd.np_random_seed': 0})
-        Gs = pretrained.load_generator('net.pkl')
+        Gs = pretrained.load_generator(pretrained.resolve('net.pkl'))
         rnd = np.random.RandomState(5)
         latents = rnd.randn(1, 8)
         for i in range(5):
@@ -173,11 +173,11 @@ def test_an_interrupted_run_is_continued(program, tmp_path, monkeypatch):
     assert len(_results(folder)[0]) == 1 and not (folder / 'complete.txt').exists()
     with mock.patch.object(session.network_file, 'weights_hash', return_value='another network by that name'):
         code, out, _ = program(*args)  # whose pictures are those of another one: the first is done again, then it stops
-    assert code == 130 and 'Continuing in' in out and 'done already' not in out
+    assert code == 130 and 'Resuming in' in out and 'done already' not in out
     monkeypatch.setattr(commands.results, 'save_triples', lambda *a: (saved.append(a[3]), save(*a)))
     code, out, err = program(*args)
     assert code == 0, err
-    assert 'Continuing in' in out and '1 of 3 pictures are done already' in out and saved == ['0', '1', '2']
+    assert 'Resuming in' in out and '1 of 3 pictures are done already' in out and saved == ['0', '1', '2']
     code, _, err = program(*args)  # nothing is left to continue: a new run, which nothing interrupts
     assert code == 0, err
     rows, arrays = _results(folder)
@@ -281,7 +281,7 @@ def test_calibration_and_detection(program, tmp_path):
         json.dump(content, file)
     with mock.patch.object(session.Session, 'project', autospec=True, side_effect=session.Session.project) as project:
         code, out, err = program('detect', made, '--calibration=' + path)
-    assert code == 0 and 'Continuing in' in out and project.called, err
+    assert code == 0 and 'Resuming in' in out and project.called, err
 
 
 def test_calibration_measures_robustness_and_continues(program, tmp_path, monkeypatch):
@@ -297,7 +297,7 @@ def test_calibration_measures_robustness_and_continues(program, tmp_path, monkey
     with mock.patch.object(session.Session, 'project', side_effect=AssertionError('measured again')):
         code, out, err = program(*args)
     assert code == 0, err
-    assert 'Continuing in' in out
+    assert 'Resuming in' in out
     assert (tmp_path / 'results' / '00000-calibrate' / 'distances.csv').read_text() == table
     with open(str(tmp_path / 'results' / '00000-calibrate' / 'calibration.json')) as file:
         content = json.load(file)

@@ -18,17 +18,18 @@ from training.data.rules import check_resolution, RESOLUTION_OPTION
 from training.data.sources import ImageFiles, load_labels, uniform_shape
 from training.data.tfrecords import parse_image, RecordFile
 
-IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are kept if all of them fit into this and a quarter of the free memory
-PRELOAD_IMAGES = 5000  # so many are decoded before the training; with more, its start would have to wait for minutes
+IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are cached if all fit into this and a quarter of the free memory
+PRELOAD_IMAGES = 5000  # up to this many are decoded before training starts; more would delay it by minutes
 
 
 class TFRecordDataset(Dataset):
-    """Multi-resolution TFRecords in the published format: one file for each level of detail.
+    """Multi-resolution TFRecords in the published format: one file per level of detail.
 
     Args:
         tfrecord_dir: Folder of the `*.tfrecords` files.
-        resolution: Size to use, see `image_size.parse`; larger files are ignored. `None` is the largest.
-        label_file: `.npy` file of the labels, as is or inside the folder; `None` is the folder's first `*.labels`.
+        resolution: Size to use, see `image_size.parse`; larger files are ignored. `None` = the largest.
+        label_file: `.npy` file of the labels, a path or a name inside the folder; `None` = the folder's first
+            `*.labels`.
         kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad.
     Raises: UserError for a missing level, a damaged file, or unusable labels.
     """
@@ -37,8 +38,7 @@ class TFRecordDataset(Dataset):
         size = None if resolution is None else image_size.parse(resolution)
         paths = sorted(glob.glob(os.path.join(glob.escape(tfrecord_dir), '*.tfrecords')))
         if not paths:
-            raise UserError('{}: no *.tfrecords files in this folder; make them with dataset_tool.py'.format(
-                tfrecord_dir))
+            raise UserError(f'{tfrecord_dir}: no *.tfrecords files in this folder; create them with dataset_tool.py')
         self._files = []
         self._files_by_size = {}  # by the height of the images
         try:
@@ -52,9 +52,9 @@ class TFRecordDataset(Dataset):
             num_images = len(full)
             missing = full.cut or self._missing_images(full)
             if missing is not None and kwargs.get('bad') != 'skip':
-                raise UserError(missing + '; copy or create the dataset anew')
+                raise UserError(missing + '; copy it again or re-create the dataset')
             if missing is not None:
-                print('Warning: {}; what is missing is left out'.format(missing))
+                print(f'Warning: {missing}; the missing images are skipped')
             self.label_file = self._find_labels(tfrecord_dir, label_file)
             self._labels = None
             if self.label_file is not None and kwargs.get('max_label_size', 0) != 0:
@@ -72,11 +72,11 @@ class TFRecordDataset(Dataset):
             shape = self._files_by_size[height].first.shape if height in self._files_by_size else (0, 0, 0)
             if shape[2] != width:
                 sizes = ['{1}x{2}'.format(*file.first.shape) for _, file in sorted(self._files_by_size.items())]
-                raise UserError('{}: no file of {}x{} px images, only {}; give one of these as resolution or create '
-                                'the dataset anew'.format(tfrecord_dir, height, width, ', '.join(sizes)))
+                raise UserError('{}: no file of {}x{} px images, only {}; choose one of these as resolution or '
+                                're-create the dataset'.format(tfrecord_dir, height, width, ', '.join(sizes)))
             channels = self._files_by_size[size.shape[0]].first.shape[0]
             if shape[0] != channels:
-                raise UserError('{}: {} channels at {}x{} px but {} at {}x{} px; create the dataset anew'.format(
+                raise UserError('{}: {} channels at {}x{} px but {} at {}x{} px; re-create the dataset'.format(
                     tfrecord_dir, shape[0], height, width, channels, *size.shape))
 
     def _missing_images(self, full):
@@ -94,16 +94,16 @@ class TFRecordDataset(Dataset):
         for path in (label_file, os.path.join(tfrecord_dir, label_file)):
             if os.path.isfile(path):
                 return path
-        raise UserError('{}: there is no such label file, neither here nor in {}'.format(label_file, tfrecord_dir))
+        raise UserError(f'{label_file}: no such label file, neither here nor in {tfrecord_dir}')
 
     def _read(self, index, lod):
         file = self._files_by_size[self.shape[1] >> lod]
         if index >= len(file):
-            raise UserError('{}: only {} of {} images; copy or create the dataset anew'.format(
+            raise UserError('{}: only {} of {} images; copy it again or re-create the dataset'.format(
                 file.path, len(file), self.num_images))
         image = file.read(index)
         if image.shape != file.first.shape:
-            raise UserError('{}: record {} has shape {} but the first has {}; create the dataset anew'.format(
+            raise UserError('{}: record {} has shape {} but the first has {}; re-create the dataset'.format(
                 file.path, index, list(image.shape), list(file.first.shape)))
         return image
 
@@ -112,7 +112,7 @@ class TFRecordDataset(Dataset):
 
     @staticmethod
     def parse_tfrecord_np(record):
-        """Image of one serialized record, bytes: uint8 [C, H, W]. Raises UserError if it is something else."""
+        """Image of one serialized record, bytes: uint8 [C, H, W]. Raises UserError if it isn't one."""
         return parse_image(record)
 
     @staticmethod
@@ -128,20 +128,20 @@ class TFRecordDataset(Dataset):
             file.close()
 
     def close(self):
-        """Ends the background thread and closes the files."""
+        """Stops the background thread and closes the files."""
         super().close()
         self._close_files()
 
 
 class ImageDataset(Dataset):
-    """Images of a folder or a zip, read as they are; sub-folders or `dataset.json` give the labels.
+    """Images of a folder or zip, read directly; subfolders or `dataset.json` give the labels.
 
     Args:
         path: Folder or zip file.
-        resolution: Crop the center of each image, scale it to this size, see `image_size.parse`, and convert its mode.
-            `None` takes only images that have one size and one mode, L, RGB or RGBA.
+        resolution: Center-crop each image, resize it to this size, see `image_size.parse`, and convert its mode. `None`
+            requires that all images have one size and one mode, L, RGB or RGBA, so that nothing is altered unasked.
         kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad.
-    Raises: UserError for an unusable file, naming it, unless that can be skipped.
+    Raises: UserError naming an unusable file, unless it may be skipped.
     """
 
     def __init__(self, path, resolution=None, **kwargs):
@@ -168,7 +168,7 @@ class ImageDataset(Dataset):
         self._cache_fits = self.num_images * int(np.prod(self.shape)) <= limit
 
     def _header(self, name, skip_bad):
-        """Mode and size of an image; `None` if it can't be used and may be skipped."""
+        """Mode and size of an image; `None` if it is unusable and may be skipped."""
         try:
             mode, size = self.files.read_header(name)
             if mode not in CONVERTIBLE_MODES:
@@ -195,14 +195,14 @@ class ImageDataset(Dataset):
             raise wrong_mode(self.files.where(name), image.mode, MODES[self.shape[0]], RESOLUTION_OPTION)
         pixels = to_array(image)
         if list(pixels.shape) != self.shape:
-            raise UserError('{}: {}x{} pixels instead of {}x{}; it was changed after the start'.format(
+            raise UserError('{}: {}x{} pixels instead of {}x{}; the file has changed since the start'.format(
                 self.files.where(name), pixels.shape[2], pixels.shape[1], self.shape[2], self.shape[1]))
         return pixels
 
     def preload(self):
-        """Decodes every image if they fit the cache and are few, so that a damaged one is found now."""
+        """Decodes every image if there are few and they fit the cache, to find damaged ones now."""
         if self._cache_fits and self.num_images <= PRELOAD_IMAGES:
-            print('Decoding {} images...'.format(self.num_images))
+            print(f'Decoding {self.num_images} images...')
             for index in cli.progress(range(self.num_images), 'images'):
                 self.read_good(index)
 
@@ -210,7 +210,7 @@ class ImageDataset(Dataset):
         return self._labels.at(indices)
 
     def close(self):
-        """Ends the background thread and closes the zip file."""
+        """Stops the background thread and closes the zip file."""
         super().close()
         self.files.close()
 
@@ -219,13 +219,13 @@ def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
     """Opens a dataset.
 
     Args:
-        class_name: Full name of a class, called with `kwargs`; `None` chooses by what `tfrecord_dir` is: a folder of
-            TFRecords, a folder or zip of images, or `'cats'`, which is built in unless `data_dir` has such a folder.
-        data_dir: Folder that relative `tfrecord_dir` are in; `None` is the working directory.
+        class_name: Full name of a class, called with `kwargs`; `None` = depends on `tfrecord_dir`: a folder of
+            TFRecords, a folder or zip of images, or `'cats'`, the built-in dataset unless `data_dir` has such a folder.
+        data_dir: Folder that a relative `tfrecord_dir` is in; `None` = the working directory.
         verbose: Print class, shape, dynamic range and label size?
         kwargs: `tfrecord_dir` and arguments of the class.
     Returns: A `Dataset`.
-    Raises: UserError if there is no such dataset or it can't be used.
+    Raises: UserError if there is no such dataset or it is unusable.
     """
     if class_name is not None:
         if 'tfrecord_dir' in kwargs and data_dir is not None:
@@ -245,22 +245,22 @@ def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
 
 def _open_by_path(tfrecord_dir, data_dir, kwargs):
     if tfrecord_dir is None:
-        raise UserError("no dataset given; give a folder of TFRecords, a folder or zip of images, or 'cats'")
+        raise UserError("no dataset given; expected a folder of TFRecords, a folder or zip of images, or 'cats'")
     path = tfrecord_dir if data_dir is None else os.path.join(data_dir, tfrecord_dir)
     if tfrecord_dir == 'cats' and (data_dir is None or not os.path.exists(path)):
         return CatsDataset(**_known(CatsDataset, kwargs))
     if not os.path.exists(path):
-        raise UserError("{}: there is no such dataset; give a folder of TFRecords, a folder or zip of images, or "
-                        "'cats'".format(path))
+        raise UserError(
+            f"{path}: no such dataset; expected a folder of TFRecords, a folder or zip of images, or 'cats'")
     if glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
         return TFRecordDataset(path, **_known(TFRecordDataset, kwargs))
     return ImageDataset(path, **_known(ImageDataset, kwargs))
 
 
 def _known(dataset_class, kwargs):
-    """`kwargs`; UserError naming those that neither the class nor `Dataset` takes."""
+    """`kwargs`; UserError naming those that neither the class nor `Dataset` accepts."""
     names = set(inspect.signature(dataset_class).parameters) | set(inspect.signature(Dataset).parameters)
     unknown = sorted(set(kwargs) - names)
     if unknown:
-        raise UserError('options unknown to {}: {}; leave them out'.format(dataset_class.__name__, ', '.join(unknown)))
+        raise UserError(f"options unknown to {dataset_class.__name__}: {', '.join(unknown)}; remove them")
     return kwargs

@@ -22,21 +22,21 @@ def G_main(
         labels_in,                      # Labels [N, label_size].
         is_training=False,              # Training: no truncation, mixing, running mean of W.
         is_validation=False,            # Validation: the *_val truncation.
-        return_dlatents=False,          # Also return the dlatents that synthesis was given?
-        truncation_psi=0.5,             # Strength of the truncation, None = none.
-        truncation_cutoff=None,         # Truncate only layers below this index, None = all.
+        return_dlatents=False,          # Also return the dlatents used by synthesis?
+        truncation_psi=0.5,             # Strength of the truncation; None = off.
+        truncation_cutoff=None,         # Truncate only layers below this index; None = all.
         truncation_psi_val=None,        # truncation_psi during validation.
         truncation_cutoff_val=None,     # truncation_cutoff during validation.
-        dlatent_avg_beta=0.995,         # Decay of the running mean of W in training, None = not updated.
-        style_mixing_prob=0.9,          # Probability of mixing two latents' styles in training, None = never.
-        components=dnnlib.EasyDict(),   # Sub-networks, kept between calls.
+        dlatent_avg_beta=0.995,         # Decay of the running mean of W in training; None = not updated.
+        style_mixing_prob=0.9,          # Probability of mixing the styles of two latents in training; None = never.
+        components=dnnlib.EasyDict(),   # Subnetworks, kept between calls.
         mapping_func='G_mapping',       # Build function of the mapping network, or its name in this module.
-        synthesis_func='G_synthesis',   # The same of the synthesis network.
+        synthesis_func='G_synthesis',   # The same for the synthesis network.
         is_template_graph=False,        # Set by tflib.Network.
-        **kwargs):                      # Options of both sub-networks.
+        **kwargs):                      # Options of both subnetworks.
     """Generator: mapping, style mixing, truncation, synthesis: images [N, C, H, W]."""
     if is_training and is_validation:
-        raise ValueError('is_training and is_validation exclude each other')
+        raise ValueError('is_training and is_validation are mutually exclusive')
     if is_validation:
         truncation_psi, truncation_cutoff = truncation_psi_val, truncation_cutoff_val
     functions = [BUILD_FUNCTIONS.get(func, func)
@@ -81,7 +81,7 @@ def G_mapping(
         normalize_latents=True,         # Normalize the latents to unit second moment?
         label_fmaps=None,               # Width of the label embedding, None = latent_size.
         dtype='float32',                # Type of the activations.
-        **_kwargs):                     # The synthesis network's options, which the published format keeps here too.
+        **_kwargs):                     # Options of the synthesis network, passed here too as published.
     """Mapping network Z -> W: dlatents [N, dlatent_size] or [N, layers, dlatent_size]."""
     def dense(x, fmaps):
         x = layers.dense_layer(x, fmaps, lrmul=mapping_lrmul)
@@ -119,16 +119,16 @@ def G_synthesis(
         fmap_min=1,
         fmap_max=512,
         fmap_const=None,                # Feature maps of the learned constant, None = those of the first layer.
-        use_noise=True,                 # Are there noise inputs?
-        randomize_noise=True,           # Fresh noise in every evaluation? False = the noise variables.
+        use_noise=True,                 # Add noise?
+        randomize_noise=True,           # Fresh noise at every evaluation? False = the stored noise.
         architecture='skip',            # 'orig', 'skip' or 'resnet'.
         nonlinearity='lrelu',           # Activation.
         dtype='float32',                # Type of the activations.
-        num_fp16_res=0,                 # Highest resolutions whose blocks are float16 on a GPU; a CPU computes float32.
-        conv_clamp=None,                # Limit of the absolute values of activations, None = none.
-        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbor.
+        num_fp16_res=0,                 # Number of highest resolutions in float16 on a GPU; float32 on a CPU.
+        conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter for upsampling; None = nearest neighbor.
         fused_modconv=False,            # See layers.modulated_conv2d_layer.
-        **_kwargs):                     # The mapping network's options, which the published format keeps here too.
+        **_kwargs):                     # Options of the mapping network, passed here too as published.
     """Synthesis network W -> images [N, C, H, W]."""
     size = image_size.parse(resolution)
     networks_stylegan2.check_architecture(architecture, size)
@@ -211,15 +211,15 @@ def D_main(
         architecture='resnet',          # 'orig', 'skip' or 'resnet'.
         nonlinearity='lrelu',           # Activation.
         mbstd_group_size=None,          # Group size of the minibatch stddev, None = the whole minibatch.
-        mbstd_num_features=1,           # Feature maps of the minibatch stddev, 0 = without.
+        mbstd_num_features=1,           # Feature maps of the minibatch stddev; 0 = off.
         dtype='float32',                # Type of the activations.
-        num_fp16_res=0,                 # Highest resolutions whose blocks are float16 on a GPU; a CPU computes float32.
-        conv_clamp=None,                # Limit of the absolute values of activations, None = none.
-        resample_kernel=(1, 3, 3, 1),   # FIR filter of the down-sampling, None = box.
-        freeze_layers=0,                # The first layers, which are not trained (Freeze-D).
-        is_training=False,              # The same network either way; part of the published interface.
+        num_fp16_res=0,                 # Number of highest resolutions in float16 on a GPU; float32 on a CPU.
+        conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter for downsampling; None = box.
+        freeze_layers=0,                # Number of first layers that are frozen (Freeze-D).
+        is_training=False,              # No effect; part of the published interface.
         is_template_graph=False,        # Set by tflib.Network.
-        components=None):               # Set by tflib.Network; has no sub-networks.
+        components=None):               # Set by tflib.Network; there are no subnetworks.
     """Discriminator with projected labels (Miyato & Koyama 2018): scores [N, 1], logits of being real."""
     del is_training, is_template_graph, components
     size = image_size.parse(resolution)
@@ -290,4 +290,4 @@ def _untrained(getter, *args, **kwargs):
     return getter(*args, **dict(kwargs, trainable=False))
 
 
-BUILD_FUNCTIONS = {func.__name__: func for func in (G_mapping, G_synthesis)}  # sub-networks of G_main
+BUILD_FUNCTIONS = {func.__name__: func for func in (G_mapping, G_synthesis)}  # subnetworks of G_main

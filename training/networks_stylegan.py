@@ -18,18 +18,18 @@ from training.blocks.layers_stylegan import bias_act_layer, conv2d_layer
 def G_style(
         latents_in,                     # Z [N, latent_size].
         labels_in,                      # Labels [N, label_size].
-        truncation_psi=0.7,             # Strength of the truncation, None = none.
-        truncation_cutoff=8,            # Truncate only layers below this index, None or 0 = none at all.
+        truncation_psi=0.7,             # Strength of the truncation; None = off.
+        truncation_cutoff=8,            # Truncate only layers below this index; None or 0 = none.
         truncation_psi_val=None,        # truncation_psi during validation.
         truncation_cutoff_val=None,     # truncation_cutoff during validation.
-        dlatent_avg_beta=0.995,         # Decay of the running mean of W in training, None = not updated.
-        style_mixing_prob=0.9,          # Probability of mixing two latents' styles in training, None = never.
+        dlatent_avg_beta=0.995,         # Decay of the running mean of W in training; None = not updated.
+        style_mixing_prob=0.9,          # Probability of mixing the styles of two latents in training; None = never.
         is_training=False,              # Training: no truncation, mixing, running mean of W.
         is_validation=False,            # Validation: the *_val truncation.
-        return_dlatents=False,          # Also return the dlatents that synthesis was given?
+        return_dlatents=False,          # Also return the dlatents used by synthesis?
         is_template_graph=False,        # Set by tflib.Network.
-        components=dnnlib.EasyDict(),   # Sub-networks, kept between calls.
-        **kwargs):                      # Options of both sub-networks.
+        components=dnnlib.EasyDict(),   # Subnetworks, kept between calls.
+        **kwargs):                      # Options of both subnetworks.
     """Generator: mapping, style mixing, truncation, synthesis (StyleGAN, figure 1): images [N, C, H, W]."""
     for name in ('mapping_func', 'synthesis_func'):
         if name in kwargs:
@@ -60,7 +60,7 @@ def G_mapping(
         use_wscale=True,            # See layers.get_weight.
         normalize_latents=True,     # Normalize the input to unit second moment?
         dtype='float32',            # Type of the activations.
-        **_kwargs):                 # The synthesis network's options, which the published format keeps here too.
+        **_kwargs):                 # Options of the synthesis network, passed here too as published.
     """Mapping network Z -> W (StyleGAN, section 2): dlatents [N, dlatent_size] or [N, layers, dlatent_size]."""
     layers_stylegan.check_options(mapping_nonlinearity)
 
@@ -81,20 +81,20 @@ def G_synthesis(
         fmap_decay=1.0,
         fmap_max=512,
         use_styles=True,                # Modulate each layer by its w?
-        const_input_layer=True,         # Begin with a learned constant? False = with a dense layer of the first w.
+        const_input_layer=True,         # Start from a learned constant? False = from a dense layer of the first w.
         use_noise=True,                 # Add noise?
-        randomize_noise=True,           # Fresh noise in every evaluation? False = the noise variables.
+        randomize_noise=True,           # Fresh noise at every evaluation? False = the stored noise.
         nonlinearity='lrelu',           # 'relu' or 'lrelu'.
         use_wscale=True,                # See layers.get_weight.
         use_pixel_norm=False,           # Normalize each pixel after the activation?
         use_instance_norm=True,         # Normalize each feature map after the activation?
         dtype='float32',                # Type of the activations.
         fused_scale='auto',             # See layers_stylegan.upscale_conv2d_layer.
-        blur_filter=(1, 2, 1),          # Filter behind the up-sampling, None = none.
+        blur_filter=(1, 2, 1),          # Filter after upsampling; None = none.
         structure='auto',               # 'fixed', 'linear', 'recursive' or 'auto': see growing.choose_structure.
         is_template_graph=False,        # Set by tflib.Network.
-        force_clean_graph=False,        # A graph without random noise and, if 'auto', without conditions?
-        **_kwargs):                     # The mapping network's options, which the published format keeps here too.
+        force_clean_graph=False,        # Build without random noise and, if 'auto', without conditionals?
+        **_kwargs):                     # Options of the mapping network, passed here too as published.
     """Synthesis network W -> images [N, C, H, W] (StyleGAN, figure 1b)."""
     layers_stylegan.check_options(nonlinearity, fused_scale)
     force_clean_graph = force_clean_graph or is_template_graph
@@ -162,15 +162,15 @@ def D_basic(
         fmap_max=512,
         nonlinearity='lrelu',           # 'relu' or 'lrelu'.
         use_wscale=True,                # See layers.get_weight.
-        mbstd_group_size=4,             # Group size of the minibatch stddev, 0 or 1 = without.
+        mbstd_group_size=4,             # Group size of the minibatch stddev; 0 or 1 = off.
         mbstd_num_features=1,           # Feature maps of the minibatch stddev.
         dtype='float32',                # Type of the activations.
         fused_scale='auto',             # Published option; down-sampling has the same values either way.
         blur_filter=(1, 2, 1),          # Filter in front of the down-sampling, None = none.
         structure='auto',               # 'fixed', 'linear', 'recursive' or 'auto': see growing.choose_structure.
-        is_training=False,              # The same network either way; part of the published interface.
+        is_training=False,              # No effect; part of the published interface.
         is_template_graph=False,        # Set by tflib.Network.
-        components=None):               # Set by tflib.Network; has no sub-networks.
+        components=None):               # Set by tflib.Network; there are no subnetworks.
     """Discriminator (Karras et al. 2018, table 2): scores [N, 1], logits of being real."""
     del is_training, components
     layers_stylegan.check_options(nonlinearity, fused_scale)

@@ -21,23 +21,23 @@ from training.blocks import growing, layers, styles
 def G_main(
         latents_in,                             # Z [N, latent_size].
         labels_in,                              # Labels [N, label_size].
-        truncation_psi=0.5,                     # Strength of the truncation, None = none.
-        truncation_cutoff=None,                 # Truncate only layers below this index, None = all.
+        truncation_psi=0.5,                     # Strength of the truncation; None = off.
+        truncation_cutoff=None,                 # Truncate only layers below this index; None = all.
         truncation_psi_val=None,                # truncation_psi during validation.
         truncation_cutoff_val=None,             # truncation_cutoff during validation.
-        dlatent_avg_beta=0.995,                 # Decay of the running mean of W in training, None = not updated.
-        style_mixing_prob=0.9,                  # Probability of mixing two latents' styles in training, None = never.
+        dlatent_avg_beta=0.995,                 # Decay of the running mean of W in training; None = not updated.
+        style_mixing_prob=0.9,                  # Probability of mixing two latents' styles in training; None = never.
         is_training=False,                      # Training: no truncation, mixing, running mean of W.
         is_validation=False,                    # Validation: the *_val truncation.
-        return_dlatents=False,                  # Also return the dlatents that synthesis was given?
+        return_dlatents=False,                  # Also return the dlatents used by synthesis?
         is_template_graph=False,                # Set by tflib.Network.
-        components=dnnlib.EasyDict(),           # Sub-networks, kept between calls.
+        components=dnnlib.EasyDict(),           # Subnetworks, kept between calls.
         mapping_func='G_mapping',               # Build function of the mapping network, or its name in this module.
-        synthesis_func='G_synthesis_stylegan2',  # The same of the synthesis network.
-        **kwargs):                              # Options of both sub-networks.
+        synthesis_func='G_synthesis_stylegan2',  # The same for the synthesis network.
+        **kwargs):                              # Options of both subnetworks.
     """Generator: mapping, style mixing, truncation, synthesis (StyleGAN2, figure 2): images [N, C, H, W]."""
     if is_training and is_validation:
-        raise ValueError('is_training and is_validation exclude each other')
+        raise ValueError('is_training and is_validation are mutually exclusive')
     if is_validation:
         truncation_psi, truncation_cutoff = truncation_psi_val, truncation_cutoff_val
     if is_training or _is_number(truncation_psi, lambda psi: psi == 1):
@@ -126,7 +126,7 @@ def G_mapping(
         mapping_nonlinearity='lrelu',  # Activation, also of the last layer.
         normalize_latents=True,     # Normalize the input to unit second moment?
         dtype='float32',            # Type of the activations.
-        **_kwargs):                 # The synthesis network's options, which the published format keeps here too.
+        **_kwargs):                 # Options of the synthesis network, passed here too as published.
     """Mapping network Z -> W (StyleGAN, section 2): dlatents [N, dlatent_size] or [N, layers, dlatent_size]."""
     def dense(x, fmaps):
         x = layers.dense_layer(x, fmaps, lrmul=mapping_lrmul)
@@ -145,15 +145,15 @@ def G_synthesis_stylegan2(
         fmap_decay=1.0,
         fmap_min=1,
         fmap_max=512,
-        randomize_noise=True,           # Fresh noise in every evaluation? False = the noise variables.
+        randomize_noise=True,           # Fresh noise at every evaluation? False = the stored noise.
         architecture='skip',            # 'orig', 'skip' or 'resnet' (StyleGAN2, figure 7).
         nonlinearity='lrelu',           # Activation.
         dtype='float32',                # Type of the activations.
-        num_fp16_res=0,                 # Highest resolutions whose blocks are computed in the device's 16-bit type.
-        conv_clamp=None,                # Limit of the absolute values of activations, None = none.
-        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbor.
+        num_fp16_res=0,                 # Number of highest resolutions computed in the device's 16-bit type.
+        conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter for upsampling; None = nearest neighbor.
         fused_modconv=None,             # See layers.modulated_conv2d_layer.
-        **_kwargs):                     # The mapping network's options, which the published format keeps here too.
+        **_kwargs):                     # Options of the mapping network, passed here too as published.
     """Synthesis network W -> images [N, C, H, W] (StyleGAN2, figure 2d)."""
     size = image_size.parse(resolution)
     check_architecture(architecture, size)
@@ -215,13 +215,13 @@ def G_synthesis_stylegan2(
 
 
 def noise_input(index, size):
-    """Noise that is kept with a network: variable noise<index>, [1, 1, height, width], never trained."""
+    """Noise stored with a network: variable noise<index>, [1, 1, height, width], never trained."""
     return tf.get_variable('noise%d' % index, shape=[1, 1] + size, initializer=tf.initializers.random_normal(),
                            trainable=False)
 
 
 def constant_input(dlatents, shape, initializer):
-    """The learned constant that synthesis begins with, for each sample of `dlatents`: [N, H, W, C]; shape: C, H, W."""
+    """The learned constant that synthesis starts from, for each sample of `dlatents`: [N, H, W, C]; shape: C, H, W."""
     x = tf.get_variable('const', shape=[1] + shape, initializer=initializer)
     batch = dlatents.shape.as_list()[0] or tf.shape(dlatents)[0]
     return tf.tile(layout.from_nchw(tf.cast(x, dlatents.dtype)), [batch, 1, 1, 1])
@@ -236,15 +236,15 @@ def G_synthesis_stylegan_revised(
         fmap_decay=1.0,
         fmap_min=1,
         fmap_max=512,
-        randomize_noise=True,           # Fresh noise in every evaluation? False = the noise variables.
+        randomize_noise=True,           # Fresh noise at every evaluation? False = the stored noise.
         nonlinearity='lrelu',           # Activation.
         dtype='float32',                # Type of the activations.
-        resample_kernel=(1, 3, 3, 1),   # FIR filter of the up-sampling, None = nearest neighbor.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter for upsampling; None = nearest neighbor.
         fused_modconv=None,             # See layers.modulated_conv2d_layer.
         structure='auto',               # 'fixed', 'linear', 'recursive' or 'auto': see growing.choose_structure.
         is_template_graph=False,        # Set by tflib.Network.
-        force_clean_graph=False,        # A graph without random noise and, if 'auto', without conditions?
-        **_kwargs):                     # The mapping network's options, which the published format keeps here too.
+        force_clean_graph=False,        # Build without random noise and, if 'auto', without conditionals?
+        **_kwargs):                     # Options of the mapping network, passed here too as published.
     """Synthesis network W -> images [N, C, H, W] that can grow (StyleGAN2, table 1, configs B to D)."""
     force_clean_graph = force_clean_graph or is_template_graph
     structure = growing.choose_structure(structure, force_clean_graph, is_template_graph)
@@ -298,13 +298,13 @@ def D_stylegan2(
         fmap_max=512,
         architecture='resnet',          # 'orig', 'skip' or 'resnet' (StyleGAN2, figure 7).
         nonlinearity='lrelu',           # Activation.
-        mbstd_group_size=4,             # Group size of the minibatch stddev, 0 or 1 = without.
+        mbstd_group_size=4,             # Group size of the minibatch stddev; 0 or 1 = off.
         mbstd_num_features=1,           # Feature maps of the minibatch stddev.
         dtype='float32',                # Type of the activations.
-        resample_kernel=(1, 3, 3, 1),   # FIR filter of the down-sampling, None = box.
-        is_training=False,              # The same network either way; part of the published interface.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter for downsampling; None = box.
+        is_training=False,              # No effect; part of the published interface.
         is_template_graph=False,        # Set by tflib.Network.
-        components=None):               # Set by tflib.Network; has no sub-networks.
+        components=None):               # Set by tflib.Network; there are no subnetworks.
     """Discriminator: scores [N, 1], logits of being real (StyleGAN2, section 4.1)."""
     del is_training, is_template_graph, components
     size = image_size.parse(resolution)
@@ -367,14 +367,14 @@ def D_stylegan(
         fmap_min=1,
         fmap_max=512,
         nonlinearity='lrelu',           # Activation.
-        mbstd_group_size=4,             # Group size of the minibatch stddev, 0 or 1 = without.
+        mbstd_group_size=4,             # Group size of the minibatch stddev; 0 or 1 = off.
         mbstd_num_features=1,           # Feature maps of the minibatch stddev.
         dtype='float32',                # Type of the activations.
-        resample_kernel=(1, 3, 3, 1),   # FIR filter of the down-sampling, None = box.
+        resample_kernel=(1, 3, 3, 1),   # FIR filter for downsampling; None = box.
         structure='auto',               # 'fixed', 'linear', 'recursive' or 'auto': see growing.choose_structure.
-        is_training=False,              # The same network either way; part of the published interface.
+        is_training=False,              # No effect; part of the published interface.
         is_template_graph=False,        # Set by tflib.Network.
-        components=None):               # Set by tflib.Network; has no sub-networks.
+        components=None):               # Set by tflib.Network; there are no subnetworks.
     """Discriminator that can grow (StyleGAN2, table 1, configs B to D): scores [N, 1], logits of being real."""
     del is_training, components
     structure = growing.choose_structure(structure, is_template_graph, is_template_graph)
@@ -428,7 +428,7 @@ def select_scores(x, labels_in, label_size):
 
 
 def check_architecture(architecture, size):
-    """Raises UserError for an unknown architecture, and for one that images of an ImageSize cannot have."""
+    """Raises UserError for an unknown architecture, or one that doesn't support images of an ImageSize."""
     if architecture not in ('orig', 'skip', 'resnet'):
         raise dnnlib.UserError("architecture must be 'orig', 'skip' or 'resnet', not %r" % (architecture,))
     if size.doublings < 1 and architecture != 'skip':
@@ -453,5 +453,5 @@ def minibatch_stddev(x, group_size, num_features):
         return layers.minibatch_stddev_layer(x, group_size, num_features)
 
 
-BUILD_FUNCTIONS = {func.__name__: func for func in (  # sub-networks of G_main
+BUILD_FUNCTIONS = {func.__name__: func for func in (  # subnetworks of G_main
     G_mapping, G_synthesis_stylegan2, G_synthesis_stylegan_revised)}

@@ -1,17 +1,23 @@
-"""Names of published networks, and the one way to load the three networks of a file."""
+"""Names of published networks, and the one way to load and save the networks of a file."""
 
+from collections import OrderedDict
 import difflib
 import io
 import os
 from typing import NamedTuple
 
 from dnnlib import util
-from dnnlib.files import array_file, network_file, torch_file
+from dnnlib.files import array_file, named_networks, network_file, torch_file
+from dnnlib.files.named_networks import Contents, Role
 from dnnlib.util import UserError
+from training.networks import BUILD_MODULES
 from training.torch_files import networks as torch_networks
 
-# Where the build functions named in network files are looked up, in this order.
-BUILD_MODULES = ('training.networks_stylegan2', 'training.networks_stylegan', 'training.networks_ada')
+# Names and roles of the published tuple.
+PUBLISHED_ROLES = OrderedDict([
+    ('G', Role('generator', None, ('latents', 'labels'))),
+    ('D', Role('discriminator', None, ('images', 'labels'))),
+    ('Gs', Role('generator', 'G', ('latents', 'labels')))])
 
 DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'cats64.pkl')
 
@@ -120,30 +126,102 @@ def holds_modules(saved):
     return any(isinstance(item, torch_file.Module) for item in (saved.values() if isinstance(saved, dict) else [saved]))
 
 
-def load_networks(path_or_url):
-    """Loads the three networks of a file.
+def contents_of(saved):
+    """Names, roles and states of the networks in an object that `read_states` returned.
+
+    Args:
+        saved: The published tuple (G, D, Gs), D may be None; or networks by name, see `named_networks`.
+    Returns: Contents with a NetworkState for each name.
+    Raises: UserError if it is something else.
+    """
+    if named_networks.is_packed(saved):
+        contents = named_networks.unpack(saved)
+    elif isinstance(saved, (tuple, list)) and len(saved) == len(PUBLISHED_ROLES):
+        present = [name for name, network in zip(PUBLISHED_ROLES, saved) if network is not None or name != 'D']
+        networks = dict(zip(PUBLISHED_ROLES, saved))
+        contents = Contents('stylegan2', OrderedDict((name, networks[name]) for name in present),
+                            OrderedDict((name, PUBLISHED_ROLES[name]) for name in present))
+    else:
+        raise UserError('does not hold the three networks G, D and Gs, nor networks by name')
+    wrong = [name for name, state in contents.networks.items() if not isinstance(state, network_file.NetworkState)]
+    if wrong:
+        raise UserError(f'what is called {" and ".join(wrong)} is no network')
+    return contents
+
+
+def load_file(path_or_url):
+    """Loads all networks of a file of any kind.
 
     Args:
         path_or_url: Path, URL (kept in the cache folder), published short name or NetworkFile.
-    Returns: (G, D, Gs): generator, discriminator and the generator's moving average, in the default session, which is
-        set up if there is none.
-    Raises: UserError if the file does not hold three networks; OSError if it cannot be read or fetched.
+    Returns: Contents: the method's name, the networks by name and their roles; the networks are built in the default
+        session, which is set up if there is none.
+    Raises: UserError if the file does not hold networks of ours; OSError if it cannot be read or fetched.
     """
-    networks = _load(path_or_url)
-    if not isinstance(networks, (tuple, list)) or len(networks) != 3 or not all(map(_is_network, networks)):
-        raise UserError('{!r} does not hold the three networks G, D and Gs'.format(resolve(path_or_url).name))
-    return tuple(networks)
+    found = []
+
+    def read(data):
+        found.append(contents_of(read_states(data)))
+        return dict(found[0].networks)
+
+    networks = _load(path_or_url, read)
+    return found[0]._replace(networks=OrderedDict(networks))
+
+
+def load_networks(path_or_url):
+    """Loads the published triple (G, D, Gs): generator, discriminator and the generator's moving average.
+
+    Arguments and errors are those of `load_file`; UserError also if the file holds other networks.
+    """
+    def read(data):
+        contents = contents_of(read_states(data))
+        if list(contents.networks) != list(PUBLISHED_ROLES):
+            raise UserError(f'does not hold the three networks G, D and Gs, but {_listed(contents)}')
+        return tuple(contents.networks.values())
+
+    return _load(path_or_url, read)
 
 
 def load_generator(path_or_url):
-    """Loads Gs alone, which takes a third of the time of `load_networks`; arguments and errors are the same."""
-    Gs = _load(path_or_url, only=2)
-    if not _is_network(Gs):
-        raise UserError('{!r} does not hold the three networks G, D and Gs'.format(resolve(path_or_url).name))
-    return Gs
+    """Loads the generator alone, its moving average if there is one; of the published files Gs.
+
+    This takes a third of the time of `load_networks`. Arguments and errors are those of `load_file`; UserError also if
+    the file has no generator, or several.
+    """
+    def read(data):
+        contents = contents_of(read_states(data))
+        generators = [name for name, role in contents.roles.items() if role.role == 'generator']
+        names = [name for name in generators if contents.roles[name].average_of is not None] or generators
+        if len(names) != 1:
+            raise UserError(f'expected one generator, or one moving average of a generator, not {_listed(contents)}')
+        return contents.networks[names[0]]
+
+    return _load(path_or_url, read)
 
 
-def _load(path_or_url, **kwargs):
+def save_file(contents, path):
+    """Writes networks by name with method and roles; an existing file is replaced when all is written.
+
+    Args:
+        contents: Contents.
+        path: Path of the file; its folder must exist.
+    Raises: UserError if names, roles and inputs don't fit together.
+    """
+    for name, network in contents.networks.items():
+        role = contents.roles.get(name)
+        if role is not None and len(role.inputs) != network.num_inputs:
+            raise UserError(f'network {name} has {network.num_inputs} inputs ({", ".join(network.input_names)}), '
+                            f'its role names {len(role.inputs)}')
+    network_file.save(named_networks.pack(contents), path)
+
+
+def _listed(contents):
+    """The networks of a file, for messages."""
+    return f'networks of {contents.method}: ' + ', '.join(
+        f'{name} ({role.role}{", average" if role.average_of else ""})' for name, role in contents.roles.items())
+
+
+def _load(path_or_url, read):
     """What `network_pickle.load` returns for a path, URL, short name or NetworkFile."""
     check_network_file(path_or_url)
     import dnnlib.tflib as tflib  # here, so that bad options are answered before TensorFlow loads
@@ -152,10 +230,5 @@ def _load(path_or_url, **kwargs):
     path = resolve(path_or_url).path
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=util.cache_dir()) as f:
-            return network_pickle.load(f, BUILD_MODULES, read=read_states, **kwargs)
-    return network_pickle.load(path, BUILD_MODULES, read=read_states, **kwargs)
-
-
-def _is_network(obj):
-    import dnnlib.tflib as tflib
-    return isinstance(obj, tflib.Network)
+            return network_pickle.load(f, BUILD_MODULES, read=read)
+    return network_pickle.load(path, BUILD_MODULES, read=read)

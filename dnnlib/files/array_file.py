@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 
 from dnnlib import util
-from dnnlib.files import network_file
+from dnnlib.files import named_networks, network_file
 from dnnlib.util import UserError
 
 KINDS = ('npz', 'safetensors')
@@ -23,25 +23,32 @@ _MAX_HEADER = 100 << 20  # as the authors of safetensors have it
 _DTYPES = {'F64': '<f8', 'F32': '<f4', 'F16': '<f2', 'I64': '<i8', 'I32': '<i4', 'I16': '<i2', 'I8': '|i1', 'U8': '|u1',
            'BOOL': '|b1'}
 _FIELDS = ('version', 'name', 'static_kwargs', 'build_func_name')
+_OPTIONAL = ('input_names',)
 
 
 def save(saved, path, kind):
     """Writes the networks of a pickle.
 
     Args:
-        saved: What `network_file.read_inert` returned: a tuple or list of NetworkState and None, or one.
+        saved: What `network_file.read_inert` returned: a tuple or list of NetworkState and None, or one; or networks by
+            name, see `named_networks`.
         path: The file; its folder must exist.
         kind: One of KINDS.
     Raises: UserError if there is anything else in it.
     """
-    networks = [saved] if isinstance(saved, network_file.NetworkState) else saved
+    header = {'format': FORMAT}
+    if named_networks.is_packed(saved):
+        networks = list(named_networks.unpack(saved).networks.values())
+        header['named'] = dict(saved, networks=list(saved['networks']))  # the names in their place
+    else:
+        networks = [saved] if isinstance(saved, network_file.NetworkState) else saved
     if not isinstance(networks, (tuple, list)) or not any(networks) or not all(
             item is None or isinstance(item, network_file.NetworkState) and item.state for item in networks):
         raise UserError('holds other things than networks, which cannot be written as {}'.format(kind))
     arrays = collections.OrderedDict()
-    entries = [item and _flatten(item.state, str(i), arrays) for i, item in enumerate(networks)]
+    header['networks'] = [item and _flatten(item.state, str(i), arrays) for i, item in enumerate(networks)]
     try:
-        header = json.dumps({'format': FORMAT, 'networks': entries}, sort_keys=True)
+        header = json.dumps(header, sort_keys=True)
     except TypeError as error:
         raise UserError('the options of a network cannot be written as JSON: {}'.format(error)) from error
     with util.atomic_path(path) as temp_path:
@@ -51,7 +58,7 @@ def save(saved, path, kind):
 
 def _flatten(state, prefix, arrays):
     """Header entry of a network; its variables go to `arrays`."""
-    entry = {key: state.get(key) for key in _FIELDS}
+    entry = {key: state.get(key) for key in _FIELDS + _OPTIONAL if key in state or key in _FIELDS}
     source = state.get('build_module_src')
     entry['source'] = source if isinstance(source, str) and source.count('\n') == 1 else ''  # one line, not a module
     entry['variables'] = []
@@ -89,7 +96,7 @@ def looks_like(start):
 def read(data):
     """Networks of a file, given as bytes.
 
-    Returns: Tuple of NetworkState, and None where the file has none.
+    Returns: Tuple of NetworkState, and None where the file has none; or networks by name, see `named_networks`.
     Raises: UserError if it is damaged or something else.
     """
     try:
@@ -97,7 +104,10 @@ def read(data):
         found = json.loads(header)
         if found['format'] != FORMAT:
             raise UserError('networks in the format {:.40}, known is {}'.format(repr(found['format']), FORMAT))
-        return tuple(entry and _unflatten(entry, str(i), arrays) for i, entry in enumerate(found['networks']))
+        networks = tuple(entry and _unflatten(entry, str(i), arrays) for i, entry in enumerate(found['networks']))
+        named = found.get('named')
+        return networks if named is None else dict(named, networks=collections.OrderedDict(
+            zip(named['networks'], networks)))
     except UserError:
         raise
     except Exception as error:  # NumPy and zipfile raise anything for a damaged archive
@@ -107,7 +117,7 @@ def read(data):
 
 def _unflatten(entry, prefix, arrays):
     network = network_file.NetworkState()
-    state = {key: entry[key] for key in _FIELDS}
+    state = {key: entry[key] for key in _FIELDS + _OPTIONAL if key in entry or key in _FIELDS}
     state['components'] = {key: _unflatten(item, prefix + '/' + key, arrays) for key, item in entry['components']}
     state['build_module_src'] = entry.get('source', '')
     state['variables'] = [(name, arrays[prefix + '/' + name][()]) for name in entry['variables']]

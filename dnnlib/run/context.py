@@ -1,4 +1,4 @@
-"""State of the run that is going on: times, progress, and whether somebody asked it to stop."""
+"""State of the current run: times, progress, and whether it was asked to stop."""
 
 import datetime
 import os
@@ -13,20 +13,20 @@ ABORT_FILE = 'abort.txt'
 
 
 class RunContext:
-    """The state of the running function: times, progress, and whether somebody asked it to stop.
+    """State of the running function: times, progress, and whether it was asked to stop.
 
-    Creating `abort.txt` in the run directory makes `should_stop` true at the next `update`; continuing the run removes
-    it. There is at most one current context, `RunContext.get()`; it writes `run.txt`.
+    Creating `abort.txt` in the run directory makes `should_stop` true at the next `update`; resuming the run
+    removes it. There is at most one current context, `RunContext.get()`; it writes `run.txt`.
 
     Attributes:
-        stop_signals: `stopping.StopSignals` of a loop that looks at them, or `None`.
+        stop_signals: `signals.StopSignals` of a loop that checks them, or `None`.
     """
 
     _current = None
 
     @classmethod
     def get(cls):
-        """The context of the current run, created when it is first asked for."""
+        """The context of the current run, created on first use."""
         if cls._current is None:
             cls._current = cls(dnnlib.submit_config)
         return cls._current
@@ -51,7 +51,7 @@ class RunContext:
         self.close()
 
     def update(self, loss=0, cur_epoch=0, max_epoch=None):
-        """Notes progress and the time since the previous call, and looks for `abort.txt`."""
+        """Records progress and the time since the previous call, and checks for `abort.txt`."""
         now = time.time()
         self._last_interval_sec, self._last_update_sec = now - self._last_update_sec, now
         self.progress.update(loss=loss, cur_epoch=cur_epoch, max_epoch=max_epoch)
@@ -62,11 +62,11 @@ class RunContext:
             self._should_stop = True
 
     def should_stop(self):
-        """Was `abort.txt` there when it was looked for last?"""
+        """Did `abort.txt` exist at the last check?"""
         return self._should_stop
 
     def is_stopping(self):
-        """Should long work be given up: is `abort.txt` there, or was there a signal?"""
+        """Should long work be abandoned: does `abort.txt` exist, or was there a signal?"""
         self._look()
         return self._should_stop or bool(self.stop_signals is not None and self.stop_signals.received)
 

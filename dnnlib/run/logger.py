@@ -13,7 +13,7 @@ class Logger:
 
     Args:
         file_name: Path of the file; `None` only redirects standard error to standard output.
-        file_mode: Mode of `open`: `'w'` starts the file anew, `'a'` appends.
+        file_mode: Mode of `open`: `'w'` overwrites the file, `'a'` appends.
         should_flush: Flush both streams after every write?
     """
 

@@ -1,4 +1,4 @@
-"""Numbered run directories: their names, their files, and the call of a function inside one."""
+"""Numbered run directories: their names, their files, and calling a function inside one."""
 
 import contextlib
 import copy
@@ -30,11 +30,11 @@ FINISHED_FILE = '_finished.txt'
 
 
 class FolderLocked(UserError):
-    """Another process is in a folder that only one may be in."""
+    """Another process is using a folder that only one process may use."""
 
 
 class SubmitConfig(EasyDict):
-    """What a run is called and where it writes.
+    """Name of a run and where it writes.
 
     Set before `submit_run`: `run_dir_root` (folder of the numbered run directories, created if missing; `<USERNAME>` is
     replaced), `run_desc` (last part of the directory's name), `num_gpus`, `options_file` (name of the JSON file that
@@ -54,20 +54,20 @@ class SubmitConfig(EasyDict):
 
 
 def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
-    """Makes a run directory and calls a function in it, in this process.
+    """Creates a run directory and calls a function in it, in this process.
 
-    Standard output and standard error are copied to `log.txt`. `_finished.txt` appears at the end, after a failure
-    too. A run that is refused with a UserError before it wrote any file of its own leaves no directory behind.
+    Standard output and standard error are copied to `log.txt`. `_finished.txt` appears at the end, even after a
+    failure. A run refused with a UserError before it wrote any file of its own leaves no directory behind.
 
     Args:
         submit_config: SubmitConfig; it is copied.
         run_func: The function, or its full name such as `'training.training_loop.training_loop'`. If it has a
-            parameter `submit_config`, it is given the completed configuration.
-        resume_run_dir: Existing run directory to continue in, its log is appended to; `None` = a new one.
+            parameter `submit_config`, it receives the completed configuration.
+        resume_run_dir: Existing run directory to resume in, appending to its log; `None` = a new one.
         run_func_kwargs: Keyword arguments of the function; they must be plain enough for JSON.
     Returns: The completed SubmitConfig.
-    Raises: UserError if the root or the description cannot be used; FolderLocked, one of them, if another process is
-        in the directory to continue in; whatever the function raises.
+    Raises: UserError if the root or the description is unusable; FolderLocked, a UserError, if another process uses the
+        directory to resume in; whatever the function raises.
     """
     config = copy.deepcopy(submit_config)
     if not config.num_gpus or config.num_gpus < 0:
@@ -97,14 +97,14 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
 
 @contextlib.contextmanager
 def locked(folder, wait=False):
-    """While entered, or until the process ends, no other process can enter the same folder.
+    """Context manager: until it exits, or the process ends, no other process can enter the same folder.
 
-    Does nothing where the system or the file system knows no locks.
+    Does nothing if the system or the file system has no locks.
 
     Args:
         folder: An existing folder.
-        wait: Wait until the other process leaves it?
-    Raises: FolderLocked, a UserError, if another process is in it.
+        wait: Wait until the other process leaves? By default fail at once, as a run may last for weeks.
+    Raises: FolderLocked, a UserError, if another process is using it.
     """
     if fcntl is None:
         yield
@@ -114,9 +114,9 @@ def locked(folder, wait=False):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            raise FolderLocked('another process is running in {!r}; stop it or choose another folder'.format(
+            raise FolderLocked('another process is running in {!r}; stop it or choose a different folder'.format(
                 folder)) from None
-        except OSError:  # some network file systems know no locks
+        except OSError:  # some network file systems have no locks
             pass
         yield
     finally:
@@ -124,7 +124,7 @@ def locked(folder, wait=False):
 
 
 def is_locked(folder):
-    """Is another process in this folder?"""
+    """Is another process using this folder?"""
     try:
         with locked(folder):
             return False
@@ -139,7 +139,7 @@ def make_run_dir_path(*parts):
 
 
 def get_user_name():
-    """Login name; characters that do not belong into a task name become `_`; `user` where there is no name."""
+    """Login name; characters not allowed in task names become `_`; `user` if there is no name."""
     try:
         name = getpass.getuser()
     except (KeyError, ImportError, OSError):  # a container's user without an entry in the password file
@@ -161,7 +161,7 @@ def list_runs(run_dir_root):
 
 
 def load_submit_config(run_dir):
-    """Reads `submit_config.pkl` of any version without running anything in it.
+    """Reads a `submit_config.pkl` of any version without running any code in it.
 
     Args:
         run_dir: The run directory.
@@ -175,12 +175,12 @@ def load_submit_config(run_dir):
         except UserError as error:
             raise UserError('{!r} is not a pickled run configuration ({})'.format(path, error)) from error
     if not isinstance(config, dict):
-        raise UserError('{!r} holds a {}, expected a run configuration'.format(path, type(config).__name__))
+        raise UserError('{!r} contains a {}, expected a run configuration'.format(path, type(config).__name__))
     return config
 
 
 class _Inert(dict):
-    """Stands in for every class in a pickle: keeps the state, runs nothing."""
+    """Stands in for every class in a pickle: keeps the state and runs nothing."""
 
     def __init__(self, *args, **kwargs):
         super().__init__()
@@ -192,23 +192,23 @@ class _Inert(dict):
 
 
 def _create_run_dir(config, made):
-    """Makes `<id>-<desc>`, id = 1 + the largest in use; appends every folder made to the list `made`."""
+    """Creates `<id>-<desc>`, id = 1 + the largest in use; appends every folder it creates to the list `made`."""
     root = os.path.normpath(config.run_dir_root.replace('<USERNAME>', config.user_name))
-    _name_run(config, 0)  # refuses a bad description before a folder exists
+    _name_run(config, 0)  # rejects a bad description before a folder exists
     if not os.path.isdir(root):
         try:
             os.makedirs(root, exist_ok=True)
         except OSError as error:
-            raise UserError('cannot create the result folder {!r} ({}); choose another --result-dir'.format(
+            raise UserError('cannot create the result folder {!r} ({}); choose a different --result-dir'.format(
                 root, error.strerror)) from error
         made.append(root)
-    with locked(root, wait=True):  # two that start together, even with different descriptions, get two numbers
+    with locked(root, wait=True):  # so that two simultaneous starts get two numbers
         while True:
             _name_run(config, max([run_id + 1 for run_id, _ in list_runs(root)] or [0]))
             config.run_dir = os.path.join(root, config.run_name)
             try:
                 os.mkdir(config.run_dir)
-            except FileExistsError:  # where there are no locks
+            except FileExistsError:  # if there are no locks
                 continue
             made.insert(0, config.run_dir)
             return
@@ -235,7 +235,7 @@ def _name_run(config, run_id):
     config.run_name = '{:05d}-{}'.format(run_id, config.run_desc)
     config.task_name = '{}-{}'.format(config.user_name, config.run_name)
     if not re.match('[a-zA-Z0-9][a-zA-Z0-9_.-]+$', config.task_name):
-        raise UserError('the description of a run may hold letters, digits, "_", "." and "-", got {!r}'.format(
+        raise UserError('the description of a run may contain only letters, digits, "_", "." and "-", got {!r}'.format(
             config.run_desc))
 
 
@@ -264,7 +264,7 @@ def _run(config, run_func, append_log):
             end = 'Stopped' if config.get('stopped_by') else 'Finished'
             print('dnnlib: {} {}() in {}.'.format(end, config.run_func_name, util.format_time(time.time() - start)))
         except BaseException:
-            logger.file.write(traceback.format_exc())  # the console gets one line, the log the whole story
+            logger.file.write(traceback.format_exc())  # one line on the console, the whole traceback in the log
             raise
         finally:
             with disk.ignoring_full():

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request that a long loop looks at when it suits it."""
+"""Turns Ctrl-C and SIGTERM into a request that a long loop checks at a convenient moment."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import threading
 
 
 class StopSignals:
-    """While entered, SIGINT and SIGTERM are noted in `received` (0 = none); a second one acts as without us."""
+    """Context manager: records SIGINT or SIGTERM in `received` (0 = none); a second signal acts as usual."""
 
     def __init__(self):
         self.received = 0
@@ -24,7 +24,7 @@ class StopSignals:
     def _note(self, number, _frame):
         self.received = int(number)
         self._restore()
-        os.write(2, b'\nStopping after this iteration; once more to stop at once and lose it.\n')
+        os.write(2, b'\nStopping after this iteration; repeat to stop immediately and lose it.\n')
 
     def _restore(self):
         for number, handler in self._previous.items():

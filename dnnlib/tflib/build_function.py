@@ -43,6 +43,6 @@ def _check_names(func, names, at_least):
     if not isinstance(names, (list, tuple)) or not at_least <= len(names) <= MAX_INPUTS or not all(
             isinstance(name, str) and re.match(r'[A-Za-z0-9.][A-Za-z0-9_.-]{,99}\Z', name) for name in names
     ) or len(set(names)) < len(names):
-        raise UserError(f'input_names of {func.__name__}: expected a list of {at_least} to {MAX_INPUTS} different names '
-                        f'of letters, digits, _, . and -, not {repr(names):.200}')
+        raise UserError(f'input_names of {func.__name__}: expected a list of {at_least} to {MAX_INPUTS} different '
+                        f'names of letters, digits, _, . and -, not {repr(names):.200}')
     return list(names)

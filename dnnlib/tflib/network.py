@@ -15,9 +15,9 @@ STATE_VERSION = 4
 class Network:
     """A parametric function: a build function called with some options, and variables that all its graphs share.
 
-    The build function takes its inputs as parameters without default or as `*inputs`, then options with defaults, among
-    them `is_template_graph` and `components` (the dictionary of sub-networks, to be filled when it is empty). It returns
-    a tensor, or a tuple or list of tensors, which may be longer than that of the template if an option asks for more.
+    The build function takes its inputs as parameters without default or as `*inputs`, then options with defaults, with
+    `is_template_graph` and `components` (the dictionary of sub-networks, to be filled when it is empty) among them. It
+    returns a tensor, or a tuple or list of them; an option may add outputs that the template graph does not have.
 
     Args:
         name: Name of letters, digits, `_`, `.` and `-`; `None` = that of the build function.

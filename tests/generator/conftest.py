@@ -52,7 +52,8 @@ def command(networks, generator, tmp_path, monkeypatch):
     """Function that runs a command on the network A and returns its run directory, a Path."""
     from training import pretrained
     loaded = pretrained.load_generator
-    monkeypatch.setattr(pretrained, 'load_generator', lambda path: generator if path == networks[0] else loaded(path))
+    monkeypatch.setattr(pretrained, 'load_generator',
+                        lambda file: generator if file.path == networks[0] else loaded(file))
 
     def run(name, *args):
         network = [] if name == 'blend' else ['--network=' + networks[0]]

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from dnnlib import UserError, images
+from dnnlib import UserError, images, video
 from generator import drawing, options, writer
 
 PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'run_generator.py')
@@ -70,7 +70,6 @@ def test_interpolate_in_z_as_a_loop(command, generator):
 
 
 def test_interpolate_as_video(command, monkeypatch, capsys):
-    from projector import video
     monkeypatch.setattr(video, 'load_ffmpeg', lambda: None)
     folder = command('interpolate', '--seeds=1,2', '--frames=3')
     assert sorted(path.name for path in (folder / 'video-frames').iterdir()) == ['frame%04d.png' % i for i in range(4)]

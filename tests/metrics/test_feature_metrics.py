@@ -13,7 +13,7 @@ from metrics.frechet_inception_distance import frechet_distance
 from metrics.inception_score import inception_score
 from metrics.metric_defaults import metric_defaults
 from tests.metrics.features import feature_reference
-from tests.metrics.tiny_generator import PlainGenerator
+from tests.metrics.tiny_generator import PlainGenerator, classifier_of_pixel
 from training import pretrained
 
 CPU = {'device': 'cpu'}
@@ -178,13 +178,12 @@ def test_extractors_are_built_of_their_modules():
 
 @pytest.fixture
 def classifiers(tmp_path, monkeypatch):
-    """Folder with an untrained classifier of images of 16 pixels, as a network file."""
+    """Folder with a classifier of images of 16 pixels, as a network file."""
     from dnnlib.tflib import network_pickle
     with tf.Graph().as_default(), tflib.create_session(CPU).as_default():
-        tf.set_random_seed(0)
-        net = tflib.Network('D', func_name='training.networks_stylegan2.D_stylegan2', resolution=16, num_channels=3,
-                            fmap_base=16, fmap_max=4, mbstd_group_size=1)
-        network_pickle.save(net, str(tmp_path / 'celebahq-classifier-00-male.pkl'))
+        network_pickle.save(tflib.Network('classifier', classifier_of_pixel),
+                            str(tmp_path / 'celebahq-classifier-00-male.pkl'))
+    monkeypatch.setattr(pretrained, 'BUILD_MODULES', (classifier_of_pixel.__module__,))
     monkeypatch.setenv(linear_separability.FOLDER_VARIABLE, str(tmp_path))
     return tmp_path
 

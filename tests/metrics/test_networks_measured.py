@@ -63,6 +63,12 @@ def test_both_ends_of_a_step_have_the_label_and_the_options(graph, monkeypatch, 
     np.testing.assert_allclose(seen[:, :, :, 0, :, 11:], 0.25, rtol=1e-6)  # and in the mapping
 
 
+def test_first_labels_of_the_data_are_those_of_a_network_with_fewer(graph, monkeypatch, narrow_lpips):
+    _, seen = _path_length(load_telling(monkeypatch, 3), rounds=16, reals='cats')  # the cats have 66 labels
+    labels = set(map(tuple, seen[:, :, 0, 0, 0, 8:11].reshape(-1, 3)))
+    assert labels == {(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)}  # the first 3 of 15 colors
+
+
 # Linear separability
 
 

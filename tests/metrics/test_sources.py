@@ -10,6 +10,7 @@ from dnnlib import UserError, tflib
 from metrics import metric_base, sources
 from metrics.metric_defaults import metric_defaults
 from tests.metrics.tiny_generator import tiny_generator
+from training import pretrained
 
 CPU = {'device': 'cpu'}
 
@@ -81,7 +82,7 @@ def test_a_function_draws_with_the_networks_of_a_training(session, tiny_extracto
     assert tf.get_default_session() is session and tf.get_default_graph() is session.graph
     images = np.concatenate(list(fakes(4, 5)))
     of_array = _group('fd4_effnetlite0')
-    of_array.metrics[0].run_fakes(lambda count, seed: [images], 'array', **args)
+    of_array.run_fakes(lambda count, seed: [images], 'array', **args)
     assert of_array.get_results()['fd4_effnetlite0'] == pytest.approx(group.get_results()['fd4_effnetlite0'], rel=1e-4)
 
 
@@ -89,7 +90,7 @@ def test_failing_fakes_do_not_end_a_training(capsys):
     group = _group('ppl_wend4', 'fd4_effnetlite0')
     group.run_fakes_in_training(lambda count, seed: [np.zeros([4, 3, 16, 16], np.uint8)], 'step', tf_config=CPU)
     lines = capsys.readouterr().out
-    assert 'metric ppl_wend4: it measures a network, not pictures; give a network' in lines
+    assert 'metric ppl_wend4: it measures a network, not pictures; give a StyleGAN network' in lines
     assert 'metric fd4_effnetlite0: a dataset is needed' in lines and group.get_results() == {}
     with pytest.raises(UserError, match='it measures a network'):
         group.metrics[0].run_fakes(lambda count, seed: [np.zeros([4, 3, 16, 16], np.uint8)], 'step', tf_config=CPU)
@@ -116,3 +117,28 @@ def test_several_gpus_share_the_images(tiny_extractor, picture_folder):
         group.run(fakes, dataset_args=dict(tfrecord_dir=reals), num_gpus=num_gpus, tf_config=CPU)
         results.append(group.get_results())
     assert results[0] == results[1] and 0 < min(results[0].values()) < 1
+
+
+class WithoutStyles:
+    """A generator of latents alone that knows no options."""
+
+    input_shapes, output_shape, components = [[None, 8]], [None, 3, 8, 8], {}
+    input_shape = input_shapes[0]
+
+    @staticmethod
+    def get_output_for(latents):
+        """Images [N, 3, 8, 8]."""
+        return tf.tile(latents[:, np.newaxis, :, np.newaxis], [1, 3, 1, 8])
+
+
+def test_generators_without_labels_and_styles(tiny_extractor, picture_folder, monkeypatch):
+    args = dict(dataset_args=dict(tfrecord_dir=picture_folder('reals', 4)[0]), mirror_augment=False, tf_config=CPU)
+    monkeypatch.setattr(pretrained, 'load_generator', lambda path: WithoutStyles())
+    group = _group('fd4_effnetlite0', 'ppl_wend4')
+    group.metrics[0].run('net.pkl', **args)
+    assert group.metrics[0].get_results()['fd4_effnetlite0'] > 0
+    with pytest.raises(UserError, match='ppl_wend4: this network has no dlatents'):
+        group.metrics[1].run('net.pkl', **args)
+    monkeypatch.setattr(WithoutStyles, 'input_shapes', [[None, 3, 8, 8]])
+    with pytest.raises(UserError, match='net.pkl: its generator takes more than latents and labels'):
+        group.metrics[0].run('net.pkl', **args)

@@ -1,4 +1,4 @@
-"""Data sets from files: TFRecords, folders, zips; labels; damaged and unsuitable input."""
+"""Datasets from files: TFRecords, folders, zips; labels; damaged and unsuitable input."""
 
 import io
 import json
@@ -116,7 +116,7 @@ def test_bad_label_files(tmp_path, content, text):
 
 
 def test_missing_label_file(tmp_path):
-    with pytest.raises(UserError, match='nope.npy: there is no such label file'):
+    with pytest.raises(UserError, match='nope.npy: no such label file'):
         TFRecordDataset(_records(tmp_path / 'x', _images(2)), label_file='nope.npy')
 
 
@@ -156,8 +156,8 @@ def test_record_of_another_shape(tmp_path):
 
 
 @pytest.mark.parametrize('change, text', [
-    (lambda data: data[:-3], 'x-r02.tfrecords: record 2 is cut off'),
-    (lambda data: data[:140] + b'?' + data[141:], 'x-r02.tfrecords: record 1: wrong checksum'),
+    (lambda data: data[:-3], 'x-r02.tfrecords: record 2 is truncated'),
+    (lambda data: data[:140] + b'?' + data[141:], 'x-r02.tfrecords: record 1: checksum mismatch'),
     (lambda data: b'some text', 'x-r02.tfrecords: not a TFRecord file')])
 def test_damaged_tfrecords(tmp_path, change, text):
     path = _records(tmp_path / 'x', _images(3, 4))
@@ -225,9 +225,9 @@ def test_labels_from_json(tmp_path, make, labels, expected):
 
 @pytest.mark.parametrize('content, text', [
     ('{', 'expected'), ('[]', 'expected'), ('{"labels": [["00.png"]]}', 'expected'),
-    ('{"labels": [["00.png", 1]]}', '1 of 2 images have no label, the first is 01.png'),
+    ('{"labels": [["00.png", 1]]}', '1 of 2 images have no label, 01.png is the first'),
     ('{"labels": [["00.png", 1], ["01.png", [1]]]}', 'all class numbers'),
-    ('{"labels": [["00.png", [1, 2]], ["01.png", [1]]]}', 'equally many'),
+    ('{"labels": [["00.png", [1, 2]], ["01.png", [1]]]}', 'same number'),
     ('{"labels": [["00.png", "a"], ["01.png", "b"]]}', 'all class numbers')])
 def test_bad_json(tmp_path, content, text):
     files = dict(_pngs(_images(2)), **{'dataset.json': content.encode()})
@@ -237,7 +237,7 @@ def test_bad_json(tmp_path, content, text):
 
 def test_resolution_crops_scales_and_converts(tmp_path):
     stripes = np.zeros([12, 24, 3], np.uint8)
-    stripes[:, 6:18] = [255, 0, 0]  # only the centre is red
+    stripes[:, 6:18] = [255, 0, 0]  # only the center is red
     rgba = np.zeros([9, 9, 4], np.uint8)
     rgba[:, :, 3] = 0
     palette = Image.fromarray(np.full([8, 8, 3], [0, 0, 255], np.uint8)).convert('P', palette=Image.ADAPTIVE, colors=4)
@@ -247,11 +247,11 @@ def test_resolution_crops_scales_and_converts(tmp_path):
              '5.png': _png(Image.fromarray(np.full([8, 8], 255, np.uint8)).convert('1'))}
     with ImageDataset(_folder(tmp_path / 'x', files), resolution=8) as dataset:
         assert dataset.shape == [3, 8, 8]
-        colours = [dataset.read(i).reshape(3, -1) for i in range(6)]
-    assert np.abs(colours[0].mean(axis=1) - [255, 0, 0]).max() < 1
-    assert (colours[1] == 255).all()
-    assert colours[2].mean(axis=1).tolist() == [0, 0, 255]
-    assert (colours[3] == 100).all() and (colours[4] == 255).all() and (colours[5] == 255).all()
+        colors = [dataset.read(i).reshape(3, -1) for i in range(6)]
+    assert np.abs(colors[0].mean(axis=1) - [255, 0, 0]).max() < 1
+    assert (colors[1] == 255).all()
+    assert colors[2].mean(axis=1).tolist() == [0, 0, 255]
+    assert (colors[3] == 100).all() and (colors[4] == 255).all() and (colors[5] == 255).all()
 
 
 def test_resolution_keeps_grey_images_grey(tmp_path):
@@ -276,9 +276,9 @@ def test_pictures_are_turned_upright(tmp_path):
     ({'a.txt': b'x'}, 'no images among 1 files'),
     ({}, 'no images among 0 files'),
     ({'a.png': _png(Image.new('RGB', (9, 18)))},
-     'a.png: images 18 pixels high and 9 wide, .* nearest sizes .height x width. are 18x10, '),
-    ({'a.png': _png(Image.new('LA', (8, 8)))}, 'a.png: colour mode LA instead of L, RGB or RGBA'),
-    ({'a.png': _png(Image.new('I;16', (8, 8)))}, 'a.png: colour mode I'),
+     'a.png: no network has images 18 pixels high and 9 wide, .* nearest sizes .height x width. are 18x10, '),
+    ({'a.png': _png(Image.new('LA', (8, 8)))}, 'a.png: color mode LA instead of L, RGB or RGBA'),
+    ({'a.png': _png(Image.new('I;16', (8, 8)))}, 'a.png: color mode I'),
     ({'a.png': _png(Image.new('RGB', (8, 8))), 'b.png': _png(Image.new('RGB', (16, 16))),
       'c.png': _png(Image.new('L', (8, 8)))}, '2 of 3 images differ from the first, a.png .8x8 RGB.; b.png is 16x16')])
 @pytest.mark.parametrize('make', [_folder, _zip])
@@ -289,7 +289,7 @@ def test_unsuitable_images(tmp_path, make, files, text):
 
 
 def test_sixteen_bits_are_refused_even_with_a_resolution(tmp_path):
-    with pytest.raises(UserError, match='a.png: colour mode I.*8 bits'):
+    with pytest.raises(UserError, match='a.png: color mode I.*8 bits'):
         ImageDataset(_folder(tmp_path / 'x', {'a.png': _png(Image.new('I;16', (8, 8)))}), resolution=8)
 
 
@@ -372,7 +372,7 @@ def test_verbose_prints_the_published_lines(capsys):
         'Dataset shape = [3, 8, 8]', 'Dynamic range = [0, 255]', 'Label size    = 3']
 
 
-@pytest.mark.parametrize('name, text', [('nope', 'nope: there is no such data set'), (None, 'no data set given')])
+@pytest.mark.parametrize('name, text', [('nope', 'nope: no such dataset'), (None, 'no dataset given')])
 def test_missing_data_set(tmp_path, name, text):
     with pytest.raises(UserError, match=text):
         load_dataset(tfrecord_dir=name, data_dir=str(tmp_path))
@@ -382,8 +382,8 @@ def test_options_of_another_kind_of_data_set_are_refused(tmp_path):
     path = _folder(tmp_path / 'x', _pngs(_images(1)))
     with pytest.raises(UserError, match='unknown to ImageDataset: held_out'):
         load_dataset(tfrecord_dir=path, held_out=True)
-    with pytest.raises(UserError, match='unknown to CatsDataset: colour, label_file'):
-        load_dataset(tfrecord_dir='cats', label_file='x', colour=3)
+    with pytest.raises(UserError, match='unknown to CatsDataset: color, label_file'):
+        load_dataset(tfrecord_dir='cats', label_file='x', color=3)
 
 
 def test_skipping_damaged_records(tmp_path, capsys):
@@ -403,7 +403,7 @@ def test_skipping_damaged_records(tmp_path, capsys):
             np.testing.assert_array_equal(got, images[expected])
             np.testing.assert_array_equal(labels, np.eye(6)[expected])
             assert dataset.bad_images == {0, 2}
-        assert ('record 5 is cut off' in capsys.readouterr().out) == (cut < len(data))
+        assert ('record 5 is truncated' in capsys.readouterr().out) == (cut < len(data))
         with pytest.raises(UserError, match='record 0'):
             TFRecordDataset(path)
 
@@ -416,7 +416,7 @@ def test_a_file_cut_between_two_records_is_told_by_the_other_levels(tmp_path, ca
         TFRecordDataset(path)
     with TFRecordDataset(path, bad='skip', max_label_size='full') as dataset:
         assert dataset.num_images == 3 and dataset.read_labels([2]).tolist() == [[0, 0, 1, 0]]
-    assert 'what is missing is left out' in capsys.readouterr().out
+    assert 'the missing images are skipped' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('make', [_folder, _zip])

@@ -1,4 +1,4 @@
-"""Progressive growing (Karras et al. 2018): networks that are computed up to a level of detail only.
+"""Progressive growing (Karras et al. 2018): networks computed only up to a level of detail.
 
 `lod` counts the levels below full resolution: 0 = full, 1 = half, 1.5 = a quarter fading into half. A level r has
 feature maps of 2^r pixels in a square network; level 2 is the base block, the last one the full resolution R.
@@ -14,9 +14,9 @@ STRUCTURES = ('auto', 'fixed', 'linear', 'recursive')
 
 
 def get_lod():
-    """Creates or finds the variable `lod`; returns its present value, a float32 scalar.
+    """Creates or finds the variable `lod`; returns its current value, a float32 scalar.
 
-    The value is read after the surrounding control dependencies, so that a graph may assign the variable first.
+    The value is read after the surrounding control dependencies, so a graph can assign the variable first.
     """
     lod = tf.get_variable('lod', shape=[], initializer=tf.initializers.zeros(), trainable=False)
     with tflib.absolute_name_scope(lod.op.name):
@@ -28,11 +28,11 @@ def choose_structure(structure, is_static, is_template_graph):
 
     Args:
         structure: 'fixed' = full resolution, whatever `lod` is; 'linear' = all levels, weighted by `lod`; 'recursive' =
-            the same values by conditional execution of those levels alone that `lod` asks for; 'auto' = 'linear' if
+            the same values, with conditional execution of only the levels that `lod` needs; 'auto' = 'linear' if
             `is_static`, else 'recursive'.
-        is_static: Prefer a graph without conditions?
-        is_template_graph: Is this the graph that creates the variables? Conditions can't, so 'recursive' is
-            'linear' there.
+        is_static: Prefer a graph without conditionals?
+        is_template_graph: Is this the graph that creates the variables? Conditionals can't, so there 'recursive'
+            means 'linear'.
     Raises: UserError for any other structure.
     """
     if structure not in STRUCTURES:
@@ -52,7 +52,7 @@ def synthesize(x, block, to_rgb, last_level, structure, lod):
         last_level: R.
         structure: What `choose_structure` returned.
         lod: Value from 0 to R - 2, float32 scalar.
-    Returns: [N, H * 2^(R - 2), W * 2^(R - 2), channels]; what is coarser than that is repeated (nearest neighbor).
+    Returns: [N, H * 2^(R - 2), W * 2^(R - 2), channels]; pixels of coarser levels are repeated (nearest neighbor).
     """
     if structure == 'recursive':
         return _synthesize_from(2, x, block, to_rgb, last_level, lod)
@@ -115,7 +115,7 @@ def _analyze_to(r, images, block, from_rgb, last_level, lod):
 
 
 def _fade(fine, coarse, lod, fine_lod):
-    """`fine` up to its own lod, `coarse` from the next one on, a mixture between."""
+    """`fine` up to its own lod, `coarse` from the next one on, and a blend in between."""
     with tf.variable_scope('Grow_lod%d' % fine_lod):
         return tflib.lerp_clip(fine, coarse, tf.cast(lod - fine_lod, fine.dtype))
 

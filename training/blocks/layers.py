@@ -1,6 +1,6 @@
 """Building blocks of the networks: equalized weights, modulated convolution, noise, minibatch stddev.
 
-Feature maps are in the layout that `dnnlib.tflib.layout` chose for the graph; shapes are given in its NHWC spelling.
+Feature maps are in the layout that `dnnlib.tflib.layout` chose for the graph; shapes are documented as NHWC.
 `*_layer` functions create variables in the current variable scope, under the published names.
 """
 
@@ -22,14 +22,14 @@ def num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max):
 
 
 def get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
-    """Weight with equalized learning rate (Karras et al. 2018, section 4.1): N(0, 1) in the variable, He's constant
-    at run time.
+    """Weight with equalized learning rate (Karras et al. 2018, section 4.1): N(0, 1) in the variable, times He's
+    constant at run time.
 
     Args:
         shape: Last axis = outputs; the product of the others is the fan-in.
-        gain: Expected gain of the layer.
+        gain: Expected gain of the layer; 1 because `fused_bias_act` applies the gain of the activation.
         use_wscale: False = He's constant goes into the initial value instead.
-        lrmul: Learning-rate multiplier: the variable is divided by it, the result multiplied.
+        lrmul: Learning-rate multiplier: the variable is divided by it, the result multiplied; 1 = no change.
         weight_var: Name of the variable.
     Returns: float32 tensor of the given shape.
     """
@@ -38,7 +38,7 @@ def get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
 
 
 def _get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
-    """Returns (variable, number that it must be multiplied with)."""
+    """Returns (variable, factor it must be multiplied by)."""
     he_std = gain / np.sqrt(np.prod(shape[:-1]))
     init_std, runtime_coef = (1.0, he_std) if use_wscale else (he_std, 1.0)
     init = tf.initializers.random_normal(0, init_std / lrmul)
@@ -94,8 +94,8 @@ def modulate(weight, style, demodulate=True):
 def demodulation(weight, style):
     """Factor of each output feature map that restores unit variance (StyleGAN2, equation 3), [N, O].
 
-    The energy of the modulated kernel is the squared style times the kernel's energy per pair of maps: no kernel per
-    sample is needed.
+    The energy of the modulated kernel is the squared style times the kernel's energy per pair of maps, so no kernel
+    per sample is needed.
     """
     energy = tf.matmul(tf.square(style), tf.reduce_sum(tf.square(weight), axis=[0, 1]))
     return tf.rsqrt(energy + EPSILON)
@@ -104,7 +104,7 @@ def demodulation(weight, style):
 def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resample_kernel=None, fused_modconv=None):
     """Convolution whose kernel is modulated by a style and demodulated (StyleGAN2, section 2.2), without bias.
 
-    Two equal forms exist: modulating the kernels (one grouped convolution, or an ordinary one for a single sample) and
+    Two equivalent forms exist: modulating the kernels (one grouped convolution, or a plain one for a single sample) and
     scaling the feature maps before and after a shared convolution. The first is faster on a GPU and for one sample, the
     second for several samples on a CPU, where grouped convolutions are missing or slow. With a 1x1 kernel the first is
     a matrix product per sample, which is faster there too.
@@ -115,9 +115,9 @@ def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resam
         fmaps: Output feature maps O.
         kernel: Size of the kernel, odd.
         up: Double the resolution?
-        demodulate: See `modulate`.
+        demodulate: See `modulate`; only layers that output colors go without.
         resample_kernel: FIR filter for `up`, None = nearest neighbor.
-        fused_modconv: True = modulate kernels where the device can, False = scale feature maps, None = the faster.
+        fused_modconv: True = modulate kernels where the device can, False = scale feature maps, None = the faster one.
     Returns: [N, H, W, fmaps] or twice that size.
     """
     x, scale = _modulated_conv2d(x, y, [kernel, fmaps], up, demodulate, resample_kernel, fused_modconv)
@@ -140,7 +140,7 @@ def styled_conv2d_layer(x, y, fmaps, up=False, resample_kernel=None, fused_modco
 
 
 def _modulated_conv2d(x, y, kernel_and_fmaps, up, demodulate, resample_kernel, fused_modconv):
-    """Returns (x, scale): the convolution, and the factors [N, fmaps] that it still lacks, or None."""
+    """Returns (x, scale): the convolution, and the factors [N, fmaps] still to be applied, or None."""
     kernel, fmaps = kernel_and_fmaps
     in_channels = x.shape.as_list()[layout.channel_axis()]
     w, coef = _get_weight([kernel, kernel, in_channels, fmaps])
@@ -175,8 +175,8 @@ def _modulated_conv2d(x, y, kernel_and_fmaps, up, demodulate, resample_kernel, f
 
 
 def _small_factors(w, style):
-    """Kernel and style scaled so that float16 does not overflow; demodulation takes the factors out again (Karras et
-    al. 2020, "Training generative adversarial networks with limited data", appendix D)."""
+    """Kernel and style scaled so that float16 does not overflow; demodulation cancels the factors (Karras et al. 2020,
+    "Training generative adversarial networks with limited data", appendix D)."""
     fan_in = np.prod(w.shape.as_list()[:3])
     w /= tf.reduce_max(tf.abs(w), axis=[0, 1, 2], keepdims=True) * np.float32(np.sqrt(fan_in))
     return w, style / tf.reduce_max(tf.abs(style))
@@ -208,8 +208,8 @@ def minibatch_stddev_layer(x, group_size=4, num_new_features=1):
 
     Args:
         x: Feature maps [N, H, W, C], N a multiple of min(group_size, N), C of num_new_features.
-        group_size: Samples per group.
-        num_new_features: New maps F.
+        group_size: Samples per group; 4 as in the paper.
+        num_new_features: New maps F; 1 as in the paper.
     Returns: [N, H, W, C + F], the new maps last.
     """
     axis = layout.channel_axis()

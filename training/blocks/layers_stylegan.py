@@ -1,7 +1,7 @@
-"""Building blocks that only the networks of StyleGAN 1 have (Karras et al. 2019); the others are in `layers`.
+"""Building blocks used only by the networks of StyleGAN 1 (Karras et al. 2019); the others are in `layers`.
 
-Here He's constant holds the gain sqrt(2) of the activation, which itself has none. Feature maps are in the layout that
-`dnnlib.tflib.layout` chose for the graph; shapes are given in its NHWC spelling.
+Here He's constant includes the gain sqrt(2) of the activation, which itself has none. Feature maps are in the layout
+that `dnnlib.tflib.layout` chose for the graph; shapes are documented as NHWC.
 """
 
 import numpy as np
@@ -35,8 +35,8 @@ def bias_act_layer(x, act='linear', lrmul=1):
 def upscale_conv2d_layer(x, fmaps, use_wscale=True, fused_scale='auto'):
     """Doubles the resolution (nearest neighbor) and convolves 3x3, without bias: [N, 2 H, 2 W, fmaps].
 
-    The published fused form is a transposed convolution that does not flip the kernel: a different function of the
-    variable, which networks trained with it rely on.
+    The published fused form is a transposed convolution that does not flip the kernel. That is a different function of
+    the variable, and networks trained with it rely on it.
 
     Args:
         x: [N, H, W, C].
@@ -55,7 +55,7 @@ def upscale_conv2d_layer(x, fmaps, use_wscale=True, fused_scale='auto'):
 def conv2d_downscale_layer(x, fmaps, use_wscale=True):
     """Convolves 3x3 and halves the resolution by averaging, without bias: [N, H / 2, W / 2, fmaps].
 
-    The published fused and separate forms have the same values here.
+    The published fused and separate forms give the same values here.
     """
     return conv_downsample_2d(x, _weight(x, fmaps, use_wscale), data_format=layout.data_format())
 
@@ -71,12 +71,12 @@ def _weight(x, fmaps, use_wscale, kernel=3, gain=GAIN):
 
 
 def blur(x, blur_filter):
-    """Correlates each channel with a row filter in both directions, scaled to unit sum, zeros outside; None = not."""
+    """Correlates each channel with a row filter of unit sum in both directions, zero-padded; None = no blur."""
     if not blur_filter:
         return x
     taps = list(blur_filter)[::-1]  # filter_2d convolves
     if len(taps) % 2 == 0:
-        taps.append(0)  # SAME padding of an even filter has the larger half at the end
+        taps.append(0)  # SAME padding of an even filter puts the larger half at the end
     return filter_2d(x, taps, data_format=layout.data_format())
 
 
@@ -111,7 +111,7 @@ def instance_norm(x):
 
 
 def style_mod_layer(x, y, use_wscale=True):
-    """Scales and shifts each feature map as the style says (StyleGAN, equation 1).
+    """Scales and shifts each feature map by the style (StyleGAN, equation 1).
 
     Args:
         x: [N, H, W, C].

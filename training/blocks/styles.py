@@ -1,4 +1,4 @@
-"""Latents, labels and dlatents: what the generators of both generations do before synthesis."""
+"""Latents, labels and dlatents: what the generators of StyleGAN 1 and 2 do before synthesis."""
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -9,11 +9,11 @@ from training.blocks import layers
 
 
 def join_label(latents_in, labels_in, sizes, normalize, dtype):
-    """What the mapping network maps: latents [N, latent_size], joined by an embedding of the labels [N, label_size].
+    """Input of the mapping network: latents [N, latent_size] concatenated with an embedding of the labels.
 
     Args:
         latents_in, labels_in: The network's inputs; their shapes are set.
-        sizes: [latent_size, label_size], without labels 0.
+        sizes: [latent_size, label_size]; label_size is 0 without labels.
         normalize: Scale the result to unit second moment?
         dtype: Type of the result.
     Returns: [N, latent_size], or twice as wide with labels.
@@ -32,7 +32,7 @@ def join_label(latents_in, labels_in, sizes, normalize, dtype):
 
 
 def map_latents(x, dense, num_layers, fmaps, dlatent_size, dlatent_broadcast):
-    """The layers of a mapping network: dlatents [N, dlatent_size], or [N, dlatent_broadcast, dlatent_size].
+    """Layers of a mapping network: dlatents [N, dlatent_size], or [N, dlatent_broadcast, dlatent_size].
 
     Args:
         x: Result of `join_label`.
@@ -40,7 +40,7 @@ def map_latents(x, dense, num_layers, fmaps, dlatent_size, dlatent_broadcast):
         num_layers: At least 1.
         fmaps: Width of all layers but the last.
         dlatent_size: Width of the last one.
-        dlatent_broadcast: Copies of the result, None = one without an axis for them.
+        dlatent_broadcast: Copies of the result; None = a single one, without that axis.
     """
     if num_layers < 1:
         raise UserError('mapping_layers must be at least 1, got %r' % (num_layers,))
@@ -58,8 +58,8 @@ def mix_styles(dlatents, others, probability, num_layers):
 
     Args:
         dlatents, others: [N, layers, dlatent_size].
-        probability: Chance that the minibatch is mixed at all; one draw for all samples.
-        num_layers: Layers in use (fewer than all while growing), number or int32 scalar.
+        probability: Probability that the minibatch is mixed at all; one draw for all samples.
+        num_layers: Layers in use (fewer than all while growing), int or int32 scalar.
     Returns: [N, layers, dlatent_size].
     """
     num_layers = tf.cast(num_layers, tf.float32)
@@ -76,7 +76,7 @@ def truncate(dlatents, dlatent_avg, truncation_psi, truncation_cutoff=None):
         dlatents: [N, layers, dlatent_size].
         dlatent_avg: [dlatent_size].
         truncation_psi: 0 = the mean, 1 = no change; number or tensor.
-        truncation_cutoff: Number of layers that are truncated, None = all.
+        truncation_cutoff: Number of layers to truncate; None = all.
     Returns: [N, layers, dlatent_size].
     """
     layer = np.arange(dlatents.shape.as_list()[1])[np.newaxis, :, np.newaxis]

@@ -1,4 +1,4 @@
-"""What every dataset has in common: an endless, seekable stream of minibatches over images that are read by index."""
+"""What every dataset has in common: an endless, seekable stream of minibatches over images read by index."""
 
 import concurrent.futures
 
@@ -8,7 +8,7 @@ from dnnlib.util import UserError
 from training import image_size
 from training.data.rules import check_int, check_resolution
 
-MAX_BAD_RUN = 100  # so many unreadable images in a row are no accident
+MAX_BAD_RUN = 100  # this many unreadable images in a row are no accident
 HOLD_OUT_SEED = 2019
 
 
@@ -25,7 +25,7 @@ def quantize(pixels):
 def box_downscale(image, lod):
     """Level of detail `lod` (int >= 0) of an image: uint8 [C, H, W] to uint8 [C, H / 2^lod, W / 2^lod].
 
-    Each level is the 2 x 2 average of the one above before that was rounded, as in the published files.
+    Each level is the 2 x 2 average of the unrounded level above it, as in the published files.
     """
     if lod == 0:
         return image
@@ -36,24 +36,27 @@ def box_downscale(image, lod):
 
 
 class Dataset:
-    """Base of the datasets. Sub-classes implement `_read` and, if labeled, `_labels_of`.
+    """Base class of datasets. Subclasses implement `_read` and, if labeled, `_labels_of`.
 
     The n-th image of the endless stream is a function of (seed, n) alone: epoch `n // num_images` visits every image
     once, in an order drawn from (seed, epoch), or in file order when `shuffle_mb` is 0.
 
     Args:
         name: Short name for messages and logs.
-        num_images: Number of images there are.
-        shape: `[C, H, W]` of an image at full resolution, a size that networks can have, see `image_size`.
-        label_names: One text per label column; `None` if the columns have no names.
-        full_label_size: Number of label columns there are.
-        max_label_size: 0 uses no labels, `'full'` all columns, an int the first that many.
-        max_images: Use only the first so many images; `None` uses all.
-        repeat: Start again after the last image? If not, the last minibatch may be smaller; then comes EOFError.
-        shuffle_mb: 0 keeps the file order, everything else shuffles whole epochs (a window size in the original).
-        seed: Seed of the order, int.
-        bad: What to do about an image that can't be read: `'stop'` raises UserError, `'skip'` takes the next one, with
-            its label, prints a line and counts it.
+        num_images: Total number of images.
+        shape: `[C, H, W]` of an image at full resolution; a size that networks support, see `image_size`.
+        label_names: One name per label column; `None` if the columns have no names.
+        full_label_size: Total number of label columns.
+        max_label_size: 0 uses no labels (networks are unlabeled unless asked otherwise), `'full'` all columns, an int
+            the first that many.
+        max_images: Use only the first this many images; `None` uses all.
+        repeat: Start over after the last image, as training does? If not, the last minibatch may be smaller and is
+            followed by EOFError.
+        shuffle_mb: 0 keeps the file order; any other value shuffles whole epochs (a window size in the original, whose
+            default it keeps).
+        seed: Seed of the order, int; fixed by default so that runs are repeatable.
+        bad: What to do about an unreadable image: `'stop'` raises UserError, since a damaged file is usually a mistake;
+            `'skip'` takes the next image and its label instead, prints a line and counts it.
     Attributes:
         bad_images: Numbers of the images skipped so far, set of int.
     Raises: UserError for an unusable number of images, size or label size.
@@ -65,9 +68,9 @@ class Dataset:
         check_int('shuffle_mb', shuffle_mb, 0)
         check_int('seed', seed, 0)
         if bad not in ('stop', 'skip'):
-            raise UserError("bad must be 'stop' or 'skip', not {!r}".format(bad))
+            raise UserError(f"bad must be 'stop' or 'skip', not {bad!r}")
         if num_images < 1:
-            raise UserError('{}: there are no images; give a dataset with at least one'.format(name))
+            raise UserError(f'{name}: no images; a dataset needs at least one')
         if max_label_size != 'full':
             check_int("max_label_size, unless it is 'full',", max_label_size, 0)
         check_resolution(shape, name)
@@ -87,18 +90,18 @@ class Dataset:
         self.seed = seed
         self.bad_images = set()
         self._skip_bad = bad == 'skip'
-        self._bad = set()  # (number, level of detail) of those that could not be read
+        self._bad = set()  # (number, level of detail) of unreadable images
         self._minibatch_size = 1
         self._lod = 0
         self._orders = {}
         self._stream = np.arange(self.num_images)  # the images that the stream consists of
         self.held_out = self._stream[:0]
         self._pool = None
-        self._ahead = (None, None)  # (what was asked for, its future)
+        self._ahead = (None, None)  # (the request, its future)
 
     def _read(self, index, lod):
         """One image, uint8 [C, H / 2^lod, W / 2^lod]; may be called from another thread."""
-        raise TypeError('{} does not say how to read an image'.format(type(self).__name__))
+        raise TypeError(f'{type(self).__name__} does not implement _read')
 
     def _labels_of(self, indices):
         """All label columns of the images `indices` [N]: float32 [N, full_label_size]."""
@@ -114,16 +117,16 @@ class Dataset:
         Raises: UserError naming file and index if it can't be read, IndexError outside the dataset.
         """
         if not 0 <= index < self.num_images:
-            raise IndexError('{}: image {} of {}'.format(self.name, index, self.num_images))
+            raise IndexError(f'{self.name}: image {index} of {self.num_images}')
         return self.read_good(index, self._checked_lod(lod))[1]
 
     def read_good(self, index, lod=0):
-        """An image, or if it can't be read and `bad` is `'skip'` the next one that can.
+        """An image, or, if it can't be read and `bad` is `'skip'`, the next readable one.
 
         Args:
             index: Number of the image in file order, 0 <= index < num_images.
             lod: Level of detail, int.
-        Returns: (its number, uint8 [C, H / 2^lod, W / 2^lod]); depends on nothing but the files.
+        Returns: (its number, uint8 [C, H / 2^lod, W / 2^lod]); depends only on the files.
         Raises: UserError naming file and index, or that MAX_BAD_RUN images in a row can't be read.
         """
         message = None
@@ -135,36 +138,37 @@ class Dataset:
             try:
                 return candidate, self._read(candidate, lod)
             except UserError as error:
-                message = 'image {} of {}: {}'.format(candidate, self.name, error)
+                message = f'image {candidate} of {self.name}: {error}'
                 if not self._skip_bad:
-                    raise UserError(message + ' (run_training.py: --bad=skip leaves it out)') from None
+                    raise UserError(message + ' (to skip such images: run_training.py --bad=skip)') from None
             self._bad.add((candidate, lod))
             if candidate not in self.bad_images:
                 self.bad_images.add(candidate)
-                print('Skipped {} ({} so far)'.format(message, len(self.bad_images)))
-        raise UserError('{}: image {} and all of the {} after it are unreadable{}'.format(
+                print(f'Skipped {message} ({len(self.bad_images)} so far)')
+        raise UserError('{}: image {} and the {} after it are all unreadable{}'.format(
             self.name, index, min(MAX_BAD_RUN, self.num_images) - 1, '' if message is None else '; ' + message))
 
     def hold_out(self, share):
-        """Takes a fixed random choice of images out of the stream and the random labels; `read` still reads them.
+        """Removes a fixed random subset of the images from the stream and the random labels; `read` still reads them.
 
-        Their numbers in random order, int64 [N], are then in `held_out`.
+        Afterward `held_out` is their numbers in random order, int64 [N].
 
         Args:
-            share: Share of the images, 0 to 1. To be called before anything is read.
+            share: Share of the images, 0 to 1. Call this before reading anything.
         Returns: The dataset itself.
         Raises: UserError if a share above 0 leaves no image on one side.
         """
         count = int(round(share * self.num_images))
         if share and not 0 < count < self.num_images:
-            raise UserError('{}: holding out {:g} of {} images leaves one side without any; give another share'.format(
-                self.name, share, self.num_images))
+            raise UserError(
+                f'{self.name}: holding out {share:g} of {self.num_images} images leaves no images on one side; '
+                'choose a different --holdout')
         order = np.random.RandomState(HOLD_OUT_SEED).permutation(self.num_images)
         self._stream, self.held_out = np.sort(order[count:]), order[:count]
         return self
 
     def preload(self):
-        """Reads every image if they are few and will be kept, so that a damaged one is found now; else does nothing.
+        """Reads every image if there are few and they will be cached, to find damaged ones now; otherwise does nothing.
 
         Raises: UserError naming the unreadable image.
         """
@@ -177,11 +181,11 @@ class Dataset:
         return np.ascontiguousarray(self._labels_of(indices)[:, :self.label_size], np.float32)
 
     def seek(self, position):
-        """Lets the next minibatch start at image number `position` (int >= 0) of the endless stream."""
+        """Makes the next minibatch start at image number `position` (int >= 0) of the endless stream."""
         self.position = int(position)
 
     def indices_at(self, position, count):
-        """Numbers of the `count` images from `position` of the stream on: int64 [count], fewer at the end."""
+        """Numbers of the `count` images that start at `position` of the stream: int64 [count], fewer at the end."""
         indices = []
         while len(indices) < count and (self.repeat or position < len(self._stream)):
             epoch, offset = divmod(position, len(self._stream))
@@ -193,7 +197,7 @@ class Dataset:
     def _order(self, epoch):
         if not self.shuffle:
             return self._stream
-        orders = self._orders  # the look-ahead thread replaces it, so it is read once and never changed
+        orders = self._orders  # the prefetch thread replaces it, so read it once and never modify it
         if (self.seed, epoch) in orders:
             return orders[self.seed, epoch]
         order = np.random.RandomState([self.seed % 2 ** 32, epoch % 2 ** 32]).permutation(self._stream)
@@ -203,7 +207,7 @@ class Dataset:
         return order
 
     def configure(self, minibatch_size, lod=0):
-        """Sets size and level of detail of the next minibatches; the stream goes on where it is."""
+        """Sets the size and level of detail of the next minibatches; the position in the stream stays."""
         check_int('minibatch_size', minibatch_size, 1)
         self._minibatch_size = int(minibatch_size)
         self._lod = self._checked_lod(lod)
@@ -215,7 +219,7 @@ class Dataset:
             minibatch_size: Number of images, int >= 1.
             lod: Level of detail, 0 = full resolution; a fraction is rounded down.
         Returns: `(images, labels)`, uint8 [N, C, H / 2^lod, W / 2^lod] and float32 [N, label_size].
-        Raises: UserError for an unreadable image, EOFError after the last image if the data do not repeat.
+        Raises: UserError for an unreadable image, EOFError after the last image if the dataset does not repeat.
         """
         self.configure(minibatch_size, lod)
         return self._next_minibatch()
@@ -226,7 +230,7 @@ class Dataset:
         self._ahead = (None, None)
         images, labels = future.result() if asked == wanted else self._load(*wanted)
         if len(images) == 0:
-            raise EOFError('{}: no images after the first {}'.format(self.name, self.num_images))
+            raise EOFError(f'{self.name}: no images after the first {self.num_images}')
         self.position += len(images)
         if self._pool is None:
             self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
@@ -244,12 +248,12 @@ class Dataset:
     def _checked_lod(self, lod):
         lod = int(np.floor(lod))
         if not 0 <= lod <= self.resolution_log2 - 2:
-            raise UserError('{}: level of detail {} of {} px images; give 0 to {}'.format(
+            raise UserError('{}: no level of detail {} of {} px images; choose 0 to {}'.format(
                 self.name, lod, self.resolution, self.resolution_log2 - 2))
         return lod
 
     def get_minibatch_tf(self):
-        """Tensors of the next minibatch, new at each evaluation, of the size and level last given to `configure`.
+        """Tensors of the next minibatch, read at each evaluation, with the size and level last passed to `configure`.
 
         Returns: `(images, labels)`, uint8 [N, C, h, w] and float32 [N, label_size].
         """
@@ -260,11 +264,11 @@ class Dataset:
         return images, labels
 
     def get_random_labels_np(self, minibatch_size):
-        """Labels of `minibatch_size` images drawn by NumPy's global generator: float32 [N, label_size]."""
+        """Labels of `minibatch_size` images drawn with NumPy's global generator: float32 [N, label_size]."""
         return self.read_labels(self._stream[np.random.randint(len(self._stream), size=[minibatch_size])])
 
     def get_random_labels_tf(self, minibatch_size):
-        """Labels of random images, new at each evaluation: float32 [N, label_size]; N may be a tensor or an int."""
+        """Labels of random images, drawn at each evaluation: float32 [N, label_size]; N may be a tensor or an int."""
         import tensorflow.compat.v1 as tf
         from dnnlib.tflib import random
         if self.label_size == 0:
@@ -276,7 +280,7 @@ class Dataset:
         return labels
 
     def close(self):
-        """Ends the background thread; the dataset can't be used afterward."""
+        """Stops the background thread; the dataset can't be used afterward."""
         self._ahead = (None, None)
         if self._pool is not None:
             self._pool.shutdown()

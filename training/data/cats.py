@@ -1,4 +1,4 @@
-"""Cats: the embedded dataset, 360,000 drawings composed on the fly from 66 layers by David Revoy (CC BY 4.0)."""
+"""Cats: the built-in dataset, 360,000 drawings composed on the fly from 66 layers by David Revoy (CC BY 4.0)."""
 
 import functools
 import os
@@ -14,7 +14,7 @@ GROUPS = (('body', 15), ('fur', 10), ('eyes', 15), ('mouth', 10), ('accessory', 
 GROUP_SIZES = tuple(count for _, count in GROUPS)
 NUM_CATS = int(np.prod(GROUP_SIZES))
 LABEL_SIZE = sum(GROUP_SIZES)
-LABEL_NAMES = ['{} {}'.format(group, number) for group, count in GROUPS for number in range(count)]
+LABEL_NAMES = [f'{group} {number}' for group, count in GROUPS for number in range(count)]
 STORED_RESOLUTION = 128
 LAYERS_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'cats_layers.zip')
 HELD_OUT_EVERY = 10
@@ -41,7 +41,7 @@ def cat_labels(attributes):
 def split_numbers(held_out):
     """Numbers of the cats in the training split or, if `held_out`, in the test split: int64 [324000] or [36000].
 
-    A fixed shuffle decides; the splits have no cat in common. The first N cats of a split are a fair sample of it.
+    The split is a fixed shuffle; no cat is in both. The first N cats of a split are a fair sample of it.
     """
     shuffled = np.random.RandomState(2019).permutation(NUM_CATS)
     is_held_out = np.arange(NUM_CATS) % HELD_OUT_EVERY == 0
@@ -55,7 +55,7 @@ def _layers(resolution):
     with zipfile.ZipFile(LAYERS_FILE) as archive:
         for group, count in GROUPS:
             for number in range(count):
-                with archive.open('{}/{:02d}.png'.format(group, number)) as png:
+                with archive.open(f'{group}/{number:02d}.png') as png:
                     rgba = np.asarray(Image.open(png).convert('RGBA'), np.float32)
                 alpha = rgba[:, :, 3] / 255
                 planes = [rgba[:, :, 0] * alpha, rgba[:, :, 1] * alpha, rgba[:, :, 2] * alpha, alpha]
@@ -76,8 +76,8 @@ def compose(attributes, resolution=STORED_RESOLUTION):
     Raises: UserError if a number or the resolution is out of range.
     """
     if not 1 <= resolution <= STORED_RESOLUTION:
-        raise UserError('cats: resolution {}; the drawings have {} px, so give at most that'.format(
-            resolution, STORED_RESOLUTION))
+        raise UserError(
+            f'cats: resolution {resolution}; expected at most {STORED_RESOLUTION}, the size of the drawings')
     if len(attributes) != len(GROUPS) or not all(0 <= a < size for a, size in zip(attributes, GROUP_SIZES)):
         raise UserError('cats: attributes {}; expected one number for each of {}'.format(
             list(attributes), ', '.join('{} (0 to {})'.format(group, count - 1) for group, count in GROUPS)))
@@ -92,7 +92,7 @@ def compose(attributes, resolution=STORED_RESOLUTION):
 
 
 class CatsDataset(Dataset):
-    """The cats as a dataset of one split.
+    """One split of the cats as a dataset.
 
     Args:
         resolution: Width and height in pixels, see `image_size`, at most STORED_RESOLUTION; `None` is the largest.
@@ -105,8 +105,8 @@ class CatsDataset(Dataset):
         check_int('resolution', resolution, 4, optional=True)
         resolution = STORED_RESOLUTION if resolution is None else resolution
         if resolution > STORED_RESOLUTION:
-            raise UserError('cats: resolution {}; the drawings have {} px, so give at most that'.format(
-                resolution, STORED_RESOLUTION))
+            raise UserError(
+                f'cats: resolution {resolution}; expected at most {STORED_RESOLUTION}, the size of the drawings')
         self._numbers = split_numbers(held_out)
         super().__init__('cats', len(self._numbers), [3, resolution, resolution], label_names=LABEL_NAMES,
                          full_label_size=LABEL_SIZE, **kwargs)

@@ -1,4 +1,4 @@
-"""CRC-32C, the checksum of TFRecord files, in NumPy alone."""
+"""CRC-32C, the checksum of TFRecord files, in pure NumPy."""
 
 import functools
 
@@ -41,7 +41,7 @@ def crc32c(data):
     """CRC-32C (RFC 3720, appendix B.4) of bytes, as int.
 
     The bytes are cut into lanes of equal length, whose registers advance together, two bytes at a time; then neighbors
-    are joined pairwise: the register of A followed by B is that of A followed by zeros, xor that of B.
+    are combined in pairs: the register of A followed by B is that of A followed by zeros, xor that of B.
     """
     log2 = min(max(len(data).bit_length() // 2, 1), 10)  # of the bytes in a lane; zeros in front change nothing
     padded = np.zeros(-(-len(data) >> log2) << log2, np.uint8)

@@ -1,4 +1,4 @@
-"""Image files to pixels: decoding that tells damage, and bringing pictures to one size and number of channels."""
+"""Image files to pixels: decodes pictures, detects damage, and converts to one size and number of channels."""
 
 import io
 import re
@@ -18,9 +18,9 @@ CONVERTIBLE_MODES = GRAY_MODES + ('P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
 MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # by number of channels
 FITS = ('crop', 'pad', 'stretch')
 FILTERS = {'area': Image.BOX, 'lanczos': Image.LANCZOS}
-FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF', 'GIF', 'PPM')  # Pillow would start other programs for some others
+FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF', 'GIF', 'PPM')  # for some others Pillow would run external programs
 PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
-# first bytes of the formats that are read; with others a file is no image rather than a damaged one
+# first bytes of these formats; a file that starts otherwise is not an image, rather than a damaged one
 SIGNATURES = (PNG_SIGNATURE, b'\xff\xd8\xff', b'GIF8', b'BM', b'RIFF', b'II*\0', b'MM\0*', b'P1', b'P2', b'P3', b'P4',
               b'P5', b'P6')
 
@@ -28,21 +28,21 @@ SIGNATURES = (PNG_SIGNATURE, b'\xff\xd8\xff', b'GIF8', b'BM', b'RIFF', b'II*\0',
 class Fit(NamedTuple):
     """How pictures become images of a dataset."""
 
-    resolution: object = None            # see image_size.parse; None = as they are
-    fit: str = 'crop'                    # crop = the largest center part, pad = all with borders, stretch = distorted
+    resolution: object = None            # see image_size.parse; None = keep the size
+    fit: str = 'crop'                    # crop = largest center crop, pad = add borders, stretch = ignore proportions
     channels: int = None                 # 1, 3 or 4; None = 1 if all pictures are gray, otherwise 3
-    background: tuple = (255, 255, 255)  # RGB behind transparency, and of the borders
-    resample: str = 'lanczos'            # or 'area', the mean of the pixels that fall into one
+    background: tuple = (255, 255, 255)  # RGB behind transparency and of the borders
+    resample: str = 'lanczos'            # or 'area', the mean of the covered pixels; lanczos is sharper
 
 
 def open_image(data, where):
-    """Decodes an image file, upright by its EXIF tag.
+    """Decodes an image file and rotates it according to its EXIF tag.
 
     Args:
         data: Content of the file, bytes.
         where: Name of the file, for messages.
     Returns: Loaded PIL.Image of any mode.
-    Raises: UserError if it can't be decoded, wholly and without doubt, or has over 100 megapixels.
+    Raises: UserError if it can't be decoded completely and reliably, or has over 100 megapixels.
     """
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -56,14 +56,14 @@ def open_image(data, where):
         return image
     except MemoryError:  # says nothing about the file
         raise
-    except Image.DecompressionBombError as error:  # also from Pillow, for more than twice as many
-        raise unreadable(where, 'over 100 megapixels: {}'.format(error)) from None
+    except Image.DecompressionBombError as error:  # Pillow itself raises this above twice its own limit
+        raise unreadable(where, f'over 100 megapixels: {error}') from None
     except Exception as error:  # pylint: disable=broad-except  # Pillow raises nearly everything for damaged files
         raise unreadable(where, error) from None
 
 
 def png_problem(data):
-    """What is wrong with the frame of a PNG file, whose checksums Pillow does not compare, or `None`; a text."""
+    """What is wrong with the chunks of a PNG file, whose checksums Pillow ignores: str, or `None`."""
     if not data.startswith(PNG_SIGNATURE):
         return None
     offset = len(PNG_SIGNATURE)
@@ -73,7 +73,7 @@ def png_problem(data):
         if end + 4 > len(data):
             break
         if zlib.crc32(memoryview(data)[offset + 4:end]) != struct.unpack_from('>I', data, end)[0]:
-            return 'wrong checksum of the part at byte {}'.format(offset)
+            return f'checksum mismatch of the chunk at byte {offset}'
         if kind == b'IEND':
             return None
         offset = end + 4
@@ -81,7 +81,7 @@ def png_problem(data):
 
 
 def is_truncated(data):
-    """Does an image file that can't be decoded lack its end? False where the format does not tell."""
+    """Is the end of an image file that can't be decoded missing? False where the format doesn't show it."""
     if data.startswith(PNG_SIGNATURE):
         return b'IEND\xaeB`\x82' not in data[-4096:]
     if data.startswith(b'\xff\xd8'):
@@ -97,25 +97,25 @@ def is_truncated(data):
 def unreadable(where, error):
     """UserError about a file that can't be read as an image."""
     reason = (str(error) or type(error).__name__).splitlines()[0]
-    reason = re.sub(r'\s*<[\w.]+ [^>]*>', '', reason)  # PIL names the file object
-    return UserError('{}: unreadable image ({}); replace or remove it'.format(where, reason))
+    reason = re.sub(r'\s*<[\w.]+ [^>]*>', '', reason)  # drops the file object that PIL names
+    return UserError(f'{where}: unreadable image ({reason}); replace or remove it')
 
 
 def wrong_mode(where, mode, expected, option):
-    """UserError about an image whose color mode `mode` is not the `expected` one (PIL's names)."""
+    """UserError about an image whose color mode is `mode` instead of `expected` (PIL's names)."""
     if mode not in CONVERTIBLE_MODES:
-        return UserError('{}: color mode {}; expected 8 bits a channel, so convert the image'.format(where, mode))
-    return UserError('{}: color mode {} instead of {}; convert the image or give {}, which converts all'.format(
+        return UserError(f'{where}: color mode {mode}; expected 8 bits per channel, so convert the image')
+    return UserError('{}: color mode {} instead of {}; convert the image, or set {} to convert all'.format(
         where, mode, expected, option))
 
 
 def has_alpha(image):
-    """Has a PIL image transparent parts?"""
+    """Does a PIL image have transparent parts?"""
     return image.mode in ('LA', 'PA', 'RGBA') or 'transparency' in image.info and image.mode in CONVERTIBLE_MODES
 
 
 def convert(image, channels, background):
-    """Brings a PIL image of a mode in CONVERTIBLE_MODES to mode L, RGB or RGBA.
+    """Converts a PIL image of a mode in CONVERTIBLE_MODES to L, RGB or RGBA.
 
     Args:
         image: PIL.Image.
@@ -127,13 +127,13 @@ def convert(image, channels, background):
     if has_alpha(image) and channels != 4:
         behind = Image.new('RGBA', image.size, tuple(background) + (255,))
         image = Image.alpha_composite(behind, image.convert('RGBA')).convert('RGB')
-    elif image.mode in ('P', 'CMYK', 'YCbCr'):  # there is no direct way from these to all others
+    elif image.mode in ('P', 'CMYK', 'YCbCr'):  # Pillow can't convert these to every other mode directly
         image = image.convert('RGB')
     return image.convert(MODES[channels])
 
 
 def fit_image(image, fit):
-    """Brings a PIL image of mode L, RGB or RGBA to the size of `fit`, a Fit; without a resolution it stays as it is."""
+    """Resizes a PIL image of mode L, RGB or RGBA as `fit`, a Fit, says; without a resolution it is unchanged."""
     if fit.resolution is None:
         return image
     size = tuple(image_size.parse(fit.resolution).shape[::-1])
@@ -156,14 +156,14 @@ def fit_image(image, fit):
 
 
 def crop_box(image, box):
-    """The part of a PIL image within box = (left, top, right, bottom) in pixels, as far as it is in the image.
+    """The part of a PIL image inside box = (left, top, right, bottom) in pixels, clipped to the image.
 
-    Raises: ValueError if nothing of it is.
+    Raises: ValueError if nothing is left.
     """
     left, top = max(int(round(box[0])), 0), max(int(round(box[1])), 0)
     right, bottom = min(int(round(box[2])), image.size[0]), min(int(round(box[3])), image.size[1])
     if left >= right or top >= bottom:
-        raise ValueError('the box {:g},{:g},{:g},{:g} is outside of the {}x{} pixels'.format(
+        raise ValueError('the box {:g},{:g},{:g},{:g} is outside the {}x{} pixels'.format(
             *(tuple(box) + image.size)))
     return image if (left, top, right, bottom) == (0, 0) + image.size else image.crop((left, top, right, bottom))
 

@@ -21,7 +21,7 @@ MAX_CLASSES = 2 ** 16
 
 
 class Files:
-    """The files of a folder, its sub-folders included, or of a zip, in sorted order, hidden ones left out.
+    """The files of a folder and its subfolders, or of a zip, in sorted order and without hidden ones.
 
     Args:
         path: Folder or zip file.
@@ -38,14 +38,14 @@ class Files:
             names = [os.path.relpath(os.path.join(folder, name), path).replace(os.sep, '/')
                      for folder, _, files in os.walk(path) for name in files]
         elif not os.path.exists(path):
-            raise UserError('{}: there is no such file or folder; give a folder or a zip of images'.format(path))
+            raise UserError(f'{path}: no such file or folder; expected a folder or zip of images')
         else:
             try:
                 self._archive = zipfile.ZipFile(path)
             except Exception as error:  # pylint: disable=broad-except  # zipfile raises many things for damaged files
                 if isinstance(error, OSError) and error.errno is not None:
                     raise
-                raise UserError('{}: not a zip file, or a damaged one; give a folder or a zip of images'.format(
+                raise UserError('{}: not a zip file, or a damaged one; expected a folder or zip of images'.format(
                     path)) from None
             names = [name for name in self._archive.namelist() if not name.endswith('/')]
         self.names = sorted(name for name in names
@@ -56,7 +56,7 @@ class Files:
         return os.path.join(self.path, *name.split('/'))
 
     def read_bytes(self, name):
-        """Content of the file `name`. Raises UserError if it can't be read or has over 1 GiB."""
+        """Content of the file `name`. Raises UserError if it can't be read or is over 1 GiB."""
         try:
             if self.size_of(name) > MAX_FILE_BYTES:
                 raise OSError('over 1 GiB')
@@ -71,7 +71,7 @@ class Files:
             raise unreadable(self.where(name), error) from None
 
     def size_of(self, name):
-        """Bytes of the file `name`, unpacked. Raises OSError if there is no such file."""
+        """Size of the file `name` in bytes, uncompressed. Raises OSError if there is no such file."""
         if self._archive is None:
             return os.path.getsize(self.where(name))
         return self._archive.getinfo(name).file_size
@@ -81,7 +81,7 @@ class Files:
         if self._archive is not None:
             return '{0.file_size} {0.CRC}'.format(self._archive.getinfo(name))
         status = os.stat(self.where(name))
-        return '{} {}'.format(status.st_size, status.st_mtime_ns)
+        return f'{status.st_size} {status.st_mtime_ns}'
 
     def close(self):
         """Closes the zip file."""
@@ -93,24 +93,24 @@ class ImageFiles(Files):
     """The image files among `Files`.
 
     Attributes:
-        num_ignored: Number of other files, hidden ones and `dataset.json` not counted.
+        num_ignored: Number of other files, not counting hidden ones and `dataset.json`.
     Raises: UserError if there is no such folder or zip, or no image in it.
     """
 
     def __init__(self, path):
         super().__init__(path)
         names = self.names
-        sheets = ('grid.png',) if 'run.txt' in names else ()  # of our programs, in a run directory
+        sheets = ('grid.png',) if 'run.txt' in names else ()  # written by our programs into a run directory
         self.names = [name for name in names if name.lower().endswith(EXTENSIONS) and name not in sheets]
         self._labels_name = LABELS_FILE if LABELS_FILE in names else None
         self.num_ignored = len(names) - len(self.names) - (self._labels_name is not None)
         if not self.names:
             self.close()
-            raise UserError('{}: no images among {} files; expected files ending with {}'.format(
+            raise UserError('{}: no images among {} files; expected files that end in {}'.format(
                 path, len(names), ' '.join(EXTENSIONS)))
 
     def read_header(self, name):
-        """Mode and size `(mode, (width, height))` of the image `name` without decoding it; UserError if it is none."""
+        """Mode and size `(mode, (width, height))` of the image `name` without decoding it; else UserError."""
         try:
             if self._archive is None:
                 with Image.open(self.where(name), formats=FORMATS) as image:
@@ -127,10 +127,10 @@ class ImageFiles(Files):
         return open_image(self.read_bytes(name), self.where(name))
 
     def read_labels(self):
-        """Labels from `dataset.json` if there is one, else one class for each sub-folder if there are several.
+        """Labels from `dataset.json` if there is one; otherwise one class per subfolder if there are several.
 
-        `dataset.json` holds `{"labels": [[name, label], ...]}`, a label being a class number or a list of numbers.
-        Returns: `(Labels, names)`, names being a list of texts; both or only the names may be `None`.
+        `dataset.json` holds `{"labels": [[name, label], ...]}`, where a label is a class number or a list of numbers.
+        Returns: `(Labels, names)`, names being a list of str; both, or only the names, may be `None`.
         Raises: UserError if `dataset.json` is malformed or lacks an image.
         """
         if self._labels_name is not None:
@@ -158,23 +158,23 @@ class ImageFiles(Files):
                 where)) from None
         missing = [name for name in self.names if name not in by_name]
         if missing:
-            raise UserError('{}: {} of {} images have no label, the first is {}; add them or remove the file'.format(
+            raise UserError('{}: {} of {} images have no label, {} is the first; add them or remove the file'.format(
                 where, len(missing), len(self.names), missing[0]))
         labels = [by_name[name] for name in self.names]
-        if all(type(label) is int and 0 <= label < MAX_CLASSES for label in labels):  # a bool is no class
+        if all(type(label) is int and 0 <= label < MAX_CLASSES for label in labels):  # a bool is not a class
             return Labels(classes=labels, num_classes=max(labels) + 1)
         try:
             rows = np.asarray(labels, np.float32)
         except (ValueError, TypeError, OverflowError):
             rows = np.zeros([0])
         if rows.ndim != 2 or not np.isfinite(rows).all():
-            raise UserError('{}: labels must be all class numbers, at most {}, or all lists of equally many '
-                            'numbers'.format(where, MAX_CLASSES - 1))
+            raise UserError('{}: labels must be either all class numbers up to {} or all lists of the same number '
+                            'of numbers'.format(where, MAX_CLASSES - 1))
         return Labels(rows=rows)
 
 
 def ordered_map(function, items, workers):
-    """Yields `function(item)` of each item in order, computed by `workers` threads that are only a little ahead."""
+    """Yields `function(item)` of each item in order, computed by `workers` threads that run only a little ahead."""
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         waiting = collections.deque()
         try:
@@ -194,14 +194,14 @@ def uniform_shape(files, headers, skip_odd=False):
 
     Args:
         files: ImageFiles.
-        headers: (mode, (width, height)) of each image, `None` = not to be used.
-        skip_odd: Take the shape that most have, instead of refusing that they differ?
+        headers: (mode, (width, height)) of each image; `None` = ignore it.
+        skip_odd: Use the most common shape, instead of raising an error where they differ?
     Returns: [C, H, W].
-    Raises: UserError if they differ, or a dataset can't have that mode or size.
+    Raises: UserError if they differ, or datasets don't support that mode or size.
     """
     usable = [i for i, header in enumerate(headers) if header is not None]
     if not usable:
-        raise UserError('{}: none of {} images can be read'.format(files.path, len(headers)))
+        raise UserError(f'{files.path}: none of the {len(headers)} images can be read')
     first = usable[0]
     if skip_odd:
         common = collections.Counter(headers[i] for i in usable).most_common(1)[0][0]
@@ -213,8 +213,8 @@ def uniform_shape(files, headers, skip_odd=False):
     if others and not skip_odd:
         other_mode, other_size = headers[others[0]]
         raise UserError(
-            '{}: {} of {} images differ from the first, {} ({}x{} {}); {} is {}x{} {}. Remove them, or give '
-            '{}, which crops and converts all'.format(
+            '{}: {} of {} images differ from the first, {} ({}x{} {}); {} is {}x{} {}. Remove them, or set '
+            '{} to crop and convert all'.format(
                 files.path, len(others), len(headers), files.names[first], size[0], size[1], mode,
                 files.names[others[0]], other_size[0], other_size[1], other_mode, RESOLUTION_OPTION))
     shape = [{name: channels for channels, name in MODES.items()}[mode], size[1], size[0]]
@@ -223,11 +223,11 @@ def uniform_shape(files, headers, skip_odd=False):
 
 
 class Labels:
-    """Labels of all images, made to float32 rows only when they are looked at.
+    """Labels of all images, converted to float32 rows only when used.
 
     Args:
         classes: Number of the class of every image, int [N], with `num_classes`; or
-        rows: Array [N, label_size] of numbers, such as one that is mapped from a file.
+        rows: Array [N, label_size] of numbers, for example memory-mapped.
     Attributes:
         label_size: Number of columns.
     """
@@ -245,26 +245,26 @@ class Labels:
 
 
 def load_labels(path, num_images, more=False):
-    """Labels of a TFRecord dataset, from a `.npy` file that stays on the disk: Labels.
+    """Labels of a TFRecord dataset, from a memory-mapped `.npy` file: Labels.
 
     Args:
         path: Name of the file.
-        num_images: Number of rows there must be.
-        more: May there be more rows, since images are missing?
-    Raises: UserError if the file is something else or has another number of rows.
+        num_images: Expected number of rows.
+        more: Allow more rows, because images are missing?
+    Raises: UserError if the file is not an array of labels or has the wrong number of rows.
     """
     try:
         labels = np.load(path, mmap_mode='r', allow_pickle=False)
-    except Exception as error:  # pylint: disable=broad-except  # NumPy parses the header as Python, which fails variously
+    except Exception as error:  # pylint: disable=broad-except  # NumPy parses the header as Python, which can fail in many ways
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UserError('{}: not a label file; expected a .npy array of numbers'.format(path)) from None
+        raise UserError(f'{path}: not a label file; expected a .npy array of numbers') from None
     if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind not in 'fiub':
-        raise UserError('{}: not a label file; expected a .npy array [images, columns] of numbers'.format(path))
+        raise UserError(f'{path}: not a label file; expected a .npy array [images, columns] of numbers')
     if not all(np.isfinite(labels[begin:begin + 4096]).all() for begin in range(0, len(labels), 4096)):
-        raise UserError('{}: labels that are not finite numbers; create the dataset anew'.format(path))
+        raise UserError(f'{path}: some labels are not finite numbers; re-create the dataset')
     if len(labels) != num_images and not (more and len(labels) > num_images):
-        raise UserError('{}: {} rows for {} images; create the dataset anew'.format(path, len(labels), num_images))
+        raise UserError(f'{path}: {len(labels)} rows for {num_images} images; re-create the dataset')
     return Labels(rows=labels)
 
 

@@ -1,4 +1,4 @@
-"""The TFRecord files of the published datasets, byte for byte and without TensorFlow: framing, checksums, payload."""
+"""TFRecord files of the published datasets, byte for byte and without TensorFlow: framing, checksums, payload."""
 
 import array
 import functools
@@ -15,10 +15,10 @@ FRAME_BYTES = 16  # length, its checksum, the checksum of the payload
 
 
 class RecordError(UserError):
-    """A damaged or wrong record; `kind` is one of 'corrupt', 'truncated', 'not an image', '16-bit', 'zero bytes'."""
+    """A damaged or invalid record; `kind` is one of 'corrupt', 'truncated', 'not an image', '16-bit', 'zero bytes'."""
 
     def __init__(self, kind, text):
-        super().__init__(text + '; copy or create the dataset anew')
+        super().__init__(text + '; copy it again or re-create the dataset')
         self.kind = kind
 
 
@@ -35,7 +35,7 @@ def _length_header(size):
 
 
 def frame_record(payload):
-    """One record as it stands in the file: length, masked checksum, payload, masked checksum."""
+    """One record as stored in the file: length, masked checksum, payload, masked checksum."""
     return b''.join([_length_header(len(payload)), payload, struct.pack('<I', masked_crc32c(payload))])
 
 
@@ -72,7 +72,7 @@ def _read_varint(buffer, offset):
 
 
 def _fields(buffer):
-    """Yields number and content of the fields of a protobuf message: an int for varints, else a part of the buffer."""
+    """Yields number and content of the fields of a protobuf message: an int for varints, else a slice of the buffer."""
     offset = 0
     while offset < len(buffer):
         key, offset = _read_varint(buffer, offset)
@@ -113,9 +113,9 @@ def parse_image(payload, where='record'):
 
     Args:
         payload: Serialized `tf.train.Example`, bytes.
-        where: Begins the error message: file and record.
+        where: File and record, the start of the error message.
     Returns: uint8 [C, H, W], read-only.
-    Raises: RecordError if the payload is something else.
+    Raises: RecordError if the payload is not such an image.
     """
     try:
         features = dict(_features(payload))
@@ -125,7 +125,7 @@ def parse_image(payload, where='record'):
         if len(shape) != 3:
             raise ValueError(shape)
         if len(data) == 2 * shape[0] * shape[1] * shape[2] > 0:
-            raise RecordError('16-bit', '{}: 16 bits a value; expected 8'.format(where))
+            raise RecordError('16-bit', f'{where}: 16 bits per value; expected 8')
         return np.frombuffer(data, np.uint8).reshape(shape)
     except RecordError:
         raise
@@ -139,12 +139,12 @@ class RecordFile:
 
     Args:
         path: Name of the file.
-        skip_bad: Count records whose header is damaged as unreadable images, where the next one can be found, and stop
-            at the last complete one if not? Otherwise such a file is refused.
+        skip_bad: Count a record with a damaged header as an unreadable image if the next record can be found, and end
+            the file at the last complete one otherwise? By default such a file is an error.
     Attributes:
-        first: The first image that can be read, uint8 [C, H, W].
-        cut: What is wrong at the end, as a message, if `skip_bad` has cut it off; otherwise `None`.
-    Raises: UserError if the file does not begin with a record.
+        first: The first readable image, uint8 [C, H, W].
+        cut: If `skip_bad` dropped the end of the file, a message that says why; otherwise `None`.
+    Raises: UserError if the file does not start with a record.
     """
 
     def __init__(self, path, skip_bad=False):
@@ -154,11 +154,11 @@ class RecordFile:
         self._file = open(path, 'rb')
         self._size = os.path.getsize(path)
         self._lock = threading.Lock()
-        self._offsets = None  # of every record; its complement (a negative number) if its header is damaged
+        self._offsets = None  # of every record; the bitwise complement (negative) if its header is damaged
         self._checked = None
         try:
             if self._size == 0:
-                raise RecordError('zero bytes', '{}: the file is empty'.format(path))
+                raise RecordError('zero bytes', f'{path}: the file is empty')
             self._first_length = self._length_at(0, 0)
             self.first = self._find_first()
         except UserError:
@@ -170,7 +170,7 @@ class RecordFile:
         return len(self._offsets)
 
     def estimated_len(self):
-        """Number of records if all have the size of the first, without looking at them."""
+        """Number of records if all have the size of the first, without reading them."""
         return self._size // (self._first_length + FRAME_BYTES)
 
     def read(self, index):
@@ -186,7 +186,7 @@ class RecordFile:
         self._file.close()
 
     def _find_first(self):
-        """The first image, or with `skip_bad` the first of the first hundred that can be read."""
+        """The first image, or with `skip_bad` the first readable one of the first hundred."""
         try:
             return self._parse(0, 0, True)
         except UserError:
@@ -203,8 +203,7 @@ class RecordFile:
                 self._file.seek(offset)
                 return self._file.read(size)
         except OSError as error:
-            raise RecordError('corrupt', '{}: record {} cannot be read ({})'.format(
-                self.path, index, error)) from None
+            raise RecordError('corrupt', f'{self.path}: record {index} cannot be read ({error})') from None
 
     def _length_at(self, offset, index):
         header = self._read_at(offset, 12, index)
@@ -213,9 +212,8 @@ class RecordFile:
             if offset + length + FRAME_BYTES <= self._size:
                 return length
         elif index == 0:
-            raise RecordError('not an image', '{}: not a TFRecord file'.format(self.path))
-        raise RecordError('corrupt', '{}: record {} is cut off or damaged at byte {}'.format(
-            self.path, index, offset))
+            raise RecordError('not an image', f'{self.path}: not a TFRecord file')
+        raise RecordError('corrupt', f'{self.path}: record {index} is truncated or damaged at byte {offset}')
 
     def _scan(self):
         if self._offsets is not None:
@@ -228,7 +226,7 @@ class RecordFile:
             except UserError as error:
                 if not self._skip_bad:
                     raise
-                length = self._first_length  # all records of a dataset have one size
+                length = self._first_length  # all records of a dataset have the same size
                 if not self._is_record_or_end(offset + length + FRAME_BYTES):
                     self.cut = str(error).split(';')[0]
                     break
@@ -244,10 +242,10 @@ class RecordFile:
             return False
 
     def _parse(self, offset, index, check):
-        where = '{}: record {}'.format(self.path, index)
+        where = f'{self.path}: record {index}'
         length = self._length_at(offset, index)
         payload = self._read_at(offset + 12, length + 4, index)
         payload, stored = payload[:length], payload[length:]
         if check and struct.pack('<I', masked_crc32c(payload)) != stored:
-            raise RecordError('corrupt', '{}: wrong checksum, the file is damaged'.format(where))
+            raise RecordError('corrupt', f'{where}: checksum mismatch, the file is damaged')
         return parse_image(payload, where)

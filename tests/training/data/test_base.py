@@ -154,13 +154,13 @@ def test_tensors_of_minibatches(session):
 
 
 def test_tensors_of_random_labels(session):
-    with Numbered(max_label_size='full') as dataset, Numbered() as unlabelled:
+    with Numbered(max_label_size='full') as dataset, Numbered() as unlabeled:
         size_in = tf.placeholder(tf.int32, [])
         labels = dataset.get_random_labels_tf(size_in)
         values = session.run(labels, {size_in: 200})
         assert set(values[:, 0]) == set(range(10)) and labels.shape.as_list() == [None, 2]
         assert dataset.get_random_labels_tf(7).shape.as_list() == [7, 2]
-        assert session.run(unlabelled.get_random_labels_tf(7)).shape == (7, 0)
+        assert session.run(unlabeled.get_random_labels_tf(7)).shape == (7, 0)
         assert not tf.global_variables() and not tf.local_variables()
 
 
@@ -239,5 +239,5 @@ def test_what_is_skipped_does_not_depend_on_what_was_read_before():
 
 def test_too_many_unreadable_images_stop_all_the_same():
     with Damaged(set(range(10)), bad='skip') as dataset:
-        with pytest.raises(UserError, match='image 5 and all of the 9 after it are unreadable; image 4 of .*4.png'):
+        with pytest.raises(UserError, match='image 5 and the 9 after it are all unreadable; image 4 of .*4.png'):
             dataset.read(5)

@@ -1,4 +1,4 @@
-"""Class names: files beside data sets and networks, and what a user may say for a class."""
+"""Class names: files beside datasets and networks, and what a user may say for a class."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Damaged data sets: a small fixed part of what benchmarks/fuzz_data.py tries."""
+"""Damaged datasets: a small fixed part of what benchmarks/fuzz_data.py tries."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Data sets larger than the memory there is: every kind is streamed."""
+"""Datasets larger than the memory there is: every kind is streamed."""
 
 import os
 import subprocess

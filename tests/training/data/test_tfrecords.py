@@ -115,16 +115,16 @@ def test_wrong_checksum_names_file_and_record(tmp_path):
     file = tfrecords.RecordFile(_damaged(tmp_path, _flip(2 * 98 + 50)))
     np.testing.assert_array_equal(file.read(3), _images(4)[3])
     for _ in range(2):
-        with pytest.raises(UserError, match='x.tfrecords: record 2: wrong checksum'):
+        with pytest.raises(UserError, match='x.tfrecords: record 2: checksum mismatch'):
             file.read(2)
     file.close()
 
 
 @pytest.mark.parametrize('change, text', [
-    (lambda data: data[:-1], 'record 3 is cut off or damaged at byte 294'),
-    (lambda data: data[:3 * 98 + 5], 'record 3 is cut off'),
-    (_flip(98), 'record 1 is cut off or damaged at byte 98'),
-    (_flip(98 + 9), 'record 1 is cut off or damaged')])
+    (lambda data: data[:-1], 'record 3 is truncated or damaged at byte 294'),
+    (lambda data: data[:3 * 98 + 5], 'record 3 is truncated'),
+    (_flip(98), 'record 1 is truncated or damaged at byte 98'),
+    (_flip(98 + 9), 'record 1 is truncated or damaged')])
 def test_cut_or_damaged_files_are_found(tmp_path, change, text):
     file = tfrecords.RecordFile(_damaged(tmp_path, change))
     with pytest.raises(UserError, match=text):
@@ -134,7 +134,7 @@ def test_cut_or_damaged_files_are_found(tmp_path, change, text):
 
 @pytest.mark.parametrize('change, text', [
     (lambda data: b'', 'empty'), (lambda data: b'this is a text file\n', 'not a TFRecord file'),
-    (lambda data: data[:50], 'record 0 is cut off'), (_flip(50), 'record 0: wrong checksum'), (_flip(0), 'not a')])
+    (lambda data: data[:50], 'record 0 is truncated'), (_flip(50), 'record 0: checksum mismatch'), (_flip(0), 'not a')])
 def test_files_that_do_not_begin_with_a_record_are_refused(tmp_path, change, text):
     with pytest.raises(UserError, match=text):
         tfrecords.RecordFile(_damaged(tmp_path, change))

@@ -1,1 +1,1 @@
-"""What `dataset_tool.py` calls: other datasets, writing, exporting, checking."""
+"""Behind `dataset_tool.py`: converting, writing and checking datasets."""

@@ -19,7 +19,7 @@ README = """Cat layers
 ==========
 {count} transparent layers of hand-drawn cats, in drawing order: {groups}.
 
-Artwork: "Cat Avatar Generator" by David Revoy (https://www.peppercarrot.com), license Creative Commons
+Artwork: "Cat Avatar Generator" by David Revoy (https://www.peppercarrot.com), licence Creative Commons
 Attribution 4.0 (CC BY 4.0, https://creativecommons.org/licenses/by/4.0/).
 Taken from set4 of RoboHash 2.0 (https://robohash.org, PyPI package `robohash`).
 
@@ -33,16 +33,16 @@ def _numbered_pngs(folder):
 
 
 def make_layers(set4_dir, zip_path):
-    """Scales all layers down and writes them with their attribution into one zip file, the same bytes every time.
+    """Scales down all layers and writes them, with their attribution, into a zip file whose bytes never vary.
 
     Args:
-        set4_dir: Folder with one sub-folder a group, in drawing order when sorted.
+        set4_dir: Folder with one subfolder per group, in drawing order when sorted.
         zip_path: The zip file to write.
     Raises: UserError if the folder does not hold the expected number of groups and layers.
     """
     folders = sorted(os.listdir(set4_dir))
     if len(folders) != len(GROUPS):
-        raise UserError('{}: expected {} folders of layers, found {}; give the folder set4 of robohash 2.0'.format(
+        raise UserError('{}: expected {} folders of layers, found {}; use the folder set4 of robohash 2.0'.format(
             set4_dir, len(GROUPS), len(folders)))
     entries = [('README.txt', README.format(
         count=sum(count for _, count in GROUPS), groups=', '.join(name for name, _ in GROUPS),
@@ -50,14 +50,14 @@ def make_layers(set4_dir, zip_path):
     for folder, (group, count) in zip(folders, GROUPS):
         names = _numbered_pngs(os.path.join(set4_dir, folder))
         if len(names) != count:
-            raise UserError('{}: expected {} layers, found {}; give the folder set4 of robohash 2.0'.format(
+            raise UserError('{}: expected {} layers, found {}; use the folder set4 of robohash 2.0'.format(
                 os.path.join(set4_dir, folder), count, len(names)))
         for index, name in enumerate(names):
             image = Image.open(os.path.join(set4_dir, folder, name)).convert('RGBa')  # premultiplied
             image = image.resize((STORED_RESOLUTION, STORED_RESOLUTION), Image.LANCZOS).convert('RGBA')
             png = io.BytesIO()
             image.save(png, 'PNG', optimize=True)
-            entries.append(('{}/{:02d}.png'.format(group, index), png.getvalue()))
+            entries.append((f'{group}/{index:02d}.png', png.getvalue()))
     with atomic_path(zip_path) as temp_path, zipfile.ZipFile(temp_path, 'w', zipfile.ZIP_STORED) as archive:
         for name, data in entries:
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
@@ -71,9 +71,9 @@ def main(argv=None):
     try:
         make_layers(args.set4_dir, LAYERS_FILE)
     except (UserError, OSError) as error:
-        print('make_cats_layers: error: {}'.format(error), file=sys.stderr)
+        print(f'make_cats_layers: error: {error}', file=sys.stderr)
         return 2
-    print('Wrote {}'.format(LAYERS_FILE))
+    print(f'Wrote {LAYERS_FILE}')
     return 0
 
 

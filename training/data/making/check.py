@@ -1,4 +1,4 @@
-"""What is wrong with a dataset: every image file of a folder or zip, or every record, looked at once."""
+"""Checks a dataset: reads every image file of a folder or zip, or every record, once."""
 
 import glob
 import hashlib
@@ -17,14 +17,14 @@ EXIF_ORIENTATION = 0x0112
 
 
 def check(path, workers=4, progress=iter):
-    """Looks at every file of a dataset.
+    """Checks every file of a dataset.
 
     Args:
         path: Folder of `*.tfrecords`, or folder or zip of images.
-        workers: Threads that decode.
-        progress: Wraps the list of names, such as a progress bar.
-    Returns: (number of files or records looked at, list of Finding in the order of the files).
-    Raises: UserError if there is no such folder or zip, or it is empty.
+        workers: Number of decoding threads; a few keep a typical disk busy.
+        progress: Wraps the list of names, for example in a progress bar.
+    Returns: (number of files or records checked, list of Finding in file order).
+    Raises: UserError if the folder or zip is missing or empty.
     """
     if os.path.isdir(path) and glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
         return check_records(path, workers, progress)
@@ -32,7 +32,7 @@ def check(path, workers=4, progress=iter):
     names = [name for name in source.names if name != LABELS_FILE]
     if not names:
         source.close()
-        raise UserError('{}: there are no files; give a dataset'.format(path))
+        raise UserError(f'{path}: no files here; expected a dataset')
     found = ordered_map(lambda name: _look_at(source, name), names, workers)
     facts = [fact for _, fact in zip(progress(names), found)]
     source.close()
@@ -54,7 +54,7 @@ def _check_labels(path, source):
 
 
 def _look_at(source, name):
-    """Facts of one file; its findings are those that need no comparison with others."""
+    """Facts of one file; its findings are those that need no comparison with other files."""
     def failed(kind, detail=''):
         return Facts(name, None, None, None, [Finding(name, kind, detail)])
 
@@ -65,9 +65,9 @@ def _look_at(source, name):
     if not data:
         return failed('zero bytes')
     if not name.lower().endswith(EXTENSIONS):
-        return failed('not an image', 'its name ends with none of ' + ' '.join(EXTENSIONS))
+        return failed('not an image', 'its name ends in none of ' + ' '.join(EXTENSIONS))
     if not data.startswith(SIGNATURES):
-        return failed('not an image', 'it does not begin like one')
+        return failed('not an image', 'wrong first bytes')
     try:
         findings = [Finding(name, *item) for item in _peculiarities(data)]
         if [finding.kind for finding in findings] == ['over 100 MP']:
@@ -83,7 +83,7 @@ def _look_at(source, name):
 
 
 def _peculiarities(data):
-    """(kind, detail) of what an image file has by itself."""
+    """(kind, detail) of every problem that an image file has by itself."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         if image.size[0] * image.size[1] > MAX_PIXELS:
             return [('over 100 MP', '{}x{}'.format(*image.size))]
@@ -92,18 +92,18 @@ def _peculiarities(data):
             found.append(('alpha', 'mode ' + image.mode))
         if image.mode == 'CMYK':
             found.append(('CMYK', ''))
-        if image.mode.startswith(('I', 'F')) or ';16' in str(image.tile):  # Pillow's names of how pixels are stored
+        if image.mode.startswith(('I', 'F')) or ';16' in str(image.tile):  # Pillow's names for how pixels are stored
             found.append(('16-bit', 'mode ' + image.mode))
-        orientation = Image.Image.getexif(image).get(EXIF_ORIENTATION, 1)  # that of PNG files would decode them
+        orientation = Image.Image.getexif(image).get(EXIF_ORIENTATION, 1)  # the method of PNG files would decode them
         if orientation in range(2, 9):
-            found.append(('EXIF rotation', 'orientation {}'.format(orientation)))
+            found.append(('EXIF rotation', f'orientation {orientation}'))
         if getattr(image, 'n_frames', 1) > 1:
-            found.append(('animated', '{} frames'.format(image.n_frames)))
+            found.append(('animated', f'{image.n_frames} frames'))
         return found
 
 
 def _reason(error, where):
-    """First line of an error, without the name of the file and what to do about it."""
+    """First line of an error, without the file name and the advice."""
     text = (str(error) or type(error).__name__).splitlines()[0].replace(where + ': ', '')
     for begin, end in (('unreadable image (', '); replace or remove it'), ('', '; correct or remove the file')):
         if text.startswith(begin) and text.endswith(end):

@@ -1,4 +1,4 @@
-"""What is wrong with a dataset of TFRecords: every record of every level of detail, and the labels."""
+"""Checks a TFRecord dataset: every record of every level of detail, and the labels."""
 
 import glob
 import hashlib
@@ -17,7 +17,7 @@ from training.data.tfrecords import RecordFile
 
 
 def check_records(path, workers, progress):
-    """Reads every record of every file of a TFRecord dataset, and its labels; see `dataset_check.check`."""
+    """Reads every record of every file of a TFRecord dataset, and its labels; see `check.check`."""
     findings, files = [], []  # files: the largest images first
     for file_path in sorted(glob.glob(os.path.join(glob.escape(path), '*.tfrecords'))):
         try:
@@ -45,11 +45,11 @@ def check_records(path, workers, progress):
 
 
 def _check_levels(files, num_images):
-    """Are there as many images in every file, and is every size half of the one before, down to 4?"""
+    """Does every file have the same number of images, and is every size half of the one before, down to 4?"""
     for file in files:
         name = os.path.basename(file.path)
         if len(file) != num_images:
-            yield Finding(name, 'truncated', 'only {} of {} images'.format(len(file), num_images))
+            yield Finding(name, 'truncated', f'only {len(file)} of {num_images} images')
     sizes = [list(file.first.shape[1:]) for file in files]
     full = image_size.find(*sizes[0]) if sizes else None
     for level in range(2, full.num_levels + 1) if full else ():
@@ -62,7 +62,7 @@ def _look_at(files, index):
     """Facts of one image at every level; only those of the largest are compared with other images."""
     found, full = [], None
     for level, file in enumerate(files):
-        name = '{} record {}'.format(os.path.basename(file.path), index)
+        name = f'{os.path.basename(file.path)} record {index}'
         try:
             image = file.read(index) if index < len(file) else None
         except UserError as error:
@@ -76,29 +76,29 @@ def _look_at(files, index):
             found.append(Facts(name, None, None, None, findings))
             continue
         full = image
-        mode = MODES.get(image.shape[0], '{} channels'.format(image.shape[0]))
+        mode = MODES.get(image.shape[0], f'{image.shape[0]} channels')
         digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         found.append(Facts(name, mode, (image.shape[2], image.shape[1]), digest, findings))
     return found
 
 
 def _peculiarities(image, usual_shape, full):
-    """(kind, detail) of an image beside the usual shape of its file and, for a coarse level, its full resolution."""
+    """(kind, detail) of an image, given the usual shape in its file and, for a coarse level, the full resolution."""
     channels, height, width = image.shape
     if height * width > MAX_PIXELS:
-        yield 'over 100 MP', '{}x{}'.format(width, height)
+        yield 'over 100 MP', f'{width}x{height}'
     if full is None:
         if channels == 4:
             yield 'alpha', '4 channels'
-        return  # the rest comes from comparing
+        return  # the rest needs a comparison
     if image.shape != usual_shape:
-        yield 'size', 'shape {}, the first has {}'.format(list(image.shape), list(usual_shape))
+        yield 'size', f'shape {list(image.shape)} instead of {list(usual_shape)}'
         return
     lod = (full.shape[1] // max(height, 1)).bit_length() - 1
     if full.shape == (channels, height << lod, width << lod):
         difference = np.abs(np.int16(box_downscale(full, lod)) - image).max()
-        if difference > 1:  # others may round otherwise
-            yield 'levels', 'differs from the mean of the full resolution by up to {}'.format(difference)
+        if difference > 1:  # other programs may round differently
+            yield 'levels', f'differs from the downscaled full resolution by up to {difference}'
 
 
 def _check_labels(path, num_images):
@@ -114,5 +114,5 @@ def _check_labels(path, num_images):
 
 
 def _reason(error, path):
-    """Text of an error without the name of the file and what to do about it."""
+    """Text of an error without the file name and the advice."""
     return str(error).replace(path + ': ', '').split(';')[0]

@@ -1,4 +1,4 @@
-"""Writes a dataset of images that several threads prepare: in order, with the bad ones listed, to be continued."""
+"""Converts images to a TFRecord dataset with several threads; an interrupted export resumes."""
 
 import contextlib
 import hashlib
@@ -14,7 +14,7 @@ from training.data.making.pictures import Skipped
 from training.data.making.writer import encode_image, SKIPPED_FILE, TFRecordExporter
 from training.data.sources import ordered_map
 
-SAVE_SECONDS = 5  # between two notes of how far it is
+SAVE_SECONDS = 5  # between two saves of the progress
 
 
 class DatasetSource:
@@ -22,7 +22,7 @@ class DatasetSource:
 
     Args:
         dataset: Dataset.
-        key: List of what the images depend on, for telling whether an interrupted dataset can be continued.
+        key: List of everything the images depend on; an interrupted export resumes only if it is unchanged.
     """
 
     def __init__(self, dataset, key):
@@ -32,33 +32,32 @@ class DatasetSource:
 
     def name_of(self, number):
         """Name of image `number`, for messages."""
-        return 'image {}'.format(number)
+        return f'image {number}'
 
     def stamp(self, number):
-        """Text that changes when the image does: nothing but `key` decides."""
+        """Text that changes when the image does; here `key` alone decides."""
         return str(number)
 
 
 def export(source, tfrecord_dir, shuffle=True, skip_bad=False, max_images=None, workers=1):
     """Writes the images of a source, and its labels if there are any, as TFRecords.
 
-    What an interrupted call has written is continued if the source is the same. Images that are left out are listed in
-    `skipped.csv` in the folder.
+    An interrupted export resumes if the source is the same. Skipped images are listed in `skipped.csv` in the folder.
 
     Args:
         source: PictureSource or another object with its attributes; closed at the end.
         tfrecord_dir: Folder to write.
-        shuffle: Mix the images in the published order?
-        skip_bad: Print what can't be used, and leave it out? Otherwise UserError is raised.
-        max_images: Number of images to stop after, those that are left out not counted; `None` = all.
-        workers: Threads.
+        shuffle: Shuffle the images as the published tool does, so that any prefix is a fair sample?
+        skip_bad: Print and skip unusable images? By default they raise UserError, so none goes missing unnoticed.
+        max_images: Stop after this many images, not counting skipped ones; `None` = all.
+        workers: Number of threads; 1 keeps errors easy to read.
     """
     with contextlib.closing(source), TFRecordExporter(tfrecord_dir, source.num_items, keep_partial=True) as exporter:
         order = exporter.choose_shuffled_order() if shuffle else np.arange(source.num_items)
         fingerprint = _Fingerprint(source, order, max_images)
         done = exporter.resume(fingerprint.at)
         if done:
-            print('Continuing an interrupted dataset at image {} of {}'.format(done, source.num_items))
+            print(f'Resuming an interrupted export at image {done} of {source.num_items}')
         problem = None
         try:
             for number, (shape, records, problem) in _prepared(source, order[done:], workers):
@@ -68,10 +67,10 @@ def export(source, tfrecord_dir, shuffle=True, skip_bad=False, max_images=None, 
                     exporter.add_records(shape, records)
                 elif skip_bad or isinstance(problem, Skipped):
                     if not isinstance(problem, Skipped):
-                        print('Left out {}'.format(problem))
+                        print(f'Skipped {problem}')
                     exporter.add_skipped(number, source.name_of(number), str(problem))
                 else:
-                    raise UserError('{}; or leave such images out with --bad=skip'.format(problem))
+                    raise UserError(f'{problem}; or skip such images with --bad=skip')
                 done += 1
                 fingerprint.save_if_due(exporter, done)
         except BaseException as error:
@@ -79,7 +78,7 @@ def export(source, tfrecord_dir, shuffle=True, skip_bad=False, max_images=None, 
             raise
         if exporter.num_images == 0:
             exporter.keep_partial = False
-            raise UserError('none of {} images can be used{}'.format(
+            raise UserError('none of the {} images can be used{}'.format(
                 len(order), '' if problem is None else '; the last: {}'.format(problem)))
         _finish(exporter, source, order[:done], tfrecord_dir)
 
@@ -97,14 +96,13 @@ def _prepared(source, numbers, workers):
 
 
 def _save_after_error(exporter, done, fingerprint, error):
-    """Keeps what is written, and says so, unless it is nothing or the disk is full."""
+    """Keeps what was written so far and says so, unless it is nothing or the disk is full."""
     if exporter.num_images == 0:
         return
     with contextlib.suppress(OSError):
         exporter.save_progress(done, fingerprint.at(done))
         if not isinstance(error, GeneratorExit):
-            print('{} images are kept in {}; the same command continues there'.format(
-                exporter.num_images, exporter.partial_dir))
+            print(f'Kept {exporter.num_images} images in {exporter.partial_dir}; run the same command again to resume')
 
 
 def _finish(exporter, source, order, tfrecord_dir):
@@ -117,12 +115,11 @@ def _finish(exporter, source, order, tfrecord_dir):
     print('Wrote {} images {} and {} label columns to {}'.format(
         exporter.num_images, list(exporter.shape), source.label_size, tfrecord_dir))
     if skipped:
-        print('Left out {} images, listed with the reasons in {}'.format(
-            len(skipped), os.path.join(tfrecord_dir, SKIPPED_FILE)))
+        print(f'Skipped {len(skipped)} images; the reasons are in {os.path.join(tfrecord_dir, SKIPPED_FILE)}')
 
 
 class _Fingerprint:
-    """Describes the first images of a source and all that they depend on."""
+    """Identifies the first images of a source and everything they depend on."""
 
     def __init__(self, source, order, max_images):
         self._source, self._order, self._max_images = source, order, max_images
@@ -145,7 +142,7 @@ class _Fingerprint:
         return self._hash.copy().hexdigest()
 
     def save_if_due(self, exporter, done):
-        """Notes in the exporter's folder how far it is, every few seconds."""
+        """Saves the progress in the exporter's folder every few seconds."""
         if time.time() - self._last_save >= SAVE_SECONDS:
             exporter.save_progress(done, self.at(done))
             self._last_save = time.time()

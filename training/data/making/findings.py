@@ -1,28 +1,28 @@
-"""What can be wrong with a file or record of a dataset, and how it is told."""
+"""What can be wrong with a file or record of a dataset, and the table that lists it."""
 
 import collections
 
 from training import image_size
 from training.data.images import GRAY_MODES
 
-# kind of problem -> what it means for a training
+# kind of problem -> what it means for training
 KINDS = collections.OrderedDict([
     ('zero bytes', 'empty files; replace or remove them'),
-    ('not an image', 'of no known format or name; other files are ignored, records stop a training'),
-    ('truncated', 'the end is missing; stops a training'),
-    ('corrupt', 'damaged; stops a training'),
+    ('not an image', 'unknown format or name; such files are ignored, such records stop training'),
+    ('truncated', 'the end is missing; stops training'),
+    ('corrupt', 'damaged; stops training'),
     ('over 100 MP', 'over 100 megapixels; refused'),
-    ('mode', 'another color mode than most; --resolution converts it'),
-    ('alpha', 'has transparency; --resolution puts it over white'),
+    ('mode', 'differs from the usual color mode; --resolution converts it'),
+    ('alpha', 'has transparency; --resolution puts white behind it'),
     ('gray', 'gray among color images; --resolution converts it'),
-    ('CMYK', 'print colors; --resolution converts it'),
-    ('16-bit', 'more than 8 bits a channel; convert it'),
-    ('EXIF rotation', 'stored turned; it is turned back when read'),
-    ('size', 'another size than most, or none that networks have; --resolution crops and scales it'),
+    ('CMYK', 'colors for print; --resolution converts it'),
+    ('16-bit', 'more than 8 bits per channel; convert it'),
+    ('EXIF rotation', 'stored rotated; rotated back when read'),
+    ('size', 'differs from the usual size, or no network has it; --resolution crops and scales it'),
     ('animated', 'only the first frame is read'),
     ('duplicate', 'the same pixels as an earlier image'),
-    ('levels', 'the levels of detail do not belong together; create the dataset anew'),
-    ('labels', 'cannot be used as labels; correct or remove the file'),
+    ('levels', 'the levels of detail do not match; re-create the dataset'),
+    ('labels', 'invalid labels; correct or remove the file'),
 ])
 
 
@@ -31,23 +31,23 @@ class Finding(collections.namedtuple('Finding', 'name kind detail')):
 
 
 class Facts(collections.namedtuple('Facts', 'name mode size digest findings')):
-    """What is known of one image; mode, size and digest are `None` if it can't be decoded."""
+    """What is known about one image; mode, size and digest are `None` if it can't be decoded."""
 
 
 def table(num_files, findings):
-    """The findings as lines of text: one per problem, then a count of each kind and what it means."""
+    """The findings as lines of text: one line per problem, then the count and the meaning of each kind."""
     lines = []
     if findings:
         width = min(max(len(finding.name) for finding in findings), 60)
         lines = ['{:{}}  {:13}  {}'.format(f.name, width, f.kind, f.detail).rstrip() for f in findings] + ['']
     counts = collections.Counter(finding.kind for finding in findings)
-    lines += ['{:13} {:7}  {}'.format(kind, counts[kind], meaning) for kind, meaning in KINDS.items() if counts[kind]]
+    lines += [f'{kind:13} {counts[kind]:7}  {meaning}' for kind, meaning in KINDS.items() if counts[kind]]
     bad = len(set(finding.name for finding in findings))
-    return lines + ['{} looked at, {} with a problem'.format(num_files, bad)]
+    return lines + [f'{num_files} checked, {bad} with problems']
 
 
 def add_comparisons(facts):
-    """Adds to the findings of each image what comes from comparing it with the others: mode, size, duplicates.
+    """Adds the findings that need a comparison with the other images: mode, size, duplicates.
 
     Args:
         facts: List of Facts whose findings are lists.
@@ -62,14 +62,13 @@ def add_comparisons(facts):
         reported = [finding.kind for finding in fact.findings]
         if fact.mode != usual_mode and not {'alpha', 'CMYK', '16-bit'} & set(reported):
             kind = 'gray' if fact.mode in GRAY_MODES and usual_mode == 'RGB' else 'mode'
-            fact.findings.append(Finding(fact.name, kind, 'mode {} instead of {}'.format(fact.mode, usual_mode)))
+            fact.findings.append(Finding(fact.name, kind, f'mode {fact.mode} instead of {usual_mode}'))
         width, height = fact.size
         if fact.size != usual_size:
             fact.findings.append(Finding(fact.name, 'size', '{}x{} (height x width), most are {}x{}'.format(
                 height, width, *usual_size[::-1])))
         elif image_size.find(height, width) is None:
-            fact.findings.append(Finding(fact.name, 'size', '{}x{} (height x width), which no network has'.format(
-                height, width)))
+            fact.findings.append(Finding(fact.name, 'size', f'{height}x{width} (height x width), which no network has'))
         first = seen.setdefault((fact.digest, fact.size, fact.mode), fact.name)
         if first != fact.name:
             fact.findings.append(Finding(fact.name, 'duplicate', 'of ' + first))

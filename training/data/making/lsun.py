@@ -1,4 +1,4 @@
-"""LSUN (Yu et al. 2015), or any LMDB database whose values are image files: sources of `dataset_export.export`."""
+"""LSUN (Yu et al. 2015), or any LMDB database of image files: sources for `export.export`."""
 
 import functools
 import os
@@ -15,13 +15,13 @@ DATA_FILE = 'data.mdb'
 
 
 class LmdbSource:
-    """Images made of the values of an LMDB database, in the order of its keys; a value is read when it is needed.
+    """Images from the values of an LMDB database, in key order; each value is read when needed.
 
     Args:
         folder: Folder that holds `data.mdb`.
-        make_image: Function of a PIL.Image of mode RGB; returns one of the dataset's size, or raises Skipped.
-        settings: List of what `make_image` depends on.
-    Raises: UserError if lmdb is missing, or the folder holds no database or an empty one.
+        make_image: Function of a PIL.Image of mode RGB; returns one in the dataset's size or raises Skipped.
+        settings: List of everything `make_image` depends on.
+    Raises: UserError if lmdb is not installed, or the folder holds no database or an empty one.
     """
 
     label_names, label_size = None, 0
@@ -33,30 +33,30 @@ class LmdbSource:
         self.num_items = self._env.stat()['entries']
         if not self.num_items:
             self._env.close()
-            raise UserError('{}: the database is empty'.format(folder))
+            raise UserError(f'{folder}: the database is empty')
         self._cursor, self._at = self._env.begin().cursor(), -1
         status = os.stat(os.path.join(folder, DATA_FILE))
         self.key = [os.path.abspath(folder), status.st_size, status.st_mtime_ns, settings]
 
     def _entry(self, number):
-        """Key as text and value of entry `number`; entries have no numbers in the file, so the cursor walks there."""
+        """Key (str) and value of entry `number`; LMDB has no index by number, so the cursor walks there."""
         try:
             with self._lock:
                 while self._at != number:
-                    forward = number > self._at  # from -1, before the first one, as well
+                    forward = number > self._at  # also from -1, before the first entry
                     if not (self._cursor.next() if forward else self._cursor.prev()):
-                        raise self._lmdb.Error('it ends at entry {}'.format(self._at))
+                        raise self._lmdb.Error(f'it ends at entry {self._at}')
                     self._at += 1 if forward else -1
                 return self._cursor.key().decode('utf-8', 'backslashreplace'), self._cursor.value()
-        except self._lmdb.Error as error:  # no matter of one image, so it is not skipped
-            raise OSError('{}: the database is damaged ({}); fetch it again'.format(self._folder, error)) from None
+        except self._lmdb.Error as error:  # not one image's fault, so not skipped
+            raise OSError(f'{self._folder}: the database is damaged ({error}); download it again') from None
 
     def name_of(self, number):
         """Key of image `number`."""
         return self._entry(number)[0]
 
     def stamp(self, number):
-        """Text that changes when the image does: nothing but `key` decides."""
+        """Text that changes when the image does; here `key` alone decides."""
         return str(number)
 
     def read(self, number):
@@ -65,7 +65,7 @@ class LmdbSource:
         Raises: Skipped if it is too small, UserError if it can't be decoded, OSError if the database is damaged.
         """
         key, data = self._entry(number)
-        where = '{} {}'.format(self._folder, key)
+        where = f'{self._folder} {key}'
         image = open_image(data, where)
         if image.mode not in CONVERTIBLE_MODES:
             raise wrong_mode(where, image.mode, 'RGB', RESOLUTION_OPTION)
@@ -78,28 +78,27 @@ class LmdbSource:
 
 
 def _open(folder):
-    """The module lmdb and an open environment of it, which writes nothing into the folder."""
+    """The lmdb module and an open environment that writes nothing into the folder."""
     try:
         import lmdb
     except ImportError as error:
-        raise UserError('LMDB databases need the package lmdb ({}); install it with pip'.format(error)) from None
+        raise UserError(f'LMDB databases need the package lmdb ({error}); install it with pip') from None
     path = os.path.join(folder, DATA_FILE)
     if not os.path.isfile(path):
-        raise UserError('{}: there is no such file; give the folder of an LMDB database'.format(path))
+        raise UserError(f'{path}: no such file; expected the folder of an LMDB database')
     try:
         env = lmdb.open(folder, readonly=True, lock=False)
     except lmdb.Error as error:
-        raise UserError('{}: not an LMDB database ({})'.format(folder, error)) from None
+        raise UserError(f'{folder}: not an LMDB database ({error})') from None
     size = (env.info()['last_pgno'] + 1) * env.stat()['psize']
-    if os.path.getsize(path) < size:  # LMDB maps the file into memory, where the process would be killed
+    if os.path.getsize(path) < size:  # LMDB maps the file into memory; reading past its end would kill the process
         env.close()
-        raise UserError('{}: the file is truncated, {} of {} bytes; fetch it again'.format(
-            path, os.path.getsize(path), size))
+        raise UserError(f'{path}: the file is truncated, {os.path.getsize(path)} of {size} bytes; download it again')
     return lmdb, env
 
 
 def lsun(folder, resolution):
-    """LSUN as `resolution` (see image_size.parse): the largest center part of each picture, scaled."""
+    """LSUN at `resolution` (see image_size.parse): the largest center crop of each picture, resized."""
     fit = Fit(resolution)
     return LmdbSource(folder, lambda image: fit_image(image, fit), ['lsun', resolution])
 
@@ -107,8 +106,8 @@ def lsun(folder, resolution):
 def lsun_wide(folder, width, height):
     """LSUN as squares of `width` pixels with a picture `height` pixels high between black bars."""
     if width < 4 or width & (width - 1) or not 1 <= height <= width:
-        raise UserError('--width={} --height={}: expected a power of two of at least 4, and at most the same'.format(
-            width, height))
+        raise UserError(
+            f'--width={width} --height={height}: expected a power of two of at least 4 and a height up to the width')
     make_image = functools.partial(wide_image, width=width, height=height)
     return LmdbSource(folder, make_image, ['lsun_wide', width, height])
 
@@ -121,10 +120,10 @@ def wide_image(image, width, height):
         width: Side of the square, pixels.
         height: Height of the picture on it, pixels.
     Returns: PIL.Image of mode RGB.
-    Raises: Skipped if the picture is less wide than the square, or scaled to that width less than `height` high.
+    Raises: Skipped if the picture is narrower than the square, or less than `height` high when scaled to its width.
     """
-    # As published, the height that the whole picture has when it is scaled is how many rows of the picture as it was
-    # are kept: one that is wider than the square loses more rows than it needs to, and is stretched in height.
+    # As published, the number of rows kept of the original picture is the height that the whole picture would have when
+    # scaled: a picture wider than the square loses more rows than necessary and is stretched vertically.
     rows = int(round(width * image.size[1] / image.size[0]))
     if image.size[0] < width or rows < height:
         raise Skipped('{}x{} pixels, too small or too narrow for {}x{}'.format(*(image.size + (width, height))))

@@ -1,4 +1,4 @@
-"""Arrays of numbers in MATLAB files of version 5; SciPy's reader of them ends the process at some damaged files."""
+"""Reads numeric arrays from MATLAB files, version 5; SciPy's reader crashes on some damaged files."""
 
 import struct
 import zlib
@@ -12,11 +12,11 @@ NUMERIC_CLASSES = range(6, 16)
 
 
 def read(data):
-    """Real arrays of numbers by name, in the types that they are stored in; variables of other kinds are left out.
+    """Real numeric arrays by name, in their stored types; other variables are ignored.
 
     Args:
         data: Content of the file, bytes.
-    Raises: ValueError, KeyError, struct.error or zlib.error for something else or a damaged file.
+    Raises: ValueError, KeyError, struct.error or zlib.error if the file is damaged or not a MATLAB file.
     """
     if data[124:128] != b'\0\1IM':
         raise ValueError('not a MATLAB file of version 5, little-endian')
@@ -26,7 +26,7 @@ def read(data):
             unpacker = zlib.decompressobj()
             unpacked = unpacker.decompress(body, MAX_BYTES)
             if not unpacker.eof:
-                raise ValueError('a variable is cut off or over {} MiB'.format(MAX_BYTES >> 20))
+                raise ValueError(f'a variable is truncated or over {MAX_BYTES >> 20} MiB')
             (kind, body), = _elements(memoryview(unpacked))
         parts = list(_elements(body)) if kind == MATRIX else ()
         if len(parts) == 4 and struct.unpack_from('<I', parts[0][1])[0] & 255 in NUMERIC_CLASSES:
@@ -39,7 +39,7 @@ def read(data):
 
 
 def _elements(data):
-    """Yields type and content of each element; those of up to four bytes have a shorter head."""
+    """Yields type and content of each element; elements of up to four bytes have a shorter header."""
     offset = 0
     while offset < len(data):
         kind, size = struct.unpack_from('<II', data, offset)
@@ -47,6 +47,6 @@ def _elements(data):
         if kind >> 16:
             begin, end, kind = offset + 4, offset + 4 + (kind >> 16), kind & 0xffff
         if end > len(data) or begin == offset + 4 and end > offset + 8:
-            raise ValueError('the file is cut off, or damaged')
+            raise ValueError('the file is truncated or damaged')
         yield kind, data[begin:end]
         offset = end if kind == COMPRESSED else offset + 8 + (end - offset - 1) // 8 * 8  # padded to eight bytes

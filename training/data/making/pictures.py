@@ -21,29 +21,29 @@ SIZE_COLUMNS = (('x', 'y', 'width', 'height'), ('x', 'y', 'w', 'h'), ('x_1', 'y_
 
 
 class Skipped(Exception):
-    """An image is left out as the options want it; the text is the reason."""
+    """The options exclude an image; the text is the reason."""
 
 
 class Filters(NamedTuple):
     """Which pictures become images, and which part of them."""
 
-    min_size: int = None         # of the shorter side, pixels; None = any
+    min_size: int = None         # smallest shorter side, pixels; None = any
     aspect_range: tuple = None   # (smallest, largest) width / height; None = any
-    bbox: tuple = None           # (CSV file of boxes, margin on each side as a part of the box's); None = all of it
+    bbox: tuple = None           # (CSV file of boxes, margin per side as a fraction of the box); None = no boxes
 
 
 class PictureSource:
-    """Images made of the pictures of a folder or a zip; where a CSV file has several boxes of one, several of it.
+    """Images from the pictures of a folder or zip; a picture with several boxes in a CSV file gives several images.
 
     Args:
-        path: Folder or zip; sub-folders or `dataset.json` give the labels.
-        fit: dataset_images.Fit; without resolution and channels only pictures of one size and mode are taken, as is.
+        path: Folder or zip; subfolders or `dataset.json` give the labels.
+        fit: images.Fit; without resolution and channels all pictures must have one size and mode and are kept as is.
         filters: Filters.
-        skip_bad: May pictures that differ from most be left out, instead of being an error?
+        skip_bad: Skip pictures that differ from most, instead of raising an error?
     Attributes:
-        num_items: Number of images, the bad ones included.
+        num_items: Number of images, including bad ones.
         label_size, label_names: See `Dataset`.
-    Raises: UserError for what can't be used.
+    Raises: UserError for unusable files or options.
     """
 
     def __init__(self, path, fit, filters, skip_bad):
@@ -66,7 +66,7 @@ class PictureSource:
             self._items = [(index, box) for index, name in enumerate(names)
                            for box in ([None] if boxes is None else boxes.get(name, [None]))]
             if boxes is not None and not set(boxes) & set(names):
-                raise UserError('{}: no box is of a file in {}; expected names such as {}'.format(
+                raise UserError('{}: no box belongs to a file in {}; expected file names such as {}'.format(
                     filters.bbox[0], path, names[0]))
         except UserError:
             self._files.close()
@@ -77,7 +77,7 @@ class PictureSource:
         self.key = [str(os.path.abspath(path)), fit, filters, self.label_size]
 
     def _header(self, name, channels):
-        """Mode and size of a picture; `None` for a bad one, which is told with the others when it is read."""
+        """Mode and size of a picture; `None` for a bad one, which is reported later, when it is read."""
         try:
             mode, size = self._files.read_header(name)
             return mode if channels is None else 'RGB', size  # any mode if all are converted
@@ -91,7 +91,7 @@ class PictureSource:
     def stamp(self, number):
         """Text that changes when the file of an image does."""
         index, box = self._items[number]
-        return '{} {} {}'.format(self._files.names[index], self._files.stamp(self._files.names[index]), box)
+        return f'{self._files.names[index]} {self._files.stamp(self._files.names[index])} {box}'
 
     def labels_at(self, numbers):
         """Labels of images: float32 [N, label_size]."""
@@ -100,7 +100,7 @@ class PictureSource:
     def read(self, number):
         """Image `number`: uint8 [C, H, W].
 
-        Raises: Skipped if the filters leave it out, UserError if it can't be used.
+        Raises: Skipped if the filters exclude it, UserError if it is unusable.
         """
         index, box = self._items[number]
         name, fit = self._files.names[index], self.fit
@@ -114,7 +114,7 @@ class PictureSource:
         if not self._same_mode:
             image = fit_image(convert(image, fit.channels, fit.background), fit)
         if list(image.size[::-1]) != self._shape:
-            raise UserError('{}: {}x{} pixels instead of {}x{}; scale it or give {}'.format(
+            raise UserError('{}: {}x{} pixels instead of {}x{}; resize it, or set {}'.format(
                 self._files.where(name), image.size[0], image.size[1], self._shape[1], self._shape[0],
                 RESOLUTION_OPTION))
         return to_array(image)
@@ -128,14 +128,14 @@ class PictureSource:
         try:
             return crop_box(image, (left - x, top - y, right + x, bottom + y))
         except ValueError as error:
-            raise UserError('{}: {}; correct {}'.format(where, error, path)) from None
+            raise UserError(f'{where}: {error}; correct {path}') from None
 
     def _filter(self, size):
         smallest, aspects = self._filters.min_size, self._filters.aspect_range
         if smallest is not None and min(size) < smallest:
-            raise Skipped('{}x{} pixels, below --min-size={}'.format(size[0], size[1], smallest))
+            raise Skipped(f'{size[0]}x{size[1]} pixels, below --min-size={smallest}')
         if aspects is not None and not aspects[0] <= size[0] / size[1] <= aspects[1]:
-            raise Skipped('{}x{} pixels, {:.3f} is outside of --aspect-range={:g},{:g}'.format(
+            raise Skipped('{}x{} pixels, {:.3f} is outside --aspect-range={:g},{:g}'.format(
                 size[0], size[1], size[0] / size[1], *aspects))
 
     def close(self):
@@ -147,11 +147,11 @@ def read_boxes(path):
     """Boxes from a CSV file.
 
     Args:
-        path: Name of the file. A first line with names of columns decides what they are: a file name, and corners
-            (left, top, right, bottom) or corner and size (x, y, width, height), in pixels of the upright picture.
-            Without it the columns are file, left, top, right, bottom.
+        path: Name of the file. If its first line names the columns, they are a file name and either corners (left, top,
+            right, bottom) or corner and size (x, y, width, height), in pixels of the upright picture. Without such a
+            line the columns are file, left, top, right, bottom.
     Returns: Dictionary of file name to list of (left, top, right, bottom), float.
-    Raises: UserError naming file and line.
+    Raises: UserError naming the file and line.
     """
     boxes, columns, with_size, number = {}, (0, 1, 2, 3, 4), False, 1
     try:
@@ -171,19 +171,19 @@ def read_boxes(path):
                 boxes.setdefault(name, []).append((left, top, right, bottom))
     except (ValueError, IndexError, csv.Error) as error:
         raise UserError('{}, line {}: {}; expected a file name and left, top, right, bottom in pixels, or a first line '
-                        'with the names of the columns'.format(path, number, error)) from None
+                        'that names the columns'.format(path, number, error)) from None
     if not boxes:
-        raise UserError('{}: there are no boxes'.format(path))
+        raise UserError(f'{path}: no boxes in this file')
     return boxes
 
 
 def _columns(names):
-    """Places of file and four numbers among the names of columns, and whether the last two are a size."""
+    """Indices of the file column and the four number columns, and whether the last two are a size."""
     file_column = next((names.index(name) for name in FILE_COLUMNS if name in names), None)
     for group, with_size in [(g, False) for g in CORNER_COLUMNS] + [(g, True) for g in SIZE_COLUMNS]:
         if file_column is not None and set(group) <= set(names):
             return [file_column] + [names.index(name) for name in group], with_size
-    raise ValueError('no columns that are known among {}'.format(', '.join(names)))
+    raise ValueError(f"no known columns among {', '.join(names)}")
 
 
 def _is_number(text):

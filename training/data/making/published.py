@@ -1,4 +1,4 @@
-"""Published datasets in the form in which their authors give them away: sources of `dataset_export.export`."""
+"""Published datasets, read as distributed by their authors: sources for `export.export`."""
 
 import gzip
 import os
@@ -17,14 +17,14 @@ CELEBA_FOLDER, CELEBA_SIZE = 'img_align_celeba_png', (178, 218)
 
 
 class ArraySource:
-    """Images and classes that are in memory.
+    """Images and classes held in memory.
 
     Args:
-        name: Begins the names of the images in messages.
+        name: Start of the image names in messages.
         images: uint8 [N, C, H, W].
         classes: Class of each image, int [N]; `None` = no labels.
         num_classes: Number of classes.
-        picks: Numbers of the images that are the channels of each new one, int [M, 3]; `None` = the images themselves.
+        picks: Numbers of the images that become the channels of each new one, int [M, 3]; `None` = use the images.
     """
 
     label_names = None
@@ -37,10 +37,10 @@ class ArraySource:
 
     def name_of(self, number):
         """Name of image `number`, for messages."""
-        return '{} image {}'.format(self._name, number)
+        return f'{self._name} image {number}'
 
     def stamp(self, number):
-        """Text that changes when the image does: nothing but `key` decides."""
+        """Text that changes when the image does; here `key` alone decides."""
         return str(number)
 
     def read(self, number):
@@ -56,18 +56,18 @@ class ArraySource:
 
 
 def _read(folder, name, reader):
-    """What a function makes of the open file `name` of a folder; UserError if the file is missing or something else."""
+    """Result of `reader` on the open file `name` of a folder; UserError if the file is missing or invalid."""
     path = os.path.join(folder, name)
     try:
         with open(path, 'rb') as file:
             return reader(file)
     except FileNotFoundError:
-        raise UserError('{}: there is no such file; give the folder with the files as they are given away'.format(
+        raise UserError('{}: no such file; expected the folder with the files as distributed by the authors'.format(
             path)) from None
     except MemoryError:
         raise
-    except Exception as error:  # pylint: disable=broad-except  # damaged gzip and pickle files fail variously
-        raise UserError('{}: not the file that is expected ({}); fetch it again'.format(path, error)) from None
+    except Exception as error:  # pylint: disable=broad-except  # damaged gzip and pickle files can raise anything
+        raise UserError(f'{path}: not the expected file ({error}); download it again') from None
 
 
 def _idx(num_dimensions):
@@ -76,26 +76,26 @@ def _idx(num_dimensions):
         data = gzip.GzipFile(fileobj=file).read()
         sizes = np.frombuffer(data, '>u4', num_dimensions + 1).tolist()
         if sizes[0] != 0x800 + num_dimensions:
-            raise ValueError('another kind of IDX file')
+            raise ValueError('wrong kind of IDX file')
         return np.frombuffer(data, np.uint8, offset=4 + 4 * num_dimensions).reshape(sizes[1:])
     return reader
 
 
 def mnist(folder):
-    """MNIST (LeCun et al. 1998): 28x28 digits on 32x32 black pixels, ten classes."""
+    """MNIST (LeCun et al. 1998): 28x28 digits padded with black to 32x32, ten classes."""
     images = np.pad(_read(folder, 'train-images-idx3-ubyte.gz', _idx(3)), [(0, 0), (2, 2), (2, 2)], 'constant')
     classes = _read(folder, 'train-labels-idx1-ubyte.gz', _idx(1))
     if len(classes) != len(images) or not len(images) or classes.max() > 9:
-        raise UserError('{}: {} digits of 0 to 9 for {} images; fetch the files again'.format(
+        raise UserError('{}: {} labels from 0 to 9 for {} images; download the files again'.format(
             folder, len(classes), len(images)))
     return ArraySource('MNIST', images[:, np.newaxis], classes, 10)
 
 
 def mnistrgb(folder, num_images, random_seed):
-    """Stacked MNIST: each color of an image is another digit, drawn at random; no labels."""
+    """Stacked MNIST: each color channel of an image is a randomly drawn digit; no labels."""
     images = mnist(folder).images
     picks = np.random.RandomState(random_seed).randint(len(images), size=[num_images, 3])
-    return ArraySource('MNIST-RGB seed {}'.format(random_seed), images, picks=picks)
+    return ArraySource(f'MNIST-RGB seed {random_seed}', images, picks=picks)
 
 
 def _read_batch(file):
@@ -110,9 +110,8 @@ def _cifar(folder, names, label_key, num_classes):
         images.append(np.reshape(batch['data'], [-1, 3, 32, 32]))
         classes += list(batch[label_key])
     if not 0 <= min(classes) <= max(classes) < num_classes:
-        raise UserError('{}: classes {} to {}; expected 0 to {}'.format(
-            folder, min(classes), max(classes), num_classes - 1))
-    return ArraySource('CIFAR-{}'.format(num_classes), np.concatenate(images), classes, num_classes)
+        raise UserError(f'{folder}: classes {min(classes)} to {max(classes)}; expected 0 to {num_classes - 1}')
+    return ArraySource(f'CIFAR-{num_classes}', np.concatenate(images), classes, num_classes)
 
 
 def _check_batch(batch, label_key):
@@ -120,13 +119,13 @@ def _check_batch(batch, label_key):
     if not len(classes) or (type(data), data.dtype, data.shape) != (np.ndarray, np.uint8, (len(classes), 3072)):
         raise ValueError('expected 3072 bytes for each label')
     if not all(isinstance(number, int) for number in classes):
-        raise ValueError('expected numbers of classes')
+        raise ValueError('expected class numbers')
     return batch
 
 
 def cifar10(folder):
     """CIFAR-10 (Krizhevsky 2009), Python version: the five training batches, ten classes."""
-    return _cifar(folder, ['data_batch_{}'.format(i) for i in range(1, 6)], 'labels', 10)
+    return _cifar(folder, [f'data_batch_{i}' for i in range(1, 6)], 'labels', 10)
 
 
 def cifar100(folder):
@@ -138,7 +137,7 @@ def _read_digits(file):
     """Images and classes of a pickle of SVHN, read as plain data."""
     pair = network_file.read_inert(file)
     if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-        raise ValueError('expected a pair, images and classes')
+        raise ValueError('expected a pair of images and classes')
     return _check_digits(*[np.asarray(getattr(item, 'value', item)) for item in pair])
 
 
@@ -147,14 +146,14 @@ def _read_mat_digits(file):
     found = mat_file.read(file.read())
     classes = found['y'].reshape(-1)
     if not np.isin(classes, range(1, 11)).all():
-        raise ValueError('expected classes of 1 to 10')
+        raise ValueError('expected classes from 1 to 10')
     return _check_digits(np.ascontiguousarray(found['X'].transpose(3, 2, 0, 1)), classes % 10)
 
 
 def _check_digits(images, classes):
     if (images.dtype, images.shape, classes.shape) != (np.uint8, (len(images), 3, 32, 32), (len(images),)) or not (
             np.isin(classes, range(10)).all()):
-        raise ValueError('expected images uint8 [N, 3, 32, 32] and as many digits')
+        raise ValueError('expected images uint8 [N, 3, 32, 32] and as many labels')
     return images, classes
 
 
@@ -162,22 +161,22 @@ def svhn(folder):
     """SVHN (Netzer et al. 2011), 32x32: the training set in its stored order, with the digits as ten classes.
 
     Args:
-        folder: Holds `train_1.pkl` to `train_3.pkl`, each a pair of images and classes; or else the authors' file
+        folder: Holds `train_1.pkl` to `train_3.pkl`, each a pair of images and classes, or the authors'
             `train_32x32.mat`.
     """
-    names = ['train_{}.pkl'.format(i) for i in range(1, 4)]
+    names = [f'train_{i}.pkl' for i in range(1, 4)]
     if any(os.path.exists(os.path.join(folder, name)) for name in names):
         parts = [_read(folder, name, _read_digits) for name in names]
     else:
         parts = [_read(folder, 'train_32x32.mat', _read_mat_digits)]
     images, classes = [np.concatenate(arrays) for arrays in zip(*parts)]
     if not len(images):
-        raise UserError('{}: no images; fetch the files again'.format(folder))
+        raise UserError(f'{folder}: no images; download the files again')
     return ArraySource('SVHN', images, classes, 10)
 
 
 class CelebaSource:
-    """CelebA (Liu et al. 2015), aligned: 128x128 pixels around a point of every 178x218 picture.
+    """CelebA (Liu et al. 2015), aligned: 128x128 pixels around a point in every 178x218 picture.
 
     Args:
         folder: Folder that holds `img_align_celeba_png`.
@@ -204,7 +203,7 @@ class CelebaSource:
         return self._files.stamp(self._files.names[number])
 
     def read(self, number):
-        """Image `number`: uint8 [3, 128, 128]. Raises UserError if its file is something else."""
+        """Image `number`: uint8 [3, 128, 128]. Raises UserError if its file has the wrong size or mode."""
         name = self._files.names[number]
         image = self._files.open_image(name)
         if (image.mode, image.size) != ('RGB', CELEBA_SIZE):
@@ -213,18 +212,18 @@ class CelebaSource:
         return to_array(image.crop(self._box))
 
     def close(self):
-        """Closes nothing but what `ImageFiles` has open."""
+        """Closes the image files."""
         self._files.close()
 
 
 class Hdf5Source:
-    """Images of an HDF5 file: its dataset `data*` with the widest images, uint8 [N, C, H, W].
+    """Images of an HDF5 file: its array `data*` with the widest images, uint8 [N, C, H, W].
 
-    Labels are taken from `<name of the file>-labels.npy` if there is one.
+    Labels come from `<name of the file>-labels.npy` if it exists.
 
     Args:
         path: Name of the file.
-    Raises: UserError if h5py is missing or there are no such images.
+    Raises: UserError if h5py is not installed or there are no such images.
     """
 
     label_names = None
@@ -235,16 +234,16 @@ class Hdf5Source:
         except ImportError:
             raise UserError('HDF5 files need the package h5py; install it with pip') from None
         if not os.path.isfile(path):
-            raise UserError('{}: there is no such file'.format(path))
+            raise UserError(f'{path}: no such file')
         try:
             self._file = h5py.File(path, 'r')
         except OSError:
-            raise UserError('{}: not an HDF5 file'.format(path)) from None
+            raise UserError(f'{path}: not an HDF5 file') from None
         found = [value for key, value in self._file.items() if key.startswith('data') and len(
             getattr(value, 'shape', ())) == 4 and value.dtype == np.uint8 and len(value)]
         if not found:
             self._file.close()
-            raise UserError('{}: no images; expected a dataset data* of uint8 [N, C, H, W]'.format(path))
+            raise UserError(f'{path}: no images; expected an array data* of uint8 [N, C, H, W]')
         self._images = max(found, key=lambda value: value.shape[3])
         check_resolution(self._images.shape[1:], path)
         self._lock = threading.Lock()
@@ -256,10 +255,10 @@ class Hdf5Source:
 
     def name_of(self, number):
         """Name of image `number`, for messages."""
-        return '{} image {}'.format(self._images.name, number)
+        return f'{self._images.name} image {number}'
 
     def stamp(self, number):
-        """Text that changes when the image does: nothing but `key` decides."""
+        """Text that changes when the image does; here `key` alone decides."""
         return str(number)
 
     def read(self, number):
@@ -268,7 +267,7 @@ class Hdf5Source:
             with self._lock:
                 return self._images[number]
         except (OSError, ValueError) as error:
-            raise UserError('{}: {}'.format(self.name_of(number), error)) from None
+            raise UserError(f'{self.name_of(number)}: {error}') from None
 
     def labels_at(self, numbers):
         """Labels of images: float32 [N, label_size]."""

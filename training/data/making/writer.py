@@ -1,4 +1,4 @@
-"""Writes datasets as multi-resolution TFRecords in the published format; an interrupted one is continued."""
+"""Writes datasets as multi-resolution TFRecords in the published format; an interrupted one resumes."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from training.data.base import halve, quantize
 from training.data.rules import check_resolution
 from training.data.tfrecords import frame_record, serialize_image
 
-PARTIAL = '.partial'  # ends the name of the folder while it is written
+PARTIAL = '.partial'  # suffix of the folder while it is being written
 PROGRESS_FILE = 'progress.json'
 SKIPPED_FILE = 'skipped.csv'
 SKIPPED_HEADER = ('number', 'file', 'reason')
@@ -31,14 +31,14 @@ def encode_image(image):
 
 
 class TFRecordExporter:
-    """Context manager that writes one dataset, into a folder whose name ends in `.partial` and which gets its final
-    name when the whole set is written without an error; so a dataset with that name is never a half one.
+    """Context manager that writes one dataset, into a folder that ends in `.partial` and is renamed once everything is
+    written without an error, so a dataset under its final name is always complete.
 
     Args:
-        tfrecord_dir: Folder to write; its last component begins the file names.
+        tfrecord_dir: Folder to write; file names start with its last component.
         expected_images: Number of images that will be added, int.
-        keep_partial: Keep what is written if an error ends it, to be continued by `resume`?
-    Raises: UserError if there is something in the folder already, or another process is writing it.
+        keep_partial: Keep what was written when an error occurs, for `resume`? By default it is removed, as published.
+    Raises: UserError if the folder is not empty, or another process is writing it.
     """
 
     def __init__(self, tfrecord_dir, expected_images, keep_partial=False):
@@ -68,8 +68,8 @@ class TFRecordExporter:
         """Appends one image at every level of detail.
 
         Args:
-            image: uint8 [C, H, W], 1, 3 or 4 channels, of a size that networks can have, see `image_size`.
-        Raises: UserError if it is something else or has another shape than the first one.
+            image: uint8 [C, H, W], 1, 3 or 4 channels, of a size that networks support, see `image_size`.
+        Raises: UserError if it is something else or its shape differs from the first one.
         """
         if self.shape is None:
             check_resolution(image.shape, 'image 0')
@@ -80,24 +80,24 @@ class TFRecordExporter:
         self.add_records(image.shape, encode_image(image))
 
     def add_records(self, shape, records):
-        """Appends an image of that shape that `encode_image` has turned into records."""
+        """Appends an image of this shape that `encode_image` turned into records."""
         if self.shape is None:
             self.shape = tuple(shape)
-            self._levels = ['{}-r{:02d}.tfrecords'.format(self._base, level)
+            self._levels = [f'{self._base}-r{level:02d}.tfrecords'
                             for level in range(image_size.find(*shape[1:]).num_levels, 1, -1)]
         for name, record in zip(self._levels, records):
             self._file(name).write(record)
         self.num_images += 1
 
     def add_skipped(self, number, name, reason):
-        """Notes in `skipped.csv` that image `number`, of the file `name`, is left out for a reason."""
+        """Records in `skipped.csv` why image `number`, from the file `name`, is skipped."""
         rows = [] if SKIPPED_FILE in self._files else [SKIPPED_HEADER]
         text = io.StringIO(newline='')
         csv.writer(text, lineterminator='\n').writerows(rows + [(number, name, reason)])
         self._file(SKIPPED_FILE).write(text.getvalue().encode('utf-8', 'surrogateescape'))
 
     def skipped(self):
-        """Numbers of the images left out so far, list of int, in that order."""
+        """Numbers of the images skipped so far, list of int, in that order."""
         if SKIPPED_FILE not in self._files:
             return []
         self._files[SKIPPED_FILE].flush()
@@ -114,12 +114,12 @@ class TFRecordExporter:
         """
         labels = np.asarray(labels, np.float32)
         if labels.ndim != 2 or len(labels) != self.num_images:
-            raise UserError('expected labels [{}, columns], got {}'.format(self.num_images, list(labels.shape)))
+            raise UserError(f'expected labels [{self.num_images}, columns], got {list(labels.shape)}')
         with open(os.path.join(self.partial_dir, self._base + '-rxx.labels'), 'wb') as file:
             np.save(file, labels)
 
     def save_progress(self, done, fingerprint):
-        """Notes that the first `done` items of what `fingerprint`, a text, describes are in the files."""
+        """Records that the files hold the first `done` items of what the text `fingerprint` describes."""
         sizes = {}
         for name, file in self._files.items():
             file.flush()
@@ -133,11 +133,11 @@ class TFRecordExporter:
                 os.fsync(file.fileno())
 
     def resume(self, fingerprint):
-        """Goes on where an earlier process was interrupted, if it was writing the same.
+        """Resumes where an earlier process was interrupted, if it was writing the same dataset.
 
         Args:
-            fingerprint: Function of a number of items; describes as a text what these have become.
-        Returns: Number of items that are in the files, 0 if everything begins anew.
+            fingerprint: Function of a number of items; returns a text that identifies their content.
+        Returns: Number of items already in the files, 0 if everything starts over.
         """
         try:
             with open(os.path.join(self.partial_dir, PROGRESS_FILE), encoding='utf-8') as file:
@@ -159,7 +159,7 @@ class TFRecordExporter:
         return 0
 
     def close(self):
-        """Closes the files and gives the folder its name."""
+        """Closes the files and renames the folder."""
         for file in self._files.values():
             file.flush()
             os.fsync(file.fileno())
@@ -170,7 +170,7 @@ class TFRecordExporter:
         self._lock.__exit__(None, None, None)
 
     def discard(self):
-        """Closes and removes the files, unless they are kept to be continued."""
+        """Closes and removes the files, unless they are kept for `resume`."""
         self._close_files()
         if not self.keep_partial or not os.path.exists(os.path.join(self.partial_dir, PROGRESS_FILE)):
             shutil.rmtree(self.partial_dir, ignore_errors=True)
@@ -182,7 +182,7 @@ class TFRecordExporter:
         return self._files[name]
 
     def _clear(self, keep=()):
-        """Removes all files but those named, such as half-written ones of a process that was killed."""
+        """Removes all files but those named, such as incomplete ones from a killed process."""
         self._close_files()
         for name in set(os.listdir(self.partial_dir)) - set(keep):
             os.remove(os.path.join(self.partial_dir, name))
@@ -203,10 +203,10 @@ class TFRecordExporter:
 
 
 def check_new_dir(path):
-    """Raises UserError unless the folder `path` is missing or empty, and can be replaced by a renamed one."""
+    """Raises UserError unless the folder `path` is missing or empty and can be replaced by renaming another."""
     if os.path.isdir(path) and any(name.endswith('.tfrecords') for name in os.listdir(path)):
-        raise UserError('{}: this folder holds a dataset already; remove it or give another folder'.format(path))
+        raise UserError(f'{path}: this folder already holds a dataset; remove it or choose a different folder')
     if os.path.lexists(path) and (os.path.islink(path) or os.path.ismount(path) or not os.path.isdir(path)
                                   or os.listdir(path)):
-        raise UserError('{}: expected the name of a new folder; give another one, such as {}'.format(
+        raise UserError('{}: expected the name of a new folder; choose a different one, such as {}'.format(
             path, os.path.join(path, 'records') if os.path.isdir(path) else path + '-records'))

@@ -1,4 +1,4 @@
-"""One of each defect is found, named and counted; a good data set has none."""
+"""One of each defect is found, named and counted; a good dataset has none."""
 
 import os
 import struct
@@ -72,7 +72,7 @@ def add_defects(folder):
     (folder / 'q_deep.png').write_bytes(deep_png())
     return {'a_empty.png': 'zero bytes', 'b_notes.txt': 'not an image', 'c_text.png': 'not an image',
             'd_short.png': 'truncated', 'p_short.jpg': 'truncated', 'q_deep.png': '16-bit', 'dataset.json': 'labels',
-            'e_flipped.png': 'corrupt', 'f_alpha.png': 'alpha', 'g_grey.png': 'grey', 'h_cmyk.jpg': 'CMYK',
+            'e_flipped.png': 'corrupt', 'f_alpha.png': 'alpha', 'g_grey.png': 'gray', 'h_cmyk.jpg': 'CMYK',
             'i_deep.tif': '16-bit', 'j_turned.jpg': 'EXIF rotation', 'k_size.png': 'size', 'l_moving.gif': 'animated',
             'm_again.bmp': 'duplicate', 'n_huge.png': 'over 100 MP', 'r_bomb.png': 'over 100 MP',
             'o_palette.png': 'mode'}
@@ -107,7 +107,7 @@ def test_zips_are_checked_like_folders(good, tmp_path):
 def test_a_good_folder_has_no_findings(good, capsys):
     assert dataset_check.check(str(good), workers=1) == (6, [])
     assert dataset_tool.main(['check', str(good)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == '6 looked at, 0 with a problem'
+    assert capsys.readouterr().out.splitlines()[-1] == '6 checked, 0 with problems'
 
 
 def test_the_command_prints_a_table_and_returns_1(good, capsys):
@@ -115,7 +115,7 @@ def test_the_command_prints_a_table_and_returns_1(good, capsys):
     assert dataset_tool.main(['check', str(good)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ['z.png', 'zero', 'bytes']
-    assert 'empty files' in lines[-2] and lines[-1] == '7 looked at, 1 with a problem'
+    assert 'empty files' in lines[-2] and lines[-1] == '7 checked, 1 with problems'
 
 
 def test_records(tmp_path, good):
@@ -134,7 +134,7 @@ def test_records(tmp_path, good):
     assert [finding[:2] for finding in findings] == [
         ('records-r02.tfrecords', 'truncated'), ('records-r02.tfrecords', 'truncated'),
         ('records-r04.tfrecords record 0', 'corrupt'), ('records-rxx.labels', 'labels')]
-    assert 'record 2 is cut off' in findings[0].detail and 'only 2 of 6 images' in findings[1].detail
+    assert 'record 2 is truncated' in findings[0].detail and 'only 2 of 6 images' in findings[1].detail
     assert 'checksum' in findings[2].detail and '5 rows for 6 images' in findings[3].detail
 
 
@@ -166,7 +166,7 @@ def test_each_defect_of_records_is_found(tmp_path, monkeypatch):
     _, findings = dataset_check.check(str(folder), workers=2)
     found = {(finding.name.replace('x-r03.tfrecords record ', ''), finding.kind) for finding in findings}
     assert found >= {
-        ('1', 'corrupt'), ('2', 'corrupt'), ('3', 'not an image'), ('4', 'grey'), ('5', 'alpha'), ('6', 'mode'),
+        ('1', 'corrupt'), ('2', 'corrupt'), ('3', 'not an image'), ('4', 'gray'), ('5', 'alpha'), ('6', 'mode'),
         ('7', 'size'), ('8', 'duplicate'), ('9', '16-bit'), ('10', 'over 100 MP'), ('x-r03.tfrecords', 'truncated'),
         ('x-r02.tfrecords record 11', 'levels'), ('y.tfrecords', 'zero bytes'), ('z.tfrecords', 'not an image'),
         ('x-rxx.labels', 'labels')}

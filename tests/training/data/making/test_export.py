@@ -1,4 +1,4 @@
-"""Creating data sets from pictures: fitting, filters, boxes, bad files, order, labels, and continuing."""
+"""Creating datasets from pictures: fitting, filters, boxes, bad files, order, labels, and continuing."""
 
 import csv
 import os
@@ -123,7 +123,7 @@ def test_filters_bad_files_order_and_labels(tmp_path):
             assert dataset.read_labels(range(6)).argmax(axis=1).tolist() == [int(i >= 5) for i in kept]
         reasons = _reasons(out)
         assert 'unreadable image' in reasons['a/001.png'] and 'below --min-size=8' in reasons['a/002.png']
-        assert '2.500 is outside of --aspect-range=0.5,2' in reasons['b/003.png'] and len(reasons) == 3
+        assert '2.500 is outside --aspect-range=0.5,2' in reasons['b/003.png'] and len(reasons) == 3
     assert {n.replace('x1-', 'x3-'): d for n, d in _contents(tmp_path / 'x1').items()} == _contents(tmp_path / 'x3')
 
 
@@ -140,7 +140,7 @@ def test_without_resolution_odd_pictures_stop_or_are_left_out(tmp_path):
 
 def test_nothing_left_is_an_error_and_no_data_set(tmp_path):
     _pictures(tmp_path / 'in', 3)
-    with pytest.raises(UserError, match='none of 3 images can be used'):
+    with pytest.raises(UserError, match='none of the 3 images can be used'):
         _run('create_from_images', tmp_path / 'x', tmp_path / 'in', '--resolution=8', '--min-size=100')
     assert [path.name for path in tmp_path.iterdir()] == ['in']
 
@@ -155,9 +155,9 @@ def test_boxes(tmp_path, text, expected):
 
 
 @pytest.mark.parametrize('text, message', [
-    ('', 'there are no boxes'), ('a.png,1,2,3\n', 'line 1'),
+    ('', 'no boxes in this file'), ('a.png,1,2,3\n', 'line 1'),
     ('a.png,0,0,4,4\na.png,5,5,4,9\n', 'line 2: the box is empty'),
-    ('a.png,0,0,4,nan\n', 'line 1'), ('x,y,z\n', 'no columns that are known'),
+    ('a.png,0,0,4,nan\n', 'line 1'), ('x,y,z\n', 'no known columns'),
     ('a.png,1,2,3,4\nb,x,1,2,3\n', 'line 2')])
 def test_bad_boxes(tmp_path, text, message):
     (tmp_path / 'boxes.csv').write_text(text)
@@ -176,7 +176,7 @@ def test_boxes_are_cut_out_with_a_margin(tmp_path):
     np.testing.assert_array_equal(first, pixels[:, 4:12, 10:18])
     np.testing.assert_array_equal(second, pixels[:, :8, :8])
     reasons = _reasons(tmp_path / 'x')
-    assert 'outside of the 40x30 pixels' in reasons['001.png'] and reasons['002.png'] == 'no box in b.csv'
+    assert 'outside the 40x30 pixels' in reasons['001.png'] and reasons['002.png'] == 'no box in b.csv'
     _run('create_from_images', tmp_path / 'y', tmp_path / 'in', '--bbox={}:0.5'.format(tmp_path / 'b.csv'),
          *['--resolution=16'] + options[1:])
     with TFRecordDataset(str(tmp_path / 'y')) as dataset:
@@ -191,10 +191,10 @@ def test_an_error_is_followed_by_continuing(tmp_path, capsys, monkeypatch):
     command = ['create_from_images', tmp_path / 'x', tmp_path / 'in', '--resolution=8', '--shuffle=0']
     with pytest.raises(UserError, match='007.png'):
         _run(*command)
-    assert 'the same command continues there' in capsys.readouterr().out and not (tmp_path / 'x').exists()
+    assert 'run the same command again to resume' in capsys.readouterr().out and not (tmp_path / 'x').exists()
     (tmp_path / 'in' / '007.png').write_bytes(good)
     _run(*command)
-    assert 'Continuing an interrupted data set at image 7 of 12' in capsys.readouterr().out
+    assert 'Resuming an interrupted export at image 7 of 12' in capsys.readouterr().out
     _run('create_from_images', tmp_path / 'y', *command[2:])
     assert {n.replace('x-', 'y-'): d for n, d in _contents(tmp_path / 'x').items()} == _contents(tmp_path / 'y')
 
@@ -209,9 +209,9 @@ def test_other_options_or_files_begin_anew(tmp_path, capsys, monkeypatch):
         change()
         with pytest.raises(UserError):
             _run(*command)
-        assert 'Continuing' not in capsys.readouterr().out
+        assert 'Resuming' not in capsys.readouterr().out
     _run(*command + ['--bad=skip'])
-    assert 'Continuing an interrupted data set at image 5' in capsys.readouterr().out
+    assert 'Resuming an interrupted export at image 5' in capsys.readouterr().out
 
 
 def test_killed_at_any_moment_it_continues_to_the_same_files(tmp_path):
@@ -235,7 +235,7 @@ def test_killed_at_any_moment_it_continues_to_the_same_files(tmp_path):
             break
         kills += 1
     if kills == 2:
-        assert 'Continuing' in subprocess.check_output(command, cwd=root).decode()
+        assert 'Resuming' in subprocess.check_output(command, cwd=root).decode()
     assert kills and not (tmp_path / 'x.partial').exists()
     _run('create_from_images', tmp_path / 'y', *command[5:])
     assert {n.replace('x-', 'y-'): d for n, d in _contents(tmp_path / 'x').items()} == _contents(tmp_path / 'y')
@@ -249,8 +249,8 @@ def test_two_processes_do_not_write_one_data_set(tmp_path):
 
 
 @pytest.mark.parametrize('args, text', [
-    (['--fit=pad'], '--fit does nothing without --resolution'), (['--background=red'], '--background does nothing'),
-    (['--bbox=x.csv'], '--bbox does nothing'), (['--background=reddish'], "got 'reddish'"),
+    (['--fit=pad'], '--fit has no effect without --resolution'), (['--background=red'], '--background has no effect'),
+    (['--bbox=x.csv'], '--bbox has no effect'), (['--background=reddish'], "got 'reddish'"),
     (['--aspect-range=2,1'], "got '2,1'"), (['--aspect-range=.5.5,2'], 'got'), (['--channels=2'], 'invalid choice'),
     (['--min-size=0'], "got '0'"), (['--workers=0'], "got '0'"), (['--resolution=8', '--bbox=nope.csv'], 'nope.csv'),
     (['--resolution=8', '--bbox=nope.csv:0.1.2'], 'nope.csv')])
@@ -271,5 +271,5 @@ def test_a_folder_that_is_used_is_refused_before_the_work(tmp_path):
         _run('create_from_images', tmp_path / 'in', tmp_path / 'in')
     (tmp_path / 'empty').mkdir()
     _run('create_from_images', tmp_path / 'empty', tmp_path / 'in')
-    with pytest.raises(UserError, match='holds a data set already'):
+    with pytest.raises(UserError, match='already holds a dataset'):
         _run('create_from_images', tmp_path / 'empty', tmp_path / 'in')

@@ -28,7 +28,7 @@ def _run(*args):
 
 
 def _pixels(seed, width, height):
-    """Smooth colours with some noise, uint8 [H, W, 3]."""
+    """Smooth colors with some noise, uint8 [H, W, 3]."""
     rnd = np.random.RandomState(seed)
     small = Image.fromarray(rnd.randint(256, size=[4, 4, 3]).astype(np.uint8)).resize((width, height), Image.BILINEAR)
     return np.asarray(small) // 2 + rnd.randint(100, size=[height, width, 3]).astype(np.uint8)
@@ -94,17 +94,17 @@ def test_lsun_in_the_order_of_the_keys_without_bad_images(tmp_path, capsys):
 
 
 @needs_lmdb
-def test_lsun_converts_other_colours_and_formats(tmp_path):
-    grey = _pixels(0, 16, 16)[:, :, 0]
+def test_lsun_converts_other_colors_and_formats(tmp_path):
+    gray = _pixels(0, 16, 16)[:, :, 0]
     clear = np.dstack([_pixels(1, 16, 16), np.full([16, 16], 255, np.uint8)])
     clear[:8] = 0
     jpeg = _file(_pixels(2, 16, 16), 'JPEG')
-    _database(tmp_path / 'in', {b'a': _file(grey), b'b': _file(clear), b'c': jpeg, b'\xff': _file(np.uint16(grey))})
+    _database(tmp_path / 'in', {b'a': _file(gray), b'b': _file(clear), b'c': jpeg, b'\xff': _file(np.uint16(gray))})
     _run('create_lsun', tmp_path / 'x', tmp_path / 'in', '--resolution=16')
     images = _images(tmp_path / 'x')
-    assert len(images) == 3 and 'colour mode I' in (tmp_path / 'x' / 'skipped.csv').read_text()
+    assert len(images) == 3 and 'color mode I' in (tmp_path / 'x' / 'skipped.csv').read_text()
     assert '\\xff' in (tmp_path / 'x' / 'skipped.csv').read_text()
-    np.testing.assert_array_equal(images[0], [grey] * 3)
+    np.testing.assert_array_equal(images[0], [gray] * 3)
     assert (images[1][:, :8] == 255).all()
     np.testing.assert_array_equal(images[1][:, 8:], clear[8:, :, :3].transpose(2, 0, 1))
     np.testing.assert_array_equal(images[2], np.asarray(Image.open(io.BytesIO(jpeg))).transpose(2, 0, 1))
@@ -170,9 +170,9 @@ def test_an_interrupted_data_set_is_continued(tmp_path, capsys, monkeypatch):
         with monkeypatch.context() as broken, pytest.raises(OSError, match='unplugged'):
             broken.setattr(dataset_lsun.LmdbSource, 'read', fail)
             _run(*command)
-        assert 'Continuing' not in capsys.readouterr().out  # other options begin anew
+        assert 'Resuming' not in capsys.readouterr().out  # other options begin anew
     _run(*command)
-    assert 'Continuing an interrupted data set at image 9 of 12' in capsys.readouterr().out
+    assert 'Resuming an interrupted export at image 9 of 12' in capsys.readouterr().out
     _run('create_lsun', tmp_path / 'y' / 'x', *command[2:])
     files = {name: (tmp_path / 'x' / name).read_bytes() for name in os.listdir(str(tmp_path / 'x'))}
     assert files == {name: (tmp_path / 'y' / 'x' / name).read_bytes() for name in os.listdir(str(tmp_path / 'y' / 'x'))}
@@ -191,12 +191,12 @@ def test_a_damaged_database_is_no_bad_image(tmp_path, capsys):
 
 @needs_lmdb
 @pytest.mark.parametrize('make, text', [
-    (lambda path: path.unlink(), 'data.mdb: there is no such file'),
+    (lambda path: path.unlink(), 'data.mdb: no such file'),
     (lambda path: path.write_bytes(b''), 'not an LMDB database'),
     (lambda path: path.write_bytes(b'text' * 5000), 'not an LMDB database'),
     (lambda path: path.write_bytes(path.read_bytes()[:100]), 'not an LMDB database'),
     (lambda path: path.write_bytes(path.read_bytes()[:-4096]), 'the file is truncated'),
-    (None, 'the database is empty'), ([b'x', b'y'], 'none of 2 images can be used; the last: .*unreadable image')],
+    (None, 'the database is empty'), ([b'x', b'y'], 'none of the 2 images can be used; the last: .*unreadable image')],
     ids=range(7))
 def test_bad_databases(tmp_path, capsys, make, text):
     values = {b'a': _file(_pixels(0, 64, 64))} if callable(make) else dict.fromkeys(make or [], b'text')

@@ -51,5 +51,5 @@ def test_damaged_files_raise_what_is_documented(compressed):
 def test_what_unpacks_to_too_much_is_refused(monkeypatch):
     data = _written({'x': np.zeros([1000, 1000], 'u1')}, True)
     monkeypatch.setattr(mat_file, 'MAX_BYTES', 1 << 19)
-    with pytest.raises(ValueError, match='cut off or over 0 MiB'):
+    with pytest.raises(ValueError, match='truncated or over 0 MiB'):
         mat_file.read(data)

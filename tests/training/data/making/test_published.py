@@ -1,4 +1,4 @@
-"""Published data sets: from generated files of the same form to TFRecords."""
+"""Published datasets: from generated files of the same form to TFRecords."""
 
 import gzip
 import pickle
@@ -113,13 +113,13 @@ def test_bad_files_of_svhn(tmp_path):
                         ((images[:, :1], digits), 'expected images'), ((images, digits[:, np.newaxis]), 'digits'),
                         ((images, print), 'asks for .*print')):
         (tmp_path / 'in' / 'train_2.pkl').write_bytes(pickle.dumps(value, protocol=2))
-        with pytest.raises(UserError, match='train_2.pkl: not the file that is expected .*' + text):
+        with pytest.raises(UserError, match='train_2.pkl: not the expected file .*' + text):
             _run('create_svhn', tmp_path / 'x', tmp_path / 'in')
     (tmp_path / 'in' / 'train_2.pkl').unlink()
-    with pytest.raises(UserError, match='train_2.pkl: there is no such file'):
+    with pytest.raises(UserError, match='train_2.pkl: no such file'):
         _run('create_svhn', tmp_path / 'x', tmp_path / 'in')
     (tmp_path / 'nothing').mkdir()
-    with pytest.raises(UserError, match='train_32x32.mat: there is no such file'):
+    with pytest.raises(UserError, match='train_32x32.mat: no such file'):
         _run('create_svhn', tmp_path / 'x', tmp_path / 'nothing')
     empty = {'X': np.zeros([32, 32, 3, 0], np.uint8), 'y': np.zeros([0, 1], np.uint8)}
     for content, text in (({'X': images.transpose(2, 3, 1, 0), 'y': digits}, 'classes of 1 to 10'),
@@ -128,7 +128,7 @@ def test_bad_files_of_svhn(tmp_path):
         with pytest.raises(UserError, match=text):
             _run('create_svhn', tmp_path / 'x', tmp_path / 'nothing')
     (tmp_path / 'nothing' / 'train_32x32.mat').write_bytes(b'text' * 100)
-    with pytest.raises(UserError, match='train_32x32.mat: not the file that is expected'):
+    with pytest.raises(UserError, match='train_32x32.mat: not the expected file'):
         _run('create_svhn', tmp_path / 'x', tmp_path / 'nothing')
     assert not (tmp_path / 'x').exists()
 
@@ -162,25 +162,25 @@ def test_hdf5(tmp_path):
     with h5py.File(str(tmp_path / 'bad.h5'), 'w') as file:
         file['data'] = images.astype(np.float32)
     (tmp_path / 'text.h5').write_text('text')
-    for name, text in (('bad', 'no images'), ('text', 'not an HDF5 file'), ('nope', 'there is no such file')):
+    for name, text in (('bad', 'no images'), ('text', 'not an HDF5 file'), ('nope', 'no such file')):
         with pytest.raises(UserError, match=name + '.h5: ' + text):
             _run('create_from_hdf5', tmp_path / 'y', tmp_path / (name + '.h5'))
 
 
 @pytest.mark.parametrize('content, text', [
-    (pickle.dumps(print), 'refused: the file asks for builtins.print'), (b'text', 'not the file that is expected'),
+    (pickle.dumps(print), 'refused: the file asks for builtins.print'), (b'text', 'not the expected file'),
     (pickle.dumps({'data': np.zeros([2, 3072], np.uint8), 'fine_labels': [0]}, protocol=2), 'expected 3072 bytes'),
     (pickle.dumps({'data': np.zeros([1, 3072], np.uint8), 'fine_labels': [100]}, protocol=2), 'classes 100 to 100')],
     ids=range(4))
 def test_bad_files(tmp_path, content, text):
     (tmp_path / 'in').mkdir()
-    with pytest.raises(UserError, match='train: there is no such file'):
+    with pytest.raises(UserError, match='train: no such file'):
         _run('create_cifar100', tmp_path / 'x', tmp_path / 'in')
     (tmp_path / 'in' / 'train').write_bytes(content)
     with pytest.raises(UserError, match=text):
         _run('create_cifar100', tmp_path / 'x', tmp_path / 'in')
     for name in ('train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz'):
         (tmp_path / 'in' / name).write_bytes(content)
-    with pytest.raises(UserError, match='not the file that is expected'):
+    with pytest.raises(UserError, match='not the expected file'):
         _run('create_mnist', tmp_path / 'x', tmp_path / 'in')
     assert not (tmp_path / 'x').exists()

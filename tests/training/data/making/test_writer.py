@@ -1,4 +1,4 @@
-"""Writing data sets: file names, levels of detail, labels, and nothing half-written."""
+"""Writing datasets: file names, levels of detail, labels, and nothing half-written."""
 
 import numpy as np
 import pytest
@@ -90,7 +90,7 @@ def test_files_appear_only_at_the_end(tmp_path):
 def test_an_existing_data_set_is_not_touched(tmp_path):
     _write(tmp_path / 'x', _images(2))
     before = (tmp_path / 'x' / 'x-r03.tfrecords').read_bytes()
-    with pytest.raises(UserError, match='holds a data set already'):
+    with pytest.raises(UserError, match='already holds a dataset'):
         _write(tmp_path / 'x', _images(1))
     assert (tmp_path / 'x' / 'x-r03.tfrecords').read_bytes() == before
 

@@ -1,0 +1,4 @@
+"""Build functions of the networks, and the table of modules that a network file may name."""
+
+# Where the build functions named in network files are looked up, in this order; nothing else is.
+BUILD_MODULES = ('training.networks_stylegan2', 'training.networks_stylegan', 'training.networks_ada')
