@@ -118,7 +118,7 @@ class Drawer:
         return self.truncate(self.mapping.run(latents, labels, minibatch_size=256), truncation_psi)
 
     def truncate(self, dlatents, truncation_psi):
-        """Dlatents moved towards the mean of W (StyleGAN, appendix B)."""
+        """Dlatents moved toward the mean of W (StyleGAN, appendix B)."""
         return self.dlatent_avg + (dlatents - self.dlatent_avg) * np.float32(truncation_psi)
 
     def sources(self, sources, labels=None, truncation_psi=1.0):

@@ -107,7 +107,7 @@ def triple(target, image):
 
 
 def as_rgb(pixels):
-    """Grey, RGB or RGBA image over white, uint8 [C, H, W], as RGB."""
+    """Gray, RGB or RGBA image over white, uint8 [C, H, W], as RGB."""
     return images.as_rgb(pixels.transpose(1, 2, 0)).transpose(2, 0, 1)
 
 

@@ -178,7 +178,7 @@ def test_missing_sub_command_exits_with_1(capsys):
     with pytest.raises(SystemExit) as info:
         cli.run_main(run_generator.main, [])
     out, err = capsys.readouterr()
-    assert info.value.code == 1 and out == '' and err.count('\n') == 1 and 'sub-command' in err
+    assert info.value.code == 1 and out == '' and err.count('\n') == 1 and 'subcommand' in err
 
 
 def test_bad_pickle_leaves_nothing_behind(graph, tmp_path, capsys, monkeypatch):
@@ -207,9 +207,9 @@ def test_class_of_the_pictures(main, loaded, tmp_path, capsys):
               '--result-dir=' + str(tmp_path / 'results')] + list(args))
         folder = sorted((tmp_path / 'results').iterdir())[-1]
         return _read(folder / 'seed0005.png')
-    unlabelled, green, one = generate(), generate('--class=green'), generate('--class=1')
+    unlabeled, green, one = generate(), generate('--class=green'), generate('--class=1')
     np.testing.assert_array_equal(green, one)
-    assert (green != unlabelled).any()
+    assert (green != unlabeled).any()
     assert 'The network has classes; --class chooses one: red, green, blue' in capsys.readouterr().out
     Gs = loaded('labels3_r16.pkl')
     rnd = np.random.RandomState(5)

@@ -121,7 +121,7 @@ def ada_network(path, **options):
 
 
 @needs_newest
-def test_labelled_clamped_network_that_is_not_square(graph, tmp_path, capsys):
+def test_labeled_clamped_network_that_is_not_square(graph, tmp_path, capsys):
     pkl, options = str(tmp_path / 'a.pkl'), ['--truncation-psi=0.5', '--images=nhwc']
     Gs = ada_network(pkl, resolution=(10, 8), label_size=3, num_fp16_res=2, conv_clamp=0.5, architecture='resnet',
                      nonlinearity='swish')

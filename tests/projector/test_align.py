@@ -10,24 +10,24 @@ from dnnlib.util import UserError
 from projector import align
 
 
-def _landmarks(angle=0.0, scale=1.0, centre=(100.0, 80.0)):
-    """A schematic face: eyes 40 apart, mouth 40 below their middle; turned by `angle` and scaled about `centre`."""
+def _landmarks(angle=0.0, scale=1.0, center=(100.0, 80.0)):
+    """A schematic face: eyes 40 apart, mouth 40 below their middle; turned by `angle` and scaled about `center`."""
     points = np.zeros([68, 2])
     points[36:42], points[42:48] = [-20, 0], [20, 0]
     points[48], points[54] = [-15, 40], [15, 40]
     cos, sin = np.cos(angle), np.sin(angle)
-    return points @ np.array([[cos, sin], [-sin, cos]]) * scale + centre
+    return points @ np.array([[cos, sin], [-sin, cos]]) * scale + center
 
 
 def test_corners_of_an_upright_face():
-    # right = (40, 0) + (40, 0) scaled to max(2 * 40, 1.8 * 40) = 80; the centre is a tenth of the way to the mouth
+    # right = (40, 0) + (40, 0) scaled to max(2 * 40, 1.8 * 40) = 80; the center is a tenth of the way to the mouth
     expected = [[20, 4], [20, 164], [180, 164], [180, 4]]
     np.testing.assert_allclose(align.ffhq_corners(_landmarks()), expected, atol=1e-9)
 
 
 def test_the_square_turns_and_grows_with_the_face():
-    upright = align.ffhq_corners(_landmarks(centre=(0, 0)))
-    turned = align.ffhq_corners(_landmarks(angle=0.5, scale=3, centre=(7, 9)))
+    upright = align.ffhq_corners(_landmarks(center=(0, 0)))
+    turned = align.ffhq_corners(_landmarks(angle=0.5, scale=3, center=(7, 9)))
     cos, sin = np.cos(0.5), np.sin(0.5)
     np.testing.assert_allclose(turned, upright @ np.array([[cos, sin], [-sin, cos]]) * 3 + [7, 9], atol=1e-9)
     with pytest.raises(UserError, match='not those of a face'):
@@ -58,7 +58,7 @@ class _Finder:
 
 
 def test_the_largest_face_is_taken(monkeypatch):
-    small = _landmarks(scale=0.3, centre=(30, 30))
+    small = _landmarks(scale=0.3, center=(30, 30))
     monkeypatch.setattr(align, 'load_backend', lambda: _Finder([small, _landmarks()]))
     pixels = np.random.RandomState(1).randint(256, size=[200, 200, 3]).astype(np.uint8)
     found = align.FaceAligner().align(Image.fromarray(pixels), 'a.png')

@@ -83,7 +83,7 @@ def test_pictures_stand_upright(tmp_path):
     assert pixels[4, 8, 0] > 200 and pixels[28, 8, 2] > 200
 
 
-def test_crop_takes_the_centre_and_stretch_takes_all(tmp_path):
+def test_crop_takes_the_center_and_stretch_takes_all(tmp_path):
     pixels = write_picture(tmp_path / 'a.png', size=(20, 16))
     image = _open(tmp_path / 'a.png')
     found = inputs.fit_picture(image, [3, 16, 16], 'crop')
