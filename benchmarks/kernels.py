@@ -46,6 +46,18 @@ def build(program, compiler, flags):
         raise UserError('%s failed: %s' % (' '.join(command), run.stdout.strip()))
 
 
+def march_flags(march):
+    """Warnings, and options for a processor; `none` = the compiler's default."""
+    return WARNINGS + (['-march=' + march] if march != 'none' else [])
+
+
+def check_flags(sanitize=None, march='native'):
+    """Options of the compiler for a driver that checks, under sanitizers if any are named."""
+    flags = ['-O0', '-g', '-fno-sanitize-recover=all', '-fsanitize=' + sanitize] if sanitize else ['-O3']
+    # small results go around the caches as large ones do
+    return march_flags(march) + flags + ['-DSTYLEGAN2_STREAM_BYTES=16384']
+
+
 def main(argv):
     """Parses the options, compiles, runs; returns the driver's exit code, 1 = a kernel differs from its reference."""
     parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
@@ -64,11 +76,8 @@ def main(argv):
     if args.cases < 1 or args.seed < 0 or not args.seconds > 0:
         parser.error('--cases and --seconds must be positive, --seed not negative')
 
-    flags = WARNINGS + (['-march=' + args.march] if args.march != 'none' else [])
-    flags += ['-O0', '-g', '-fno-sanitize-recover=all', '-fsanitize=' + args.sanitize] if args.sanitize else ['-O3']
     check = args.check or args.sanitize
-    if check:
-        flags.append('-DSTYLEGAN2_STREAM_BYTES=16384')  # small results go around the caches as large ones do
+    flags = check_flags(args.sanitize, args.march) if check else march_flags(args.march) + ['-O3']
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, 'kernels')
         build(program, args.compiler, flags)

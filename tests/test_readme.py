@@ -4,6 +4,7 @@ test_readme_run.py runs those of the README.
 """
 
 import importlib
+import json
 import os
 import re
 import shlex
@@ -54,48 +55,42 @@ def no_tensorflow(tmp_path_factory):
     return dict(os.environ, PYTHONPATH=str(folder))
 
 
-HELP = {}
+WITHOUT = """
+import importlib, json, sys
+for words in json.load(sys.stdin):
+    try:
+        importlib.import_module(words[0][:-3]).main(words[1:] + ['--help'])
+    except SystemExit as error:
+        assert not error.code, words
+"""
 
 
-def help_of(program, command, env):
-    """Help text of a program or of its sub-command; kept."""
-    key = (program, command)
-    if key not in HELP:
-        run = subprocess.run([sys.executable, program] + ([command] if command else []) + ['--help'], cwd=ROOT, env=env,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-        assert run.returncode == 0, run.stderr
-        HELP[key] = run.stdout
-    return HELP[key]
+def test_help_needs_no_tensorflow(no_tensorflow):
+    subprocess.run([sys.executable, '-c', WITHOUT], input=json.dumps(commands()), universal_newlines=True, cwd=ROOT,
+                   env=no_tensorflow, stdout=subprocess.DEVNULL, check=True)
+
+
+def help_of(words, capsys):
+    """What a program's `main` prints when --help ends a command line: the values before it have been checked."""
+    with pytest.raises(SystemExit) as info:
+        importlib.import_module(words[0][:-len('.py')]).main(words[1:] + ['--help'])
+    text = capsys.readouterr().out
+    assert info.value.code == 0, words
+    return text
 
 
 def test_there_are_commands():
     assert len(commands()) >= 10 and {words[0] for words in commands()} == set(PROGRAMS)
 
 
-@pytest.mark.parametrize('words', commands(), ids=lambda words: ' '.join(words)[:60])
-def test_command_is_accepted(words, no_tensorflow):
-    program = words[0]
-    command = words[1] if len(words) > 1 and not words[1].startswith('-') else None
-    text = help_of(program, command, no_tensorflow)
-    for option in re.findall(r'(?<!\S)--[\w-]+', ' '.join(words)):
-        assert re.search(re.escape(option) + r'(?![\w-])', text), '%s has no option %s' % (program, option)
-    # argparse checks the type of every value that it meets before --help ends it
-    run = subprocess.run([sys.executable] + words + ['--help'], cwd=ROOT, env=no_tensorflow, stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, universal_newlines=True)
-    assert run.returncode == 0, run.stderr
-
-
-def test_commands_of_the_pages_are_accepted(capsys):
+def test_commands_are_accepted(capsys):
     assert len(commands_of_pages()) >= 30
     helps = {}
-    for page, words in commands_of_pages():
-        main = importlib.import_module(words[0][:-len('.py')]).main
-        command = tuple(word for word in words[1:2] if not word.startswith('-'))
-        for args in [list(command)] * (words[0] + ' '.join(command) not in helps) + [words[1:]]:
-            with pytest.raises(SystemExit) as info:
-                main(args + ['--help'])  # the values before it are checked
-            text = helps.setdefault(words[0] + ' '.join(command), capsys.readouterr().out)
-            assert info.value.code == 0, (page, words)
+    for page, words in [('README.md', words) for words in commands()] + commands_of_pages():
+        start = words[:2] if len(words) > 1 and not words[1].startswith('-') else words[:1]
+        text = helps[tuple(start)] if tuple(start) in helps else help_of(start, capsys)
+        helps[tuple(start)] = text
+        help_of(words, capsys)
         for option in re.findall(r'(?<!\S)--[\w-]+', ' '.join(words)):
             assert re.search(re.escape(option) + r'(?![\w-])', text), '%s: %s has no option %s' % (page, words, option)
 
@@ -149,10 +144,8 @@ def test_set_options_of_the_readme_and_the_demo_are_known():
     assert options['dataset_args']['resolution'] == 32
 
 
-def test_the_demo_steps_are_accepted(no_tensorflow):
+def test_the_demo_steps_are_accepted(capsys):
     import demo
     for step in demo.steps():
         if not callable(step.command) and step.command[0] in PROGRAMS:
-            run = subprocess.run([sys.executable] + step.command + ['--help'], cwd=ROOT, env=no_tensorflow,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-            assert run.returncode == 0, (step.command, run.stderr)
+            help_of(step.command, capsys)

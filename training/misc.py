@@ -1,4 +1,4 @@
-"""Names that others import from here: images, files and a few small helpers."""
+"""Published names: images, network files and a few small helpers."""
 
 import os
 from collections import OrderedDict

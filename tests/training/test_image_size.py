@@ -74,9 +74,10 @@ def transposed(name, value, base):
     return value.transpose(1, 0, 2, 3) if value.ndim == 4 else value
 
 
-@pytest.mark.parametrize('data_format', ['NHWC'] + ([] if tf.__version__.startswith('1.') else ['NCHW']))
-@pytest.mark.parametrize('generator, discriminator, options', NETWORKS)
-def test_transposed_weights_give_transposed_images(session, data_format, generator, discriminator, options):
+@pytest.mark.parametrize('data_format, networks', [('NHWC', networks) for networks in NETWORKS] + (
+    [] if tf.__version__.startswith('1.') else [('NCHW', NETWORKS[0]), ('NCHW', NETWORKS[3])]))
+def test_transposed_weights_give_transposed_images(session, data_format, networks):
+    generator, discriminator, options = networks
     layout.set_data_format(data_format)
     latents = np.random.RandomState(1).randn(4, 4)
     high, wide = create(generator, [20, 16], **options), create(generator, (16, 20), **options)
@@ -98,7 +99,7 @@ def test_transposed_weights_give_transposed_images(session, data_format, generat
 def test_names_are_those_of_square_networks_of_as_many_levels(session):
     for generator, discriminator, options in NETWORKS:
         for func in (generator, discriminator):
-            square, other = create(func, 16, **options), create(func, [28, 16], **options)
+            square, other = create(func, 8, **options), create(func, [14, 8], **options)
             assert list(square.vars) == list(other.vars)
             different = [name for name in square.vars if square.vars[name].shape.as_list() !=
                          other.vars[name].shape.as_list()]

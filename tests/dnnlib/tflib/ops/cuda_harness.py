@@ -13,6 +13,10 @@ import sys
 
 import numpy as np
 
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 4)))  # as a program
+
+from tests.dnnlib.tflib.ops import kept  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.normpath(os.path.join(HERE, '..', '..', '..', '..', 'dnnlib', 'tflib', 'ops', 'src'))
 NAMES = ('fused_bias_act', 'styled_bias_act', 'upfirdn_2d')
@@ -76,21 +80,24 @@ def compiler():
     return next(filter(None, map(shutil.which, ('g++', 'c++', 'clang++'))), None)
 
 
-def build(folder, flags=('-O1',), names=NAMES):
-    """Compiles the named sources and PROBE for the CPU into `folder`; returns the library's path."""
-    folder = str(folder)
-    os.makedirs(folder, exist_ok=True)
+def build(flags=('-O1',), names=NAMES):
+    """Compiles the named sources and PROBE for the CPU, once for the same sources; returns the library's path."""
+    key = (kept.version(compiler()), list(flags), names, PROBE, kept.contents(
+        SOURCES, os.path.join(HERE, 'cuda_emulation.h'), __file__))
+    return kept.kept('kernels.so', key, lambda path: _compile(path, list(flags), names))
+
+
+def _compile(library, flags, names):
+    folder = os.path.dirname(library)
     with open(os.path.join(folder, 'probe.cu'), 'w') as f:
         f.write(PROBE)
     sources = [os.path.join(SOURCES, name + '.cu') for name in names] + [os.path.join(folder, 'probe.cu')]
     objects = [os.path.join(folder, os.path.basename(source) + '.o') for source in sources]
     base = [compiler(), '-std=c++14', '-g0', '-fPIC', '-pthread', '-Wall', '-Wextra', '-Werror',
-            '-Wno-unknown-pragmas', '-I' + HERE, '-I' + SOURCES] + list(flags)
+            '-Wno-unknown-pragmas', '-I' + HERE, '-I' + SOURCES] + flags
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda pair: run(base + ['-c', '-x', 'c++', pair[0], '-o', pair[1]]), zip(sources, objects)))
-    library = os.path.join(folder, 'kernels.so')
     run(base + ['-shared', '-o', library] + objects)
-    return library
 
 
 def run(command):

@@ -4,13 +4,14 @@ import ctypes
 import os
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 from scipy import signal, special
 
+from benchmarks import kernels as kernels_benchmark
 from dnnlib.tflib.ops import native_tools
+from tests.dnnlib.tflib.ops import kept
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..', '..'))
 SOURCES = os.path.join(ROOT, 'dnnlib', 'tflib', 'ops', 'src')
@@ -41,10 +42,8 @@ UpFirDn = structure('UpFirDn', 'int dtype upx upy downx downy padx0 pady0, index
                     'int kernel_h kernel_w, pointer x k y')
 
 
-@pytest.fixture(scope='module')
-def kernels(tmp_path_factory):
-    """The kernels as a shared library, compiled once as the ops are."""
-    path = str(tmp_path_factory.mktemp('kernels') / 'kernels.so')
+def compile_kernels(path):
+    """Compiles the kernels as the ops are, with those tuning options that the compiler knows."""
     command = [COMPILER, '-shared', '-fPIC', '-Wall', '-Wextra', '-Werror'] + list(native_tools.KERNEL_FLAGS)
     sources = [os.path.join(SOURCES, name) for name in KERNELS]
     for count in (2, 1, 0):
@@ -54,6 +53,18 @@ def kernels(tmp_path_factory):
         if run.returncode == 0:
             break
     assert run.returncode == 0, run.stdout
+
+
+def key(*more):
+    """What compiled kernels depend on: compiler, processor (they are tuned for it), sources and options."""
+    return more + (kept.version(COMPILER), native_tools._cpu_features(), kept.contents(
+        SOURCES, kernels_benchmark.__file__, kernels_benchmark.__file__[:-len('py')] + 'cc', native_tools.__file__))
+
+
+@pytest.fixture(scope='module')
+def kernels():
+    """The kernels as a shared library."""
+    path = kept.kept('kernels.so', key(), compile_kernels)
     library = ctypes.CDLL(path)
     for name in ('bias_act', 'styled', 'styled_grad', 'styled_grad2', 'upfirdn'):
         getattr(library, name + '_units').restype = index_t
@@ -392,7 +403,8 @@ def test_the_sanitizers_find_nothing(sanitizers, tmp_path):
     probe = [COMPILER, '-fsanitize=' + sanitizers, '-o', str(tmp_path / 'empty'), str(source)]
     if subprocess.call(probe, stderr=subprocess.DEVNULL) or subprocess.call([str(tmp_path / 'empty')]):
         pytest.skip('the compiler has no %s sanitizer here' % sanitizers)
-    command = [sys.executable, 'benchmarks/kernels.py', '--compiler', COMPILER, '--sanitize', sanitizers]
-    command += ['--cases', '6']
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    program = kept.kept('kernels', key(sanitizers), lambda path: kernels_benchmark.build(
+        path, COMPILER, kernels_benchmark.check_flags(sanitizers)))
+    done = subprocess.run([program, 'check', '2' if sanitizers == 'thread' else '6', '1'], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True)
     assert done.returncode == 0 and ' 0 differences' in done.stdout, done.stdout[-3000:]

@@ -1,7 +1,7 @@
 """The CUDA kernels, run on the CPU (cuda_emulation.h) and compiled by nvcc where there is one.
 
 What this can't show: that a GPU computes the same, and how fast. What it does: every kernel against a float64
-reference, in three orders of threads, under the sanitizers for addresses, undefined behaviour and threads, with tensors
+reference, in three orders of threads, under the sanitizers for addresses, undefined behavior and threads, with tensors
 of more than 2^31 elements, and machine code for every architecture.
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests.dnnlib.tflib.ops import cuda_harness as cuda
+from tests.dnnlib.tflib.ops import kept
 from tests.dnnlib.tflib.ops.cuda_harness import (ACTS, BFLOAT16, DTYPES, FLOAT16, FLOAT32, LINEAR, LRELU, MATH, ORDERS,
                                                  RELU, SWISH, TANH, StyledGradients, Tensor)
 
@@ -27,8 +28,8 @@ each_layout = pytest.mark.parametrize('last', [0, 1], ids=['NCHW', 'NHWC'])
 
 
 @pytest.fixture(scope='module')
-def library(tmp_path_factory):
-    return cuda.load(cuda.build(tmp_path_factory.mktemp('emulation')))
+def library():
+    return cuda.load(cuda.build())
 
 
 @pytest.fixture
@@ -335,8 +336,8 @@ def test_emulation_finds_wrong_barriers(lib):
     assert cuda.reverse(lib, 0, 65536)[0] == 9 and cuda.reverse(lib, 0, 0)[0] == 9  # grids that no GPU takes
 
 
-def test_emulation_without_assembler(tmp_path):
-    other = cuda.load(cuda.build(tmp_path, ['-O1', '-DCUDA_EMULATION_UCONTEXT'], names=()))
+def test_emulation_without_assembler():
+    other = cuda.load(cuda.build(['-O1', '-DCUDA_EMULATION_UCONTEXT'], names=()))
     assert (cuda.reverse(other, 0)[1] == np.arange(63, -1, -1)).all() and cuda.reverse(other, 2)[0] == 719
 
 
@@ -345,13 +346,13 @@ SANITIZERS = {'address': ['-fsanitize=address,signed-integer-overflow,bounds,ali
 
 
 @pytest.fixture(scope='module', params=sorted(SANITIZERS))
-def sanitized(request, tmp_path_factory):
+def sanitized(request):
     """Name of a sanitizer and a function that runs cuda_harness with it: (exit code, output)."""
     name = {'address': 'libasan.so', 'thread': 'libtsan.so'}[request.param]
     runtime = subprocess.check_output([cuda.compiler(), '-print-file-name=' + name], universal_newlines=True).strip()
     if not os.path.isabs(runtime):
         pytest.skip('no ' + name)
-    path = cuda.build(tmp_path_factory.mktemp(request.param), SANITIZERS[request.param])
+    path = cuda.build(SANITIZERS[request.param])
     env = dict(os.environ, LD_PRELOAD=runtime, ASAN_OPTIONS='detect_leaks=0', OPENBLAS_NUM_THREADS='1')
 
     def harness(*arguments):
@@ -390,17 +391,25 @@ def architectures():
 
 
 @pytest.fixture(scope='module')
-def compiled(tmp_path_factory):
+def compiled():
     """Kernels by (source, architecture) as ptxas reports them: [(name, bytes spilled)]."""
-    folder, found = tmp_path_factory.mktemp('nvcc'), {}
+    found = {}
 
-    def compile_one(name):
+    def compile_one(name, path):
         targets = ','.join(['compute_75'] + ['sm_%d' % number for number in architectures()])
-        return cuda.run([NVCC, '-c', '-O3', '-std=c++14', '-t', '2', '-gencode', 'arch=compute_75,code=[%s]' % targets,
-                         '-Xptxas', '-v', '-Werror', 'all-warnings', '-Xcompiler', '-fPIC,-Wall,-Wextra',
-                         os.path.join(cuda.SOURCES, name + '.cu'), '-o', str(folder / (name + '.o'))])
+        output = cuda.run([NVCC, '-c', '-O3', '-std=c++14', '-t', '2', '-gencode',
+                           'arch=compute_75,code=[%s]' % targets, '-Xptxas', '-v', '-Werror', 'all-warnings',
+                           '-Xcompiler', '-fPIC,-Wall,-Wextra',
+                           os.path.join(cuda.SOURCES, name + '.cu'), '-o', path + '.o'])
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(output)
+
+    def report(name):
+        key = (kept.version(NVCC), architectures(), kept.contents(cuda.SOURCES, __file__))
+        with open(kept.kept(name + '.txt', key, lambda path: compile_one(name, path)), encoding='utf-8') as f:
+            return f.read()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for name, output in zip(cuda.NAMES, pool.map(compile_one, cuda.NAMES)):
+        for name, output in zip(cuda.NAMES, pool.map(report, cuda.NAMES)):
             pattern = r"Compiling entry function '(\w+)' for 'sm_(\d+)'.*?(\d+) bytes spill stores"
             for kernel, number, spilled in re.findall(pattern, output, re.DOTALL):
                 found.setdefault((name, int(number)), []).append((kernel, int(spilled)))
