@@ -75,7 +75,7 @@ def test_states_of_a_future_that_was_given_up_are_removed(session, tmp_path, cap
     damage(saver.save(files.new_counters(64)))
     saver = state.StateSaver(str(tmp_path), keep=1)
     assert saver.restore_latest().nimg == 32
-    assert 'variables.data-00000-of-00001 has another checksum; continuing from' in capsys.readouterr().out
+    assert 'variables.data-00000-of-00001: checksum mismatch; continuing from' in capsys.readouterr().out
     saver.save(files.new_counters(48))
     assert os.listdir(str(tmp_path / 'state')) == ['000000048']
 
@@ -223,7 +223,7 @@ def test_a_changed_number_in_the_manifest_is_noticed(session, tmp_path):
         text = f.read()
     with open(manifest, 'w') as f:
         f.write(text.replace('"nimg": 32', '"nimg": 33'))
-    with pytest.raises(UserError, match='its checksum does not fit'):
+    with pytest.raises(UserError, match='is no manifest .checksum mismatch'):
         files.check(path)
 
 
