@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""`make demo`: the whole way on the built-in cats, from an empty machine to pictures, in 20 minutes on two cores.
+"""`make demo`: the whole workflow on the built-in cats, from an empty machine to pictures, in 20 minutes on two cores.
 
-Sets up (environment, LPIPS weights, data), trains a small network, generates pictures and mixes styles with it and with
-the shipped network, projects a cat that no network has seen, and lists the pictures. Every step is one of the public
-command lines, printed as it runs. Needs Python 3.6 or newer and its standard library; results are in results/demo/.
+Sets up the environment, LPIPS weights and data, trains a small network, generates pictures and mixes styles with it and
+with the shipped network, projects a cat that no network has seen, and lists the pictures. Every step is a public
+command line, printed as it runs. Needs only Python 3.6 or newer; results are in results/demo/.
 """
 
 import os
@@ -20,7 +20,7 @@ SHIPPED = os.path.join('networks', 'cats64.pkl')
 HELD_OUT = os.path.join(RESULTS, 'held-out-cats')
 CAT = os.path.join(HELD_OUT, 'images', 'img00000002.png')
 KIMG = 32
-# 32x32 pixels and few feature maps, through the options that anybody can give; the architecture is the full one.
+# 32x32 pixels and few feature maps, set by public options; the architecture is the full one.
 SMALL = dict([
     ('dataset.resolution', 32), ('G.fmap_base', 512), ('G.fmap_max', 128), ('D.fmap_base', 512), ('D.fmap_max', 128),
     ('G.latent_size', 128), ('G.dlatent_size', 128), ('G.mapping_fmaps', 128), ('G.mapping_layers', 4),
@@ -28,7 +28,7 @@ SMALL = dict([
     ('sched.tick_kimg_dict', {}), ('sched.G_lrate_base', 0.003), ('sched.D_lrate_base', 0.003),
     ('train.G_smoothing_kimg', 1), ('grid.size', '16x8')])
 
-# seconds: expected on two cores; command: arguments of python; makes: a file that makes the step needless, or None
+# seconds: expected on two cores; command: arguments of python; makes: the step is skipped if this file exists, or None
 Step = namedtuple('Step', 'title seconds command makes')
 
 
@@ -45,7 +45,7 @@ def trained():
 
 
 def steps():
-    """The steps in order; a command may be a function, called when its turn comes, of what earlier steps have made."""
+    """The steps in order; a command that depends on results of earlier steps is a function, called at its turn."""
     train = ['run_training.py', '--dataset=cats', '--config=config-f', '--total-kimg=%d' % KIMG, '--gamma=0.3',
              '--snap=4', '--metrics=none',
              '--result-dir=' + os.path.join(RESULTS, 'train')]
@@ -65,13 +65,13 @@ def steps():
         return Step(title, seconds, command, makes)
 
     return [
-        step('fetch the LPIPS weights', 40, ['-m', 'metrics.weights']),
-        step('draw cats that are never trained on', 8,
+        step('download the LPIPS weights', 40, ['-m', 'metrics.weights']),
+        step('draw cats that are never used for training', 8,
              ['dataset_tool.py', 'create_cats', HELD_OUT, '--resolution=64', '--max_images=16', '--held_out'],
              makes=os.path.join(HELD_OUT, 'held-out-cats-r06.tfrecords')),
-        step('write them as pictures', 8, ['dataset_tool.py', 'extract', HELD_OUT, os.path.join(HELD_OUT, 'images')],
+        step('save them as pictures', 8, ['dataset_tool.py', 'extract', HELD_OUT, os.path.join(HELD_OUT, 'images')],
              makes=CAT),
-        step('train a small network from nothing', 420, train),
+        step('train a small network from scratch', 420, train),
         step('generate with it', 15, lambda: generate('generate-small', trained())),
         step('mix styles with it', 15, lambda: mix('mix-small', trained())),
         step('generate with the shipped network', 15, generate('generate-shipped', SHIPPED)),
@@ -87,14 +87,14 @@ def duration(seconds):
 
 
 def progress_line(done, total, elapsed, slowness, title):
-    """One line: a bar, the share of the expected time, time so far, time left, what comes next.
+    """One line: a bar, percentage of the expected time, time so far, time left, next step.
 
     Args:
         done: Expected seconds of the finished steps.
         total: Expected seconds of all steps.
         elapsed: Seconds since the start.
-        slowness: How much longer than expected steps take on this machine, 1 = as expected.
-        title: Of the next step.
+        slowness: Factor by which steps take longer than expected on this machine.
+        title: Title of the next step.
     """
     bar = '#' * int(24 * done / total)
     return '\n[%-24s] %3d %%  %s so far, about %s left  >>> %s' % (
@@ -102,13 +102,13 @@ def progress_line(done, total, elapsed, slowness, title):
 
 
 def run(python, arguments):
-    """Runs one command line to its end, Ctrl-C or not, so that a training can save itself; returns its exit code."""
+    """Runs a command to its end even after Ctrl-C, so that training can save its state; returns the exit code."""
     print('    python ' + ' '.join(shlex.quote(argument) for argument in arguments), flush=True)
     process = subprocess.Popen([python] + arguments, cwd=environments.ROOT, env=environments.run_environment())
     while True:
         try:
             return process.wait()
-        except KeyboardInterrupt:  # the command got it as well
+        except KeyboardInterrupt:  # the command received it too
             continue
 
 
@@ -124,7 +124,7 @@ def pictures():
 
 
 def main():
-    """Runs all steps; returns the exit code of the first that fails, else 0."""
+    """Runs all steps; returns the exit code of the first that fails, or 0."""
     os.chdir(environments.ROOT)
     started = time.time()
     setup_seconds = 80
@@ -142,11 +142,11 @@ def main():
         print(progress_line(done, total, time.time() - started, slowness, step.title), flush=True)
         code = run(python, step.command() if callable(step.command) else step.command)
         if code != 0:
-            print('make demo: "%s" ended with exit code %d, see above; run `make demo` again to go on from there' % (
+            print('make demo: "%s" failed with exit code %d, see above; run `make demo` again to continue' % (
                 step.title, code), file=sys.stderr)
             return code if code > 0 else 1
         done += step.seconds
-        slowness = (120 + time.time() - work_started) / (120 + done - setup_seconds)  # a few seconds prove little
+        slowness = (120 + time.time() - work_started) / (120 + done - setup_seconds)  # damped: a few seconds say little
     print('\n[%s] 100 %%  done in %s. Look at:' % ('#' * 24, duration(time.time() - started)))
     for title, path in pictures():
         print('  %-44s %s' % (title, path))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Finds the Pythons of this machine and makes one virtual environment each under .venv/; standard library only.
+"""Finds the Pythons on this machine and creates a virtual environment for each in .venv/; standard library only.
 
-`python3 environments.py` prepares the best one (newest TensorFlow, else 1.14) and prints the path of its python.
+`python3 environments.py` prepares the best one (newest TensorFlow, otherwise 1.14) and prints the path of its Python.
 The folder is `.venv/` of the project, or the one named by the environment variable STYLEGAN2_VENVS.
 """
 
@@ -23,7 +23,7 @@ Environment = namedtuple('Environment', 'python version tensorflow')  # path of 
 
 
 class SetupError(Exception):
-    """An environment can't be made; the message says why and what to do."""
+    """An environment can't be created; the message says why and what to do."""
 
 
 def cache_dir():
@@ -32,7 +32,7 @@ def cache_dir():
 
 
 def find_python(version):
-    """Path of a Python of `version`, such as (3, 6), that can make environments: from PATH or pyenv, else None."""
+    """Path of a Python of `version`, such as (3, 6), that can create environments: from PATH or pyenv, or None."""
     name = 'python%d.%d' % version
     folders = os.environ.get('PATH', '').split(os.pathsep)
     candidates = [os.path.join(folder, name) for folder in folders] + [sys.executable]
@@ -40,7 +40,7 @@ def find_python(version):
     candidates += sorted(glob.glob(os.path.join(pyenv, 'versions', '%d.%d.*' % version, 'bin', 'python')), reverse=True)
     probe = 'import ctypes, ensurepip, ssl, sys, venv; print("%d.%d" % sys.version_info[:2])'
     for path in candidates:
-        if path and os.access(path, os.X_OK):  # a pyenv shim may exist and still refuse
+        if path and os.access(path, os.X_OK):  # a pyenv shim may exist but not work
             run = subprocess.run([path, '-c', probe], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             if run.returncode == 0 and run.stdout.decode().strip() == name[len('python'):]:
                 return path
@@ -61,14 +61,14 @@ def find_all():
 
 
 def prepare(version, tensorflow, interpreter, requirements='requirements.txt', say=None):
-    """Makes the virtual environment of one Python, or reuses it when the requirement files have not changed since.
+    """Creates the virtual environment of one Python, or reuses it if the requirement files are unchanged.
 
     Args:
         version: Python version, (major, minor).
         tensorflow: 'newest' or '1.14', stored in the result.
-        interpreter: Path of the Python to make it with.
+        interpreter: Path of the Python to create it with.
         requirements: Requirement file in the project's folder.
-        say: Called with one line of text when something takes long; None = nobody is told.
+        say: Called with a line of text when something takes long; None = silent.
     Returns: Environment. Raises SetupError if pip fails.
     """
     home = os.path.abspath(os.environ.get('STYLEGAN2_VENVS') or os.path.join(ROOT, '.venv'))
@@ -76,7 +76,7 @@ def prepare(version, tensorflow, interpreter, requirements='requirements.txt', s
     python = os.path.join(folder, 'bin', 'python')
     stamp = os.path.join(folder, requirements + '.stamp')
     os.makedirs(home, exist_ok=True)
-    with open(folder + '.lock', 'w') as lock:  # two `make` commands at once; the kernel frees it if this one is killed
+    with open(folder + '.lock', 'w') as lock:  # for two `make` commands at once; freed by the kernel if one is killed
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = _fingerprint(requirements, interpreter)
         if not (os.path.exists(python) and _read(stamp) == wanted):
@@ -93,7 +93,7 @@ def prepare(version, tensorflow, interpreter, requirements='requirements.txt', s
 
 
 def run_environment():
-    """Environment variables for the programs: where weights are cached, a quiet TensorFlow, output line by line."""
+    """Environment variables for the programs: the cache folder, a quiet TensorFlow, unbuffered output."""
     env = dict(os.environ, STYLEGAN2_CACHE=cache_dir())
     env.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     env['PYTHONUNBUFFERED'] = '1'
@@ -101,7 +101,7 @@ def run_environment():
 
 
 def build_operations(python, say):
-    """Builds the native operations ahead of time; where that fails the programs do without them, so nothing fails here.
+    """Builds the native operations ahead of time; programs work without them, so a failure is not an error.
 
     Args:
         python: Of an environment.
@@ -114,7 +114,7 @@ def build_operations(python, say):
 
 
 def _install(interpreter, python, folder, version, requirements):
-    """Runs venv and pip; their output is shown only when they fail."""
+    """Runs venv and pip; shows their output only if they fail."""
     works = os.path.exists(python) and subprocess.call([python, '-c', 'import pip'], stderr=subprocess.DEVNULL) == 0
     if not works:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Draws pictures with a trained network: one per seed, mixtures, walks, edits; says what is in a network file."""
+"""Draws pictures with a trained network: one per seed, mixtures, walks, edits; shows what is in a network file."""
 
 import os
 
@@ -129,7 +129,7 @@ def add_generate_images(commands):
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument('--seeds', type=cli.seed_list, metavar='LIST', help='random seeds, e.g. 0-3,8')
     what.add_argument('--dlatents', type=cli.comma_list, metavar='FILES',
-                      help='npz files of run_projector.py, joined by commas; drawn without truncation if none is given')
+                      help='npz files of run_projector.py, joined by commas; truncated only with --truncation-psi')
     p.add_argument('--interpolate', type=int, metavar='N', default=0,
                    help='for --dlatents: pictures between every two files (default: %(default)s)')
     options.add_class(p)

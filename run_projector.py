@@ -1,4 +1,4 @@
-"""Projects pictures into the latent space of a generator, and tells by that whether the generator made them."""
+"""Projects pictures into the latent space of a generator, and uses that to tell whether the generator made them."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from projector.inputs import FITS
 from training import pretrained
 
 DISTANCES = ('lpips-vgg', 'lpips-alex', 'pixel')
-RESUMABLE = ('project-images', 'calibrate', 'detect')  # an interrupted one is continued by the same command
+RESUMABLE = ('project-images', 'calibrate', 'detect')  # an interrupted one is resumed by the same command
 
 
 def at_least(minimum):
@@ -68,8 +68,8 @@ def add_images(parsers):
     p.add_argument('paths', metavar='PATH', nargs='+', help='image file, or folder or zip of images')
     _add_network(p)
     _add_fit(p)
-    p.add_argument('--mask', metavar='FILE', help='picture: white = compare, black = leave out')
-    p.add_argument('--start-dlatents', metavar='FILE', help='npz of an earlier projection to begin with')
+    p.add_argument('--mask', metavar='FILE', help='picture: white = compare, black = ignore')
+    p.add_argument('--start-dlatents', metavar='FILE', help='npz of an earlier projection to start from')
     p.add_argument('--save-video', action='store_true',
                    help='video of each projection: mp4 if imageio-ffmpeg is installed, else frames')
     _add_snapshots(p, 0)
@@ -97,7 +97,7 @@ def add_calibrate(parsers):
     p.add_argument('--robustness', type=at_least(0), metavar='N', default=8,
                    help='pictures of each class for the table of changed pictures, 0 = none (default: %(default)s)')
     p.add_argument('--error-rates', type=rate_list, metavar='LIST', default='0.01,0.05,0.1',
-                   help='shares of wrong verdicts that thresholds are given for, if the pictures are enough for them '
+                   help='shares of wrong verdicts to print thresholds for, if there are enough pictures '
                         '(default: %(default)s)')
     _add_settings(p, 'fast')
     p.set_defaults(run=detection.calibrate)
@@ -105,14 +105,14 @@ def add_calibrate(parsers):
 
 def add_detect(parsers):
     """Adds `detect`."""
-    p = parsers.add_parser('detect', help='tell which pictures a network made, with a calibration of it')
+    p = parsers.add_parser('detect', help='tell which pictures a network made, given a calibration of it')
     p.add_argument('paths', metavar='PATH', nargs='+', help='image file, or folder or zip of images')
     p.add_argument('--calibration', dest='calibrations', metavar='FILE', action='append', required=True,
-                   help='calibration.json written by calibrate; several of them = which network')
+                   help='calibration.json written by calibrate; repeat it to tell which of several networks')
     p.add_argument('--network', dest='network_pkl', metavar='PKL',
                    help="network pickle, if it isn't where the calibration says")
     p.add_argument('--error-rate', type=rate, metavar='X', default=0.05,
-                   help='share of wrong verdicts accepted (default: %(default)s)')
+                   help='accepted share of wrong verdicts (default: %(default)s)')
     _add_measuring(p, None)
     _add_common(p)
     p.set_defaults(run=detection.detect)
@@ -130,13 +130,13 @@ def _add_truncation(p):
 
 def _add_snapshots(p, default):
     p.add_argument('--num-snapshots', type=at_least(0), metavar='N', default=default,
-                   help='images written on the way (default: %(default)s)')
+                   help='intermediate images to write (default: %(default)s)')
 
 
 def _add_fit(p):
     p.add_argument('--fit', choices=FITS, default='crop',
-                   help='how a picture gets the shape of the network (default: %(default)s)')
-    p.add_argument('--align', choices=['ffhq'], help='turn and crop faces as in FFHQ, which networks of faces need')
+                   help='how a picture is brought to the size of the network (default: %(default)s)')
+    p.add_argument('--align', choices=['ffhq'], help='rotate and crop faces as in FFHQ, as networks of faces need')
 
 
 def _add_measuring(p, preset):
@@ -153,19 +153,19 @@ def _add_measuring(p, preset):
                    help='optimization steps per image' + text(', '.join(
                        '{} for {}'.format(steps, preset) for preset, steps in sorted(schedule.NUM_STEPS.items()))))
     p.add_argument('--space', choices=['w', 'w+'], default=default('w'),
-                   help='w+ = a dlatent for each layer, which fits other pictures better as well' + text('w'))
+                   help='w+ = one dlatent per layer, which fits pictures of any origin better' + text('w'))
     p.add_argument('--noise', choices=['optimize', 'fixed'], default=default('optimize'),
-                   help='fixed = leave the noise maps as they are drawn' + text('optimize'))
+                   help='fixed = leave the noise maps as drawn' + text('optimize'))
     p.add_argument('--distance', choices=DISTANCES, default=default('lpips-vgg'),
-                   help='what is made small' + text('lpips-vgg'))
+                   help='the distance to minimize' + text('lpips-vgg'))
     p.add_argument('--restarts', type=at_least(1), metavar='N', default=default(1),
-                   help='projections per image with different noise, of which the closest counts' + text(1))
+                   help='projections per image with different noise; the closest one counts' + text(1))
     p.add_argument('--plateau', type=at_least(0), metavar='N', default=default(0),
-                   help='end a projection that has not gained 1%% in N steps, 0 = never' + text(0))
+                   help='stop a projection that has not improved by 1%% in N steps, 0 = never' + text(0))
     p.add_argument('--seed', type=at_least(0), metavar='N', default=default(0),
                    help="seed of the projection's own random noise" + text(0))
     p.add_argument('--class', dest='label', metavar='NAME',
-                   help='class that the search begins at, by name or number; several joined by commas' + text('none'))
+                   help='class to start the search from, by name or number; several joined by commas' + text('none'))
 
 
 def _add_settings(p, preset):
@@ -176,7 +176,7 @@ def _add_settings(p, preset):
 
 def _add_common(p):
     p.add_argument('--minibatch', type=at_least(1), metavar='N',
-                   help='pictures projected at once; their results do not depend on it (default: 4 up to 256 pixels, '
+                   help='pictures projected at once, which changes no result (default: 4 up to 256 pixels, '
                    'else 1)')
     p.add_argument('--result-dir', metavar='DIR', default='results',
                    help='folder of the numbered run directories (default: %(default)s)')
@@ -204,7 +204,7 @@ def _group(args, name):
 
 
 def _check_paths(args):
-    """Refuses files that are not there before TensorFlow loads."""
+    """Raises UserError for missing files, before TensorFlow loads."""
     options = args.get('options')
     paths = list(args.get('paths', [])) + list(args.get('calibrations', [])) + [args.get('data_dir')]
     paths += [path for path in getattr(options, 'reals', []) if path != 'cats']

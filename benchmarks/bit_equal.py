@@ -153,7 +153,7 @@ def read_run(run_dir):
         elif name.endswith('.npz'):
             with np.load(path) as arrays:
                 values = {key: arrays[key] for key in arrays.files}
-        elif name.endswith('.pkl'):
+        elif re.match('network-.*pkl$', name):
             values = _read_pickle(path)
         elif name.endswith('.png'):
             values = {'pixels': np.asarray(PIL.Image.open(path))}

@@ -71,7 +71,7 @@ def make_data_set(kind, folder):
         ends = {'labels': '.labels', 'classes.json': 'classes.json'}.get(kind, '.tfrecords')
         return path, [os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(ends)]
     extension = kind if kind in FORMATS else 'png'
-    files = {'{}.{}'.format(i, extension): encode(image, FORMATS[extension]) for i, image in enumerate(images)}
+    files = {f'{i}.{extension}': encode(image, FORMATS[extension]) for i, image in enumerate(images)}
     if kind in ('zip', 'dataset.json'):
         files['dataset.json'] = json.dumps({'labels': [[name, i] for i, name in enumerate(sorted(files))]}).encode()
     if kind == 'boxes.csv':
@@ -174,7 +174,7 @@ def outcome(kind, path, damaged, good, options):
     for key, image in found.items():
         right = image.tobytes() in allowed if skips else np.array_equal(image, good_images.get(key))
         if not right:
-            return 'WRONG PICTURE {}'.format(key) if kind in HAVE_CHECKSUMS else 'changed'
+            return f'WRONG PICTURE {key}' if kind in HAVE_CHECKSUMS else 'changed'
     if len(found) < len(good_images):
         return 'fewer'
     return 'unchanged' if labels == good_labels else 'other labels'
@@ -229,8 +229,8 @@ def supervise(seed, count):
     """Yields [number, kind, outcomes] of every case, those that a process did not survive included."""
     first = 0
     while first < count:
-        process = subprocess.Popen([sys.executable, os.path.abspath(__file__), '--seed={}'.format(seed), '--work',
-                                    '--first={}'.format(first), '--count={}'.format(count)], stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, os.path.abspath(__file__), f'--seed={seed}', '--work',
+                                    f'--first={first}', f'--count={count}'], stdout=subprocess.PIPE)
         lines = queue.Queue()
         threading.Thread(target=lambda: [lines.put(line) for line in process.stdout] + [lines.put(b'')],
                          daemon=True).start()
@@ -240,7 +240,7 @@ def supervise(seed, count):
                 first = result[0] + 1
                 yield result
             process.wait()
-            problem = 'CRASH with exit code {}'.format(process.returncode)
+            problem = f'CRASH with exit code {process.returncode}'
         except queue.Empty:
             problem = 'HANG'
         finally:
@@ -268,7 +268,7 @@ def main(argv):
         for way, text in zip(('stop', 'skip', 'check'), outcomes):
             counts[kind][way + ': ' + text.split(':')[0]] += 1
             if text.startswith(BAD_OUTCOMES):
-                bad.append('case {} ({}, {}): {}'.format(index, kind, way, text))
+                bad.append(f'case {index} ({kind}, {way}): {text}')
     for kind in KINDS:
         print('{:15} {:5} cases  {}'.format(kind, -(-(args.count - KINDS.index(kind)) // len(KINDS)), ', '.join(
             '{} {}'.format(text, number) for text, number in sorted(counts[kind].items()))))

@@ -115,7 +115,7 @@ def damaged_files(run_dir):
         try:
             _read_whole(path)
         except Exception as error:  # pylint: disable=broad-except
-            damaged.append('{}: {}'.format(path, error))
+            damaged.append(f'{path}: {error}')
     return damaged
 
 
@@ -159,7 +159,7 @@ def check_start(training, leftovers, nimg, run_dir):
     begun = next(line for line in training.lines if line.startswith(START))
     now = re.search(r'now at ([0-9]+[.][0-9])', begun).group(1)
     if now != '%.1f' % (nimg / 1000):
-        wrong.append('started at kimg {}, the newest state is of {:.3f}'.format(now, nimg / 1000))
+        wrong.append(f'started at kimg {now}, the newest state is of {nimg / 1000:.3f}')
     return wrong
 
 
@@ -195,12 +195,12 @@ def kill_again_and_again(options, folder, kills, rnd):
             phase += ', while a file was being written' if cut_off else ''
             wrong += damaged_files(run_dir)
             if newest_nimg(run_dir) < nimg:
-                wrong.append('kimg {:.3f} after {:.3f}'.format(newest_nimg(run_dir) / 1000, nimg / 1000))
+                wrong.append(f'kimg {newest_nimg(run_dir) / 1000:.3f} after {nimg / 1000:.3f}')
             counts['unfinished files and folders left by kills'] += len(cut_off)
-            print('kill {:3d} {:55s} kimg {:.3f}'.format(number, phase, newest_nimg(run_dir) / 1000), flush=True)
+            print(f'kill {number:3d} {phase:55s} kimg {newest_nimg(run_dir) / 1000:.3f}', flush=True)
         counts['kills ' + phase] += 1
     if len(run_dirs_in(folder)) != 1:
-        wrong.append('run directories: {}'.format(run_dirs_in(folder)))
+        wrong.append(f'run directories: {run_dirs_in(folder)}')
     return counts, wrong
 
 
@@ -225,17 +225,17 @@ def main(argv):
         counts, wrong = kill_again_and_again(options, killed, args.kills, random.Random(args.seed))
         if not run_dirs_in(killed):
             raise UserError('no training came to make a run directory: ' + '; '.join(wrong))
-        options = TINY + ['--total-kimg={}'.format(newest_nimg(run_dirs_in(killed)[0]) // 1000 + 1)]
+        options = TINY + [f'--total-kimg={newest_nimg(run_dirs_in(killed)[0]) // 1000 + 1}']
         same = final_networks(options, killed) == final_networks(options, whole)
         if not same:
             wrong.append('the final networks differ from those of a training that nobody stopped')
         left = unfinished_files(run_dirs_in(killed)[0])
         wrong += ['left over at the end: ' + path for path, _ in left]
     for what, count in sorted(counts.items()):
-        print('{:4d} {}'.format(count, what))
+        print(f'{count:4d} {what}')
     print('final networks after {} and {} kills: {}'.format(
         options[-1], args.kills, 'the same bytes as without' if same else 'DIFFERENT'))
-    print('{} things wrong'.format(len(wrong)) + ''.join('\n  ' + text for text in wrong))
+    print(f'{len(wrong)} things wrong' + ''.join('\n  ' + text for text in wrong))
     return 1 if wrong else 0
 
 

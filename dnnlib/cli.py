@@ -22,7 +22,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message):
         """Prints `<prog>: error: <message>` and exits with code 2."""
-        self.exit(2, '{}: error: {} (see {} --help)\n'.format(self.prog, ' '.join(message.split()), self.prog))
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
 
 
 def int_list(text):
@@ -37,12 +37,12 @@ def int_list(text):
     for part in text.split(','):
         match = re.match(r'\s*([0-9]+)(?:\s*-\s*([0-9]+))?\s*$', part)
         if not match:
-            raise argparse.ArgumentTypeError('expected numbers such as 0-3,8, got {!r}'.format(text))
+            raise argparse.ArgumentTypeError(f'expected numbers such as 0-3,8, got {text!r}')
         first, last = int(match.group(1)), int(match.group(2) or match.group(1))
         if last < first:
-            raise argparse.ArgumentTypeError('range {}-{} is empty; put the smaller number first'.format(first, last))
+            raise argparse.ArgumentTypeError(f'range {first}-{last} is empty; put the smaller number first')
         if len(numbers) + last - first >= _MAX_LIST_LENGTH:
-            raise argparse.ArgumentTypeError('expected at most {} numbers, got {!r}'.format(_MAX_LIST_LENGTH, text))
+            raise argparse.ArgumentTypeError(f'expected at most {_MAX_LIST_LENGTH} numbers, got {text!r}')
         numbers.extend(range(first, last + 1))
     return numbers
 
@@ -51,7 +51,7 @@ def seed_list(text):
     """Argument type: like `int_list`, but every number must be a valid NumPy seed, 0 to 2**32 - 1."""
     seeds = int_list(text)
     if max(seeds) >= 2 ** 32:
-        raise argparse.ArgumentTypeError('expected seeds below 4294967296, got {}'.format(max(seeds)))
+        raise argparse.ArgumentTypeError(f'expected seeds below 4294967296, got {max(seeds)}')
     return seeds
 
 
@@ -71,7 +71,7 @@ def bool_arg(text):
         return True
     if text.lower() in ('no', 'false', 'f', 'n', '0'):
         return False
-    raise argparse.ArgumentTypeError('expected true or false, got {!r}'.format(text))
+    raise argparse.ArgumentTypeError(f'expected true or false, got {text!r}')
 
 
 def finite_float(text):
@@ -82,9 +82,9 @@ def finite_float(text):
     try:
         value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError('expected a number, got {!r}'.format(text)) from None
+        raise argparse.ArgumentTypeError(f'expected a number, got {text!r}') from None
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError('expected a finite number, got {!r}'.format(text))
+        raise argparse.ArgumentTypeError(f'expected a finite number, got {text!r}')
     return value
 
 
@@ -96,7 +96,7 @@ def device(text):
     if text == 'gpu':
         return 'gpu:0'
     if not re.match(r'(auto|cpu|gpu:[0-9]+)$', text):
-        raise argparse.ArgumentTypeError('expected auto, cpu or gpu:N, got {!r}'.format(text))
+        raise argparse.ArgumentTypeError(f'expected auto, cpu or gpu:N, got {text!r}')
     return text
 
 
@@ -112,7 +112,7 @@ def ops_mode(text):
     Raises: argparse.ArgumentTypeError for another text.
     """
     if text not in ('auto', 'ref', 'native'):
-        raise argparse.ArgumentTypeError('expected auto, ref or native, got {!r}'.format(text))
+        raise argparse.ArgumentTypeError(f'expected auto, ref or native, got {text!r}')
     return text
 
 
@@ -164,7 +164,7 @@ def writable_dir(path):
     while not os.path.lexists(existing):
         existing = os.path.dirname(existing)
     if not os.path.isdir(existing):
-        raise UserError('cannot write to folder {!r}: {!r} is not a folder; choose another one'.format(path, existing))
+        raise UserError(f'cannot write to folder {path!r}: {existing!r} is not a folder; choose another one')
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UserError('cannot write to folder {!r}: no permission to write in {!r}; choose a different one'.format(
             path, existing))
@@ -183,7 +183,7 @@ def parse_command(parser, argv=None):
     """
     args = vars(parser.parse_args(argv))
     if args['command'] is None:
-        parser.exit(1, '{}: error: no subcommand given (see {} --help)\n'.format(parser.prog, parser.prog))
+        parser.exit(1, f'{parser.prog}: error: no subcommand given (see {parser.prog} --help)\n')
     return args.pop('command'), args.pop('run'), args
 
 
@@ -213,7 +213,7 @@ def progress(items, label):
         now = time.time()
         if bar.disable and now - last >= 10:
             eta = util.format_time((now - start) / done * (len(items) - done))
-            print('{} {}/{}, {} left'.format(label, done, len(items), eta))
+            print(f'{label} {done}/{len(items)}, {eta} left')
             last = now
         yield item
 
@@ -233,10 +233,10 @@ def run_main(main, argv=None, prog=None):
     try:
         code = main(sys.argv[1:] if argv is None else argv)
     except (UserError, OSError) as error:
-        print('{}: error: {}'.format(prog, printable(' '.join(_describe(error).split()))), file=sys.stderr)
+        print(f"{prog}: error: {printable(' '.join(_describe(error).split()))}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        print('{}: interrupted'.format(prog), file=sys.stderr)
+        print(f'{prog}: interrupted', file=sys.stderr)
         code = 130
     sys.exit(code)
 
@@ -248,5 +248,5 @@ def printable(text):
 
 def _describe(error):
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return '{!r}: {}'.format(error.filename, error.strerror)
+        return f'{error.filename!r}: {error.strerror}'
     return str(error) or type(error).__name__

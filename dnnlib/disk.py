@@ -44,7 +44,7 @@ def write_patiently(write, folder, num_bytes=0, should_stop=None):
             try:
                 result = write()
                 if waiting:
-                    print('{!r} has space again; continuing.'.format(folder), flush=True)
+                    print(f'{folder!r} has space again; continuing.', flush=True)
                 return result
             except OSError as error:
                 if not is_full(error):
@@ -53,7 +53,7 @@ def write_patiently(write, folder, num_bytes=0, should_stop=None):
             if should_stop is not None and should_stop():
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
             if not waiting:
-                needed = ', {:.1f} MB needed'.format((num_bytes + SPARE_BYTES) / 1e6) if num_bytes else ''
+                needed = f', {(num_bytes + SPARE_BYTES) / 1e6:.1f} MB needed' if num_bytes else ''
                 print('Paused: the disk of {!r} is full ({:.1f} MB free{}). Nothing is lost; it continues once '
                       'there is space.'.format(folder, free / 1e6, needed), flush=True)
                 waiting = True

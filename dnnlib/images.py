@@ -43,14 +43,14 @@ def create_image_grid(images, grid_size=None):
     """
     images = np.asarray(images)
     if images.ndim not in (3, 4) or not len(images):
-        raise UserError('expected images of shape [N, H, W] or [N, C, H, W], got {}'.format(list(images.shape)))
+        raise UserError(f'expected images of shape [N, H, W] or [N, C, H, W], got {list(images.shape)}')
     if grid_size is None:
         columns = int(np.ceil(np.sqrt(len(images))))
         rows = (len(images) - 1) // columns + 1
     else:
         columns, rows = grid_size
     if columns * rows < len(images):
-        raise UserError('a grid of {} x {} cells is too small for {} images'.format(columns, rows, len(images)))
+        raise UserError(f'a grid of {columns} x {rows} cells is too small for {len(images)} images')
     height, width = images.shape[-2:]
     grid = np.zeros(list(images.shape[1:-2]) + [rows * height, columns * width], dtype=images.dtype)
     for i, image in enumerate(images):
@@ -72,7 +72,7 @@ def convert_to_pil_image(image, drange=(0, 1)):
     if image.ndim == 2:
         image = image[np.newaxis]
     if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
-        raise UserError('expected an image of shape [H, W] or [1, 3 or 4, H, W], got {}'.format(list(image.shape)))
+        raise UserError(f'expected an image of shape [H, W] or [1, 3 or 4, H, W], got {list(image.shape)}')
     image = adjust_dynamic_range(image, drange, [0, 255])
     image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     if image.shape[0] == 1:

@@ -54,12 +54,12 @@ def format_time(seconds):
     """Seconds, rounded (half to even), as text: `5s`, `1m 00s`, `2h 03m 04s` or `1d 00h 00m`."""
     s = int(round(float(seconds)))
     if s < 60:
-        return '{}s'.format(s)
+        return f'{s}s'
     if s < 60 * 60:
-        return '{}m {:02d}s'.format(s // 60, s % 60)
+        return f'{s // 60}m {s % 60:02d}s'
     if s < 24 * 60 * 60:
-        return '{}h {:02d}m {:02d}s'.format(s // (60 * 60), s // 60 % 60, s % 60)
-    return '{}d {:02d}h {:02d}m'.format(s // (24 * 60 * 60), s // (60 * 60) % 24, s // 60 % 60)
+        return f'{s // (60 * 60)}h {s // 60 % 60:02d}m {s % 60:02d}s'
+    return f'{s // (24 * 60 * 60)}d {s // (60 * 60) % 24:02d}h {s // 60 % 60:02d}m'
 
 
 @contextlib.contextmanager
@@ -71,7 +71,7 @@ def atomic_path(path):
     Yields: A name in the same folder with the same extension.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    temp_path = os.path.join(folder, 'tmp_{}_{}'.format(uuid.uuid4().hex, name))
+    temp_path = os.path.join(folder, f'tmp_{uuid.uuid4().hex}_{name}')
     try:
         yield temp_path
         os.replace(temp_path, path)
@@ -133,7 +133,7 @@ def get_module_from_obj_name(obj_name):
         except AttributeError:
             continue
         return module, rest
-    raise ImportError('no module contains an object named {!r}'.format(obj_name))
+    raise ImportError(f'no module contains an object named {obj_name!r}')
 
 
 def get_obj_from_module(module, obj_name):
@@ -163,7 +163,7 @@ def is_top_level_function(obj):
 def get_top_level_function_name(obj):
     """Full name `module.function`; raises UserError if the object couldn't be found by that name."""
     if not is_top_level_function(obj):
-        raise UserError('expected a function at the top level of a module, got {!r}'.format(obj))
+        raise UserError(f'expected a function at the top level of a module, got {obj!r}')
     module = obj.__module__
     if module == '__main__':  # use the name under which the script can be imported
         module = os.path.splitext(os.path.basename(getattr(sys.modules[module], '__file__', module)))[0]
@@ -198,11 +198,11 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
         max_bytes: Largest file accepted, so that a wrong URL can't fill the disk.
         max_seconds: Time limit of an attempt; unlimited, since connections may be slow.
     Returns: Binary file object at its start.
-    Raises: UserError if it is not a URL, for other protocols, after a checksum mismatch, and for too large a file; OSError
-        if the download fails. Messages never contain passwords or parameters of the URL.
+    Raises: UserError if it is not a URL, for other protocols, after a checksum mismatch, and for too large a file;
+        OSError if the download fails. Messages never contain passwords or parameters of the URL.
     """
     if not is_url(url, allow_file_urls=True):
-        raise UserError('expected a URL such as https://host.org/file, got {!r}'.format(public_url(url)))
+        raise UserError(f'expected a URL such as https://host.org/file, got {public_url(url)!r}')
     if url.startswith('file:///'):
         return open(urllib.request.url2pathname(urllib.parse.urlparse(url).path), 'rb')
     url_md5 = hashlib.md5(url.encode('utf-8')).hexdigest()
@@ -240,7 +240,7 @@ def check_protocol(url):
     """Raises UserError unless a URL uses https, or http on this machine."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != 'https' and (parts.scheme, parts.hostname) != ('http', '127.0.0.1'):
-        raise UserError('{}: only https is supported; download it yourself and pass its path'.format(public_url(url)))
+        raise UserError(f'{public_url(url)}: only https is supported; download it yourself and pass its path')
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -258,7 +258,7 @@ def _download(url, num_attempts, verbose, max_bytes, max_seconds):
         try:
             return _download_once(url, verbose, max_bytes, max_seconds)
         except urllib.error.HTTPError as error:
-            reason, final = 'HTTP status {}'.format(error.code), error.code < 500
+            reason, final = f'HTTP status {error.code}', error.code < 500
         except (OSError, http.client.HTTPException) as error:
             final = isinstance(error, http.client.InvalidURL)  # its text may show a password
             reason = 'bad address' if final else str(getattr(error, 'reason', error))
@@ -286,9 +286,9 @@ def _download_once(url, verbose, max_bytes, max_seconds):
                     raise UserError('{} is larger than {:,} bytes; download it yourself and pass its path'.format(
                         public_url(url), max_bytes))
                 if time.time() > deadline:
-                    raise OSError('incomplete after {}'.format(format_time(max_seconds)))
+                    raise OSError(f'incomplete after {format_time(max_seconds)}')
     if not contents.tell() or contents.tell() < size:
-        raise OSError('got {} of {} bytes'.format(contents.tell(), size or 'some'))
+        raise OSError(f"got {contents.tell()} of {size or 'some'} bytes")
     return name, contents.getvalue()
 
 

@@ -13,7 +13,7 @@ def write(network_pkl, output, kind):
     """Writes the file and reads it back before it gets its name; every array must be the same.
 
     Args:
-        network_pkl: Path, URL or published name of a network file.
+        network_pkl: pretrained.NetworkFile.
         output: The new file.
         kind: `pkl`, `npz` or `safetensors`.
     Raises: UserError if the file does not hold networks alone; OSError if one cannot be read or written.
@@ -27,11 +27,11 @@ def write(network_pkl, output, kind):
             else:
                 array_file.save(saved, temp_path, kind)
         except UserError as error:
-            raise UserError('{}: {}'.format(os.path.basename(network_pkl), error)) from error
+            raise UserError('{}: {}'.format(os.path.basename(network_pkl.name), error)) from error
         with open(temp_path, 'rb') as f:
             written = f.read()
         if hashes(pretrained.read_states(written)) != hashes(saved):
-            raise UserError('the arrays read back are not those that were written; {} was not'.format(output))
+            raise UserError(f'the arrays read back are not those that were written; {output} was not written')
     print('Wrote {}: {:.1f} MiB, from {:.1f} MiB; read back, all arrays are the same'.format(
         output, len(written) / 2 ** 20, len(data) / 2 ** 20))
 

@@ -1,4 +1,4 @@
-"""Exported generators against ours: the pictures of the same inputs, and what is said about the file."""
+"""Exported generators against ours: the pictures of the same inputs, and the report on the file."""
 
 import os
 
@@ -14,8 +14,7 @@ _TOLERANCE = 1e-3  # of pictures in [-1, 1], or of the largest value of theirs; 
 def require_tensorflow_2(kind):
     """Raises UserError under TensorFlow 1."""
     if tf.__version__.startswith('1.'):
-        raise UserError('{} needs TensorFlow 2, this is {}; here --format=savedmodel and --format=graphdef work'.format(
-            kind, tf.__version__))
+        raise UserError(f'{kind} needs TensorFlow 2, this is {tf.__version__}; use --format=savedmodel or graphdef')
 
 
 def compare(graph, run, runtime):
@@ -51,7 +50,7 @@ def compare(graph, run, runtime):
 
 
 def missing(package):
-    """What is said if a runtime is not there."""
+    """Note for the report when the runtime is not installed."""
     return 'not checked: {0} is not installed (pip install {0})'.format(package)
 
 

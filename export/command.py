@@ -1,4 +1,4 @@
-"""`export`: the networks of a file in other formats; this module chooses the format, the modules `export_*` write."""
+"""`export`: the networks of a file in other formats; this module chooses the format, its neighbors write the files."""
 
 import collections
 import os
@@ -11,7 +11,7 @@ from training import pretrained
 GRAPH = ('input', 'noise', 'truncation_psi', 'images')  # options of formats that draw
 
 Format = collections.namedtuple('Format', 'extension writer text options')
-# Name of the format to its extension, `None` = only chosen by --format; full name of the function that writes it, which
+# Name of the format to its extension; full name of the function that writes it, which
 # is called as writer(network_pkl, output, kind, **options); what it is; names of the options that it takes.
 FORMATS = collections.OrderedDict([
     ('pkl', Format('.pkl', 'export.arrays.write', 'published pickle of all networks', ())),
@@ -29,16 +29,16 @@ def add_command(commands):
     """Adds the sub-command `export`; options that not every format takes have the default `None` = not given."""
     p = commands.add_parser('export', help='write the networks of a file in another format')
     p.add_argument('network_pkl', metavar='FILE', help='network file: path, URL or published name')
-    p.add_argument('output', metavar='OUTPUT', help='the file to write; its extension says what, if --format does not')
+    p.add_argument('output', metavar='OUTPUT', help='file to write; its extension says the format unless --format does')
     p.add_argument('--format', dest='kind', choices=FORMATS, metavar='FORMAT', help='; '.join(
         '{} = {}'.format(kind, form.text) for kind, form in FORMATS.items()))
-    p.add_argument('--input', choices=('z', 'w'), help='of formats that draw: latents, with labels if the network has '
-                   'them, or one dlatent for every layer (default: z)')
-    p.add_argument('--noise', choices=('const', 'input', 'random', 'none'), help='of formats that draw: the noise '
-                   'stored in the network, an input for every layer, new for every picture, none (default: const)')
-    p.add_argument('--truncation-psi', type=psi_or_input, metavar='PSI', help='of formats that draw: a number, or '
+    p.add_argument('--input', choices=('z', 'w'), help='formats that draw: latents, with labels if the network has '
+                   'them, or one dlatent per layer (default: z)')
+    p.add_argument('--noise', choices=('const', 'input', 'random', 'none'), help='formats that draw: the noise '
+                   'stored in the network, an input per layer, new for every picture, none (default: const)')
+    p.add_argument('--truncation-psi', type=psi_or_input, metavar='PSI', help='formats that draw: a number, or '
                    'input = an input of that name (default: 1, no truncation)')
-    p.add_argument('--images', choices=('nchw', 'nhwc', 'uint8'), help='of formats that draw: float32 around [-1, 1], '
+    p.add_argument('--images', choices=('nchw', 'nhwc', 'uint8'), help='formats that draw: float32 around [-1, 1], '
                    'with channels first or last, or bytes with channels last (default: nchw)')
     p.set_defaults(run=export)
 
@@ -52,7 +52,7 @@ def export(network_pkl, output, kind=None, **options):
     """Writes a file in another format and checks it.
 
     Args:
-        network_pkl: Path, URL or published name of a network file.
+        network_pkl: Path, URL or published name of a network file; resolved here, once.
         output: The new file.
         kind: Key of FORMATS; `None` = that of the extension of `output`.
         options: Of the format; `None` = not given.
@@ -62,14 +62,16 @@ def export(network_pkl, output, kind=None, **options):
     kind = kind or kind_of(output)
     given = {name: value for name, value in options.items() if value is not None}
     for name in sorted(set(given) - set(FORMATS[kind].options)):
-        raise UserError('--{} is not for {}'.format(name.replace('_', '-'), kind))
+        option = name.replace('_', '-')
+        raise UserError(f'--{option} does not apply to --format={kind}')
     if os.path.isdir(output) or not os.path.isdir(os.path.dirname(os.path.abspath(output))):
-        raise UserError('cannot write {!r}: its folder is not there, or there is a folder of this name'.format(output))
-    pretrained.check_network_file(network_pkl)
+        raise UserError(f'cannot write {output!r}: its folder does not exist, or a folder has this name')
+    file = pretrained.resolve(network_pkl)
+    pretrained.check_network_file(file)
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')
     with quiet_stderr():  # TensorFlow may be loaded here
         writer = util.get_obj_by_name(FORMATS[kind].writer)
-    writer(network_pkl, output, kind, **given)
+    writer(file, output, kind, **given)
 
 
 def kind_of(output):
@@ -77,6 +79,6 @@ def kind_of(output):
     extension = os.path.splitext(output)[1]
     kinds = [kind for kind, form in FORMATS.items() if extension and form.extension == extension]
     if not kinds:
-        raise UserError('{!r}: no format has this extension; give one of {}, or --format'.format(
-            output, ', '.join(form.extension for form in FORMATS.values() if form.extension)))
+        known = ', '.join(form.extension for form in FORMATS.values())
+        raise UserError(f'{output!r}: unknown extension; use one of {known}, or choose --format')
     return kinds[0]

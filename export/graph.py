@@ -2,6 +2,7 @@
 
 import collections
 import re
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -18,11 +19,20 @@ _NOISE_INPUT = re.compile(r'noise[0-9]+\Z')
 _NOISE_STRENGTH = re.compile(r'(.*/)?noise_strength\Z|(.*/)?Noise/weight\Z')  # of the two generations
 
 
+class _Options(NamedTuple):
+    """How the graph is built; see GeneratorGraph."""
+
+    input: str  # 'z' or 'w'
+    noise: str  # 'const', 'input', 'random' or 'none'
+    truncation_psi: object  # number or 'input'
+    images: str  # 'nchw', 'nhwc' or 'uint8'
+
+
 class GeneratorGraph:
-    """The generator of a file in a graph and a session of its own, of TensorFlow's own operations in float32.
+    """The generator of a file in a graph and a session of its own, built of TensorFlow's own operations in float32.
 
     Args:
-        network_pkl: Path, URL or published name of a network file.
+        network_pkl: pretrained.NetworkFile.
         input: `z`: latents [N, latent_size], and labels [N, label_size] if there are any; `w`: dlatents [N, layers,
             dlatent_size].
         noise: `const` = the network's own; `input` = one more input [N or 1, 1, H, W] for every layer; `random` = new
@@ -38,14 +48,14 @@ class GeneratorGraph:
     """
 
     def __init__(self, network_pkl, input='z', noise='const', truncation_psi=1.0, images='nchw'):
-        self._options = [input, noise, truncation_psi, images]
+        self._options = _Options(input, noise, truncation_psi, images)
         self.is_random = noise == 'random'
         self.inputs = collections.OrderedDict()
         self.graph = tf.Graph()
         with self.graph.as_default():
             self.session = tflib.create_session({'device': 'cpu', 'ops': 'ref'})
             with self.session.as_default():
-                print('Loading networks from {} ...'.format(util.public_url(network_pkl)))
+                print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
                 self._Gs = pretrained.load_generator(network_pkl)
                 self._zeros = []
                 self._noises = {}
@@ -54,7 +64,7 @@ class GeneratorGraph:
                 depends_on = self._graph_def(self.images)
         used = {node.name for node in depends_on.node}
         if truncation_psi == 'input' and 'truncation_psi' not in used:
-            raise UserError('{}: this network never truncates'.format(network_pkl))
+            raise UserError(f'{network_pkl.name}: this network never truncates; leave out --truncation-psi=input')
 
     def __enter__(self):
         return self
@@ -112,7 +122,7 @@ class GeneratorGraph:
     def _get_variable(self, getter, name, *args, **kwargs):
         """Custom getter of variables: noise maps that are inputs, and strengths of noise that is left out."""
         var = getter(name, *args, **kwargs)
-        if self._options[1] == 'none' and _NOISE_STRENGTH.match(name):
+        if self._options.noise == 'none' and _NOISE_STRENGTH.match(name):
             self._zeros.append(tf.zeros(var.shape))
             return self._zeros[-1]
         return self._noises.get(name.split('/')[-1], var)

@@ -18,7 +18,7 @@ def write(network_pkl, output, kind, **options):
     """Writes the generator of a file and compares what onnxruntime makes of it.
 
     Args:
-        network_pkl: Path, URL or published name of a network file.
+        network_pkl: pretrained.NetworkFile.
         output: The new file.
         kind: `onnx`.
         options: Of GeneratorGraph.

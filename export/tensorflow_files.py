@@ -16,7 +16,7 @@ def write(network_pkl, output, kind, **options):
     """Writes the generator of a file and compares what TensorFlow makes of it.
 
     Args:
-        network_pkl: Path, URL or published name of a network file.
+        network_pkl: pretrained.NetworkFile.
         output: The new file, or for a SavedModel the new folder.
         kind: `savedmodel`, `graphdef` or `tflite`.
         options: Of GeneratorGraph.
@@ -98,13 +98,13 @@ def _save_tflite(graph_def, graph, path):
         with quiet_stderr():
             data, error = _convert(converter)
     if error:
-        raise UserError('TensorFlow Lite cannot have this network: {}'.format(str(error)[:300])) from error
+        raise UserError(f'TensorFlow Lite cannot represent this network: {str(error)[:300]}') from error
     with open(path, 'wb') as f:
         f.write(data)
 
 
 def _convert(converter):
-    """Returns (the file, None), or (None, exception) for a network that TensorFlow Lite cannot have."""
+    """Returns (the file, None), or (None, exception) for a network that TensorFlow Lite cannot represent."""
     try:
         return converter.convert(), None
     except Exception as error:

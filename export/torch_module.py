@@ -8,6 +8,7 @@ import numpy as np
 
 from dnnlib import cli, util
 from dnnlib.files import torch_file, torch_writer
+from dnnlib.seeds import latents_of_seeds
 from dnnlib.util import UserError
 from generator import info
 from training import pretrained
@@ -23,7 +24,7 @@ def write(network_pkl, output, kind):
     """Writes the generator and its module, reads the weights back, and compares pictures if PyTorch is installed.
 
     Args:
-        network_pkl: Path, URL or published name of a network file.
+        network_pkl: pretrained.NetworkFile.
         output: The new weight file; the module has the same name with the extension `.py`.
         kind: `torch`.
     Raises: UserError if there is no generator of StyleGAN2 or StyleGAN2-ADA in the file, or if the pictures differ;
@@ -33,13 +34,13 @@ def write(network_pkl, output, kind):
     stem = os.path.splitext(output)[0]
     module, text = stem + '.py', _read_text(_TEMPLATE)
     if not os.path.basename(stem).isidentifier() or module == output:
-        raise UserError('{!r}: the module beside it must have a name that Python can import'.format(output))
+        raise UserError(f'{output!r}: the module beside it needs a name that Python can import; rename it')
     if os.path.exists(module) and _read_text(module).split('\n')[0] != text.split('\n')[0]:
-        raise UserError('{!r} is there and was not written by export; give another name'.format(module))
+        raise UserError(f'{module!r} exists and was not written by export; choose a different name')
     try:
         content = content_of(last_generator(pretrained.read_states(info.read_file(network_pkl))))
     except UserError as error:
-        raise UserError('{}: {}'.format(os.path.basename(network_pkl), error)) from error
+        raise UserError('{}: {}'.format(os.path.basename(network_pkl.name), error)) from error
     with util.atomic_path(output) as temp_output, util.atomic_path(module) as temp_module:
         torch_writer.save(content, temp_output)
         util.write_text(temp_module, text.replace('weights.pt', os.path.basename(output)))
@@ -171,7 +172,7 @@ def reference(network_pkl):
     """
     cli.load_tensorflow().init_tf({'device': 'cpu', 'ops': 'ref'})
     Gs = pretrained.load_generator(network_pkl)
-    latents = np.concatenate([np.random.RandomState(seed).randn(1, *Gs.input_shape[1:]) for seed in _CHECKED_SEEDS])
+    latents = latents_of_seeds(_CHECKED_SEEDS, Gs.input_shape[1:])
     size = Gs.input_shapes[1][1]
     labels = np.eye(size, dtype=np.float32)[np.arange(len(latents)) % size] if size else None
     images = Gs.run(latents, labels, randomize_noise=False, num_fp16_res=0, truncation_psi=0.5)

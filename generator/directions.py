@@ -4,7 +4,6 @@ import os
 
 import numpy as np
 
-import dnnlib
 from dnnlib import cli, images, util
 from dnnlib.util import UserError
 from generator import drawing, options, writer
@@ -69,7 +68,7 @@ def find_directions(submit_config, network_pkl, method, count, layers, samples, 
         for picture in drawer.pictures(move(base, direction * scale, _STRENGTHS, layers)):
             sheet.add(writer.as_pixels(picture))
     images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'strip.png'))
-    print('Wrote {} directions to {}, a row of strip.png each'.format(len(found), path))
+    print(f'Wrote {len(found)} directions to {path}; strip.png has a row for each')
 
 
 def move(dlatents, step, strengths, layers):
@@ -96,7 +95,7 @@ def sample_w(drawer, latents, labels=None):
 def style_weights(drawer, layers):
     """Weights [D, M] that turn a dlatent into the styles of some layers, in the scale of the graph.
 
-    A resolution's layers are its convolutions; the layer that makes colours takes the next one's dlatent, as in
+    A resolution's layers are its convolutions; the layer that makes colors takes the next one's dlatent, as in
     synthesis, and counts as that.
     """
     found = []
@@ -104,7 +103,7 @@ def style_weights(drawer, layers):
         if name.endswith(('/mod_weight', '/StyleMod/weight')) and _layer_of(name) in layers:
             found.append(drawer.synthesis.get_var(var) / np.sqrt(var.shape.as_list()[0]))
     if not found:
-        raise UserError('the network has no style weights that we know in these layers')
+        raise UserError(f'no known style weights in the layers {layers}; choose different --layers or --method=pca')
     return np.concatenate(found, axis=1)
 
 
@@ -156,7 +155,7 @@ def label_directions(drawer, latents):
     """
     label_size = drawer.Gs.input_shapes[1][1]
     if not label_size:
-        raise dnnlib.UserError('--method=labels: the network was trained without labels')
+        raise UserError('--method=labels: the network was trained without labels; choose sefa or pca')
     latents = latents[:max(len(latents) // label_size, 100)]
     means = np.stack([sample_w(drawer, latents, label[np.newaxis]).mean(axis=0)
                       for label in np.eye(label_size, dtype=np.float32)])

@@ -31,7 +31,7 @@ def print_info(network_pkl):
 
     Args:
         network_pkl: Path, URL, published name or `pretrained.NetworkFile`.
-    Raises: UserError if the file is of no known kind or damaged; OSError if it cannot be read.
+    Raises: UserError if the file is of no known kind or corrupt; OSError if it cannot be read.
     """
     file_name = os.path.basename(pretrained.resolve(network_pkl).name)
     data = read_file(network_pkl)

@@ -60,7 +60,7 @@ class MetricGroup:
 
     def get_result_str(self):
         """Result lines of all metrics in one."""
-        return ' '.join(metric.get_result_str() for metric in self.metrics)
+        return ' '.join([metric.get_result_str() for metric in self.metrics])
 
     def get_results(self):
         """Results of the last run of all metrics, {name: value}."""

@@ -40,8 +40,8 @@ class IS(feature_metric.FeatureMetric):
         count = len(probabilities)
         scores = [inception_score(probabilities[i * count // self.num_splits:(i + 1) * count // self.num_splits])
                   for i in range(self.num_splits)]
-        self._report_result(np.mean(scores), suffix='_mean')
-        self._report_result(np.std(scores), suffix='_std')
+        for statistic, suffix in ((np.mean, '_mean'), (np.std, '_std')):
+            self._report_result(statistic(scores), suffix)
 
     def _probabilities(self, source):
         """Class probabilities of all fakes, [N, classes]."""

@@ -77,10 +77,11 @@ class PPL(metric_base.MetricBase):
     def _evaluate(self, source):
         generator = self._generator_of(source)
         Gs, num_gpus, options = generator.Gs, generator.num_gpus, dict(generator.options, **self.Gs_overrides)
-        noise_vars = [var for name, var in Gs.components.synthesis.vars.items() if name.startswith('noise')]
+        variables = Gs.components.synthesis.vars
+        noises = [variables[name] for name in variables if name.startswith('noise')]
         seed_in = tf.placeholder(tf.int64, [2])
         with random.seeded(seed_in):
-            new_noise_op = tf.group(*[tf.assign(var, random.normal(var.shape.as_list())) for var in noise_vars])
+            new_noise_op = tf.group(*[tf.assign(noise, random.normal(noise.shape.as_list())) for noise in noises])
         lpips = detectors.LpipsVgg16(weights.lpips_vgg16())
         distances_ops = []
         with random.seeded(seed_in):

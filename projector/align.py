@@ -1,4 +1,4 @@
-"""Alignment of faces as in the FFHQ data set (Karras et al. 2019, appendix A): 68 landmarks to a turned square crop."""
+"""Alignment of faces as in the FFHQ dataset (Karras et al. 2019, appendix A): 68 landmarks to a turned square crop."""
 
 import json
 import os
@@ -11,9 +11,9 @@ from dnnlib.util import UserError
 LANDMARKS_SUFFIX = '.landmarks.json'  # file beside a picture: 68 pairs of x and y in pixels
 MODEL_VARIABLE = 'STYLEGAN2_FACE_LANDMARKS'  # environment variable: file of dlib's model
 NO_BACKEND = (
-    '--align=ffhq needs the 68 landmarks of each face, and no finder of landmarks is installed: pip install '
-    'face-alignment (which brings PyTorch), or pip install dlib and let the environment variable {} name its '
-    'shape_predictor_68_face_landmarks.dat, or put the landmarks into files such as photo.jpg{}').format(
+    '--align=ffhq needs the 68 landmarks of each face, and no landmark detector is installed: pip install '
+    'face-alignment (which installs PyTorch), or pip install dlib and set the environment variable {} to the path of '
+    'its shape_predictor_68_face_landmarks.dat, or put the landmarks into files such as photo.jpg{}').format(
         MODEL_VARIABLE, LANDMARKS_SUFFIX)
 LEFT_EYE, RIGHT_EYE, MOUTH = slice(36, 42), slice(42, 48), (48, 54)  # of the 68 points, in the picture's left and right
 MAX_SIDE = 1024  # of the aligned picture, pixels
@@ -28,8 +28,8 @@ class _Dlib:
         import dlib
         path = os.environ.get(MODEL_VARIABLE)
         if not path or not os.path.isfile(path):
-            raise UserError('dlib finds landmarks with its model file shape_predictor_68_face_landmarks.dat; let the '
-                            'environment variable {} name it'.format(MODEL_VARIABLE))
+            raise UserError('dlib needs its model file shape_predictor_68_face_landmarks.dat; set the environment '
+                            f'variable {MODEL_VARIABLE} to its path')
         self._detect, self._predict = dlib.get_frontal_face_detector(), dlib.shape_predictor(path)
 
     def find(self, pixels):
@@ -58,7 +58,7 @@ BACKENDS = (_FaceAlignment, _Dlib)
 
 
 def load_backend():
-    """The first finder of landmarks that is installed, None if none is.
+    """The first landmark detector that is installed, None if there is none.
 
     Raises: UserError if one is installed but lacks its model.
     """
@@ -73,8 +73,8 @@ def load_backend():
 class FaceAligner:
     """Turns and crops pictures so that eyes and mouth are where they are in FFHQ.
 
-    Landmarks come from a file beside the picture if there is one, else from the finder that is installed. Of several
-    faces the largest is taken.
+    Landmarks come from a file beside the picture if there is one, else from the detector that is installed. Of several
+    faces the largest is used.
     """
 
     def __init__(self):
@@ -87,7 +87,7 @@ class FaceAligner:
             image: PIL.Image.
             file: Name of its file.
         Returns: PIL.Image, square, mode RGB.
-        Raises: UserError if there is no face or no finder of landmarks.
+        Raises: UserError if there is no face or no landmark detector.
         """
         image = image.convert('RGB')
         landmarks = self._landmarks(image, file)
@@ -105,8 +105,7 @@ class FaceAligner:
             raise UserError(NO_BACKEND)
         faces = self._backend.find(np.asarray(image))
         if not faces:
-            raise UserError('{}: {} finds no face; leave --align away or replace the picture'.format(
-                file, self._backend.name))
+            raise UserError(f'{file}: {self._backend.name} finds no face; leave out --align or replace the picture')
         return max(faces, key=lambda points: np.prod(np.ptp(points, axis=0)))
 
 
@@ -117,7 +116,7 @@ def _read_landmarks(path):
     except (ValueError, TypeError):
         landmarks = np.zeros(0)
     if landmarks.shape != (68, 2) or not np.isfinite(landmarks).all():
-        raise UserError('{}: expected a JSON list of 68 pairs of x and y'.format(path))
+        raise UserError(f'{path}: expected a JSON list of 68 pairs of x and y')
     return landmarks
 
 
@@ -138,8 +137,8 @@ def ffhq_corners(landmarks):
         raise UserError('the landmarks are not those of a face')
     right *= max(2.0 * np.hypot(*between), 1.8 * np.hypot(*to_mouth)) / length  # half a side
     down = np.array([-right[1], right[0]])
-    centre = eyes + 0.1 * to_mouth
-    return np.stack([centre - right - down, centre - right + down, centre + right + down, centre + right - down])
+    center = eyes + 0.1 * to_mouth
+    return np.stack([center - right - down, center - right + down, center + right + down, center + right - down])
 
 
 def warp(pixels, corners, side):

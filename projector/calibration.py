@@ -63,7 +63,7 @@ class Calibration:
             whole = False
         whole = whole and len(self.fine_errors) in (0, len(self.generated))
         if not whole or min(len(self.generated), len(self.reals)) < 1 or self.generated.ndim != 1:
-            raise UserError('{}: not a calibration; make one by run_projector.py calibrate'.format(path))
+            raise UserError(f'{path}: not a calibration; create one with run_projector.py calibrate')
         if self.settings['space'] != 'w':
             raise UserError('{}: made with --space={}; {}'.format(path, self.settings['space'], NO_W_PLUS))
         if self.settings['fit'] == 'pad' and fields.get('version', 1) < VERSION:
@@ -74,12 +74,12 @@ class Calibration:
 
     @classmethod
     def load(cls, path):
-        """Reads a calibration file (JSON)."""
+        """Reads a calibration file (JSON). Raises: UserError if it isn't one; OSError if it cannot be read."""
         try:
             with open(path, encoding='utf-8') as file:
                 fields = json.load(file)
         except ValueError:
-            raise UserError('{}: not a calibration file (JSON)'.format(path)) from None
+            raise UserError(f'{path}: not a calibration (JSON); create one with run_projector.py calibrate') from None
         return cls(fields, path)
 
     def save(self, path):
@@ -151,14 +151,16 @@ class Calibration:
         """Raises UserError naming the first of the settings (dictionary) that the calibration wasn't made with."""
         for name, value in settings.items():
             if value is not None and value != self.settings[name]:
-                raise UserError('{}: made with {} {!r}, not {!r}; leave the option away or calibrate anew'.format(
-                    self.path, name.replace('_', '-'), self.settings[name], value))
+                option = name.replace('_', '-')
+                raise UserError(f'{self.path}: made with {option} {self.settings[name]!r}, not {value!r}; '
+                                'leave the option out or calibrate again')
 
     def check_network(self, found_hash, network):
         """Raises UserError if the hash of a loaded network is not the calibration's."""
         if found_hash != self.network_hash:
-            raise UserError('{}: made for the network {} ({}), but {} is another one ({}); calibrate it'.format(
-                self.path, self.network_hash, os.path.basename(self.network), network, found_hash))
+            made_for = os.path.basename(self.network)
+            raise UserError(f'{self.path}: made for the network {made_for} ({self.network_hash}), but {network} is a '
+                            f'different one ({found_hash}); calibrate that one')
 
 
 def compared_distance(distance, mask):

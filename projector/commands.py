@@ -68,10 +68,10 @@ def project_real_images(submit_config, network_pkl, dataset, data_dir, num_image
         options.update(resolution=session.shape[1], held_out=True)
     with datasets.load_dataset(data_dir=data_dir, tfrecord_dir=dataset, **options) as reals:
         if reals.shape != session.shape:
-            raise UserError('{}: images of shape {}, but the network makes {}; project-images crops and scales images '
-                            'to fit'.format(dataset, reals.shape, session.shape))
+            raise UserError(f'{dataset}: images of shape {reals.shape}, but the network makes {session.shape}; use '
+                            'project-images, which crops and scales')
         if reals.num_images < num_images:
-            raise UserError('--num-images={}, but {} has {} images'.format(num_images, dataset, reals.num_images))
+            raise UserError(f'--num-images={num_images}, but {dataset} has {reals.num_images} images')
         session.prepare(num_images)
         files = _SnapshotFiles(submit_config.run_dir, session, num_snapshots)
         for batch in batches(list(range(num_images)), session.minibatch):
@@ -83,8 +83,8 @@ def project_real_images(submit_config, network_pkl, dataset, data_dir, num_image
 def project_images(submit_config, network_pkl, paths, options, settings, tf_config):
     """Projects image files, and all images of folders and zips in sorted order.
 
-    Unreadable pictures are named, and the others projected; `submit_config.bad_pictures` then holds the messages. In a
-    run directory that has results of this command already, finished pictures are skipped.
+    Unreadable pictures are listed and skipped; `submit_config.bad_pictures` then holds the messages. In a run directory
+    that has results of this command already, finished pictures are skipped.
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`, named by the pictures.
@@ -92,7 +92,7 @@ def project_images(submit_config, network_pkl, paths, options, settings, tf_conf
         paths: List of image files, folders and zips.
         options: ImageOptions.
         settings, tf_config: As in `project_generated_images`.
-    Raises: UserError if there is no usable picture, mask, file of dlatents or finder of landmarks.
+    Raises: UserError if there is no usable picture, mask, file of dlatents or landmark detector.
     """
     aligner = align.FaceAligner() if options.align else None
     pictures = find_usable(submit_config, paths, aligner)
@@ -102,10 +102,10 @@ def project_images(submit_config, network_pkl, paths, options, settings, tf_conf
     table.rows = [row for row in table.rows if row.get('network_hash') == session.network_hash]  # the file may be new
     todo = [picture for picture in pictures if table.find(picture=picture.key) is None]
     if len(todo) < len(pictures):
-        print('{} of {} pictures are done already'.format(len(pictures) - len(todo), len(pictures)))
+        print(f'{len(pictures) - len(todo)} of {len(pictures)} pictures are done already')
     for batch in batches(todo, run.prepare(len(todo)) if todo else 1):
         table.add(run.project(batch))
-        print('{} of {} pictures done'.format(len(table.rows), len(pictures)))
+        print(f'{len(table.rows)} of {len(pictures)} pictures done')
     run.save_sheet(table.rows)
     results.mark_complete(submit_config.run_dir, '{} pictures projected, {} skipped'.format(
         len(table.rows), len(submit_config.bad_pictures)))
@@ -115,7 +115,7 @@ def find_usable(submit_config, paths, aligner):
     """Pictures at the paths that can be used; messages about the others are printed and put into `bad_pictures`."""
     pictures, submit_config.bad_pictures = inputs.check_pictures(inputs.find_pictures(paths), aligner)
     for message in submit_config.bad_pictures:
-        print('Skipped {}'.format(message))
+        print(f'Skipped {message}')
     return pictures
 
 

@@ -22,12 +22,12 @@ class Distance:
     Args:
         name: One of NAMES.
         half: Compute the convolutions of lpips-vgg in bfloat16? Only where `can_be_half`.
-    Raises: UserError for another name, or when the weights of the measure are not to be had.
+    Raises: UserError for another name, or when the weights of the measure are unavailable.
     """
 
     def __init__(self, name, half=False):
         if name not in NAMES:
-            raise UserError('unknown distance {!r}; expected {}'.format(name, ', '.join(NAMES)))
+            raise UserError(f"unknown distance {name!r}; choose from {', '.join(NAMES)}")
         self.name = name
         if name == 'lpips-vgg':
             self._measure = (_HalfVgg16 if half else detectors.LpipsVgg16)(weights.lpips_vgg16())
@@ -46,7 +46,7 @@ class Distance:
         images = detectors.shrink_to_256(images)
         channels = images.shape.as_list()[1]
         if channels not in (1, 3, 4):
-            raise UserError('Distances need grey, RGB or RGBA images, got {} channels'.format(channels))
+            raise UserError(f'distances need gray, RGB or RGBA images, got {channels} channels')
         if channels < 4:
             return list(self._measure.features(images))
         opacity = (images[:, 3:] + 1) / 2
@@ -87,7 +87,7 @@ class _Pixels:
 
 
 class AllDistances:
-    """Every measure of NAMES between two images; those that can't be had are None, with one line that says why.
+    """Every measure of NAMES between two images; unavailable ones are None, and one line says why.
 
     Args:
         shape: [C, H, W] of the images.
@@ -102,7 +102,7 @@ class AllDistances:
             try:
                 measure = Distance(name)
             except UserError as error:
-                print('Without {}: {}'.format(name, error))
+                print(f'{name} is not measured: {error}')
                 continue
             features = measure.features(self._pair)
             halves = [[feature[i:i + 1] for feature in features] for i in (0, 1)]

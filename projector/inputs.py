@@ -76,8 +76,7 @@ def read_picture(picture):
     if images.has_alpha(image):
         return image.convert('RGBA')
     if image.mode not in images.CONVERTIBLE_MODES:
-        raise UserError('{}: colour mode {}; expected 8 bits a channel, so convert the picture'.format(
-            picture.file, image.mode))
+        raise UserError(f'{picture.file}: color mode {image.mode}; convert the picture to 8 bits per channel')
     return image.convert('L' if image.mode in ('1', 'L') else 'RGB')
 
 
@@ -114,12 +113,12 @@ def read_fitted(picture, shape, fit, aligner=None):
 
 
 def fit_picture(image, shape, fit='crop'):
-    """Brings a picture to a network's size and colours.
+    """Brings a picture to a network's size and colors.
 
     Args:
         image: PIL.Image of mode L, RGB or RGBA.
         shape: [C, H, W] of the network; C is 1, 3 or 4.
-        fit: 'crop' = the largest centre part of the right proportions, 'pad' = all of it with borders that the mask
+        fit: 'crop' = the largest central part of the right proportions, 'pad' = all of it with borders that the mask
             leaves out, 'stretch' = all of it, out of proportion.
     Returns: Fitted. Transparency is laid over white for networks without it.
     """
@@ -152,9 +151,9 @@ def _pad(image, channels, height, width):
     size = max(1, int(round(image.size[0] * scale))), max(1, int(round(image.size[1] * scale)))
     content = to_array(image.resize(size, Image.LANCZOS))
     edges = [content[:, 0], content[:, -1], content[:, :, 0], content[:, :, -1]]
-    colour = np.rint(np.mean(np.concatenate(edges, axis=1), axis=1)).astype(np.uint8)
+    color = np.rint(np.mean(np.concatenate(edges, axis=1), axis=1)).astype(np.uint8)
     pixels = np.empty([channels, height, width], np.uint8)
-    pixels[:] = colour[:, np.newaxis, np.newaxis]
+    pixels[:] = color[:, np.newaxis, np.newaxis]
     mask = np.zeros([1, height, width], np.float32)
     left, top = (width - size[0]) // 2, (height - size[1]) // 2
     pixels[:, top:top + size[1], left:left + size[0]] = content
@@ -163,7 +162,7 @@ def _pad(image, channels, height, width):
 
 
 def read_mask(path, shape):
-    """Mask of a picture file: white = compare, black = leave out, grey in between.
+    """Mask of a picture file: white = compare, black = leave out, gray in between.
 
     Args:
         path: Picture of any size, stretched to the network's.
@@ -174,7 +173,7 @@ def read_mask(path, shape):
     image = read_picture(Picture('mask', path, None, path))
     mask = np.float32(fit_picture(image, [1] + list(shape[1:]), 'stretch').pixels) / 255
     if not mask.any():
-        raise UserError('{}: the mask is black everywhere; white is where the pictures are compared'.format(path))
+        raise UserError(f'{path}: the mask is all black; make it white where pictures are to be compared')
     return mask
 
 

@@ -1,4 +1,4 @@
-"""What happens to pictures on their way: JPEG, rescaling, cropping, blur, shifts of colour."""
+"""What happens to pictures on their way: JPEG, rescaling, cropping, blur, shifts of color."""
 
 import io
 
@@ -9,7 +9,7 @@ from dnnlib.util import UserError
 
 # Rows of the robustness table: text of the options, as `apply` takes them.
 ROBUSTNESS = ('jpeg=90', 'jpeg=75', 'jpeg=50', 'resize=0.75', 'resize=0.5', 'crop=0.95', 'crop=0.9', 'blur=0.5',
-              'blur=1', 'colour=0.1')
+              'blur=1', 'color=0.1')
 
 
 def jpeg(pixels, quality):
@@ -28,7 +28,7 @@ def resize(pixels, factor):
 
 
 def crop(pixels, share):
-    """The centre part, `share` of each side in (0, 1], scaled up to the whole."""
+    """The central part, `share` of each side in (0, 1], scaled up to the whole."""
     image = _image(pixels)
     left, top = [(1 - share) / 2 * side for side in image.size]
     return _pixels(image.resize(image.size, Image.BICUBIC, box=(left, top, image.size[0] - left, image.size[1] - top)))
@@ -39,16 +39,16 @@ def blur(pixels, radius):
     return _pixels(_image(pixels).filter(ImageFilter.GaussianBlur(radius)))
 
 
-def colour(pixels, shift):
-    """First channel brighter, last colour darker by `shift` of the range; grey pictures get brighter."""
-    colours = pixels[:3].astype(np.float32)
-    signs = np.linspace(1, -1, len(colours)) if len(colours) > 1 else np.ones(1)
-    colours += np.float32(255 * shift * signs)[:, np.newaxis, np.newaxis]
-    return np.concatenate([np.uint8(np.clip(np.rint(colours), 0, 255)), pixels[3:]])
+def color(pixels, shift):
+    """First channel brighter, last color darker by `shift` of the range; gray pictures get brighter."""
+    colors = pixels[:3].astype(np.float32)
+    signs = np.linspace(1, -1, len(colors)) if len(colors) > 1 else np.ones(1)
+    colors += np.float32(255 * shift * signs)[:, np.newaxis, np.newaxis]
+    return np.concatenate([np.uint8(np.clip(np.rint(colors), 0, 255)), pixels[3:]])
 
 
 KINDS = {'jpeg': (jpeg, 1, 95), 'resize': (resize, 0.05, 1), 'crop': (crop, 0.1, 1), 'blur': (blur, 0, 100),
-         'colour': (colour, -1, 1)}
+         'color': (color, -1, 1)}
 
 
 def parse(text):
@@ -60,14 +60,14 @@ def parse(text):
     for part in filter(None, text.split(',')):
         kind, _, amount = part.partition('=')
         if kind not in KINDS:
-            raise UserError('unknown change of pictures {!r}; expected {}'.format(kind, ', '.join(KINDS)))
+            raise UserError(f"unknown change of pictures {kind!r}; choose from {', '.join(KINDS)}")
         low, high = KINDS[kind][1:]
         try:
             value = float(amount)
         except ValueError:
             value = None
         if value is None or not low <= value <= high:
-            raise UserError('{}={}: expected a number from {} to {}'.format(kind, amount, low, high))
+            raise UserError(f'{kind}={amount}: expected a number from {low} to {high}')
         steps.append((kind, value))
     return steps
 

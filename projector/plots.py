@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from projector import statistics
 
 SIZE, MARGIN = (480, 360), (56, 30, 16, 44)  # of a panel; left, top, right, bottom
-COLOURS = {'generated': (214, 92, 40), 'real': (50, 110, 180)}
+COLORS = {'generated': (214, 92, 40), 'real': (50, 110, 180)}
 INK, GRID = (40, 40, 40), (222, 222, 222)
 NUM_BINS = 32
 
@@ -32,14 +32,14 @@ class _Panel:
         left, top, right, bottom = self._box
         return left + (x - x0) / (x1 - x0) * (right - left), bottom - (y - y0) / (y1 - y0) * (bottom - top)
 
-    def line(self, points, colour, width=2):
-        self._draw.line([self.point(*point) for point in points], fill=colour, width=width)
+    def line(self, points, color, width=2):
+        self._draw.line([self.point(*point) for point in points], fill=color, width=width)
 
-    def bar(self, x0, x1, y, colour):
+    def bar(self, x0, x1, y, color):
         left, top = self.point(x0, y)
         right, bottom = self.point(x1, self._ranges[1][0])
         if bottom - top >= 1:
-            self._draw.rectangle([left, top, max(left, right - 1), bottom], fill=colour + (140,))
+            self._draw.rectangle([left, top, max(left, right - 1), bottom], fill=color + (140,))
 
     def text(self, x, y, text):
         self._draw.text((x, y), text, fill=INK, font=self._font)
@@ -48,9 +48,9 @@ class _Panel:
         self.text(self._box[0], self._box[3] + 24, text)
 
     def legend(self, entries):
-        for row, (text, colour) in enumerate(entries):
+        for row, (text, color) in enumerate(entries):
             left, top = self._box[2] - 150, self._box[1] + 6 + 16 * row
-            self._draw.rectangle([left, top, left + 11, top + 11], fill=colour)
+            self._draw.rectangle([left, top, left + 11, top + 11], fill=color)
             self.text(left + 18, top, text)
 
 
@@ -81,19 +81,19 @@ def calibration_plot(generated, reals, thresholds, title):
     panel = _Panel(canvas, 0, title, (0, largest), (0, highest))
     for kind, count in counts.items():
         for low, high, number in zip(edges, edges[1:], count):
-            panel.bar(low, high, number, COLOURS[kind])
+            panel.bar(low, high, number, COLORS[kind])
     for row, (text, distance) in enumerate(thresholds):
         panel.line([(distance, 0), (distance, highest)], INK, 1)
         panel.text(panel.point(distance, 0)[0] + 3, MARGIN[1] + 50 + 14 * row, text)
-    panel.legend([('generated ({})'.format(len(generated)), COLOURS['generated']),
-                  ('real ({})'.format(len(reals)), COLOURS['real'])])
+    panel.legend([('generated ({})'.format(len(generated)), COLORS['generated']),
+                  ('real ({})'.format(len(reals)), COLORS['real'])])
     panel.caption('across: distance of the picture to its projection; up: number of pictures')
     false_rates, true_rates = statistics.roc(generated, reals)
     low, high = statistics.auc_interval(generated, reals)
     panel = _Panel(canvas, SIZE[0], 'ROC: area {:.4f}, 95% interval {:.4f} to {:.4f}'.format(
         statistics.auc(generated, reals), low, high), (0, 1), (0, 1))
     panel.line([(0, 0), (1, 1)], GRID)
-    panel.line(_stairs(false_rates, true_rates), COLOURS['generated'])
+    panel.line(_stairs(false_rates, true_rates), COLORS['generated'])
     panel.caption('across: share of real pictures called generated; up: of generated pictures')
     return canvas
 

@@ -16,7 +16,7 @@ NOISES = ('optimize', 'fixed')
 
 
 def measure_dlatents(mapping, num_samples, seed=123, label=None):
-    """Centre and spread of W.
+    """Center and spread of W.
 
     Args:
         mapping: Mapping network; nothing is truncated.
@@ -43,7 +43,7 @@ def map_latents(mapping, latents, label=None):
 class Projector:
     """Finds dlatents and noise maps of a minibatch of target pictures by gradient descent.
 
-    Every target of a minibatch is optimised as if it were alone. Random numbers come from NumPy, one generator per
+    Every target of a minibatch is optimized as if it were alone. Random numbers come from NumPy, one generator per
     target. Change the public fields before `set_network`, those of the schedule at the latest before `start`.
     """
 
@@ -75,7 +75,7 @@ class Projector:
             Gs: Network `G_main`, of 1, 3 or 4 channels; LPIPS wants a size of at least 16.
             minibatch_size: Most targets at once.
         Raises: UserError for a generator the distance cannot be computed for, for an unknown `space`, `noise` or
-            `distance`, or when the weights of the distance are not to be had.
+            `distance`, or when the weights of the distance are unavailable.
         """
         for name, value, known in (('space', self.space, SPACES), ('noise', self.noise, NOISES)):
             if value not in known:

@@ -96,7 +96,7 @@ def save_picture(pixels, path):
 
 
 def difference(target, image):
-    """Half the difference of two uint8 images [C, H, W] around grey: uint8 [1 or 3, H, W], 128 where they are equal."""
+    """Half the difference of two uint8 images [C, H, W] around gray: uint8 [1 or 3, H, W], 128 where they are equal."""
     halved = (image[:3].astype(np.int32) - target[:3]) / 2
     return np.uint8(np.clip(np.rint(128 + halved), 0, 255))
 

@@ -66,6 +66,17 @@ def test_two_networks_in_one_process(session):
         first.generate([5], class_name=1)
 
 
+@pytest.mark.parametrize('content', ['{', '["dog", "house", "tree"]'])
+def test_classes_of_a_stranger_in_the_working_directory(session, tmp_path, monkeypatch, content):
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setitem(pretrained.SHORT_NAMES, 'cats64', str(DATA / 'labels3_r16.pkl'))
+    (tmp_path / 'classes.json').write_text(content)
+    net = stylegan2.load('cats64')
+    assert net.class_names is None and net.label_size == 3
+    with pytest.raises(UserError, match="no class 'dog'; expected 0 to 2$"):
+        net.generate([1], 'dog')
+
+
 def test_names_of_networks(tmp_path, monkeypatch):
     url = pretrained.get_path_or_url('gdrive:networks/stylegan2-ffhq-config-f.pkl')
     assert pretrained.get_path_or_url('ffhq-config-f') == url and url.startswith('https://')

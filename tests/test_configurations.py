@@ -1,7 +1,7 @@
 """Configurations of the paper train at 16 x 16 pixels, through every level where they grow.
 
 One for each part that no other has: every generator, every discriminator, both losses of the generator, with and
-without lazy regularization. What the rest is made of is read off the options in test_run_training.py. Only widths and
+without lazy regularization. What the rest is made of is read off the options in test_presets.py. Only widths and
 the length of a level are smaller than published, and the rounds of an iteration fewer.
 """
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import run_training
-from training.options import settings
+from training.options import presets
+from training.options.settings import Settings
 
 G_OPTIONS = set('''latent_size label_size dlatent_size resolution num_channels mapping_layers label_fmaps mapping_fmaps
     mapping_nonlinearity mapping_lrmul w_avg_beta fmap_base fmap_max num_fp16_res conv_clamp architecture
@@ -107,8 +108,9 @@ def test_what_training_saves(session, tmp_path, config, label_size):
     import dnnlib.tflib as tflib
     from dnnlib.tflib import network_pickle
     options = run_training.make_options(run_training.make_parser().parse_args(['--dataset=cats', '--config=' + config]))
-    settings.apply_assignments(options, [settings.parse_assignment(text) for text in (
-        'G.fmap_max=16', 'D.fmap_max=16', 'G.latent_size=8', 'G.dlatent_size=8', 'G.mapping_fmaps=8')])
+    Settings(options, presets.find(config), ()).apply([
+        ('G', 'fmap_max', 16), ('D', 'fmap_max', 16), ('G', 'latent_size', 8), ('G', 'dlatent_size', 8),
+        ('G', 'mapping_fmaps', 8)])
     shape = dict(num_channels=3, resolution=16, label_size=label_size)
     G = tflib.Network('G', **dict(shape, **options['G_args']))
     D = tflib.Network('D', **dict(shape, **options['D_args']))

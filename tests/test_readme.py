@@ -133,11 +133,14 @@ def test_set_options_of_the_readme_and_the_demo_are_known():
     sys.path.insert(0, ROOT)
     import demo
     import run_training
-    from training.options import settings
+    from training.options import presets
+    from training.options.settings import Settings, parse_assignment
     assignments = [word for words in commands() for flag, word in zip(words, words[1:]) if flag == '--set']
     assignments += ['%s=%s' % item for item in demo.SMALL.items()]
-    options = run_training.make_options(run_training.make_parser().parse_args(['--dataset=cats']))
-    settings.apply_assignments(options, [settings.parse_assignment(text) for text in assignments])
+    args = run_training.make_parser().parse_args(['--dataset=cats'])
+    options = run_training.make_options(args)
+    changes = Settings(options, presets.find(args.config), vars(args))
+    changes.apply([parse_assignment(text, changes.groups) for text in assignments])
     assert options['dataset_args']['resolution'] == 32
 
 

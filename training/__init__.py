@@ -1,1 +1,1 @@
-"""Networks, losses, data sets and the training loop."""
+"""Networks, losses, datasets and the training loop."""

@@ -1,8 +1,8 @@
-"""Image sizes that the networks can have: a base block doubled some times.
+"""Image sizes that networks support: a base block doubled several times.
 
 The base block is 4x4 for the published networks, whose images are square with a side that is a power of two. Any block
-with a shorter side of 4 to 7 and a longer one of up to 16 does as well: 5x4 doubled five times gives images 160 pixels
-high and 128 wide, 7x7 doubled five times 224x224. A size has one base block at most.
+with a shorter side of 4 to 7 and a longer side of up to 16 works too: 5x4 doubled five times gives images 160 pixels
+high and 128 wide, 7x7 doubled five times gives 224x224. Each size has at most one base block.
 """
 
 import math
@@ -22,7 +22,7 @@ class ImageSize(NamedTuple):
 
     @property
     def num_levels(self):
-        """`resolution_log2` of a square of as many blocks: the levels are 2 (base block), 3, ..., `num_levels`."""
+        """Like `resolution_log2` of a square network: the levels are 2 (base block), 3, ..., `num_levels`."""
         return self.doublings + 2
 
     def at(self, level):
@@ -40,21 +40,21 @@ def parse(resolution):
 
     Args:
         resolution: Side of square images, or (height, width), in pixels.
-    Raises: UserError if it is none of these or no network can have that size; the message proposes sizes.
+    Raises: UserError if it is neither, or networks don't support that size; the message suggests sizes.
     """
     sides = list(resolution) if isinstance(resolution, (list, tuple)) else [resolution, resolution]
     if len(sides) != 2 or not all(_is_positive_int(side) for side in sides):
         raise UserError('resolution must be a number of pixels or (height, width), not %r' % (resolution,))
     size = find(*sides)
     if size is None:
-        raise UserError('no network has images of %dx%d pixels: height and width must be a base block of %d to %d '
-                        'pixels a side, doubled; the nearest sizes are %s' % (
+        raise UserError('no network has images of %dx%d pixels: height and width must be a base block with sides of %d '
+                        'to %d pixels, doubled; the nearest sizes are %s' % (
                             sides[0], sides[1], MIN_BASE, MAX_BASE, ', '.join('%dx%d' % s for s in nearest(*sides))))
     return size
 
 
 def find(height, width):
-    """The ImageSize of images of that height and width in pixels, or None if no network can have it."""
+    """The ImageSize of images of this height and width in pixels, or None if networks don't support it."""
     doublings = 0
     while height % 2 == 0 and width % 2 == 0 and min(height, width) >= 2 * MIN_BASE:
         height, width, doublings = height // 2, width // 2, doublings + 1
@@ -63,7 +63,7 @@ def find(height, width):
 
 
 def nearest(height, width, count=3):
-    """The (height, width) of the `count` legal sizes whose sides and proportions differ least, best first."""
+    """(height, width) of the `count` supported sizes that differ least in sides and proportions, best first."""
     scale = math.floor(math.log2(max(min(height, width), MIN_BASE) / MIN_BASE))
     proposals = set()
     for doublings in {max(scale + step, 0) for step in (-1, 0, 1)}:
@@ -78,7 +78,7 @@ def nearest(height, width, count=3):
 
 
 def option(height, width):
-    """What the option `resolution` of the networks is for images of that size: an int if they are square."""
+    """Value of the networks' option `resolution` for images of this size: an int if they are square."""
     return int(height) if height == width else [int(height), int(width)]
 
 

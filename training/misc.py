@@ -1,4 +1,4 @@
-"""Names that others import from here: images, files and a few small helpers."""
+"""Published names: images, network files and a few small helpers."""
 
 import os
 from collections import OrderedDict
@@ -6,10 +6,11 @@ from collections import OrderedDict
 import numpy as np
 
 from dnnlib import util
+from dnnlib.files.named_networks import Contents, Role
 from dnnlib.images import adjust_dynamic_range, convert_to_pil_image, create_image_grid, save_image_grid
 from dnnlib.run import run_dir as run_dirs
 from dnnlib.tflib import network_pickle
-from training.pretrained import BUILD_MODULES, get_path_or_url, read_states
+from training.pretrained import BUILD_MODULES, get_path_or_url, read_states, save_file
 from training.report.grid import setup_snapshot_image_grid
 
 __all__ = ['adjust_dynamic_range', 'apply_mirror_augment', 'convert_to_pil_image', 'create_image_grid', 'load_pkl',
@@ -47,8 +48,6 @@ def save_networks(networks, method, filename):
     if method.saved_as is not None:
         save_pkl(tuple(networks[name] for name in method.saved_as), filename)
         return
-    from dnnlib.files.named_networks import Contents, Role
-    from training.pretrained import save_file
     roles = OrderedDict((name, Role(net.role, net.average_of, tuple(
         text[:-len('_in')] if text.endswith('_in') else text for text in networks[name].input_names)))
         for name, net in method.nets.items())

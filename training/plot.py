@@ -1,7 +1,7 @@
-"""Draws the curves of one or several trainings from their statistics: `python -m training.plot RUN_DIR... [-o PNG]`.
+"""Draws the curves of one or more runs from their statistics: `python -m training.plot RUN_DIR... [-o PNG]`.
 
-Losses, scores of D, R1 penalty, path length, metrics, diversity, level of detail, speed and memory over thousand images
-shown, whatever of these the runs have. Needs matplotlib, which training does not.
+Plots losses, scores of D, R1 penalty, path length, metrics, diversity, level of detail, speed and memory against
+thousands of images shown, as far as the runs have them. Needs matplotlib, which training does not.
 """
 
 import glob
@@ -21,9 +21,9 @@ PANELS = (  # title, tags drawn together, logarithmic?
     ('gradient penalty', ('Loss/gradient_penalty',), True),
     ('path length', ('Loss/pl_lengths',), False),
     ('path length penalty', ('Loss/pl_penalty',), True),
-    ('diversity, share of that of reals', ('Progress/diversity',), False),
+    ('diversity, relative to reals', ('Progress/diversity',), False),
     ('level of detail', ('Progress/lod',), False),
-    ('steps left out (overflow), share', ('TrainG/overflow_frequency', 'TrainD/overflow_frequency'), False),
+    ('skipped steps (overflow), fraction', ('TrainG/overflow_frequency', 'TrainD/overflow_frequency'), False),
     ('seconds per kimg', ('Timing/sec_per_kimg',), True),
     ('memory, GiB', ('Resources/peak_gpu_mem_gb', 'Resources/host_mem_gb'), False),
 )
@@ -42,7 +42,7 @@ def read_stats(path):
     """
     file_path = os.path.join(path, STATS_FILE) if os.path.isdir(path) else path
     if not os.path.exists(file_path):
-        raise UserError('{}: there are no statistics; give the run directory of a training'.format(file_path))
+        raise UserError(f'{file_path}: no statistics here; expected the run directory of a training')
     ticks = []
     with open(file_path, encoding='utf-8') as f:
         for number, line in enumerate(f, 1):
@@ -50,8 +50,7 @@ def read_stats(path):
                 tick = json.loads(line)
                 tick['Progress/kimg'] += 0
             except (ValueError, KeyError, TypeError):
-                raise UserError('{}: line {} is no statistics of a tick; remove it'.format(
-                    file_path, number)) from None
+                raise UserError(f'{file_path}: line {number} is not the statistics of a tick; remove it') from None
             ticks.append(tick)
     return ticks
 
@@ -60,7 +59,7 @@ def series(ticks, tag):
     """(kimg, value) of every tick in which a tag has a finite value; a metric only where its value is new."""
     points = [(tick['Progress/kimg'], tick[tag]) for tick in ticks
               if isinstance(tick.get(tag), (int, float)) and math.isfinite(tick[tag])]
-    if tag.startswith('Metrics/'):  # repeated every tick until it is measured again
+    if tag.startswith('Metrics/'):  # repeated at every tick until measured again
         points = [point for i, point in enumerate(points) if i == 0 or point[1] != points[i - 1][1]]
     if tag in NOT_ALL_ZERO and not any(value for _, value in points):
         return []
@@ -68,11 +67,11 @@ def series(ticks, tag):
 
 
 def read_titles(run_dir):
-    """Titles of the panels of metrics: {tag: name, and below it what the record says about how it was measured}.
+    """Titles of the panels of metrics: {tag: name and, below it, how it was measured according to the record}.
 
     Args:
         run_dir: Run directory with `metric-<name>.jsonl` files.
-    Raises: UserError if the last line of such a file is something else.
+    Raises: UserError if the last line of such a file is not a record.
     """
     titles = {}
     for path in glob.glob(os.path.join(glob.escape(run_dir), 'metric-*.jsonl')):
@@ -81,23 +80,23 @@ def read_titles(run_dir):
         try:
             record = json.loads(last)
             facts = [str(record[key]) for key in ('extractor', 'resize') if key in record]
-            facts += ['{} {}'.format(record[key], key[4:]) for key in ('num_reals', 'num_fakes', 'num_samples')
+            facts += [f'{record[key]} {key[4:]}' for key in ('num_reals', 'num_fakes', 'num_samples')
                       if key in record]
-            facts += ['sha256 {:.8}...'.format(record['weights_sha256'])] if isinstance(
+            facts += [f"sha256 {record['weights_sha256']:.8}..."] if isinstance(
                 record.get('weights_sha256'), str) else []
             titles.update({'Metrics/' + name: '\n'.join([name] + textwrap.wrap(', '.join(facts), 50))
                            for name in record['results']})
         except (ValueError, KeyError, TypeError):
-            raise UserError('{}: the last line is no record of a metric; remove it'.format(path)) from None
+            raise UserError(f'{path}: the last line is not a metric record; remove it') from None
     return titles
 
 
 def panels(runs, titles=None):
-    """The panels for which there are values: list of (title, tags, logarithmic).
+    """The panels that have values: list of (title, tags, logarithmic).
 
     Args:
         runs: List of the ticks of each run.
-        titles: Titles by tag of metrics, where they differ from their names; `None` = nowhere.
+        titles: Titles of metrics by tag, where they differ from their names; `None` = none do.
     """
     metrics = sorted({tag for ticks in runs for tick in ticks for tag in tick if tag.startswith('Metrics/')})
     metric_panels = tuple(((titles or {}).get(tag, tag[len('Metrics/'):]), (tag,), False) for tag in metrics)
@@ -106,14 +105,14 @@ def panels(runs, titles=None):
 
 
 def draw(runs, names, path, titles=None):
-    """Writes a PNG with one panel for each quantity that at least one run has.
+    """Writes a PNG with one panel per quantity that at least one run has.
 
     Args:
         runs: List of the ticks of each run.
         names: Their names for the legend.
         path: PNG to write.
         titles: See `panels`.
-    Raises: UserError if no run has a value, or there is no matplotlib.
+    Raises: UserError if no run has a value, or matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
@@ -121,7 +120,7 @@ def draw(runs, names, path, titles=None):
         raise UserError('drawing needs matplotlib: python -m pip install matplotlib') from None
     shown = panels(runs, titles)
     if not shown:
-        raise UserError('{}: no values yet; wait for the first ticks'.format(', '.join(names)))
+        raise UserError(f"{', '.join(names)}: no values yet; wait for the first tick")
     columns = min(len(shown), 4)
     rows = (len(shown) - 1) // columns + 1
     figure = Figure(figsize=(4 * columns, 3 * rows), tight_layout=True)
@@ -147,7 +146,7 @@ def draw(runs, names, path, titles=None):
 
 
 def _short(tag):
-    """What tells a tag from the other one of its panel."""
+    """Short name that tells a tag apart from the others in its panel."""
     parts = tag.split('/')
     return SHORT_NAMES.get(tag) or (parts[-2] if parts[-1] == 'overflow_frequency' else parts[-1])
 
@@ -168,7 +167,7 @@ def main(argv):
         output = os.path.join(first if os.path.isdir(first) else os.path.dirname(first), 'curves.png')
     cli.writable_dir(os.path.dirname(os.path.abspath(output)))
     draw(runs, names, output, read_titles(args.run_dirs[0]))
-    print('Wrote {}'.format(output))
+    print(f'Wrote {output}')
 
 
 if __name__ == '__main__':

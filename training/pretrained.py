@@ -52,12 +52,12 @@ def get_path_or_url(path_or_gdrive_path):
         return SHORT_NAMES[path_or_gdrive_path]
     similar = difflib.get_close_matches(path_or_gdrive_path, SHORT_NAMES, cutoff=0.6)
     if similar and not os.path.exists(path_or_gdrive_path) and not set('./:') & set(path_or_gdrive_path):
-        raise UserError('no file and no network is called {!r}; do you mean {}?'.format(
-            path_or_gdrive_path, ' or '.join(similar)))
+        raise UserError(f'no file and no network is called {path_or_gdrive_path!r}; do you mean '
+                        f'{" or ".join(similar)}?')
     if path_or_gdrive_path.startswith('gdrive:') and path_or_gdrive_path not in gdrive_urls:
         similar = difflib.get_close_matches(path_or_gdrive_path, gdrive_urls, cutoff=0)
-        raise UserError('no published network is called {!r}; do you mean {}?'.format(
-            path_or_gdrive_path, ' or '.join(similar)))
+        raise UserError(f'no published network is called {path_or_gdrive_path!r}; do you mean '
+                        f'{" or ".join(similar)}?')
     return gdrive_urls.get(path_or_gdrive_path, path_or_gdrive_path)
 
 
@@ -84,7 +84,7 @@ def resolve(name):
 
 
 def check_network_file(path_or_url):
-    """Checks that a network file is there and begins like a pickle; without TensorFlow, so that a typo answers at once.
+    """Checks that a network file exists and starts like a pickle, without TensorFlow, so that typos fail at once.
 
     Args:
         path_or_url: Path, URL (not fetched here), published short name or NetworkFile.
@@ -94,14 +94,14 @@ def check_network_file(path_or_url):
     if util.is_url(path, allow_file_urls=True):
         return
     if not os.path.isfile(path):
-        what = 'is a folder, not' if os.path.isdir(path) else 'is not there, expected'
-        raise UserError('{!r} {} a network file; give the path or URL of a network pickle'.format(path, what))
+        problem = 'is a folder, not a network file' if os.path.isdir(path) else 'not found'
+        raise UserError(f'{path!r} {problem}; give the path or URL of a network pickle')
     with open(path, 'rb') as f:
         start = f.read(16)
     if array_file.looks_like(start):
         return
     if start[:1] != b'\x80' or start[1:2] not in (b'\x02', b'\x03', b'\x04', b'\x05'):
-        raise UserError('{!r} is not a network pickle: it does not begin like a pickle'.format(path))
+        raise UserError(f'{path!r} is not a network pickle: it does not start like a pickle')
 
 
 def read_states(data, refused=None):
@@ -111,7 +111,7 @@ def read_states(data, refused=None):
         data: Pickle, npz, safetensors or PyTorch file.
         refused: See `network_file.read_inert`.
     Returns: What was saved, usually a tuple of NetworkState; of PyTorch files what `torch_networks.read` makes of them.
-    Raises: UserError if it is none of these, is damaged or holds objects of other kinds.
+    Raises: UserError if it is none of these, is corrupt or contains other objects.
     """
     if torch_file.looks_like(data):
         return torch_networks.read(torch_file.load(io.BytesIO(data)))

@@ -44,7 +44,7 @@ def save(saved, path, kind):
         networks = [saved] if isinstance(saved, network_file.NetworkState) else saved
     if not isinstance(networks, (tuple, list)) or not any(networks) or not all(
             item is None or isinstance(item, network_file.NetworkState) and item.state for item in networks):
-        raise UserError('holds other things than networks, which cannot be written as {}'.format(kind))
+        raise UserError(f'contains more than networks, which {kind} files cannot hold')
     arrays = collections.OrderedDict()
     header['networks'] = [item and _flatten(item.state, str(i), arrays) for i, item in enumerate(networks)]
     try:
@@ -97,7 +97,7 @@ def read(data):
     """Networks of a file, given as bytes.
 
     Returns: Tuple of NetworkState, and None where the file has none; or networks by name, see `named_networks`.
-    Raises: UserError if it is damaged or something else.
+    Raises: UserError if it is corrupt or something else.
     """
     try:
         header, arrays = _read_npz(data) if data[:4] == b'PK\x03\x04' else _read_safetensors(data)
@@ -110,9 +110,9 @@ def read(data):
             zip(named['networks'], networks)))
     except UserError:
         raise
-    except Exception as error:  # NumPy and zipfile raise anything for a damaged archive
-        raise UserError('no file of networks that we wrote, or damaged or cut off ({}: {:.200})'.format(
-            type(error).__name__, str(error))) from error
+    except Exception as error:  # NumPy and zipfile raise anything for a corrupt archive
+        raise UserError('not written by this program, corrupt or truncated '
+                        f'({type(error).__name__}: {str(error):.200})') from error
 
 
 def _unflatten(entry, prefix, arrays):
@@ -139,16 +139,16 @@ def _read_npz(data):
 def _read_safetensors(data):
     size, = struct.unpack('<Q', data[:8])
     if size > min(_MAX_HEADER, len(data) - 8):
-        raise UserError('damaged or cut off: a header of {} bytes'.format(size))
+        raise UserError('corrupt or truncated: a header of {} bytes'.format(size))
     entries = json.loads(data[8:8 + size].decode('utf-8'))
     header, arrays, total = entries.pop('__metadata__')[_HEADER], {}, 0
     for name, entry in entries.items():
         begin, end = entry['data_offsets']
         total += end - begin
         if not 0 <= begin <= end <= len(data) - 8 - size or total > len(data):
-            raise UserError('damaged or cut off: {:.80} is at {} to {}'.format(name, begin, end))
+            raise UserError('corrupt or truncated: {:.80} is at {} to {}'.format(name, begin, end))
         values = np.frombuffer(data[8 + size + begin:8 + size + end], _DTYPES[entry['dtype']])
         if any(axis < 0 for axis in entry['shape']):
-            raise UserError('damaged: {:.80} has the shape {}'.format(name, entry['shape']))
+            raise UserError('corrupt: {:.80} has the shape {}'.format(name, entry['shape']))
         arrays[name] = values.reshape(entry['shape']).copy()
     return header, arrays

@@ -78,4 +78,4 @@ def _is_name(text):
 
 def _check(is_right, what):
     if not is_right:
-        raise UserError(f'damaged: {what}')
+        raise UserError(f'corrupt: {what}')

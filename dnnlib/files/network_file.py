@@ -98,12 +98,12 @@ def check_array(budget, data, dtype, shape, order):
     shape = tuple(shape)
     if not isinstance(dtype, DType) or order not in ('C', 'F') or len(shape) > 32 or not all(
             isinstance(size, int) and size >= 0 for size in shape):
-        raise UserError('damaged: an array of shape {:.80}'.format(safe_pickle.short(shape)))
+        raise UserError('corrupt: an array of shape {:.80}'.format(safe_pickle.short(shape)))
     size = dtype.dtype.itemsize
     for axis in shape:
         size *= axis
     if size != len(data):
-        raise UserError('damaged: an array of shape {} has {} bytes, expected {}'.format(list(shape), len(data), size))
+        raise UserError('corrupt: an array of shape {} has {} bytes, expected {}'.format(list(shape), len(data), size))
     budget.take(size)
     return data, dtype.dtype, shape, order
 
@@ -136,7 +136,7 @@ def _dictionary(items=()):
     if isinstance(items, dict):
         return items
     if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str) for pair in items):
-        raise UserError('damaged: a dictionary without pairs')
+        raise UserError('corrupt: a dictionary without pairs')
     return {key: value for key, value in items}
 
 
@@ -149,7 +149,7 @@ def read_inert(file_obj, refused=None):
             become `safe_pickle.Refused`. `None` = such a file raises UserError.
     Returns: The object: dictionaries, lists, tuples, numbers, texts, `Array`, `NetworkState`, and what `torch_file`
         makes of the objects of PyTorch.
-    Raises: UserError if the contents are not a pickle, are damaged, exceed the limits, or hold objects of other kinds.
+    Raises: UserError if the contents are not a pickle, are corrupt, exceed the limits, or hold objects of other kinds.
     """
     data = file_obj if isinstance(file_obj, bytes) else safe_pickle.read_all(file_obj)
     known = _globals(safe_pickle.Budget(len(data)))
@@ -158,7 +158,7 @@ def read_inert(file_obj, refused=None):
         if name in known:
             return known[name]
         if refused is None:
-            raise UserError('refused: the file asks for {}, which is no part of a network'.format(name))
+            raise UserError('refused: the file asks for {}, which is not part of a network'.format(name))
         refused.append(name)
         return lambda *args: safe_pickle.Refused(name, args)
 
@@ -169,7 +169,7 @@ def read_inert(file_obj, refused=None):
     except UserError as error:
         if str(error).startswith('refused'):
             raise
-        raise UserError('not a network pickle, or {}; expected is a .pkl file as training writes it'.format(
+        raise UserError('not a network pickle, or {}; expected a .pkl file as written by training'.format(
             error)) from error
 
 

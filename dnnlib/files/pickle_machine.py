@@ -54,10 +54,10 @@ class Machine:
             self._at += 1
             if code == pickle.STOP:
                 if len(self._stack) != 1 or self._stack[0] is _MARK:
-                    raise UserError('damaged: {} objects are left at the end'.format(len(self._stack)))
+                    raise UserError('corrupt: {} objects are left at the end'.format(len(self._stack)))
                 return self._stack[0], self._at
             if code not in _INSTRUCTIONS:
-                raise UserError('cut off' if not code else 'refused: instruction {!r}'.format(code))
+                raise UserError('truncated' if not code else 'refused: instruction {!r}'.format(code))
             _INSTRUCTIONS[code](self)
         raise UserError('refused: more than {} instructions'.format(MAX_INSTRUCTIONS))
 
@@ -69,7 +69,7 @@ class Machine:
         """Takes a value from the stack; a mark is none."""
         value = self._stack.pop()
         if value is _MARK:
-            raise UserError('damaged: an object is missing')
+            raise UserError('corrupt: an object is missing')
         return value
 
     def top(self, kind):
@@ -94,12 +94,12 @@ class Machine:
                 del self._stack[index:]
                 self._marks -= 1
                 return items
-        raise UserError('damaged: a container has no beginning')
+        raise UserError('corrupt: a container has no start')
 
     def take(self, size):
         """The next bytes, as a memoryview; there must be so many."""
         if size < 0 or size > len(self._data) - self._at:
-            raise UserError('damaged or cut off: {} bytes announced, {} left'.format(size, len(self._data) - self._at))
+            raise UserError(f'corrupt or truncated: {size} bytes announced, {len(self._data) - self._at} left')
         self._at += size
         return self._view[self._at - size:self._at]
 
@@ -111,7 +111,7 @@ class Machine:
         """The next line of text without its end, bytes."""
         end = self._data.find(b'\n', self._at, self._at + MAX_LINE_BYTES)
         if end < 0:
-            raise UserError('damaged or cut off: a line does not end')
+            raise UserError('corrupt or truncated: a line does not end')
         line = self._data[self._at:end]
         self._at = end + 1
         return line
@@ -131,7 +131,7 @@ class Machine:
     def global_object(self, module, name):
         """Puts the stand-in of a global on the stack."""
         if not isinstance(module, str) or not isinstance(name, str) or len(module) + len(name) > 1000:
-            raise UserError('damaged: the name of a global is no text')
+            raise UserError('corrupt: the name of a global is not text')
         full_name = module + '.' + name
         self.push(Global(full_name, self._find_global(full_name)))
 
@@ -162,20 +162,20 @@ class Machine:
         """Adds keys and values in turn to the dictionary on top of the stack."""
         target = self.top(dict)
         if len(items) % 2:
-            raise UserError('damaged: a key has no value')
+            raise UserError('corrupt: a key has no value')
         for key, value in zip(items[::2], items[1::2]):
             target[check_key(key)] = value
 
     def remember(self, key):
         """Keeps the top of the stack under a number."""
         if not self._stack or self._stack[-1] is _MARK or abs(key) >= _MAX_KEY:
-            raise UserError('damaged: nothing to remember')
+            raise UserError('corrupt: nothing to remember')
         self._memo[key] = self._stack[-1]
 
     def recall(self, key):
         """Puts what was kept under a number on the stack."""
         if key not in self._memo:
-            raise UserError('damaged: object {} is not there'.format(key))
+            raise UserError('corrupt: object {} is missing'.format(key))
         self._stack.append(self._memo[key])
 
     def text(self, size):
@@ -201,7 +201,7 @@ class Machine:
         """A line with the escapes of Python 2."""
         line = self.line().strip()
         if len(line) < 2 or line[:1] not in (b'"', b"'") or line[:1] != line[-1:]:
-            raise UserError('damaged: a text without quotes')
+            raise UserError('corrupt: a text without quotes')
         self.push(str(codecs.escape_decode(line[1:-1])[0], self._encoding))
 
     def protocol(self):

@@ -24,14 +24,14 @@ def load(data, find_global, persistent_load=None, encoding='latin1', start=0):
         encoding: Of the texts that Python 2 wrote; latin1 keeps bytes as they were.
         start: Where in `data` the pickle begins.
     Returns: (the object, where in `data` the pickle ends). Bytes that are not short are memoryviews of `data`.
-    Raises: UserError for a damaged file, one that exceeds the limits, and one that asks for anything unknown.
+    Raises: UserError for a corrupt file, one that exceeds the limits, and one that asks for anything unknown.
     """
     try:
         return Machine(data, find_global, persistent_load, encoding, start).run()
     except UserError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, struct.error) as error:
-        raise UserError('damaged or cut off ({}: {})'.format(type(error).__name__, error)) from error
+        raise UserError('corrupt or truncated ({}: {})'.format(type(error).__name__, error)) from error
 
 
 def short(value):
@@ -79,7 +79,7 @@ class Budget:
         """Notes that an array is copied; raises UserError when one is there under thousands of names."""
         self._copies -= size
         if self._copies < 0:
-            raise UserError('refused: the same arrays are there too often')
+            raise UserError('refused: the same arrays occur too often')
 
 
 def read_all(file_obj, limit=None):

@@ -39,7 +39,7 @@ def load(file_obj, refused=None):
         refused: List that is filled with the names of unknown classes and functions, whose objects become
             `safe_pickle.Refused`. None = such a file raises UserError.
     Returns: Its object: dictionaries, lists, tuples, numbers, texts, None and `Tensor`.
-    Raises: UserError for another kind of file, a damaged one, and one with objects of other kinds.
+    Raises: UserError for another kind of file, a corrupt one, and one with objects of other kinds.
     """
     try:
         start = file_obj.read(4)
@@ -49,8 +49,8 @@ def load(file_obj, refused=None):
         return _load_legacy(safe_pickle.read_all(file_obj), refused=refused)
     except (UserError, OSError, MemoryError):
         raise
-    except Exception as error:  # a damaged archive can raise anything
-        raise UserError('not a PyTorch weight file, or damaged or cut off ({}: {})'.format(
+    except Exception as error:  # a corrupt archive can raise anything
+        raise UserError('not a PyTorch weight file, corrupt or truncated ({}: {})'.format(
             type(error).__name__, error)) from error
 
 
@@ -90,7 +90,7 @@ class Module:
 
     def __init__(self, meta):
         if not isinstance(meta, dict) or meta.get('type') != 'class' or not isinstance(meta.get('state'), dict):
-            raise UserError('damaged: an object with its source that is no object of a class')
+            raise UserError('corrupt: an object with its source that is no object of a class')
         self.class_name, self.source, self.state = meta.get('class_name'), meta.get('module_src'), meta['state']
 
     def tensors(self):
@@ -128,7 +128,7 @@ class Tensor:
             size *= max(axis, 1)
         if not isinstance(storage, Storage) or not all(type(n) is int and n >= 0 for n in numbers) or len(
                 self._shape) != len(self._strides) or len(self._shape) > 32 or size > _MAX_TENSOR:
-            raise UserError('damaged: a tensor of shape {:.80}'.format(safe_pickle.short(shape)))
+            raise UserError('corrupt: a tensor of shape {:.80}'.format(safe_pickle.short(shape)))
         budget.take(0 if 0 in self._shape else size * storage.dtype.itemsize)
 
     @property
@@ -136,11 +136,11 @@ class Tensor:
         """The tensor as a contiguous array, a copy every time."""
         values = self._storage.values
         if values is None:
-            raise UserError('cut off: a tensor has no values')
+            raise UserError('truncated: a tensor has no values')
         if 0 in self._shape:
             return np.zeros(self._shape, values.dtype)
         if self._offset + sum((size - 1) * stride for size, stride in zip(self._shape, self._strides)) >= len(values):
-            raise UserError('damaged: a tensor reaches beyond its values')
+            raise UserError('corrupt: a tensor reaches beyond its values')
         self._budget.copy(int(np.prod(self._shape, dtype=np.int64)) * values.itemsize)
         strides = [stride * values.itemsize for stride in self._strides]
         return np.array(np.lib.stride_tricks.as_strided(values[self._offset:], self._shape, strides))
@@ -188,7 +188,7 @@ class _Namespace(dict):
     def set_state(self, state):
         """Keeps them; once, since the same ones could be copied again and again."""
         if self:
-            raise UserError('damaged: options with two states')
+            raise UserError('corrupt: options with two states')
         self.update(state)
 
 
@@ -228,7 +228,7 @@ def _load_storage(data, budget):
     """A storage alone, saved in the older form inside another pickle."""
     storage = _load_legacy(data, budget)
     if not isinstance(storage, Storage):
-        raise UserError('damaged: a {} instead of a storage'.format(type(storage).__name__))
+        raise UserError('corrupt: a {} instead of a storage'.format(type(storage).__name__))
     return storage
 
 
@@ -245,13 +245,13 @@ def _load_legacy(data, budget=None, refused=None):
         raise UserError('not a PyTorch weight file: it does not begin like one')
     for key in parts[4]:
         if not isinstance(key, (str, int)):
-            raise UserError('damaged: a storage without a name')
+            raise UserError('corrupt: a storage without a name')
         count, = struct.unpack_from('<q', data, at)
         storage = reader.storages[str(key)]
         at += 8
         size = count * storage.dtype.itemsize
         if count < 0 or len(data) - at < size:
-            raise UserError('cut off: {} of {} values'.format((len(data) - at) // storage.dtype.itemsize, count))
+            raise UserError('truncated: {} of {} values'.format((len(data) - at) // storage.dtype.itemsize, count))
         storage.values = np.frombuffer(data, storage.dtype, count, at)
         at += size
     return parts[3]

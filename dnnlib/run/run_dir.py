@@ -49,7 +49,7 @@ class SubmitConfig(EasyDict):
                          user_name=None, task_name=None, host_name='localhost')
         unknown = sorted(set(fields) - set(self))
         if unknown:
-            raise TypeError('SubmitConfig has no field {}; known: {}'.format(', '.join(unknown), ', '.join(self)))
+            raise TypeError(f"SubmitConfig has no field {', '.join(unknown)}; known: {', '.join(self)}")
         self.update(fields)
 
 
@@ -71,7 +71,7 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
     """
     config = copy.deepcopy(submit_config)
     if not config.num_gpus or config.num_gpus < 0:
-        raise UserError('num_gpus must be at least 1, got {}'.format(config.num_gpus))
+        raise UserError(f'num_gpus must be at least 1, got {config.num_gpus}')
     if isinstance(run_func, str):
         run_func = util.get_obj_by_name(run_func)
     config.user_name = get_user_name()
@@ -87,7 +87,7 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
             _forget_the_end(config.run_dir)
         try:
             _write_config(config)
-            print('Local submit - run_dir: {}'.format(config.run_dir))
+            print(f'Local submit - run_dir: {config.run_dir}')
             _run(config, run_func, append_log=resume_run_dir is not None)
         except UserError:
             _remove_if_unused(config, made)
@@ -173,9 +173,9 @@ def load_submit_config(run_dir):
         try:
             config = safe_pickle.load(safe_pickle.read_all(f, _MAX_CONFIG_BYTES), lambda name: _Inert)[0]
         except UserError as error:
-            raise UserError('{!r} is not a pickled run configuration ({})'.format(path, error)) from error
+            raise UserError(f'{path!r} is not a pickled run configuration ({error})') from error
     if not isinstance(config, dict):
-        raise UserError('{!r} contains a {}, expected a run configuration'.format(path, type(config).__name__))
+        raise UserError(f'{path!r} contains a {type(config).__name__}, expected a run configuration')
     return config
 
 
@@ -217,7 +217,7 @@ def _create_run_dir(config, made):
 def _name_existing(config, run_dir):
     match = re.match('([0-9]+)-(.+)$', os.path.basename(os.path.abspath(run_dir)))
     if not match or not os.path.isdir(run_dir):
-        raise UserError('{!r} is not a run directory; expected a folder such as 00012-name'.format(run_dir))
+        raise UserError(f'{run_dir!r} is not a run directory; expected a folder such as 00012-name')
     config.run_desc = match.group(2)
     _name_run(config, int(match.group(1)))
     config.run_name = os.path.basename(os.path.abspath(run_dir))
@@ -232,8 +232,8 @@ def _forget_the_end(run_dir):
 
 def _name_run(config, run_id):
     config.run_id = run_id
-    config.run_name = '{:05d}-{}'.format(run_id, config.run_desc)
-    config.task_name = '{}-{}'.format(config.user_name, config.run_name)
+    config.run_name = f'{run_id:05d}-{config.run_desc}'
+    config.task_name = f'{config.user_name}-{config.run_name}'
     if not re.match('[a-zA-Z0-9][a-zA-Z0-9_.-]+$', config.task_name):
         raise UserError('the description of a run may contain only letters, digits, "_", "." and "-", got {!r}'.format(
             config.run_desc))
@@ -259,10 +259,10 @@ def _run(config, run_func, append_log):
     start = time.time()
     with util.Logger(os.path.join(config.run_dir, LOG_FILE), 'a' if append_log else 'w') as logger:
         try:
-            print('dnnlib: Running {}() on {}...'.format(config.run_func_name, config.host_name))
+            print(f'dnnlib: Running {config.run_func_name}() on {config.host_name}...')
             run_func(**kwargs)
             end = 'Stopped' if config.get('stopped_by') else 'Finished'
-            print('dnnlib: {} {}() in {}.'.format(end, config.run_func_name, util.format_time(time.time() - start)))
+            print(f'dnnlib: {end} {config.run_func_name}() in {util.format_time(time.time() - start)}.')
         except BaseException:
             logger.file.write(traceback.format_exc())  # one line on the console, the whole traceback in the log
             raise

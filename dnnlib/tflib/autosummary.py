@@ -49,15 +49,16 @@ def autosummary(name, value, passthru=None, condition=True):
     Raises:
         RuntimeError: for a tensor, after `finalize_autosummaries`.
     """
+    result = value if passthru is None else passthru
     if tfutil.is_tf_expression(value) or tfutil.is_tf_expression(condition):
         with tf.name_scope('summary_' + name.replace('/', '_')):
             with tf.control_dependencies([_update_op(name, value, condition)]):
-                return tf.identity(value if passthru is None else passthru)
+                return tf.identity(result)
     total = np.sum(value, dtype=np.float64)
     moments = _state().numbers.setdefault(name, np.zeros(2))
     if condition and np.isfinite(total):
         moments += [np.size(value), total]
-    return value if passthru is None else passthru
+    return result
 
 
 def _update_op(name, value, condition):
@@ -74,7 +75,7 @@ def _update_op(name, value, condition):
 
 
 def _create_accumulator(name):
-    """Accumulator outside of any tf.cond, initialised if the graph has a session already."""
+    """Accumulator outside of any tf.cond, initialized if the graph has a session already."""
     with tf.control_dependencies(None), tf.device('/cpu:0'), tf.name_scope('Autosummary/'):
         collections = [tf.GraphKeys.LOCAL_VARIABLES]
         # a resource: what was read from another kind of variable may share its memory, and be reset along with it
@@ -97,7 +98,7 @@ def finalize_autosummaries():
         moments = tf.zeros([0, 2], tf.float64)
         if state.variables:
             moments = tf.stack([tf.add_n([v.read_value() for v in uses]) for uses in state.variables.values()])
-        with tf.control_dependencies([moments]):
+        with tf.control_dependencies([moments]):  # read first
             resets = [tf.assign(v, tf.zeros_like(v)) for uses in state.variables.values() for v in uses]
         with tf.control_dependencies(resets):
             state.read_op = tf.identity(moments)

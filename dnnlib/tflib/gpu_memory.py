@@ -1,4 +1,4 @@
-"""GPUs of the default session, and the memory that TensorFlow holds on them."""
+"""GPUs of the default session, and TensorFlow's memory use on them."""
 
 import tensorflow.compat.v1 as tf
 
@@ -9,7 +9,7 @@ def has_gpu():
 
 
 def peak_gpu_memory_gb():
-    """Most memory that TensorFlow has held on the first GPU, GiB; 0 without a GPU, or where TensorFlow can't tell."""
+    """Peak memory use of TensorFlow on the first GPU, GiB; 0 without a GPU, or where it is unknown."""
     if not has_gpu():
         return 0.0
     try:

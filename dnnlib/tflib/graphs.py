@@ -1,6 +1,6 @@
-"""Graphs that are used for a while and can be freed afterward.
+"""Temporary graphs that can be freed after use.
 
-`tf.custom_gradient` registers a function for each of its uses, for good, and that function holds the graph.
+`tf.custom_gradient` permanently registers a function for each use, and that function keeps the graph alive.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ def custom_gradients():
 
 
 def forget_custom_gradients(kept=()):
-    """Removes these names but for those in `kept`; no gradient through a use of theirs can be built any more."""
+    """Removes these names except those in `kept`; gradients through their uses can no longer be built."""
     for name in custom_gradients() - set(kept):
         del _registry()[name]
 
 
 @contextlib.contextmanager
 def temporary_graph():
-    """Context manager: a new default graph, of which nothing is left in TensorFlow's registry at the end."""
+    """Context manager: a new default graph that leaves nothing behind in TensorFlow's registry."""
     kept = custom_gradients()
     try:
         with tf.Graph().as_default() as graph:
@@ -32,4 +32,4 @@ def temporary_graph():
 
 
 def _registry():
-    return getattr(getattr(ops, '_gradient_registry', None), '_registry', {})  # not public: may go
+    return getattr(getattr(ops, '_gradient_registry', None), '_registry', {})  # not public, so it may disappear

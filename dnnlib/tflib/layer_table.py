@@ -87,7 +87,7 @@ def setup_weight_histograms(network, title=None):
         title: Beginning of the tags, `None` = the network's name.
     """
     title = title or network.name
-    with tf.name_scope(None), tf.device(None), tf.control_dependencies(None):
+    with tf.control_dependencies(None), tf.device(None), tf.name_scope(None):
         for name, var in network.trainables.items():
             parents, last = name.split('/')[:-1], name.split('/')[-1]
             group = title + '_' + last if parents else title + '_toplevel'

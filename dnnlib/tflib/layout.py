@@ -11,7 +11,7 @@ _COLLECTION = 'tflib/data_format'
 
 
 def set_data_format(data_format):
-    """Chooses the layout of the networks that are built in the default graph from now on.
+    """Chooses the layout of networks built in the default graph from now on.
 
     Args:
         data_format: 'NHWC' or 'NCHW'.
@@ -46,24 +46,24 @@ def spatial_axes():
 
 
 def from_nchw(x):
-    """Brings a public tensor [N, C, H, W] into the default graph's layout."""
+    """Converts a public tensor [N, C, H, W] to the default graph's layout."""
     return x if data_format() == 'NCHW' else tf.transpose(x, [0, 2, 3, 1])
 
 
 def to_nchw(x):
-    """Brings a feature map in the default graph's layout back to [N, C, H, W]."""
+    """Converts a feature map from the default graph's layout back to [N, C, H, W]."""
     return x if data_format() == 'NCHW' else tf.transpose(x, [0, 3, 1, 2])
 
 
 def per_channel(v):
-    """Shapes one value per channel, [C] or [N, C], so that it broadcasts over feature maps."""
+    """Reshapes one value per channel, [C] or [N, C], to broadcast over feature maps."""
     batch = [-1] if v.shape.ndims == 2 else [1]
     channels = v.shape.as_list()[-1]
     return tf.reshape(v, batch + ([channels, 1, 1] if data_format() == 'NCHW' else [1, 1, channels]))
 
 
 def per_pixel(v):
-    """Brings a map of one channel, [N, 1, H, W], into the default graph's layout (no data are moved)."""
+    """Reshapes a one-channel map, [N, 1, H, W], to the default graph's layout (no data is moved)."""
     if data_format() == 'NCHW':
         return v
     height, width = v.shape.as_list()[2:]

@@ -141,15 +141,15 @@ class Network:
 
     def reset_own_vars(self):
         """Draws new initial values for the variables that don't belong to sub-networks."""
-        tfutil.run([var.initializer for var in self.own_vars.values()])
+        tfutil.run([self.own_vars[name].initializer for name in self.own_vars])
 
     def reset_vars(self):
         """Draws new initial values for all variables."""
-        tfutil.run([var.initializer for var in self.vars.values()])
+        tfutil.run([self.vars[name].initializer for name in self.vars])
 
     def reset_trainables(self):
         """Draws new initial values for the variables that are trained."""
-        tfutil.run([var.initializer for var in self.trainables.values()])
+        tfutil.run([self.trainables[name].initializer for name in self.trainables])
 
     def find_var(self, var_or_local_name):
         """The variable with a local name; a variable is returned as it is. Raises KeyError."""
@@ -267,10 +267,10 @@ class Network:
             given = tf.convert_to_tensor(next(x for x in in_expr if x is not None))
             batch = given.shape.as_list()[0] if given.shape.ndims else None
             inputs = []
-            for expr, name, shape in zip(in_expr, self.input_names, self.input_shapes):
-                if expr is None:
-                    expr = tf.zeros([batch or tf.shape(given)[0]] + shape[1:])
-                inputs.append(tf.identity(expr, name=name))
+            for name, shape, value in zip(self.input_names, self.input_shapes, in_expr):
+                if value is None:
+                    value = tf.zeros([batch or tf.shape(given)[0]] + shape[1:])
+                inputs.append(tf.identity(value, name=name))
             outputs = self._build(inputs, kwargs, is_template_graph=False)
         for expr, tensor in zip(in_expr, inputs):
             if isinstance(expr, tf.Tensor):

@@ -26,7 +26,7 @@ def load(file_or_path, build_modules, only=None, read=None):
         only: Position of the network that is wanted alone, None = all.
         read: Function that makes what is to be built of the bytes of a file, None = `network_file.read_inert`.
     Returns: What was saved: usually the tuple (G, D, Gs), each a Network.
-    Raises: UserError if the contents are not a network pickle, are damaged, hold objects of other kinds, or name
+    Raises: UserError if the contents are not a network pickle, are corrupt, hold objects of other kinds, or name
         functions, options or variables that we don't have; OSError if the file can't be read; RuntimeError before
         `init_tf`.
     """

@@ -103,7 +103,7 @@ def _build_graph(network, shapes, input_transform, output_transform, num_gpus, a
             parts = list(zip(*[tf.split(x, num_gpus) for x in inputs])) if num_gpus > 1 else [inputs]
         results = []
         for gpu, part in enumerate(parts):
-            # a single device needs no name, and a CPU keeps its own optimisations
+            # a single device needs no name, and a CPU keeps its own optimizations
             with tf.device('/gpu:%d' % gpu if num_gpus > 1 else None):
                 part = _transform(part, input_transform)
                 part_network = network.clone() if assume_frozen else network

@@ -43,8 +43,8 @@ class Optimizer:
             regularization, PyTorch's `weight_decay`); float, 0 = none.
         **kwargs: For the underlying optimizer class.
     Attributes:
-        skipped: How many steps were left out because a gradient was not finite, and how many of them in a row up to
-            the last step, int64 variable [2]; None before `apply_updates`.
+        skipped: Number of steps skipped because a gradient was not finite, and how many of them in a row up to the last
+            step, int64 variable [2]; None before `apply_updates`.
     Raises:
         ValueError: if `share` does not match.
     """
@@ -246,7 +246,7 @@ class Optimizer:
         return [var for optimizer in self._tf_optimizers.values() for var in optimizer.variables()]
 
     def reset_optimizer_state(self):
-        """Forgets moments and powers of beta, also for the optimizers that share them."""
+        """Resets moments and powers of beta, also for the optimizers that share them."""
         tfutil.run([var.initializer for var in self.variables()])
 
     def get_loss_scaling_var(self, device):

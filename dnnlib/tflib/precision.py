@@ -1,4 +1,4 @@
-"""Mixed precision: which blocks of a synthesis network are computed in the 16-bit type of the device."""
+"""Mixed precision: which blocks of a synthesis network use the 16-bit type of the device."""
 
 import tensorflow.compat.v1 as tf
 from tensorflow.python.framework import kernels
@@ -11,20 +11,20 @@ CLAMP = 256  # of activations in float16, as published
 
 
 def synthesis_options(precision, network):
-    """Options that bring a generator to a precision.
+    """Options that set the precision of a generator.
 
     Args:
         precision: 'float32', or 'mixed': blocks from 16x16 up in bfloat16 on a CPU, in float16 on a GPU; styles,
             demodulation and the image in float32.
         network: Network, a generator or its synthesis network.
-    Returns: (keyword arguments of its `run` or `get_output_for`, one sentence on what is computed and why).
+    Returns: (keyword arguments of its `run` or `get_output_for`, one sentence that says what is computed and why).
     """
     if precision == 'float32':
         return {}, 'float32'
     synthesis = network.components.get('synthesis', network)
     reason = _missing(synthesis)
     if reason:
-        return {}, 'float32, since ' + reason
+        return {}, 'float32, because ' + reason
     num_res = _num_resolutions(synthesis)
     options = dict(num_fp16_res=num_res)
     half = layout.half_type()
@@ -41,14 +41,14 @@ def _num_resolutions(synthesis):
 
 
 def _missing(synthesis):
-    """Why mixed precision is not to be had, or None."""
+    """Why mixed precision is unavailable, or None."""
     if 'num_fp16_res' not in synthesis.option_names:
-        return 'networks of this kind have no mixed precision'
+        return 'networks of this kind do not support mixed precision'
     if _num_resolutions(synthesis) < 1:
         return 'the network has no %dx%d block' % (FIRST_RESOLUTION, FIRST_RESOLUTION)
     half, device = layout.half_type(), 'GPU' if layout.data_format() == 'NCHW' else 'CPU'
     if device == 'CPU' and getattr(synthesis._build_func, 'half_on_gpu_only', False):
-        return 'networks of this kind have mixed precision on a GPU only'
+        return 'networks of this kind support mixed precision only on a GPU'
     if not has_kernel('Conv2D', half, device):
         return 'TensorFlow %s has no %s convolution for the %s' % (tf.__version__, half, device)
     return None
@@ -66,7 +66,7 @@ def has_kernel(op, dtype, device):
 
 
 def _has_bfloat16_instructions():
-    """Does the processor multiply bfloat16 by itself? True where that can't be told (not Linux on x86)."""
+    """Does the processor have bfloat16 instructions? True where that is unknown (not Linux on x86)."""
     try:
         with open('/proc/cpuinfo') as f:
             flags = [line for line in f if line.startswith('flags')]

@@ -1,4 +1,4 @@
-"""Random tensors that can be made a function of a seed.
+"""Random tensors that can be determined by a seed.
 
 Outside `seeded` these are TensorFlow's own random operations. Inside, each operation draws from a stream keyed by the
 given seed tensor and by the operation's number within the block, so that a training step that feeds (seed, images
@@ -17,7 +17,7 @@ def seeded(seed):
     """Operations created inside draw numbers determined by `seed`.
 
     Args:
-        seed: Integer tensor [2] with values below 2^31, evaluated anew in every session call.
+        seed: Integer tensor [2] with values below 2^31, evaluated in every session call.
     """
     streams = tf.get_collection_ref(_COLLECTION)
     streams.append([tf.cast(seed, tf.int64), 0])

@@ -1,4 +1,4 @@
-"""Does the device compute what it should? Convolutions, matrix products and our own operations against NumPy.
+"""Does the device compute correct results? Checks convolutions, matrix products and our operations against NumPy.
 
 Old CUDA libraries on newer GPUs give wrong numbers without any error; a training would find out after days, if ever.
 """
@@ -60,12 +60,12 @@ def _sentence(bad, device):
 
 
 def run(config_dict=None):
-    """Computes all cases in a graph and session of their own, so that nothing of the caller's is touched.
+    """Computes all cases in a separate graph and session, leaving the caller's untouched.
 
     Args:
         config_dict: As in `tflib.init_tf`: `device` and `ops` choose what is tested.
     Returns: (list of Check, 'CPU' or 'GPU').
-    Raises: UserError if the device or native operations cannot be had.
+    Raises: UserError if the device or native operations are unavailable.
     """
     with fresh_session(config_dict) as session:
         device = 'GPU' if layout.data_format() == 'NCHW' else 'CPU'
@@ -105,7 +105,7 @@ def _compare(session, case, tolerance, dtype):
 
 
 def _placeholders(arrays):
-    """Inputs for arrays: TensorFlow folds what constants give on the CPU, and the device would stay untested."""
+    """Placeholders for arrays: TensorFlow would fold constants on the CPU and leave the device untested."""
     return [tf.placeholder(array.dtype, array.shape) for array in arrays]
 
 

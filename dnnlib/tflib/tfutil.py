@@ -18,6 +18,7 @@ _DEFAULT_CONFIG = {
     'graph_options.place_pruned_graph': True,
     'gpu_options.allow_growth': True,
 }
+_LN_2 = np.float32(np.log(2.0))
 
 
 def run(*args, **kwargs):
@@ -56,7 +57,7 @@ def log2(x):
 def exp2(x):
     """Two to the power of a floating-point tensor."""
     with tf.name_scope('Exp2'):
-        return tf.exp(x * np.float32(np.log(2.0)))
+        return tf.exp(x * _LN_2)
 
 
 def lerp(a, b, t):
@@ -203,7 +204,7 @@ def gpu_memory_gb_tensor(device):
 
 
 def init_uninitialized_vars(target_vars=None):
-    """Runs the initialisers of those variables that have no value yet and were not asked about before.
+    """Runs the initializers of uninitialized variables; each variable is checked once.
 
     Args:
         target_vars: List of variables, None = all global ones.
@@ -230,7 +231,7 @@ def set_vars(var_to_value_dict):
     assert_tf_initialized()
     graph = tf.get_default_graph()
     ops, feed = [], {}
-    for var, value in var_to_value_dict.items():
+    for var in var_to_value_dict:
         try:
             setter = graph.get_operation_by_name(var.op.name + '/setter')
             new_value = graph.get_tensor_by_name(var.op.name + '/new_value:0')
@@ -239,7 +240,7 @@ def set_vars(var_to_value_dict):
                 new_value = tf.placeholder(var.dtype.base_dtype, var.shape, name='new_value')
                 setter = tf.assign(var, new_value, name='setter').op
         ops.append(setter)
-        feed[new_value] = value
+        feed[new_value] = var_to_value_dict[var]
     run(ops, feed)
 
 
@@ -249,7 +250,7 @@ def create_var_with_large_initial_value(initial_value, *args, **kwargs):
     Args:
         initial_value: Array of any shape and dtype.
         args, kwargs: Further arguments of `tf.Variable`.
-    Returns: The initialised variable.
+    Returns: The initialized variable.
     """
     assert_tf_initialized()
     initial_value = np.asarray(initial_value)
@@ -267,10 +268,9 @@ def convert_images_from_uint8(images, drange=(-1, 1), nhwc_to_nchw=False):
         nhwc_to_nchw: Move the channels forward?
     Returns: [N, C, H, W], float32.
     """
-    images = tf.cast(images, tf.float32)
-    if nhwc_to_nchw:
-        images = tf.transpose(images, [0, 3, 1, 2])
-    return images * ((drange[1] - drange[0]) / 255) + drange[0]
+    low, high = drange
+    images = tf.cast(tf.transpose(images, [0, 3, 1, 2]) if nhwc_to_nchw else images, tf.float32)
+    return images * ((high - low) / 255) + low
 
 
 def shrink_images(images, factor):

@@ -25,7 +25,7 @@ def test_grid_is_filled_row_by_row():
     assert grid.shape == (3, 4, 12)  # 3 columns, 2 rows
     np.testing.assert_array_equal(grid[0, ::2, ::4], [[0, 1, 2], [3, 4, 0]])
     np.testing.assert_array_equal(images.create_image_grid(tiles[:, 0], (2, 3))[::2, ::4], [[0, 1], [2, 3], [4, 0]])
-    with pytest.raises(dnnlib.UserError, match='no room'):
+    with pytest.raises(dnnlib.UserError, match='too small'):
         images.create_image_grid(tiles, (2, 2))
     with pytest.raises(dnnlib.UserError, match='shape'):
         images.create_image_grid(tiles[0, 0])
@@ -35,15 +35,15 @@ def test_convert_to_pil_image_rounds_and_clips():
     values = np.array([[[-2, -1, 0, 0.999, 1, 3]]], np.float32)  # [1, 1, 6]
     picture = images.convert_to_pil_image(values, [-1, 1])
     assert picture.mode == 'L' and list(np.asarray(picture)[0]) == [0, 0, 128, 255, 255, 255]
-    colour = images.convert_to_pil_image(np.arange(12).reshape(3, 2, 2), [0, 255])
-    assert colour.mode == 'RGB' and colour.getpixel((1, 0)) == (1, 5, 9)
+    color = images.convert_to_pil_image(np.arange(12).reshape(3, 2, 2), [0, 255])
+    assert color.mode == 'RGB' and color.getpixel((1, 0)) == (1, 5, 9)
     with pytest.raises(dnnlib.UserError, match='shape'):
         images.convert_to_pil_image(np.zeros([2, 4, 4]))
 
 
 def test_png_files_keep_every_byte(tmp_path):
-    colour = np.random.RandomState(0).randint(0, 256, [5, 7, 3]).astype(np.uint8)
-    for array in [colour, colour[:, :, 0], colour[:, :, :1]]:
+    color = np.random.RandomState(0).randint(0, 256, [5, 7, 3]).astype(np.uint8)
+    for array in [color, color[:, :, 0], color[:, :, :1]]:
         images.save_png(array, str(tmp_path / 'a.png'))
         np.testing.assert_array_equal(np.asarray(PIL.Image.open(str(tmp_path / 'a.png'))), array.squeeze())
     images.save_image_grid(np.full([3, 1, 2, 2], 0.5, np.float32), str(tmp_path / 'b.png'))

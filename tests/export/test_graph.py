@@ -17,6 +17,7 @@ from export import check
 from export import fold as export_fold
 from export import graph as export_graph
 from generator import drawing
+from training import pretrained
 
 NEWEST = not tf.__version__.startswith('1.')
 needs_newest = pytest.mark.skipif(not NEWEST, reason='ONNX and TensorFlow Lite are written under TensorFlow 2')
@@ -79,7 +80,7 @@ def test_saved_model_with_everything_as_an_input(networks, generator, tmp_path, 
     drawer.set_noise(stored)
     assert found.dtype == np.uint8 and found.shape == (2, 16, 16, 3) and np.ptp(expected) > 50
     assert np.abs(np.int32(found) - expected).max() <= 1
-    with pytest.raises(UserError, match='there is a folder of this name'):
+    with pytest.raises(UserError, match='a folder has this name'):
         export(networks[0], path, '--format=savedmodel')
 
 
@@ -159,11 +160,11 @@ def test_the_examples_of_the_page_run(graph, tmp_path):
 
 
 def test_noise_is_left_out_or_random(networks):
-    with export_graph.GeneratorGraph(networks[0], noise='none') as graph:
+    with export_graph.GeneratorGraph(pretrained.resolve(networks[0]), noise='none') as graph:
         kinds = [node.op for node in graph.graph_def().node]
         values = graph.draw_inputs(0, 2)
         np.testing.assert_array_equal(graph.run(values), graph.run(values))
-    with export_graph.GeneratorGraph(networks[0], noise='random') as graph:
+    with export_graph.GeneratorGraph(pretrained.resolve(networks[0]), noise='random') as graph:
         random_kinds = [node.op for node in graph.graph_def().node]
         assert graph.is_random and np.abs(graph.run(values) - graph.run(values)).max() > 0.01
         assert 'noise is random' in check.compare(graph, graph.run, 'nothing')
@@ -202,7 +203,7 @@ def test_folding():
 
 def test_what_is_refused(networks, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnx', None)  # as if it were not installed
-    cases = [(['a.npz', '--input=w'], '--input is not for npz'),
+    cases = [(['a.npz', '--input=w'], '--input does not apply to --format=npz'),
              (['a.onnx'], 'pip install onnx' if NEWEST else 'onnx needs TensorFlow 2')]
     if not NEWEST:
         cases.append((['a.tflite'], 'tflite needs TensorFlow 2'))

@@ -83,7 +83,7 @@ def test_what_cannot_be_written(data_dir, tmp_path, name, output, message):
 def test_modules_of_others_are_not_replaced(data_dir, tmp_path, no_torch):
     args = ['export', str(data_dir / 'mit_r16.pt'), str(tmp_path / 'train.pt')]
     (tmp_path / 'train.py').write_text('print(1)\n')
-    with pytest.raises(UserError, match="train.py' is there and was not written by export"):
+    with pytest.raises(UserError, match="train.py' exists and was not written by export"):
         run_generator.main(args)
     assert [item.name for item in tmp_path.iterdir()] == ['train.py']
     (tmp_path / 'train.py').unlink()

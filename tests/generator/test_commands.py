@@ -1,17 +1,15 @@
 """The commands interpolate, grid, mix, edit and generate-images with a small network: what they write."""
 
 import os
-import subprocess
 import sys
 
 import numpy as np
 import PIL.Image
 import pytest
 
-from dnnlib import UserError, images, video
+import run_generator
+from dnnlib import UserError, cli, images, video
 from generator import drawing, options, writer
-
-PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'run_generator.py')
 
 
 def read(path):
@@ -211,14 +209,17 @@ def test_labels_of_single_pictures(generator):
     (['edit', '--seeds=1', '--directions=text.npz'], 'text.npz'), (['blend', 'a.pkl', 'b.pkl', '--at=12'], '12'),
     (['blend', 'a.pkl', 'b.pkl', '--at=16'], 'a.pkl'), (['grid', '--seeds=1', '--minibatch=x'], "'x'"),
     (['info', 'text.npz'], 'text.npz'), (['info', 'nothing.pkl'], 'nothing.pkl')])
-def test_bad_input_answers_one_line_before_tensorflow_loads(args, text, tmp_path):
+def test_bad_input_answers_one_line_before_tensorflow_loads(args, text, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setattr(sys, 'argv', ['run_generator.py'])
+    monkeypatch.setattr(cli, 'load_tensorflow', lambda: pytest.fail('TensorFlow was loaded'))
     (tmp_path / 'text.npz').write_text('this is not an npz')
-    (tmp_path / 'tensorflow.py').write_text('raise SystemExit("TensorFlow was imported")')
-    process = subprocess.run([sys.executable, PROGRAM] + args, cwd=str(tmp_path), stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, universal_newlines=True)
-    assert process.returncode == 2 and process.stderr.count('\n') == 1 and text in process.stderr, process.stderr
-    assert process.stderr.startswith('run_generator.py') and 'error: ' in process.stderr
-    assert sorted(os.listdir(str(tmp_path))) == ['tensorflow.py', 'text.npz']
+    with pytest.raises(SystemExit) as info:
+        cli.run_main(run_generator.main, args)
+    err = capsys.readouterr().err
+    assert info.value.code == 2 and err.count('\n') == 1 and text in err, err
+    assert err.startswith('run_generator.py') and 'error: ' in err
+    assert os.listdir(str(tmp_path)) == ['text.npz']
 
 
 def test_types_of_arguments():

@@ -67,7 +67,7 @@ def test_command_needs_no_tensorflow_and_answers_in_one_line(data_dir, tmp_path,
     assert 'configf_r32.pkl, 3.8 MiB' in out and 'd1a2fafbdd92c7ed' in out
     (tmp_path / 'text.pkl').write_text('hello there')
     (tmp_path / 'cut.pkl').write_bytes((data_dir / 'configf_r32.pkl').read_bytes()[:5000])
-    for name, message in [('text.pkl', 'text.pkl: neither'), ('cut.pkl', 'cut.pkl: .*cut off'), ('', 'is a folder')]:
+    for name, message in [('text.pkl', 'text.pkl: neither'), ('cut.pkl', 'cut.pkl: .*truncated'), ('', 'is a folder')]:
         with pytest.raises(UserError, match=message):
             run_generator.main(['info', str(tmp_path / name)])
     with pytest.raises(OSError):

@@ -15,7 +15,7 @@ from tests.metrics.tiny_generator import TellingGenerator, classifier_of_pixel, 
 
 @pytest.fixture
 def labelled(tmp_path, picture_folder):
-    """Function (label=number of pictures, ...): makes a data set with labels; returns its path."""
+    """Function (label=number of pictures, ...): makes a dataset with labels; returns its path."""
     def make(**counts):
         (tmp_path / 'data').mkdir()
         for label, count in counts.items():

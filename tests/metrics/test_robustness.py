@@ -78,7 +78,7 @@ def test_folders_are_read_at_the_size_of_the_network(network, tiny_extractor, tm
 
 
 def test_mirrored_copies_are_found(network, tiny_extractor, tmp_path):
-    """A network whose pictures, half of them mirrored, are the data set has learned by heart."""
+    """A network whose pictures, half of them mirrored, are the dataset has memorized it."""
     (tmp_path / 'own').mkdir()
     with graphs.temporary_graph(), metric_base.tflib.create_session(CPU).as_default() as session:
         with sources.open_network('', dict(is_validation=True), None, 1) as source:

@@ -44,7 +44,7 @@ def _frechet(fakes, reals, count=50, **options):
     return run_metric(metric, fakes, reals, **options)['results']['fd']
 
 
-# Pictures of data sets and their cache
+# Pictures of datasets and their cache
 
 
 def test_reals_alone_are_mirrored_left_to_right(graph, tiny_extractor, folders, tmp_path):
@@ -134,9 +134,9 @@ def test_kernel_distance_is_the_mean_over_small_subsets(graph, tiny_extractor, f
 
 
 def _coverage(points, centers, k):
-    """Share of the points within a ball around a centre that reaches to its k-th neighbor."""
+    """Share of the points within a ball around a center that reaches to its k-th neighbor."""
     inside = np.sqrt(np.square(centers[:, np.newaxis] - centers).sum(axis=-1))
-    radii = np.sort(inside, axis=1)[:, k]  # the 0th is the centre itself
+    radii = np.sort(inside, axis=1)[:, k]  # the 0th is the center itself
     distances = np.sqrt(np.square(points[:, np.newaxis] - centers).sum(axis=-1))
     return np.mean(np.any(distances <= radii, axis=1))
 

@@ -105,10 +105,10 @@ def test_pad_keeps_all_and_masks_the_borders(tmp_path):
     assert (found.pixels[:, :4] == border[:, np.newaxis, np.newaxis]).all() and abs(int(border[0]) - 128) < 60
 
 
-def test_colours_become_those_of_the_network(tmp_path):
-    write_picture(tmp_path / 'grey.png', mode='L')
+def test_colors_become_those_of_the_network(tmp_path):
+    write_picture(tmp_path / 'gray.png', mode='L')
     rgba = write_picture(tmp_path / 'rgba.png', mode='RGBA')
-    assert inputs.fit_picture(_open(tmp_path / 'grey.png'), [3, 16, 16]).pixels.shape == (3, 16, 16)
+    assert inputs.fit_picture(_open(tmp_path / 'gray.png'), [3, 16, 16]).pixels.shape == (3, 16, 16)
     kept = inputs.fit_picture(_open(tmp_path / 'rgba.png'), [4, 16, 16]).pixels
     np.testing.assert_array_equal(kept, rgba.transpose(2, 0, 1))
     over_white = inputs.fit_picture(_open(tmp_path / 'rgba.png'), [3, 16, 16]).pixels.transpose(1, 2, 0)
@@ -122,7 +122,7 @@ def test_masks(tmp_path):
     mask = inputs.read_mask(str(tmp_path / 'm.png'), [3, 8, 8])
     np.testing.assert_array_equal(mask, np.tile([0, 0, 0, 0, 1, 1, 1, 1], [1, 8, 1]))
     Image.new('L', (8, 8)).save(str(tmp_path / 'black.png'))
-    with pytest.raises(UserError, match='black everywhere'):
+    with pytest.raises(UserError, match='mask is all black'):
         inputs.read_mask(str(tmp_path / 'black.png'), [3, 8, 8])
 
 

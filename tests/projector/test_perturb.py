@@ -37,7 +37,7 @@ def test_each_change_does_what_it_says():
     ramp = np.uint8(np.tile(np.arange(32) * 4, [1, 32, 1]))
     assert abs(int(np.ptp(perturb.crop(ramp, 0.5))) - 62) < 4
     flat = np.full([3, 4, 4], 120, np.uint8)
-    np.testing.assert_array_equal(perturb.colour(flat, 0.2)[:, 0, 0], [171, 120, 69])
+    np.testing.assert_array_equal(perturb.color(flat, 0.2)[:, 0, 0], [171, 120, 69])
     np.testing.assert_array_equal(perturb.apply(pixels, ''), pixels)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from projector import plots, results
+from projector import plots, results, session
+from training import pretrained
 
 ROW = dict(picture='a', distance=0.5)
 
@@ -45,6 +46,18 @@ def test_the_newest_interrupted_run_with_the_same_options_is_continued(tmp_path)
     assert results.find_interrupted(str(tmp_path), 'x', options) is None
 
 
+def test_interrupted_runs_of_older_versions_are_continued(tmp_path):
+    """They wrote the name of a network, and only the settings that they knew."""
+    settings = session.Settings(*range(11))
+    older = {key: value for key, value in settings._asdict().items() if key != 'minibatch'}
+    (tmp_path / '00000-x').mkdir()
+    (tmp_path / '00000-x' / results.OPTIONS_FILE).write_text(json.dumps(dict(network_pkl='cats64', settings=older)))
+    for name, settings, found in [('cats64', settings, True), ('cats65.pkl', settings, False),
+                                  ('cats64', settings._replace(seed=-1), False)]:
+        options = dict(network_pkl=pretrained.NetworkFile(name, 'a.pkl', '.'), settings=settings)
+        assert (results.find_interrupted(str(tmp_path), 'x', options) is not None) == found
+
+
 def test_differences_and_triples():
     target, image = np.full([3, 2, 2], 100, np.uint8), np.full([3, 2, 2], 100, np.uint8)
     image[0, 0, 0], image[1, 1, 1] = 200, 0
@@ -63,7 +76,7 @@ def test_contact_sheets_hold_every_picture(tmp_path, count):
                for i in range(count)]
     results.save_sheet(entries, str(tmp_path / 's.png'))
     sheet = _read(tmp_path / 's.png')
-    seen = {tuple(colour) for colour in sheet.reshape(-1, 3)}
+    seen = {tuple(color) for color in sheet.reshape(-1, 3)}
     assert all((40 + i,) * 3 in seen for i in range(min(count, results.SHEET_PICTURES)))
 
 
@@ -72,7 +85,7 @@ def test_calibration_plot_shows_both_classes():
     image = plots.calibration_plot(rnd.rand(20), rnd.rand(20) + 0.5, [('threshold', 0.6)], 'title')
     pixels = np.asarray(image).reshape(-1, 3).astype(int)
     assert image.size == (960, 360)
-    for colour in plots.COLOURS.values():
-        assert (np.abs(pixels - colour).max(axis=1) < 3).sum() >= 100  # the legend
-        blended = 255 + (np.array(colour) - 255) * 140 / 255
+    for color in plots.COLORS.values():
+        assert (np.abs(pixels - color).max(axis=1) < 3).sum() >= 100  # the legend
+        blended = 255 + (np.array(color) - 255) * 140 / 255
         assert (np.abs(pixels - blended).max(axis=1) < 6).sum() > 500  # the bars

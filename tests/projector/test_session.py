@@ -3,29 +3,48 @@
 import pathlib
 
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import tflib
-from projector import session as session_module
+from dnnlib import UserError, tflib
+from projector import session
 from training import pretrained
 
 NETWORK = str(pathlib.Path(__file__).parent.parent / 'data' / 'labels3_r16.pkl')
 
 
-def test_generated_pictures_are_of_the_class():
+@pytest.fixture
+def start():
+    """Function that makes the Session of a network with a setting `label`, in a graph of its own."""
     with tf.Graph().as_default():
-        settings = session_module.Settings(*[None] * 11)._replace(seed=0, label='1', precision='float32')
-        session = session_module.Session(pretrained.resolve(NETWORK), settings, {'device': 'cpu'})
-        stored = session.drawer.stored_noise()
-        image = session.generate([5], 0.7)
-        for name, noise in session.drawer.stored_noise().items():
-            np.testing.assert_array_equal(noise, stored[name])  # put back
-        rnd = np.random.RandomState(5)
-        latents = rnd.randn(1, *session.Gs.input_shape[1:])
-        for i, size in enumerate([4, 8, 8, 16, 16]):
-            session.Gs.set_var('G_synthesis/noise%d' % i, rnd.randn(1, 1, size, size))
-        expected, other = [session.Gs.run(latents, labels, randomize_noise=False, truncation_psi=0.7)
-                           for labels in (np.float32([[0, 1, 0]]), None)]
+        def start(name, label):
+            settings = session.Settings(*[None] * 11)._replace(seed=0, label=label, precision='float32')
+            return session.Session(pretrained.resolve(name), settings, {'device': 'cpu'})
+        yield start
         tflib.close_tf()
+
+
+def test_generated_pictures_are_of_the_class(start):
+    made = start(NETWORK, '1')
+    stored = made.drawer.stored_noise()
+    image = made.generate([5], 0.7)
+    for name, noise in made.drawer.stored_noise().items():
+        np.testing.assert_array_equal(noise, stored[name])  # put back
+    rnd = np.random.RandomState(5)
+    latents = rnd.randn(1, *made.Gs.input_shape[1:])
+    for i, size in enumerate([4, 8, 8, 16, 16]):
+        made.Gs.set_var('G_synthesis/noise%d' % i, rnd.randn(1, 1, size, size))
+    expected, other = [made.Gs.run(latents, labels, randomize_noise=False, truncation_psi=0.7)
+                       for labels in (np.float32([[0, 1, 0]]), None)]
     np.testing.assert_allclose(image, expected, atol=1e-5)
     assert np.abs(image - other).max() > 1e-3
+
+
+@pytest.mark.parametrize('content', ['{', '["dog", "house", "tree"]'])
+def test_classes_of_a_stranger_in_the_working_directory(start, tmp_path, monkeypatch, content):
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setitem(pretrained.SHORT_NAMES, 'cats64', NETWORK)
+    (tmp_path / 'classes.json').write_text(content)
+    np.testing.assert_array_equal(start('cats64', '1').label, [[0, 1, 0]])
+    with pytest.raises(UserError, match="no class 'dog'; expected 0 to 2$"):
+        start('cats64', 'dog')

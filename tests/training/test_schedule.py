@@ -4,6 +4,7 @@ import pytest
 
 import run_training
 from dnnlib import EasyDict, UserError
+from training.options.stylegan2 import CONFIGS
 from training.schedule import Schedule, accumulation_rounds, is_new_level, training_schedule
 
 FFHQ = EasyDict(resolution_log2=10)
@@ -29,7 +30,7 @@ GROWING = {8: (256, 32, 0.001, 28), 16: (128, 16, 0.001, 24), 32: (64, 8, 0.001,
            128: (32, 4, 0.0015, 12), 256: (32, 4, 0.002, 8), 512: (32, 4, 0.003, 6), 1024: (32, 4, 0.003, 4)}
 
 
-@pytest.mark.parametrize('config', sorted(run_training.PRESETS))
+@pytest.mark.parametrize('config', sorted(CONFIGS))
 def test_published_schedule_of_every_configuration(config):
     args = run_training.make_parser().parse_args(['--dataset=cats', '--config=' + config])
     schedule = Schedule(FFHQ, run_training.make_options(args)['sched_args'])
@@ -95,3 +96,23 @@ def test_accumulation_rounds():
         accumulation_rounds(32, 0)
     with pytest.raises(UserError, match="minibatch_size must be a whole number of at least 1, got '32'"):
         accumulation_rounds('32', 4)
+
+
+def slower(cur_nimg, training_set, rate=1.0, growing=False):
+    """A schedule of another method."""
+    return EasyDict(minibatch_size=8 + growing * cur_nimg // 1000, minibatch_gpu=4, tick_kimg=1,
+                    rate=rate / (1 + cur_nimg / 1000), strength=training_set.resolution_log2)
+
+
+def test_a_schedule_of_another_method():
+    schedule = Schedule(FFHQ, dict(func_name=__name__ + '.slower', rate=2.0), total_kimg=3)
+    assert schedule(1000) == dict(minibatch_size=8, minibatch_gpu=4, tick_kimg=1, rate=1.0, strength=10, lod=0.0,
+                                  rounds=2)
+    assert schedule.last.rate == 0.5 and len(schedule.levels) == 1
+    with pytest.raises(TypeError, match='no_such'):
+        Schedule(FFHQ, dict(func_name=__name__ + '.slower', no_such=1))
+
+
+def test_what_another_schedule_may_not_change():
+    with pytest.raises(UserError, match='the schedule changes minibatch_size from 8 to 12 at kimg 4; only training'):
+        Schedule(FFHQ, dict(func_name=__name__ + '.slower', growing=True), total_kimg=4)

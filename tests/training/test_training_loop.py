@@ -18,33 +18,32 @@ from training import misc
 from training.data.cats import CatsDataset
 from training.report import held_out
 from training.state import files
-from training.training_loop import refusing_bad_options, training_loop
+from training.training_loop import Options, refusing_bad_options, split_options, training_loop
 
 NETWORK = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
 ADAM = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
+STYLEGAN2 = dict(G_args=dict(func_name='training.networks_stylegan2.G_main', **NETWORK),
+                 D_args=dict(func_name='training.networks_stylegan2.D_stylegan2', fmap_base=64, fmap_max=8),
+                 G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'), holdout=0.1)
+DENSE = dict(G_args=dict(func_name='tests.training.dense.generator'),
+             D_args=dict(func_name='tests.training.dense.discriminator'),
+             G_loss_args=dict(func_name='training.loss.G_logistic_ns'))
 
 
-def train(run_dir, total_kimg, minibatch_gpu=4, num_threads=None, tick_kimg=0.032, **options):
-    """Trains on 8 x 8 cats in a graph and session of its own; returns what the loop returns."""
-    networks = {key: value for key, value in NETWORK.items() if key.startswith('fmap')}
-    tf_config = {'device': 'cpu'}
-    if num_threads:
-        tf_config.update({'intra_op_parallelism_threads': num_threads, 'inter_op_parallelism_threads': num_threads})
+def train(run_dir, total_kimg, minibatch_gpu=4, **options):
+    """Trains dense layers on 8 x 8 cats in a graph and session of its own; returns what the loop returns."""
+    tf_config = {'device': 'cpu', 'intra_op_parallelism_threads': 1, 'inter_op_parallelism_threads': 1}
     os.makedirs(str(run_dir), exist_ok=True)
     with tf.Graph().as_default(), mock.patch.object(held_out, 'MAX_IMAGES', 16):
         try:
-            return training_loop(
+            return training_loop(**dict(dict(
                 submit_config=EasyDict(run_dir=str(run_dir)), seed=5, total_kimg=total_kimg, tf_config=tf_config,
-                G_args=dict(func_name='training.networks_stylegan2.G_main', **NETWORK),
-                D_args=dict(func_name='training.networks_stylegan2.D_stylegan2', **networks),
-                G_opt_args=ADAM, D_opt_args=ADAM,
-                G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'),
+                G_opt_args=ADAM, D_opt_args=ADAM, D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=1.0),
                 dataset_args=dict(tfrecord_dir='cats', resolution=8, max_label_size='full'),
-                sched_args=dict(minibatch_size_base=8, minibatch_gpu_base=minibatch_gpu, tick_kimg_dict={8: tick_kimg},
+                sched_args=dict(minibatch_size_base=8, minibatch_gpu_base=minibatch_gpu, tick_kimg_dict={8: 0.032},
                                 lrate_rampup_kimg=0.2),
-                mirror_augment=True, checkpoint_minutes=None,
-                **dict(dict(D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=1.0),
-                            grid_args=dict(size='3x2'), G_reg_interval=2, D_reg_interval=3, holdout=0.1), **options))
+                grid_args=dict(size='3x2'), G_reg_interval=2, D_reg_interval=3, mirror_augment=True,
+                checkpoint_minutes=None, **DENSE), **options))
         finally:
             RunContext.get().close()
             if tf.get_default_session() is not None:
@@ -78,9 +77,9 @@ def interrupt_at(tick, number):
 
 @pytest.fixture(scope='module')
 def uninterrupted(tmp_path_factory):
-    """Run directory of a training of 160 images that nothing stopped."""
+    """Run directory of a StyleGAN2 training of 160 images that nothing stopped."""
     run_dir = tmp_path_factory.mktemp('uninterrupted')
-    assert train(run_dir, 0.16, num_threads=1, network_snapshot_ticks=2, image_snapshot_ticks=2) == 0
+    assert train(run_dir, 0.16, network_snapshot_ticks=2, image_snapshot_ticks=2, **STYLEGAN2) == 0
     return run_dir
 
 
@@ -121,11 +120,25 @@ def test_the_moving_average_is_another_generator(uninterrupted):
         tflib.close_tf()
 
 
-def test_being_stopped_and_killed_changes_nothing(uninterrupted, tmp_path, capsys):
-    stopped = train(tmp_path, 0.16, num_threads=1, metric_callback=interrupt_at(1, signal.SIGTERM))
+@pytest.fixture(scope='module')
+def dense(tmp_path_factory):
+    """The same of dense layers."""
+    run_dir = tmp_path_factory.mktemp('dense')
+    assert train(run_dir, 0.16) == 0
+    return run_dir
+
+
+def test_being_stopped_changes_nothing(uninterrupted, tmp_path, capsys):
+    stopped = train(tmp_path, 0.16, metric_callback=interrupt_at(1, signal.SIGTERM), **STYLEGAN2)
     assert stopped == signal.SIGTERM
     assert 'Stopped at kimg 0.1' in capsys.readouterr().out
     assert not (tmp_path / 'network-final.pkl').exists()
+    assert train(tmp_path, 0.16, **STYLEGAN2) == 0
+    assert_same_variables(uninterrupted, tmp_path)
+
+
+def test_being_killed_in_a_metric_changes_nothing(dense, tmp_path):
+    assert train(tmp_path, 0.16, metric_callback=interrupt_at(1, signal.SIGTERM)) == signal.SIGTERM
 
     def killed_in_a_metric(network_pkl, _fakes):
         if network_pkl is not None:  # at tick 2, then at the last one
@@ -133,20 +146,20 @@ def test_being_stopped_and_killed_changes_nothing(uninterrupted, tmp_path, capsy
     os.makedirs(str(tmp_path / 'state' / 'unfinished'))
     (tmp_path / ('tmp_' + 'a' * 32 + '_fakes.png')).write_text('')
     with pytest.raises(SystemExit):
-        train(tmp_path, 0.16, num_threads=1, network_snapshot_ticks=2, metric_callback=killed_in_a_metric)
+        train(tmp_path, 0.16, network_snapshot_ticks=2, metric_callback=killed_in_a_metric)
     assert files.latest_state(str(tmp_path)).endswith('000000096')
     assert not (tmp_path / 'network-final.pkl').exists()
 
     with pytest.raises(SystemExit):
-        train(tmp_path, 0.16, num_threads=1, network_snapshot_ticks=10, metric_callback=killed_in_a_metric)
-    assert_same_variables(uninterrupted, tmp_path)
+        train(tmp_path, 0.16, network_snapshot_ticks=10, metric_callback=killed_in_a_metric)
+    assert_same_variables(dense, tmp_path)
     assert (tmp_path / 'network-final.pkl').exists()
     assert not [name for name in os.listdir(str(tmp_path)) if name.startswith('tmp_')]
     # the report of a tick whose metrics were killed is lost
     assert [json.loads(line)['nimg'] for line in open(str(tmp_path / 'stats.jsonl'))] == [32, 64, 128]
 
 
-def test_an_error_saves_the_state_between_two_iterations(uninterrupted, tmp_path, monkeypatch, capsys):
+def test_an_error_saves_the_state_between_two_iterations(dense, tmp_path, monkeypatch, capsys):
     read = CatsDataset._read
 
     def damaged(self, index, lod):
@@ -156,17 +169,17 @@ def test_an_error_saves_the_state_between_two_iterations(uninterrupted, tmp_path
     with monkeypatch.context() as patch:
         patch.setattr(CatsDataset, '_read', damaged)
         with pytest.raises(UserError, match='x.png: unreadable image.*; .* saved: .*--resume=' + str(tmp_path)):
-            train(tmp_path, 0.16, num_threads=1)
+            train(tmp_path, 0.16)
     assert files.latest_state(str(tmp_path)).endswith('000000080')
 
     def crash(_network_pkl, _fakes):
         if os.path.isfile(str(tmp_path / 'stats.jsonl')):
             raise ZeroDivisionError
     with pytest.raises(ZeroDivisionError):
-        train(tmp_path, 0.16, num_threads=1, metric_callback=crash)
+        train(tmp_path, 0.16, metric_callback=crash)
     assert 'An error ends the training; what was learned is saved' in capsys.readouterr().out
-    assert train(tmp_path, 0.16, num_threads=1) == 0
-    assert_same_variables(uninterrupted, tmp_path)
+    assert train(tmp_path, 0.16) == 0
+    assert_same_variables(dense, tmp_path)
 
 
 def test_images_that_cannot_be_read_are_skipped_and_counted(tmp_path, monkeypatch, capsys):
@@ -206,7 +219,8 @@ def test_abort_txt_saves_the_state(tmp_path):
 def test_a_run_from_a_pickle_freezes_layers_and_continues_without_it(uninterrupted, tmp_path):
     pkl = str(tmp_path / 'start.pkl')
     shutil.copy(str(uninterrupted / 'network-final.pkl'), pkl)
-    options = dict(resume_pkl=pkl, freeze_d=1, freeze_mapping=True)
+    options = dict(STYLEGAN2, resume_pkl=pkl, freeze_d=1, freeze_mapping=True, holdout=0,
+                   G_loss_args=dict(func_name='training.loss.G_logistic_ns'))
     train(tmp_path / 'run', 0.032, **options)
     os.remove(pkl)
     assert train(tmp_path / 'run', 0.064, **options) == 0
@@ -218,13 +232,19 @@ def test_a_run_from_a_pickle_freezes_layers_and_continues_without_it(uninterrupt
         assert name in start and (name in changed) == trained, name
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(minibatch_repeats=0), 'minibatch_repeats must be a whole number of at least 1, got 0'),
-    (dict(G_reg_interval=0), 'G_reg_interval must be'),
-    (dict(D_reg_interval=0), 'D_reg_interval must be')])
-def test_bad_intervals_are_refused(tmp_path, options, message):
-    with pytest.raises(UserError, match=message):
-        train(tmp_path, 1, **options)
+def test_bad_repeats_are_refused(tmp_path):
+    with pytest.raises(UserError, match='minibatch_repeats must be a whole number of at least 1, got 0'):
+        train(tmp_path, 1, minibatch_repeats=0)
+
+
+def test_options_of_the_loop_and_of_the_method_are_told_apart():
+    options, method_args = split_options(dict(seed=3, G_smoothing_kimg=5), None)
+    assert options == Options(seed=3)
+    assert method_args == dict(func_name='training.methods.stylegan2.stylegan2', G_smoothing_kimg=5)
+    method_args = dict(func_name='x', y=1)
+    assert split_options(dict(seed=3), method_args) == (Options(seed=3), method_args)
+    with pytest.raises(TypeError, match='G_smoothing_kimg'):
+        split_options(dict(seed=3, G_smoothing_kimg=5), method_args)
 
 
 def test_errors_of_the_set_up_are_one_line():

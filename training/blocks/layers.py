@@ -4,6 +4,8 @@ Feature maps are in the layout that `dnnlib.tflib.layout` chose for the graph; s
 `*_layer` functions create variables in the current variable scope, under the published names.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -14,6 +16,16 @@ from dnnlib.tflib.ops.styled_bias_act import styled_bias_act
 from dnnlib.tflib.ops.upfirdn_2d import conv_downsample_2d, upsample_conv_2d
 
 EPSILON = 1e-8
+
+
+class _Conv(NamedTuple):
+    """Options of a modulated convolution, see `modulated_conv2d_layer`."""
+    kernel: int              # size of the kernel, odd
+    fmaps: int               # output feature maps
+    up: bool                 # double the resolution?
+    demodulate: bool         # see `modulate`
+    resample_kernel: object  # FIR filter for `up`; None = nearest neighbor
+    fused_modconv: object    # True = modulate kernels, False = scale feature maps, None = the faster one
 
 
 def num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max):
@@ -120,7 +132,7 @@ def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resam
         fused_modconv: True = modulate kernels where the device can, False = scale feature maps, None = the faster one.
     Returns: [N, H, W, fmaps] or twice that size.
     """
-    x, scale = _modulated_conv2d(x, y, [kernel, fmaps], up, demodulate, resample_kernel, fused_modconv)
+    x, scale = _modulated_conv2d(x, y, _Conv(kernel, fmaps, up, demodulate, resample_kernel, fused_modconv))
     return x if scale is None else x * tf.cast(layout.per_channel(scale), x.dtype)
 
 
@@ -134,14 +146,14 @@ def styled_conv2d_layer(x, y, fmaps, up=False, resample_kernel=None, fused_modco
         act: Activation.
     Returns: [N, H, W, fmaps] or twice that size.
     """
-    x, scale = _modulated_conv2d(x, y, [3, fmaps], up, True, resample_kernel, fused_modconv)
+    x, scale = _modulated_conv2d(x, y, _Conv(3, fmaps, up, True, resample_kernel, fused_modconv))
     noise = _scaled_noise(x, stored_noise)
     return styled_bias_act(x, scale, noise, get_bias(fmaps), act=act, data_format=layout.data_format())
 
 
-def _modulated_conv2d(x, y, kernel_and_fmaps, up, demodulate, resample_kernel, fused_modconv):
+def _modulated_conv2d(x, y, conv):
     """Returns (x, scale): the convolution, and the factors [N, fmaps] still to be applied, or None."""
-    kernel, fmaps = kernel_and_fmaps
+    kernel, fmaps, up, demodulate, resample_kernel, fused_modconv = conv
     in_channels = x.shape.as_list()[layout.channel_axis()]
     w, coef = _get_weight([kernel, kernel, in_channels, fmaps])
     style = dense_layer(y, in_channels, weight_var='mod_weight')

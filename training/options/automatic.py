@@ -31,14 +31,14 @@ def candidates(minibatch_size, group_size, largest=None):
 
 
 def fit_minibatch(options, run_dir=None, host_bytes=None):
-    """Replaces a `minibatch_gpu_base` of 'auto' by the largest number of images whose step fits into the memory.
+    """Replaces a `minibatch_gpu_base` of 'auto' by the largest number of images whose step fits in memory.
 
     Each candidate is tried in a process of its own, at full resolution: building the graph and one step. Lower
     resolutions of a growing training get as many times more images as they have fewer rows.
 
     Args:
         options: Keyword arguments of the training loop.
-        run_dir: Run directory; what was found is noted there, and a continued training begins with it. None = none.
+        run_dir: Run directory; the result is noted there, and a resumed training starts with it. None = none.
         host_bytes: Main memory to be used on a CPU, None = what is free.
     Returns: The options with numbers.
     Raises: UserError if not even the smallest number fits, or the step fails for another reason.
@@ -53,12 +53,12 @@ def fit_minibatch(options, run_dir=None, host_bytes=None):
         probed = dict(options, sched_args=dict(sched_args, lod_initial_resolution=None, minibatch_gpu_base=size))
         if _fits(probed, host_bytes):
             break
-        print('--minibatch-gpu=auto: the memory is too small for %d per round' % size, flush=True)
+        print(f'--minibatch-gpu=auto: too little memory for {size} per round', flush=True)
     else:
-        raise UserError('--minibatch-gpu=auto: not even one image per round fits into the memory; choose a smaller '
-                        'network or resolution')
-    print('--minibatch-gpu=auto: %d per round fit; rounds for a minibatch of %d: %d' % (
-        size, full.minibatch_size, full.minibatch_size // size), flush=True)
+        raise UserError('--minibatch-gpu=auto: not even one image per round fits in memory; choose a smaller network '
+                        'or resolution')
+    print(f'--minibatch-gpu=auto: {size} per round fit; rounds for a minibatch of {full.minibatch_size}: '
+          f'{full.minibatch_size // size}', flush=True)
     if run_dir is not None:
         with atomic_path(os.path.join(run_dir, CHOICE_FILE)) as temp_path:
             with open(temp_path, 'w') as f:
@@ -69,7 +69,7 @@ def fit_minibatch(options, run_dir=None, host_bytes=None):
 
 
 def _noted(run_dir):
-    """What was found when the training began, None if it begins now."""
+    """What was found when the training started, None if it starts now."""
     try:
         with open(os.path.join(run_dir or '', CHOICE_FILE)) as f:
             return int(json.load(f)['minibatch_gpu'])
@@ -84,7 +84,7 @@ def _fits(options, host_bytes):
         input=json.dumps(dict(options=options, host_bytes=host_bytes)).encode(),
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)))
     if process.returncode > 0 and process.returncode != NO_MEMORY:
-        lines = process.stderr.decode(errors='replace').strip().splitlines() or ['exit code %d' % process.returncode]
+        lines = process.stderr.decode(errors='replace').strip().splitlines() or [f'exit code {process.returncode}']
         if 'cannot allocate memory' not in lines[-1].lower():  # the C library says so and ends the process with 127
-            raise UserError('--minibatch-gpu=auto: the trial step failed ({})'.format(lines[-1]))
-    return process.returncode == FITS  # killed or aborted: nearly always for want of memory
+            raise UserError(f'--minibatch-gpu=auto: the trial step failed ({lines[-1]})')
+    return process.returncode == FITS  # killed or aborted: nearly always out of memory

@@ -1,4 +1,4 @@
-"""Which run a command continues, and what a training begins from."""
+"""Which run a command resumes, and what a training starts from."""
 
 import glob
 import json
@@ -16,7 +16,7 @@ SAFE = (  # may change in a run
         'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
         'bad')
 FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
-ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run began from; of no effect once it has a state
+ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run started from; no effect once it has a state
 
 
 def choose_run(resume, result_dir, run_desc, options):
@@ -51,36 +51,36 @@ def choose_run(resume, result_dir, run_desc, options):
     else:
         finished = find_finished(run_dirs, options)
         if finished is not None:
-            print('{} is finished; starting a new run. To go on there, raise --total-kimg.'.format(finished))
+            print(f'{finished} is finished; starting a new run. To continue it, raise --total-kimg.')
     return unfinished
 
 
 def _continue_in(run_dir, options):
     """Checks that a run directory that was named can be continued with these options; returns it."""
     if files.latest_state(run_dir) is None:
-        raise UserError('--resume: {!r} holds no saved state; give a run directory with a folder {!r}, or such a '
-                        'state'.format(run_dir, files.STATE_DIR))
+        raise UserError(f'--resume: {run_dir!r} holds no saved state; give a run directory with a folder '
+                        f'{files.STATE_DIR!r}, or a state in it')
     saved = _saved_options(run_dir) or {}
     options.update((key, saved[key]) for key in ORIGIN if key in saved)
     check_same_options(run_dir, options)
     if is_locked(run_dir):
-        raise UserError('another process is training in {!r}; stop it or choose another folder'.format(run_dir))
+        raise UserError(f'another process is training in {run_dir!r}; stop it or choose another folder')
     _tell(run_dir, options)
     return run_dir
 
 
 def _tell(run_dir, options):
     if files.latest_state(run_dir) is None:
-        print('Starting over in {}, which ended before it saved anything'.format(run_dir))
+        print(f'Starting over in {run_dir}, which ended before it saved anything')
         return
-    print('Continuing the run in ' + run_dir)
+    print(f'Continuing the run in {run_dir}')
     changes = safe_changes(run_dir, options)
     if changes:
-        print('Changed since it was begun: ' + ', '.join(changes))
+        print('Changed since it was started: ' + ', '.join(changes))
 
 
 def _saved_options(run_dir):
-    """The options that a run was begun or last continued with, `None` if they can't be read."""
+    """The options that a run was started or last resumed with, `None` if they can't be read."""
     try:
         with open(os.path.join(run_dir, OPTIONS_FILE)) as f:
             saved = json.load(f)
@@ -130,7 +130,7 @@ def _same_run(run_dir, options):
 
 
 def check_same_options(run_dir, options):
-    """Refuses to continue a run with other options than those it was begun with.
+    """Refuses to continue a run with other options than those it was started with.
 
     Args:
         run_dir: Run directory; one without readable options is accepted.
@@ -143,14 +143,14 @@ def check_same_options(run_dir, options):
     found, wanted = _flat(_without(saved, SAFE + ORIGIN)), _flat(_without(options, SAFE + ORIGIN))
     for name in sorted(set(found) | set(wanted)):
         if found.get(name) != wanted.get(name):
-            raise UserError('--resume={}: {} is {!r} in that run but {!r} now; give the same options, or start over '
-                            'with --resume=none'.format(run_dir, name, found.get(name), wanted.get(name)))
+            raise UserError(f'--resume={run_dir}: {name} is {found.get(name)!r} in that run but {wanted.get(name)!r} '
+                            'now; give the same options, or start over with --resume=none')
 
 
 def safe_changes(run_dir, options):
     """The options that may differ in a run and do: list of texts such as `total_kimg 10 -> 20`."""
     found, wanted = _flat(_without(_saved_options(run_dir) or {}, ())), _flat(_without(options, ()))
-    return ['{} {} -> {}'.format(name, found.get(name), wanted.get(name)) for name in sorted(set(found) | set(wanted))
+    return [f'{name} {found.get(name)} -> {wanted.get(name)}' for name in sorted(set(found) | set(wanted))
             if name.split('.')[0] in SAFE and found.get(name) != wanted.get(name)]
 
 

@@ -1,4 +1,4 @@
-"""Options of the command line about what a training begins from and what it saves."""
+"""Options of the command line about what a training starts from and what it saves."""
 
 import os
 
@@ -10,9 +10,9 @@ def add(parser):
     """Adds the options to an argparse parser."""
     p = parser
     p.add_argument('--resume', default='auto', metavar='WHAT',
-                   help='auto = continue the same unfinished run if there is one; none = start anew; a run directory; '
-                   'a saved state (RUN/state/NUMBER), which a new run goes on from; path or URL of a network pickle to '
-                   'start from (default: %(default)s)')
+                   help='auto = resume the same unfinished run if there is one; none = start over; a run directory; '
+                   'a saved state (RUN/state/NUMBER), from which a new run continues; path or URL of a network pickle '
+                   'to start from (default: %(default)s)')
     p.add_argument('--strict', action='store_true',
                    help='refuse a network pickle whose variables are not exactly those of the networks')
     p.add_argument('--freeze-d', type=int, default=0, metavar='N',
@@ -32,13 +32,13 @@ def check(args):
     check_numbers(args, snap=1, checkpoint_minutes=0, keep=1, freeze_d=0)
     frozen = '--freeze-d' if args.freeze_d else '--freeze-mapping' if args.freeze_mapping else None
     if frozen and args.resume in ('auto', 'none'):
-        raise UserError('{}: layers that nobody trained would stay random; give --resume=PKL as well'.format(frozen))
+        raise UserError(f'{frozen}: untrained layers would stay random; give --resume=PKL as well')
     if args.strict and args.resume in ('auto', 'none'):
         raise UserError('--strict: there is nothing to compare with; give --resume=PKL as well')
     is_path = args.resume not in ('auto', 'none') and '://' not in pretrained.get_path_or_url(args.resume)
     if is_path and not os.path.exists(args.resume):
-        raise UserError('--resume={}: expected auto, none, a run directory, a saved state or a '
-                        'network pickle'.format(args.resume))
+        raise UserError(f'--resume={args.resume}: expected auto, none, a run directory, a saved state or a network '
+                        'pickle')
 
 
 def check_numbers(args, **minima):
@@ -46,4 +46,4 @@ def check_numbers(args, **minima):
     for name, minimum in minima.items():
         value = getattr(args, name)
         if value is not None and not minimum <= value < 2 ** 32:
-            raise UserError('--{}={}: expected {} to 4294967295'.format(name.replace('_', '-'), value, minimum))
+            raise UserError(f'--{name.replace("_", "-")}={value}: expected {minimum} to 4294967295')

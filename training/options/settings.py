@@ -155,12 +155,13 @@ def of_function(group, args, prefix):
 
 
 def of_optimizer(args):
-    """Options of `tflib.Optimizer` and of the class that it wraps, but for those that `train_step.Step` sets."""
+    """Options of `tflib.Optimizer`, but for those that `train_step.Step` sets, and numbers of the wrapped class."""
     tflib = cli.load_tensorflow()
     defaults = defaults_of(tflib.Optimizer.__init__)
     optimizer_class = tflib.optimizer.find_class(args.get('tf_optimizer', defaults['tf_optimizer']))
-    defaults.update(defaults_of(optimizer_class.__init__))
-    from_step = ('name', 'learning_rate', 'minibatch_multiplier', 'share', 'use_locking')
+    defaults.update((name, default) for name, default in defaults_of(optimizer_class.__init__).items()
+                    if isinstance(default, (int, float)) and not isinstance(default, bool))
+    from_step = ('name', 'learning_rate', 'minibatch_multiplier', 'share')
     return {name: default for name, default in defaults.items() if name not in from_step}
 
 

@@ -16,7 +16,7 @@ def minibatch_gpu(text):
     if text == 'auto':
         return text
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError('expected a number of images or auto, got {!r}'.format(text))
+        raise argparse.ArgumentTypeError(f'expected a number of images or auto, got {text!r}')
     return int(text)
 
 
@@ -26,8 +26,8 @@ def add(parser):
     p.add_argument('--gamma', type=gamma, metavar='FLOAT',
                    help='weight of R1 or R2, or auto = 0.0002 * pixels / minibatch (default: by config)')
     p.add_argument('--minibatch-gpu', type=minibatch_gpu, metavar='N',
-                   help='images per device and round, or auto = the largest number that fits into the memory; the '
-                   'minibatch stays the same (default: by config)')
+                   help='images per device and round, or auto = the largest number that fits in memory; the minibatch '
+                   'stays the same (default: by config)')
     p.add_argument('--nan-patience', type=int, default=100, metavar='N',
                    help='after N steps in a row whose gradients are not finite, go back to the last good state, once, '
                    'then stop; 0 = never (default: %(default)s)')
@@ -39,7 +39,7 @@ def check(args, have_gamma):
     if args.gamma != 'auto':
         check_numbers(args, gamma=0)
     if args.gamma is not None and args.d_loss not in have_gamma + (None,):
-        raise UserError('--gamma={}: {} has no such weight; leave it out'.format(args.gamma, args.d_loss))
+        raise UserError(f'--gamma={args.gamma}: {args.d_loss} has no such weight; leave it out')
 
 
 def sched_args(args, published):

@@ -33,8 +33,8 @@ def parse_grid_size(size, shape):
         return int(np.clip(width // shape[2], min_gw, 32)), int(np.clip(height // shape[1], min_gh, 32))
     match = re.match('([1-9][0-9]{0,2})x([1-9][0-9]{0,2})$', str(size))
     if not match:
-        raise UserError('grid size must be {} or columns x rows such as 8x4, got {!r}'.format(
-            ', '.join(sorted(GRID_SIZES)), size))
+        raise UserError(f'grid size must be {", ".join(sorted(GRID_SIZES))} or columns x rows such as 8x4, got '
+                        f'{size!r}')
     return int(match.group(1)), int(match.group(2))
 
 
@@ -51,7 +51,7 @@ def setup_snapshot_image_grid(training_set, size='1080p', layout='random'):
     """
     gw, gh = parse_grid_size(size, training_set.shape)
     if layout not in GRID_LAYOUTS:
-        raise UserError('grid layout must be one of {}, got {!r}'.format(', '.join(GRID_LAYOUTS), layout))
+        raise UserError(f'grid layout must be one of {", ".join(GRID_LAYOUTS)}, got {layout!r}')
     training_set.seek(0)
     if layout == 'random':
         reals, labels = training_set.get_minibatch_np(gw * gh)

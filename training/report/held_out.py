@@ -12,7 +12,7 @@ MAX_IMAGES = 200  # of each kind, at every tick
 class ScoreMonitor:
     """Mean scores of D on images that it learns from, on held-out ones and on generated ones.
 
-    A discriminator that learns its data by heart scores held-out images as it scores generated ones.
+    A discriminator that memorizes its data scores held-out images as it scores generated ones.
 
     Args:
         networks: Dictionary of the tflib.Networks 'G' and 'D'.
@@ -27,8 +27,8 @@ class ScoreMonitor:
         count = min(MAX_IMAGES, len(held_out), training_set.num_images - len(held_out))
         count -= count % minibatch_size
         if count == 0:
-            raise UserError('holdout: {} of {} images are held out; expected at least the {} of a minibatch on either '
-                            'side'.format(len(held_out), training_set.num_images, minibatch_size))
+            raise UserError(f'holdout: {len(held_out)} of {training_set.num_images} images are held out; expected at '
+                            f'least the {minibatch_size} of a minibatch on either side')
         self._G, self._D, self._training_set = networks['G'], networks['D'], training_set
         self._drange, self._minibatch_size = drange_net, minibatch_size
         self._numbers = dict(train=training_set.indices_at(0, count), held_out=held_out[:count])
@@ -49,12 +49,12 @@ class ScoreMonitor:
     def __call__(self):
         """At every tick: prints the scores, and adds them to the statistics as `Holdout/scores/<name>`."""
         scores = self.scores()
-        print('mean scores of D: ' + ', '.join('{} {:.3f}'.format(name, scores[name]) for name in sorted(scores)))
+        print('mean scores of D: ' + ', '.join(f'{name} {scores[name]:.3f}' for name in sorted(scores)))
         for name, score in scores.items():
             autosummary('Holdout/scores/' + name, score)
 
     def _mean(self, numbers, images_of):
-        """Mean score of the images that a function of their numbers gives, with the labels of these numbers."""
+        """Mean score of the images that a function of their numbers returns, with the labels of these numbers."""
         size = self._minibatch_size
         parts = [numbers[i:i + size] for i in range(0, len(numbers), size)]
         return float(np.mean([self._D.run(images_of(part), self._training_set.read_labels(part)) for part in parts]))

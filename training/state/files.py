@@ -22,7 +22,7 @@ def new_counters(nimg=0, seconds=0.0):
     """Counters at the start of a training.
 
     Args:
-        nimg: Images shown so far, int; also the position in the data set's stream.
+        nimg: Images shown so far, int; also the position in the dataset's stream.
         seconds: Seconds trained so far.
     Returns: EasyDict of nimg, iteration, sched_nimg (images shown when the schedule was looked at last), tick (number
         of the last report), tick_nimg (images shown at the last report), tick_sec (seconds since then), seconds,
@@ -107,13 +107,12 @@ def check(path):
         try:
             found = _describe(os.path.join(path, name))
         except OSError as error:
-            raise UserError('the state {!r} is damaged: {} cannot be read ({})'.format(
-                path, name, error.strerror)) from error
+            raise UserError(f'the state {path!r} is damaged: {name} cannot be read ({error.strerror})') from error
         if found != expected:
-            what = '{} bytes instead of {}'.format(found['bytes'], expected['bytes'])
+            what = f'{found["bytes"]} bytes instead of {expected["bytes"]}'
             if found['bytes'] == expected['bytes']:
-                what = 'another checksum'
-            raise UserError('the state {!r} is damaged: {} has {}'.format(path, name, what))
+                what = 'checksum mismatch'
+            raise UserError(f'the state {path!r} is damaged: {name}: {what}')
     return manifest['counters']
 
 
@@ -122,12 +121,12 @@ def _read_manifest(path):
         with open(os.path.join(path, MANIFEST)) as f:
             manifest = json.load(f)
         if manifest.pop('sha256') != _sha256_of_manifest(manifest):
-            raise ValueError('its checksum does not fit')
+            raise ValueError('checksum mismatch')
         if not set(manifest['counters']) >= set(new_counters()):
             raise KeyError('counters are missing')
         return dict(files=manifest['files'], counters=EasyDict(manifest['counters']))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError('the state {!r} is damaged: {} is no manifest ({})'.format(path, MANIFEST, error)) from error
+        raise UserError(f'the state {path!r} is damaged: {MANIFEST} is no manifest ({error})') from error
 
 
 def _sha256_of_manifest(manifest):

@@ -2,7 +2,7 @@
 back once, then ends.
 
 The optimizers leave out steps whose gradients hold an infinity or NaN. Single ones do no harm, and with mixed precision
-they are expected; but a run in which every step is left out learns nothing any more.
+they are expected; but a run in which every step is left out no longer learns.
 """
 
 import tensorflow.compat.v1 as tf
@@ -14,8 +14,8 @@ from training.state import files
 class Watch:
     """Counts the steps left out, and goes back to the last good state when too many are left out in a row.
 
-    A state is good if the last step of every stage before it was made. The random numbers are others after going back,
-    see `attempt_seed`: with the same ones a training would meet the same gradients again.
+    A state is good if the last step of every stage before it was made. After going back the random numbers are
+    different, see `attempt_seed`: with the same ones a training would meet the same gradients again.
 
     Args:
         stages: List of train_step.Stage.
@@ -32,23 +32,23 @@ class Watch:
         """Counts, see `count`, to be called after every iteration; goes back if it must.
 
         Args:
-            counters: See `state_files.new_counters`; `skipped` and `skipped_in_a_row` are set, all are if it goes back.
+            counters: See `files.new_counters`; `skipped` and `skipped_in_a_row` are set, all are if it goes back.
         Returns: True after going back: the variables and counters are those of a good state.
         Raises: UserError if it would have to go back a second time, or there is no good state.
         """
         self.count(counters)
         if not self.is_lost(counters):
             return False
-        what = 'kimg {:.1f}: gradients were not finite in {} steps in a row'.format(
-            counters.nimg / 1000, counters.skipped_in_a_row)
+        what = (f'kimg {counters.nimg / 1000:.1f}: gradients were not finite in {counters.skipped_in_a_row} steps in a '
+                'row')
         if counters.went_back:
             raise UserError(what + ', again after going back; ' + ADVICE)
         path = last_good_state(self._run_dir)
         if path is None:
-            raise UserError(what + ', and there is no state from before to go back to; ' + ADVICE)
+            raise UserError(what + ', and there is no earlier state to go back to; ' + ADVICE)
         restored = self._saver.restore(path)
-        print('{}. Going back to the state at kimg {:.1f}, once, with other random numbers.'.format(
-            what, restored.nimg / 1000), flush=True)
+        print(f'{what}. Going back to the state at kimg {restored.nimg / 1000:.1f}, once, with other random numbers.',
+              flush=True)
         counters.update(restored, went_back=1, seconds=counters.seconds)
         return True
 
@@ -77,5 +77,5 @@ def last_good_state(run_dir):
 
 
 def attempt_seed(seed, counters):
-    """Seed of the random numbers: another one after going back."""
+    """Seed of the random numbers: a different one after going back."""
     return seed + 1000003 * counters.went_back

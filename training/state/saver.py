@@ -1,4 +1,4 @@
-"""Everything that continuing a training needs, saved beside the network pickles.
+"""Everything that resuming a training needs, saved beside the network pickles.
 
 A state is a folder `state/<images shown>` in the run directory: `variables.*`, a TensorFlow checkpoint of all global
 variables (networks, moments of the optimizers, half-accumulated gradients, loss scaling, mean of the path lengths);
@@ -49,7 +49,7 @@ class StateSaver:
         """Writes a state, of the moment that was saved last only the counters, and removes what is not to be kept.
 
         Args:
-            counters: See `state_files.new_counters`.
+            counters: See `files.new_counters`.
         Returns: Folder of the state.
         Raises: OSError if it can't be written; earlier states are then untouched.
         """
@@ -108,7 +108,7 @@ class StateSaver:
                 errors.append(error)
                 continue
             if errors:
-                print('{}; continuing from {!r} before it'.format(errors[0], path))
+                print(f'{errors[0]}; continuing from {path!r} before it')
             self._newest_nimg = counters.nimg
             return counters
         if errors:
@@ -125,8 +125,8 @@ class StateSaver:
             for name, saver in self._savers.items():
                 saver.restore(tf.get_default_session(), os.path.join(path, name))
         except (tf.errors.OpError, ValueError) as error:
-            raise UserError('the state {!r} does not fit these networks and optimizers ({})'.format(
-                path, str(error).strip().splitlines()[0])) from error
+            raise UserError(f'the state {path!r} does not fit these networks and optimizers '
+                            f'({str(error).strip().splitlines()[0]})') from error
         grid_path = os.path.join(path, files.GRID)
         if self._grid is not None and os.path.isfile(grid_path):
             with np.load(grid_path) as arrays:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dnnlib import UserError, tflib
 from training import image_size
-from training.pretrained import load_networks
+from training.pretrained import load_file
 
 KINDS = ('copied', 'resized', 'fresh', 'ignored')
 SHOWN = 12  # layers named in one line of the table
@@ -52,7 +52,7 @@ def begin_from(networks, dataset, resume_pkl, resume_kimg, total_kimg, strict=Fa
     Returns: Thousand images at which to start counting.
     Raises: UserError if nothing fits, `strict` is not met, or nothing is left to train.
     """
-    sources = collections.OrderedDict(zip(('G', 'D', 'Gs'), load_networks(resume_pkl)))
+    sources = load_file(resume_pkl).networks
     missing = [name for name in networks if name not in sources]
     if missing:
         raise UserError(f'{resume_pkl}: it holds the networks {", ".join(sources)}, but no {missing[0]}; choose '

@@ -63,7 +63,7 @@ def ada_mapping(num_layers, labels, prefix='', lone=True):
     found += [Entry('LabelConcat/weight', prefix + 'label.weight', 'dense')] if labels == 'matrix' else []
     name = 'Dense{}' if lone else 'Mapping{}'
     for i in range(num_layers):
-        found += _dense(name.format(i), '{}fc{}'.format(prefix, i))
+        found += _dense(name.format(i), f'{prefix}fc{i}')
     return found
 
 
@@ -75,12 +75,12 @@ def ada_synthesis(num_blocks, architecture, use_noise=True, prefix=''):
         layers.append(Entry(name + '/weight', torch + '.weight', kind))
         layers.extend(_style(name, torch + '.affine'))
         if noisy:
-            noises.append(Entry('noise{}'.format(len(noises)), torch + '.noise_const', 'noise'))
+            noises.append(Entry(f'noise{len(noises)}', torch + '.noise_const', 'noise'))
             layers.append(Entry(name + '/noise_strength', torch + '.noise_strength', 'scalar'))
         layers.append(Entry(name + '/bias', torch + '.bias', 'bias'))
 
     for level in range(num_blocks):
-        here, there = scope(level), '{}b{}'.format(prefix, 4 << level)
+        here, there = scope(level), f'{prefix}b{4 << level}'
         if level == 0:
             layers.append(Entry('4x4/Const/const', there + '.const', 'const'))
             styled('4x4/Conv', there + '.conv1')
@@ -107,11 +107,11 @@ def ada_discriminator(num_blocks, architecture, mapping_layers=None):
     """Table of StyleGAN2-ADA's discriminator; mapping_layers: None = it takes no labels."""
     found = [] if mapping_layers is None else ada_mapping(mapping_layers, 'dense', 'mapping.', lone=False)
     for level in range(num_blocks - 1, 0, -1):
-        here, there = scope(level), 'b{}'.format(4 << level)
+        here, there = scope(level), f'b{4 << level}'
         names = ['FromRGB'] if architecture == 'skip' or level == num_blocks - 1 else []
         for name in names + ['Conv0', 'Conv1_down']:
             torch = '{}.{}'.format(there, {'Conv1_down': 'conv1'}.get(name, name.lower()))
-            found += _conv_layer('{}/{}'.format(here, name), torch + '.weight', torch + '.bias')
+            found += _conv_layer(f'{here}/{name}', torch + '.weight', torch + '.bias')
         if architecture == 'resnet':
             found.append(Entry(here + '/Skip/weight', there + '.skip.weight', 'conv'))
     if architecture == 'skip':
@@ -122,12 +122,12 @@ def ada_discriminator(num_blocks, architecture, mapping_layers=None):
 
 def mit_mapping(num_layers):
     """Table of the mapping network of the re-implementation under the MIT license."""
-    return [entry for i in range(num_layers) for entry in _dense('Dense{}'.format(i), 'style.{}'.format(i + 1))]
+    return [entry for i in range(num_layers) for entry in _dense(f'Dense{i}', f'style.{i + 1}')]
 
 
 def mit_synthesis(num_blocks):
     """Table of its synthesis network."""
-    found = [Entry('noise{}'.format(i), 'noises.noise_{}'.format(i), 'noise') for i in range(2 * num_blocks - 1)]
+    found = [Entry(f'noise{i}', f'noises.noise_{i}', 'noise') for i in range(2 * num_blocks - 1)]
 
     def styled(name, torch, kind):
         return [Entry(name + '/weight', torch + '.conv.weight', kind)] + _style(name, torch + '.conv.modulation') + [
@@ -142,9 +142,9 @@ def mit_synthesis(num_blocks):
     found += to_rgb('4x4/ToRGB', 'to_rgb1')
     for level in range(1, num_blocks):
         here = scope(level)
-        found += styled(here + '/Conv0_up', 'convs.{}'.format(2 * level - 2), 'up')
-        found += styled(here + '/Conv1', 'convs.{}'.format(2 * level - 1), 'conv')
-        found += to_rgb(here + '/ToRGB', 'to_rgbs.{}'.format(level - 1))
+        found += styled(here + '/Conv0_up', f'convs.{2 * level - 2}', 'up')
+        found += styled(here + '/Conv1', f'convs.{2 * level - 1}', 'conv')
+        found += to_rgb(here + '/ToRGB', f'to_rgbs.{level - 1}')
     return found
 
 
@@ -152,7 +152,7 @@ def mit_discriminator(num_blocks):
     """Table of its discriminator."""
     found = _conv_layer(scope(num_blocks - 1) + '/FromRGB', 'convs.0.0.weight', 'convs.0.1.bias')
     for index in range(1, num_blocks):
-        here, there = scope(num_blocks - index), 'convs.{}'.format(index)
+        here, there = scope(num_blocks - index), f'convs.{index}'
         found += _conv_layer(here + '/Conv0', there + '.conv1.0.weight', there + '.conv1.1.bias')
         found += _conv_layer(here + '/Conv1_down', there + '.conv2.1.weight', there + '.conv2.2.bias')
         found.append(Entry(here + '/Skip/weight', there + '.skip.1.weight', 'conv'))

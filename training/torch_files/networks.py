@@ -28,7 +28,7 @@ def read(saved):
     if isinstance(saved, torch_file.Module):
         saved = {'G_ema': saved}
     if not isinstance(saved, dict):
-        raise UserError('holds a {}, expected a dictionary of networks'.format(type(saved).__name__))
+        raise UserError(f'holds a {type(saved).__name__}, expected a dictionary of networks')
     if _is_one_of(saved, 'synthesis.b4.const'):
         saved = {'G_ema': saved}
     elif _is_one_of(saved, 'conv1.conv.modulation.weight'):
@@ -48,8 +48,7 @@ def read(saved):
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError('its tensors do not fit together ({}: {:.200})'.format(
-            type(error).__name__, str(error))) from error
+        raise UserError(f'its tensors do not fit together ({type(error).__name__}: {str(error):.200})') from error
 
 
 def _is_one_of(saved, name):
@@ -59,7 +58,7 @@ def _is_one_of(saved, name):
 def _number_of_blocks(weights, pattern):
     sizes = weights.numbers(pattern)
     if not 0 < len(sizes) <= _MAX_BLOCKS or sizes != [4 << i for i in range(len(sizes))]:
-        raise weights.error('its blocks are {}, expected 4, 8, 16, ...'.format(sizes))
+        raise weights.error(f'its blocks are {sizes}, expected 4, 8, 16, ...')
     return len(sizes)
 
 
@@ -116,7 +115,7 @@ def _generator_options(mapping, synthesis, num_blocks, usual_fmaps=None):
         raise UserError('its mapping network has no layers')
     embedding = mapping['LabelEmbed/weight'].shape if 'LabelEmbed/weight' in mapping else (0, 0)
     latent_size = mapping['Dense0/weight'].shape[0] - embedding[1]
-    dlatent_size = mapping['Dense{}/weight'.format(num_layers - 1)].shape[1]
+    dlatent_size = mapping[f'Dense{num_layers - 1}/weight'].shape[1]
     fmaps = [synthesis['4x4/Conv/weight'].shape[3]] + [
         synthesis[torch_names.scope(level) + '/Conv1/weight'].shape[3] for level in range(1, num_blocks)]
     options = dict(num_channels=synthesis[last + '/ToRGB/weight'].shape[3], label_size=embedding[0],
@@ -136,8 +135,7 @@ def fmap_options(fmaps):
         if limit == most and fmaps == [min(base >> level + 1, limit) for level in range(len(fmaps))]:
             return {key: value for key, value, usual in (
                 ('fmap_base', base, 16 << 10), ('fmap_max', limit, 512)) if value != usual}
-    raise UserError('a network with {} feature maps, which do not halve from block to block'.format(
-        ', '.join(map(str, fmaps))))
+    raise UserError(f"a network with {', '.join(map(str, fmaps))} feature maps, which do not halve from block to block")
 
 
 def generator_state(name, config, parts, dlatent_avg):
@@ -165,7 +163,7 @@ def _state(name, family_and_function, kwargs, variables, components=None):
     network = network_file.NetworkState()
     network.set_state({
         'version': 4, 'name': name, 'static_kwargs': dict(kwargs), 'components': components or {},
-        'build_module_src': 'from {} import {}\n'.format(MODULES[family], function), 'build_func_name': function,
+        'build_module_src': f'from {MODULES[family]} import {function}\n', 'build_func_name': function,
         'variables': list(variables.items())})
     return network
 
@@ -210,10 +208,10 @@ def _discriminator_options(weights, values, num_blocks):
 def _mit_generator(weights, name, extra):
     num_blocks = 1 + len(weights.numbers(r'to_rgbs\.(\d{1,5})\.conv\.weight$'))
     if num_blocks > _MAX_BLOCKS:
-        raise weights.error('has {} blocks'.format(num_blocks))
+        raise weights.error(f'has {num_blocks} blocks')
     rnd = np.random.RandomState(0)
     for i in range(2 * num_blocks - 1):  # files before noise was kept in them
-        weights.arrays.setdefault('noises.noise_{}'.format(i), rnd.randn(*[4 << (i + 1) // 2] * 2))
+        weights.arrays.setdefault(f'noises.noise_{i}', rnd.randn(*[4 << (i + 1) // 2] * 2))
     mapping = weights.variables(torch_names.mit_mapping(len(weights.numbers(r'style\.(\d{1,5})\.weight$'))))
     synthesis = weights.variables(torch_names.mit_synthesis(num_blocks))
     options = _generator_options(mapping, synthesis, num_blocks, 512)
@@ -234,7 +232,7 @@ def mean_of_w(mapping, lrmul=0.01):
     x = np.random.RandomState(0).randn(_MEAN_SAMPLES, mapping['Dense0/weight'].shape[0]).astype(np.float32)
     x /= np.sqrt(np.square(x).mean(axis=1, keepdims=True) + 1e-8)
     for i in range(len(mapping) // 2):
-        weight, bias = [mapping['Dense{}/{}'.format(i, key)] * np.float32(lrmul) for key in ('weight', 'bias')]
+        weight, bias = [mapping[f'Dense{i}/{key}'] * np.float32(lrmul) for key in ('weight', 'bias')]
         x = x @ weight / np.float32(np.sqrt(len(weight))) + bias
         x = np.maximum(x, 0.2 * x) * np.float32(np.sqrt(2))
     return x.mean(axis=0)

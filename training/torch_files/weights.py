@@ -25,7 +25,7 @@ class Weights:
 
     def error(self, message):
         """UserError about this network."""
-        return UserError('{}: {}'.format(self._title, message))
+        return UserError(f'{self._title}: {message}')
 
     def numbers(self, pattern):
         """Sorted numbers that a regular expression finds in the beginnings of names."""
@@ -36,9 +36,9 @@ class Weights:
         found = [state[key] for path, state in self._parts if re.match(pattern + '$', path) and key in state]
         for value in found:
             if not isinstance(value, (int, float, str, np.generic, type(None))):
-                raise self.error('its attribute {} is a {}'.format(key, type(value).__name__))
+                raise self.error(f'its attribute {key} is a {type(value).__name__}')
             if value != found[0]:
-                raise self.error('its layers have different {}'.format(key))
+                raise self.error(f'its layers have different {key}')
         return found[0] if found else default
 
     def count(self, pattern, key):
@@ -52,15 +52,15 @@ class Weights:
     def take(self, name, kind):
         """One tensor as one of our variables; kind: key of torch_names.KINDS."""
         if name not in self.arrays:
-            raise self.error('its tensor {} is missing'.format(name))
+            raise self.error(f'its tensor {name} is missing')
         array = self.arrays.pop(name)
         try:
             value = names.KINDS[kind].from_torch(array.astype(np.float32))
             if value.ndim != names.KINDS[kind].ndim:
-                raise ValueError('{} axes'.format(value.ndim))
+                raise ValueError(f'{value.ndim} axes')
             return np.array(value, order='C')[()]
         except (ValueError, IndexError) as error:
-            raise self.error('its tensor {} has the shape {}'.format(name, list(array.shape))) from error
+            raise self.error(f'its tensor {name} has the shape {list(array.shape)}') from error
 
     def resample_kernel(self):
         """The filter of all layers as numbers whose sum is 1; None = [1, 3, 3, 1], the usual one."""
@@ -83,7 +83,7 @@ class Weights:
         """Raises UserError if there are tensors that nobody took."""
         left = [name for name in self.arrays if not _IGNORED.match(name)]
         if left:
-            raise self.error('has tensors that our networks do not have: {:.200}'.format(', '.join(left[:4])))
+            raise self.error(f"has tensors that our networks do not have: {', '.join(left[:4]):.200}")
 
 
 def add_unusual(options, items):

@@ -1,6 +1,6 @@
 """Builds the native operations ahead of time: `python -m dnnlib.tflib.ops.build`.
 
-They are built at first use anyway; this is for images of containers, and for machines whose GPUs are elsewhere.
+They are built on first use anyway; this is for container images and for GPUs of other machines.
 """
 
 import os
@@ -13,7 +13,7 @@ PROG = 'python -m dnnlib.tflib.ops.build'
 
 
 def list_libraries(recipe):
-    """Prints one line per library in the cache folders; `*` marks the one that this machine uses."""
+    """Prints one line per library in the cache folders; `*` marks the one used on this machine."""
     used = native_build.find(recipe)
     libraries = native_build.cached()
     for folder, record in libraries:
@@ -29,12 +29,12 @@ def list_libraries(recipe):
 
 
 def main(argv):
-    """Parses the options; builds and says where the library is, or lists what there is."""
+    """Parses the options; builds the library and prints its path, or lists the libraries."""
     parser = cli.ArgumentParser(prog=PROG, description=__doc__.splitlines()[0])
     parser.add_argument('--force', action='store_true', help='build even if the library is in the cache')
     parser.add_argument('--cuda-archs', metavar='LIST', help='CUDA architectures to build for, such as 75,80,90 '
                         '(default: STYLEGAN2_CUDA_ARCHS, else those of the GPUs of this machine)')
-    parser.add_argument('--list', action='store_true', help='build nothing, list the libraries in the cache')
+    parser.add_argument('--list', action='store_true', help='list the libraries in the cache and build nothing')
     args = parser.parse_args(argv)
     archs = None if args.cuda_archs is None else native_tools.parse_archs(args.cuda_archs, '--cuda-archs')
     asked = archs or os.environ.get('STYLEGAN2_CUDA_ARCHS', '').strip()  # then fewer are not enough

@@ -1,4 +1,4 @@
-"""Convolutions whose gradients are fast on the CPU as well.
+"""Convolutions whose gradients are fast on the CPU too.
 
 TensorFlow 1.14's CPU kernels for the gradients of `conv2d` reach a fraction of the forward kernel's speed, and so
 does its transposed convolution. There the gradients are composed of forward convolutions and matrix products instead;

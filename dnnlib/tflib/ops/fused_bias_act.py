@@ -64,7 +64,7 @@ def fused_bias_act(x, b=None, axis=1, act='linear', alpha=None, gain=None, impl=
 
 
 def activation_settings(act, alpha=None, gain=None):
-    """Fills in an activation's own numbers.
+    """Fills in an activation's default numbers.
 
     Args:
         act: Key of `activation_funcs`.
@@ -73,7 +73,7 @@ def activation_settings(act, alpha=None, gain=None):
     Raises: UserError for an unknown `act`.
     """
     if act not in activation_funcs:
-        raise UserError('unknown activation %r, known are %s' % (act, ', '.join(activation_funcs)))
+        raise UserError('unknown activation %r; choose from %s' % (act, ', '.join(activation_funcs)))
     spec = activation_funcs[act]
     return spec.cuda_idx, spec.def_alpha if alpha is None else alpha, spec.def_gain if gain is None else gain
 

@@ -1,5 +1,5 @@
 """Chooses between the two forms of the custom operations: `ref`, plain TensorFlow, which defines the meaning, and
-`native`, C++ and CUDA, which is faster. The native library is built at first use and kept; see docs/native-ops.md."""
+`native`, C++ and CUDA, which is faster. The native library is built on first use and cached; see docs/native-ops.md."""
 
 import functools
 import os
@@ -14,14 +14,14 @@ from . import native_build, native_cache, native_tools
 
 MODES = ('auto', 'ref', 'native')
 _COLLECTION = 'tflib/ops'
-_told = set()  # reasons that the user has seen: each is shown once per process
+_told = set()  # reasons already shown to the user; each is shown once per process
 
 
 def set_mode(mode):
-    """Chooses the operations of what is built in the default graph from now on.
+    """Chooses the operations for everything built in the default graph from now on.
 
     Args:
-        mode: 'auto' (native where it can be had), 'ref' or 'native'; None = STYLEGAN2_OPS, else 'auto'.
+        mode: 'auto' (native if available), 'ref' or 'native'; None = STYLEGAN2_OPS, or else 'auto'.
     Raises: UserError for any other value.
     """
     tf.get_default_graph().clear_collection(_COLLECTION)
@@ -45,9 +45,9 @@ def choose(impl=None):
     """Decides which form of an operation to put into the default graph.
 
     Args:
-        impl: 'ref', 'native' or 'cuda' (the published name of native); 'auto' or None = as the graph's mode says.
+        impl: 'ref', 'native' or 'cuda' (the published name of native); 'auto' or None = the mode of the graph.
     Returns: 'ref' or 'native'.
-    Raises: UserError if native is asked for and cannot be had. ValueError for an unknown `impl`.
+    Raises: UserError if native is requested but unavailable. ValueError for an unknown `impl`.
     """
     if impl not in (None, 'auto', 'cuda', 'ref', 'native'):
         raise ValueError("impl must be None, 'ref', 'native' or 'cuda', not %r" % (impl,))
@@ -58,15 +58,15 @@ def choose(impl=None):
     if reason is None:
         return 'native'
     if wanted != 'auto':
-        raise UserError('no native operations: %s; --ops=ref (STYLEGAN2_OPS=ref) does without, slower' % reason)
+        raise UserError(f'no native operations: {reason}; --ops=ref (STYLEGAN2_OPS=ref) works without them, but slower')
     if reason not in _told:
         _told.add(reason)
-        print('Native operations are not used, which is slower: %s.' % reason, file=sys.stderr, flush=True)
+        print(f'Native operations are not used, which is slower: {reason}.', file=sys.stderr, flush=True)
     return 'ref'
 
 
 def missing():
-    """Why native operations cannot be used in the default graph, as one line of text; None if they can."""
+    """Why native operations cannot be used in the default graph, in one line; None if they can."""
     module, library, recipe, reason = _outcome()
     if module is None or not _on_gpu():
         return reason
@@ -88,9 +88,9 @@ def _on_gpu():
 
 
 def load():
-    """The module of all native operations, as `tf.load_op_library` makes it; built at the first call, then kept.
+    """The module of all native operations, as returned by `tf.load_op_library`; built on the first call, then kept.
 
-    Raises: UserError saying why it cannot be had.
+    Raises: UserError saying why it is unavailable.
     """
     module, _, _, reason = _outcome()
     if module is None:
@@ -107,7 +107,7 @@ def library_path():
 def describe():
     """The operations of the default graph in one line, such as 'native (C++ for the CPU)'; builds them if needed.
 
-    Raises: UserError if the mode is 'native' and they cannot be had.
+    Raises: UserError if the mode is 'native' and they are unavailable.
     """
     if mode() == 'ref':
         return 'reference'
@@ -122,7 +122,7 @@ def describe():
 
 @functools.lru_cache(maxsize=None)
 def _outcome():
-    """(module, Library, Recipe, None), or None three times and why; found out once per process."""
+    """(module, Library, Recipe, None), or (None, None, None, reason); determined once per process."""
     recipe = native_tools.recipe()  # raises UserError for a wrong environment variable, whatever the mode
     try:
         started = time.time()
@@ -134,12 +134,12 @@ def _outcome():
 
 
 def _loaded(library, recipe, started):
-    """(module, Library): one that does not load is replaced, unless it has been built since `started`."""
+    """(module, Library): a library that does not load is rebuilt, unless it was built after `started`."""
     for last in (False, True):
         stamp = native_build.stamp(library)
         try:
             return tf.load_op_library(library.path), library
-        except (tf.errors.NotFoundError, OSError) as error:  # such as a missing symbol: it was built against others
+        except (tf.errors.NotFoundError, OSError) as error:  # such as a missing symbol: built against other versions
             if last or stamp.time >= started:
                 native_cache.note_failure(os.path.dirname(library.path), ' '.join(str(error).split()), cuda=False)
                 raise

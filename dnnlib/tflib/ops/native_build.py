@@ -28,7 +28,7 @@ except ImportError:  # Windows; there only the order of the writes protects
     fcntl = None
 
 LIBRARY, RECORD, LOG, LOCK = 'stylegan2_ops.so', 'build.json', 'build.log', 'lock'
-COMPILE_SECONDS = 900  # then a compiler is taken for hung
+COMPILE_SECONDS = 900  # after this, the compiler is considered hung
 _ERROR_LINE = re.compile(r'error\b|fatal|undefined reference|cannot find', re.IGNORECASE)
 
 Library = namedtuple('Library', 'path archs seconds')  # seconds: of its build
@@ -48,7 +48,7 @@ def obtain(recipe, force=False, unlike=None):
 
     Args:
         recipe: Result of `native_tools.recipe`.
-        force: Build it anew, also where that failed before?
+        force: Rebuild it, even if that failed before? By default a failure is remembered for a day.
         unlike: `stamp` of a library that is of no use; None = take what is in the cache.
     Returns: Library, checked against its record.
     Raises: UserError with one line that says why there is none.
@@ -63,7 +63,7 @@ def obtain(recipe, force=False, unlike=None):
         with _locked(os.path.join(folder, LOCK)):
             if not force:
                 library = _checked(folder, recipe.base)
-                if library and stamp(library) != unlike:  # of another process, which had the lock before
+                if library and stamp(library) != unlike:  # built by the process that had the lock before
                     return library
                 _raise_again(folder)
             return _build(recipe, folder)

@@ -1,5 +1,4 @@
-"""Folders that native libraries are kept in: which there are, whose files may be loaded, which can be written, and what
-failed in them."""
+"""Cache folders of native libraries: where they are, which are writable, which files are trusted, what failed."""
 
 import contextlib
 import errno
@@ -13,7 +12,7 @@ from dnnlib import util
 from dnnlib.util import UserError
 
 FAILED = 'failed.json'
-FAILED_SECONDS = 24 * 60 * 60  # then what failed is tried again
+FAILED_SECONDS = 24 * 60 * 60  # after this, a failed build is tried again
 
 
 def names(folder):
@@ -25,7 +24,7 @@ def names(folder):
 
 
 def roots():
-    """Folders in order; in one that the user did not name, only what passes `trusted` is used."""
+    """Folders in order; in those that the user did not name, only files that pass `trusted` are used."""
     user = os.environ.get('XDG_CACHE_HOME') or os.path.join(os.path.expanduser('~'), '.cache')
     found = [_named() or os.path.join(os.path.abspath(util.DEFAULT_CACHE_DIR), 'ops')]
     if os.path.isabs(user):
@@ -43,7 +42,7 @@ def _named():
 
 
 def _is_private(path):
-    """Is it a folder, no link, that belongs to this user and that nobody else can enter or change?"""
+    """Is it a folder, not a link, that belongs to this user and that no one else can enter or change?"""
     status = os.lstat(path)
     return stat.S_ISDIR(status.st_mode) and _owned(status) and not stat.S_IMODE(status.st_mode) & 0o077
 
@@ -54,10 +53,10 @@ def _owned(status):
 
 
 def trusted(folder, *files):
-    """May the folder of a key, and files in it, be used: can nobody but this user and root have put them there?
+    """May the folder of a key, and files in it, be used: could only this user and root have put them there?
 
     Args:
-        folder: Path in one of `roots`; what is in the root that STYLEGAN2_CACHE names, the user vouches for.
+        folder: Path in one of `roots`; the user vouches for the root named by STYLEGAN2_CACHE.
         files: Names in the folder.
     Returns: bool.
     Raises: OSError if one of them cannot be looked at.
@@ -84,17 +83,17 @@ def writable_folder(key):
                 return folder
         except OSError as error:
             problems.append('%s (%s)' % (root, error.strerror or error))
-    raise UserError('no cache folder can be written: %s; set STYLEGAN2_CACHE to one that can' % ', '.join(problems))
+    raise UserError('no writable cache folder: %s; set STYLEGAN2_CACHE to a writable one' % ', '.join(problems))
 
 
 def note_failure(folder, error, cuda):
-    """Keeps the line that says why building in the folder of a key failed; `cuda`: may it work without CUDA kernels?"""
+    """Stores why the build in the folder of a key failed; `cuda`: might it work without CUDA kernels?"""
     with contextlib.suppress(OSError):
         util.write_text(os.path.join(folder, FAILED), json.dumps(dict(error=error, cuda=cuda, time=time.time())))
 
 
 def failure(folder):
-    """(line, cuda) that `note_failure` kept here less than a day ago, or None."""
+    """(line, cuda) that `note_failure` stored here less than a day ago, or None."""
     try:
         with open(os.path.join(folder, FAILED), encoding='utf-8') as f:
             record = json.load(f)

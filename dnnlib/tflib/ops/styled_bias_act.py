@@ -51,7 +51,7 @@ def _check_shapes(x, scale, noise, b, data_format):
     if data_format not in ('NHWC', 'NCHW'):
         raise ValueError('data_format must be NHWC or NCHW, not %r' % (data_format,))
     if x.shape.ndims != 4:
-        raise ValueError('x must have four axes, its shape is %r' % (x.shape.as_list(),))
+        raise ValueError('x must have four axes, but its shape is %r' % (x.shape.as_list(),))
     sizes = x.shape.as_list()
     batch, channels = sizes[0], sizes[3 if data_format == 'NHWC' else 1]
     height, width = sizes[1:3] if data_format == 'NHWC' else sizes[2:]

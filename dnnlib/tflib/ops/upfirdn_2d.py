@@ -16,7 +16,7 @@ _PADS_INSIDE = not tf.__version__.startswith('1.')  # depthwise convolutions the
 
 
 def upfirdn_2d(x, k, upx=1, upy=1, downx=1, downy=1, padx0=0, padx1=0, pady0=0, pady1=0, impl=None):
-    """Up-samples, filters and down-samples images, each channel by itself.
+    """Upsamples, filters and downsamples images, each channel separately.
 
     Along each axis: `up - 1` zeros after every sample, `pad0` and `pad1` zeros at the ends (negative: crop),
     convolution with `k` where it fits, every `down`-th sample kept. Gradients of every order are defined.
@@ -31,13 +31,13 @@ def upfirdn_2d(x, k, upx=1, upy=1, downx=1, downy=1, padx0=0, padx1=0, pady0=0, 
     Returns: [major, (H * upy + pady0 + pady1 - kh) // downy + 1, (W * upx + padx0 + padx1 - kw) // downx + 1, minor].
     Raises:
         ValueError: `impl` is unknown, a factor is below 1, or the result would be empty.
-        UserError: there are no native operations, and they were asked for.
+        UserError: native operations were requested but are unavailable.
     """
     impl = native.choose(impl)
     x = tf.convert_to_tensor(x)
     k = np.asarray(k, dtype=np.float32)
     if k.ndim != 2:
-        raise ValueError('the filter must be a matrix, its shape is %r' % (k.shape,))
+        raise ValueError('the filter must be a matrix, but its shape is %r' % (k.shape,))
     if min(upx, upy, downx, downy) < 1:
         raise ValueError('factors must be at least 1, got up %d, %d, down %d, %d' % (upx, upy, downx, downy))
     sizes = x.shape.as_list()[1:3]

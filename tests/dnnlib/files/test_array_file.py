@@ -90,12 +90,12 @@ def test_hostile_files(tmp_path):
     big = {'dtype': 'F32', 'shape': [1 << 40], 'data_offsets': [0, 8]}
     many = {'dtype': 'F32', 'shape': [25000], 'data_offsets': [0, 10 ** 5]}
     for data, message in [
-            (safetensors(meta, 1 << 40), 'header of'), (safetensors(dict(meta, a=big)), 'damaged'),
-            (safetensors(dict(meta, a=dict(big, data_offsets=[0, 1 << 40]))), 'damaged'),
+            (safetensors(meta, 1 << 40), 'header of'), (safetensors(dict(meta, a=big)), 'corrupt'),
+            (safetensors(dict(meta, a=dict(big, data_offsets=[0, 1 << 40]))), 'corrupt'),
             (safetensors(dict(meta, a=dict(big, shape=[-1, -2]))), 'shape'),
-            (safetensors({'a': 1}), 'no file of networks'),
+            (safetensors({'a': 1}), 'not written by this program'),
             (safetensors({'__metadata__': {'header.json': '{"format": "x"}'}}), "format 'x'"),
-            (safetensors(dict(meta, **{str(i): many for i in range(100)}), body=10 ** 5), 'damaged')]:
+            (safetensors(dict(meta, **{str(i): many for i in range(100)}), body=10 ** 5), 'corrupt')]:
         with pytest.raises(UserError, match=message):
             array_file.read(data)
     out = io.BytesIO()
@@ -107,13 +107,13 @@ def test_hostile_files(tmp_path):
         objects = io.BytesIO()
         np.lib.format.write_array(objects, np.array([pickle.Pickler], object), allow_pickle=True)
         archive.writestr('header.json.npy', objects.getvalue())
-    with pytest.raises(UserError, match='no file of networks'):
+    with pytest.raises(UserError, match='not written by this program'):
         array_file.read(out.getvalue())
 
 
 def test_other_things_are_not_written(saved, tmp_path):
     for value in ({'a': 1}, [1], [], (saved[0], 3)):
-        with pytest.raises(UserError, match='other things than networks'):
+        with pytest.raises(UserError, match='more than networks'):
             array_file.save(value, str(tmp_path / 'x.npz'), 'npz')
     saved[0].state['static_kwargs'] = {'x': b'bytes'}
     with pytest.raises(UserError, match='JSON'):

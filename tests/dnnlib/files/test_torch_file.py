@@ -81,15 +81,15 @@ def test_windows_into_a_storage():
 
 @pytest.mark.parametrize('value, message', [
     (tensor([5], [1]), 'beyond its values'), (tensor([2], [1], 3), 'beyond its values'),
-    (tensor([2, 2], [1, 3]), 'beyond its values'), (tensor([2], [-1], 3), 'damaged: a tensor of shape'),
-    (tensor([-2], [1]), 'damaged: a tensor of shape'), (tensor([2], [1], -1), 'damaged'),
-    (tensor([2, 2], [1]), 'damaged: a tensor'), (tensor([1] * 40, [1] * 40), 'damaged'),
-    (tensor([1 << 38], [0]), 'larger than the file'), (tensor([1 << 60], [0]), 'damaged'),
-    (tensor([0, 1 << 60], [1, 1]), 'damaged'), (tensor([2], [1], key='7'), "no item named 'a/data/7'"),
+    (tensor([2, 2], [1, 3]), 'beyond its values'), (tensor([2], [-1], 3), 'corrupt: a tensor of shape'),
+    (tensor([-2], [1]), 'corrupt: a tensor of shape'), (tensor([2], [1], -1), 'corrupt'),
+    (tensor([2, 2], [1]), 'corrupt: a tensor'), (tensor([1] * 40, [1] * 40), 'corrupt'),
+    (tensor([1 << 38], [0]), 'larger than the file'), (tensor([1 << 60], [0]), 'corrupt'),
+    (tensor([0, 1 << 60], [1, 1]), 'corrupt'), (tensor([2], [1], key='7'), "no item named 'a/data/7'"),
     (tensor([2], [1]).replace(b'FloatStorage', b'QuantStorage'), 'refused: the file asks for torch.QuantStorage'),
     (b'cos\nmkdir\n' + text('made') + b'\x85R', 'refused: the file asks for os.mkdir'),
-    (b'ctorch._utils\n_rebuild_tensor_v2\n)R', 'damaged'), (text('x') + b'Q', 'no storage of numbers'),
-    (b'ctorch._utils\n_rebuild_tensor_v2\n(K\x01K\x00))tR', 'damaged: a tensor'),
+    (b'ctorch._utils\n_rebuild_tensor_v2\n)R', 'corrupt'), (text('x') + b'Q', 'no storage of numbers'),
+    (b'ctorch._utils\n_rebuild_tensor_v2\n(K\x01K\x00))tR', 'corrupt: a tensor'),
     (b'ctorch\nFloatStorage\n)R', 'refused: an empty storage'),
     (b'ctorch.storage\n_load_from_bytes\n' + text('x') + b'\x85R', 'refused: the file asks for torch.storage')])
 def test_tensors_that_lie_and_other_objects(value, message, tmp_path, monkeypatch):
@@ -111,8 +111,8 @@ def test_archives_that_lie(tmp_path):
     good = archive({'a': tensor([2], [1])})
     for data, message in [
             (archive({'a': tensor([2], [1])}, compression=zipfile.ZIP_DEFLATED), 'compressed'),
-            (good.replace(b'a/data.pkl', b'a/data.pk_'), 'without data.pkl'), (good[:-30], 'cut off'),
-            (archive({'a': tensor([2], [1])}, {'0': b'abc'}), 'damaged')]:
+            (good.replace(b'a/data.pkl', b'a/data.pk_'), 'without data.pkl'), (good[:-30], 'truncated'),
+            (archive({'a': tensor([2], [1])}, {'0': b'abc'}), 'corrupt')]:
         with pytest.raises(UserError, match=message):
             load(data)
     at = good.index(b'storage')
@@ -166,10 +166,10 @@ def test_modules_of_pickles():
 
 
 @pytest.mark.parametrize('data, message', [
-    (b'ctorch_utils.persistence\n_reconstruct_persistent_obj\n)R', 'damaged'),
-    (b'ctorch_utils.persistence\n_reconstruct_persistent_obj\nN\x85R', 'damaged: an object with its source'),
-    (b'ctorch.storage\n_load_from_bytes\nN\x85R', 'damaged'),
-    (b'ctorch.storage\n_load_from_bytes\nC\x03abc\x85R', 'damaged'),
+    (b'ctorch_utils.persistence\n_reconstruct_persistent_obj\n)R', 'corrupt'),
+    (b'ctorch_utils.persistence\n_reconstruct_persistent_obj\nN\x85R', 'corrupt: an object with its source'),
+    (b'ctorch.storage\n_load_from_bytes\nN\x85R', 'corrupt'),
+    (b'ctorch.storage\n_load_from_bytes\nC\x03abc\x85R', 'corrupt'),
     (b'cbuiltins\nset\n]K\x01\x85a\x85R', 'key of type tuple'), (b'\x8f(\x8f\x90', 'key of type set'),
     (b'](K\x01\x90', 'items for a list'), (b'carch\nNamespace\n)\x81', 'refused: the file asks for arch.Namespace'),
     (b'ctorch.nn.modules.linear\nLinear\n)\x81', 'refused: the file asks for torch.nn.modules.linear.Linear')])

@@ -21,7 +21,7 @@ def hello(number, submit_config):
 def refuse(write_first):
     if write_first:
         open(dnnlib.make_run_dir_path('fakes.png'), 'w').close()
-    raise dnnlib.UserError('no such data set')
+    raise dnnlib.UserError('no such dataset')
 
 
 def stop(submit_config):
@@ -128,7 +128,7 @@ def test_bad_descriptions_and_roots_are_refused(tmp_path):
 
 
 def test_refused_run_leaves_nothing_but_what_it_wrote_itself(tmp_path):
-    with pytest.raises(dnnlib.UserError, match='no such data set'):
+    with pytest.raises(dnnlib.UserError, match='no such dataset'):
         dnnlib.submit_run(_config(tmp_path / 'new'), refuse, write_first=False)
     assert os.listdir(str(tmp_path)) == []
     with pytest.raises(dnnlib.UserError):

@@ -102,7 +102,7 @@ def test_graph_can_be_finalized_between_reports(session):
         assert save_summaries(None) == {'x': 1}
 
 
-def test_accumulators_are_local_and_uninitialised_without_a_session():
+def test_accumulators_are_local_and_uninitialized_without_a_session():
     with tf.Graph().as_default():
         y = autosummary('Loss/x', tf.constant(6.0))
         assert [v.op.name for v in tf.local_variables()] == ['Autosummary/Loss_x']

@@ -69,8 +69,8 @@ def test_bad_build_functions(session):
         tflib.Network('A', toy_networks.without_rank)
     with pytest.raises(ValueError, match='no input'):
         tflib.Network('A', toy_networks.without_input)
-    with pytest.raises(dnnlib.UserError, match='no option colour'):
-        tflib.Network('A', toy_networks.affine, colour='red')
+    with pytest.raises(dnnlib.UserError, match='no option color'):
+        tflib.Network('A', toy_networks.affine, color='red')
 
 
 def test_needs_a_session():
@@ -157,7 +157,7 @@ def test_clone_has_the_values_but_other_variables(session):
     assert network.clone().name == 'C'
 
 
-def test_clone_initialises_what_only_new_options_call_for(session):
+def test_clone_initializes_what_only_new_options_call_for(session):
     network = tflib.Network('A', toy_networks.affine)
     copy = network.clone(scale=3.0)
     np.testing.assert_allclose(copy.run(X, None), 3 * network.run(X, None), rtol=1e-6)

@@ -324,7 +324,7 @@ def test_missing_file(session, tmp_path):
     (dict(build_func_name='helper'), 'unknown build function helper'),
     (dict(build_func_name='tf'), 'unknown build function tf'),
     (dict(build_func_name=None), 'unknown build function None'),
-    (dict(static_kwargs={'scale': 1.0, 'colour': 'red'}), 'no option colour'),
+    (dict(static_kwargs={'scale': 1.0, 'color': 'red'}), 'no option color'),
     (dict(static_kwargs={'scale': 'much'}), "network 'A' cannot be built"),
     (dict(static_kwargs=3), "network 'A' cannot be built"),
     (dict(name='a b'), 'a b'),

@@ -94,7 +94,7 @@ def test_frozen_weights(affine):
     np.testing.assert_allclose(affine.run(X, None), before + 5, rtol=1e-5, atol=1e-5)
 
 
-def test_random_graphs_draw_anew(session):
+def test_random_graphs_draw_new_numbers(session):
     network = tflib.Network('N', toy_networks.noisy)
     y = network.run(np.zeros([4, 3]), minibatch_size=2)
     assert len(set(y.tolist())) == 4

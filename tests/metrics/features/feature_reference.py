@@ -20,7 +20,7 @@ def conv(x, kernel, stride=1, pad=(0, 0, 0, 0), groups=1):
 
 
 def batch_norm(x, state, prefix):
-    """Normalisation by the stored statistics, epsilon 0.001."""
+    """Normalization by the stored statistics, epsilon 0.001."""
     scale, bias, mean, var = (state['{}.{}'.format(prefix, key)].astype(float)[:, None, None]
                               for key in ('weight', 'bias', 'running_mean', 'running_var'))
     return (x - mean) / np.sqrt(var + 1e-3) * scale + bias
@@ -55,7 +55,7 @@ def resize_tf1(x, size):
 
 
 def resize_up(x, size):
-    """Bilinear enlargement of pixels with centres at half-integers, edges repeated."""
+    """Bilinear enlargement of pixels with centers at half-integers, edges repeated."""
     def axis(length):
         places = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
         low = np.int64(np.floor(places))
@@ -99,7 +99,7 @@ class Inception:
 
     Args:
         seed: Of the weights.
-        unit_gamma: Do the normalisations not scale?
+        unit_gamma: Do the normalizations not scale?
     """
 
     def __init__(self, seed=0, unit_gamma=False):

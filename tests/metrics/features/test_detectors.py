@@ -60,13 +60,13 @@ def test_black_features_have_a_finite_gradient(session):
     assert np.all(gradient == 0)
 
 
-def test_grey_images_count_as_rgb_with_equal_channels(session):
+def test_gray_images_count_as_rgb_with_equal_channels(session):
     arrays = lpips_reference.narrow_weights()
     a, b, distance = _distance(detectors.LpipsVgg16(arrays), [1, 1, 16, 16])
     rnd = np.random.RandomState(3)
-    grey_a, grey_b = (rnd.uniform(-1, 1, [1, 1, 16, 16]) for _ in range(2))
-    expected = lpips_reference.distance(np.repeat(grey_a, 3, axis=1), np.repeat(grey_b, 3, axis=1), arrays)
-    np.testing.assert_allclose(session.run(distance, {a: grey_a, b: grey_b}), expected, rtol=1e-4)
+    gray_a, gray_b = (rnd.uniform(-1, 1, [1, 1, 16, 16]) for _ in range(2))
+    expected = lpips_reference.distance(np.repeat(gray_a, 3, axis=1), np.repeat(gray_b, 3, axis=1), arrays)
+    np.testing.assert_allclose(session.run(distance, {a: gray_a, b: gray_b}), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize('shape', [[1, 3, 8, 8], [1, 3, 32, 15], [1, 4, 32, 32]])

@@ -59,8 +59,8 @@ def test_distance_equals_numpy(session):
     network = lpips_alex.LpipsAlex(arrays)
     features = [network.features(tf.constant(x, tf.float32)) for x in (a, b)]
     np.testing.assert_allclose(session.run(network.distance(*features)), expected, rtol=1e-4)
-    grey = rnd.uniform(-1, 1, [1, 1, 32, 32])
-    pair = [network.features(tf.constant(x, tf.float32)) for x in (grey, np.tile(grey, [1, 3, 1, 1]))]
+    gray = rnd.uniform(-1, 1, [1, 1, 32, 32])
+    pair = [network.features(tf.constant(x, tf.float32)) for x in (gray, np.tile(gray, [1, 3, 1, 1]))]
     np.testing.assert_allclose(session.run(network.distance(*pair)), 0, atol=1e-6)
     with pytest.raises(UserError, match='31x31'):
         network.features(tf.zeros([1, 3, 30, 64]))

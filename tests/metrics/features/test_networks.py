@@ -168,7 +168,7 @@ def test_bad_weight_files_are_one_line(module, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=f'{checked.name}.*it has no'):  # the right kind of file, another network
         module.load()
     path.write_bytes(path.read_bytes()[:-2])
-    with pytest.raises(UserError, match='{}: .*cut off'.format(checked.name)):
+    with pytest.raises(UserError, match='{}: .*truncated'.format(checked.name)):
         module.load()
     monkeypatch.setenv(module.VARIABLE, str(tmp_path / 'missing.pth'))
     with pytest.raises(UserError, match='{}=.*missing.pth: no such file; give the path of'.format(

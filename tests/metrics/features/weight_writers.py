@@ -92,7 +92,7 @@ def graph_file(constants, scaled_norms):
 
     Args:
         constants: Dictionary of arrays by name.
-        scaled_norms: {name of a normalisation: does it use gamma?}.
+        scaled_norms: {name of a normalization: does it use gamma?}.
     """
     graph = tf.GraphDef()
     for name, value in constants.items():
@@ -115,7 +115,7 @@ def network_file(variables, monkeypatch):
 
 
 def random_conv(rnd, prefix, norm, shape):
-    """Entries of a state dictionary: kernel OIHW at `<prefix>.weight`, batch normalisation at `<norm>.*`."""
+    """Entries of a state dictionary: kernel OIHW at `<prefix>.weight`, batch normalization at `<norm>.*`."""
     out, fan_in = shape[0], int(np.prod(shape[1:]))
     return {prefix + '.weight': np.float32(rnd.randn(*shape) * np.sqrt(2 / fan_in)),
             norm + '.weight': np.float32(rnd.uniform(0.5, 1.5, out)), norm + '.bias': np.float32(rnd.randn(out) * 0.2),

@@ -15,7 +15,6 @@ from training.data.making import writer
 from training.state import files
 from training.training_loop import training_loop
 
-MODULE = __name__ + '.'
 SCHEDULE = dict(lod_initial_resolution=4, lod_training_kimg=0.016, lod_transition_kimg=0.032, minibatch_size_base=4,
                 minibatch_size_dict={4: 16, 8: 8}, minibatch_gpu_base=4, minibatch_gpu_dict={4: 8},
                 tick_kimg_base=0.001,
@@ -23,31 +22,6 @@ SCHEDULE = dict(lod_initial_resolution=4, lod_training_kimg=0.016, lod_transitio
 # nimg at the end of an iteration, lod and minibatch in it
 ITERATIONS = [(16, 2, 16), (32, 2, 16), (40, 1.5, 8), (48, 1.25, 8), (56, 1, 8), (64, 1, 8), (72, 1, 8), (76, 0.75, 4),
               (80, 0.625, 4), (84, 0.5, 4), (88, 0.375, 4), (92, 0.25, 4), (96, 0.125, 4), (100, 0, 4)]
-
-
-def lod_variable():
-    return tf.get_variable('lod', shape=[], initializer=tf.initializers.zeros(), trainable=False)
-
-
-def generator(latents_in, labels_in, num_channels=3, resolution=16, label_size=0, is_training=False,
-              is_validation=False, is_template_graph=False, components=None):
-    """A dense layer, shaped like an image, whose size depends on the level of detail."""
-    latents_in.set_shape([None, 8])
-    labels_in.set_shape([None, label_size])
-    weight = tf.get_variable('weight', [8, num_channels * resolution ** 2], initializer=tf.initializers.random_normal())
-    images = tf.reshape(tf.matmul(latents_in, weight), [-1, num_channels, resolution, resolution])
-    return tf.identity(images / (1 + lod_variable()), name='images_out')
-
-
-def discriminator(images_in, labels_in, num_channels=3, resolution=16, label_size=0, is_training=False,
-                  is_template_graph=False, components=None):
-    """A dense layer of the image."""
-    images_in.set_shape([None, num_channels, resolution, resolution])
-    labels_in.set_shape([None, label_size])
-    weight = tf.get_variable('weight', [num_channels * resolution ** 2, 1],
-                             initializer=tf.initializers.random_normal())
-    x = tf.reshape(images_in, [-1, num_channels * resolution ** 2])
-    return tf.identity(tf.matmul(tf.tanh(x), weight) * (1 + lod_variable()), name='scores_out')
 
 
 def train(run_dir, total_kimg=0.1, **options):
@@ -59,7 +33,8 @@ def train(run_dir, total_kimg=0.1, **options):
             return training_loop(**dict(dict(
                 submit_config=EasyDict(run_dir=str(run_dir)), seed=5, total_kimg=total_kimg,
                 tf_config={'device': 'cpu', 'intra_op_parallelism_threads': 1, 'inter_op_parallelism_threads': 1},
-                G_args=dict(func_name=MODULE + 'generator'), D_args=dict(func_name=MODULE + 'discriminator'),
+                G_args=dict(func_name='tests.training.dense.generator'),
+                D_args=dict(func_name='tests.training.dense.discriminator'),
                 G_opt_args=adam, D_opt_args=adam, G_loss_args=dict(func_name='training.loss.G_logistic_ns'),
                 D_loss_args=dict(func_name='training.loss.D_logistic_r1'), sched_args=SCHEDULE,
                 dataset_args=dict(tfrecord_dir='cats', resolution=16), grid_args=dict(size='3x2'), mirror_augment=True,

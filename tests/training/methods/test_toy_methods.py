@@ -8,8 +8,9 @@ import PIL.Image
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import EasyDict, tflib
+from dnnlib import EasyDict, UserError, tflib
 from tests.training.methods import toys
+from training import pretrained
 from training.state import files
 from training.training_loop import training_loop
 
@@ -139,3 +140,38 @@ def test_rounds_see_the_same_images(tmp_path):
     one, two = (variables(tmp_path / name) for name in ('one', 'two'))
     for name in ('G_ab/weight', 'G_ba/bias'):
         np.testing.assert_allclose(one[name], two[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture
+def toys_are_known(monkeypatch):
+    """Network files may name the toys' build functions."""
+    monkeypatch.setattr(pretrained, 'BUILD_MODULES', pretrained.BUILD_MODULES + (toys.__name__,))
+
+
+def test_network_files_describe_themselves(run, toys_are_known):
+    method, folder = run
+    with tf.Graph().as_default():
+        contents = pretrained.load_file(str(folder / 'network-final.pkl'))
+        roles = {name: tuple(role) for name, role in contents.roles.items()}
+        images, state = ('images',), variables(folder)
+        for name, network in contents.networks.items():
+            np.testing.assert_array_equal(network.get_var('weight'), state[name + '/weight'])
+        if method == 'cycle':
+            assert roles == dict(G_ab=('generator', None, images), G_ba=('generator', None, images),
+                                 D_a=('discriminator', None, images), D_b=('discriminator', None, images))
+            with pytest.raises(UserError, match='expected one generator, .* not networks of toy_cycle: G_ab'):
+                pretrained.load_generator(str(folder / 'network-final.pkl'))
+        else:
+            assert list(roles) == ['G', 'D', 'Gs'] and roles['Gs'] == ('generator', 'G', ('latents',))
+            assert pretrained.load_generator(str(folder / 'network-final.pkl')).name == 'Gs'
+        tflib.close_tf()
+
+
+def test_a_training_begins_from_networks_by_name(run, toys_are_known, tmp_path, capsys):
+    method, folder = run
+    train(tmp_path, method, 0.004, resume_pkl=str(folder / 'network-final.pkl'), network_snapshot_ticks=None)
+    assert 'Starting from ' in capsys.readouterr().out
+    assert files.latest_counters(str(tmp_path)).nimg == 8
+    other = dict(cycle='joint', joint='cycle', critics='cycle')[method]
+    with pytest.raises(UserError, match='it holds the networks .*, but no G'):
+        train(tmp_path / 'other', other, 0.004, resume_pkl=str(folder / 'network-final.pkl'))

@@ -1,4 +1,4 @@
-"""Options that say `auto`: gamma by its formula, images per round by a trial step in another process."""
+"""Images per round by a trial step in another process."""
 
 import json
 
@@ -10,15 +10,6 @@ from training.options import automatic
 from training.schedule import Schedule
 
 NETWORK = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
-
-
-def test_gamma_is_a_formula_and_is_explained(capsys):
-    training_set, sched = EasyDict(shape=[3, 256, 256]), EasyDict(minibatch_size=32)
-    args = dict(func_name='training.loss.D_logistic_r1', gamma='auto')
-    assert automatic.choose_gamma(args, training_set, sched)['gamma'] == pytest.approx(0.0002 * 256 ** 2 / 32)
-    assert 'gamma = 0.4096 by --gamma=auto: 0.0002 * 256 * 256 pixels / minibatch of 32' in capsys.readouterr().out
-    assert automatic.choose_gamma(dict(args, gamma=3.0), training_set, sched)['gamma'] == 3.0
-    assert automatic.choose_gamma(None, training_set, sched) is None
 
 
 def test_candidates_halve_and_keep_the_minibatch():

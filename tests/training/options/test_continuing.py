@@ -51,7 +51,7 @@ def test_a_run_that_was_killed_before_its_first_state_is_started_over(tmp_path, 
     earlier = make_run(tmp_path, '00001-x', options, nimg=32)
     make_run(tmp_path, '00002-x', options, nimg=None)
     assert continuing.choose_run('auto', str(tmp_path), 'x', dict(options, total_kimg=9)) == earlier
-    assert 'Changed since it was begun: total_kimg 10 -> 9' in capsys.readouterr().out
+    assert 'Changed since it was started: total_kimg 10 -> 9' in capsys.readouterr().out
     for name in ('network-final.pkl', 'network-snapshot-000004.pkl'):  # its states were removed by hand
         (tmp_path / '00000-x' / name).write_text('')
         assert continuing.find_unfinished([run_dir], options) is None

@@ -1,15 +1,19 @@
 """Snapshot grids: sizes, class layouts, files."""
 
+from collections import OrderedDict
+
 import numpy as np
 import PIL.Image
 import pytest
 
-from dnnlib import EasyDict, UserError
+from dnnlib import UserError
 from training.data.cats import CatsDataset
+from training.data.streams import Stream
 from training.report import grid as snapshot
+from training.train_step import Method
 
 
-class LabelledSet:
+class LabeledSet:
     """Images of one pixel: the n-th has the value n and the class n % num_classes."""
 
     def __init__(self, num_classes):
@@ -55,7 +59,7 @@ def test_bad_sizes(size):
 
 def grid(layout, size, num_classes=3):
     """Pixels and classes of a grid, both [gh, gw]."""
-    (gw, gh), reals, labels = snapshot.setup_snapshot_image_grid(LabelledSet(num_classes), size, layout)
+    (gw, gh), reals, labels = snapshot.setup_snapshot_image_grid(LabeledSet(num_classes), size, layout)
     return reals.reshape(gh, gw), np.argmax(labels, axis=1).reshape(gh, gw)
 
 
@@ -90,28 +94,73 @@ def test_unknown_layout():
         grid('rows', '2x2')
 
 
-def test_pictures_of_reals_and_fakes(tmp_path):
-    calls = []
+def method(pictures, **options):
+    """A method that draws with a function of (networks, cells), by default one with two random numbers a cell."""
+    return Method(**dict(dict(
+        name='m', nets={}, groups={}, stages=None, pictures=pictures, fakes='some',
+        latents=lambda networks, count: np.random.randn(count, networks['width'])), **options))
 
-    def run(latents, labels, is_validation):
-        calls.append((latents.shape, labels.shape, is_validation))
-        return np.linspace(-1, 1, 6)[sum(call[0][0] for call in calls[:-1]):][:len(latents)].reshape(-1, 1, 1, 1)
-    network = EasyDict(input_shape=[None, 5], run=run)
-    pictures = snapshot.SnapshotGrid(LabelledSet(2), str(tmp_path), [-1, 1], 4, dict(size='3x2'))
-    pictures.draw_latents(network)
-    pictures.save_fakes(network, 'fakes_init.png')
-    assert calls == [((4, 5), (4, 2), True), ((2, 5), (2, 2), True)]  # in chunks
+
+def one_stream():
+    return OrderedDict(reals=Stream(LabeledSet(2)))
+
+
+def test_pictures_of_reals_and_fakes(tmp_path):
+    def pictures(networks, cells):
+        assert networks == dict(width=5) and cells.size == (3, 2)
+        assert cells.latents.shape == (6, 5) and cells.labels.shape == (6, 2)
+        return [np.uint8(values).reshape(3, 1, 1, 1) for values in ([0, 51, 102], [153, 204, 255])]
+    grid = snapshot.SnapshotGrid(one_stream(), str(tmp_path), method(pictures), dict(size='3x2'))
+    grid.draw_latents(dict(width=5))
+    grid.save_fakes(dict(width=5), 'fakes_init.png')
     np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / 'reals.png')), [[0, 1, 2], [3, 4, 5]])
     np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / 'fakes_init.png')), [[0, 51, 102], [153, 204, 255]])
 
 
+def test_several_streams_and_rows_of_another_number(tmp_path):
+    def pictures(_networks, cells):
+        return [cells.batch[name][0][:2] for name in ('a', 'b', 'a')]
+    streams = OrderedDict((name, Stream(LabeledSet(2), name)) for name in ('a', 'b'))
+    grid = snapshot.SnapshotGrid(streams, str(tmp_path), method(pictures, latents=None), dict(size='3x2'))
+    grid.draw_latents({})
+    grid.save_fakes({}, 'fakes_init.png')
+    assert grid.cells.latents is None and list(grid.arrays()) == ['labels', 'labels_b']
+    for name in ('reals.png', 'reals-b.png'):
+        np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / name)), [[0, 1, 2], [3, 4, 5]])
+    np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / 'fakes_init.png')), [[0, 1]] * 3)
+
+
+def test_latents_and_labels_are_restored(tmp_path):
+    first, second = (snapshot.SnapshotGrid(one_stream(), str(tmp_path), method(None), dict(size='3x2'))
+                     for _ in range(2))
+    for grid in (first, second):
+        grid.draw_latents(dict(width=5))
+    assert not np.array_equal(first.cells.latents, second.cells.latents)
+    arrays = first.arrays()
+    assert list(arrays) == ['latents', 'labels']  # as in states of before there were several streams
+    second.restore(dict(arrays, labels=arrays['labels'][::-1]))
+    np.testing.assert_array_equal(first.cells.latents, second.cells.latents)
+    np.testing.assert_array_equal(first.cells.labels[::-1], second.cells.labels)
+
+
 def test_diversity_is_relative_to_the_reals(tmp_path):
-    pictures = snapshot.SnapshotGrid(LabelledSet(2), str(tmp_path), [-1, 1], 4, dict(size='3x2'))
-    pictures.draw_latents(EasyDict(input_shape=[None, 5]))
-    reals = np.arange(6.0)  # the pixels of the set
-    half = iter([reals[:4], reals[4:]])
-    network = EasyDict(run=lambda *_, **__: (next(half) * 10 / 127.5 - 1).reshape(-1, 1, 1, 1))
-    assert pictures.diversity(network) == pytest.approx(10)
+    def pictures(_networks, cells):
+        assert cells.latents.shape == (6, 1)
+        return [cells.batch['reals'][0] * np.uint8(10)]
+    grid = snapshot.SnapshotGrid(one_stream(), str(tmp_path), method(pictures), dict(size='3x2'))
+    grid.draw_latents(dict(width=1))
+    assert grid.diversity({}) == pytest.approx(10)
+    grid = snapshot.SnapshotGrid(one_stream(), str(tmp_path), method(pictures, fakes=None), dict(size='3x2'))
+    assert grid.diversity({}) is None
+
+
+def test_diversity_looks_at_some_cells(tmp_path):
+    def pictures(_networks, cells):
+        assert len(cells.labels) == len(cells.latents) == 32
+        return [cells.batch['reals'][0]]
+    grid = snapshot.SnapshotGrid(one_stream(), str(tmp_path), method(pictures), dict(size='10x10'))
+    grid.draw_latents(dict(width=1))
+    assert grid.diversity({}) == pytest.approx(1)
 
 
 def test_rows_of_the_cats_have_one_colour_each():

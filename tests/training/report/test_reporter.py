@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import time
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -11,7 +10,8 @@ import tensorflow.compat.v1 as tf
 from dnnlib import EasyDict, disk
 from dnnlib.tflib.autosummary import autosummary
 from training.report import reporter as report
-from training.state import files
+from training.state import clock, files
+from training.state.clock import Clock
 
 STATS = {'Progress/tick': 3, 'Progress/kimg': 12.9, 'Progress/lod': 0.0, 'Progress/minibatch': 32,
          'Timing/total_sec': 303, 'Timing/sec_per_tick': 80.3, 'Timing/sec_per_kimg': 20.08,
@@ -19,6 +19,7 @@ STATS = {'Progress/tick': 3, 'Progress/kimg': 12.9, 'Progress/lod': 0.0, 'Progre
 LINE = ('tick 3     kimg 12.9     lod 0.00  minibatch 32   time 5m 03s       sec/tick 80.3    sec/kimg 20.08   '
         'maintenance 15.2   gpumem 8.6')
 SCHED = EasyDict(lod=0.0, minibatch_size=32, G_lrate=0.0015, D_lrate=0.001)
+RATES = dict(G=0.0015, D=0.001)
 
 
 def test_published_status_line():
@@ -29,11 +30,13 @@ def test_time_left_without_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(report.sys, '__stderr__', io.StringIO())
     progress = report.Progress(total_kimg=27.9, start_kimg=0)
     progress.update(10)
-    progress.tick(STATS, SCHED)
-    report.Progress(total_kimg=12.9, start_kimg=0).tick(STATS, SCHED)
+    progress.tick(STATS, RATES)
+    report.Progress(total_kimg=12.9, start_kimg=0).tick(STATS, RATES)
+    report.Progress(total_kimg=12.9, start_kimg=0).tick(STATS, {})  # a method without a scheduled rate
     progress.close()
     rest = 'learning rates 0.0015 of G, 0.001 of D, memory in use 1.25 GiB\n'
-    assert capsys.readouterr().out == LINE + '\neta 5m 01s, ' + rest + LINE + '\n' + rest
+    assert capsys.readouterr().out == LINE + '\neta 5m 01s, ' + rest + LINE + '\n' + rest + (
+        LINE + '\nmemory in use 1.25 GiB\n')
 
 
 def test_progress_bar_on_a_terminal(monkeypatch, capsys):
@@ -42,7 +45,7 @@ def test_progress_bar_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(report.sys, '__stderr__', terminal)
     progress = report.Progress(total_kimg=25, start_kimg=5)
     progress.update(10)
-    progress.tick(STATS, SCHED)
+    progress.tick(STATS, RATES)
     progress.close()
     assert capsys.readouterr().out.startswith(LINE + '\n')
     assert '10.0/25 kimg' in terminal.getvalue()
@@ -79,72 +82,59 @@ def test_statistics_do_not_begin_on_a_full_disk(session, tmp_path, monkeypatch, 
 
 
 @pytest.fixture
-def reporter(session, tmp_path, monkeypatch):
+def done():
+    """What the reporter has written or asked for."""
+    return []
+
+
+@pytest.fixture
+def reporter(session, tmp_path, done):
     """A reporter whose pictures, networks, states and metrics are only noted, in `done`."""
-    done = []
-    grid = EasyDict(save_fakes=lambda _network, name: done.append(name), diversity=lambda _network: 0.5)
-    saver = EasyDict(save=lambda counters: done.append(('state', counters.nimg, counters.tick)), num_bytes=lambda: 9)
-    monkeypatch.setattr(report.misc, 'save_pkl', lambda _networks, path: done.append(os.path.basename(path)))
-    made = report.Reporter(str(tmp_path), dict(G=0, D=1, Gs=2), grid, saver, files.new_counters(), EasyDict(
-        total_kimg=10, image_snapshot_ticks=2, network_snapshot_ticks=3, checkpoint_minutes=5, should_stop=None,
-        watch=EasyDict(update=lambda _counters: False, count=lambda _counters: None), logits=True,
-        metric_callback=lambda path: done.append(path and 'metrics of ' + os.path.basename(path))))
-    made.done = done
+    counters = files.new_counters()
+    clock = Clock(counters)
+    checkpoints = EasyDict(
+        counters=counters, saving=EasyDict(run_dir=str(tmp_path), clock=clock, should_stop=None),
+        write=lambda write: write(), save_networks=lambda name: done.append(name) or str(tmp_path / name),
+        before_metrics=lambda is_last: done.append('last state' if is_last else 'state'),
+        after_metrics=lambda: done.append('results'))
+    grid = EasyDict(save_fakes=lambda networks, name: done.append(name), diversity=lambda networks: 0.5)
+    made = report.Reporter(checkpoints, report.Reporting(
+        dict(G=0, D=1, Gs=2), dict(G='G_lrate'), grid, total_kimg=10, image_ticks=2, network_ticks=3, logits=True,
+        monitors=(lambda: done.append('monitor'),),
+        metric_callback=lambda path: done.append(path and 'metrics of ' + os.path.basename(path)) or {'x': 0.5}))
+    made.counters, made.clock = counters, clock
     return made
 
 
-def tick(reporter, nimg, done=False):
+def tick(reporter, done, nimg, is_last=False):
     """Ends a tick after `nimg` images; returns what was written."""
-    reporter._counters.nimg = nimg
-    del reporter.done[:]
-    reporter.tick(SCHED, done)
-    return list(reporter.done)
+    reporter.counters.nimg = nimg
+    del done[:]
+    reporter.tick(SCHED, is_last)
+    return list(done)
 
 
-def test_what_is_due_at_which_tick(reporter):
-    assert tick(reporter, 128) == ['fakes000000.png', 'network-snapshot-000000.pkl',
-                                   'metrics of network-snapshot-000000.pkl']
-    assert tick(reporter, 2000) == [None]
-    assert tick(reporter, 4999) == ['fakes000004.png', None]
-    assert tick(reporter, 6000) == ['network-snapshot-000006.pkl', ('state', 6000, 3),
-                                    'metrics of network-snapshot-000006.pkl']
-    reporter.step()
-    assert reporter.done[-1] == ('state', 6000, 3)  # again, since the counters hold the results of the metrics
-    assert tick(reporter, 7000, done=True) == ['fakes000007.png', 'network-snapshot-000007.pkl', 'network-final.pkl',
-                                               ('state', 7000, 4), 'metrics of network-snapshot-000007.pkl']
+def test_what_is_due_at_which_tick(reporter, done, capsys):
+    assert tick(reporter, done, 128) == ['fakes000000.png', 'network-snapshot-000000.pkl', 'state', 'monitor',
+                                         'metrics of network-snapshot-000000.pkl', 'results']
+    assert 'learning rates 0.0015 of G, memory' in capsys.readouterr().out
+    assert tick(reporter, done, 2000) == ['monitor', None]
+    assert tick(reporter, done, 4999) == ['fakes000004.png', 'monitor', None]
+    assert tick(reporter, done, 6000) == ['network-snapshot-000006.pkl', 'state', 'monitor',
+                                          'metrics of network-snapshot-000006.pkl', 'results']
+    assert tick(reporter, done, 7000, is_last=True) == [
+        'fakes000007.png', 'network-snapshot-000007.pkl', 'last state', 'monitor',
+        'metrics of network-snapshot-000007.pkl', 'results']
+    assert reporter.counters.metrics == {'x': [[nimg, 0.5] for nimg in (128, 2000, 4999, 6000, 7000)]}
+    reporter.close()
 
 
-def test_no_state_before_the_metrics_after_a_step_that_was_left_out(reporter):
-    reporter._counters.tick = 2
-    reporter._options.watch.count = lambda counters: counters.update(skipped_in_a_row=1)
-    for done in (False, True):
-        reporter._counters.tick = 2
-        assert tick(reporter, 6000, done) == ['fakes000006.png'] * done + [
-            'network-snapshot-000006.pkl', 'metrics of network-snapshot-000006.pkl']
-    reporter.step()
-    assert len(reporter.done) == 3
-    reporter._counters.skipped_in_a_row = 0
-    reporter.step()
-    assert reporter.done[-1] == ('state', 6000, 3)
-
-
-def test_states_by_the_clock(reporter, monkeypatch):
-    now = time.time()
-    monkeypatch.setattr(report.time, 'time', lambda: now + 299)
-    reporter.step()
-    assert reporter.done == []
-    monkeypatch.setattr(report.time, 'time', lambda: now + 301)
-    reporter.step()
-    reporter.step()
-    assert reporter.done == [('state', 0, -1)]
-
-
-def test_times_of_a_tick(reporter, tmp_path, monkeypatch):
-    start = reporter._clock
-    monkeypatch.setattr(report.time, 'time', lambda: start + 20)
-    reporter.save_state()  # a state within a tick loses no seconds
-    monkeypatch.setattr(report.time, 'time', lambda: start + 50)
-    tick(reporter, 2000)
+def test_times_of_a_tick(reporter, done, tmp_path, monkeypatch):
+    start = reporter.clock._last
+    monkeypatch.setattr(clock.time, 'time', lambda: start + 20)
+    reporter.clock.take()  # a state within a tick loses no seconds
+    monkeypatch.setattr(clock.time, 'time', lambda: start + 50)
+    tick(reporter, done, 2000)
     line = json.loads((tmp_path / 'stats.jsonl').read_text())
     assert line['Timing/sec_per_tick'] == pytest.approx(50)
     assert line['Timing/sec_per_kimg'] == pytest.approx(25)
@@ -152,21 +142,25 @@ def test_times_of_a_tick(reporter, tmp_path, monkeypatch):
     assert line['Timing/total_hours'] == pytest.approx(50 / 3600)
 
 
-def test_no_routine_state_between_steps_that_are_left_out(reporter, monkeypatch):
-    now = time.time()
-    monkeypatch.setattr(report.time, 'time', lambda: now + 301)
-    reporter._counters.skipped_in_a_row = 1
-    reporter.step()
-    assert reporter.done == []
-    reporter._counters.skipped_in_a_row = 0
-    reporter.step()
-    assert reporter.done == [('state', 0, -1)]
-
-
-def test_an_alarm_is_told_once_and_written_at_every_tick(reporter, tmp_path, capsys):
+def test_an_alarm_is_told_once_and_written_at_every_tick(reporter, done, tmp_path, capsys):
     for i in range(3):
-        reporter._counters.skipped += 2 - i  # two, one, none
-        tick(reporter, 2000 * (i + 1))
+        reporter.counters.skipped += 2 - i  # two, one, none
+        tick(reporter, done, 2000 * (i + 1))
     assert capsys.readouterr().out.count('\nALARM non-finite gradients (a heuristic): 2 steps left out, ') == 1
     lines = [json.loads(line) for line in (tmp_path / 'stats.jsonl').read_text().splitlines()]
     assert [list(line.get('alarms', {})) for line in lines] == [['non-finite gradients']] * 2 + [[]]
+
+
+def test_statistics_of_a_future_that_was_given_up_are_taken_out(reporter, done, tmp_path):
+    for nimg in (2000, 4000):
+        tick(reporter, done, nimg)
+    reporter.counters.nimg = 2000
+    reporter.step(went_back=True)
+    tick(reporter, done, 5000)
+    assert [json.loads(line)['nimg'] for line in (tmp_path / 'stats.jsonl').read_text().splitlines()] == [2000, 5000]
+
+
+def test_no_diversity_where_there_is_none(reporter, done, tmp_path):
+    reporter._of.grid.diversity = lambda networks: None
+    tick(reporter, done, 2000)
+    assert 'Progress/diversity' not in json.loads((tmp_path / 'stats.jsonl').read_text())

@@ -63,7 +63,7 @@ def stages(session):
 
 def test_without_a_state_it_stops(stages, tmp_path):
     watch, counters = non_finite.Watch(stages, 3, None, str(tmp_path)), files.new_counters()
-    with pytest.raises(UserError, match='there is no state from before to go back to'):
+    with pytest.raises(UserError, match='there is no earlier state to go back to'):
         watch.update(counters)
     assert (counters.skipped, counters.skipped_in_a_row) == (7, 3)
 

@@ -13,7 +13,7 @@ from training.state import saver as state
 
 
 def make_variable(session, name='v', value=1.0):
-    """An initialised variable."""
+    """An initialized variable."""
     variable = tf.Variable(value, name=name)
     session.run(variable.initializer)
     return variable
@@ -75,7 +75,7 @@ def test_states_of_a_future_that_was_given_up_are_removed(session, tmp_path, cap
     damage(saver.save(files.new_counters(64)))
     saver = state.StateSaver(str(tmp_path), keep=1)
     assert saver.restore_latest().nimg == 32
-    assert 'variables.data-00000-of-00001 has another checksum; continuing from' in capsys.readouterr().out
+    assert 'variables.data-00000-of-00001: checksum mismatch; continuing from' in capsys.readouterr().out
     saver.save(files.new_counters(48))
     assert os.listdir(str(tmp_path / 'state')) == ['000000048']
 
@@ -104,7 +104,8 @@ def test_counters_of_a_state_are_replaced(session, tmp_path, monkeypatch):
         saver.save(counters)
         counters.metrics.setdefault('fid50k', []).append([nimg, value])
         with monkeypatch.context() as patch:
-            patch.setattr(saver._saver, 'save', lambda *_args, **_kwargs: pytest.fail('all of it is written'))
+            patch.setattr(saver._savers[files.VARIABLES], 'save',
+                          lambda *_args, **_kwargs: pytest.fail('all of it is written'))
             path = saver.save(counters)
         assert files.check(path) == counters
     assert sorted(os.listdir(str(tmp_path / 'state'))) == ['000000064', '000000096']
@@ -115,11 +116,24 @@ def test_counters_of_a_state_are_replaced(session, tmp_path, monkeypatch):
 
 def test_the_grid_of_pictures_is_part_of_it(session, tmp_path):
     make_variable(session)
-    grid = EasyDict(latents=np.ones([6, 8]), labels=np.zeros([6, 0], np.float32))
-    state.StateSaver(str(tmp_path), grid=grid).save(files.new_counters(32))
-    other = EasyDict(latents=np.zeros([6, 8]), labels=None)
-    state.StateSaver(str(tmp_path), grid=other).restore_latest()
-    assert np.array_equal(other.latents, grid.latents) and other.labels.dtype == np.float32
+    arrays, restored = dict(latents=np.ones([6, 8]), labels=np.zeros([6, 0], np.float32)), {}
+    state.StateSaver(str(tmp_path), grid=EasyDict(arrays=lambda: arrays)).save(files.new_counters(32))
+    state.StateSaver(str(tmp_path), grid=EasyDict(restore=restored.update)).restore_latest()
+    assert sorted(restored) == ['labels', 'latents'] and restored['labels'].dtype == np.float32
+    np.testing.assert_array_equal(restored['latents'], arrays['latents'])
+
+
+def test_variables_of_each_worker_have_a_file_of_their_own(session, tmp_path):
+    shared, own = make_variable(session, 'v', 1.0), make_variable(session, 'pool', 2.0)
+    tf.add_to_collection(files.PER_WORKER, own)
+    saver = state.StateSaver(str(tmp_path))
+    path = saver.save(files.new_counters(32))
+    for name, variable in ((files.VARIABLES, 'v'), (files.WORKER_VARIABLES, 'pool')):
+        reader = tf.train.NewCheckpointReader(os.path.join(path, name))
+        assert list(reader.get_variable_to_shape_map()) == [variable]
+    session.run([shared.assign(0.0), own.assign(0.0)])
+    saver.restore_latest()
+    assert session.run([shared, own]) == [1.0, 2.0]
 
 
 def test_what_a_killed_process_leaves_is_removed(tmp_path):
@@ -146,7 +160,7 @@ def test_a_full_disk_leaves_the_states_before(session, tmp_path, monkeypatch):
 
     def full(*_args, **_kwargs):
         raise tf.errors.ResourceExhaustedError(None, None, 'x: No space left on device')
-    monkeypatch.setattr(saver._saver, 'save', full)
+    monkeypatch.setattr(saver._savers[files.VARIABLES], 'save', full)
     with pytest.raises(OSError, match='No space left') as raised:
         saver.save(files.new_counters(64))
     assert disk.is_full(raised.value)
@@ -209,7 +223,7 @@ def test_a_changed_number_in_the_manifest_is_noticed(session, tmp_path):
         text = f.read()
     with open(manifest, 'w') as f:
         f.write(text.replace('"nimg": 32', '"nimg": 33'))
-    with pytest.raises(UserError, match='its checksum does not fit'):
+    with pytest.raises(UserError, match='is no manifest .checksum mismatch'):
         files.check(path)
 
 

@@ -1,4 +1,6 @@
-"""Values of one network in another: what is kept exactly, what is resized, what is refused; frozen layers."""
+"""Values of one network in another: what is kept exactly, what is resized, what is refused."""
+
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from dnnlib import EasyDict, UserError, tflib
 from dnnlib.tflib.ops.upfirdn_2d import upsample_2d
 from training import misc
 from training.state import transfer
+from training.train_step import Net
 
 SMALL = dict(latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
 MAPS = dict(fmap_base=64, fmap_max=8)
@@ -99,18 +102,18 @@ def test_scales_and_shifts_of_styles_are_resized_apart():
 
 
 @pytest.mark.parametrize('before, after', [(3, 1), (1, 3)])
-def test_grey_and_colour(session, before, after):
+def test_gray_and_color(session, before, after):
     old, new = trained(make('G', channels=before)), make('G', channels=after)
     transfer.transfer(new, old)
     np.testing.assert_allclose(draw(new).mean(axis=1), draw(old).mean(axis=1), rtol=1e-3, atol=1e-4)
     old, new = trained(make('D', channels=before)), make('D', channels=after)
     transfer.transfer(new, old)
-    grey = np.random.RandomState(1).randn(4, 1, 8, 8)
-    scores = [score(network, np.repeat(grey, count, axis=1)) for network, count in ((old, before), (new, after))]
+    gray = np.random.RandomState(1).randn(4, 1, 8, 8)
+    scores = [score(network, np.repeat(gray, count, axis=1)) for network, count in ((old, before), (new, after))]
     np.testing.assert_allclose(scores[1], scores[0], rtol=1e-3, atol=1e-5)
 
 
-def test_growing_networks_count_their_colours_from_the_top(session):
+def test_growing_networks_count_their_colors_from_the_top(session):
     old, new = (make('D', size, func_name=S2 + 'D_stylegan') for size in (8, 16))
     table = transfer.transfer(new, old)
     assert 'FromRGB_lod0/weight' in table['fresh'] and not table['ignored']
@@ -119,23 +122,27 @@ def test_growing_networks_count_their_colours_from_the_top(session):
                                       old.get_var('FromRGB_lod%d/weight' % lod))
 
 
-def data_set(labels=0):
-    """What `begin_from` asks of a data set: every image has two labels."""
+def dataset(labels=0):
+    """What `begin_from` asks of a dataset: every image has two labels."""
     return EasyDict(label_size=labels, indices_at=lambda position, count: np.arange(position, count),
                     read_labels=lambda indices: np.ones([len(indices), 2]))
 
 
-def test_beginning_from_a_pickle(session, tmp_path, capsys):
+def test_beginning_from_a_pickle(session, tmp_path, capsys, monkeypatch):
     path = str(tmp_path / 'network-snapshot-000007.pkl')
-    shape = EasyDict(shape=[3, 8, 8], label_size=0)
-    args = dict(SMALL, func_name=S2 + 'G_main', **MAPS), dict(MAPS, func_name=S2 + 'D_stylegan2')
-    networks = transfer.setup_networks(shape, *args)
+    shape = dict(MAPS, num_channels=3, resolution=8, label_size=0)
+    nets = OrderedDict([('G', Net(S2 + 'G_main', dict(SMALL, **shape))), ('D', Net(S2 + 'D_stylegan2', shape))])
+    nets['Gs'] = nets['G']._replace(average_of='G')
+    networks = transfer.create_networks(nets)
+    assert list(networks) == ['G', 'D', 'Gs']
     misc.save_pkl(tuple(networks.values()), path)
     saved = tflib.run({name: dict(network.vars) for name, network in networks.items()})
+    loaded = transfer.load_networks(path)
+    monkeypatch.setattr(transfer, 'load_networks', lambda _path: loaded)  # which takes seconds
     for network in networks.values():
         network.reset_vars()
     capsys.readouterr()
-    assert transfer.begin_from(networks, data_set(), path, None, 10, strict=True) == 7
+    assert transfer.begin_from(networks, dataset(), path, None, 10, strict=True) == 7
     for name, network in networks.items():
         for local, value in tflib.run(dict(network.vars)).items():
             np.testing.assert_array_equal(value, saved[name][local])
@@ -144,7 +151,7 @@ def test_beginning_from_a_pickle(session, tmp_path, capsys):
     assert 'network' not in out.splitlines()[0].split()[:1]  # no table
 
     networks['D'] = make('D', 16, labels=2)
-    assert transfer.begin_from(networks, data_set(2), path, None, 10) == 0
+    assert transfer.begin_from(networks, dataset(2), path, None, 10) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith('8x8 pixels, 3 channels, 0 labels -> 8x8 pixels, 3 channels, 0 labels')
     assert lines[1].split()[:5] == ['network', 'copied', 'resized', 'fresh', 'ignored']
@@ -152,10 +159,10 @@ def test_beginning_from_a_pickle(session, tmp_path, capsys):
     assert lines[3].split()[1::2] == ['9', '2', '7', '2']
     assert 'D ignored: 8x8/FromRGB' in lines and 'D resized: Output' in lines
     with pytest.raises(UserError, match='--strict: .* does not hold exactly the variables'):
-        transfer.begin_from(networks, data_set(2), path, None, 10, strict=True)
+        transfer.begin_from(networks, dataset(2), path, None, 10, strict=True)
     networks['D'] = networks['G']
     with pytest.raises(UserError, match='nothing in it fits network D'):
-        transfer.begin_from(networks, data_set(), path, None, 10)
+        transfer.begin_from(networks, dataset(), path, None, 10)
 
 
 @pytest.mark.parametrize('name, given, fits, expected', [
@@ -171,14 +178,3 @@ def test_numbers_that_leave_nothing_to_train():
         transfer.start_kimg('network-snapshot-000030.pkl', None, True, 25)
     with pytest.raises(UserError, match="resume_kimg must be a number of at least 0, got 'x'"):
         transfer.start_kimg('x.pkl', 'x', True, 25)
-
-
-def test_frozen_layers(session, capsys):
-    networks = dict(G=make('G'), D=make('D'))
-    assert transfer.frozen_variables(networks) == {'G': set(), 'D': set()}
-    frozen = transfer.frozen_variables(networks, freeze_d=2, freeze_mapping=True)
-    assert frozen['D'] == {'8x8/FromRGB/weight', '8x8/FromRGB/bias', '8x8/Conv0/weight', '8x8/Conv0/bias'}
-    assert frozen['G'] == {'G_mapping/Dense%d/%s' % (i, kind) for i in (0, 1) for kind in ('weight', 'bias')}
-    assert 'Not trained in D: 8x8/FromRGB, 8x8/Conv0\n' in capsys.readouterr().out
-    with pytest.raises(UserError, match='this discriminator has 7 layers, so 0 to 6 can be frozen'):
-        transfer.frozen_variables(networks, freeze_d=7)

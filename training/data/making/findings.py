@@ -1,6 +1,7 @@
 """What can be wrong with a file or record of a dataset, and the table that lists it."""
 
 import collections
+from typing import NamedTuple
 
 from training import image_size
 from training.data.images import GRAY_MODES
@@ -26,12 +27,20 @@ KINDS = collections.OrderedDict([
 ])
 
 
-class Finding(collections.namedtuple('Finding', 'name kind detail')):
-    """One problem of one file or record: its name, a key of KINDS, and what exactly."""
+class Finding(NamedTuple):
+    """One problem of one file or record."""
+    name: str    # of the file or record
+    kind: str    # key of KINDS
+    detail: str  # what exactly, '' if `kind` says it all
 
 
-class Facts(collections.namedtuple('Facts', 'name mode size digest findings')):
+class Facts(NamedTuple):
     """What is known about one image; mode, size and digest are `None` if it can't be decoded."""
+    name: str       # of the file or record
+    mode: str       # color mode, PIL's name
+    size: tuple     # (width, height)
+    digest: bytes   # hash of the pixels
+    findings: list  # of Finding
 
 
 def table(num_files, findings):

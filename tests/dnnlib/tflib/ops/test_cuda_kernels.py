@@ -1,7 +1,7 @@
 """The CUDA kernels, run on the CPU (cuda_emulation.h) and compiled by nvcc where there is one.
 
 What this can't show: that a GPU computes the same, and how fast. What it does: every kernel against a float64
-reference, in three orders of threads, under the sanitizers for addresses, undefined behaviour and threads, with tensors
+reference, in three orders of threads, under the sanitizers for addresses, undefined behavior and threads, with tensors
 of more than 2^31 elements, and machine code for every architecture.
 """
 

@@ -27,7 +27,7 @@ def test_an_unwritable_cache_folder_is_passed_over(compilers, monkeypatch, unwri
     folder = tmp_path / ('stylegan2-tf-%d' % os.getuid())
     assert library.path.startswith(str(folder)) and folder.stat().st_mode & 0o777 == 0o700
     folder.chmod(0o777)  # then anybody might have put something there
-    with pytest.raises(UserError, match='no cache folder can be written: .*; set STYLEGAN2_CACHE to'):
+    with pytest.raises(UserError, match='no writable cache folder: .*; set STYLEGAN2_CACHE to'):
         native_build.obtain(native_tools.recipe())
 
 

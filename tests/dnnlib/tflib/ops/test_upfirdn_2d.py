@@ -157,7 +157,7 @@ def test_gain_scales(session, func):
 def test_box_filter_commutes_with_the_convolution(session, func, size):
     x, w = tf.constant(random_array(2, 8, 8, 3)), tf.constant(random_array(size, size, 3, 5))
     y = session.run(func(x, w, data_format='NHWC'))
-    if func is upsample_conv_2d:  # nearest neighbour, then an ordinary convolution
+    if func is upsample_conv_2d:  # nearest neighbor, then an ordinary convolution
         steps = tf.nn.conv2d(upsample_2d(x, data_format='NHWC'), w, strides=1, padding='SAME')
         np.testing.assert_allclose(y, session.run(steps), rtol=1e-4, atol=1e-5)
     else:  # an ordinary convolution, then the box filter

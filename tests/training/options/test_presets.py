@@ -1,0 +1,78 @@
+"""The configurations against the tables of the paper, and how they are listed."""
+
+import inspect
+
+import pytest
+
+import run_training
+from dnnlib import UserError
+from tests.test_run_training import options_of
+from training.options import presets
+from training.options.stylegan2 import CONFIGS
+
+GROWING = dict(
+    lod_initial_resolution=8, minibatch_size_base=32, minibatch_size_dict={8: 256, 16: 128, 32: 64, 64: 32},
+    minibatch_gpu_base=4, minibatch_gpu_dict={8: 32, 16: 16, 32: 8, 64: 4},
+    G_lrate_base=0.001, G_lrate_dict={128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003},
+    D_lrate_base=0.001, D_lrate_dict={128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003})
+S1, S2 = 'training.networks_stylegan.', 'training.networks_stylegan2.'
+REVISED = dict(func_name=S2 + 'G_main', synthesis_func='G_synthesis_stylegan_revised', fmap_base=8192)
+
+
+@pytest.mark.parametrize('config, G, D, G_loss, gamma, lazy, grows', [
+    ('config-a', dict(func_name=S1 + 'G_style'), dict(func_name=S1 + 'D_basic'), 'G_logistic_ns', 10, False, True),
+    ('config-b', REVISED, dict(func_name=S2 + 'D_stylegan', fmap_base=8192), 'G_logistic_ns', 10, False, True),
+    ('config-c', REVISED, dict(func_name=S2 + 'D_stylegan', fmap_base=8192), 'G_logistic_ns', 10, True, True),
+    ('config-d', REVISED, dict(func_name=S2 + 'D_stylegan', fmap_base=8192), 'G_logistic_ns_pathreg', 10, True, True),
+    ('config-e', dict(func_name=S2 + 'G_main', fmap_base=8192), dict(func_name=S2 + 'D_stylegan2', fmap_base=8192),
+     'G_logistic_ns_pathreg', 100, True, False),
+    ('config-f', dict(func_name=S2 + 'G_main'), dict(func_name=S2 + 'D_stylegan2'), 'G_logistic_ns_pathreg', 10, True,
+     False)])
+def test_table_1_of_the_paper(config, G, D, G_loss, gamma, lazy, grows):
+    options = options_of('--config=' + config, '--dataset=cats')
+    assert (options['G_args'], options['D_args']) == (G, D)
+    assert options['G_loss_args'] == dict(func_name='training.loss.' + G_loss)
+    assert options['D_loss_args'] == dict(func_name='training.loss.D_logistic_r1', gamma=gamma)
+    assert options.get('lazy_regularization', True) is lazy
+    assert options['sched_args'] == (GROWING if grows else dict(
+        minibatch_size_base=32, minibatch_gpu_base=4, G_lrate_base=0.002, D_lrate_base=0.002))
+
+
+def test_table_2_of_the_paper():
+    assert len(CONFIGS) == 15
+    for G in ('orig', 'skip', 'resnet'):
+        for D in ('orig', 'skip', 'resnet'):
+            options = options_of('--config=config-e-G{}-D{}'.format(G, D), '--dataset=cats')
+            assert (options['G_args'].pop('architecture'), options['D_args'].pop('architecture')) == (G, D)
+            assert options == options_of('--config=config-e', '--dataset=cats')
+
+
+@pytest.mark.parametrize('argv, lines', [(['--list-configs'], 10), (['--help'], 60)])
+def test_configurations_are_listed(argv, lines, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run_training.main(argv)
+    out = capsys.readouterr().out
+    assert stopped.value.code == 0 and len(out.splitlines()) >= lines
+    assert 'StyleGAN, StyleGAN2:\nconfig    generator ' in out  # of which method they are
+    assert 'config-b  G_synthesis_stylegan_revised  D_stylegan        8192 ' in out and '+ weight demodulation' in out
+    assert 'config-a  G_style                       D_basic           8192 ' in out
+    assert 'config-f  G_main                        D_stylegan2       16384 ' in out
+    assert 'minibatch 32, 256 at 8, 128 at 16, 64 at 32, 32 at 64; per GPU 4, 32 at 8,' in out
+    assert 'learning rate 0.001, 0.0015 at 128, 0.002 at 256, 0.003 at 512, 0.003 at 1024\n' in out
+
+
+def test_listed_feature_maps_are_the_networks_defaults():
+    from training import networks_stylegan, networks_stylegan2
+    for function, expected in [(networks_stylegan.G_synthesis, 8192), (networks_stylegan.D_basic, 8192),
+                               (networks_stylegan2.G_synthesis_stylegan2, 16384),
+                               (networks_stylegan2.D_stylegan2, 16384)]:
+        assert inspect.signature(function).parameters['fmap_base'].default == expected
+
+
+def test_every_configuration_is_of_one_method():
+    names = [name for preset in presets.METHODS.values() for name in preset.configs]
+    assert len(set(names)) == len(names)
+    for name, preset in presets.METHODS.items():
+        assert all(presets.find(config) is preset for config in preset.configs), name
+    with pytest.raises(UserError, match="unknown configuration 'config-ff'; did you mean config-f[?] choose from conf"):
+        presets.find('config-ff')
