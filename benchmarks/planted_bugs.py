@@ -175,7 +175,7 @@ def main(argv):
             caught, found = run_tests(tree, options + ([] if args.all else test_files(tree, bug.tests)))
             write(path, text)
             missed += not caught
-            print('{:<18} {}: {} ({:.0f} s)'.format(bug.name, bug.breaks, found, 
+            print('{:<18} {}: {} ({:.0f} s)'.format(bug.name, bug.breaks, found,
                                                     time.time() - started), flush=True)
     print('{} of {} bugs are caught'.format(len(bugs) - missed, len(bugs)))
     return 1 if missed else 0
