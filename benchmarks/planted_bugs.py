@@ -144,13 +144,14 @@ def test_files(tree, names):
 
 
 def run_tests(tree, arguments):
-    """Runs pytest up to the first failure; returns the name of the test that failed, None = all passed."""
+    """Runs pytest up to the first failure; returns (caught?, name of the test that failed, or what happened)."""
     command = [sys.executable, '-B', '-m', 'pytest', '-x', '-q', '-p', 'no:cacheprovider', '-rfE'] + arguments
     run = subprocess.run(command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
-    failed = re.search(r'^(?:FAILED|ERROR) (\S+)', run.stdout, re.MULTILINE)
-    if run.returncode and not failed:
-        raise UserError('pytest could not run the tests: ' + ' '.join(run.stdout.split())[-300:])
-    return failed.group(1) if failed else None
+    failed = re.search(r'^(?:FAILED|ERROR) (\S+::\S+)', run.stdout, re.MULTILINE)
+    if failed:
+        return True, failed.group(1)
+    broken = re.search(r'^ERROR .*', run.stdout, re.MULTILINE)  # a file that cannot be imported catches nothing
+    return False, 'NOT CAUGHT' + (', the tests do not run: ' + broken.group() if broken else '')
 
 
 def main(argv):
@@ -171,10 +172,10 @@ def main(argv):
         for bug in bugs:
             started = time.time()
             path, text = plant(tree, bug)
-            found = run_tests(tree, options + ([] if args.all else test_files(tree, bug.tests)))
+            caught, found = run_tests(tree, options + ([] if args.all else test_files(tree, bug.tests)))
             write(path, text)
-            missed += found is None
-            print('{:<18} {}: {} ({:.0f} s)'.format(bug.name, bug.breaks, found or 'NOT CAUGHT',
+            missed += not caught
+            print('{:<18} {}: {} ({:.0f} s)'.format(bug.name, bug.breaks, found,
                                                     time.time() - started), flush=True)
     print('{} of {} bugs are caught'.format(len(bugs) - missed, len(bugs)))
     return 1 if missed else 0
