@@ -28,7 +28,7 @@ def test_all_is_well(capsys):
     assert found['Device'] == 'CPU:0, CPU' and found['Layout'] == 'NHWC'
     assert found['Operations'] == 'native (C++ for the CPU)'
     assert found['Cache'].endswith(' MB)') and found['LPIPS weights']
-    assert re.match(r'all right, \d+\.\d s$', last)
+    assert re.match(r'all correct, \d+\.\d s$', last)
 
 
 def test_wrong_numbers(capsys, monkeypatch):

@@ -43,7 +43,7 @@ def test_panels_for_everything_that_a_training_reports(tmp_path):
     run = write_run(tmp_path / 'a', [1, 2], alarms=[{}, {'D saturated': 'x'}], **{tag: [1.0, 2.0] for tag in tags})
     assert [title for title, _, _ in plot.panels([plot.read_stats(run)])] == [
         'loss', 'scores of D', 'gradient penalty', 'path length', 'path length penalty', 'fid5k',
-        'diversity, share of that of reals', 'seconds per kimg', 'memory, GiB']
+        'diversity, relative to reals', 'seconds per kimg', 'memory, GiB']
 
 
 def test_panels_of_metrics_say_how_they_were_measured(tmp_path):
