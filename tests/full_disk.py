@@ -37,7 +37,7 @@ def main(folder):
     story['paused'] = training.wait_for(lambda: count('Paused: ') == 1)
     at_pause = nimg()
     os.remove(os.path.join(folder, 'filler'))
-    story['went_on'] = training.wait_for(lambda: count('There is space in') == 1 and nimg() > at_pause)
+    story['went_on'] = training.wait_for(lambda: count('has space again') == 1 and nimg() > at_pause)
     fill(folder)
     story['paused_again'] = training.wait_for(lambda: count('Paused: ') == 2)
     training.send(signal.SIGTERM)

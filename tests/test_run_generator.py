@@ -178,7 +178,7 @@ def test_missing_sub_command_exits_with_1(capsys):
     with pytest.raises(SystemExit) as info:
         cli.run_main(run_generator.main, [])
     out, err = capsys.readouterr()
-    assert info.value.code == 1 and out == '' and err.count('\n') == 1 and 'sub-command' in err
+    assert info.value.code == 1 and out == '' and err.count('\n') == 1 and 'subcommand' in err
 
 
 def test_bad_pickle_leaves_nothing_behind(graph, tmp_path, capsys, monkeypatch):

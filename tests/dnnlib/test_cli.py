@@ -60,7 +60,7 @@ def test_parse_command_gives_name_function_and_arguments():
 
 @pytest.mark.parametrize('argv, code, text', [
     (['go', '--n=x'], 2, "'x'"), (['go', '--device=tpu'], 2, "'tpu'"), (['go', '--ops=fast'], 2, "'fast'"),
-    (['walk'], 2, "'walk'"), ([], 1, 'sub-command')])
+    (['walk'], 2, "'walk'"), ([], 1, 'subcommand')])
 def test_bad_command_lines_give_one_line(argv, code, text, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.parse_command(_parser(), argv)

@@ -25,7 +25,7 @@ def test_grid_is_filled_row_by_row():
     assert grid.shape == (3, 4, 12)  # 3 columns, 2 rows
     np.testing.assert_array_equal(grid[0, ::2, ::4], [[0, 1, 2], [3, 4, 0]])
     np.testing.assert_array_equal(images.create_image_grid(tiles[:, 0], (2, 3))[::2, ::4], [[0, 1], [2, 3], [4, 0]])
-    with pytest.raises(dnnlib.UserError, match='no room'):
+    with pytest.raises(dnnlib.UserError, match='too small'):
         images.create_image_grid(tiles, (2, 2))
     with pytest.raises(dnnlib.UserError, match='shape'):
         images.create_image_grid(tiles[0, 0])

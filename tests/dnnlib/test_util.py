@@ -206,7 +206,7 @@ def test_open_url_stops_at_the_largest_size(server, tmp_path):
 
 def test_open_url_stops_after_a_time(server):
     assert util.open_url(server.url + '/slow', max_seconds=60).read() == b'contents'
-    with pytest.raises(OSError, match='/slow: not complete after 0s'):
+    with pytest.raises(OSError, match='/slow: incomplete after 0s'):
         util.open_url(server.url + '/slow', num_attempts=1, max_seconds=0.2)
 
 

@@ -56,7 +56,7 @@ def test_panels_of_metrics_say_how_they_were_measured(tmp_path):
     shown = [title for title, _, _ in plot.panels([plot.read_stats(run)], titles)]
     assert shown == [titles['Metrics/fid5k'], 'x']
     (tmp_path / 'a' / 'metric-fid5k.jsonl').write_text('{}')
-    with pytest.raises(UserError, match='no record of a metric'):
+    with pytest.raises(UserError, match='not a metric record'):
         plot.read_titles(run)
 
 
@@ -78,7 +78,7 @@ def test_two_runs_are_drawn_into_one_picture(tmp_path, capsys):
 
 
 @pytest.mark.parametrize('content, text', [
-    (None, 'there are no statistics'), ('{"a": 1}\n', 'line 1'), ('', 'no values yet'),
+    (None, 'no statistics here'), ('{"a": 1}\n', 'line 1'), ('', 'no values yet'),
     ('{"Progress/kimg": 1}\n{"Progress/ki', 'line 2')])
 def test_bad_input_is_one_sentence(tmp_path, content, text):
     if content is not None:

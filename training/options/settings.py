@@ -155,7 +155,7 @@ def of_function(group, args, prefix):
 
 
 def of_optimizer(args):
-    """Options of `tflib.Optimizer`, but for those that `train_step.Step` sets, and numbers of the class that it wraps."""
+    """Options of `tflib.Optimizer`, but for those that `train_step.Step` sets, and numbers of the wrapped class."""
     tflib = cli.load_tensorflow()
     defaults = defaults_of(tflib.Optimizer.__init__)
     optimizer_class = tflib.optimizer.find_class(args.get('tf_optimizer', defaults['tf_optimizer']))

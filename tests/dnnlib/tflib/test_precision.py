@@ -30,10 +30,10 @@ def test_kernels_are_found_by_type_and_device():
 
 def test_what_cannot_be_had_is_said_in_one_sentence(session):
     options, text = precision.synthesis_options('mixed', small_generator(resolution=8))
-    assert options == {} and text == 'float32, since the network has no 16x16 block'
+    assert options == {} and text == 'float32, because the network has no 16x16 block'
     toy = tflib.Network('toy', func_name='tests.dnnlib.tflib.toy_networks.affine')
     options, text = precision.synthesis_options('mixed', toy)
-    assert options == {} and text == 'float32, since networks of this kind have no mixed precision'
+    assert options == {} and text == 'float32, because networks of this kind do not support mixed precision'
     if TF1:
         options, text = precision.synthesis_options('mixed', small_generator())
         assert options == {} and 'has no bfloat16 convolution for the CPU' in text
