@@ -21,8 +21,10 @@ ONCE = (
     'tests/projector/test_statistics.py',
     'tests/training/data/test_cats.py', 'tests/training/data/test_classes.py', 'tests/training/data/test_fuzz_data.py',
     'tests/training/data/test_memory.py', 'tests/training/test_dataset.py', 'tests/training/test_plot.py',
-    'tests/training/options/test_continuing.py', 'tests/training/report/test_alarms.py',
-    'tests/training/report/test_grid.py', 'tests/training/test_schedule.py',
+    'tests/training/data/test_streams.py', 'tests/dnnlib/test_seeds.py',
+    'tests/training/options/test_continuing.py', 'tests/training/options/test_epochs.py',
+    'tests/training/options/test_presets.py', 'tests/training/report/test_alarms.py',
+    'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
     'tests/test_dataset_tool.py', 'tests/test_environments.py', 'tests/test_help.py', 'tests/test_house_rules.py',
     'tests/test_readme.py', 'tests/test_selection.py',
     # with fake compilers, or about where files lie

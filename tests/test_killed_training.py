@@ -17,7 +17,7 @@ GROWING = ['--config=config-b']
 for _setting in ('sched.lod_initial_resolution=4', 'sched.lod_training_kimg=0.2', 'sched.lod_transition_kimg=0.3',
                  'sched.minibatch_size_dict={}', 'sched.minibatch_gpu_dict={4: 16}'):
     GROWING += ['--set', _setting]
-KINDS = {'growing': GROWING, 'labelled': ['--set', 'dataset.max_label_size=full']}  # labelled: config-f
+KINDS = {'growing': GROWING, 'labels': ['--set', 'dataset.max_label_size=full']}  # labels: config-f
 
 
 def options_of(kind, folder):

@@ -42,8 +42,8 @@ def test_folders_that_run_once_need_no_tensorflow(folder):
 def test_the_longer_name_counts():
     image_sizes = 'tests/test_image_sizes.py'
     assert not selection.is_selected(image_sizes, 'again') and selection.may_hold_selected(image_sizes, 'again')
-    small = '::test_training_generation_and_projection[L-12-12-config-e-settings1]'
-    assert selection.is_selected(image_sizes + small, 'again')
+    program = '::test_training_generation_and_projection[L-12-12-config-e-settings1]'
+    assert selection.is_selected(image_sizes + program, 'again')
     assert not selection.is_selected(image_sizes + '::test_records_of_any_size_hold_every_level', 'again')
     assert not selection.may_hold_selected('tests/test_help.py', 'again')
     assert not selection.is_selected('tests/dnnlib/files/test_of_tomorrow.py::test_x', 'again')
