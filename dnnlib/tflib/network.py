@@ -233,7 +233,7 @@ class Network:
         tfutil.set_vars({self.vars[name]: values[name] for name in names})
 
     def setup_as_moving_average_of(self, src_net, beta=0.99, beta_nontrainable=0.0):
-        """Operation that moves the variables towards the other network's: v <- s + (v - s) * beta.
+        """Operation that moves the variables toward the other network's: v <- s + (v - s) * beta.
 
         Args:
             src_net: Network with the same local names; names that it lacks are left alone.

@@ -23,14 +23,15 @@ from tests.training.test_training_loop import train
 run_dir, ticks, leaking, leak = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 sizes, ops, leaked = [], [], []
 
-def note(_network_pkl):
+def note(_network_pkl, _fakes):
     with open('/proc/self/statm') as f:
         sizes.append(int(f.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2 ** 20)
     ops.append(len(tf.get_default_graph().get_operations()))
     if len(sizes) > ticks:
         leaked.append(np.ones(int(leak * 2 ** 17)))
 
-train(run_dir, 0.008 * (ticks + leaking), minibatch_gpu=8, tick_kimg=0.008, minibatch_repeats=1, metric_callback=note,
+train(run_dir, 0.008 * (ticks + leaking), minibatch_repeats=1, metric_callback=note,
+      sched_args=dict(minibatch_size_base=8, minibatch_gpu_base=8, tick_kimg_dict={8: 0.008}),
       image_snapshot_ticks=1, network_snapshot_ticks=1, grid_args=dict(size='16x16'))
 print(json.dumps([sizes, ops]))
 '''

@@ -137,8 +137,8 @@ def test_beginning_from_a_pickle(session, tmp_path, capsys, monkeypatch):
     assert list(networks) == ['G', 'D', 'Gs']
     misc.save_pkl(tuple(networks.values()), path)
     saved = tflib.run({name: dict(network.vars) for name, network in networks.items()})
-    loaded = transfer.load_networks(path)
-    monkeypatch.setattr(transfer, 'load_networks', lambda _path: loaded)  # which takes seconds
+    loaded = transfer.load_file(path)
+    monkeypatch.setattr(transfer, 'load_file', lambda _path: loaded)  # which takes seconds
     for network in networks.values():
         network.reset_vars()
     capsys.readouterr()
