@@ -67,7 +67,7 @@ BUGS = (
         ('test_train_step.py', 'test_stylegan2.py')),
     Bug('step-seed', 'stages: every iteration draws the same random numbers',
         tuple((name,) + SEED for name in ('iteration.py', 'train_step.py')),
-        ('test_train_step.py', 'test_stylegan2.py', 'test_toy_methods.py')),
+        ('test_train_step.py', 'test_iteration.py')),
     Bug('fade', 'schedule: the fade to a level has the wrong length',
         (('schedule.py', 'training_kimg, 0.0) / transition_kimg', 'training_kimg, 0.0) / phase_kimg'),),
         ('test_schedule.py',)),

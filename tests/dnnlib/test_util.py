@@ -80,6 +80,18 @@ def test_atomic_path_leaves_the_old_file_when_writing_fails(tmp_path):
     assert path.read_text() == 'old' and os.listdir(str(tmp_path)) == ['a.txt']
 
 
+def test_atomic_path_renames_the_file_when_it_is_whole(tmp_path):
+    path = tmp_path / 'a.txt'
+    util.write_text(str(path), 'old')
+    with util.atomic_path(str(path)) as temp_path:
+        with open(temp_path, 'w') as f:
+            f.write('new')
+        written = os.stat(temp_path).st_ino
+        assert path.read_text() == 'old'
+    assert path.read_text() == 'new' and os.listdir(str(tmp_path)) == ['a.txt']
+    assert os.stat(str(path)).st_ino == written  # a copy would be another file, and half of one for a while
+
+
 def test_objects_by_name():
     assert util.get_obj_by_name('collections.OrderedDict') is collections.OrderedDict
     assert util.get_obj_by_name('np.random.RandomState').__name__ == 'RandomState'
