@@ -11,7 +11,7 @@ import pytest
 from benchmarks import kill_study
 
 OPTIONS = list(kill_study.TINY)
-for _setting in ('sched.minibatch_size_base=32', 'sched.minibatch_gpu_base=32'):
+for _setting in ('sched.minibatch_size_base=64', 'sched.minibatch_gpu_base=64'):
     OPTIONS += ['--set', _setting]
 GROWING = ['--config=config-b']
 for _setting in ('sched.lod_initial_resolution=4', 'sched.lod_training_kimg=0.2', 'sched.lod_transition_kimg=0.3',
@@ -55,7 +55,7 @@ def test_killing_a_training_changes_nothing(tmp_path, kind):
 
 
 def test_two_at_once_get_two_numbers(tmp_path):
-    trainings = [kill_study.Training(options_of('labelled', tmp_path)) for _ in range(2)]
+    trainings = [kill_study.Training(options_of('labels', tmp_path)) for _ in range(2)]
     try:
         assert trainings[0].wait_for(lambda: len(kill_study.run_dirs_in(str(tmp_path))) == 2)
     finally:
