@@ -63,10 +63,9 @@ class Network:
         Returns: The Network. Variables that the state lacks have their initial values.
         Raises: UserError if the state holds options, variables or shapes that the build function does not have.
         """
-        network = cls.__new__(cls)
-        given = build_function.takes_any_inputs(build_func)  # files of StyleGAN2-ADA name the inputs of all networks
-        network._setup(state['name'], build_func, state['static_kwargs'], components,
-                       state.get('build_module_src', ''), state.get('input_names') if given else None)
+        network, source = cls.__new__(cls), state.get('build_module_src', '')
+        names = state.get('input_names') if build_function.takes_any_inputs(build_func) else None  # ADA names all
+        network._setup(state['name'], build_func, state['static_kwargs'], components, source, names)
         values = dict(state['variables'])
         for name, value in values.items():
             expected = network.own_vars[name].shape.as_list() if name in network.own_vars else 'no such variable'
