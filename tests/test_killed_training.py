@@ -55,7 +55,7 @@ def test_killing_a_training_changes_nothing(tmp_path, kind):
 
 
 def test_two_at_once_get_two_numbers(tmp_path):
-    trainings = [kill_study.Training(options_of('labelled', tmp_path)) for _ in range(2)]
+    trainings = [kill_study.Training(options_of('labels', tmp_path)) for _ in range(2)]
     try:
         assert trainings[0].wait_for(lambda: len(kill_study.run_dirs_in(str(tmp_path))) == 2)
     finally:
