@@ -148,6 +148,8 @@ def check_arguments(args):
     if args.num_gpus != 1:
         raise UserError('--num-gpus={}: multi-GPU training is not supported; use 1'.format(args.num_gpus))
     saving.check_numbers(args, total_kimg=0, seed=0)
+    if args.epochs is not None and args.epochs <= 0:
+        raise UserError(f'--epochs={args.epochs:g}: expected a number above 0')
     tuning.check(args, stylegan2.HAVE_GAMMA)
     if not 0 <= args.holdout < 1:
         raise UserError('--holdout={:g}: expected a share from 0 to below 1'.format(args.holdout))
@@ -174,7 +176,7 @@ def main(argv):
     if args.epochs is not None:
         options['total_kimg'] = epochs.total_kimg(args.epochs, options)
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
-    run_desc = 'stylegan2-{}-{}gpu-{}'.format(dataset_name, args.num_gpus, args.config)
+    run_desc = f'{presets.find(args.config).name}-{dataset_name}-{args.num_gpus}gpu-{args.config}'
     resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options)
     if args.selftest:
         cli.run_selftest(options['tf_config'])

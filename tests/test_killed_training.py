@@ -11,7 +11,7 @@ import pytest
 from benchmarks import kill_study
 
 OPTIONS = list(kill_study.TINY)
-for _setting in ('sched.minibatch_size_base=32', 'sched.minibatch_gpu_base=32'):
+for _setting in ('sched.minibatch_size_base=64', 'sched.minibatch_gpu_base=64'):
     OPTIONS += ['--set', _setting]
 GROWING = ['--config=config-b']
 for _setting in ('sched.lod_initial_resolution=4', 'sched.lod_training_kimg=0.2', 'sched.lod_transition_kimg=0.3',

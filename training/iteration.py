@@ -33,13 +33,14 @@ class Iteration:
         self._slot = {name: number + has_shared for number, name in enumerate(own)}
         self.slots = len(own) + has_shared
 
-    def run(self, sched, seed, counters):
+    def run(self, sched, seed, counters, ignore_gates=False):
         """Runs every stage that is due, each session call with its own random seed.
 
         Args:
             sched: Result of the schedule, with `rounds` and `new_level` (does a level begin?).
             seed: Seed of the training, int.
             counters: See `files.new_counters`; not changed.
+            ignore_gates: Run stages whatever their `when` says?
         """
         due = [stage for stage in self._stages if (
             sched['new_level'] if stage.every == NEW_LEVEL else counters.iteration % stage.every == 0)]
@@ -47,7 +48,7 @@ class Iteration:
         minibatches = self._read(due, sched, counters.nimg)
         settings = self.step.sched.feed(sched)
         for stage in due:
-            if stage.when is not None and not tflib.run(stage.when):
+            if stage.when is not None and not ignore_gates and not tflib.run(stage.when):
                 continue
             for k in range(sched['rounds'] if stage.rounds else 1):
                 feed = dict(settings)
@@ -62,10 +63,10 @@ class Iteration:
         for slot in sorted({self._slot.get(stage.name, 0) for stage in due if stage.batch is not None}):
             found[slot] = [{} for _ in range(rounds)]
             for name, stream in self._streams.items():
+                if stream.skips_bad:
+                    autosummary('Data/skipped_images', sum(len(s.dataset.bad_images) for s in self._streams.values()))
                 arrays = stream.minibatch(nimg, sched, slot, self.slots)
                 for placeholder, array in zip(self.step.feeds[name], arrays):
                     for feed, part in zip(found[slot], np.split(array, rounds)):
                         feed[placeholder] = part
-                if stream.skips_bad:
-                    autosummary('Data/skipped_images', sum(len(s.dataset.bad_images) for s in self._streams.values()))
         return found

@@ -14,6 +14,7 @@ from dnnlib import tflib
 from dnnlib.tflib import random
 from dnnlib.tflib.autosummary import autosummary
 from dnnlib.tflib.joint import apply_jointly
+from dnnlib.util import UserError
 from training.state import files
 
 NEW_LEVEL = 0  # as the interval of a stage: due where a level of the growing begins
@@ -34,6 +35,7 @@ class Group(NamedTuple):
     lrate: str          # field of the schedule that holds the learning rate
     lazy: int = None    # interval of its regularization stage; adjusts rate and betas of all its stages; None = no such
     frozen: tuple = ()  # local names of variables that are not trained, or a function of the networks that returns them
+    scheduled: dict = {}  # further keyword arguments of the optimizer that change: {keyword: field of the schedule}
 
 
 class Stage(NamedTuple):
@@ -98,6 +100,13 @@ class ScheduleFields:
     def is_fed(self, name):
         """Is a field given by the schedule in each iteration?"""
         return name in self._fed
+
+    def check(self, sched):
+        """Raises UserError if a result of the schedule lacks a field that was asked for."""
+        missing = sorted(set(self._fed) - set(sched))
+        if missing:
+            raise UserError(f'the schedule gives no {missing[0]}, which the method asks for; it has '
+                            f'{", ".join(sorted(sched))}')
 
     def feed(self, sched):
         """{placeholder: value} for one result of the schedule."""
@@ -185,7 +194,8 @@ class Step:
         """Keyword arguments that all optimizers of a group have."""
         if group_name not in self._opt_args:
             group, rounds = self._groups[group_name], self.sched['rounds']
-            args = dict(group.opt, learning_rate=self.sched[group.lrate],
+            fields = {keyword: self.sched[field] for keyword, field in group.scheduled.items()}
+            args = dict(group.opt, learning_rate=self.sched[group.lrate], **fields,
                         minibatch_multiplier=None if isinstance(rounds, int) and rounds == 1 else rounds)
             self._opt_args[group_name] = args if group.lazy is None else lazy_optimizer_args(args, group.lazy)
         return self._opt_args[group_name]

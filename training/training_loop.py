@@ -79,7 +79,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         method_args: func_name of a method, see `training.methods`, and its options; `None` = StyleGAN2.
         options: Fields of Options and, for StyleGAN2, of `training.methods.stylegan2.Options`, as published.
     Returns: 0 at the end of the training, otherwise the number of the signal that stopped it.
-    Raises: UserError for options or data that can't be used; TypeError for unknown options.
+    Raises: UserError for options, unknown ones included, or data that can't be used.
     """
     run_dir = submit_config.run_dir if submit_config is not None else os.getcwd()
     options, method_args = split_options(options, method_args)
@@ -103,11 +103,12 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         print('Training for %g kimg, now at %.1f...' % (options.total_kimg, counters.nimg / 1000))
         with saving_after_errors(checkpoints):
             iterate(training, options, checkpoints, report, signals)
-            if signals.received:
+            stopped_by = signals.received
+            if stopped_by:
                 print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, checkpoints.save()))
             else:
                 checkpoints.finish()
-        return signals.received
+        return stopped_by
 
 
 def split_options(options, method_args):
@@ -117,12 +118,15 @@ def split_options(options, method_args):
         options: Fields of Options; without `method_args` also of the published method.
         method_args: See `training_loop`.
     Returns: (Options, method_args).
-    Raises: UserError or TypeError for unknown or bad ones.
+    Raises: UserError for unknown or bad ones; those of the method are looked at when it is made.
     """
     if method_args is None:
         method_args = {name: value for name, value in options.items() if name not in Options._fields}
         method_args['func_name'] = methods.PUBLISHED
         options = {name: value for name, value in options.items() if name in Options._fields}
+    unknown = sorted(set(options) - set(Options._fields))
+    if unknown:
+        raise UserError(f'training_loop: unknown option {unknown[0]!r}')
     options = Options(**options)
     if not isinstance(options.minibatch_repeats, int) or options.minibatch_repeats < 1:
         raise UserError(f'minibatch_repeats must be a whole number of at least 1, got {options.minibatch_repeats!r}')
@@ -153,6 +157,7 @@ def set_up(streams, options, method_args, state=None):
                 networks, data, options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict)
         step = train_step.Step(method, networks, datasets, schedule.levels)
         stages = method.stages(step)
+        step.sched.check(schedule.last)
         tflib.init_uninitialized_vars()
         return Training(streams, schedule, method, networks, stages, Iteration(stages, step, streams), start_kimg)
 
@@ -177,7 +182,7 @@ def try_iteration(training, seed):
     sched.update(minibatch_size=sched.minibatch_gpu, rounds=1, new_level=True)
     start = time.time()
     with refusing_bad_options():
-        training.iteration.run(sched, seed, counters)
+        training.iteration.run(sched, seed, counters, ignore_gates=True)
     shape = next(iter(training.streams.values())).dataset.shape
     height, width = (side >> int(sched.lod) for side in shape[1:])
     images = f'{sched.minibatch_size} image{"" if sched.minibatch_size == 1 else "s"} of {height}x{width} pixels'
@@ -197,9 +202,9 @@ def resume(training, options, run_dir):
     files.remove_leftovers(run_dir)
     pictures = grid.SnapshotGrid(training.streams, run_dir, training.method, options.grid_args or {})
     pictures.draw_latents(training.networks)
-    for stream in training.streams.values():
-        if stream.dataset.label_names:
-            classes.save_names(run_dir, stream.dataset.label_names)  # beside the networks
+    data = next(iter(training.streams.values())).dataset
+    if data.label_names:
+        classes.save_names(run_dir, data.label_names)  # beside the networks
     states = saver.StateSaver(run_dir, options.keep, options.keep_best, pictures)
     counters = states.restore_latest()
     if counters is None and options.resume_state is not None:

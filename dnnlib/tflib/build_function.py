@@ -27,7 +27,7 @@ def read_signature(func, input_names=None):
     parameters = inspect.signature(func).parameters.values()
     inputs = [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
     if input_names is not None:
-        if not any(p.kind == p.VAR_POSITIONAL for p in parameters):
+        if not takes_any_inputs(func):
             raise UserError(f'input_names is for build functions with *inputs; those of {func.__name__} are '
                             f'{", ".join(inputs)}')
         inputs = _check_names(func, input_names, at_least=max(1, len(inputs)))
@@ -36,6 +36,11 @@ def read_signature(func, input_names=None):
                          'inputs of one with *inputs by input_names')
     return Signature(inputs, [p.name for p in parameters if p.default is not p.empty],
                      any(p.kind == p.VAR_KEYWORD for p in parameters))
+
+
+def takes_any_inputs(func):
+    """Does a build function take `*inputs`?"""
+    return any(p.kind == p.VAR_POSITIONAL for p in inspect.signature(func).parameters.values())
 
 
 def _check_names(func, names, at_least):

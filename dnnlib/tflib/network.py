@@ -64,8 +64,9 @@ class Network:
         Raises: UserError if the state holds options, variables or shapes that the build function does not have.
         """
         network = cls.__new__(cls)
+        given = build_function.takes_any_inputs(build_func)  # files of StyleGAN2-ADA name the inputs of all networks
         network._setup(state['name'], build_func, state['static_kwargs'], components,
-                       state.get('build_module_src', ''), state.get('input_names'))
+                       state.get('build_module_src', ''), state.get('input_names') if given else None)
         values = dict(state['variables'])
         for name, value in values.items():
             expected = network.own_vars[name].shape.as_list() if name in network.own_vars else 'no such variable'

@@ -276,7 +276,7 @@ def test_pictures_are_turned_upright(tmp_path):
     ({'a.txt': b'x'}, 'no images among 1 files'),
     ({}, 'no images among 0 files'),
     ({'a.png': _png(Image.new('RGB', (9, 18)))},
-     'a.png: no network has images 18 pixels high and 9 wide, .* nearest sizes .height x width. are 18x10, '),
+     'a.png: no network has images 18 pixels high and 9 wide; .* nearest sizes .height x width. are 18x10, '),
     ({'a.png': _png(Image.new('LA', (8, 8)))}, 'a.png: color mode LA instead of L, RGB or RGBA'),
     ({'a.png': _png(Image.new('I;16', (8, 8)))}, 'a.png: color mode I'),
     ({'a.png': _png(Image.new('RGB', (8, 8))), 'b.png': _png(Image.new('RGB', (16, 16))),

@@ -21,12 +21,12 @@ from training.train_step import Group, Method, Net, report_mean
 
 class Options(NamedTuple):
     """Keyword arguments of the published training loop that are about this method; see `training_loop`."""
-    G_args: dict                # generator: func_name and keyword arguments
-    D_args: dict                # discriminator
-    G_opt_args: dict            # tflib.Optimizer of the generator
-    D_opt_args: dict            # tflib.Optimizer of the discriminator
-    G_loss_args: dict           # loss of the generator: func_name and keyword arguments
-    D_loss_args: dict           # loss of the discriminator
+    G_args: dict = None                 # generator: func_name and keyword arguments
+    D_args: dict = None                 # discriminator
+    G_opt_args: dict = None             # tflib.Optimizer of the generator
+    D_opt_args: dict = None             # tflib.Optimizer of the discriminator
+    G_loss_args: dict = None            # loss of the generator: func_name and keyword arguments
+    D_loss_args: dict = None            # loss of the discriminator
     G_smoothing_kimg: float = 10.0      # half-life of Gs, thousand images; as published
     lazy_regularization: bool = True    # regularize in stages of their own? Cheaper at the same quality
     G_reg_interval: int = 4             # iterations between two regularizations of G, as published
@@ -69,7 +69,7 @@ def stylegan2(streams, schedule, **options):
         fakes=lambda networks, count, seed: draw_seed(networks['Gs'], data, RandomPictures(
             count, seed, minibatch_size, options.drange_net)),
         latents=lambda networks, count: np.random.randn(count, *networks['G'].input_shape[1:]),
-        logits='logistic' in D_loss_args['func_name'],
+        logits='logistic' in (D_loss_args or {}).get('func_name', ''),
         monitors=lambda networks: [ScoreMonitor(networks, data, options.drange_net, minibatch_size)] if len(
             data.held_out) else [])
 
@@ -94,7 +94,7 @@ def make_stages(step, data, options):
     stages = network_stages(step, 'G', options, dict(inputs, **(options.G_loss_args or {})))
     stages.append(step.average('Gs', of='G', kimg=options.G_smoothing_kimg))
     inputs.update(reals=reals, labels=labels)
-    stages += network_stages(step, 'D', options, dict(inputs, **options.D_loss_args), 'this')
+    stages += network_stages(step, 'D', options, dict(inputs, **(options.D_loss_args or {})), 'this')
     before = []
     if growing.can_grow(G) or growing.can_grow(D):
         before.append(step.run('lod', growing.set_lod([G, D], lod)))
@@ -221,9 +221,10 @@ def draw_seed(Gs, data, pictures):
     Yields: uint8 [N, C, H, W].
     """
     rnd = np.random.RandomState(pictures.seed)
+    numbers = np.setdiff1d(np.arange(data.num_images), data.held_out) if data.label_size else np.zeros(1, int)
     to_bytes = dict(func=tflib.convert_images_to_uint8, drange=list(pictures.drange))
     for begin in range(0, pictures.count, pictures.minibatch_size):
         size = min(pictures.minibatch_size, pictures.count - begin)
         latents = rnd.randn(size, *Gs.input_shape[1:])
-        labels = data.read_labels(rnd.randint(data.num_images, size=[size]))
+        labels = data.read_labels(numbers[rnd.randint(len(numbers), size=[size])])
         yield Gs.run(latents, labels, is_validation=True, output_transform=to_bytes)

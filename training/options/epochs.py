@@ -1,6 +1,5 @@
 """`--epochs`: the length of a training by how often it sees its data."""
 
-from dnnlib import UserError
 from training.dataset import load_dataset
 
 
@@ -13,10 +12,8 @@ def total_kimg(epochs, options):
         epochs: Number of times, > 0; may be a fraction.
         options: Options of the training loop.
     Returns: Thousand images, float.
-    Raises: UserError if a dataset can't be opened, or for a number that isn't positive.
+    Raises: UserError if a dataset can't be opened.
     """
-    if epochs <= 0:
-        raise UserError(f'--epochs={epochs:g}: expected a number above 0')
     lengths = {}
     for name, args in (options.get('stream_args') or {'reals': options['dataset_args']}).items():
         with load_dataset(data_dir=options['data_dir'], **args) as dataset:

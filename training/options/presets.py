@@ -10,7 +10,8 @@ from training.options import stylegan2
 
 class Preset(NamedTuple):
     """The configurations of one method; everything in it loads without TensorFlow."""
-    title: str          # name of the method, for people
+    name: str           # of the method, in names of run directories
+    title: str          # the same for people
     configs: dict       # names of its configurations, in order
     table: object       # function that returns the lines of `--list-configs`
     make_options: object  # function of the parsed command line that returns options of the training loop
@@ -19,7 +20,7 @@ class Preset(NamedTuple):
 
 
 METHODS = OrderedDict(stylegan2=Preset(
-    'StyleGAN, StyleGAN2', stylegan2.CONFIGS, stylegan2.table, stylegan2.make_options, stylegan2.settable,
+    'stylegan2', 'StyleGAN, StyleGAN2', stylegan2.CONFIGS, stylegan2.table, stylegan2.make_options, stylegan2.settable,
     'training.methods.stylegan2.Options'))
 
 

@@ -127,9 +127,10 @@ class SnapshotGrid:
 
     def __init__(self, streams, run_dir, method, grid_args):
         self._run_dir, self._method = run_dir, method
-        batch = OrderedDict()
+        batch, grid_args = OrderedDict(), dict(grid_args)
         for number, (name, stream) in enumerate(streams.items()):
             size, reals, labels = setup_snapshot_image_grid(stream.dataset, **grid_args)
+            grid_args['size'] = '{}x{}'.format(*size)  # the same cells of all streams
             batch[name] = (reals, labels)
             save_image_grid(reals, os.path.join(run_dir, f'reals-{name}.png' if number else 'reals.png'),
                             drange=stream.dataset.dynamic_range, grid_size=size)
@@ -159,8 +160,10 @@ class SnapshotGrid:
     def save_fakes(self, networks, file_name):
         """Writes the method's pictures under a name in the run directory."""
         rows = self._method.pictures(networks, self.cells)
+        width = max(map(len, rows))
+        rows = [np.concatenate([row, np.zeros((width - len(row),) + row.shape[1:], row.dtype)]) for row in rows]
         save_image_grid(np.concatenate(rows), os.path.join(self._run_dir, file_name), drange=[0, 255],
-                        grid_size=(max(map(len, rows)), len(rows)))
+                        grid_size=(width, len(rows)))
 
     def diversity(self, networks):
         """How much the pictures of some cells differ, as a share of how much the reals there do.

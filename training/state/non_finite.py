@@ -26,7 +26,8 @@ class Watch:
 
     def __init__(self, stages, patience, saver, run_dir):
         self._patience, self._saver, self._run_dir = patience, saver, run_dir
-        self._numbers = tf.stack([variable.read_value() for stage in stages for variable in stage.skipped])
+        numbers = [variable.read_value() for stage in stages for variable in stage.skipped]
+        self._numbers = tf.stack(numbers or [tf.zeros([2], tf.int64)])
 
     def update(self, counters):
         """Counts, see `count`, to be called after every iteration; goes back if it must.

@@ -137,9 +137,10 @@ def transfer(network, source, labels_per_image=1.0):
 
 
 def _num_levels(network):
-    """Levels of a generator or discriminator, see `image_size`."""
-    shape = next(shape for shape in (network.output_shape, network.input_shape) if len(shape) == 4)
-    return image_size.parse(tuple(shape[2:])).num_levels
+    """Levels of a network of images, see `image_size`; 0 for others."""
+    shapes = [shape[2:] for shape in network.output_shapes + network.input_shapes if len(shape) == 4]
+    size = image_size.find(*shapes[0]) if shapes and None not in shapes[0] else None
+    return 0 if size is None else size.num_levels
 
 
 def _name_in_source(name, network, source):

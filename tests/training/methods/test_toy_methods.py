@@ -26,18 +26,18 @@ def train(run_dir, method, total_kimg=KIMG, minibatch_gpu=4, **options):
         try:
             return training_loop(
                 submit_config=EasyDict(run_dir=str(run_dir)), method_args=dict(func_name=f'{toys.__name__}.{method}'),
-                stream_args=STREAMS[method], grid_args=dict(size='3x2'), total_kimg=total_kimg, minibatch_repeats=1,
+                stream_args=STREAMS[method], total_kimg=total_kimg, minibatch_repeats=1,
                 sched_args=dict(func_name=toys.__name__ + '.schedule', minibatch_gpu=minibatch_gpu),
                 tf_config=dict(device='cpu', intra_op_parallelism_threads=1, inter_op_parallelism_threads=1),
-                mirror_augment=True, checkpoint_minutes=None,
-                **dict(dict(image_snapshot_ticks=1, network_snapshot_ticks=1), **options))
+                mirror_augment=True, checkpoint_minutes=None, keep=10,
+                **dict(dict(image_snapshot_ticks=1, network_snapshot_ticks=1, grid_args=dict(size='3x2')), **options))
         finally:
             tflib.close_tf()
 
 
-def variables(run_dir):
-    """{name: value} of all variables of the last state."""
-    folder, found = files.latest_state(str(run_dir)), {}
+def variables(run_dir, folder=None):
+    """{name: value} of all variables of the last state, or of the one in another folder."""
+    folder, found = folder or files.latest_state(str(run_dir)), {}
     for name in (files.VARIABLES, files.WORKER_VARIABLES):
         if os.path.exists(os.path.join(folder, name + '.index')):
             reader = tf.train.NewCheckpointReader(os.path.join(folder, name))
@@ -80,17 +80,16 @@ def test_killed_and_continued_to_the_same_bits(run, tmp_path):
 
 def test_every_network_is_trained(run):
     method, folder = run
-    first, last = variables(folder), None
-    with tf.Graph().as_default():
-        tflib.init_tf(dict(device='cpu'))
-        for name in (name for name in first if name.split('/')[-1] == 'weight'):
-            assert np.isfinite(first[name]).all() and np.any(first[name]), name
-        last = [json.loads(line) for line in (folder / 'stats.jsonl').read_text().splitlines()]
-        tflib.close_tf()
-    losses = [name for name in last[0] if name.startswith('Loss/')]
-    assert losses and all(np.isfinite(line[name]) for line in last for name in losses)
-    assert any(last[0][name] != last[-1][name] for name in losses)
-    assert all(('Progress/diversity' in line) == (method != 'cycle') for line in last)
+    states = files.list_states(str(folder))
+    first, last = variables(folder, states[0]), variables(folder, states[-1])
+    weights = [name for name in first if name.split('/')[-1] == 'weight']
+    assert len(weights) == (4 if method == 'cycle' else 3)
+    for name in weights:
+        assert np.isfinite(last[name]).all() and np.any(first[name] != last[name]), name
+    lines = [json.loads(line) for line in (folder / 'stats.jsonl').read_text().splitlines()]
+    losses = [name for name in lines[0] if name.startswith('Loss/')]
+    assert losses and all(np.isfinite(line[name]) for line in lines for name in losses)
+    assert all(('Progress/diversity' in line) == (method != 'cycle') for line in lines)
 
 
 def test_state_of_each_worker_has_a_file_of_its_own(run):
@@ -120,7 +119,9 @@ def test_gated_and_clipped_steps_of_the_critic(run):
         return
     found = variables(folder)
     assert np.abs(found['D/weight']).max() <= 0.5
-    assert found['State/gate'] in (True, False) and found['State/D_rate'] < 0.02 and found['State/best'] < 1000
+    assert found['State/D_rate'] < 0.02 and found['State/best'] < 1000
+    # open at first, turned after iterations 0, 3, 6, ..., 15: seven of 16 iterations passed, of two rounds each
+    assert found['State/gate'] == True and found['State/passed'] == 14  # noqa: E712  (a NumPy bool)
 
 
 def test_metrics_are_handed_fakes(tmp_path):
@@ -175,3 +176,22 @@ def test_a_training_begins_from_networks_by_name(run, toys_are_known, tmp_path, 
     other = dict(cycle='joint', joint='cycle', critics='cycle')[method]
     with pytest.raises(UserError, match='it holds the networks .*, but no G'):
         train(tmp_path / 'other', other, 0.004, resume_pkl=str(folder / 'network-final.pkl'))
+
+
+def test_a_field_that_the_schedule_lacks_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(toys, 'schedule', lambda nimg, dataset, **_options: EasyDict(
+        minibatch_size=4, minibatch_gpu=4, tick_kimg=1, G_rate=0.1))
+    with pytest.raises(UserError, match='the schedule gives no D_rate, which the method asks for'):
+        train(tmp_path, 'joint')
+
+
+def test_streams_of_other_sizes_share_the_cells_of_the_grid(tmp_path, monkeypatch):
+    monkeypatch.setitem(STREAMS, 'cycle', dict(a=dict(CATS, max_label_size='full'),
+                                               b=dict(CATS, resolution=16, max_label_size=3)))
+    monkeypatch.setattr(toys, 'cycle', lambda streams, schedule: toys._generator_method(
+        'toy', lambda step: [step.run('nothing', tf.no_op())], {}))
+    train(tmp_path, 'cycle', 0.008, grid_args=dict(size='1080p'), network_snapshot_ticks=None)
+    with PIL.Image.open(str(tmp_path / 'reals.png')) as a, PIL.Image.open(str(tmp_path / 'reals-b.png')) as b:
+        assert a.size == (32 * 8, 32 * 8) and b.size == (32 * 16, 32 * 16)
+    names = json.loads((tmp_path / 'classes.json').read_text())
+    assert len(names) > 3  # of the first stream, which the class of a picture is from

@@ -10,6 +10,7 @@ from dnnlib.tflib import random
 from training.train_step import Group, Method, Net, report_mean
 
 SGD = dict(tf_optimizer='tf.train.GradientDescentOptimizer')
+MOMENTUM = dict(tf_optimizer='tf.train.MomentumOptimizer')
 ADAM = dict(beta1=0.5, beta2=0.99)
 POOL_SIZE = 4
 
@@ -42,7 +43,7 @@ def toy_critic(images_in, num_channels=3, resolution=8, is_template_graph=False,
 def schedule(cur_nimg, dataset, minibatch_gpu=4, rate=0.01):
     """A schedule with rates by name, and a scalar that the method asks for."""
     return EasyDict(minibatch_size=8, minibatch_gpu=minibatch_gpu, tick_kimg=0.032, G_rate=rate, D_rate=2 * rate,
-                    lambda_cycle=10 / (1 + cur_nimg / 100))
+                    G_momentum=0.5 + cur_nimg / 1000, lambda_cycle=10 / (1 + cur_nimg / 100))
 
 
 def query(step, name, images):
@@ -129,11 +130,11 @@ def joint(streams, schedule):
                                                        D=Group(('D',), ADAM, 'D_rate')))
 
 
-def critics(streams, schedule, n_critic=3):
+def critics(streams, schedule, n_critic=2):
     """Several steps of D on fresh data, with clipped weights (Arjovsky et al. 2017, algorithm 1).
 
-    The last of them runs only while a gate is open, which a stage opens and closes; D's rate is a variable that falls
-    whenever D's loss did not.
+    One more runs only while a gate is open, which a stage opens and closes; D's rate is a variable that falls whenever
+    D's loss did not. G's momentum is a field of the schedule.
     """
     def stages(step):
         rate = step.sched['D_rate'] = step.state('D_rate', [], initial=0.02)
@@ -158,8 +159,10 @@ def critics(streams, schedule, n_critic=3):
                             tf.assign(rate, tf.where(D_loss < seen, now, now * 0.9)))
         found = [step.train('D%d' % i, {'D': D_loss}, batch='next', post=[clip] + [note] * (i == 0))
                  for i in range(n_critic)]
-        found[-1] = found[-1]._replace(when=gate)
+        passed = step.state('passed', [], initial=0)
+        gated = step.train('gated', {'D': D_loss}, batch='next', post=[clip, lambda: tf.assign_add(passed, 1)])
+        found.append(gated._replace(when=gate))
         flip = tf.assign(gate, tf.logical_not(gate.read_value()))
         return found + [step.train('G', {'G': G_loss}), step.average('Gs', 'G', 0.05), step.run('flip', flip, every=3)]
-    return _generator_method('toy_critics', stages, dict(G=Group(('G',), SGD, 'G_rate'),
-                                                         D=Group(('D',), SGD, 'D_rate')))
+    return _generator_method('toy_critics', stages, dict(G=Group(('G',), MOMENTUM, 'G_rate', scheduled=dict(
+        momentum='G_momentum')), D=Group(('D',), SGD, 'D_rate')))

@@ -32,8 +32,9 @@ def test_the_longest_stream_counts(capsys):
 
 @pytest.mark.parametrize('number', [0, -1])
 def test_no_length_is_refused(number):
+    args = run_training.make_parser().parse_args(['--dataset=cats', f'--epochs={number}'])
     with pytest.raises(UserError, match=f'--epochs={number}: expected a number above 0'):
-        kimg(number)
+        run_training.check_arguments(args)
 
 
 def test_the_same_command_resumes_by_the_images_shown(tmp_path, monkeypatch, capsys):

@@ -97,7 +97,7 @@ def test_groups_are_those_of_the_method():
 
 def test_other_methods_keep_their_options_apart():
     options = dict(total_kimg=1, data_dir=None, method_args=dict(func_name='x', critic_args=dict(width=1)))
-    preset = presets.Preset('', {}, None, None, lambda _options: {'critic': lambda: dict(width=2)},
+    preset = presets.Preset('', '', {}, None, None, lambda _options: {'critic': lambda: dict(width=2)},
                             'training.methods.stylegan2.Options')
     changes = settings.Settings(options, preset, ['total_kimg'])
     changes.apply([('critic', 'width', 5), ('train', 'minibatch_repeats', 2), ('train', 'G_reg_interval', 8)])

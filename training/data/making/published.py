@@ -153,7 +153,7 @@ def _read_mat_digits(file):
 def _check_digits(images, classes):
     if (images.dtype, images.shape, classes.shape) != (np.uint8, (len(images), 3, 32, 32), (len(images),)) or not (
             np.isin(classes, range(10)).all()):
-        raise ValueError('expected images uint8 [N, 3, 32, 32] and as many labels')
+        raise ValueError('expected images uint8 [N, 3, 32, 32] and as many digits from 0 to 9')
     return images, classes
 
 

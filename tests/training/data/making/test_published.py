@@ -122,7 +122,7 @@ def test_bad_files_of_svhn(tmp_path):
     with pytest.raises(UserError, match='train_32x32.mat: no such file'):
         _run('create_svhn', tmp_path / 'x', tmp_path / 'nothing')
     empty = {'X': np.zeros([32, 32, 3, 0], np.uint8), 'y': np.zeros([0, 1], np.uint8)}
-    for content, text in (({'X': images.transpose(2, 3, 1, 0), 'y': digits}, 'classes of 1 to 10'),
+    for content, text in (({'X': images.transpose(2, 3, 1, 0), 'y': digits}, 'classes from 1 to 10'),
                           ({'X': images}, 'not the file'), (empty, 'no images|not the file')):
         scipy.io.savemat(str(tmp_path / 'nothing' / 'train_32x32.mat'), content)
         with pytest.raises(UserError, match=text):
