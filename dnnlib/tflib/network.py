@@ -85,11 +85,8 @@ class Network:
         self.name = name
         self.static_kwargs = dnnlib.EasyDict(static_kwargs)
         self.components = dnnlib.EasyDict(components)
-        self._build_func = func
-        self._build_func_name = func.__name__
-        self._build_module_src = module_src
-        self.run_cache = {}
-        self._given_input_names = input_names
+        self._build_func, self._build_func_name, self._build_module_src = func, func.__name__, module_src
+        self.run_cache, self._given_input_names = {}, input_names
         self.input_names, self.option_names, self._accepts_any = build_function.read_signature(func, input_names)
         self.num_inputs = len(self.input_names)
         with tf.name_scope(None):
@@ -154,9 +151,8 @@ class Network:
 
     def find_var(self, var_or_local_name):
         """The variable with a local name; a variable is returned as it is. Raises KeyError."""
-        if isinstance(var_or_local_name, str):
-            return self.vars[var_or_local_name]
-        return var_or_local_name
+        is_name = isinstance(var_or_local_name, str)
+        return self.vars[var_or_local_name] if is_name else var_or_local_name
 
     def get_var(self, var_or_local_name):
         """Value of a variable as a NumPy array."""

@@ -21,11 +21,10 @@ _DEFAULT_CONFIG = {
 _LN_2 = np.float32(np.log(2.0))
 
 
-def run(*args, **kwargs):
-    """Evaluates with the default session: `session.run(*args, **kwargs)`. Raises RuntimeError before `init_tf`."""
+def run(*given, **options):
+    """Evaluates with the default session: `session.run(*given, **options)`. Raises RuntimeError before `init_tf`."""
     assert_tf_initialized()
-    session = tf.get_default_session()
-    return session.run(*args, **kwargs)
+    return tf.get_default_session().run(*given, **options)
 
 
 def is_tf_expression(x):

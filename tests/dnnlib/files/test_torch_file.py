@@ -171,8 +171,8 @@ def test_modules_of_pickles():
     (b'ctorch.storage\n_load_from_bytes\nN\x85R', 'corrupt'),
     (b'ctorch.storage\n_load_from_bytes\nC\x03abc\x85R', 'corrupt'),
     (b'cbuiltins\nset\n]K\x01\x85a\x85R', 'key of type tuple'), (b'\x8f(\x8f\x90', 'key of type set'),
-    (b'](K\x01\x90', 'items for a list'), (b'carch\nNamespace\n)\x81', 'refused: the file refers to arch.Namespace'),
-    (b'ctorch.nn.modules.linear\nLinear\n)\x81', 'refused: the file refers to torch.nn.modules.linear.Linear')])
+    (b'](K\x01\x90', 'items for a list'), (b'carch\nNamespace\n)\x81', 'refused: the file asks for arch.Namespace'),
+    (b'ctorch.nn.modules.linear\nLinear\n)\x81', 'refused: the file asks for torch.nn.modules.linear.Linear')])
 def test_modules_that_lie(data, message):
     with pytest.raises(UserError, match=message):
         inert(data)
