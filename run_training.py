@@ -146,7 +146,7 @@ def check_arguments(args):
     """Refuses what can be refused without TensorFlow; raises UserError."""
     presets.find(args.config)
     if args.num_gpus != 1:
-        raise UserError('--num-gpus={}: several GPUs are not in this version; use 1'.format(args.num_gpus))
+        raise UserError('--num-gpus={}: multi-GPU training is not supported; use 1'.format(args.num_gpus))
     saving.check_numbers(args, total_kimg=0, seed=0)
     if args.epochs is not None and args.epochs <= 0:
         raise UserError(f'--epochs={args.epochs:g}: expected a number above 0')
@@ -154,7 +154,7 @@ def check_arguments(args):
     if not 0 <= args.holdout < 1:
         raise UserError('--holdout={:g}: expected a share from 0 to below 1'.format(args.holdout))
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
-        raise UserError('--data-dir={}: there is no such folder'.format(args.data_dir))
+        raise UserError('--data-dir={}: folder not found'.format(args.data_dir))
     path = os.path.join(args.data_dir or '', args.dataset)
     if args.dataset != 'cats' and not os.path.exists(path):
         raise UserError('--dataset={}: there is no {!r}; give a folder or zip of images, a folder of TFRecords, or '
@@ -216,7 +216,7 @@ def _best_of(result, metrics):
     known = {name + suffix: best for name in metrics or () for suffix, best in best_results(name).items()}
     if result not in known:
         raise UserError('--keep-best={}: expected a result of --metrics that has a best value: {}'.format(
-            result, ', '.join(sorted(known)) or 'there is none, name metrics there'))
+            result, ', '.join(sorted(known)) or 'none; list metrics in --metrics'))
     return [result, known[result]]
 
 

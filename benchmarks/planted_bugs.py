@@ -163,7 +163,7 @@ def main(argv):
     args = parser.parse_args(argv)
     bugs = [bug for bug in BUGS if not args.only or bug.name in args.only]
     if not bugs or len(bugs) < len(set(args.only or [])):
-        parser.error('--only: there are ' + ', '.join(bug.name for bug in BUGS))
+        parser.error('--only: choose from ' + ', '.join(bug.name for bug in BUGS))
     missed = 0
     with tempfile.TemporaryDirectory() as folder:
         tree = os.path.join(folder, 'tree')

@@ -120,12 +120,12 @@ def get_module_from_obj_name(obj_name):
     obj_name = re.sub('^tf[.]', 'tensorflow.', obj_name)
     parts = obj_name.split('.')
     for count in range(len(parts), 0, -1):
-        module_name, rest = '.'.join(parts[:count]), '.'.join(parts[count:])
+        prefix, rest = '.'.join(parts[:count]), '.'.join(parts[count:])
         try:
-            module = importlib.import_module(module_name)
+            module = importlib.import_module(prefix)
         except ImportError as error:
             missing = error.name or ''
-            if (module_name + '.').startswith(missing + '.') or 'not a package' in str(error):
+            if (prefix + '.').startswith(missing + '.') or 'not a package' in str(error):
                 continue
             raise  # the module exists, but something it needs does not
         try:
@@ -179,7 +179,7 @@ def is_url(obj, allow_file_urls=False):
     """Is `obj` a str with a scheme and a host that contains a dot, or, if allowed, a `file:///` URL?"""
     if not isinstance(obj, str) or '://' not in obj:
         return False
-    if allow_file_urls and obj.startswith('file:///'):
+    if obj.startswith('file:///') and allow_file_urls:
         return True
     parts = urllib.parse.urlparse(obj)
     return bool(parts.scheme) and '.' in parts.netloc

@@ -31,7 +31,7 @@ def write(network_pkl, output, kind):
         with open(temp_path, 'rb') as f:
             written = f.read()
         if hashes(pretrained.read_states(written)) != hashes(saved):
-            raise UserError(f'the arrays read back are not those that were written; {output} was not written')
+            raise UserError(f'arrays differ when read back; {output} was not written')
     print('Wrote {}: {:.1f} MiB, from {:.1f} MiB; read back, all arrays are the same'.format(
         output, len(written) / 2 ** 20, len(data) / 2 ** 20))
 

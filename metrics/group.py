@@ -3,7 +3,7 @@
 from dnnlib import util
 from metrics.settings import Settings
 
-TRAINING_MINUTES = 60  # after which a metric of a network snapshot is given up, so that training goes on
+TRAINING_MINUTES = 60  # after which a metric of a network snapshot is abandoned so training can continue
 
 
 class MetricGroup:

@@ -42,13 +42,12 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('report', ()),
     ('train_step', ('state',)),
     ('iteration', ('train_step',)),
-    ('augment', ('image_size', 'train_step')),
-    ('methods', ('image_size', 'terms', 'report', 'train_step', 'augment')),
+    ('methods', ('image_size', 'terms', 'report', 'train_step')),
     ('misc', ('pretrained', 'report')),
     ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'report', 'train_step', 'iteration',
                        'methods', 'misc')),
     ('options', ('image_size', 'schedule', 'pretrained', 'data', 'dataset', 'data/streams', 'terms', 'loss', 'state',
-                 'report', 'train_step', 'augment', 'methods', 'training_loop')),
+                 'report', 'train_step', 'methods', 'training_loop')),
 ])
 MODULE_LINES, NETWORK_LINES, FUNCTION_LINES, ARGUMENTS = 300, 500, 60, 8
 PUBLISHED_SIGNATURES = {  # more than 8 arguments, as in the original release

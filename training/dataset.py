@@ -119,9 +119,9 @@ class TFRecordDataset(Dataset):
     def parse_tfrecord_tf(record):
         """Image of one serialized record, a scalar string tensor: uint8 [C, H, W]."""
         import tensorflow.compat.v1 as tf
-        features = tf.parse_single_example(record, features={
-            'shape': tf.FixedLenFeature([3], tf.int64), 'data': tf.FixedLenFeature([], tf.string)})
-        return tf.reshape(tf.decode_raw(features['data'], tf.uint8), features['shape'])
+        layout = dict(shape=tf.FixedLenFeature([3], tf.int64), data=tf.FixedLenFeature([], tf.string))
+        fields = tf.parse_single_example(record, layout)
+        return tf.reshape(tf.decode_raw(fields['data'], tf.uint8), fields['shape'])
 
     def _close_files(self):
         for file in self._files:
@@ -228,8 +228,8 @@ def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
     Raises: UserError if there is no such dataset or it is unusable.
     """
     if class_name is not None:
-        if 'tfrecord_dir' in kwargs and data_dir is not None:
-            kwargs['tfrecord_dir'] = os.path.join(data_dir, kwargs['tfrecord_dir'])
+        if data_dir is not None and 'tfrecord_dir' in kwargs:
+            kwargs.update(tfrecord_dir=os.path.join(data_dir, kwargs['tfrecord_dir']))
         dataset = get_obj_by_name(class_name)(**kwargs)
     else:
         dataset = _open_by_path(kwargs.pop('tfrecord_dir', None), data_dir, kwargs)

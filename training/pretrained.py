@@ -58,7 +58,7 @@ def get_path_or_url(path_or_gdrive_path):
         similar = difflib.get_close_matches(path_or_gdrive_path, gdrive_urls, cutoff=0)
         raise UserError(f'no published network is called {path_or_gdrive_path!r}; do you mean '
                         f'{" or ".join(similar)}?')
-    return gdrive_urls.get(path_or_gdrive_path, path_or_gdrive_path)
+    return gdrive_urls.get(path_or_gdrive_path) or path_or_gdrive_path
 
 
 class NetworkFile(NamedTuple):
@@ -145,7 +145,7 @@ def contents_of(saved):
         raise UserError('does not hold the three networks G, D and Gs, nor networks by name')
     wrong = [name for name, state in contents.networks.items() if not isinstance(state, network_file.NetworkState)]
     if wrong:
-        raise UserError(f'what is called {" and ".join(wrong)} is no network')
+        raise UserError(f'{" and ".join(wrong)} {"is not a network" if len(wrong) == 1 else "are not networks"}')
     return contents
 
 

@@ -2,7 +2,7 @@
 
 Three forms are read: the older sequence of pickles, the zip archive of PyTorch 1.6 and later, and, by
 `dnnlib.files.network_file`, pickles with modules of PyTorch in them. Only containers, numbers, texts, tensors and
-modules that keep their source text beside them are known; a file that asks for anything else is refused.
+modules that keep their source text beside them are known; a file that refers to anything else is refused.
 """
 
 import io
@@ -210,7 +210,7 @@ class _Reader:
         if name in self._known:
             return self._known[name]
         if self._refused is None:
-            raise UserError('refused: the file asks for {}, which is no part of a weight file'.format(name))
+            raise UserError('refused: the file refers to {}, which does not belong in a weight file'.format(name))
         self._refused.append(name)
         return lambda *args: safe_pickle.Refused(name, args)
 

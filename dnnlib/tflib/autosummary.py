@@ -95,13 +95,13 @@ def finalize_autosummaries():
     if state.read_op is not None:
         return
     with tf.control_dependencies(None), tf.device('/cpu:0'), tf.name_scope('Autosummary/'):
-        moments = tf.zeros([0, 2], tf.float64)
+        sums = tf.zeros([0, 2], tf.float64)
         if state.variables:
-            moments = tf.stack([tf.add_n([v.read_value() for v in uses]) for uses in state.variables.values()])
-        with tf.control_dependencies([moments]):  # read first
+            sums = tf.stack([tf.add_n([v.read_value() for v in uses]) for uses in state.variables.values()])
+        with tf.control_dependencies([sums]):  # read first
             resets = [tf.assign(v, tf.zeros_like(v)) for uses in state.variables.values() for v in uses]
         with tf.control_dependencies(resets):
-            state.read_op = tf.identity(moments)
+            state.read_op = tf.identity(sums)
         state.other_summaries = tf.summary.merge_all()
 
 

@@ -84,11 +84,8 @@ class Network:
         self.name = name
         self.static_kwargs = dnnlib.EasyDict(static_kwargs)
         self.components = dnnlib.EasyDict(components)
-        self._build_func = func
-        self._build_func_name = func.__name__
-        self._build_module_src = module_src
-        self.run_cache = {}
-        self._given_input_names = input_names
+        self._build_func, self._build_func_name, self._build_module_src = func, func.__name__, module_src
+        self.run_cache, self._given_input_names = {}, input_names
         self.input_names, self.option_names, self._accepts_any = build_function.read_signature(func, input_names)
         self.num_inputs = len(self.input_names)
         with tf.name_scope(None):
@@ -100,7 +97,7 @@ class Network:
         """Builds the graph that defines the variables, shapes and names."""
         with tfutil.absolute_variable_scope(self.scope), tfutil.absolute_name_scope(self.scope), \
                 tf.control_dependencies(None):
-            self.input_templates = [tf.placeholder(tf.float32, name=name) for name in self.input_names]
+            self.input_templates = [tf.placeholder(tf.float32, name=given) for given in self.input_names]
             self.output_templates = self._build(self.input_templates, self.static_kwargs, is_template_graph=True)
         for tensor in self.input_templates + self.output_templates:
             if tensor.shape.ndims is None:
@@ -108,8 +105,8 @@ class Network:
         names = [network.name for network in self.components.values() if isinstance(network, Network)]
         if len(set(names)) != len(self.components):
             raise ValueError('components must be Networks with different names, not %r' % dict(self.components))
-        self.num_outputs = len(self.output_templates)
         self.output_names = [tensor.op.name.split('/')[-1] for tensor in self.output_templates]
+        self.num_outputs = len(self.output_names)
         self.input_shapes = [tensor.shape.as_list() for tensor in self.input_templates]
         self.output_shapes = [tensor.shape.as_list() for tensor in self.output_templates]
         self.input_shape, self.output_shape = self.input_shapes[0], self.output_shapes[0]
@@ -153,7 +150,8 @@ class Network:
 
     def find_var(self, var_or_local_name):
         """The variable with a local name; a variable is returned as it is. Raises KeyError."""
-        return self.vars[var_or_local_name] if isinstance(var_or_local_name, str) else var_or_local_name
+        is_name = isinstance(var_or_local_name, str)
+        return self.vars[var_or_local_name] if is_name else var_or_local_name
 
     def get_var(self, var_or_local_name):
         """Value of a variable as a NumPy array."""
@@ -161,7 +159,8 @@ class Network:
 
     def set_var(self, var_or_local_name, new_value):
         """Assigns a value (array of the variable's shape) to a variable."""
-        tfutil.set_vars({self.find_var(var_or_local_name): new_value})
+        variable = self.find_var(var_or_local_name)
+        tfutil.set_vars({variable: new_value})
 
     def get_var_local_name(self, var_or_global_name):
         """Local name of a variable or of a name in the graph. Raises KeyError."""

@@ -21,15 +21,15 @@ _DEFAULT_CONFIG = {
 _LN_2 = np.float32(np.log(2.0))
 
 
-def run(*args, **kwargs):
-    """Evaluates with the default session: `session.run(*args, **kwargs)`. Raises RuntimeError before `init_tf`."""
+def run(*given, **options):
+    """Evaluates with the default session: `session.run(*given, **options)`. Raises RuntimeError before `init_tf`."""
     assert_tf_initialized()
-    return tf.get_default_session().run(*args, **kwargs)
+    return tf.get_default_session().run(*given, **options)
 
 
 def is_tf_expression(x):
     """Is `x` a TensorFlow tensor, variable or operation?"""
-    return isinstance(x, (tf.Tensor, tf.Variable, tf.Operation))
+    return isinstance(x, (tf.Operation, tf.Variable, tf.Tensor))
 
 
 def shape_to_list(shape):
@@ -295,6 +295,6 @@ def convert_images_to_uint8(images, drange=(-1, 1), nchw_to_nhwc=False, shrink=1
     if shrink > 1:
         images = shrink_images(images, shrink)
     if nchw_to_nhwc:
-        images = tf.transpose(images, [0, 2, 3, 1])
+        images = tf.transpose(images, perm=(0, 2, 3, 1))
     scale = 255 / (drange[1] - drange[0])
     return tf.saturate_cast(images * scale + (0.5 - drange[0] * scale), tf.uint8)

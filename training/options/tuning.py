@@ -39,7 +39,7 @@ def check(args, have_gamma):
     if args.gamma != 'auto':
         check_numbers(args, gamma=0)
     if args.gamma is not None and args.d_loss not in have_gamma + (None,):
-        raise UserError(f'--gamma={args.gamma}: {args.d_loss} has no such weight; leave it out')
+        raise UserError(f'--gamma={args.gamma}: {args.d_loss} does not use gamma; drop --gamma')
 
 
 def sched_args(args, published):

@@ -118,8 +118,7 @@ class Alarms:
         low = now is not None and self._best_diversity >= ARMED_DIVERSITY and now < LOW_DIVERSITY
         if not self._holds('low', low, LOW_TICKS):
             return None
-        return 'fakes of fixed latents differ {:.2f} times as much as reals; it was {:.2f}'.format(
-            now, self._best_diversity)
+        return "diversity of the fakes is {:.2f} of the reals' (was {:.2f})".format(now, self._best_diversity)
 
     def _slow(self, stats):
         usual = too_slow(stats, self._usual)

@@ -126,7 +126,7 @@ def _read_manifest(path):
             raise KeyError('counters are missing')
         return dict(files=manifest['files'], counters=EasyDict(manifest['counters']))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f'the state {path!r} is damaged: {MANIFEST} is no manifest ({error})') from error
+        raise UserError(f'the state {path!r} is damaged: cannot read {MANIFEST} ({error})') from error
 
 
 def _sha256_of_manifest(manifest):

@@ -50,7 +50,7 @@ def begin_from(networks, dataset, resume_pkl, resume_kimg, total_kimg, strict=Fa
         total_kimg: Length of the training, thousand images.
         strict: Refuse a pickle whose variables are not exactly those of the networks?
     Returns: Thousand images at which to start counting.
-    Raises: UserError if nothing fits, `strict` is not met, or nothing is left to train.
+    Raises: UserError if nothing fits, `strict` is not met, or no images are left to train on.
     """
     sources = load_file(resume_pkl).networks
     missing = [name for name in networks if name not in sources]
@@ -64,8 +64,8 @@ def begin_from(networks, dataset, resume_pkl, resume_kimg, total_kimg, strict=Fa
     if not fits:
         print('\n'.join(describe(tables, networks, sources, resume_pkl)))
         if strict:
-            raise UserError('--strict: {} does not hold exactly the variables of these networks, see the table above; '
-                            'give the options that it was trained with, or leave --strict out'.format(resume_pkl))
+            raise UserError('--strict: {}: variables do not match (table above); use the options that it was trained '
+                            'with, or drop --strict'.format(resume_pkl))
         for name, table in tables.items():
             if not table['copied'] + table['resized']:
                 raise UserError(f'{resume_pkl}: nothing in it fits network {name}; choose another --config')
@@ -92,8 +92,8 @@ def start_kimg(resume_pkl, resume_kimg, fits, total_kimg):
     if not isinstance(kimg, (int, float)) or not math.isfinite(kimg) or kimg < 0:
         raise UserError('resume_kimg must be a number of at least 0, got {!r}'.format(kimg))
     if kimg >= total_kimg > 0:
-        raise UserError('--resume={}: it begins at kimg {:g} ({}), and --total-kimg is {:g}: nothing is left to train; '
-                        'raise it or set train.resume_kimg'.format(resume_pkl, kimg, why, total_kimg))
+        raise UserError('--resume={}: would start at kimg {:g} ({}), at or past --total-kimg={:g}; raise --total-kimg '
+                        'or set train.resume_kimg'.format(resume_pkl, kimg, why, total_kimg))
     print('Starting from {} at kimg {:g} ({}).'.format(resume_pkl, kimg, why))
     return kimg
 

@@ -38,7 +38,7 @@ def read(saved):
         make_G, make_D, keys = _mit_generator, _mit_discriminator, ('g', 'd', 'g_ema')
     G, D, Gs = [Weights(key, saved[key]) if saved.get(key) is not None else None for key in keys]
     if G is None and Gs is None:
-        raise UserError('no generator is in it, there are {:.200}'.format(
+        raise UserError('contains no generator, only {:.200}'.format(
             ', '.join(map(str, list(saved)[:20])) or 'no objects'))
     extra = {key: saved[key] for key in ('config', 'format', 'latent_avg') if key in saved}
     try:

@@ -86,12 +86,12 @@ def test_windows_into_a_storage():
     (tensor([2, 2], [1]), 'corrupt: a tensor'), (tensor([1] * 40, [1] * 40), 'corrupt'),
     (tensor([1 << 38], [0]), 'larger than the file'), (tensor([1 << 60], [0]), 'corrupt'),
     (tensor([0, 1 << 60], [1, 1]), 'corrupt'), (tensor([2], [1], key='7'), "no item named 'a/data/7'"),
-    (tensor([2], [1]).replace(b'FloatStorage', b'QuantStorage'), 'refused: the file asks for torch.QuantStorage'),
-    (b'cos\nmkdir\n' + text('made') + b'\x85R', 'refused: the file asks for os.mkdir'),
+    (tensor([2], [1]).replace(b'FloatStorage', b'QuantStorage'), 'refused: the file refers to torch.QuantStorage'),
+    (b'cos\nmkdir\n' + text('made') + b'\x85R', 'refused: the file refers to os.mkdir'),
     (b'ctorch._utils\n_rebuild_tensor_v2\n)R', 'corrupt'), (text('x') + b'Q', 'no storage of numbers'),
     (b'ctorch._utils\n_rebuild_tensor_v2\n(K\x01K\x00))tR', 'corrupt: a tensor'),
     (b'ctorch\nFloatStorage\n)R', 'refused: an empty storage'),
-    (b'ctorch.storage\n_load_from_bytes\n' + text('x') + b'\x85R', 'refused: the file asks for torch.storage')])
+    (b'ctorch.storage\n_load_from_bytes\n' + text('x') + b'\x85R', 'refused: the file refers to torch.storage')])
 def test_tensors_that_lie_and_other_objects(value, message, tmp_path, monkeypatch):
     monkeypatch.chdir(str(tmp_path))
     data = archive({'a': value})

@@ -138,7 +138,7 @@ def test_torch_files_run_nothing(tmp_path, capsys):
     for value in (0x1950a86a20f9469cfc6c, 1001, {}, {'a': Forbidden()}):
         pickle.dump(value, out, 2)
     out.seek(0)
-    with pytest.raises(UserError, match='refused: the file asks for .*print'):
+    with pytest.raises(UserError, match='refused: the file refers to .*print'):
         torch_file.load_state_dict(out)
     assert 'must not run' not in capsys.readouterr().out
 

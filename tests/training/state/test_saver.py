@@ -192,7 +192,7 @@ def test_a_damaged_manifest_is_refused(session, tmp_path):
     path = saver.save(files.new_counters(32))
     with open(os.path.join(path, files.MANIFEST), 'w') as f:
         f.write('{"counters"')
-    with pytest.raises(UserError, match='is damaged: state.json is no manifest'):
+    with pytest.raises(UserError, match='is damaged: cannot read state.json'):
         saver.restore_latest()
 
 
@@ -223,7 +223,7 @@ def test_a_changed_number_in_the_manifest_is_noticed(session, tmp_path):
         text = f.read()
     with open(manifest, 'w') as f:
         f.write(text.replace('"nimg": 32', '"nimg": 33'))
-    with pytest.raises(UserError, match='is no manifest .checksum mismatch'):
+    with pytest.raises(UserError, match='cannot read state.json .checksum mismatch'):
         files.check(path)
 
 

@@ -60,9 +60,7 @@ class TFRecordExporter:
 
     def choose_shuffled_order(self):
         """The published order: numbers 0 to expected_images - 1, shuffled with seed 123."""
-        order = np.arange(self.expected_images)
-        np.random.RandomState(123).shuffle(order)
-        return order
+        return np.random.RandomState(123).permutation(self.expected_images)
 
     def add_image(self, image):
         """Appends one image at every level of detail.
