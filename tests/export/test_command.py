@@ -30,7 +30,7 @@ def test_exported_networks_are_opened_by_every_command(generator, networks, tmp_
 def test_a_file_that_differs_when_read_back_is_not_kept(networks, tmp_path, monkeypatch):
     found = iter(['written', 'to be written'])
     monkeypatch.setattr(arrays, 'hashes', lambda saved: next(found))
-    with pytest.raises(UserError, match='are not those that were written'):
+    with pytest.raises(UserError, match='arrays differ when read back'):
         run_generator.main(['export', networks[0], str(tmp_path / 'a.npz')])
     assert list(tmp_path.iterdir()) == []
 

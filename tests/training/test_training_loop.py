@@ -243,7 +243,7 @@ def test_options_of_the_loop_and_of_the_method_are_told_apart():
     assert method_args == dict(func_name='training.methods.stylegan2.stylegan2', G_smoothing_kimg=5)
     method_args = dict(func_name='x', y=1)
     assert split_options(dict(seed=3), method_args) == (Options(seed=3), method_args)
-    with pytest.raises(TypeError, match='G_smoothing_kimg'):
+    with pytest.raises(UserError, match="training_loop: unknown option 'G_smoothing_kimg'"):
         split_options(dict(seed=3, G_smoothing_kimg=5), method_args)
 
 

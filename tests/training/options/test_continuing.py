@@ -88,7 +88,7 @@ def test_a_state_begins_a_new_run(tmp_path):
         continuing.choose_run(path, str(tmp_path), 'x', dict(total_kimg=10, gamma=2.0))
     with open(os.path.join(path, files.MANIFEST), 'a') as f:
         f.write('x')
-    with pytest.raises(UserError, match='is damaged: state.json'):
+    with pytest.raises(UserError, match='is damaged: cannot read state.json'):
         continuing.choose_run(path, str(tmp_path), 'x', dict(total_kimg=10, gamma=1.0))
 
 
