@@ -12,11 +12,12 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
 from dnnlib.images import adjust_dynamic_range
+from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError, call_func_by_name
 from training import image_size
 from training.methods import growing
 from training.report.held_out import ScoreMonitor
-from training.train_step import Group, Method, Net, report_mean
+from training.train_step import Group, Method, Net
 
 
 class Options(NamedTuple):
@@ -117,13 +118,12 @@ def network_stages(step, name, options, loss_args, batch=None):
     interval = options.G_reg_interval if name == 'G' else options.D_reg_interval
     with step.losses(name):
         loss, reg = call_func_by_name(**loss_args)
-        main = report_mean('Loss/' + name, loss)
-        if reg is None:
-            targets = [(name, main, 1)]
-        elif options.lazy_regularization:
-            targets = [(name, main, 1), (name + '_reg', tf.reduce_mean(reg * interval), interval)]
-        else:
-            targets = [(name, main + tf.reduce_mean(reg), 1)]
+        loss = autosummary('Loss/' + name, loss)
+        targets = [(name, tf.reduce_mean(loss), 1)]
+        if reg is not None and options.lazy_regularization:
+            targets.append((name + '_reg', tf.reduce_mean(reg * interval), interval))
+        elif reg is not None:  # another mean, as ever: the noise of the pictures depends on the number of operations
+            targets = [(name, tf.reduce_mean(loss) + tf.reduce_mean(reg), 1)]
     return [step.train(stage, {name: target}, every, batch) for stage, target, every in targets]
 
 
