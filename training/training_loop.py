@@ -103,7 +103,8 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         print('Training for %g kimg, now at %.1f...' % (options.total_kimg, counters.nimg / 1000))
         with saving_after_errors(checkpoints):
             iterate(training, options, checkpoints, report, signals)
-            stopped_by = signals.received
+            is_done = counters.nimg >= options.total_kimg * 1000 and counters.iteration % options.minibatch_repeats == 0
+            stopped_by = 0 if is_done else signals.received
             if stopped_by:
                 print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, checkpoints.save()))
             else:

@@ -277,3 +277,8 @@ def test_a_second_signal_acts_as_always(request):
             interrupt()
     with pytest.raises(KeyboardInterrupt):  # the handler from before is back
         interrupt()
+
+
+def test_a_signal_in_the_last_iteration_ends_a_finished_training(tmp_path, capsys):
+    assert train(tmp_path, 0.032, metric_callback=interrupt_at(1, signal.SIGTERM)) == 0
+    assert 'Stopped at' not in capsys.readouterr().out and (tmp_path / 'network-final.pkl').exists()
