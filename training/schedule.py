@@ -79,7 +79,7 @@ class Schedule:
         self.last = self(total_kimg * 1000)
 
     def __call__(self, nimg):
-        """Result of the schedule function for `nimg` images shown, with `lod`, `kimg` and `rounds` of the accumulation."""
+        """What the schedule function gives for `nimg` images shown, with `lod`, `kimg` and `rounds` of accumulation."""
         sched = self._at(nimg, self._dataset, self._options)
         if self._function is not training_schedule:
             for name in ('minibatch_size', 'minibatch_gpu', 'lod'):

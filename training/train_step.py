@@ -224,7 +224,7 @@ class Step:
     def average(self, name, of, kimg, rampup=None):
         """A stage in which one network follows another as its moving average, with a half-life in thousand images.
 
-        It is at most `rampup` times those shown when the schedule was looked at last (Karras et al. 2020, published code).
+        It is at most `rampup` times the images shown when the schedule was looked at last (Karras et al. 2020, code).
         """
         beta = smoothing_beta(self.sched['minibatch_size'], kimg)
         if rampup is not None:
