@@ -10,7 +10,7 @@ import sys
 import dnnlib
 from dnnlib import UserError, cli
 from dnnlib.run.run_dir import FolderLocked
-from training.options import continuing, epochs, presets, saving, stylegan2, tuning
+from training.options import continuing, epochs, presets, saving
 from training.options.settings import Settings, parse_assignment
 
 EPILOG = '''--set changes any option that has no option of its own (--dry-run lists them all), for example
@@ -27,7 +27,7 @@ def make_options(args):
     """All options of a training with a configuration, as keyword arguments of `train`.
 
     Args:
-        args: Result of `make_parser`; `config` is one of `presets`.
+        args: Result of `parse_args`.
     Returns: Plain dictionary of plain values.
     """
     of_method = presets.find(args.config).make_options(args)
@@ -97,14 +97,31 @@ class ListConfigs(argparse.Action):
         parser.exit()
 
 
-def make_parser():
-    """The command line."""
+def parse_args(argv):
+    """Parses the command line.
+
+    Args:
+        argv: Arguments, list of str.
+    Returns: Namespace.
+    Raises: UserError for an unknown configuration, or a flag that only other methods understand.
+    """
+    preset = presets.of_command_line(argv)
+    parser = make_parser(preset)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        presets.refuse_foreign(unknown, args.config)
+        parser.error('unrecognized arguments: ' + ' '.join(unknown))
+    return args
+
+
+def make_parser(preset):
+    """The command line; `preset` = Preset of the method, which has flags of its own."""
     p = cli.ArgumentParser(description=__doc__, epilog=EPILOG + presets.list_configs(),
                            formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--dataset', required=True, metavar='NAME',
                    help='folder of TFRecords, folder or zip of images, or the built-in dataset: cats')
     p.add_argument('--data-dir', metavar='DIR', help='folder that --dataset is in (default: the working directory)')
-    p.add_argument('--config', default='config-f', metavar='CONFIG',
+    p.add_argument('--config', default=presets.DEFAULT_CONFIG, metavar='CONFIG',
                    help='method and its options: config-a to config-f or '
                    'config-e-G{orig,skip,resnet}-D{orig,skip,resnet}, see below (default: %(default)s)')
     p.add_argument('--list-configs', action=ListConfigs, nargs=0, help='print what the configurations are, and stop')
@@ -115,10 +132,6 @@ def make_parser():
                         help='length of the training in thousands of images (default: %(default)s)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
                         help='length of the training in passes over the data')
-    p.add_argument('--g-loss', choices=stylegan2.G_LOSSES, metavar='NAME',
-                   help='loss of the generator: %s (default: by config)' % ', '.join(stylegan2.G_LOSSES))
-    p.add_argument('--d-loss', choices=stylegan2.D_LOSSES, metavar='NAME',
-                   help='loss of the discriminator: %s (default: D_logistic_r1)' % ', '.join(stylegan2.D_LOSSES))
     p.add_argument('--mirror-augment', type=cli.bool_arg, default=False, metavar='BOOL',
                    help='flip half of the images left to right? (default: %(default)s)')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
@@ -130,7 +143,6 @@ def make_parser():
                    help='share of the data, such as 0.1, that is not trained on; the mean scores of D for it, for data '
                    'trained on and for generated images are logged at every tick (default: %(default)s)')
     p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')
-    tuning.add(p)
     saving.add(p)
     p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
                    help='any further option, see below; may be given several times; groups for StyleGAN2: G, D, G_opt, '
@@ -139,18 +151,19 @@ def make_parser():
                    help='print all options, build the networks, run one minibatch through one step, and write nothing')
     cli.add_common(p)
     cli.add_selftest(p)
+    preset.add_options(p.add_argument_group(
+        f'options of {preset.title}', 'those of another method are listed by --config=NAME --help'))
     return p
 
 
 def check_arguments(args):
     """Refuses what can be refused without TensorFlow; raises UserError."""
-    presets.find(args.config)
     if args.num_gpus != 1:
         raise UserError('--num-gpus={}: multi-GPU training is not supported; use 1'.format(args.num_gpus))
     saving.check_numbers(args, total_kimg=0, seed=0)
     if args.epochs is not None and args.epochs <= 0:
         raise UserError(f'--epochs={args.epochs:g}: expected a number above 0')
-    tuning.check(args, stylegan2.HAVE_GAMMA)
+    presets.find(args.config).check(args)
     if not 0 <= args.holdout < 1:
         raise UserError('--holdout={:g}: expected a share from 0 to below 1'.format(args.holdout))
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
@@ -165,7 +178,7 @@ def check_arguments(args):
 
 def main(argv):
     """Parses the command line and trains; returns the exit code."""
-    args = make_parser().parse_args(argv)
+    args = parse_args(argv)
     check_arguments(args)
     options = make_options(args)
     changes = Settings(options, presets.find(args.config), vars(args))

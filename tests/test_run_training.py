@@ -23,7 +23,7 @@ SMALL = ['--dataset=cats', '--device=cpu', '--set', 'dataset.resolution=8', '--s
 
 def options_of(*argv):
     """Options of a command line without `--set`."""
-    return run_training.make_options(run_training.make_parser().parse_args(argv))
+    return run_training.make_options(run_training.parse_args(argv))
 
 
 @pytest.mark.parametrize('argv, has_gpu, names', [
@@ -37,7 +37,7 @@ def test_metrics_and_held_out_images(monkeypatch, argv, has_gpu, names):
     monkeypatch.setattr(metric_base, 'MetricGroup', lambda table, **_settings: measured.extend(
         kwargs['name'] for kwargs in table))
     monkeypatch.setattr(training_loop, 'training_loop', lambda **options: trained.update(options))
-    options = run_training.make_options(run_training.make_parser().parse_args(['--dataset=cats'] + argv))
+    options = run_training.make_options(run_training.parse_args(['--dataset=cats'] + argv))
     run_training.train(EasyDict(run_dir='x'), **options)
     assert measured == names and trained.get('holdout') == (0.1 if '--holdout=0.1' in argv else None)
 
@@ -108,7 +108,7 @@ def test_what_a_run_directory_was_begun_from_is_kept(tmp_path):
 def test_published_networks_can_be_resumed_from(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = 'gdrive:networks/stylegan2-ffhq-config-f.pkl'
-    run_training.check_arguments(run_training.make_parser().parse_args(['--dataset=cats', '--resume=' + name]))
+    run_training.check_arguments(run_training.parse_args(['--dataset=cats', '--resume=' + name]))
     options = options_of('--dataset=cats')
     assert continuing.choose_run(name, 'results', 'x', options) is None
     assert options['resume_pkl'] == name

@@ -7,7 +7,7 @@ import os
 from typing import NamedTuple
 
 from dnnlib import util
-from dnnlib.files import array_file, named_networks, network_file, torch_file
+from dnnlib.files import array_file, file_kinds, named_networks, network_file, torch_file
 from dnnlib.files.named_networks import Contents, Role
 from dnnlib.util import UserError
 from training.networks import BUILD_MODULES
@@ -97,8 +97,11 @@ def check_network_file(path_or_url):
         problem = 'is a folder, not a network file' if os.path.isdir(path) else 'not found'
         raise UserError(f'{path!r} {problem}; give the path or URL of a network pickle')
     with open(path, 'rb') as f:
-        start = f.read(16)
-    if array_file.looks_like(start):
+        start = f.read(file_kinds.START)
+    kind = file_kinds.kind_of(start)
+    if kind is not None:
+        raise UserError(f'{path!r} is not a network file: it is {kind}')
+    if array_file.looks_like(start[:16]):
         return
     if start[:1] != b'\x80' or start[1:2] not in (b'\x02', b'\x03', b'\x04', b'\x05'):
         raise UserError(f'{path!r} is not a network pickle: it does not start like a pickle')

@@ -32,7 +32,7 @@ GROWING = {8: (256, 32, 0.001, 28), 16: (128, 16, 0.001, 24), 32: (64, 8, 0.001,
 
 @pytest.mark.parametrize('config', sorted(CONFIGS))
 def test_published_schedule_of_every_configuration(config):
-    args = run_training.make_parser().parse_args(['--dataset=cats', '--config=' + config])
+    args = run_training.parse_args(['--dataset=cats', '--config=' + config])
     schedule = Schedule(FFHQ, run_training.make_options(args)['sched_args'])
     grows = config in ('config-a', 'config-b', 'config-c', 'config-d')
     assert len(schedule.levels) == (8 if grows else 1)

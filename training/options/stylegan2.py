@@ -4,6 +4,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import NamedTuple
 
+from dnnlib import UserError
 from training.options import settings, tuning
 
 
@@ -69,6 +70,22 @@ def table():
             ', '.join([str(sched[name + '_base'])] + ['{1} at {0}'.format(*item) for item in sorted(
                 sched.get(name + '_dict', {}).items())]) for name in ('minibatch_size', 'minibatch_gpu', 'G_lrate'))))
     return lines
+
+
+def add_options(parser):
+    """Adds the flags that these configurations understand to an argparse parser or group."""
+    parser.add_argument('--g-loss', choices=G_LOSSES, metavar='NAME',
+                        help='loss of the generator: %s (default: by config)' % ', '.join(G_LOSSES))
+    parser.add_argument('--d-loss', choices=D_LOSSES, metavar='NAME',
+                        help='loss of the discriminator: %s (default: D_logistic_r1)' % ', '.join(D_LOSSES))
+    tuning.add(parser)
+
+
+def check(args):
+    """Refuses bad values of them; raises UserError."""
+    tuning.check(args)
+    if args.gamma is not None and args.d_loss not in HAVE_GAMMA + (None,):
+        raise UserError(f'--gamma={args.gamma}: {args.d_loss} does not use gamma; drop --gamma')
 
 
 def make_options(args):

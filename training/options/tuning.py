@@ -1,4 +1,4 @@
-"""Options of the command line that fit a training to its data and its machine."""
+"""Options of the command line that all configurations of StyleGAN share."""
 
 import argparse
 
@@ -21,25 +21,26 @@ def minibatch_gpu(text):
 
 
 def add(parser):
-    """Adds the options to an argparse parser."""
+    """Adds the options to an argparse parser or group."""
     p = parser
     p.add_argument('--gamma', type=gamma, metavar='FLOAT',
                    help='weight of R1 or R2, or auto = 0.0002 * pixels / minibatch (default: by config)')
     p.add_argument('--minibatch-gpu', type=minibatch_gpu, metavar='N',
                    help='images per device and round, or auto = the largest number that fits in memory; the minibatch '
                    'stays the same (default: by config)')
-    p.add_argument('--nan-patience', type=int, default=100, metavar='N',
-                   help='after N steps in a row whose gradients are not finite, go back to the last good state, once, '
-                   'then stop; 0 = never (default: %(default)s)')
+    p.add_argument('--freeze-d', type=int, default=0, metavar='N',
+                   help='do not train the first N layers of the discriminator (default: %(default)s)')
+    p.add_argument('--freeze-mapping', action='store_true', help='do not train the mapping network')
 
 
-def check(args, have_gamma):
-    """Refuses bad values; `have_gamma` = names of the losses that --gamma is for. Raises UserError."""
-    check_numbers(args, nan_patience=0)
+def check(args):
+    """Refuses bad values; raises UserError."""
+    check_numbers(args, freeze_d=0)
     if args.gamma != 'auto':
         check_numbers(args, gamma=0)
-    if args.gamma is not None and args.d_loss not in have_gamma + (None,):
-        raise UserError(f'--gamma={args.gamma}: {args.d_loss} does not use gamma; drop --gamma')
+    frozen = '--freeze-d' if args.freeze_d else '--freeze-mapping' if args.freeze_mapping else None
+    if frozen and args.resume in ('auto', 'none'):
+        raise UserError(f'{frozen}: untrained layers would stay random; give --resume=PKL as well')
 
 
 def sched_args(args, published):

@@ -32,7 +32,7 @@ def test_the_longest_stream_counts(capsys):
 
 @pytest.mark.parametrize('number', [0, -1])
 def test_no_length_is_refused(number):
-    args = run_training.make_parser().parse_args(['--dataset=cats', f'--epochs={number}'])
+    args = run_training.parse_args(['--dataset=cats', f'--epochs={number}'])
     with pytest.raises(UserError, match=f'--epochs={number}: expected a number above 0'):
         run_training.check_arguments(args)
 

@@ -14,7 +14,7 @@ S1, S2 = 'training.networks_stylegan.', 'training.networks_stylegan2.'
 
 def settings_of(options, argv):
     """The Settings of a command line's options."""
-    args = run_training.make_parser().parse_args(argv)
+    args = run_training.parse_args(argv)
     return settings.Settings(options, presets.find(args.config), vars(args))
 
 
@@ -98,7 +98,7 @@ def test_groups_are_those_of_the_method():
 def test_other_methods_keep_their_options_apart():
     options = dict(total_kimg=1, data_dir=None, method_args=dict(func_name='x', critic_args=dict(width=1)))
     preset = presets.Preset('', '', {}, None, None, lambda _options: {'critic': lambda: dict(width=2)},
-                            'training.methods.stylegan2.Options')
+                            'training.methods.stylegan2.Options', None, None)
     changes = settings.Settings(options, preset, ['total_kimg'])
     changes.apply([('critic', 'width', 5), ('train', 'minibatch_repeats', 2), ('train', 'G_reg_interval', 8)])
     assert options == dict(total_kimg=1, data_dir=None, minibatch_repeats=2, method_args=dict(
