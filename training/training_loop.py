@@ -156,8 +156,8 @@ def set_up(streams, options, method_args, state=None):
         networks = transfer.create_networks(method.nets)
         start_kimg = options.resume_kimg or 0.0
         if options.resume_pkl is not None and options.resume_state is None and state is None:
-            start_kimg = transfer.begin_from(
-                networks, data, options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict)
+            start_kimg = transfer.begin_from(networks, method.nets, data, transfer.Start(
+                options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict))
         step = train_step.Step(method, networks, datasets, schedule.levels)
         stages = method.stages(step)
         step.sched.check(schedule.last)
