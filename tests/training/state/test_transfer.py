@@ -138,7 +138,8 @@ def test_beginning_from_a_pickle(session, tmp_path, capsys, monkeypatch):
     path = str(tmp_path / 'network-snapshot-000007.pkl')
     start = transfer.Start(path, total_kimg=10)
     shape = dict(MAPS, num_channels=3, resolution=8, label_size=0)
-    nets = OrderedDict([('G', Net(S2 + 'G_main', dict(SMALL, **shape))), ('D', Net(S2 + 'D_stylegan2', shape, role='discriminator'))])
+    nets = OrderedDict([('G', Net(S2 + 'G_main', dict(SMALL, **shape))),
+                        ('D', Net(S2 + 'D_stylegan2', shape, role='discriminator'))])
     nets['Gs'] = nets['G']._replace(average_of='G')
     networks = transfer.create_networks(nets)
     assert list(networks) == ['G', 'D', 'Gs']
