@@ -106,8 +106,8 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
             difference = np.abs(np.int32(a.read(index)) - np.int32(b.read(index)))
             same_images += not difference.any()
             if difference.any():
-                print('Image {} differs: {} of {} values, by at most {}'.format(
-                    index, np.count_nonzero(difference), difference.size, difference.max()))
+                print(f'Image {index} differs: {np.count_nonzero(difference)} of {difference.size} values, by at most '
+                      f'{difference.max()}')
         print(f'Identical images: {same_images} / {max(a.num_images, b.num_images)}')
         if not ignore_labels:
             same_labels = 0
@@ -270,15 +270,12 @@ def add_inspect_commands(commands):
 
 
 def main(argv):
-    """Command line; prints the help if there are no arguments. Returns the exit code."""
+    """Command line; returns the exit code."""
     parser = cli.ArgumentParser(prog='dataset_tool.py', description=__doc__)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND')
     add_create_commands(commands)
     add_published_commands(commands)
     add_inspect_commands(commands)
-    if not argv:
-        parser.print_help()
-        return 0
     _, run, args = cli.parse_command(parser, argv)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # too large pictures are errors
