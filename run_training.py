@@ -42,6 +42,7 @@ def make_options(args):
         tf_config=dict(device=args.device, ops=args.ops))
     if args.holdout:
         options['holdout'] = args.holdout
+    precision.apply(options, args)
     return options
 
 
