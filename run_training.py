@@ -10,7 +10,8 @@ import sys
 import dnnlib
 from dnnlib import UserError, cli
 from dnnlib.run.run_dir import FolderLocked
-from training.options import continuing, epochs, presets, saving
+from training import image_size
+from training.options import augmenting, continuing, epochs, presets, saving, tuning
 from training.options.settings import Settings, parse_assignment
 
 EPILOG = '''--set changes any option that has no option of its own (--dry-run lists them all), for example
@@ -19,6 +20,7 @@ EPILOG = '''--set changes any option that has no option of its own (--dry-run li
   --set D_loss.wgan_lambda=5                       a constant of the loss
   --set grid.size=8x4                              columns x rows of the pictures
   --set dataset.max_label_size=full                train with labels
+  --set augment.xflip=0                            an operation of the augmentation, here switched off
 
 '''
 
@@ -32,14 +34,17 @@ def make_options(args):
     """
     of_method = presets.find(args.config).make_options(args)
     options = dict(
-        data_dir=args.data_dir, bad=args.bad, total_kimg=args.total_kimg, mirror_augment=args.mirror_augment,
+        data_dir=args.data_dir, bad=args.bad, total_kimg=25000 if args.total_kimg is None else args.total_kimg,
+        mirror_augment=args.mirror_augment,
         seed=args.seed, image_snapshot_ticks=args.snap, network_snapshot_ticks=args.snap,
         checkpoint_minutes=args.checkpoint_minutes, keep=args.keep, keep_best=args.keep_best, strict=args.strict)
     options.update(of_method)
     options.update(
-        dataset_args=dict(tfrecord_dir=args.dataset), sched_args=options.pop('sched_args'),
+        dataset_args=dict(options.get('dataset_args', {}), tfrecord_dir=args.dataset),
         grid_args=dict(size='8k', layout='random'), metric_arg_list=args.metrics, nan_patience=args.nan_patience,
         tf_config=dict(device=args.device, ops=args.ops))
+    if args.resolution is not None:
+        options['dataset_args']['resolution'] = args.resolution
     if args.holdout:
         options['holdout'] = args.holdout
     precision.apply(options, args)
@@ -124,17 +129,21 @@ def make_parser(preset):
     p.add_argument('--data-dir', metavar='DIR', help='folder that --dataset is in (default: the working directory)')
     p.add_argument('--config', default=presets.DEFAULT_CONFIG, metavar='CONFIG',
                    help='method and its options: config-a to config-f or '
-                   'config-e-G{orig,skip,resnet}-D{orig,skip,resnet}, see below (default: %(default)s)')
+                   'config-e-G{orig,skip,resnet}-D{orig,skip,resnet}; auto and others of StyleGAN2-ADA; see below '
+                   '(default: %(default)s)')
     p.add_argument('--list-configs', action=ListConfigs, nargs=0, help='print what the configurations are, and stop')
     p.add_argument('--result-dir', default='results', metavar='DIR', help='folder of the runs (default: %(default)s)')
     p.add_argument('--num-gpus', type=int, default=1, metavar='N', help='number of GPUs, 1 (default: %(default)s)')
     length = p.add_mutually_exclusive_group()
-    length.add_argument('--total-kimg', type=int, default=25000, metavar='KIMG',
-                        help='length of the training in thousands of images (default: %(default)s)')
+    length.add_argument('--total-kimg', '--kimg', type=int, metavar='KIMG', action=tuning.TwoNames,
+                        help='length of the training in thousands of images (default: 25000; cifar: 100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
                         help='length of the training in passes over the data')
-    p.add_argument('--mirror-augment', type=cli.bool_arg, default=False, metavar='BOOL',
-                   help='flip half of the images left to right? (default: %(default)s)')
+    p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
+                   help='size of the images, 256 or height x width such as 160x128; TFRecords have smaller ones as '
+                   'well, pictures are cropped and scaled (default: as stored)')
+    p.add_argument('--mirror-augment', '--mirror', type=cli.bool_arg, default=False, metavar='BOOL',
+                   action=tuning.TwoNames, help='flip half of the images left to right? (default: %(default)s)')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
                    help='at an image that cannot be read: stop, or skip it and count (default: %(default)s)')
     p.add_argument('--metrics', type=cli.comma_list, metavar='LIST',
@@ -147,7 +156,7 @@ def make_parser(preset):
     saving.add(p)
     p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
                    help='any further option, see below; may be given several times; groups for StyleGAN2: G, D, G_opt, '
-                   'D_opt, G_loss, D_loss, sched, grid, dataset, train')
+                   'D_opt, G_loss, D_loss, augment, sched, grid, dataset, train')
     p.add_argument('--dry-run', action='store_true',
                    help='print all options, build the networks, run one minibatch through one step, and write nothing')
     cli.add_common(p)
@@ -194,6 +203,8 @@ def main(argv):
     resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options)
     if args.selftest:
         cli.run_selftest(options['tf_config'])
+    if 'G_args' in options:  # of StyleGAN
+        print(augmenting.describe(options.get('augment_args')))
     print('Training options:\n' + json.dumps(options, indent=2))
     if args.dry_run:
         return dry_run(changes, **options)

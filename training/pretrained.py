@@ -24,6 +24,15 @@ DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__fi
 _PUBLISHED_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/'
 
 
+# Networks of StyleGAN2-ADA that its authors start other trainings from, under the names of their program.
+_ADA_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada/pretrained/transfer-learning-source-nets/'
+_ADA_SOURCES = dict(
+    ffhq256='ffhq-res256-mirror-paper256-noaug.pkl', ffhq512='ffhq-res512-mirror-stylegan2-noaug.pkl',
+    ffhq1024='ffhq-res1024-mirror-stylegan2-noaug.pkl',
+    celebahq256='celebahq-res256-mirror-paper256-kimg100000-ada-target0.5.pkl',
+    lsundog256='lsundog-res256-paper256-kimg100000-noaug.pkl')
+
+
 def _published_files():
     name = 'stylegan2-{}-config-{}.pkl'
     files = [name.format(data, config) for data in ('car', 'ffhq') for config in 'abcdef']
@@ -39,6 +48,7 @@ gdrive_urls = {'gdrive:networks/' + file_name: _PUBLISHED_URL + file_name for fi
 
 # Names without a path or an extension: that of the shipped network, and `ffhq-config-f` of stylegan2-ffhq-config-f.pkl.
 SHORT_NAMES = {'cats64': DEMO_NETWORK}
+SHORT_NAMES.update((name, _ADA_URL + file_name) for name, file_name in _ADA_SOURCES.items())
 SHORT_NAMES.update((name.split('stylegan2-')[1][:-len('.pkl')], url) for name, url in gdrive_urls.items())
 
 

@@ -156,7 +156,7 @@ def set_up(streams, options, method_args, state=None):
         if options.resume_pkl is not None and options.resume_state is None and state is None:
             start_kimg = transfer.begin_from(
                 networks, data, options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict)
-        step = train_step.Step(method, networks, datasets, schedule.levels)
+        step = train_step.Step(method, networks, datasets, schedule.levels, options.minibatch_repeats)
         stages = method.stages(step)
         step.sched.check(schedule.last)
         tflib.init_uninitialized_vars()
@@ -203,6 +203,7 @@ def resume(training, options, run_dir):
     files.remove_leftovers(run_dir)
     pictures = grid.SnapshotGrid(training.streams, run_dir, training.method, options.grid_args or {})
     pictures.draw_latents(training.networks)
+    pictures.save_sheets()
     data = next(iter(training.streams.values())).dataset
     if data.label_names:
         classes.save_names(run_dir, data.label_names)  # beside the networks
@@ -219,14 +220,15 @@ def resume(training, options, run_dir):
 
 def make_reporter(training, options, checkpoints, pictures, metric_callback):
     """The Reporter of a training; adds the graph and histograms of the weights to TensorBoard if that is wanted."""
-    method, networks = training.method, training.networks
+    method, networks, step = training.method, training.networks, training.iteration.step
     fakes = None if method.fakes is None else lambda count, seed: method.fakes(networks, count, seed)
     rates = {name: group.lrate for name, group in method.groups.items()}
-    rates = {name: field for name, field in rates.items() if training.iteration.step.sched.is_fed(field)}
+    rates = {name: field for name, field in rates.items() if step.sched.is_fed(field)}
+    monitors = () if method.monitors is None else tuple(method.monitors(networks))
     report = reporter.Reporter(checkpoints, reporter.Reporting(
         networks, rates, pictures, options.total_kimg, options.image_snapshot_ticks,
         options.network_snapshot_ticks, method.logits,
-        monitors=() if method.monitors is None else tuple(method.monitors(networks)),
+        step.progress, monitors + tuple(step.monitors),
         metric_callback=metric_callback and (lambda network_pkl: metric_callback(network_pkl, fakes))))
     if options.save_tf_graph:
         report.writer.add_graph(tf.get_default_graph())

@@ -1,4 +1,4 @@
-"""The pipelines of `--augpipe`: which function augments, and which of its operations are on. Loads without TensorFlow."""
+"""The pipelines of `--augpipe`: which function augments, and which of its operations are on; without TensorFlow."""
 
 import difflib
 from collections import OrderedDict

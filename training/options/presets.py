@@ -1,13 +1,11 @@
 """The configurations of all methods: `--config` chooses a method and its options."""
 
-import argparse
 import difflib
-import re
 from collections import OrderedDict
 from typing import NamedTuple
 
 from dnnlib import UserError, cli
-from training.options import stylegan2
+from training.options import ada, stylegan2
 
 
 class Preset(NamedTuple):
@@ -24,9 +22,12 @@ class Preset(NamedTuple):
 
 
 DEFAULT_CONFIG = 'config-f'  # the best of the StyleGAN2 paper
-METHODS = OrderedDict(stylegan2=Preset(
-    'stylegan2', 'StyleGAN, StyleGAN2', stylegan2.CONFIGS, stylegan2.table, stylegan2.make_options, stylegan2.settable,
-    'training.methods.stylegan2.Options', stylegan2.add_options, stylegan2.check))
+OPTIONS = 'training.methods.stylegan2.Options'
+METHODS = OrderedDict([
+    ('stylegan2', Preset('stylegan2', 'StyleGAN, StyleGAN2', stylegan2.CONFIGS, stylegan2.table, stylegan2.make_options,
+                         stylegan2.settable, OPTIONS, stylegan2.add_options, stylegan2.check)),
+    ('ada', Preset('stylegan2-ada', 'StyleGAN2-ADA', ada.CONFIGS, ada.table, ada.make_options, stylegan2.settable,
+                   OPTIONS, ada.add_options, ada.check))])
 
 
 def find(config):
@@ -59,17 +60,23 @@ def refuse_foreign(unknown, config):
     Raises: UserError naming the first such flag and the methods that have it.
     """
     for name in [argument.split('=')[0] for argument in unknown]:
-        owners = [preset for preset in METHODS.values() if name in _flags(preset)]
+        owners = [preset for preset in METHODS.values() if name in Flags(preset).names]
         if owners:
             titles = ', '.join(f'{preset.title} (such as --config={next(iter(preset.configs))})' for preset in owners)
             raise UserError(f'{name}: not an option of {find(config).title}, the method of --config={config}, but of '
                             f'{titles}; drop it or choose another --config')
 
 
-def _flags(preset):
-    parser = argparse.ArgumentParser(add_help=False)
-    preset.add_options(parser)
-    return re.findall(r'--[\w-]+', parser.format_usage())
+class Flags:
+    """The names of all flags that a Preset brings."""
+
+    def __init__(self, preset):
+        self.names = []
+        preset.add_options(self)
+
+    def add_argument(self, *names, **_kwargs):
+        """What argparse calls so."""
+        self.names += names
 
 
 def list_configs():

@@ -11,8 +11,8 @@ def add(parser):
     p = parser
     p.add_argument('--resume', default='auto', metavar='WHAT',
                    help='auto = resume the same unfinished run if there is one; none = start over; a run directory; '
-                   'a saved state (RUN/state/NUMBER), from which a new run continues; path or URL of a network pickle '
-                   'to start from (default: %(default)s)')
+                   'a saved state (RUN/state/NUMBER), from which a new run continues; path, URL or published name, '
+                   'such as ffhq256, of a network pickle to start from (default: %(default)s)')
     p.add_argument('--strict', action='store_true',
                    help='refuse a network pickle whose variables are not exactly those of the networks')
     p.add_argument('--nan-patience', type=int, default=100, metavar='N',
@@ -32,8 +32,8 @@ def check(args):
     check_numbers(args, snap=1, checkpoint_minutes=0, keep=1, nan_patience=0)
     if args.strict and args.resume in ('auto', 'none'):
         raise UserError('--strict: there is nothing to compare with; give --resume=PKL as well')
-    is_path = args.resume not in ('auto', 'none') and '://' not in pretrained.get_path_or_url(args.resume)
-    if is_path and not os.path.exists(args.resume):
+    path = None if args.resume in ('auto', 'none') else pretrained.get_path_or_url(args.resume)
+    if path is not None and '://' not in path and not os.path.exists(path):
         raise UserError(f'--resume={args.resume}: expected auto, none, a run directory, a saved state or a network '
                         'pickle')
 

@@ -67,4 +67,4 @@ def test_two_lengths_are_refused(capsys):
         cli.run_main(run_training.main, ['--dataset=cats', '--epochs=2', '--total-kimg=5'])
     error = capsys.readouterr().err
     assert stopped.value.code == 2 and error.count('\n') == 1
-    assert 'argument --total-kimg: not allowed with argument --epochs' in error
+    assert 'argument --total-kimg/--kimg: not allowed with argument --epochs' in error

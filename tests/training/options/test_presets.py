@@ -48,7 +48,7 @@ def test_table_2_of_the_paper():
 
 
 @pytest.mark.parametrize('argv, lines', [(['--list-configs'], 10), (['--help'], 60)])
-def test_configurations_are_listed(argv, lines, capsys):
+def test_configurations_are_listed_by_method(argv, lines, capsys):
     with pytest.raises(SystemExit) as stopped:
         run_training.main(argv)
     out = capsys.readouterr().out
@@ -59,6 +59,10 @@ def test_configurations_are_listed(argv, lines, capsys):
     assert 'config-f  G_main                        D_stylegan2       16384 ' in out
     assert 'minibatch 32, 256 at 8, 128 at 16, 64 at 32, 32 at 64; per GPU 4, 32 at 8,' in out
     assert 'learning rate 0.001, 0.0015 at 128, 0.002 at 256, 0.003 at 512, 0.003 at 1024\n' in out
+    ada = out.split('\nStyleGAN2-ADA:\n')[1].splitlines()
+    assert [line.split()[0] for line in ada[1:9]] == ['auto', 'auto'] + list(presets.METHODS['ada'].configs)[1:]
+    assert ada[3].endswith('config-f, which the ADA release trains in mixed precision')
+    assert ada[7].split()[:11] == 'cifar 64 32 32 8192 0.0025 0.01 500 0.05 2 100000'.split()
 
 
 def test_listed_feature_maps_are_the_networks_defaults():
@@ -74,7 +78,7 @@ def test_every_configuration_is_of_one_method():
     assert len(set(names)) == len(names)
     for name, preset in presets.METHODS.items():
         assert all(presets.find(config) is preset for config in preset.configs), name
-    with pytest.raises(UserError, match="unknown configuration 'config-ff'; did you mean config-f[?] choose from conf"):
+    with pytest.raises(UserError, match="unknown configuration 'config-ff'; did you mean config-f[?] choose from auto"):
         presets.find('config-ff')
 
 
