@@ -126,7 +126,7 @@ def G_synthesis(
         architecture='skip',            # 'orig', 'skip' or 'resnet'.
         nonlinearity='lrelu',           # Activation.
         dtype='float32',                # Type of the activations.
-        num_fp16_res=0,                 # Number of highest resolutions in float16 on a GPU; float32 on a CPU.
+        num_fp16_res=0,                 # Number of highest resolutions in half precision: layout.mixed_type().
         conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
         resample_kernel=(1, 3, 3, 1),   # FIR filter for upsampling; None = nearest neighbor.
         fused_modconv=False,            # See layers.modulated_conv2d_layer.
@@ -135,7 +135,7 @@ def G_synthesis(
     size = image_size.parse(resolution)
     networks_stylegan2.check_architecture(architecture, size)
     num_layers = size.num_levels * 2 - 2
-    first_half = size.num_levels - _num_half(num_fp16_res) + 1
+    first_half = size.num_levels - num_fp16_res + 1
 
     def nf(stage):
         return layers.num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max)
@@ -150,13 +150,13 @@ def G_synthesis(
                                           resample_kernel=resample_kernel, fused_modconv=fused_modconv)
         if use_noise:
             x = layers.noise_layer(x, None if randomize_noise else noises[index])
-        return _clamp(layers.bias_act_layer(x, act=nonlinearity), conv_clamp)
+        return networks_stylegan2.clamp(layers.bias_act_layer(x, act=nonlinearity), conv_clamp)
 
     def add_rgb(x, y, r):
         with tf.variable_scope('ToRGB'):
             t = layers.modulated_conv2d_layer(
                 x, dlatents[:, r * 2 - 3], num_channels, kernel=1, demodulate=False, fused_modconv=fused_modconv)
-            t = tf.cast(_clamp(layers.bias_act_layer(t), conv_clamp), dtype)
+            t = tf.cast(networks_stylegan2.clamp(layers.bias_act_layer(t), conv_clamp), dtype)
             return t if y is None else y + t
 
     y = None
@@ -169,7 +169,7 @@ def G_synthesis(
                 with tf.variable_scope('Conv'):
                     x = styled_conv(x, 0, nf(1))
             else:
-                t = x = tf.cast(x, layout.half_type() if r >= first_half else dtype)
+                t = x = tf.cast(x, layout.mixed_type() if r >= first_half else dtype)
                 with tf.variable_scope('Conv0_up'):
                     x = styled_conv(x, r * 2 - 5, nf(r - 1), up=True)
                 with tf.variable_scope('Conv1'):
@@ -184,17 +184,6 @@ def G_synthesis(
             if architecture == 'skip' or r == size.num_levels:
                 y = add_rgb(x, y, r)
     return tf.identity(layout.to_nchw(y), name='images_out')
-
-
-G_synthesis.half_on_gpu_only = True  # for dnnlib.tflib.precision
-
-
-def _num_half(num_fp16_res):
-    return num_fp16_res if layout.data_format() == 'NCHW' else 0
-
-
-def _clamp(x, limit):
-    return x if limit is None else tf.clip_by_value(x, *[tf.cast(value, x.dtype) for value in (-limit, limit)])
 
 
 def D_main(
@@ -215,7 +204,7 @@ def D_main(
         mbstd_group_size=None,          # Group size of the minibatch stddev, None = the whole minibatch.
         mbstd_num_features=1,           # Feature maps of the minibatch stddev; 0 = off.
         dtype='float32',                # Type of the activations.
-        num_fp16_res=0,                 # Number of highest resolutions in float16 on a GPU; float32 on a CPU.
+        num_fp16_res=0,                 # Number of highest resolutions in half precision: layout.mixed_type().
         conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
         resample_kernel=(1, 3, 3, 1),   # FIR filter for downsampling; None = box.
         augment_strength=0,             # p, number or scalar tensor, for use_pagan and adaptive_dropout.
@@ -237,14 +226,13 @@ def D_main(
                                'number without' % (score_size, score_max))
     size = image_size.parse(resolution)
     networks_stylegan2.check_architecture(architecture, size)
-    first_half = size.num_levels - _num_half(num_fp16_res) + 1
     count = [0]
 
     def nf(stage):
         return layers.num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max)
 
     def kind(r):
-        return layout.half_type() if r >= first_half else dtype
+        return layout.mixed_type() if r >= first_half else dtype
 
     @contextlib.contextmanager
     def layer(name):
@@ -262,10 +250,13 @@ def D_main(
             x = dropout(layers.conv2d_layer(
                 x, fmaps, kernel, down=down, resample_kernel=resample_kernel, normalize=normalize))
             x = compared.bits_layer(x, bits) if use_pagan and name == 'FromRGB' else x
-            return x if act is None else _clamp(layers.bias_act_layer(x, act=act), conv_clamp)
+            return x if act is None else networks_stylegan2.clamp(layers.bias_act_layer(x, act=act), conv_clamp)
 
     images_in.set_shape([None, num_channels] + size.shape)
     labels_in.set_shape([None, label_size])
+    group_size = mbstd_group_size or 1 << 30
+    first_half = networks_stylegan2.first_half_block(
+        num_fp16_res, images_in, size.num_levels, group_size if mbstd_num_features else 0)
     if label_size:
         width = mapping_fmaps or nf(0)
         c = _embed_labels(labels_in, width, dtype)
@@ -295,7 +286,7 @@ def D_main(
             x = t if x is None else x + tf.cast(t, x.dtype)
         x = tf.cast(x, dtype)
         if mbstd_num_features:
-            x = networks_stylegan2.minibatch_stddev(x, mbstd_group_size or 1 << 30, mbstd_num_features)
+            x = networks_stylegan2.minibatch_stddev(x, group_size, mbstd_num_features)
         x = conv(x, 'Conv', nf(1))
         with layer('Dense0'):
             x = layers.bias_act_layer(dropout(layers.dense_layer(layout.to_nchw(x), nf(0))), act=nonlinearity)
