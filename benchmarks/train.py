@@ -35,8 +35,14 @@ class RandomImages:
         return tf.zeros([minibatch_size, 0])
 
 
-def build(args):
-    """Builds the networks and the stages of an iteration; returns (stages, feed dictionary)."""
+def build(args, **options):
+    """Builds the networks and the stages of an iteration.
+
+    Args:
+        args: The command line: resolution, minibatch, fmap_base, fmap_max.
+        options: Further ones of the method.
+    Returns: (stages, feed dictionary, placeholder of the seed).
+    """
     from training import schedule, train_step
     from training.data.streams import Stream
     from training.methods import stylegan2
@@ -50,7 +56,7 @@ def build(args):
         G_args=dict(maps, func_name='training.networks_stylegan2.G_main'),
         D_args=dict(maps, func_name='training.networks_stylegan2.D_stylegan2'),
         G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'),
-        D_loss_args=dict(func_name='training.loss.D_logistic_r1'))
+        D_loss_args=dict(func_name='training.loss.D_logistic_r1'), **options)
     with contextlib.redirect_stdout(io.StringIO()):  # tables of layers
         networks = transfer.create_networks(method.nets)
     step = train_step.Step(method, networks, {'reals': data}, settings.levels)
@@ -59,7 +65,7 @@ def build(args):
     reals = np.random.RandomState(0).randint(256, size=[args.minibatch] + data.shape).astype(np.uint8)
     feed = step.sched.feed(settings(0))
     feed.update({images: reals, labels: np.zeros([args.minibatch, 0]), step.seed_in: [1, 2]})
-    return stages, feed
+    return stages, feed, step.seed_in
 
 
 def measure_variant(args, ops, peak, bases):
@@ -68,7 +74,7 @@ def measure_variant(args, ops, peak, bases):
     from dnnlib import tflib
     with measure.fresh_session(args.device, ops):
         print(tflib.device_description())
-        stages, feed = build(args)
+        stages, feed, _ = build(args)
         tflib.init_uninitialized_vars()
         seconds, flops = 0.0, 0.0
         for stage in stages:
