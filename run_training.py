@@ -13,7 +13,7 @@ from dnnlib.run.context import ABORT_FILE
 from dnnlib.run.run_dir import FolderLocked
 from dnnlib.run.signals import StopSignals
 from training import image_size
-from training.options import augmenting, continuing, epochs, presets, saving, tuning
+from training.options import augmenting, continuing, epochs, precision, presets, saving, tuning
 from training.options.settings import Settings, parse_assignment
 
 EPILOG = '''--set changes any option that has no option of its own (--dry-run lists them all), for example
@@ -49,6 +49,7 @@ def make_options(args):
         options['dataset_args']['resolution'] = args.resolution
     if args.holdout:
         options['holdout'] = args.holdout
+    precision.apply(options, args)
     return options
 
 
