@@ -149,7 +149,7 @@ def G_synthesis_stylegan2(
         architecture='skip',            # 'orig', 'skip' or 'resnet' (StyleGAN2, figure 7).
         nonlinearity='lrelu',           # Activation.
         dtype='float32',                # Type of the activations.
-        num_fp16_res=0,                 # Number of highest resolutions computed in the device's 16-bit type.
+        num_fp16_res=0,                 # Number of highest resolutions in half precision: layout.mixed_type().
         conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
         resample_kernel=(1, 3, 3, 1),   # FIR filter for upsampling; None = nearest neighbor.
         fused_modconv=None,             # See layers.modulated_conv2d_layer.
@@ -173,7 +173,7 @@ def G_synthesis_stylegan2(
             stored_noise=None if randomize_noise else noises[index], act=nonlinearity), conv_clamp)
 
     def block(x, r):
-        t = x = tf.cast(x, layout.half_type() if r > resolution_log2 - num_fp16_res else dtype)
+        t = x = tf.cast(x, layout.mixed_type() if r > resolution_log2 - num_fp16_res else dtype)
         with tf.variable_scope('Conv0_up'):
             x = styled_conv(x, r * 2 - 5, nf(r - 1), up=True)
         with tf.variable_scope('Conv1'):
@@ -213,6 +213,24 @@ def G_synthesis_stylegan2(
 def clamp(x, limit):
     """x between -limit and limit, so that float16 doesn't overflow; as it is if limit is None."""
     return x if limit is None else tf.clip_by_value(x, *[tf.cast(value, x.dtype) for value in (-limit, limit)])
+
+
+def first_half_block(num_fp16_res, images_in, num_levels, group_size):
+    """Logarithm of the resolution from which a discriminator computes in half precision.
+
+    In groups of two the minibatch stddev gets the last block before 4x4 in full precision: rounded activations are
+    equal in both images at some places, where the second derivative of the standard deviation, which R1 has, is so
+    large that the whole gradient is a third off. With groups of four it is not measurable.
+
+    Args:
+        num_fp16_res: Number of highest resolutions in half precision.
+        images_in: Images [N, C, H, W].
+        num_levels: Logarithm of the full resolution.
+        group_size: Group size of the minibatch stddev.
+    """
+    batch = images_in.shape.as_list()[0]
+    in_pairs = (group_size if batch is None else min(group_size, batch)) == 2
+    return max(num_levels - num_fp16_res + 1, 4 if in_pairs else 0)
 
 
 def noise_input(index, size):
@@ -302,7 +320,7 @@ def D_stylegan2(
         mbstd_group_size=4,             # Group size of the minibatch stddev; 0 or 1 = off.
         mbstd_num_features=1,           # Feature maps of the minibatch stddev.
         dtype='float32',                # Type of the activations.
-        num_fp16_res=0,                 # Number of highest resolutions computed in the device's 16-bit type.
+        num_fp16_res=0,                 # Number of highest resolutions in half precision: layout.mixed_type().
         conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
         resample_kernel=(1, 3, 3, 1),   # FIR filter for downsampling; None = box.
         is_training=False,              # No effect; part of the published interface.
@@ -321,8 +339,10 @@ def D_stylegan2(
     labels_in.set_shape([None, label_size])
     y = layout.from_nchw(tf.cast(images_in, dtype))
 
+    first_half = first_half_block(num_fp16_res, images_in, resolution_log2, mbstd_group_size)
+
     def in_type_of(r, x):
-        return tf.cast(x, layout.half_type() if r > resolution_log2 - num_fp16_res else dtype)
+        return tf.cast(x, layout.mixed_type() if r >= first_half else dtype)
 
     def bias_act(x, scale=1):
         gain = activation_funcs[nonlinearity].def_gain * scale
