@@ -12,6 +12,7 @@ from dnnlib import UserError, cli
 from dnnlib.run.run_dir import FolderLocked
 from training import image_size
 from training.options import augmenting, continuing, epochs, presets, saving, tuning
+from training.options import precision as precisions
 from training.options.settings import Settings, parse_assignment
 
 EPILOG = '''--set changes any option that has no option of its own (--dry-run lists them all), for example
@@ -47,17 +48,18 @@ def make_options(args):
         options['dataset_args']['resolution'] = args.resolution
     if args.holdout:
         options['holdout'] = args.holdout
-    precision.apply(options, args)
+    precisions.apply(options, args)
     return options
 
 
-def train(submit_config, metric_arg_list, **options):
+def train(submit_config, metric_arg_list, precision=None, **options):
     """Runs the training loop with the metrics named; what stopped it is left in `submit_config.stopped_by`."""
     cli.load_tensorflow()
     from metrics import metric_base, metric_defaults
     from training.options import automatic
     from training.training_loop import training_loop
     options = automatic.fit_minibatch(options, submit_config.run_dir)
+    options = precisions.choose(options, precision, submit_config.run_dir)
     if metric_arg_list is None:
         metric_arg_list = ['fid50k'] if metric_base.has_gpu(options['tf_config']) else []
     group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list],
@@ -80,19 +82,21 @@ def train(submit_config, metric_arg_list, **options):
     submit_config.stopped_by = training_loop(submit_config=submit_config, metric_callback=evaluate, **options)
 
 
-def dry_run(changes, metric_arg_list, **options):
+def dry_run(changes, metric_arg_list, precision=None, **options):
     """Prints every option that `--set` can change, and tries the first iteration; returns the exit code.
 
     Args:
         changes: Settings of the options.
         metric_arg_list: Not used.
+        precision: See `precisions.choose`.
         options: Keyword arguments of the training loop.
     """
     del metric_arg_list
     print('All options of --set:\n' + '\n'.join(changes.resolved()))
     from training.options import automatic
     from training.training_loop import training_loop
-    return training_loop(dry_run=True, **automatic.fit_minibatch(options))
+    options = precisions.choose(automatic.fit_minibatch(options), precision)
+    return training_loop(dry_run=True, **options)
 
 
 class ListConfigs(argparse.Action):
@@ -154,6 +158,7 @@ def make_parser(preset):
                    'trained on and for generated images are logged at every tick (default: %(default)s)')
     p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')
     saving.add(p)
+    precisions.add(p)
     p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
                    help='any further option, see below; may be given several times; groups for StyleGAN2: G, D, G_opt, '
                    'D_opt, G_loss, D_loss, augment, sched, grid, dataset, train')
