@@ -17,7 +17,7 @@ GROWING = ['--config=config-b']
 for _setting in ('sched.lod_initial_resolution=4', 'sched.lod_training_kimg=0.2', 'sched.lod_transition_kimg=0.3',
                  'sched.minibatch_size_dict={}', 'sched.minibatch_gpu_dict={4: 16}'):
     GROWING += ['--set', _setting]
-AUGMENTED = ['--aug=adarv', '--augpipe=bgc', '--p=0.5', '--set', 'augment.tune_kimg=2', '--holdout=0.5',  # config-f
+AUGMENTED = ['--aug=ada', '--augpipe=bg', '--p=0.5', '--set', 'augment.tune_kimg=2',  # config-f
              '--set', 'dataset.max_label_size=full']
 KINDS = {'growing': GROWING, 'augmented': AUGMENTED}
 
