@@ -207,13 +207,18 @@ class AugmentedDiscriminator:
     def __init__(self, network, augmentation, reals=None):
         self._network, self._augmentation, self._reals = network, augmentation, reals
         self._scores = {}  # 'real', 'fake' -> list of tensors
+        self._seen = []  # (images, what the network saw of them)
 
     def __getattr__(self, name):
         return getattr(self._network, name)
 
     def augment(self, images, labels):
-        """Images and labels as the network gets them, for losses that look at them once more."""
+        """Images and labels as the network gets them, for losses that score them in another way."""
         return self._augmentation.apply(images, labels)
+
+    def seen(self, images):
+        """What the network saw of images that were scored, for losses that look at that once more."""
+        return next(seen for given, seen in self._seen if given is images)
 
     def get_output_for(self, images, labels, augment=True, **options):
         """Scores of images [N, C, H, W] with labels [N, L].
@@ -225,7 +230,8 @@ class AugmentedDiscriminator:
         """
         kind = 'real' if images is self._reals else 'fake'
         if augment:
-            images, labels = self.augment(images, labels)
+            given, (images, labels) = images, self.augment(images, labels)
+            self._seen.append((given, images))
         if 'augment_strength' in self._network.option_names:
             options = dict(options, augment_strength=self._augmentation.strength)
         scores = self._network.get_output_for(images, labels, **options)
