@@ -213,12 +213,12 @@ class AugmentedDiscriminator:
         return getattr(self._network, name)
 
     def augment(self, images, labels):
-        """Images and labels as the network gets them, for losses that score them in another way."""
+        """Augments images and labels as before they are scored, for further terms of a loss."""
         return self._augmentation.apply(images, labels)
 
     def seen(self, images):
-        """What the network saw of images that were scored, for losses that look at that once more."""
-        return next(seen for given, seen in self._seen if given is images)
+        """What the network saw of images that it was asked to score last."""
+        return [augmented for given, augmented in self._seen if given is images][-1]
 
     def get_output_for(self, images, labels, augment=True, **options):
         """Scores of images [N, C, H, W] with labels [N, L].
@@ -228,15 +228,15 @@ class AugmentedDiscriminator:
             augment: Augment the images, and count the scores? Not for what is augmented already.
             options: Of the network.
         """
-        kind = 'real' if images is self._reals else 'fake'
+        given = images
         if augment:
-            given, (images, labels) = images, self.augment(images, labels)
+            images, labels = self.augment(images, labels)
             self._seen.append((given, images))
         if 'augment_strength' in self._network.option_names:
             options = dict(options, augment_strength=self._augmentation.strength)
         scores = self._network.get_output_for(images, labels, **options)
         if augment:
-            self._scores.setdefault(kind, []).append(scores)
+            self._scores.setdefault('real' if given is self._reals else 'fake', []).append(scores)
         return scores
 
     def count(self):
