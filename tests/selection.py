@@ -38,6 +38,13 @@ ONCE = (
     'tests/dnnlib/tflib/test_self_test.py::test_wrong_operations_are_named',
     'tests/dnnlib/tflib/test_self_test.py::test_nan_and_what_tensorflow_refuses',
     # other networks of the same layers, or names only
+    'tests/training/test_networks_ada_training.py', 'tests/training/test_loss_compared.py',
+    'tests/training/terms/test_consistency.py', 'tests/training/blocks/test_compared.py',
+    'tests/training/test_networks_ada.py::test_initial_values_are_the_published_ones',
+    'tests/training/test_networks_ada.py::test_bits_of_pagan',
+    'tests/training/test_networks_ada.py::test_adaptive_dropout_where_it_is_published',
+    'tests/training/test_networks_ada.py::test_several_scores',
+    'tests/training/test_networks_ada.py::test_the_published_readers_read_what_is_written',
     'tests/training/test_reference_networks.py::test_reference_pickle_gives_the_reference_results[gresnet_dskip_r32]',
     'tests/training/test_reference_networks.py::test_reference_pickle_gives_the_reference_results[configd_r16]',
     'tests/training/test_reference_networks.py::test_older_pickles_of_stylegan_1',
