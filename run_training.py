@@ -9,7 +9,9 @@ import sys
 
 import dnnlib
 from dnnlib import UserError, cli
+from dnnlib.run.context import ABORT_FILE
 from dnnlib.run.run_dir import FolderLocked
+from dnnlib.run.signals import StopSignals
 from training import image_size
 from training.options import augmenting, continuing, epochs, presets, saving, tuning
 from training.options import precision as precisions
@@ -55,15 +57,13 @@ def make_options(args):
 def train(submit_config, metric_arg_list, precision=None, **options):
     """Runs the training loop with the metrics named; what stopped it is left in `submit_config.stopped_by`."""
     cli.load_tensorflow()
-    from metrics import metric_base, metric_defaults
     from training.options import automatic
     from training.training_loop import training_loop
-    options = automatic.fit_minibatch(options, submit_config.run_dir)
+    options, signals = automatic.fit_minibatch(options, submit_config.run_dir), StopSignals()
     options = precisions.choose(options, precision, submit_config.run_dir)
-    if metric_arg_list is None:
-        metric_arg_list = ['fid50k'] if metric_base.has_gpu(options['tf_config']) else []
-    group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list],
-                                    should_stop=lambda: dnnlib.RunContext.get().is_stopping())
+    abort_file = os.path.join(submit_config.run_dir, ABORT_FILE)
+    group = make_metrics(metric_arg_list, options['tf_config'],
+                         should_stop=lambda: bool(signals.received) or os.path.exists(abort_file))
 
     def evaluate(network_pkl, fakes):
         results = {}
@@ -79,7 +79,32 @@ def train(submit_config, metric_arg_list, precision=None, **options):
         group.update_autosummaries()
         return results
 
-    submit_config.stopped_by = training_loop(submit_config=submit_config, metric_callback=evaluate, **options)
+    submit_config.stopped_by = training_loop(submit_config=submit_config, metric_callback=evaluate,
+                                             stop_signals=signals, **options)
+
+
+def make_metrics(names, tf_config, should_stop):
+    """The metrics of a training, whose weights are looked for now rather than at the first network snapshot.
+
+    Args:
+        names: Names of `metric_defaults`; `None` = fid50k on a GPU if its weights are available, else none.
+        tf_config: Settings of `tflib.init_tf`.
+        should_stop: See `metrics.settings.Settings`.
+    Returns: MetricGroup.
+    Raises: UserError if the weights of a metric that was asked for are missing or corrupt.
+    """
+    from metrics import metric_base
+    from metrics.metric_defaults import metric_defaults
+    chosen = names if names is not None else ['fid50k'] if metric_base.has_gpu(tf_config) else []
+    group = metric_base.MetricGroup([metric_defaults[name] for name in chosen], should_stop=should_stop)
+    try:
+        group.check_weights()
+    except (UserError, OSError) as error:
+        if names is not None:
+            raise UserError(f'--metrics: {error}') from error
+        print(f'Training without metrics: {error}')
+        return metric_base.MetricGroup([])
+    return group
 
 
 def dry_run(changes, metric_arg_list, precision=None, **options):
@@ -174,19 +199,19 @@ def make_parser(preset):
 def check_arguments(args):
     """Refuses what can be refused without TensorFlow; raises UserError."""
     if args.num_gpus != 1:
-        raise UserError('--num-gpus={}: multi-GPU training is not supported; use 1'.format(args.num_gpus))
+        raise UserError(f'--num-gpus={args.num_gpus}: multi-GPU training is not supported; use 1')
     saving.check_numbers(args, total_kimg=0, seed=0)
     if args.epochs is not None and args.epochs <= 0:
         raise UserError(f'--epochs={args.epochs:g}: expected a number above 0')
     presets.find(args.config).check(args)
     if not 0 <= args.holdout < 1:
-        raise UserError('--holdout={:g}: expected a share from 0 to below 1'.format(args.holdout))
+        raise UserError(f'--holdout={args.holdout:g}: expected a share from 0 to below 1')
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
-        raise UserError('--data-dir={}: folder not found'.format(args.data_dir))
+        raise UserError(f'--data-dir={args.data_dir}: folder not found')
     path = os.path.join(args.data_dir or '', args.dataset)
     if args.dataset != 'cats' and not os.path.exists(path):
-        raise UserError('--dataset={}: there is no {!r}; give a folder or zip of images, a folder of TFRecords, or '
-                        'cats'.format(args.dataset, path))
+        raise UserError(f'--dataset={args.dataset}: there is no {path!r}; give a folder or zip of images, a folder of '
+                        'TFRecords, or cats')
     saving.check(args)
     cli.writable_dir(args.result_dir)
 

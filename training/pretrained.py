@@ -38,7 +38,7 @@ def _published_files():
     files = [name.format(data, config) for data in ('car', 'ffhq') for config in 'abcdef']
     files += [name.format(data, config) for data in ('cat', 'church', 'horse') for config in 'af']
     kinds = ('orig', 'resnet', 'skip')
-    files += ['table2/stylegan2-{}-config-e-G{}-D{}.pkl'.format(data, g, d)
+    files += [f'table2/stylegan2-{data}-config-e-G{g}-D{d}.pkl'
               for data in ('car', 'ffhq') for g in kinds for d in kinds]
     return files
 
@@ -189,7 +189,7 @@ def load_networks(path_or_url):
     def read(data):
         contents = contents_of(read_states(data))
         if list(contents.networks) != list(PUBLISHED_ROLES):
-            raise UserError(f'does not hold the three networks G, D and Gs, but {_listed(contents)}')
+            raise UserError(f'does not hold the three networks G, D and Gs, but {listed(contents)}')
         return tuple(contents.networks.values())
 
     return _load(path_or_url, read)
@@ -203,13 +203,21 @@ def load_generator(path_or_url):
     """
     def read(data):
         contents = contents_of(read_states(data))
-        generators = [name for name, role in contents.roles.items() if role.role == 'generator']
-        names = [name for name in generators if contents.roles[name].average_of is not None] or generators
-        if len(names) != 1:
-            raise UserError(f'expected one generator, or one moving average of a generator, not {_listed(contents)}')
-        return contents.networks[names[0]]
+        return contents.networks[name_of_generator(contents)]
 
     return _load(path_or_url, read)
+
+
+def name_of_generator(contents):
+    """Name of the generator that a command draws with: the moving average if there is one; of the published tuple Gs.
+
+    Raises: UserError if Contents has no generator, or several.
+    """
+    generators = [name for name, role in contents.roles.items() if role.role == 'generator']
+    names = [name for name in generators if contents.roles[name].average_of is not None] or generators
+    if len(names) != 1:
+        raise UserError(f'expected one generator, or one moving average of a generator, not {listed(contents)}')
+    return names[0]
 
 
 def save_file(contents, path):
@@ -228,7 +236,7 @@ def save_file(contents, path):
     network_file.save(named_networks.pack(contents), path)
 
 
-def _listed(contents):
+def listed(contents):
     """The networks of a file, for messages."""
     return f'networks of {contents.method}: ' + ', '.join(
         f'{name} ({role.role}{", average" if role.average_of else ""})' for name, role in contents.roles.items())

@@ -62,7 +62,8 @@ class Training(NamedTuple):
     start_kimg: float       # at which a new training starts counting
 
 
-def training_loop(submit_config=None, metric_callback=None, dry_run=False, method_args=None, **options):
+def training_loop(submit_config=None, metric_callback=None, dry_run=False, method_args=None, stop_signals=None,
+                  **options):
     """Trains, from the newest state in the run directory if there is one.
 
     Writes `reals.png`, `classes.json` (names of the labels, if they have any), `fakes_init.png`, `fakes<kimg>.png`,
@@ -77,6 +78,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
             value} or `None`.
         dry_run: Only run each operation of the first iteration once, and write nothing?
         method_args: func_name of a method, see `training.methods`, and its options; `None` = StyleGAN2.
+        stop_signals: StopSignals that stop it, for a `metric_callback` that looks at them too; `None` = new ones.
         options: Fields of Options and, for StyleGAN2, of `training.methods.stylegan2.Options`, as published.
     Returns: 0 at the end of the training, otherwise the number of the signal that stopped it.
     Raises: UserError for options, unknown ones included, or data that can't be used.
@@ -93,7 +95,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         if dry_run:
             return try_iteration(training, options.seed)
         pictures, states, counters = resume(training, options, run_dir)
-        signals = dnnlib.RunContext.get().stop_signals = stack.enter_context(StopSignals())
+        signals = stack.enter_context(stop_signals or StopSignals())
         checkpoints = Checkpoints(counters, Saving(
             run_dir, states, non_finite.Watch(training.stages, options.nan_patience, states, run_dir), Clock(counters),
             save_networks=lambda path: misc.save_networks(training.networks, training.method, path),
@@ -154,8 +156,8 @@ def set_up(streams, options, method_args, state=None):
         networks = transfer.create_networks(method.nets)
         start_kimg = options.resume_kimg or 0.0
         if options.resume_pkl is not None and options.resume_state is None and state is None:
-            start_kimg = transfer.begin_from(
-                networks, data, options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict)
+            start_kimg = transfer.begin_from(networks, method.nets, data, transfer.Start(
+                options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict))
         step = train_step.Step(method, networks, datasets, schedule.levels, options.minibatch_repeats)
         stages = method.stages(step)
         step.sched.check(schedule.last)

@@ -48,12 +48,15 @@ def distance(actual, expected):
     return np.linalg.norm(difference) / np.linalg.norm(np.concatenate([np.ravel(e) for e in expected]))
 
 
-def check_gradients(session, golden, prefix, network, term, tolerance):
-    """Compares the gradients of a term's mean with those of the published step, variable by variable."""
-    gradients = tf.gradients(tf.reduce_mean(term), list(network.trainables.values()))
-    gradients = [tf.zeros(var.shape) if gradient is None else gradient
-                 for var, gradient in zip(network.trainables.values(), gradients)]
-    found = session.run(dict(zip(network.trainables, gradients)))
+def gradients_of(network, term):
+    """Gradients of a term's mean: {variable: tensor}."""
+    found = tf.gradients(tf.reduce_mean(term), list(network.trainables.values()))
+    return {name: tf.zeros(var.shape) if gradient is None else gradient
+            for (name, var), gradient in zip(network.trainables.items(), found)}
+
+
+def check_gradients(golden, prefix, found, tolerance):
+    """Compares gradients with those of the published step, variable by variable; returns the distance of all."""
     assert len(found) == sum(name.startswith(prefix) for name in golden)
     for name, gradient in found.items():
         expected = golden[prefix + name]
@@ -70,12 +73,11 @@ def G_terms(networks, golden, monkeypatch):
         golden['in/latents'][:2]] + [golden[f'in/noise_pl_{i}'] for i in range(5)] + [golden['in/pl_noise_normal']])
     terms = loss.G_logistic_ns_pathreg(*networks, NO_LABELS, 4)
     assert not left
-    tflib.init_uninitialized_vars()
     return terms
 
 
 def D_terms(networks, golden, monkeypatch):
-    """The same of D, and the reals."""
+    """The same of D."""
     left = drawing(monkeypatch, [golden['in/latents']] + [golden[f'in/noise_fake_{i}'] for i in range(5)])
     reals = tf.constant(golden['in/reals'])
     terms = loss.D_logistic_r1(*networks, NO_LABELS, 4, reals, tf.zeros([4, 0]), gamma=0.5)
@@ -84,24 +86,26 @@ def D_terms(networks, golden, monkeypatch):
 
 
 def test_step_of_g_without_augmentation(session, golden, monkeypatch):
-    networks = make_networks(golden)
-    value, reg = G_terms(networks, golden, monkeypatch)
-    assert distance([session.run(value)], [golden['noaug/G_loss']]) < 1e-5
-    check_gradients(session, golden, 'noaug/grad_G_loss/', networks[0], value, 1e-4)
+    G, D = make_networks(golden)
+    value, reg = G_terms([G, D], golden, monkeypatch)
+    tflib.init_uninitialized_vars()
+    found = session.run(dict(value=value, reg=reg, of_value=gradients_of(G, value), of_reg=gradients_of(G, reg)))
+    assert distance([found['value']], [golden['noaug/G_loss']]) < 1e-5
+    check_gradients(golden, 'noaug/grad_G_loss/', found['of_value'], 1e-4)
+    assert distance([np.tile(found['reg'], 2)], [golden['noaug/G_reg']]) < 1e-5
+    check_gradients(golden, 'noaug/grad_G_reg/', found['of_reg'], 1e-4)
     mean, = [var for var in tf.global_variables() if var.op.name.endswith('pl_mean')]
-    assert distance([np.tile(session.run(reg), 2)], [golden['noaug/G_reg']]) < 1e-5
     assert session.run(mean) == pytest.approx(golden['noaug/pl_mean_after'], rel=1e-5)
-    session.run(mean.initializer)
-    check_gradients(session, golden, 'noaug/grad_G_reg/', networks[0], reg, 1e-4)
 
 
 def check_D(session, golden, prefix, D, terms):
     """Compares loss, R1 and their gradients."""
     value, reg = terms
-    assert distance([session.run(value)], [golden[prefix + 'D_loss']]) < 1e-5
-    check_gradients(session, golden, prefix + 'grad_D_loss/', D, value, 1e-4)
-    assert distance([session.run(reg)], [golden[prefix + 'D_reg']]) < 1e-5
-    assert check_gradients(session, golden, prefix + 'grad_D_reg/', D, reg, 1e-2) < 1e-3
+    found = session.run(dict(value=value, reg=reg, of_value=gradients_of(D, value), of_reg=gradients_of(D, reg)))
+    assert distance([found['value']], [golden[prefix + 'D_loss']]) < 1e-5
+    check_gradients(golden, prefix + 'grad_D_loss/', found['of_value'], 1e-4)
+    assert distance([found['reg']], [golden[prefix + 'D_reg']]) < 1e-5
+    assert check_gradients(golden, prefix + 'grad_D_reg/', found['of_reg'], 1e-2) < 1e-3
 
 
 def test_step_of_d_without_augmentation(session, golden, monkeypatch):

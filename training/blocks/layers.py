@@ -70,10 +70,13 @@ def dense_layer(x, fmaps, gain=1, use_wscale=True, lrmul=1, weight_var='weight')
     return tf.matmul(x, tf.cast(w, x.dtype))
 
 
-def conv2d_layer(x, fmaps, kernel, up=False, down=False, resample_kernel=None, gain=1, use_wscale=True):
-    """SAME convolution without bias, [N, H, W, fmaps], which may double (`up`) or halve (`down`) the resolution."""
-    in_channels = x.shape.as_list()[layout.channel_axis()]
-    w = tf.cast(get_weight([kernel, kernel, in_channels, fmaps], gain=gain, use_wscale=use_wscale), x.dtype)
+def conv2d_layer(x, fmaps, kernel, up=False, down=False, resample_kernel=None, gain=1, normalize=None):
+    """SAME convolution without bias, [N, H, W, fmaps], which may double (`up`) or halve (`down`) the resolution.
+
+    `normalize` is a function of the weight [kernel, kernel, C, fmaps], such as spectral normalization; None = as it is.
+    """
+    w = get_weight([kernel, kernel, x.shape.as_list()[layout.channel_axis()], fmaps], gain=gain)
+    w = tf.cast(w if normalize is None else normalize(w), x.dtype)
     if up:
         return upsample_conv_2d(x, w, k=resample_kernel, data_format=layout.data_format())
     if down:

@@ -74,8 +74,8 @@ def stylegan2(streams, schedule, **options):
             count, seed, minibatch_size, options.drange_net)),
         latents=lambda networks, count: np.random.randn(count, *networks['G'].input_shape[1:]),
         logits='logistic' in (D_loss_args or {}).get('func_name', ''),
-        monitors=lambda networks: [ScoreMonitor(networks, data, options.drange_net, minibatch_size)] if len(
-            data.held_out) else [],
+        monitors=lambda networks: [ScoreMonitor(networks['G'], networks['D'], data, options.drange_net,
+                                                minibatch_size)] if len(data.held_out) else [],
         sheets=lambda cells: augmented.sheets(options.augment_args, cells, options.drange_net, minibatch_size))
 
 

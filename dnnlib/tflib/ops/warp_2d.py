@@ -3,6 +3,9 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from dnnlib.tflib import layout
+from dnnlib.tflib.ops import native
+
 MARGIN = 3  # pixels around the result whose samples the downsampling filter of 12 taps meets
 TAPS = 12
 
@@ -23,7 +26,22 @@ def warp_2d(x, matrices, margins, fir, gradient='exact', impl=None):
         impl: 'ref' (plain TensorFlow, which defines the meaning), None = as `dnnlib.tflib.ops.native` chooses.
     Returns: [N, C, H, W].
     """
-    return _warp_ref(x, matrices, margins, np.float32(fir), gradient)
+    fir = np.float32(fir)
+    if layout.data_format() == 'NHWC' and native.choose(impl) == 'native':
+        return _warp_native(x, matrices, margins, fir, 'forward', gradient)
+    return _warp_ref(x, matrices, margins, fir, gradient)
+
+
+def _warp_native(x, matrices, margins, fir, rule, gradient):
+    @tf.custom_gradient
+    def warp(x):
+        def backward(dy):
+            back = 'forward' if rule != 'forward' else 'adjoint' if gradient == 'exact' else 'inverse'
+            return _warp_native(dy, matrices, margins, fir, back, gradient)
+        y = native.load().warp2d(x=x, matrices=matrices, margins=margins, fir=fir, rule=rule)
+        y.set_shape(x.shape)
+        return y, backward
+    return warp(x)
 
 
 def _warp_ref(x, matrices, margins, fir, gradient):

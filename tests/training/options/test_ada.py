@@ -166,7 +166,8 @@ def test_auto_of_the_release(key):
 
 @pytest.mark.parametrize('resolution, num_gpus, size, gamma, kimg, group', [  # measured from the release
     (16, 1, 32, 0.0016, 10, 4), (64, 32, 64, 0.0128, 20, 2), (1024, 16, 64, 3.2768, 20, 4),
-    (128, 64, 64, 0.0512, 20, 1), (2048, 1, 2, 419.4304, 0.625, 2), (2048, 8, 16, 52.4288, 5, 2), (2048, 32, 64, 13.1072, 20, 2)])
+    (128, 64, 64, 0.0512, 20, 1), (2048, 1, 2, 419.4304, 0.625, 2), (2048, 8, 16, 52.4288, 5, 2),
+    (2048, 32, 64, 13.1072, 20, 2)])
 def test_auto_outside_the_table(resolution, num_gpus, size, gamma, kimg, group):
     c = ada.auto((3, resolution, resolution), num_gpus)
     assert (c.minibatch_size, c.G_smoothing_kimg, c.mbstd_group_size) == (size, kimg, group)

@@ -55,12 +55,31 @@ def test_set_chooses_networks_and_their_options():
     assert options['lazy_regularization'] is True
 
 
-def test_all_options_are_shown():
-    argv = ['--dataset=cats', '--config=config-b']
+def test_set_changes_the_augmentation():
+    args = set_options('augment.xflip=0', 'augment.xint_max=0.25', 'augment.tune_kimg=50', 'augment.cutout=0.5',
+                       argv=['--config=paper256'])['augment_args']
+    assert [args[key] for key in ('xflip', 'xint_max', 'tune_kimg', 'cutout', 'rotate90')] == [0, 0.25, 50, 0.5, 1]
+    args = set_options('augment.translation_max=0.5', 'augment.func_name=training.augment.diffaugment',
+                       argv=['--aug=fixed', '--p=1'])['augment_args']
+    assert args == dict(func_name='training.augment.diffaugment', initial_strength=1, translation_max=0.5)
+    for text, message in [('augment.debug_percentile=1', 'unknown option'), ('augment.strength=1', 'unknown option'),
+                          ('augment.xflpi=0', 'did you mean augment.xflip'),
+                          ('augment.xflip=no', "expected a number such as 0, got 'no'"),
+                          ('augment.func_name=nothing', "unknown function 'nothing'; choose from training.augment")]:
+        with pytest.raises(UserError, match=message):
+            set_options(text, argv=['--aug=ada'])
+
+
+@pytest.mark.parametrize('config', ['--config=config-b', '--config=cifar'])
+def test_all_options_are_shown(config):
+    argv = ['--dataset=cats', config]
     changes = settings_of(options_of(*argv), argv)
     lines = changes.resolved()
-    assert 'G.fmap_base=8192 (default 16384)' in lines and 'D.mbstd_group_size=4' in lines
-    assert 'train.lazy_regularization=False (default True)' in lines and 'D_loss.gamma=10' in lines
+    if config == '--config=cifar':
+        assert 'augment.xflip=1 (default 0)' in lines and 'train.G_smoothing_rampup=0.05 (default None)' in lines
+    else:
+        assert 'G.fmap_base=8192 (default 16384)' in lines and 'D.mbstd_group_size=4' in lines
+        assert 'train.lazy_regularization=False (default True)' in lines and 'D_loss.gamma=10' in lines
     for line in lines:  # each can be given back
         group, key, _ = settings.parse_assignment(line.split(' (default')[0], changes.groups)
         assert key in changes.settable(group)
