@@ -167,7 +167,8 @@ def make_parser(preset):
     length.add_argument('--total-kimg', '--kimg', type=int, metavar='KIMG', action=tuning.TwoNames,
                         help='length of the training in thousands of images (default: 25000; cifar: 100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
-                        help='length of the training in passes over the data')
+                        help='length of the training in passes over the data, rounded up to 4 minibatches, or to one '
+                        'with --set train.minibatch_repeats=1')
     p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='size of the images, 256 or height x width such as 160x128; TFRecords have smaller ones as '
                    'well, pictures are cropped and scaled (default: as stored)')
