@@ -10,6 +10,7 @@ from dnnlib import tflib
 from dnnlib.tflib import layout, precision, random
 from tests.training.test_training_loop import STYLEGAN2, assert_same_variables, train
 from training import loss
+from training.blocks import layers
 
 SIZE = 8
 SMALL = dict(num_channels=3, resolution=SIZE, fmap_base=64, fmap_max=16, num_fp16_res=1)
@@ -69,6 +70,16 @@ def test_losses_and_gradients_are_those_of_float32(session):
         for stage, limits in LIMITS[dtype].items():
             actual = errors(found[dtype][stage], found['float32'][stage])
             assert 1e-4 < actual[1] and all(a < b for a, b in zip(actual, limits)), (dtype, stage, actual)
+
+
+@pytest.mark.parametrize('dtype', ['float32'] + HALF)
+def test_the_clamp_stops_gradients_too(session, dtype):
+    x = tf.placeholder(tf.float32, [4])
+    y = layers.clamp(tf.cast(x, dtype) * 2, 3)
+    first, = tf.gradients(tf.cast(y, tf.float32) ** 3, x)  # 6 y^2 inside, and its derivative 24 y
+    second, = tf.gradients(first, x)
+    found = session.run([y, first, second], {x: [-2, -1, 0.5, 4]})
+    np.testing.assert_array_equal(np.float32(found), [[-3, -2, 1, 3], [0, 24, 6, 0], [0, -48, 24, 0]])
 
 
 def half_convolutions(function):
