@@ -150,13 +150,13 @@ def G_synthesis(
                                           resample_kernel=resample_kernel, fused_modconv=fused_modconv)
         if use_noise:
             x = layers.noise_layer(x, None if randomize_noise else noises[index])
-        return networks_stylegan2.clamp(layers.bias_act_layer(x, act=nonlinearity), conv_clamp)
+        return layers.clamp(layers.bias_act_layer(x, act=nonlinearity), conv_clamp)
 
     def add_rgb(x, y, r):
         with tf.variable_scope('ToRGB'):
             t = layers.modulated_conv2d_layer(
                 x, dlatents[:, r * 2 - 3], num_channels, kernel=1, demodulate=False, fused_modconv=fused_modconv)
-            t = tf.cast(networks_stylegan2.clamp(layers.bias_act_layer(t), conv_clamp), dtype)
+            t = tf.cast(layers.clamp(layers.bias_act_layer(t), conv_clamp), dtype)
             return t if y is None else y + t
 
     y = None
@@ -250,7 +250,7 @@ def D_main(
             x = dropout(layers.conv2d_layer(
                 x, fmaps, kernel, down=down, resample_kernel=resample_kernel, normalize=normalize))
             x = compared.bits_layer(x, bits) if use_pagan and name == 'FromRGB' else x
-            return x if act is None else networks_stylegan2.clamp(layers.bias_act_layer(x, act=act), conv_clamp)
+            return x if act is None else layers.clamp(layers.bias_act_layer(x, act=act), conv_clamp)
 
     images_in.set_shape([None, num_channels] + size.shape)
     labels_in.set_shape([None, label_size])

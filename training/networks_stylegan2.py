@@ -168,7 +168,7 @@ def G_synthesis_stylegan2(
     noises = [noise_input(index, size.at((index + 5) // 2)) for index in range(num_layers - 1)]
 
     def styled_conv(x, index, fmaps, up=False):
-        return clamp(layers.styled_conv2d_layer(
+        return layers.clamp(layers.styled_conv2d_layer(
             x, dlatents[:, index], fmaps, up=up, resample_kernel=resample_kernel, fused_modconv=fused_modconv,
             stored_noise=None if randomize_noise else noises[index], act=nonlinearity), conv_clamp)
 
@@ -188,7 +188,7 @@ def G_synthesis_stylegan2(
         with tf.variable_scope('ToRGB'):
             t = layers.modulated_conv2d_layer(
                 x, dlatents[:, r * 2 - 3], num_channels, kernel=1, demodulate=False, fused_modconv=fused_modconv)
-            t = tf.cast(clamp(layers.bias_act_layer(t), conv_clamp), dtype)
+            t = tf.cast(layers.clamp(layers.bias_act_layer(t), conv_clamp), dtype)
             return t if y is None else y + t
 
     y = None
@@ -208,11 +208,6 @@ def G_synthesis_stylegan2(
             if architecture == 'skip' or r == resolution_log2:
                 y = add_rgb(x, y, r)
     return tf.identity(layout.to_nchw(y), name='images_out')
-
-
-def clamp(x, limit):
-    """x between -limit and limit, so that float16 doesn't overflow; as it is if limit is None."""
-    return x if limit is None else tf.clip_by_value(x, *[tf.cast(value, x.dtype) for value in (-limit, limit)])
 
 
 def first_half_block(num_fp16_res, images_in, num_levels, group_size):
@@ -346,7 +341,7 @@ def D_stylegan2(
 
     def bias_act(x, scale=1):
         gain = activation_funcs[nonlinearity].def_gain * scale
-        return clamp(layers.bias_act_layer(x, act=nonlinearity, gain=gain), conv_clamp and conv_clamp * scale)
+        return layers.clamp(layers.bias_act_layer(x, act=nonlinearity, gain=gain), conv_clamp and conv_clamp * scale)
 
     def add_from_rgb(x, r):
         with tf.variable_scope('FromRGB'):

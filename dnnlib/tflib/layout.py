@@ -12,11 +12,12 @@ _MIXED_TYPE = 'tflib/mixed_type'
 MIXED_TYPES = ('float16', 'bfloat16', 'float32')
 
 
-def set_data_format(data_format):
+def set_data_format(data_format, mixed_type=None):
     """Chooses the layout of networks built in the default graph from now on.
 
     Args:
         data_format: 'NHWC' or 'NCHW'.
+        mixed_type: See `set_mixed_type`.
     Raises:
         ValueError: for any other value.
     """
@@ -24,6 +25,7 @@ def set_data_format(data_format):
         raise ValueError('data_format must be NHWC or NCHW, not %r' % (data_format,))
     tf.get_default_graph().clear_collection(_COLLECTION)
     tf.add_to_collection(_COLLECTION, data_format)
+    set_mixed_type(mixed_type)
 
 
 def data_format():
@@ -41,11 +43,11 @@ def set_mixed_type(dtype):
     """Chooses the type in which networks built in the default graph from now on compute their half-precision blocks.
 
     Args:
-        dtype: 'float16', 'bfloat16', or 'float32': no block has another type.
+        dtype: 'float16', 'bfloat16', or 'float32': no block has another type. None = see `mixed_type`.
     Raises:
         ValueError: for any other value.
     """
-    if dtype not in MIXED_TYPES:
+    if dtype not in MIXED_TYPES + (None,):
         raise ValueError('the type must be one of %s, not %r' % (', '.join(MIXED_TYPES), dtype))
     tf.get_default_graph().clear_collection(_MIXED_TYPE)
     tf.add_to_collection(_MIXED_TYPE, dtype)
@@ -58,7 +60,7 @@ def mixed_type():
     where networks trained on a GPU must give the same pictures as ever.
     """
     chosen = tf.get_collection(_MIXED_TYPE)
-    return chosen[0] if chosen else 'float16' if data_format() == 'NCHW' else 'float32'
+    return chosen[0] if chosen and chosen[0] else 'float16' if data_format() == 'NCHW' else 'float32'
 
 
 def channel_axis():

@@ -88,10 +88,9 @@ def init_tf(config_dict=None, verbose=False):
 
     Args:
         config_dict: Settings over the defaults. `device`: 'auto' (a GPU where there is one), 'cpu' or 'gpu:N'.
-            `ops`: 'auto', 'ref' or 'native', None = STYLEGAN2_OPS, else 'auto'. `mixed`: type of half-precision blocks,
-            None = see `layout.mixed_type`. `rnd.np_random_seed`: int, None = leave NumPy alone. `rnd.tf_random_seed`:
-            int, None = leave, 'auto' = from NumPy. `env.NAME`: environment variable. Any other dotted key is a path
-            into `tf.ConfigProto`.
+            `ops`: 'auto', 'ref' or 'native', None = STYLEGAN2_OPS, else 'auto'. `mixed`: see `layout.set_mixed_type`,
+            None = don't set it. `rnd.np_random_seed`: int, None = leave NumPy alone. `rnd.tf_random_seed`: int, None =
+            leave, 'auto' = from NumPy. `env.NAME`: environment variable. Other dotted keys: `tf.ConfigProto`.
         verbose: Print the device and the operations in use?
     Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """
@@ -153,9 +152,7 @@ def create_session(config_dict=None, force_as_default=False):
         session.close()
         raise dnnlib.UserError('device is %s, but TensorFlow %s sees no GPU: use --device=cpu, or install a TensorFlow '
                                'with CUDA and a driver for it' % (device, tf.__version__))
-    layout.set_data_format('NCHW' if has_gpu else 'NHWC')
-    if mixed is not None:
-        layout.set_mixed_type(mixed)
+    layout.set_data_format('NCHW' if has_gpu else 'NHWC', mixed)
     if force_as_default:
         # Networks outlive any `with` block, so the session is pushed without insisting on a matching pop order.
         session.tflib_context = session.as_default()

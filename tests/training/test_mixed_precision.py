@@ -10,6 +10,7 @@ from dnnlib import tflib
 from dnnlib.tflib import layout, precision, random
 from tests.training.test_training_loop import STYLEGAN2, assert_same_variables, train
 from training import loss
+from training.blocks import layers
 
 SIZE = 8
 SMALL = dict(num_channels=3, resolution=SIZE, fmap_base=64, fmap_max=16, num_fp16_res=1)
@@ -54,11 +55,9 @@ def errors(found, exact):
     return abs(found[0] - exact[0]) / abs(exact[0]), np.linalg.norm(whole[0] - whole[1]) / np.linalg.norm(whole[1])
 
 
-@pytest.mark.parametrize('kind', NETWORKS)
-def test_losses_and_gradients_are_those_of_float32(session, kind):
-    G, D = make_networks(kind, conv_clamp=256)
-    halves = HALF if kind == 'ada' else HALF[-1:]  # the same layers
-    tensors = {dtype: losses(G, D, dtype) for dtype in ['float32'] + halves}
+def test_losses_and_gradients_are_those_of_float32(session):
+    G, D = make_networks('ada', conv_clamp=256)
+    tensors = {dtype: losses(G, D, dtype) for dtype in ['float32'] + HALF}
     types = {value.dtype.base_dtype for found in tensors.values() for values in found.values() for value in values}
     assert types | {var.dtype.base_dtype for net in (G, D) for var in net.vars.values()} == {tf.float32}
     tflib.init_uninitialized_vars()
@@ -67,10 +66,20 @@ def test_losses_and_gradients_are_those_of_float32(session, kind):
     for dtype in tensors:
         session.run(pl_mean.initializer)
         found[dtype] = session.run(tensors[dtype])
-    for dtype in halves:
+    for dtype in HALF:
         for stage, limits in LIMITS[dtype].items():
             actual = errors(found[dtype][stage], found['float32'][stage])
             assert 1e-4 < actual[1] and all(a < b for a, b in zip(actual, limits)), (dtype, stage, actual)
+
+
+@pytest.mark.parametrize('dtype', ['float32'] + HALF)
+def test_the_clamp_stops_gradients_too(session, dtype):
+    x = tf.placeholder(tf.float32, [4])
+    y = layers.clamp(tf.cast(x, dtype) * 2, 3)
+    first, = tf.gradients(tf.cast(y, tf.float32) ** 3, x)  # 6 y^2 inside, and its derivative 24 y
+    second, = tf.gradients(first, x)
+    found = session.run([y, first, second], {x: [-2, -1, 0.5, 4]})
+    np.testing.assert_array_equal(np.float32(found), [[-3, -2, 1, 3], [0, 24, 6, 0], [0, -48, 24, 0]])
 
 
 def half_convolutions(function):
@@ -90,7 +99,6 @@ def test_pairs_of_the_minibatch_stddev_get_their_activations_in_float32(session,
         return lambda: D.get_output_for(tf.zeros([size, 3, 16, 16]), tf.zeros([size, 0]), **options)
     assert half_convolutions(scores(4)) == half_convolutions(scores(6, mbstd_group_size=3)) == {16, 8, 4}
     assert half_convolutions(scores(2)) == half_convolutions(scores(4, mbstd_group_size=2)) == {16, 8}
-    assert half_convolutions(scores(2, mbstd_group_size=1)) == {16, 8, 4}
     layout.set_mixed_type('float32')
     assert half_convolutions(scores(4)) == set()
 
@@ -98,7 +106,8 @@ def test_pairs_of_the_minibatch_stddev_get_their_activations_in_float32(session,
 def test_the_gradient_penalty_has_no_spike_in_pairs(session):
     """Without the rule above it is 30 % off."""
     G, D = make_networks('stylegan2')
-    exact, half = [losses(G, D, dtype, minibatch_size=2, stages=['D_reg'])['D_reg'] for dtype in ['float32'] + HALF[-1:]]
+    exact, half = [losses(G, D, dtype, minibatch_size=2, stages=['D_reg'])['D_reg']
+                   for dtype in ['float32'] + HALF[-1:]]
     tflib.init_uninitialized_vars()
     value, gradient = errors(*session.run([half, exact]))
     assert value < 0.05 and gradient < 0.05
@@ -116,13 +125,9 @@ def test_only_float32_is_computed_where_nothing_was_chosen(session):
 
 @pytest.mark.skipif(HALF[-1] != 'bfloat16', reason='TensorFlow 1 has no bfloat16 convolution on the CPU')
 def test_a_resumed_training_equals_one_that_went_on(tmp_path):
-    options = {name: dict(STYLEGAN2[name], num_fp16_res=1) for name in ('G_args', 'D_args')}
-    options.update(G_loss_args=STYLEGAN2['G_loss_args'], image_snapshot_ticks=None, network_snapshot_ticks=None)
-    config = {'device': 'cpu', 'mixed': 'bfloat16', 'intra_op_parallelism_threads': 1}
-    for name, lengths in [('whole', [0.032]), ('parts', [0.016, 0.032]), ('float32', [0.032])]:
+    options = dict(D_args=dict(STYLEGAN2['D_args'], num_fp16_res=1), image_snapshot_ticks=None, minibatch_repeats=1,
+                   tf_config={'device': 'cpu', 'mixed': 'bfloat16', 'intra_op_parallelism_threads': 1})
+    for name, lengths in [('whole', [0.032]), ('parts', [0.016, 0.032])]:
         for length in lengths:
-            tf_config = dict(config, mixed='float32') if name == 'float32' else config
-            assert train(tmp_path / name, length, minibatch_repeats=1, **dict(options, tf_config=tf_config)) == 0
+            assert train(tmp_path / name, length, **options) == 0
     assert_same_variables(tmp_path / 'whole', tmp_path / 'parts')
-    with pytest.raises(AssertionError):
-        assert_same_variables(tmp_path / 'whole', tmp_path / 'float32')

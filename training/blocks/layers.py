@@ -91,6 +91,22 @@ def bias_act_layer(x, act='linear', alpha=None, gain=None, lrmul=1, bias_var='bi
     return fused_bias_act(x, b=tf.cast(b, x.dtype), axis=axis, act=act, alpha=alpha, gain=gain)
 
 
+def clamp(x, limit):
+    """x between -limit and limit, so that float16 doesn't overflow; as it is if limit is None.
+
+    The gradient is zero from the limit on. TensorFlow's own takes twice as long.
+    """
+    if limit is None:
+        return x
+
+    @tf.custom_gradient
+    def clip(x):
+        low, high = [tf.cast(value, x.dtype) for value in (-limit, limit)]
+        y = tf.raw_ops.ClipByValue(t=x, clip_value_min=low, clip_value_max=high)
+        return y, lambda dy: dy * tf.cast(tf.abs(y) < high, dy.dtype)
+    return clip(x)
+
+
 def modulate(weight, style, demodulate=True):
     """Scales a convolution kernel by each sample's style (StyleGAN2, section 2.2).
 

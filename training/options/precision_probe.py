@@ -29,8 +29,7 @@ class Timed:
     def __init__(self, streams, options):
         import tensorflow.compat.v1 as tf
         from dnnlib.tflib import tfutil
-        from training.iteration import Iteration
-        from training.training_loop import set_up, split_options
+        from training.training_loop import Iteration, set_up, split_options
         self._graph = tf.Graph()
         options, method_args = split_options(dict(options, resume_pkl=None, resume_state=None), None)
         with self._graph.as_default():
