@@ -218,7 +218,7 @@ def _dataset_args(option, name, data_dir, resolution):
     if name != 'cats' and not os.path.exists(path):
         raise UserError(f"{option}={name}: {path!r} does not exist; give a folder of TFRecords, a folder or zip of "
                         "images, or 'cats'")
-    return dict(dict(tfrecord_dir=name, max_label_size='full', shuffle_mb=0),
+    return dict(dict(tfrecord_dir=name, max_label_size='any', shuffle_mb=0),
                 **({} if resolution is None else {'resolution': resolution}))
 
 
