@@ -8,6 +8,7 @@ from PIL import Image, ImageShow
 
 from dnnlib import cli, images
 from dnnlib.util import UserError
+from training import image_size
 from training.data.cats import CatsDataset
 from training.data.images import FILTERS, Fit, FITS
 from training.data.making import arguments, check as dataset_check, export as dataset_export
@@ -104,8 +105,8 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
             difference = np.abs(np.int32(a.read(index)) - np.int32(b.read(index)))
             same_images += not difference.any()
             if difference.any():
-                print('Image {} differs: {} of {} values, by at most {}'.format(
-                    index, np.count_nonzero(difference), difference.size, difference.max()))
+                print(f'Image {index} differs: {np.count_nonzero(difference)} of {difference.size} values, by at most '
+                      f'{difference.max()}')
         print(f'Identical images: {same_images} / {max(a.num_images, b.num_images)}')
         if not ignore_labels:
             same_labels = 0
@@ -130,7 +131,7 @@ def add_create_commands(commands):
                    help='1 = shuffle the images in a fixed order (default: %(default)s)')
     p.add_argument('--labels', type=int, choices=[0, 1],
                    help='1 = stop if there are no labels, 0 = leave them out (default: take them if there are any)')
-    p.add_argument('--resolution', type=arguments.resolution, metavar='PIXELS',
+    p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='crop, resize and convert every image to this size, a side or height x width, such as 160x128 '
                    '(default: keep them as they are)')
     p.add_argument('--fit', choices=FITS, help='crop = largest center crop, pad = whole picture with borders, '
@@ -154,7 +155,7 @@ def add_create_commands(commands):
 
     p = commands.add_parser('create_cats', help='convert the built-in cats to TFRecords')
     p.add_argument('tfrecord_dir', help='folder to write')
-    p.add_argument('--resolution', type=arguments.resolution, default=64, metavar='PIXELS',
+    p.add_argument('--resolution', type=image_size.argument, default=64, metavar='PIXELS',
                    help='width and height, at most 128 (default: %(default)s)')
     p.add_argument('--max_images', type=arguments.positive, default=10000, metavar='N',
                    help='number of cats, of 324000 (default: %(default)s)')
@@ -182,7 +183,7 @@ def add_published_commands(commands):
     add('create_cifar100', published.cifar100, 'cifar100_dir', 'CIFAR-100 (Python version)')
     add('create_svhn', published.svhn, 'svhn_dir', 'SVHN (32x32)')
     p = add('create_lsun', dataset_lsun.lsun, 'lmdb_dir', 'LSUN (square)', shuffle=False, skip_bad=True)
-    p.add_argument('--resolution', type=arguments.resolution, default=256, metavar='PIXELS',
+    p.add_argument('--resolution', type=image_size.argument, default=256, metavar='PIXELS',
                    help='side, or height x width (default: %(default)s)')
     _add_max_images(p)
     p = add('create_lsun_wide', dataset_lsun.lsun_wide, 'lmdb_dir', 'LSUN (with black bars above and below)',
@@ -234,22 +235,19 @@ def add_inspect_commands(commands):
 
     p = commands.add_parser('check', help='list the problems of a dataset, file by file; exit code 1 if there are any')
     p.add_argument('path', help='folder or zip of images, or folder of TFRecords')
-    p.add_argument('--resolution', type=arguments.resolution, metavar='PIXELS',
+    p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='report only what remains a problem when every image is converted to this size')
     _add_workers(p)
     p.set_defaults(run=check)
 
 
 def main(argv):
-    """Command line; prints the help if there are no arguments. Returns the exit code."""
+    """Command line; returns the exit code."""
     parser = cli.ArgumentParser(prog='dataset_tool.py', description=__doc__)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND')
     add_create_commands(commands)
     add_published_commands(commands)
     add_inspect_commands(commands)
-    if not argv:
-        parser.print_help()
-        return 0
     _, run, args = cli.parse_command(parser, argv)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # too large pictures are errors

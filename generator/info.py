@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from dnnlib import cli, util
-from dnnlib.files import array_file, named_networks, network_file, safe_pickle, torch_file
+from dnnlib.files import array_file, file_kinds, named_networks, network_file, safe_pickle, torch_file
 from dnnlib.util import UserError
 from training import pretrained
 from training.torch_files import networks as torch_networks
@@ -51,8 +51,9 @@ def describe(data):
         return _describe_torch(torch_file.load(io.BytesIO(data), refused), refused, 'PyTorch weight file')
     if array_file.looks_like(data[:16]):
         return _describe_networks(array_file.read(data), [], 'file of arrays')
-    if data[:1] != b'\x80':
-        raise UserError('neither a pickle nor a PyTorch file')
+    kind = file_kinds.kind_of(data[:file_kinds.START])
+    if kind is not None or data[:1] != b'\x80':
+        raise UserError('neither a pickle nor a PyTorch file' + (kind and f': it is {kind}' or ''))
     saved = network_file.read_inert(data, refused)
     if pretrained.holds_modules(saved):
         return _describe_torch(saved, refused, 'PyTorch pickle')

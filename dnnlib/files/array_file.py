@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 
 from dnnlib import util
-from dnnlib.files import named_networks, network_file
+from dnnlib.files import file_kinds, named_networks, network_file
 from dnnlib.util import UserError
 
 KINDS = ('npz', 'safetensors')
@@ -111,6 +111,8 @@ def read(data):
     except UserError:
         raise
     except Exception as error:  # NumPy and zipfile raise anything for a corrupt archive
+        if file_kinds.is_cut(data):
+            raise UserError(file_kinds.cut_message(len(data))) from error
         raise UserError('not written by this program, corrupt or truncated '
                         f'({type(error).__name__}: {str(error):.200})') from error
 
@@ -144,8 +146,10 @@ def _read_safetensors(data):
     header, arrays, total = entries.pop('__metadata__')[_HEADER], {}, 0
     for name, entry in entries.items():
         begin, end = entry['data_offsets']
+        if 0 <= begin <= end and end > len(data) - 8 - size:
+            raise UserError('corrupt or ' + file_kinds.cut_message(len(data)))
         total += end - begin
-        if not 0 <= begin <= end <= len(data) - 8 - size or total > len(data):
+        if not 0 <= begin <= end or total > len(data):
             raise UserError('corrupt or truncated: {:.80} is at {} to {}'.format(name, begin, end))
         values = np.frombuffer(data[8 + size + begin:8 + size + end], _DTYPES[entry['dtype']])
         if any(axis < 0 for axis in entry['shape']):

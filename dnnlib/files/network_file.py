@@ -10,7 +10,7 @@ import re
 import numpy as np
 
 from dnnlib import util
-from dnnlib.files import safe_pickle, torch_file
+from dnnlib.files import file_kinds, safe_pickle, torch_file
 from dnnlib.util import UserError
 
 STATE_VERSIONS = (2, 3, 4, 5)  # 5 is that of StyleGAN2-ADA: the same and some shapes
@@ -167,8 +167,15 @@ def read_inert(file_obj, refused=None):
         _Walk().visit(value, 0)
         return value
     except UserError as error:
+        if str(error).startswith('refused') and 'instruction' not in str(error):
+            raise
+        kind = file_kinds.kind_of(data[:file_kinds.START])
+        if kind is not None:
+            raise UserError(f'not a network pickle: it is {kind}') from error
         if str(error).startswith('refused'):
             raise
+        if file_kinds.is_cut(data):
+            raise UserError(file_kinds.cut_message(len(data))) from error
         raise UserError('not a network pickle, or {}; expected a .pkl file as written by training'.format(
             error)) from error
 

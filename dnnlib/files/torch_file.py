@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from dnnlib.files import pickle_machine, safe_pickle
+from dnnlib.files import file_kinds, pickle_machine, safe_pickle
 from dnnlib.util import UserError
 
 _MAGIC_NUMBER = 0x1950a86a20f9469cfc6c
@@ -42,14 +42,21 @@ def load(file_obj, refused=None):
     Raises: UserError for another kind of file, a corrupt one, and one with objects of other kinds.
     """
     try:
-        start = file_obj.read(4)
+        start = file_obj.read(file_kinds.START)
         file_obj.seek(0)
-        if start == b'PK\x03\x04':
+        kind = file_kinds.kind_of(start)
+        if kind is not None:
+            raise UserError(f'not a PyTorch weight file: it is {kind}')
+        if start[:4] == b'PK\x03\x04':
             return _load_zip(file_obj, refused)
         return _load_legacy(safe_pickle.read_all(file_obj), refused=refused)
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:  # a corrupt archive can raise anything
+        file_obj.seek(0)
+        data = safe_pickle.read_all(file_obj)
+        if file_kinds.is_cut(data):
+            raise UserError(file_kinds.cut_message(len(data))) from error
         raise UserError('not a PyTorch weight file, corrupt or truncated ({}: {})'.format(
             type(error).__name__, error)) from error
 

@@ -8,6 +8,7 @@ import pytest
 
 import run_training
 from dnnlib import UserError, cli
+from training import training_loop
 from training.options import continuing, epochs
 
 CATS = dict(tfrecord_dir='cats', resolution=8)
@@ -19,8 +20,11 @@ def kimg(number, **options):
 
 def test_the_length_of_the_data(capsys):
     assert kimg(3) == 1.5
-    assert capsys.readouterr().out == '--epochs=3: 3 times the 500 images of reals = 1.5 kimg\n'
-    assert kimg(0.5) == 0.25
+    assert capsys.readouterr().out == ('--epochs=3: 3 times the 500 images of reals = 1.5 kimg, rounded up to a '
+                                       'multiple of 4 minibatches\n')
+    assert kimg(0.5, minibatch_repeats=1) == 0.25
+    assert capsys.readouterr().out.endswith('= 0.25 kimg, rounded up to whole minibatches\n')
+    assert epochs.REPEATS == training_loop.Options().minibatch_repeats
     assert kimg(2, holdout=0.1) == 0.9  # what is held out is not trained on
 
 
@@ -32,7 +36,7 @@ def test_the_longest_stream_counts(capsys):
 
 @pytest.mark.parametrize('number', [0, -1])
 def test_no_length_is_refused(number):
-    args = run_training.make_parser().parse_args(['--dataset=cats', f'--epochs={number}'])
+    args = run_training.parse_args(['--dataset=cats', f'--epochs={number}'])
     with pytest.raises(UserError, match=f'--epochs={number}: expected a number above 0'):
         run_training.check_arguments(args)
 
@@ -67,4 +71,4 @@ def test_two_lengths_are_refused(capsys):
         cli.run_main(run_training.main, ['--dataset=cats', '--epochs=2', '--total-kimg=5'])
     error = capsys.readouterr().err
     assert stopped.value.code == 2 and error.count('\n') == 1
-    assert 'argument --total-kimg: not allowed with argument --epochs' in error
+    assert 'argument --total-kimg/--kimg: not allowed with argument --epochs' in error

@@ -5,21 +5,6 @@ import re
 
 from PIL import ImageColor
 
-from dnnlib.util import UserError
-from training import image_size
-
-
-def resolution(text):
-    """A size of the networks such as 256 or 160x128, see `image_size.option`."""
-    sides = [int(side) for side in text.split('x') if side.isdigit()]
-    if len(sides) != text.count('x') + 1 or len(sides) > 2:
-        raise argparse.ArgumentTypeError(
-            f'expected a side such as 256 or height x width such as 160x128, got {text!r}')
-    try:
-        return image_size.option(*image_size.parse(sides[0] if len(sides) == 1 else sides).shape)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
 
 def positive(text):
     """A whole number of at least 1."""
