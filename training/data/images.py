@@ -138,7 +138,8 @@ def upright_size(image, is_late=None):
         return image.size
     if image.format == 'TIFF':  # newer versions of Pillow give the size upright, older ones as stored
         width, height = image.tag_v2.get(WIDTH, width), image.tag_v2.get(HEIGHT, height)
-    orientation = Image.Image.getexif(image).get(ORIENTATION, 1)  # the method of PNG files would decode them
+    # the method of PNG files would decode them; without any information there is no tag, which takes time to find out
+    orientation = Image.Image.getexif(image).get(ORIENTATION, 1) if image.info or image.format == 'TIFF' else 1
     if image.format == 'PNG' and orientation == 1 and is_late is not None and is_late():
         return None
     return (height, width) if orientation in (5, 6, 7, 8) else (width, height)

@@ -60,7 +60,7 @@ class ImageFiles(Files):
         """Mode and upright size `(mode, (width, height))` of the image `name` without decoding it; else Unreadable."""
         try:
             with self._lock, self._open(name) as file, Image.open(file, formats=FORMATS) as image:
-                mode, size = image.mode, upright_size(image, lambda: self._may_have_late_tags(name))
+                mode, size = image.mode, upright_size(image, lambda: self._may_have_late_tags(name, file))
         except (MemoryError, UserError):  # the first says nothing about the file
             raise
         except Exception as error:  # pylint: disable=broad-except  # Pillow raises nearly everything for damaged files
@@ -75,11 +75,12 @@ class ImageFiles(Files):
             return open(self.where(name), 'rb')
         return self._archive.open(self._stored.get(name, name))
 
-    def _may_have_late_tags(self, name):
-        with self._open(name) as file:
-            if self._archive is None:
-                file.seek(max(0, os.path.getsize(self.where(name)) - TAIL_BYTES))
+    def _may_have_late_tags(self, name, file):
+        if self._archive is None:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
             end = file.read()
+        else:
+            end = self._archive.read(self._stored.get(name, name))
         return any(tag in end for tag in LATE_TAGS)
 
     def open_image(self, name):
