@@ -1,16 +1,14 @@
 """Named streams of data: which minibatch an iteration of the training sees is a function of the images shown."""
 
 import contextlib
-import csv
-import io
 import os
 from collections import OrderedDict
 
 import numpy as np
 
-from dnnlib import disk
 from dnnlib.seeds import step_seed
-from training.data.files import SKIPPED_FILE, SKIPPED_HEADER
+from training.data.files import SKIPPED_FILE
+from training.data.skipped import list_skipped
 from training.dataset import load_dataset
 
 
@@ -96,37 +94,3 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
             dataset.preload()
             streams[name] = Stream(dataset, name, seed, mirror_augment, options['bad'] == 'skip')
         yield streams
-
-
-def list_skipped(dataset, path):
-    """Lists in a CSV file what is beside the images of a dataset and is not read, and every image once it is skipped.
-
-    A file that is there is added to, so that that of a resumed training is complete. Without anything to list there
-    is none.
-
-    Args:
-        dataset: Dataset.
-        path: Name of the file; its columns are those of the `skipped.csv` that `dataset_tool.py` writes.
-    """
-    known = set()
-    if os.path.exists(path):
-        with open(path, encoding='utf-8', newline='') as file:
-            known = {tuple(row) for row in csv.reader(file)}
-
-    def add(*row):
-        row = tuple(str(cell).encode('utf-8', 'backslashreplace').decode() for cell in row)
-        if row not in known:
-            line = io.StringIO()
-            csv.writer(line, lineterminator='').writerow(row)
-            disk.append_line(path, line.getvalue())
-            known.add(row)
-
-    def add_image(*row):
-        with contextlib.suppress(OSError):  # the log has it, and a full disk must not end the training here
-            add(*SKIPPED_HEADER)
-            add(*row)
-
-    for name, reason in dataset.not_taken:
-        add(*SKIPPED_HEADER)
-        add('', name, reason)
-    dataset.on_skip = add_image
