@@ -20,6 +20,7 @@ ONCE = (
     'tests/projector/test_perturb.py', 'tests/projector/test_report.py', 'tests/projector/test_results.py',
     'tests/projector/test_statistics.py',
     'tests/training/data/test_cats.py', 'tests/training/data/test_classes.py', 'tests/training/data/test_fuzz_data.py',
+    'tests/training/data/test_users_files.py',
     'tests/training/data/test_memory.py', 'tests/training/test_dataset.py', 'tests/training/test_plot.py',
     'tests/training/data/test_streams.py', 'tests/dnnlib/test_seeds.py',
     'tests/training/options/test_continuing.py', 'tests/training/options/test_epochs.py',

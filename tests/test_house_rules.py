@@ -35,7 +35,7 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('data', ('image_size',)),
     ('data/making', ('image_size', 'data')),
     ('dataset', ('image_size', 'data')),
-    ('data/streams', ('dataset',)),
+    ('data/streams', ('data', 'dataset')),
     ('terms', ()),
     ('loss', ('terms',)),
     ('state', ('image_size', 'pretrained')),
