@@ -35,9 +35,10 @@ def weights_hash(values):
 
 
 class NetworkState:
-    """The state of a pickled Network, not built yet: `state` is its dictionary."""
+    """The state of a pickled Network, not built yet: `state` is its dictionary, `notes` are sentences that whoever
+    builds it should say, such as what its file lacks."""
 
-    state = None
+    state, notes = None, ()
 
     def set_state(self, state):
         """Keeps the state."""
@@ -106,6 +107,19 @@ def check_array(budget, data, dtype, shape, order):
         raise UserError('corrupt: an array of shape {} has {} bytes, expected {}'.format(list(shape), len(data), size))
     budget.take(size)
     return data, dtype.dtype, shape, order
+
+
+def refused_in(value):
+    """Name of a class or function that was refused in what `read_inert` returned, None if there is none."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, safe_pickle.Refused):
+            return item.name
+        if isinstance(item, (NetworkState, torch_file.Module)):
+            item = item.state
+        waiting += item.values() if isinstance(item, dict) else item if isinstance(item, (list, tuple, set)) else ()
+    return None
 
 
 def _globals(budget):

@@ -117,6 +117,8 @@ def transfer(network, source, labels_per_image=1.0):
         where that keeps what the network did), and ignored (those of the source that nothing was made of).
     """
     values, initial = tflib.run(dict(source.vars)), tflib.run(dict(network.vars))
+    if not np.isfinite(values.get('dlatent_avg', 0)).all():
+        del values['dlatent_avg']  # a network without a mean of W
     wscale = network.static_kwargs.get('use_wscale', True)
     found, new = {kind: [] for kind in KINDS}, {}
     for name, start in initial.items():
