@@ -106,8 +106,8 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
             difference = np.abs(np.int32(a.read(index)) - np.int32(b.read(index)))
             same_images += not difference.any()
             if difference.any():
-                print('Image {} differs: {} of {} values, by at most {}'.format(
-                    index, np.count_nonzero(difference), difference.size, difference.max()))
+                print(f'Image {index} differs: {np.count_nonzero(difference)} of {difference.size} values, by at most '
+                      f'{difference.max()}')
         print(f'Identical images: {same_images} / {max(a.num_images, b.num_images)}')
         if not ignore_labels:
             same_labels = 0
@@ -121,17 +121,6 @@ def check(path, workers):
     num_files, findings = dataset_check.check(path, workers, lambda items: cli.progress(items, 'files'))
     print('\n'.join(dataset_findings.table(num_files, findings)))
     return 1 if findings else 0
-
-
-def _resolution(text):
-    sides = [int(side) for side in text.split('x') if side.isdigit()]
-    if len(sides) != text.count('x') + 1 or len(sides) > 2:
-        raise argparse.ArgumentTypeError(
-            f'expected a side such as 256 or height x width such as 160x128, got {text!r}')
-    try:
-        return image_size.option(*image_size.parse(sides[0] if len(sides) == 1 else sides).shape)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text):
@@ -174,7 +163,7 @@ def add_create_commands(commands):
     p.add_argument('image_dir', help='folder or zip; subfolders or dataset.json become labels')
     p.add_argument('--shuffle', type=int, choices=[0, 1], default=1,
                    help='1 = shuffle the images in a fixed order (default: %(default)s)')
-    p.add_argument('--resolution', type=_resolution, metavar='PIXELS',
+    p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='crop, resize and convert every image to this size, a side or height x width, such as 160x128 '
                    '(default: keep them as they are)')
     p.add_argument('--fit', choices=FITS, help='crop = largest center crop, pad = whole picture with borders, '
@@ -197,7 +186,7 @@ def add_create_commands(commands):
 
     p = commands.add_parser('create_cats', help='convert the built-in cats to TFRecords')
     p.add_argument('tfrecord_dir', help='folder to write')
-    p.add_argument('--resolution', type=_resolution, default=64, metavar='PIXELS',
+    p.add_argument('--resolution', type=image_size.argument, default=64, metavar='PIXELS',
                    help='width and height, at most 128 (default: %(default)s)')
     p.add_argument('--max_images', type=_positive, default=10000, metavar='N',
                    help='number of cats, of 324000 (default: %(default)s)')
@@ -225,7 +214,7 @@ def add_published_commands(commands):
     add('create_cifar100', published.cifar100, 'cifar100_dir', 'CIFAR-100 (Python version)')
     add('create_svhn', published.svhn, 'svhn_dir', 'SVHN (32x32)')
     p = add('create_lsun', dataset_lsun.lsun, 'lmdb_dir', 'LSUN (square)', shuffle=False, skip_bad=True)
-    p.add_argument('--resolution', type=_resolution, default=256, metavar='PIXELS',
+    p.add_argument('--resolution', type=image_size.argument, default=256, metavar='PIXELS',
                    help='side, or height x width (default: %(default)s)')
     _add_max_images(p)
     p = add('create_lsun_wide', dataset_lsun.lsun_wide, 'lmdb_dir', 'LSUN (with black bars above and below)',
@@ -281,15 +270,12 @@ def add_inspect_commands(commands):
 
 
 def main(argv):
-    """Command line; prints the help if there are no arguments. Returns the exit code."""
+    """Command line; returns the exit code."""
     parser = cli.ArgumentParser(prog='dataset_tool.py', description=__doc__)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND')
     add_create_commands(commands)
     add_published_commands(commands)
     add_inspect_commands(commands)
-    if not argv:
-        parser.print_help()
-        return 0
     _, run, args = cli.parse_command(parser, argv)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)  # too large pictures are errors

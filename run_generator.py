@@ -30,7 +30,7 @@ def generate_images(submit_config, network_pkl, seeds, class_name, settings):
     sheet = images.ContactSheet(len(seeds), drawer.image_shape)
     pictures = drawer.generate(seeds, labels, truncation_psi=settings.truncation_psi)
     for seed, picture in zip(cli.progress(seeds, 'images'), pictures):
-        sheet.add(files.add('seed{:04d}'.format(seed), picture))
+        sheet.add(files.add(f'seed{seed:04d}', picture))
     if len(seeds) > 1:
         images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close(seeds=np.array(seeds))
@@ -69,7 +69,7 @@ def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
         for i in range(interpolate if following else 0):
             share = (i + 1) / (interpolate + 1)
             between = first + (following[1] - first) * share
-            draw(between, '{}-{}-{:02d}'.format(name, following[0], i + 1))
+            draw(between, f'{name}-{following[0]}-{i + 1:02d}')
     if len(points) > 1:
         images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close()
@@ -99,7 +99,7 @@ def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_s
     sources = dict(zip(seeds, drawer.pictures(np.stack([dlatents[seed] for seed in seeds]))))
 
     def save(picture, row_seed, col_seed):
-        return files.add('{}-{}'.format(_short_name(row_seed), _short_name(col_seed)), picture)
+        return files.add(f'{_short_name(row_seed)}-{_short_name(col_seed)}', picture)
 
     tiles = {seed: save(sources[seed], seed, seed) for seed in seeds}
     sheet = [np.concatenate([np.zeros_like(tiles[seeds[0]])] + [tiles[seed] for seed in col_seeds], axis=1)]
@@ -111,8 +111,7 @@ def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_s
         sheet.append(np.concatenate([tiles[row_seed]] + row, axis=1))
     images.save_png(np.concatenate(sheet), os.path.join(submit_config.run_dir, 'grid.png'))
     files.close()
-    print('Wrote {} pictures and grid.png to {}'.format(
-        len(seeds) + len(row_seeds) * len(col_seeds), submit_config.run_dir))
+    print(f'Wrote {len(seeds) + len(row_seeds) * len(col_seeds)} pictures and grid.png to {submit_config.run_dir}')
 
 
 def _start(submit_config, network_pkl, settings):
@@ -175,12 +174,10 @@ def main(argv):
     if run in (info.print_info, command.export):
         run(**args)
         return
-    check = args.pop('check', None)
-    if check is not None:
-        check(args)
+    args = args.pop('prepare', dict)(args)
     if run is generate_images:
-        run = _choose_input(args)
-    args['settings'] = options.pop_drawing(args)
+        run, args = _choose_input(args)
+    args = options.gather_drawing(args)
     for key in [key for key in args if key.startswith('network')]:
         args[key] = pretrained.resolve(args[key])
         pretrained.check_network_file(args[key])
@@ -192,21 +189,20 @@ def main(argv):
 
 
 def _choose_input(args):
-    """Leaves the arguments of `generate_images` or `draw_dlatents`; returns which of them."""
+    """Returns `generate_images` or `draw_dlatents`, and its arguments, from those of the command line."""
     dlatents, between = args['dlatents'], args['interpolate']
-    if args['truncation_psi'] is None:
-        args['truncation_psi'] = 0.5 if dlatents is None else 1.0
+    psi, noise = args['truncation_psi'], args['noise']
     if between < 0 or between and len(dlatents or []) < 2:
         raise UserError(f'--interpolate={between}: expected a positive number, and at least two files in --dlatents')
     if dlatents is None:
-        del args['dlatents'], args['interpolate']
-        return generate_images
-    if not dlatents or args.pop('class_name') is not None:
+        run, others, psi = generate_images, ('dlatents', 'interpolate'), 0.5 if psi is None else psi
+    elif not dlatents or args['class_name'] is not None:
         raise UserError('--dlatents needs at least one file, and no --class: dlatents have their class already')
-    if args['noise'] == 'seed':  # there is none: the noise of the files, or the network's own
-        args['noise'] = 'const'
-    del args['seeds']
-    return draw_dlatents
+    else:  # there is no seed: the noise of the files, or the network's own
+        run, others, psi = draw_dlatents, ('seeds', 'class_name'), 1.0 if psi is None else psi
+        noise = 'const' if noise == 'seed' else noise
+    kept = {key: value for key, value in args.items() if key not in others}
+    return run, dict(kept, truncation_psi=psi, noise=noise)
 
 
 if __name__ == '__main__':

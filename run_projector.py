@@ -18,7 +18,7 @@ def at_least(minimum):
     """Argument type: int not below `minimum`."""
     def parse(text):
         if not text.isdigit() or int(text) < minimum:
-            raise argparse.ArgumentTypeError('expected a whole number of at least {}, got {!r}'.format(minimum, text))
+            raise argparse.ArgumentTypeError(f'expected a whole number of at least {minimum}, got {text!r}')
         return int(text)
     return parse
 
@@ -27,7 +27,7 @@ def rate(text):
     """Argument type: a number between 0 and 0.5, both excluded."""
     value = cli.finite_float(text)
     if not 0 < value < 0.5:
-        raise argparse.ArgumentTypeError('expected a number between 0 and 0.5, got {!r}'.format(text))
+        raise argparse.ArgumentTypeError(f'expected a number between 0 and 0.5, got {text!r}')
     return value
 
 
@@ -93,7 +93,7 @@ def add_calibrate(parsers):
     for kind, text in (('jpeg', 'saved as JPEG of this quality'), ('resize', 'scaled by this factor and back'),
                        ('crop', 'cropped to this share of the sides')):
         p.add_argument('--' + kind, type=cli.finite_float, metavar='X',
-                       help='calibrate for pictures {}'.format(text))
+                       help=f'calibrate for pictures {text}')
     p.add_argument('--robustness', type=at_least(0), metavar='N', default=8,
                    help='pictures of each class for the table of changed pictures, 0 = none (default: %(default)s)')
     p.add_argument('--error-rates', type=rate_list, metavar='LIST', default='0.01,0.05,0.1',
@@ -145,13 +145,13 @@ def _add_measuring(p, preset):
         return None if preset is None else value
 
     def text(value):
-        return ' (default: {})'.format(value) if preset else ' (default: as calibrated)'
+        return f' (default: {value})' if preset else ' (default: as calibrated)'
 
     p.add_argument('--preset', choices=sorted(schedule.PRESETS), default=preset,
                    help='paper = as published, fast = higher learning rate and fewer steps' + text(preset))
     p.add_argument('--num-steps', '--steps', type=at_least(1), metavar='N',
                    help='optimization steps per image' + text(', '.join(
-                       '{} for {}'.format(steps, preset) for preset, steps in sorted(schedule.NUM_STEPS.items()))))
+                       f'{steps} for {preset}' for preset, steps in sorted(schedule.NUM_STEPS.items()))))
     p.add_argument('--space', choices=['w', 'w+'], default=default('w'),
                    help='w+ = one dlatent per layer, which fits pictures of any origin better' + text('w'))
     p.add_argument('--noise', choices=['optimize', 'fixed'], default=default('optimize'),
@@ -184,23 +184,23 @@ def _add_common(p):
     cli.add_selftest(p)
 
 
-def _group(args, name):
-    """Collects options into what the commands take."""
-    found = session.Settings(schedule=None, **{
-        key: args.pop(key, None) for key in session.Settings._fields if key != 'schedule'})
+def _prepare(args, name):
+    """Arguments of a command's function, from those of the command line."""
+    missing = dict.fromkeys(key for key in session.Settings._fields if key not in args)  # detect has no defaults
+    args = dict(args, **missing)
     if name == 'detect':
-        args['given'] = found
-        return
-    num_steps = schedule.NUM_STEPS[found.preset] if found.num_steps is None else found.num_steps
-    args['settings'] = found._replace(schedule=schedule.PRESETS[found.preset], num_steps=num_steps)
+        return cli.gather(args, session.Settings, 'given')
+    num_steps = schedule.NUM_STEPS[args['preset']] if args['num_steps'] is None else args['num_steps']
+    args.update(schedule=schedule.PRESETS[args['preset']], num_steps=num_steps)
     if name == 'calibrate':
         first, count = args.pop('first_seed'), args.pop('generated')
-        args['seeds'] = list(range(first, first + count))
         changes = [(kind, args.pop(kind)) for kind in ('jpeg', 'resize', 'crop')]
-        args['changes'] = ','.join('{}={:g}'.format(*pair) for pair in changes if pair[1] is not None)
-    kind = {'project-images': commands.ImageOptions, 'calibrate': detection.CalibrationOptions}.get(name)
-    if kind:
-        args['options'] = kind(**{key: args.pop(key) for key in kind._fields})
+        args.update(seeds=list(range(first, first + count)), changes=','.join(
+            f'{kind}={amount:g}' for kind, amount in changes if amount is not None))
+        args = cli.gather(args, detection.CalibrationOptions, 'options')
+    if name == 'project-images':
+        args = cli.gather(args, commands.ImageOptions, 'options')
+    return cli.gather(args, session.Settings, 'settings')
 
 
 def _check_paths(args):
@@ -226,7 +226,7 @@ def main(argv):
     if args['network_pkl'] is not None:
         args['network_pkl'] = pretrained.resolve(args['network_pkl'])
         pretrained.check_network_file(args['network_pkl'])
-    _group(args, name)
+    args = _prepare(args, name)
     _check_paths(args)
     result_dir = cli.writable_dir(args.pop('result_dir'))
     args['tf_config'] = cli.pop_tf_config(args)

@@ -9,8 +9,11 @@ import sys
 
 import dnnlib
 from dnnlib import UserError, cli
+from dnnlib.run.context import ABORT_FILE
 from dnnlib.run.run_dir import FolderLocked
-from training.options import continuing, epochs, presets, saving, stylegan2, tuning
+from dnnlib.run.signals import StopSignals
+from training import image_size
+from training.options import augmenting, continuing, epochs, precision, presets, saving, tuning
 from training.options.settings import Settings, parse_assignment
 
 EPILOG = '''--set changes any option that has no option of its own (--dry-run lists them all), for example
@@ -19,6 +22,7 @@ EPILOG = '''--set changes any option that has no option of its own (--dry-run li
   --set D_loss.wgan_lambda=5                       a constant of the loss
   --set grid.size=8x4                              columns x rows of the pictures
   --set dataset.max_label_size=full                train with labels
+  --set augment.xflip=0                            an operation of the augmentation, here switched off
 
 '''
 
@@ -27,35 +31,37 @@ def make_options(args):
     """All options of a training with a configuration, as keyword arguments of `train`.
 
     Args:
-        args: Result of `make_parser`; `config` is one of `presets`.
+        args: Result of `parse_args`.
     Returns: Plain dictionary of plain values.
     """
     of_method = presets.find(args.config).make_options(args)
     options = dict(
-        data_dir=args.data_dir, bad=args.bad, total_kimg=args.total_kimg, mirror_augment=args.mirror_augment,
+        data_dir=args.data_dir, bad=args.bad, total_kimg=25000 if args.total_kimg is None else args.total_kimg,
+        mirror_augment=args.mirror_augment,
         seed=args.seed, image_snapshot_ticks=args.snap, network_snapshot_ticks=args.snap,
         checkpoint_minutes=args.checkpoint_minutes, keep=args.keep, keep_best=args.keep_best, strict=args.strict)
     options.update(of_method)
     options.update(
-        dataset_args=dict(tfrecord_dir=args.dataset), sched_args=options.pop('sched_args'),
+        dataset_args=dict(options.get('dataset_args', {}), tfrecord_dir=args.dataset),
         grid_args=dict(size='8k', layout='random'), metric_arg_list=args.metrics, nan_patience=args.nan_patience,
         tf_config=dict(device=args.device, ops=args.ops))
+    if args.resolution is not None:
+        options['dataset_args']['resolution'] = args.resolution
     if args.holdout:
         options['holdout'] = args.holdout
+    precision.apply(options, args)
     return options
 
 
 def train(submit_config, metric_arg_list, **options):
     """Runs the training loop with the metrics named; what stopped it is left in `submit_config.stopped_by`."""
     cli.load_tensorflow()
-    from metrics import metric_base, metric_defaults
     from training.options import automatic
     from training.training_loop import training_loop
-    options = automatic.fit_minibatch(options, submit_config.run_dir)
-    if metric_arg_list is None:
-        metric_arg_list = ['fid50k'] if metric_base.has_gpu(options['tf_config']) else []
-    group = metric_base.MetricGroup([metric_defaults.metric_defaults[name] for name in metric_arg_list],
-                                    should_stop=lambda: dnnlib.RunContext.get().is_stopping())
+    options, signals = automatic.fit_minibatch(options, submit_config.run_dir), StopSignals()
+    abort_file = os.path.join(submit_config.run_dir, ABORT_FILE)
+    group = make_metrics(metric_arg_list, options['tf_config'],
+                         should_stop=lambda: bool(signals.received) or os.path.exists(abort_file))
 
     def evaluate(network_pkl, fakes):
         results = {}
@@ -71,7 +77,32 @@ def train(submit_config, metric_arg_list, **options):
         group.update_autosummaries()
         return results
 
-    submit_config.stopped_by = training_loop(submit_config=submit_config, metric_callback=evaluate, **options)
+    submit_config.stopped_by = training_loop(submit_config=submit_config, metric_callback=evaluate,
+                                             stop_signals=signals, **options)
+
+
+def make_metrics(names, tf_config, should_stop):
+    """The metrics of a training, whose weights are looked for now rather than at the first network snapshot.
+
+    Args:
+        names: Names of `metric_defaults`; `None` = fid50k on a GPU if its weights are available, else none.
+        tf_config: Settings of `tflib.init_tf`.
+        should_stop: See `metrics.settings.Settings`.
+    Returns: MetricGroup.
+    Raises: UserError if the weights of a metric that was asked for are missing or corrupt.
+    """
+    from metrics import metric_base
+    from metrics.metric_defaults import metric_defaults
+    chosen = names if names is not None else ['fid50k'] if metric_base.has_gpu(tf_config) else []
+    group = metric_base.MetricGroup([metric_defaults[name] for name in chosen], should_stop=should_stop)
+    try:
+        group.check_weights()
+    except (UserError, OSError) as error:
+        if names is not None:
+            raise UserError(f'--metrics: {error}') from error
+        print(f'Training without metrics: {error}')
+        return metric_base.MetricGroup([])
+    return group
 
 
 def dry_run(changes, metric_arg_list, **options):
@@ -97,30 +128,47 @@ class ListConfigs(argparse.Action):
         parser.exit()
 
 
-def make_parser():
-    """The command line."""
+def parse_args(argv):
+    """Parses the command line.
+
+    Args:
+        argv: Arguments, list of str.
+    Returns: Namespace.
+    Raises: UserError for an unknown configuration, or a flag that only other methods understand.
+    """
+    preset = presets.of_command_line(argv)
+    parser = make_parser(preset)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        presets.refuse_foreign(unknown, args.config)
+        parser.error('unrecognized arguments: ' + ' '.join(unknown))
+    return args
+
+
+def make_parser(preset):
+    """The command line; `preset` = Preset of the method, which has flags of its own."""
     p = cli.ArgumentParser(description=__doc__, epilog=EPILOG + presets.list_configs(),
                            formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--dataset', required=True, metavar='NAME',
                    help='folder of TFRecords, folder or zip of images, or the built-in dataset: cats')
     p.add_argument('--data-dir', metavar='DIR', help='folder that --dataset is in (default: the working directory)')
-    p.add_argument('--config', default='config-f', metavar='CONFIG',
+    p.add_argument('--config', default=presets.DEFAULT_CONFIG, metavar='CONFIG',
                    help='method and its options: config-a to config-f or '
-                   'config-e-G{orig,skip,resnet}-D{orig,skip,resnet}, see below (default: %(default)s)')
+                   'config-e-G{orig,skip,resnet}-D{orig,skip,resnet}; auto and others of StyleGAN2-ADA; see below '
+                   '(default: %(default)s)')
     p.add_argument('--list-configs', action=ListConfigs, nargs=0, help='print what the configurations are, and stop')
     p.add_argument('--result-dir', default='results', metavar='DIR', help='folder of the runs (default: %(default)s)')
     p.add_argument('--num-gpus', type=int, default=1, metavar='N', help='number of GPUs, 1 (default: %(default)s)')
     length = p.add_mutually_exclusive_group()
-    length.add_argument('--total-kimg', type=int, default=25000, metavar='KIMG',
-                        help='length of the training in thousands of images (default: %(default)s)')
+    length.add_argument('--total-kimg', '--kimg', type=int, metavar='KIMG', action=tuning.TwoNames,
+                        help='length of the training in thousands of images (default: 25000; cifar: 100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
                         help='length of the training in passes over the data')
-    p.add_argument('--g-loss', choices=stylegan2.G_LOSSES, metavar='NAME',
-                   help='loss of the generator: %s (default: by config)' % ', '.join(stylegan2.G_LOSSES))
-    p.add_argument('--d-loss', choices=stylegan2.D_LOSSES, metavar='NAME',
-                   help='loss of the discriminator: %s (default: D_logistic_r1)' % ', '.join(stylegan2.D_LOSSES))
-    p.add_argument('--mirror-augment', type=cli.bool_arg, default=False, metavar='BOOL',
-                   help='flip half of the images left to right? (default: %(default)s)')
+    p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
+                   help='size of the images, 256 or height x width such as 160x128; TFRecords have smaller ones as '
+                   'well, pictures are cropped and scaled (default: as stored)')
+    p.add_argument('--mirror-augment', '--mirror', type=cli.bool_arg, default=False, metavar='BOOL',
+                   action=tuning.TwoNames, help='flip half of the images left to right? (default: %(default)s)')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
                    help='at an image that cannot be read: stop, or skip it and count (default: %(default)s)')
     p.add_argument('--metrics', type=cli.comma_list, metavar='LIST',
@@ -130,42 +178,42 @@ def make_parser():
                    help='share of the data, such as 0.1, that is not trained on; the mean scores of D for it, for data '
                    'trained on and for generated images are logged at every tick (default: %(default)s)')
     p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')
-    tuning.add(p)
     saving.add(p)
     p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
                    help='any further option, see below; may be given several times; groups for StyleGAN2: G, D, G_opt, '
-                   'D_opt, G_loss, D_loss, sched, grid, dataset, train')
+                   'D_opt, G_loss, D_loss, augment, sched, grid, dataset, train')
     p.add_argument('--dry-run', action='store_true',
                    help='print all options, build the networks, run one minibatch through one step, and write nothing')
     cli.add_common(p)
     cli.add_selftest(p)
+    preset.add_options(p.add_argument_group(
+        f'options of {preset.title}', 'those of another method are listed by --config=NAME --help'))
     return p
 
 
 def check_arguments(args):
     """Refuses what can be refused without TensorFlow; raises UserError."""
-    presets.find(args.config)
     if args.num_gpus != 1:
-        raise UserError('--num-gpus={}: multi-GPU training is not supported; use 1'.format(args.num_gpus))
+        raise UserError(f'--num-gpus={args.num_gpus}: multi-GPU training is not supported; use 1')
     saving.check_numbers(args, total_kimg=0, seed=0)
     if args.epochs is not None and args.epochs <= 0:
         raise UserError(f'--epochs={args.epochs:g}: expected a number above 0')
-    tuning.check(args, stylegan2.HAVE_GAMMA)
+    presets.find(args.config).check(args)
     if not 0 <= args.holdout < 1:
-        raise UserError('--holdout={:g}: expected a share from 0 to below 1'.format(args.holdout))
+        raise UserError(f'--holdout={args.holdout:g}: expected a share from 0 to below 1')
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
-        raise UserError('--data-dir={}: folder not found'.format(args.data_dir))
+        raise UserError(f'--data-dir={args.data_dir}: folder not found')
     path = os.path.join(args.data_dir or '', args.dataset)
     if args.dataset != 'cats' and not os.path.exists(path):
-        raise UserError('--dataset={}: there is no {!r}; give a folder or zip of images, a folder of TFRecords, or '
-                        'cats'.format(args.dataset, path))
+        raise UserError(f'--dataset={args.dataset}: there is no {path!r}; give a folder or zip of images, a folder of '
+                        'TFRecords, or cats')
     saving.check(args)
     cli.writable_dir(args.result_dir)
 
 
 def main(argv):
     """Parses the command line and trains; returns the exit code."""
-    args = make_parser().parse_args(argv)
+    args = parse_args(argv)
     check_arguments(args)
     options = make_options(args)
     changes = Settings(options, presets.find(args.config), vars(args))
@@ -180,6 +228,8 @@ def main(argv):
     resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options)
     if args.selftest:
         cli.run_selftest(options['tf_config'])
+    if 'G_args' in options:  # of StyleGAN
+        print(augmenting.describe(options.get('augment_args')))
     print('Training options:\n' + json.dumps(options, indent=2))
     if args.dry_run:
         return dry_run(changes, **options)

@@ -87,7 +87,7 @@ BUGS = (
         (('safe_pickle.py', 'self._copies -= size', 'self._copies -= 0'),),
         ('test_safe_pickle.py',)),
     Bug('pickle-version', 'pickle writer: the version in the file',
-        (('network.py', 'STATE_VERSION = 4', 'STATE_VERSION = 5'),), ('test_network_pickle.py',)),
+        (('network_state.py', 'Published(module_name, 4)', 'Published(module_name, 5)'),), ('test_network_pickle.py',)),
     Bug('fid', 'metrics: the formula of FID', (('frechet_inception_distance.py', '- 2 * roots', '- roots'),),
         ('test_formulas.py',)),
     Bug('noise-correlation', 'projector: noise is correlated along one axis only',

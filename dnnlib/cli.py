@@ -166,8 +166,8 @@ def writable_dir(path):
     if not os.path.isdir(existing):
         raise UserError(f'cannot write to folder {path!r}: {existing!r} is not a folder; choose another one')
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError('cannot write to folder {!r}: no permission to write in {!r}; choose a different one'.format(
-            path, existing))
+        raise UserError(f'cannot write to folder {path!r}: no permission to write in {existing!r}; choose a different '
+                        'one')
     return path
 
 
@@ -179,12 +179,26 @@ def parse_command(parser, argv=None):
             `set_defaults(run=function)`.
         argv: Arguments without the program name; `None` = those of the process.
     Returns: (name of the subcommand, its function, dictionary of the arguments by name).
-    Raises: SystemExit with code 2 for bad options, and with code 1, as published, if there is no subcommand.
+    Raises: SystemExit with code 2 for bad options, or if there is no subcommand.
     """
     args = vars(parser.parse_args(argv))
     if args['command'] is None:
-        parser.exit(1, f'{parser.prog}: error: no subcommand given (see {parser.prog} --help)\n')
+        known = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        parser.error(f"expected a command: {', '.join(known[0])}")
     return args.pop('command'), args.pop('run'), args
+
+
+def gather(args, kind, name):
+    """Arguments of a function, with those that are fields of a NamedTuple put into one.
+
+    Args:
+        args: Dictionary of the arguments by name; not changed.
+        kind: Class of the NamedTuple; fields that `args` lacks have their defaults.
+        name: Argument that takes the NamedTuple.
+    Returns: New dictionary.
+    """
+    others = {key: value for key, value in args.items() if key not in kind._fields}
+    return dict(others, **{name: kind(**{key: args[key] for key in kind._fields if key in args})})
 
 
 def load_tensorflow():

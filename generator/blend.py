@@ -19,13 +19,14 @@ def add_command(commands):
     p.add_argument('--at', type=options.positive_int, required=True, metavar='RES',
                    help='the lowest resolution whose layers are those of B, such as 32')
     options.add_running(p)
-    p.set_defaults(run=blend, check=check)
+    p.set_defaults(run=blend, prepare=prepare)
 
 
-def check(args):
-    """Raises UserError for a resolution that no network has."""
+def prepare(args):
+    """Arguments of `blend`, those of the command line. Raises: UserError for a resolution that no network has."""
     if args['at'] & (args['at'] - 1) or args['at'] < 8:
         raise UserError(f"--at must be a power of two, at least 8, got {args['at']}")
+    return args
 
 
 def blend(submit_config, network_pkl, network_b, at, settings):
@@ -74,8 +75,9 @@ def copy_fine_layers(synthesis, other, at):
     shapes, others = [{name: var.shape.as_list() for name, var in net.vars.items()} for net in (synthesis, other)]
     if shapes != others:
         different = sorted(name for name in set(shapes) | set(others) if shapes.get(name) != others.get(name))
-        raise UserError('the networks differ in {} variables, such as {}: {} and {}'.format(
-            len(different), different[0], shapes.get(different[0], 'none'), others.get(different[0], 'none')))
+        first = different[0]
+        raise UserError(f"the networks differ in {len(different)} variables, such as {first}: "
+                        f"{shapes.get(first, 'none')} and {others.get(first, 'none')}")
     num_levels = synthesis.input_shape[1] // 2 + 1
     lowest = shapes['4x4/Const/const'][2]
     names = [name for name in synthesis.vars if resolution_of(name, shapes[name], num_levels, lowest) >= at]

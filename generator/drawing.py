@@ -168,8 +168,8 @@ class Drawer:
     def check_layers(self, option, layers):
         """Raises UserError if a list of layer numbers names one that the network lacks."""
         if max(layers) >= self.num_layers:
-            raise UserError('{} names layer {}, but the network has layers 0 to {}'.format(
-                option, max(layers), self.num_layers - 1))
+            raise UserError(f'{option} names layer {max(layers)}, but the network has layers 0 to '
+                            f'{self.num_layers - 1}')
 
     def pictures(self, dlatents):
         """Pictures of dlatents [N, layers, D]: uint8 [N, H, W, C], or float32 [N, C, H, W]."""
@@ -207,9 +207,13 @@ def chosen_label(drawer, class_name):
 def check_class(class_name, network_pkl):
     """Raises UserError if the generator of a file has no such class; it is not built, so TensorFlow is not needed.
 
-    Files that do not hold networks are left to `load`.
+    Files without a generator are left to `load`.
     """
-    networks = info.find_networks(pretrained.read_states(info.read_file(network_pkl)))
-    if networks:
-        label_size = networks[-1][1].get('static_kwargs', {}).get('label_size', 0)
-        classes.parse_label(class_name, label_size, classes.load_names(network_pkl.folder, label_size))
+    data = info.read_file(network_pkl)
+    try:
+        contents = pretrained.read_contents(data)
+        generator = contents.networks[pretrained.name_of_generator(contents)]
+    except UserError:
+        return
+    label_size = info.options_of(generator.state or {}).get('label_size', 0)
+    classes.parse_label(class_name, label_size, classes.load_names(network_pkl.folder, label_size))

@@ -36,16 +36,19 @@ def add_command(commands):
     options.add_class(p)
     options.add_psi(p)
     options.add_drawing(p)
-    p.set_defaults(run=edit, check=check)
+    p.set_defaults(run=edit, prepare=prepare)
 
 
-def check(args):
-    """Raises UserError if the file of directions is none or lacks one of them; makes `moves` of the options."""
+def prepare(args):
+    """Arguments of `edit`, from those of the command line.
+
+    Raises: UserError if the file of directions is something else or lacks one of them.
+    """
     found = load_directions(args['directions'])
     if max(args['index']) >= len(found['directions']):
-        raise UserError('--index names direction {}, but {} has 0 to {}'.format(
-            max(args['index']), args['directions'], len(found['directions']) - 1))
-    args['moves'] = Moves(**{key: args.pop(key) for key in Moves._fields})
+        raise UserError(f"--index names direction {max(args['index'])}, but {args['directions']} has 0 to "
+                        f"{len(found['directions']) - 1}")
+    return cli.gather(args, Moves, 'moves')
 
 
 def edit(submit_config, network_pkl, seeds, moves, class_name, settings):
@@ -65,8 +68,8 @@ def edit(submit_config, network_pkl, seeds, moves, class_name, settings):
     drawer = drawing.load(network_pkl, settings)
     layers = found['layers'].tolist() if moves.layers is None else moves.layers
     if found['directions'].shape[1] != len(drawer.dlatent_avg) or max(found['layers']) >= drawer.num_layers:
-        raise UserError('{}: directions of {} numbers in {} layers are not those of this network'.format(
-            moves.directions, found['directions'].shape[1], max(found['layers']) + 1))
+        raise UserError(f"{moves.directions}: directions of {found['directions'].shape[1]} numbers in "
+                        f"{max(found['layers']) + 1} layers are not those of this network")
     drawer.check_layers('--layers', layers)
     dlatents = drawer.sources(seeds, drawing.chosen_label(drawer, class_name), settings.truncation_psi)
     rows = [(seed, base, index) for seed, base in zip(seeds, dlatents) for index in moves.index]
@@ -74,7 +77,7 @@ def edit(submit_config, network_pkl, seeds, moves, class_name, settings):
     for seed, base, index in cli.progress(rows, 'rows'):
         step = found['directions'][index] * found['scales'][index]
         for strength, picture in zip(strengths, drawer.pictures(move(base, step, strengths, layers))):
-            sheet.add(files.add('{}-direction{}{:+.2f}'.format(options.stem(seed), index, strength), picture))
+            sheet.add(files.add(f'{options.stem(seed)}-direction{index}{strength:+.2f}', picture))
     images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close()
     print(f'Wrote {len(rows) * len(strengths)} pictures and grid.png to {submit_config.run_dir}')

@@ -38,17 +38,20 @@ def add_command(commands):
     options.add_class(p)
     options.add_psi(p)
     options.add_drawing(p, outputs=('mp4',) + writer.KINDS)
-    p.set_defaults(run=interpolate, check=check)
+    p.set_defaults(run=interpolate, prepare=prepare)
 
 
-def check(args):
-    """Raises UserError for options that contradict each other; puts those of the way together."""
+def prepare(args):
+    """Arguments of `interpolate`, from those of the command line.
+
+    Raises: UserError for options that contradict each other.
+    """
     if len(args['seeds']) < 2:
         raise UserError(f"--seeds: a walk needs at least two seeds or files, got {args['seeds'][0]}")
     if args['space'] == 'z' and any(isinstance(source, str) for source in args['seeds']):
         raise UserError('--space=z takes seeds only, since files hold dlatents; use --space=w')
-    way = Way(**{key: args.pop(key) for key in Way._fields})
-    args['way'] = way._replace(curve=way.curve or ('linear' if way.space == 'w' else 'spherical'))
+    curve = args['curve'] or ('linear' if args['space'] == 'w' else 'spherical')
+    return cli.gather(dict(args, curve=curve), Way, 'way')
 
 
 def interpolate(submit_config, network_pkl, seeds, way, fps, class_name, settings):

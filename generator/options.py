@@ -23,7 +23,7 @@ def add_network(p):
 def add_sources(p, option='--seeds', required=True, what='pictures'):
     """Adds an option that takes seeds and files of projectors."""
     p.add_argument(option, dest=option[2:].replace('-', '_'), type=seeds_or_files, metavar='LIST', required=required,
-                   help='{}: random seeds such as 0-3,8, and projections (.npz, .npy), not truncated'.format(what))
+                   help=f'{what}: random seeds such as 0-3,8, and projections (.npz, .npy), not truncated')
 
 
 def add_class(p):
@@ -40,10 +40,11 @@ def add_psi(p, default=0.5):
 
 def add_drawing(p, noises=('const', 'random'), outputs=writer.KINDS):
     """Adds what every command has that draws: noise, files, device."""
-    p.add_argument('--noise', choices=noises, default=noises[0], help='noise of the layers: {} (default: {})'.format(
-        '; '.join('{} = {}'.format(noise, NOISES[noise]) for noise in noises), noises[0]))
+    meanings = '; '.join(f'{noise} = {NOISES[noise]}' for noise in noises)
+    p.add_argument('--noise', choices=noises, default=noises[0],
+                   help=f'noise of the layers: {meanings} (default: %(default)s)')
     p.add_argument('--outputs', type=choice_list(outputs), default=outputs[:1], metavar='LIST',
-                   help='files to write, some of {} (default: {})'.format(', '.join(outputs), outputs[0]))
+                   help=f"files to write, some of {', '.join(outputs)} (default: {outputs[0]})")
     p.add_argument('--dtype', choices=('uint8', 'float32'), default='uint8',
                    help='type of the arrays in npz: uint8 NHWC, or float32 NCHW around [-1, 1] (default: %(default)s)')
     p.add_argument('--minibatch', dest='minibatch_size', type=positive_int, default=4, metavar='N',
@@ -59,16 +60,19 @@ def add_running(p):
     cli.add_common(p)
 
 
-def pop_drawing(args):
-    """Takes the options of `add_psi`, `add_drawing` and `add_running` out of the arguments, but for `result_dir`.
+def gather_drawing(args):
+    """Arguments with those of `add_psi`, `add_drawing` and `add_running`, but for `result_dir`, as `settings`.
 
-    Returns: Settings; what a command has no option for has its default.
+    Args:
+        args: Dictionary of the arguments by name; not changed.
+    Returns: New dictionary; what a command has no option for has the default of `Settings`.
     Raises: UserError if they contradict each other.
     """
-    given = {key: args.pop(key) for key in Settings._fields if key in args}
-    if given.get('dtype') == 'float32' and 'npz' not in given['outputs']:
+    if args.get('dtype') == 'float32' and 'npz' not in args['outputs']:
         raise UserError('--dtype=float32 is for npz files; add npz to --outputs')
-    return Settings(cli.pop_tf_config(args), **given)
+    args = dict(args)
+    tf_config = cli.pop_tf_config(args)
+    return cli.gather(dict(args, tf_config=tf_config), Settings, 'settings')
 
 
 def seeds_or_files(text):
@@ -87,7 +91,7 @@ def float_list(text):
 def positive_int(text):
     """Argument type: an int of at least 1."""
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError('expected a number of at least 1, got {!r}'.format(text))
+        raise argparse.ArgumentTypeError(f'expected a number of at least 1, got {text!r}')
     return int(text)
 
 
@@ -97,7 +101,7 @@ def choice_list(choices):
         names = cli.comma_list(text)
         unknown = [name for name in names if name not in choices]
         if unknown or not names:
-            raise argparse.ArgumentTypeError('expected some of {}, got {!r}'.format(', '.join(choices), text))
+            raise argparse.ArgumentTypeError(f"expected some of {', '.join(choices)}, got {text!r}")
         return names
     return parse
 
@@ -105,5 +109,5 @@ def choice_list(choices):
 def stem(seed_or_file):
     """Name of a seed or a file in the names of pictures."""
     if isinstance(seed_or_file, int):
-        return 'seed{:04d}'.format(seed_or_file)
+        return f'seed{seed_or_file:04d}'
     return os.path.splitext(os.path.basename(seed_or_file))[0]

@@ -23,15 +23,18 @@ class FeatureMetric(metric_base.MetricBase):
         num_images: Number of reals and of fakes; fewer where there are fewer.
         minibatch_per_gpu: Images at a time and GPU.
         extractor: Key of EXTRACTORS.
+        max_reals: Number of reals, fewer where there are fewer, whatever `num_images` is; they are not mirrored, so
+            that the whole dataset is measured once. `None` = `num_images`, mirrored where training is.
     """
 
-    def __init__(self, name, num_images, minibatch_per_gpu, extractor):
+    def __init__(self, name, num_images, minibatch_per_gpu, extractor, max_reals=None):
         super().__init__(name)
         if num_images < 2:
             raise UserError(f'metric {name}: expected at least 2 images, got {num_images}')
         self.num_images = num_images
         self.minibatch_per_gpu = minibatch_per_gpu
         self.extractor = extractor
+        self.max_reals = max_reals
         self.fakes_key = (extractor, num_images)
         self._network = None
         self._weights_sha256 = ''
@@ -52,7 +55,7 @@ class FeatureMetric(metric_base.MetricBase):
         """Features of reals and of fakes: both all of them, (features,), or (mean, covariance)."""
         with self._open_reals(source) as reals:
             self._build_extractor()
-            return (self._real_features(reals, collect, self._reals.mirror),
+            return (self._real_features(reals, collect, self._reals.mirror and self.max_reals is None),
                     self._fake_features(source, collect))
 
     def _open_reals(self, source):
@@ -71,7 +74,7 @@ class FeatureMetric(metric_base.MetricBase):
             mirror: Flip half of the images left to right?
         Returns: Result of `get` of the class.
         """
-        count = self._count(data.num_images, 'reals', data.name)
+        count = self._count(data.num_images, 'reals', data.name, self.max_reals)
         self._note(dataset=data.name, mirror_augment=mirror, resolution=data.resolution)
         path = feature_stats.cache_path(dict(
             data=self._content_hash(data, count), bad=self._reals.dataset_args.get('bad'), mirror=mirror,
@@ -100,9 +103,13 @@ class FeatureMetric(metric_base.MetricBase):
         minibatches = source.minibatches(count, self._minibatch_size(), self._seed)
         return self._look_at(minibatches, source.shape, count, collect)
 
-    def _count(self, available, kind, name):
-        """Notes and returns how many images are measured, where `available` (`None` = any number) are there."""
-        count = self.num_images if available is None else min(self.num_images, available)
+    def _count(self, available, kind, name, wanted=None):
+        """Notes and returns how many images are measured, where `available` (`None` = any number) are there.
+
+        That is at most `wanted`, by default `num_images`.
+        """
+        wanted = self.num_images if wanted is None else wanted
+        count = wanted if available is None else min(wanted, available)
         self._note(**{'num_' + kind: count})
         if count < 2:
             raise UserError(f'metric {self.name}: {name}: expected at least 2 images, got {count}')

@@ -26,8 +26,8 @@ def frechet_distance(mean_a, cov_a, mean_b, cov_b):
 class FID(feature_metric.FeatureMetric):
     """Frechet distance of the features of fakes and reals; arguments as of FeatureMetric."""
 
-    def __init__(self, name, num_images, minibatch_per_gpu, extractor='inception'):
-        super().__init__(name, num_images, minibatch_per_gpu, extractor)
+    def __init__(self, name, num_images, minibatch_per_gpu, extractor='inception', max_reals=None):
+        super().__init__(name, num_images, minibatch_per_gpu, extractor, max_reals)
 
     def _evaluate(self, source):
         reals, fakes = self._features_of_both(source, collect=False)

@@ -21,8 +21,8 @@ class MetricGroup:
             metric.settings = Settings(**settings)
 
     def check_weights(self):
-        """See `MetricBase.check_weights`, of every metric."""
-        for metric in self.metrics:
+        """See `MetricBase.check_weights`, of every metric; a feature network is read once."""
+        for metric in {metric.extractor or metric.name: metric for metric in self.metrics}.values():
             metric.check_weights()
 
     def run(self, *args, **kwargs):

@@ -29,14 +29,14 @@ class KID(feature_metric.FeatureMetric):
     """Mean of `polynomial_mmd` over random subsets.
 
     Args:
-        name, num_images, minibatch_per_gpu, extractor: See FeatureMetric.
+        name, num_images, minibatch_per_gpu, extractor, max_reals: See FeatureMetric.
         num_subsets: Number of subsets; one if it holds all images.
         max_subset_size: Size of a subset; smaller if there are fewer images.
     """
 
     def __init__(self, name, num_images, minibatch_per_gpu, extractor='inception', num_subsets=100,
-                 max_subset_size=1000):
-        super().__init__(name, num_images, minibatch_per_gpu, extractor)
+                 max_subset_size=1000, max_reals=None):
+        super().__init__(name, num_images, minibatch_per_gpu, extractor, max_reals)
         self.num_subsets = num_subsets
         self.max_subset_size = max_subset_size
 

@@ -54,6 +54,7 @@ class MetricBase:
         name: Name in result lines, files and summary tags.
     Attributes:
         settings: Settings of its group.
+        extractor: Name of its feature network in `feature_metric.EXTRACTORS`; `None` = it has another one, or none.
         fakes_key: Metrics with the same key look at the same features of the same fakes; `None` = no other metric does.
         shared: Dictionary of (seed, features) by key, for the metrics of a group that share them; `None` = not shared.
     """
@@ -61,7 +62,7 @@ class MetricBase:
     def __init__(self, name):
         self.name = name
         self.settings = Settings(hashes={})
-        self.fakes_key = self.shared = None
+        self.extractor = self.fakes_key = self.shared = None
         self._network_name = ''
         self._folders = []  # those that get files
         self._seconds = 0.0

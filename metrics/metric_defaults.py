@@ -21,6 +21,9 @@ _METRICS = (
     ('is{}', None, dict(func_name='metrics.inception_score.IS', num_splits=10, minibatch_per_gpu=8)),
     ('kid{}', None, _KID),
     ('pr{}3', None, _PR),
+    ('fid{}_full', None, dict(_FID, max_reals=MAX_NUM_IMAGES)),  # against all reals, as in StyleGAN2-ADA
+    ('kid{}_full', None, dict(_KID, max_reals=1000000)),
+    ('pr{}3_full', None, dict(_PR, max_reals=200000)),
     ('ls{}', 200000, dict(func_name='metrics.linear_separability.LS', attrib_indices=range(40), minibatch_per_gpu=4)),
     ('ppl_zfull{}', 50000, dict(_PPL, space='z', sampling='full', crop=True)),
     ('ppl_wfull{}', 50000, dict(_PPL, space='w', sampling='full', crop=True)),
@@ -104,6 +107,7 @@ def best_results(name):
 
 
 metric_defaults = MetricTable()
-for _name in ('fid50k', 'is50k', 'kid50k', 'pr50k3', 'ls', 'ppl_zfull', 'ppl_wfull', 'ppl_zend', 'ppl_wend',
-              'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0', 'pr50k3_effnetlite0', 'nearest'):
+for _name in ('fid50k', 'is50k', 'kid50k', 'pr50k3', 'fid50k_full', 'kid50k_full', 'pr50k3_full', 'ls', 'ppl_zfull',
+              'ppl_wfull', 'ppl_zend', 'ppl_wend', 'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0',
+              'pr50k3_effnetlite0', 'nearest'):
     metric_defaults[_name] = metric_defaults[_name]

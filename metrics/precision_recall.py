@@ -66,14 +66,14 @@ class PR(feature_metric.FeatureMetric):
     """Precision and recall.
 
     Args:
-        name, num_images, minibatch_per_gpu, extractor: See FeatureMetric.
+        name, num_images, minibatch_per_gpu, extractor, max_reals: See FeatureMetric.
         nhood_size: See `precision_recall`.
         row_batch_size, col_batch_size: The smaller one is the size of a tile.
     """
 
     def __init__(self, name, num_images, nhood_size, minibatch_per_gpu, row_batch_size, col_batch_size,
-                 extractor='vgg16'):
-        super().__init__(name, num_images, minibatch_per_gpu, extractor)
+                 extractor='vgg16', max_reals=None):
+        super().__init__(name, num_images, minibatch_per_gpu, extractor, max_reals)
         self.nhood_size = nhood_size
         self.tile_size = min(row_batch_size, col_batch_size)
 

@@ -10,7 +10,7 @@ import numpy as np
 from dnnlib import util
 from dnnlib.util import UserError
 from projector import statistics
-from projector.session import MEASURING
+from projector.session import MEASURING, Settings
 
 FORMAT = 'stylegan2-calibration'
 MIN_PICTURES = 4  # of each class
@@ -40,35 +40,104 @@ class Verdict(NamedTuple):
     score: float  # standard deviations of the logarithmic distance above the mean of generated pictures
 
 
+class Conditions(NamedTuple):
+    """What distances depend on: they can be compared where all of this is the same."""
+
+    settings: Settings  # of the projections, without `minibatch`
+    fit: str  # see `inputs.fit_picture`
+    align: str  # 'ffhq' = faces were turned and cropped, None = no
+
+    @classmethod
+    def of_file(cls, fields):
+        """From the flat dictionary of a file, which has to have all of MEASURING; raises KeyError, TypeError."""
+        return cls(Settings(**{name: fields[name] for name in MEASURING}), fields['fit'], fields['align'])
+
+    def for_file(self):
+        """The flat dictionary of a file."""
+        return dict({name: getattr(self.settings, name) for name in MEASURING}, fit=self.fit, align=self.align)
+
+
+class Measured(NamedTuple):
+    """What was measured of the pictures of one class."""
+
+    distances: list  # of each picture to its projection
+    fine_errors: list = ()  # of the same pictures, see `fine_error`; older files have none
+    source: str = ''  # which pictures these are, for people
+
+
+class Content(NamedTuple):
+    """Content of a calibration file."""
+
+    network: str  # published name or path of the network
+    network_hash: str  # of its weights
+    conditions: Conditions  # of the measurement, `settings` in the file
+    generated: Measured  # pictures of the network
+    real: Measured  # other pictures
+    changes: str = ''  # made to every picture first, see `perturb.parse`
+    error_rates: list = ERROR_RATES  # for which thresholds are given
+    robustness: list = ()  # rows of the table of changed pictures
+    version: int = VERSION  # of the file
+
+    @classmethod
+    def of_file(cls, fields, path='calibration'):
+        """From the dictionary of a file; statistics and notes for people in it are ignored.
+
+        Raises: UserError, which names `path`, if it is something else.
+        """
+        try:
+            classes = [Measured(found['distances'], found.get('fine_errors', []), found.get('source', ''))
+                       for found in (fields['generated'], fields['real'])]
+            if fields['format'] == FORMAT:
+                return cls(fields['network'], fields['network_hash'], Conditions.of_file(fields['settings']), *classes,
+                           fields.get('changes', ''), fields.get('error_rates', ERROR_RATES),
+                           fields.get('robustness', []), fields.get('version', 1))
+        except (AttributeError, KeyError, TypeError):
+            pass
+        raise _not_a_calibration(path)
+
+    def for_file(self):
+        """The dictionary of a file."""
+        return dict(format=FORMAT, version=self.version, network=self.network, network_hash=self.network_hash,
+                    settings=self.conditions.for_file(), changes=self.changes, error_rates=self.error_rates,
+                    generated=dict(self.generated._asdict()), real=dict(self.real._asdict()),
+                    robustness=self.robustness)
+
+
+def _not_a_calibration(path):
+    return UserError(f'{path}: not a calibration; create one with run_projector.py calibrate')
+
+
 class Calibration:
     """Distances of generated and of real pictures, with all that has to be the same when pictures are judged by them.
 
     Args:
-        fields: Dictionary, the content of the file: `network`, `network_hash`, `settings`, `generated` and `real` with
-            `distances`, `generated` with `fine_errors` (older files have none), and notes for people.
+        content: Content.
         path: File that it came from, for messages.
+    Attributes:
+        content, path: As given.
+        generated, reals: Distances, float64 [N].
+        fine_errors: Of the generated pictures, float64 [N]; [0] from an older file.
+        network, network_hash, conditions: Of the content.
     Raises: UserError if it isn't one, or was made in W+.
     """
 
-    def __init__(self, fields, path='calibration'):
-        self.fields, self.path = fields, path
+    def __init__(self, content, path='calibration'):
+        self.content, self.path = content, path
+        self.network, self.network_hash, self.conditions = content.network, content.network_hash, content.conditions
         try:
-            self.generated, self.reals = [np.array(fields[kind]['distances'], np.float64)
-                                          for kind in ('generated', 'real')]
-            self.fine_errors = np.array(fields['generated'].get('fine_errors', []), np.float64)
-            self.settings, self.network_hash, self.network = (
-                fields[key] for key in ('settings', 'network_hash', 'network'))
-            whole = fields['format'] == FORMAT and all(key in self.settings for key in MEASURING + ('fit', 'align'))
-        except (KeyError, TypeError, ValueError):
-            whole = False
-        whole = whole and len(self.fine_errors) in (0, len(self.generated))
-        if not whole or min(len(self.generated), len(self.reals)) < 1 or self.generated.ndim != 1:
-            raise UserError(f'{path}: not a calibration; create one with run_projector.py calibrate')
-        if self.settings['space'] != 'w':
-            raise UserError('{}: made with --space={}; {}'.format(path, self.settings['space'], NO_W_PLUS))
-        if self.settings['fit'] == 'pad' and fields.get('version', 1) < VERSION:
-            raise UserError('{}: made with --fit=pad by an older version, whose distances counted the borders; '
-                            'calibrate again'.format(path))
+            self.generated, self.reals, self.fine_errors = [np.array(numbers, np.float64) for numbers in (
+                content.generated.distances, content.real.distances, content.generated.fine_errors)]
+        except (TypeError, ValueError):
+            raise _not_a_calibration(path) from None
+        if (min(len(self.generated), len(self.reals)) < 1 or self.generated.ndim != 1
+                or len(self.fine_errors) not in (0, len(self.generated))):
+            raise _not_a_calibration(path)
+        space = self.conditions.settings.space
+        if space != 'w':
+            raise UserError(f'{path}: made with --space={space}; {NO_W_PLUS}')
+        if self.conditions.fit == 'pad' and content.version < VERSION:
+            raise UserError(f'{path}: made with --fit=pad by an older version, whose distances counted the borders; '
+                            'calibrate again')
         logs = np.log(np.maximum(self.generated, 1e-8))
         self._mean, self._spread = float(logs.mean()), float(max(logs.std(), 1e-3))
 
@@ -79,12 +148,12 @@ class Calibration:
             with open(path, encoding='utf-8') as file:
                 fields = json.load(file)
         except ValueError:
-            raise UserError(f'{path}: not a calibration (JSON); create one with run_projector.py calibrate') from None
-        return cls(fields, path)
+            raise _not_a_calibration(path) from None
+        return cls(Content.of_file(fields, path), path)
 
     def save(self, path):
         """Writes the file, with the statistics that people want to see."""
-        fields = dict(self.fields, scope=SCOPE, auc=self.auc(), auc_interval=self.interval(),
+        fields = dict(self.content.for_file(), scope=SCOPE, auc=self.auc(), auc_interval=self.interval(),
                       thresholds=self.thresholds())
         rates = statistics.roc(self.generated, self.reals)
         fields['roc'] = dict(false_positive_rate=rates[0].tolist(), true_positive_rate=rates[1].tolist())
@@ -92,7 +161,7 @@ class Calibration:
 
     def measured_with(self):
         """What distances depend on, as text: they are comparable where it is the same."""
-        return json.dumps([self.network_hash, self.settings], sort_keys=True)
+        return json.dumps([self.network_hash, self.conditions.for_file()], sort_keys=True)
 
     def auc(self):
         """Chance that a generated picture has a lower distance than a real one."""
@@ -106,7 +175,7 @@ class Calibration:
         """List of dictionaries: at which distances the verdicts begin, for the error rates that the pictures allow."""
         rows = [dict(error_rate=rate, generated_up_to=statistics.low_threshold(self.reals, rate),
                      not_from=statistics.high_threshold(self.generated, rate))
-                for rate in self.fields.get('error_rates', ERROR_RATES)]
+                for rate in self.content.error_rates]
         return [row for row in rows if row['generated_up_to'] is not None and row['not_from'] is not None]
 
     def smallest_error_rate(self):
@@ -116,10 +185,9 @@ class Calibration:
     def check_error_rate(self, error_rate):
         """Raises UserError if the calibration has too few pictures for an error rate."""
         if error_rate < self.smallest_error_rate() * (1 - 1e-9):
-            raise UserError('{}: {} generated and {} real pictures allow an error rate of {:.4f} at best, got {}; '
-                            'calibrate with {} of each'.format(
-                                self.path, len(self.generated), len(self.reals), self.smallest_error_rate(), error_rate,
-                                math.ceil(1 / error_rate) - 1))
+            raise UserError(f'{self.path}: {len(self.generated)} generated and {len(self.reals)} real pictures allow '
+                            f'an error rate of {self.smallest_error_rate():.4f} at best, got {error_rate}; calibrate '
+                            f'with {math.ceil(1 / error_rate) - 1} of each')
 
     def judge(self, distance, error_rate, fine_error=None):
         """Verdict on a picture.
@@ -148,12 +216,17 @@ class Calibration:
                        (math.log(max(distance, 1e-8)) - self._mean) / self._spread)
 
     def check_settings(self, settings):
-        """Raises UserError naming the first of the settings (dictionary) that the calibration wasn't made with."""
-        for name, value in settings.items():
-            if value is not None and value != self.settings[name]:
+        """Raises UserError if the calibration was made with other settings.
+
+        Args:
+            settings: session.Settings, None for those that any value will do; `minibatch` is ignored.
+        """
+        for name in MEASURING:
+            value, own = getattr(settings, name), getattr(self.conditions.settings, name)
+            if value is not None and value != own:
                 option = name.replace('_', '-')
-                raise UserError(f'{self.path}: made with {option} {self.settings[name]!r}, not {value!r}; '
-                                'leave the option out or calibrate again')
+                raise UserError(f'{self.path}: made with {option} {own!r}, not {value!r}; leave the option out or '
+                                'calibrate again')
 
     def check_network(self, found_hash, network):
         """Raises UserError if the hash of a loaded network is not the calibration's."""
@@ -170,7 +243,7 @@ def compared_distance(distance, mask):
         distance: float, mean over the whole picture.
         mask: Where it is compared, [1, H, W], range [0, 1].
     """
-    return float('{:.9g}'.format(distance / max(float(np.mean(mask)), 1e-9)))
+    return float(f'{distance / max(float(np.mean(mask)), 1e-9):.9g}')
 
 
 def fine_error(target, image, mask=1.0):

@@ -8,9 +8,9 @@ from PIL import Image
 
 from dnnlib.util import UserError
 from projector import align, calibration, inputs, perturb, plots, report, results, statistics
-from projector.calibration import GENERATED, NOT, RELATED, Calibration
+from projector.calibration import GENERATED, NOT, RELATED, Calibration, Conditions, Content, Measured
 from projector.commands import batches, find_usable
-from projector.session import MEASURING, Session, Settings
+from projector.session import Session
 from training import pretrained
 
 CALIBRATION_FILE = 'calibration.json'
@@ -48,8 +48,9 @@ def calibrate(submit_config, network_pkl, options, settings, tf_config):
     perturb.parse(options.changes)
     reals = _Reals(submit_config, options)
     if min(len(options.seeds), reals.count) < calibration.MIN_PICTURES:
-        raise UserError('a calibration takes at least {} generated and {} real pictures, got {} and {}'.format(
-            calibration.MIN_PICTURES, calibration.MIN_PICTURES, len(options.seeds), reals.count))
+        least = calibration.MIN_PICTURES
+        raise UserError(f'a calibration takes at least {least} generated and {least} real pictures, got '
+                        f'{len(options.seeds)} and {reals.count}')
     session = Session(network_pkl, settings, tf_config)
     session.prepare(len(options.seeds) + reals.count, masked=options.fit == 'pad')
     meter = _Meter(submit_config.run_dir, session)
@@ -59,21 +60,21 @@ def calibrate(submit_config, network_pkl, options, settings, tf_config):
     if options.robustness:
         count = options.robustness
         first = {kind: items[:count] for kind, items in classes.items()}
-        made = Calibration(_fields(session, options, rows, reals, table))
+        made = Calibration(_content(session, options, rows, reals, table))
         for change in perturb.ROBUSTNESS:
             table.append(_robustness_row(meter, made, first, options.changes, change))
-    made = Calibration(_fields(session, options, rows, reals, table))
+    made = Calibration(_content(session, options, rows, reals, table))
     path = os.path.join(submit_config.run_dir, CALIBRATION_FILE)
     made.save(path)
     for kind in classes:
         meter.save_sheet(kind, os.path.join(submit_config.run_dir, kind + '.png'))
-    lines = [('generated: {:g}% error'.format(100 * row['error_rate']), row['generated_up_to'])
+    lines = [(f"generated: {100 * row['error_rate']:g}% error", row['generated_up_to'])
              for row in made.thresholds()[:2]]
     results.save_picture(inputs.to_array(plots.calibration_plot(
         made.generated, made.reals, lines, os.path.basename(network_pkl.name))), os.path.join(
             submit_config.run_dir, 'calibration.png'))
     print(report.summary(made))
-    results.mark_complete(submit_config.run_dir, 'calibration written to {}'.format(path))
+    results.mark_complete(submit_config.run_dir, f'calibration written to {path}')
 
 
 def detect(submit_config, network_pkl, paths, calibrations, error_rate, given, tf_config):
@@ -93,21 +94,21 @@ def detect(submit_config, network_pkl, paths, calibrations, error_rate, given, t
         raise UserError(calibration.NO_W_PLUS)
     loaded = [Calibration.load(path) for path in calibrations]
     for item in loaded:
-        item.check_settings({name: getattr(given, name) for name in MEASURING})
+        item.check_settings(given)
         item.check_error_rate(error_rate)
     if network_pkl is not None and len(loaded) > 1:
         raise UserError('--network takes a single --calibration; several ones name their own networks')
-    aligner = _aligner(any(item.settings['align'] for item in loaded))
+    aligner = _aligner(any(item.conditions.align for item in loaded))
     pictures = find_usable(submit_config, paths, aligner)
     judged = []
     for number, item in enumerate(loaded):
-        settings = Settings(minibatch=given.minibatch, **{name: item.settings[name] for name in MEASURING})
+        settings = item.conditions.settings._replace(minibatch=given.minibatch)
         session = Session(network_pkl or pretrained.resolve(item.network), settings, tf_config)
         rows = _measure_all(submit_config.run_dir, pictures, item, number if len(loaded) > 1 else None, session)
         judged.append({row['picture']: (row, item.judge(row['distance'], error_rate, row['fine_error']))
                        for row in rows})
     report.write(submit_config.run_dir, pictures, loaded, judged, error_rate)
-    results.mark_complete(submit_config.run_dir, '{} pictures judged'.format(len(pictures)))
+    results.mark_complete(submit_config.run_dir, f'{len(pictures)} pictures judged')
 
 
 class _Reals:
@@ -127,7 +128,7 @@ class _Reals:
             from training.data.cats import CatsDataset
             with CatsDataset(resolution=shape[1], held_out=True, shuffle_mb=0) as cats:
                 pictures = [Image.fromarray(cats.read(i).transpose(1, 2, 0)) for i in range(self.count)]
-            return [('cat{:05d}'.format(i), inputs.fit_picture(picture, shape, self._options.fit))
+            return [(f'cat{i:05d}', inputs.fit_picture(picture, shape, self._options.fit))
                     for i, picture in enumerate(pictures)]
         return [(picture.key, inputs.read_fitted(picture, shape, self._options.fit, self._aligner))
                 for picture in self._pictures]
@@ -140,7 +141,7 @@ def _aligner(wanted):
 def _generated(session, options):
     """List of (key, Fitted) of the seeds, in 8 bits like the files of run_generator.py."""
     full = np.ones([1] + session.shape[1:], np.float32)
-    return [('seed{:04d}'.format(seed), inputs.Fitted(
+    return [(f'seed{seed:04d}', inputs.Fitted(
         inputs.to_pixels(session.generate([seed], options.truncation_psi)[0]), full)) for seed in options.seeds]
 
 
@@ -177,9 +178,9 @@ class _Meter:
             for (kind, key, _), target, image in zip(batch, pixels, images):
                 self._save(kind, key, changed, target, image)
             done += len(batch)
-            print('{}{} of {} pictures measured, distances {:.4f} to {:.4f}'.format(
-                changed and changed + ': ', done, len(items), min(item.distance for item in found),
-                max(item.distance for item in found)))
+            distances = [item.distance for item in found]
+            print(f"{changed and changed + ': '}{done} of {len(items)} pictures measured, distances "
+                  f'{min(distances):.4f} to {max(distances):.4f}')
         return {kind: [self._find(kind, key, changed) for key, _ in pairs] for kind, pairs in classes.items()}
 
     def _find(self, kind, key, changed):
@@ -198,30 +199,27 @@ class _Meter:
         for row in rows[:results.SHEET_PICTURES]:
             file = os.path.join(self._folder, kind, row['picture'] + '.png')
             image = inputs.read_picture(inputs.Picture('', file, None, file)).convert('RGB')
-            entries.append(('{:.4f} {}'.format(row['distance'], row['picture']), [inputs.to_array(image)]))
+            entries.append((f"{row['distance']:.4f} {row['picture']}", [inputs.to_array(image)]))
         results.save_sheet(entries, path)
 
 
-def _fields(session, options, rows, reals, robustness):
-    measured = {kind: dict(distances=[row['distance'] for row in found],
-                           fine_errors=[row['fine_error'] for row in found]) for kind, found in rows.items()}
-    settings = {name: getattr(session.settings, name) for name in MEASURING}
-    settings.update(fit=options.fit, align=options.align)
-    network = session.network_pkl
+def _content(session, options, rows, reals, robustness):
+    """Content of the file: `rows` as by `_Meter.measure`, `robustness` is a list of `_robustness_row`."""
+    distances, fine_errors = [{kind: [row[key] for row in found] for kind, found in rows.items()}
+                              for key in ('distance', 'fine_error')]
+    network, seeds = session.network_pkl, f'seeds {_ranges(options.seeds)}, truncation {options.truncation_psi}'
     real_source = 'held-out cats' if reals.is_cats else ', '.join(options.reals)
-    return dict(
-        format=calibration.FORMAT, version=calibration.VERSION,
-        network=network.name if network.folder is None else os.path.abspath(network.path),
-        network_hash=session.network_hash, settings=settings, changes=options.changes,
-        error_rates=options.error_rates,
-        generated=dict(measured['generated'], source='seeds {}, truncation {}'.format(
-            _ranges(options.seeds), options.truncation_psi)),
-        real=dict(measured['real'], source=real_source), robustness=robustness)
+    return Content(
+        network.name if network.folder is None else os.path.abspath(network.path), session.network_hash,
+        Conditions(session.settings._replace(minibatch=None), options.fit, options.align),
+        Measured(distances['generated'], fine_errors['generated'], seeds),
+        Measured(distances['real'], fine_errors['real'], real_source),
+        options.changes, options.error_rates, robustness)
 
 
 def _ranges(seeds):
     consecutive = seeds == list(range(seeds[0], seeds[-1] + 1))
-    return '{}-{}'.format(seeds[0], seeds[-1]) if consecutive else ','.join(map(str, seeds))
+    return f'{seeds[0]}-{seeds[-1]}' if consecutive else ','.join(map(str, seeds))
 
 
 def _robustness_row(meter, made, classes, changes, change):
@@ -235,7 +233,7 @@ def _robustness_row(meter, made, classes, changes, change):
     for kind, found in rows.items():
         verdicts = [made.judge(item['distance'], rate, item['fine_error']).verdict for item in found]
         for verdict, name in ((GENERATED, 'generated'), (RELATED, 'related'), (NOT, 'not')):
-            row['{}_called_{}'.format(kind, name)] = verdicts.count(verdict) / len(verdicts)
+            row[f'{kind}_called_{name}'] = verdicts.count(verdict) / len(verdicts)
     return row
 
 
@@ -250,19 +248,19 @@ def _measure_all(folder, pictures, made, number, session):
         session: Session of the network that the calibration is for.
     """
     made.check_network(session.network_hash, session.network_pkl.name)
-    session.prepare(len(pictures), masked=made.settings['fit'] == 'pad')
-    aligner = _aligner(made.settings['align'])
+    session.prepare(len(pictures), masked=made.conditions.fit == 'pad')
+    aligner = _aligner(made.conditions.align)
     name = f'network{number}' if number is not None else 'triple'
     table = _distances(folder, 'distances' if number is None else 'distances-' + name)
     table.rows = [row for row in table.rows if row.get('measured_with') == made.measured_with()]  # the file may be new
     for batch in batches([p for p in pictures if table.find(picture=p.key) is None], session.minibatch):
-        fitted = [inputs.read_fitted(picture, session.shape, made.settings['fit'], aligner) for picture in batch]
+        fitted = [inputs.read_fitted(picture, session.shape, made.conditions.fit, aligner) for picture in batch]
         masks = np.stack([item.mask for item in fitted]) if session.projector.masked else None
         found = session.project(inputs.to_target(np.stack([item.pixels for item in fitted])), batch[0].key, masks)
         images = [inputs.to_pixels(projection.image) for projection in found]
         for picture, item, image in zip(batch, fitted, images):
             results.save_picture(results.triple(item.pixels, image),
-                                 os.path.join(folder, '{}-{}.png'.format(picture.key, name)))
+                                 os.path.join(folder, f'{picture.key}-{name}.png'))
         table.add([dict(picture=picture.key, distance=calibration.compared_distance(projection.distance, item.mask),
                         fine_error=calibration.fine_error(item.pixels, image, item.mask),
                         network_hash=made.network_hash, measured_with=made.measured_with())

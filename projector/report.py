@@ -11,15 +11,16 @@ from projector import calibration, results
 def summary(made):
     """Lines about a calibration: how far the classes are apart, thresholds, changed pictures."""
     low, high = made.interval()
-    lines = ['AUC {:.4f}, 95% interval {:.4f} to {:.4f}: {} generated pictures (median distance {:.4f}), {} real ones '
-             '({:.4f})'.format(made.auc(), low, high, len(made.generated), np.median(made.generated), len(made.reals),
-                               np.median(made.reals))]
+    lines = [f'AUC {made.auc():.4f}, 95% interval {low:.4f} to {high:.4f}: {len(made.generated)} generated pictures '
+             f'(median distance {np.median(made.generated):.4f}), {len(made.reals)} real ones '
+             f'({np.median(made.reals):.4f})']
     lines += ['at {:g}% error: generated up to a distance of {:.4f}, not from {:.4f}'.format(
         100 * row['error_rate'], row['generated_up_to'], row['not_from']) for row in made.thresholds()]
-    if made.fields['robustness']:
+    robustness = made.content.robustness
+    if robustness:
         lines.append('change        AUC     95% interval      generated: called so, related, not   real: the same')
-    for row in made.fields['robustness']:
-        shares = ['{:4.0f}%'.format(100 * row['{}_called_{}'.format(kind, name)])
+    for row in robustness:
+        shares = ['{:4.0f}%'.format(100 * row[f'{kind}_called_{name}'])
                   for kind in ('generated', 'real') for name in ('generated', 'related', 'not')]
         lines.append('{:<12} {:.4f}  {:.4f} to {:.4f}        {}  {}  {}               {}  {}  {}'.format(
             row['change'], row['auc'], *(row['auc_interval'] + shares)))
@@ -47,20 +48,19 @@ def write(folder, pictures, loaded, judged, error_rate):
                 margin=None if found.margin is None else round(found.margin, 2)))
             lines.append(_line(picture, measured, verdict, made if len(loaded) > 1 else None))
         if len(loaded) > 1:
-            lines.append('{}: {}'.format(picture.file, _attribution(found, loaded)))
+            lines.append(f'{picture.file}: {_attribution(found, loaded)}')
             together += len(found.alike) > 1
     counts = ['{} {}'.format(sum(row['verdict'] == verdict for row in rows), verdict)
               for verdict in calibration.VERDICTS]
     lines.append('{} at an error rate of {:g}'.format(', '.join(counts), error_rate))
     if together:
-        lines.append('{} of {} pictures would be claimed by several of these calibrations, each by itself: the '
-                     'networks are relatives, and only the margin between the scores tells them apart'.format(
-                         together, len(pictures)))
+        lines.append(f'{together} of {len(pictures)} pictures would be claimed by several of these calibrations, each '
+                     'by itself: the networks are relatives, and only the margin between the scores tells them apart')
     lines.append(calibration.SCOPE)
     for made in loaded:
-        settings = ['{}={}'.format(key, value) for key, value in sorted(made.settings.items())]
-        if made.fields.get('changes'):
-            settings.append('calibrated for pictures changed by {}'.format(made.fields['changes']))
+        settings = [f'{key}={value}' for key, value in sorted(made.conditions.for_file().items())]
+        if made.content.changes:
+            settings.append(f'calibrated for pictures changed by {made.content.changes}')
         if not len(made.fine_errors):
             settings.append('calibrated by an older version, without fine errors: "related" is not told')
         lines.append('Network {}, {}'.format(_name(made), ', '.join(settings)))
@@ -82,17 +82,17 @@ def _line(picture, measured, verdict, made):
     numbers = 'distance {:.4f}, p {:.3f} if generated, {:.3f} if not'.format(
         measured['distance'], verdict.p_generated, verdict.p_real)
     if verdict.p_fine is not None:
-        numbers += ', {:.3f} of the fine error if generated'.format(verdict.p_fine)
+        numbers += f', {verdict.p_fine:.3f} of the fine error if generated'
     if made is not None:
         numbers += ', ' + os.path.basename(made.network)
-    return '{}: {} ({})'.format(picture.file, verdict.verdict, numbers)
+    return f'{picture.file}: {verdict.verdict} ({numbers})'
 
 
 def _attribution(found, loaded):
     """Which of several networks made a picture, as text."""
     text = 'made by {}' if found.maker is not None else (
         'closest to {}, but not as its own' if found.alike else 'made by none of these networks, closest to {}')
-    text = text.format(_name(loaded[found.nearest])) + ', margin {:.1f}'.format(found.margin)
+    text = text.format(_name(loaded[found.nearest])) + f', margin {found.margin:.1f}'
     others = [os.path.basename(loaded[i].network) for i in found.alike if i != found.nearest]
     if others:
         text += '; by itself the calibration of {} does not tell it from its own'.format(' or '.join(others))

@@ -23,6 +23,7 @@ ONCE = (
     'tests/training/data/test_memory.py', 'tests/training/test_dataset.py', 'tests/training/test_plot.py',
     'tests/training/data/test_streams.py', 'tests/dnnlib/test_seeds.py',
     'tests/training/options/test_continuing.py', 'tests/training/options/test_epochs.py',
+    'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/report/test_alarms.py',
     'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
     'tests/test_dataset_tool.py', 'tests/test_environments.py', 'tests/test_help.py', 'tests/test_house_rules.py',

@@ -114,8 +114,9 @@ def test_display_writes_a_contact_sheet(tmp_path):
     np.testing.assert_array_equal(sheet[:, 8:, :8], images[2])
 
 
-def test_no_arguments_print_the_help(capsys):
-    _run()
+def test_the_help_names_the_commands(capsys):
+    with pytest.raises(SystemExit):
+        cli.run_main(dataset_tool.main, ['--help'])
     out = capsys.readouterr().out
     assert all(name in out for name in ('create_from_images', 'create_cats', 'display', 'extract', 'compare'))
 
@@ -139,7 +140,7 @@ def test_a_bad_image_leaves_no_data_set(tmp_path):
     (['create_cats', 'file/out'], 'is not a folder'),
     (['create_from_images', 'out', 'file', '--shuffle=2'], 'invalid choice'),
     (['create_from_images', 'out', 'file'], 'file: not a zip file'),
-    (['frobnicate'], 'invalid choice')])
+    (['frobnicate'], 'invalid choice'), ([], 'expected a command: create_')])
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, args, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'file').write_text('text')

@@ -42,7 +42,8 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('report', ()),
     ('train_step', ('state',)),
     ('iteration', ('train_step',)),
-    ('methods', ('image_size', 'terms', 'report', 'train_step')),
+    ('augment', ()),
+    ('methods', ('image_size', 'terms', 'report', 'train_step', 'augment')),
     ('misc', ('pretrained', 'report')),
     ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'report', 'train_step', 'iteration',
                        'methods', 'misc')),
@@ -54,7 +55,8 @@ PUBLISHED_SIGNATURES = {  # more than 8 arguments, as in the original release
     'dnnlib/tflib/network.py:Network.run', 'dnnlib/tflib/optimizer.py:Optimizer.__init__',
     'dnnlib/tflib/ops/upfirdn_2d.py:upfirdn_2d', 'training/data/base.py:Dataset.__init__',
     'training/dataset.py:TFRecordDataset.__init__', 'training/loss.py:G_logistic_ns_pathreg',
-    'training/loss.py:D_wgan_gp', 'training/schedule.py:training_schedule', 'training/training_loop.py:training_loop',
+    'training/loss.py:D_wgan_gp', 'training/loss.py:G_compared',
+    'training/loss.py:D_compared', 'training/schedule.py:training_schedule', 'training/training_loop.py:training_loop',
 }
 
 

@@ -107,7 +107,7 @@ def check_discriminator(network):
 def test_what_training_saves(session, tmp_path, config, label_size):
     import dnnlib.tflib as tflib
     from dnnlib.tflib import network_pickle
-    options = run_training.make_options(run_training.make_parser().parse_args(['--dataset=cats', '--config=' + config]))
+    options = run_training.make_options(run_training.parse_args(['--dataset=cats', '--config=' + config]))
     Settings(options, presets.find(config), ()).apply([
         ('G', 'fmap_max', 16), ('D', 'fmap_max', 16), ('G', 'latent_size', 8), ('G', 'dlatent_size', 8),
         ('G', 'mapping_fmaps', 8)])

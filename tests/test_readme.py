@@ -137,7 +137,7 @@ def test_set_options_of_the_readme_and_the_demo_are_known():
     from training.options.settings import Settings, parse_assignment
     assignments = [word for words in commands() for flag, word in zip(words, words[1:]) if flag == '--set']
     assignments += ['%s=%s' % item for item in demo.SMALL.items()]
-    args = run_training.make_parser().parse_args(['--dataset=cats'])
+    args = run_training.parse_args(['--dataset=cats'])
     options = run_training.make_options(args)
     changes = Settings(options, presets.find(args.config), vars(args))
     changes.apply([parse_assignment(text, changes.groups) for text in assignments])

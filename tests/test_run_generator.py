@@ -15,6 +15,8 @@ import PIL.Image
 import pytest
 
 import run_generator
+import run_metrics
+import run_projector
 from dnnlib import cli
 from dnnlib.util import UserError
 from training import pretrained
@@ -174,11 +176,14 @@ def test_refusals_of_the_program_itself(tmp_path):
     assert out == '' and os.listdir(str(tmp_path)) == ['tensorflow.py']
 
 
-def test_missing_sub_command_exits_with_1(capsys):
+@pytest.mark.parametrize('program, text', [
+    (run_generator, 'expected a command: generate-images, style-mixing-example, '),
+    (run_projector, 'expected a command: project-generated-images, '), (run_metrics, '--network=PKL or --fakes=PATH')])
+def test_without_a_command_one_line_says_which_there_are(capsys, program, text):
     with pytest.raises(SystemExit) as info:
-        cli.run_main(run_generator.main, [])
+        cli.run_main(program.main, [])
     out, err = capsys.readouterr()
-    assert info.value.code == 1 and out == '' and err.count('\n') == 1 and 'subcommand' in err
+    assert info.value.code == 2 and out == '' and err.count('\n') == 1 and text in err
 
 
 def test_bad_pickle_leaves_nothing_behind(graph, tmp_path, capsys, monkeypatch):

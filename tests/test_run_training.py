@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import run_training
-from dnnlib import EasyDict, cli
+from dnnlib import EasyDict, UserError, cli
 from training.options import continuing
 from training.options.stylegan2 import D_LOSSES, G_LOSSES
 
@@ -23,7 +23,7 @@ SMALL = ['--dataset=cats', '--device=cpu', '--set', 'dataset.resolution=8', '--s
 
 def options_of(*argv):
     """Options of a command line without `--set`."""
-    return run_training.make_options(run_training.make_parser().parse_args(argv))
+    return run_training.make_options(run_training.parse_args(argv))
 
 
 @pytest.mark.parametrize('argv, has_gpu, names', [
@@ -35,11 +35,44 @@ def test_metrics_and_held_out_images(monkeypatch, argv, has_gpu, names):
     measured, trained = [], {}
     monkeypatch.setattr(metric_base, 'has_gpu', lambda tf_config: has_gpu)
     monkeypatch.setattr(metric_base, 'MetricGroup', lambda table, **_settings: measured.extend(
-        kwargs['name'] for kwargs in table))
+        kwargs['name'] for kwargs in table) or EasyDict(check_weights=lambda: None))
     monkeypatch.setattr(training_loop, 'training_loop', lambda **options: trained.update(options))
-    options = run_training.make_options(run_training.make_parser().parse_args(['--dataset=cats'] + argv))
+    options = run_training.make_options(run_training.parse_args(['--dataset=cats'] + argv))
     run_training.train(EasyDict(run_dir='x'), **options)
     assert measured == names and trained.get('holdout') == (0.1 if '--holdout=0.1' in argv else None)
+
+
+def test_metrics_end_at_a_signal_or_an_abort_file(tmp_path, monkeypatch):
+    from training import training_loop
+    group, asked = EasyDict(should_stop=None, metrics=[], check_weights=lambda: None), []
+
+    def train(stop_signals, **_options):
+        for received, abort in ((0, False), (15, False), (0, True)):
+            stop_signals.received = received
+            if abort:
+                (tmp_path / 'abort.txt').write_text('')
+            asked.append(group.should_stop())
+    monkeypatch.setattr(run_training, 'make_metrics', lambda names, tf_config, should_stop: group.update(
+        should_stop=should_stop) or group)
+    monkeypatch.setattr(training_loop, 'training_loop', train)
+    run_training.train(EasyDict(run_dir=str(tmp_path)), **options_of('--dataset=cats'))
+    assert asked == [False, True, True]
+
+
+def test_missing_weights_of_metrics_are_found_before_the_training(tmp_path, monkeypatch, capsys):
+    from metrics import metric_base
+    from metrics.features import inception_v3
+    calls, load = [], inception_v3.load
+    monkeypatch.setenv('STYLEGAN2_INCEPTION', str(tmp_path / 'nothing.pth'))
+    monkeypatch.setattr(metric_base, 'has_gpu', lambda tf_config: True)
+    monkeypatch.setattr(inception_v3, 'load', lambda: calls.append(None) or load())
+    with pytest.raises(UserError, match='--metrics: STYLEGAN2_INCEPTION=.*nothing.pth: no such file; give the path'):
+        run_training.make_metrics(['is1k', 'fid1k', 'kid1k'], None, None)
+    assert run_training.make_metrics(None, None, None).metrics == []  # nobody asked for them
+    assert 'Training without metrics: STYLEGAN2_INCEPTION=' in capsys.readouterr().out
+    monkeypatch.setattr(inception_v3, 'load', lambda: calls.append(None))
+    del calls[:]
+    assert len(run_training.make_metrics(['is1k', 'fid1k'], None, None).metrics) == 2 and len(calls) == 1
 
 
 def test_published_hyper_parameters():
@@ -108,7 +141,7 @@ def test_what_a_run_directory_was_begun_from_is_kept(tmp_path):
 def test_published_networks_can_be_resumed_from(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = 'gdrive:networks/stylegan2-ffhq-config-f.pkl'
-    run_training.check_arguments(run_training.make_parser().parse_args(['--dataset=cats', '--resume=' + name]))
+    run_training.check_arguments(run_training.parse_args(['--dataset=cats', '--resume=' + name]))
     options = options_of('--dataset=cats')
     assert continuing.choose_run(name, 'results', 'x', options) is None
     assert options['resume_pkl'] == name
@@ -160,7 +193,7 @@ def test_bad_values_of_set_are_one_line_and_leave_nothing(assignments, message, 
     (['--resume=tests'], "'tests' holds no saved state"),
     (['--resume=gdrive:networks/x'], "no published network is called 'gdrive:networks/x'"),
     (['--resume=run'], '--resume=run: G_args.fmap_base is 5 in that run but None now'),
-    (['--resume=setup.cfg'], 'not a network pickle')])
+    (['--resume=setup.cfg'], 'not a network file')])
 def test_bad_options_are_one_line_and_leave_nothing(argv, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'setup.cfg').write_text('text')

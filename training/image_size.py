@@ -5,6 +5,7 @@ with a shorter side of 4 to 7 and a longer side of up to 16 works too: 5x4 doubl
 high and 128 wide, 7x7 doubled five times gives 224x224. Each size has at most one base block.
 """
 
+import argparse
 import math
 from typing import NamedTuple
 
@@ -51,6 +52,21 @@ def parse(resolution):
                         'to %d pixels, doubled; the nearest sizes are %s' % (
                             sides[0], sides[1], MIN_BASE, MAX_BASE, ', '.join('%dx%d' % s for s in nearest(*sides))))
     return size
+
+
+def argument(text):
+    """Argument type: a side such as 256, or height x width such as 160x128; the value of an option `resolution`.
+
+    Raises: argparse.ArgumentTypeError for another text or a size that networks don't support.
+    """
+    sides = [int(side) for side in text.split('x') if side.isdigit()]
+    if len(sides) != text.count('x') + 1 or len(sides) > 2:
+        raise argparse.ArgumentTypeError(
+            f'expected a side such as 256 or height x width such as 160x128, got {text!r}')
+    try:
+        return option(*parse(sides[0] if len(sides) == 1 else sides).shape)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def find(height, width):

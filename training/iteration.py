@@ -40,10 +40,11 @@ class Iteration:
             sched: Result of the schedule, with `rounds` and `new_level` (does a level begin?).
             seed: Seed of the training, int.
             counters: See `files.new_counters`; not changed.
-            ignore_gates: Run stages whatever their `when` says?
+            ignore_gates: Run stages whatever their `when` and `at_end` say?
         """
         due = [stage for stage in self._stages if (
-            sched['new_level'] if stage.every == NEW_LEVEL else counters.iteration % stage.every == 0)]
+            sched['new_level'] if stage.every == NEW_LEVEL else
+            counters.iteration % stage.every == (stage.every - 1 if stage.at_end and not ignore_gates else 0))]
         # First of all, so that an unreadable image ends the training between two iterations.
         minibatches = self._read(due, sched, counters.nimg)
         settings = self.step.sched.feed(sched)

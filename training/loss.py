@@ -14,12 +14,14 @@ import tensorflow.compat.v1 as tf
 from dnnlib import tflib
 from dnnlib.tflib import random
 from dnnlib.tflib.autosummary import autosummary
-from training.terms import criteria, penalties
+from dnnlib.util import call_func_by_name, UserError
+from training.terms import consistency, criteria, penalties
 from training.terms.penalties import gradient_penalty, path_lengths
 
 
 class Judged(NamedTuple):
     """One minibatch as a loss of D sees it."""
+    latents: tf.Tensor      # [N, latent_size]
     fakes: tf.Tensor        # [N, C, H, W], with the labels of the reals
     fake_scores: tf.Tensor  # [N, 1]
     real_scores: tf.Tensor  # [N, 1]
@@ -43,7 +45,7 @@ def _judge(G, D, minibatch_size, reals, labels):
     fakes = G.get_output_for(latents, labels, is_training=True)
     real_scores = autosummary('Loss/scores/real', D.get_output_for(reals, labels, is_training=True))
     fake_scores = autosummary('Loss/scores/fake', D.get_output_for(fakes, labels, is_training=True))
-    return Judged(fakes, fake_scores, real_scores)
+    return Judged(latents, fakes, fake_scores, real_scores)
 
 
 def _logistic(judged):
@@ -118,6 +120,19 @@ def D_wgan_gp(G, D, training_set, minibatch_size, reals, labels, wgan_lambda=10.
     return loss, penalties.norm_penalty(norms, wgan_target, wgan_lambda)
 
 
+class Drawn(NamedTuple):
+    """One minibatch of fakes as a loss of G sees it."""
+    latents: tf.Tensor   # [N, latent_size]
+    labels: tf.Tensor    # [N, label_size]
+    fakes: tf.Tensor     # [N, C, H, W]
+    dlatents: tf.Tensor  # [N, layers, dlatent_size]
+
+
+def _draw(G, training_set, minibatch_size):
+    latents, labels = _random_inputs(G, training_set, minibatch_size)
+    return Drawn(latents, labels, *G.get_output_for(latents, labels, is_training=True, return_dlatents=True))
+
+
 def G_logistic_ns_pathreg(G, D, training_set, minibatch_size, pl_minibatch_shrink=2, pl_decay=0.01, pl_weight=2.0):
     """Non-saturating loss of G with path length regularization (StyleGAN2, section 3.2, equation 4).
 
@@ -129,24 +144,132 @@ def G_logistic_ns_pathreg(G, D, training_set, minibatch_size, pl_minibatch_shrin
         pl_weight: Weight of the regularization.
     Returns: loss [N, 1] and regularization [N // pl_minibatch_shrink], at least [1].
     """
-    latents, labels = _random_inputs(G, training_set, minibatch_size)
-    fakes, dlatents = G.get_output_for(latents, labels, is_training=True, return_dlatents=True)
-    scores = autosummary('Loss/scores/fake', D.get_output_for(fakes, labels, is_training=True))
-    loss = criteria.G_non_saturating(scores)
+    drawn = _draw(G, training_set, minibatch_size)
+    loss = criteria.G_non_saturating(_scores_of(D, drawn))
+    return loss, _path_penalty(G, training_set, minibatch_size, drawn, pl_minibatch_shrink, pl_decay) * pl_weight
 
+
+def _scores_of(D, drawn):
+    return autosummary('Loss/scores/fake', D.get_output_for(drawn.fakes, drawn.labels, is_training=True))
+
+
+def _path_penalty(G, training_set, minibatch_size, drawn, pl_minibatch_shrink, pl_decay):
+    """Squared distance of path lengths from their running mean, which is updated; [N // pl_minibatch_shrink]."""
     with tf.name_scope('PathReg'):
         if pl_minibatch_shrink > 1:
             size = minibatch_size // pl_minibatch_shrink
             size = tf.maximum(size, 1) if tflib.is_tf_expression(size) else max(size, 1)
-            latents, labels = _random_inputs(G, training_set, size)
-            fakes, dlatents = G.get_output_for(latents, labels, is_training=True, return_dlatents=True)
-        height, width = fakes.shape.as_list()[2:]
-        direction = random.normal(tf.shape(fakes)) / np.sqrt(height * width)
-        lengths = autosummary('Loss/pl_lengths', path_lengths(fakes, dlatents, direction))
+            drawn = _draw(G, training_set, size)
+        height, width = drawn.fakes.shape.as_list()[2:]
+        direction = random.normal(tf.shape(drawn.fakes)) / np.sqrt(height * width)
+        lengths = autosummary('Loss/pl_lengths', path_lengths(drawn.fakes, drawn.dlatents, direction))
         with tf.variable_scope('PathReg', reuse=tf.AUTO_REUSE):
             mean_var = tf.get_variable('pl_mean', shape=[], initializer=tf.initializers.zeros(), trainable=False)
         mean = mean_var + pl_decay * (tf.reduce_mean(lengths) - mean_var)  # gradients pass through, as published
         kept = tf.where(tf.is_finite(mean), mean, mean_var)  # or one infinity would spoil every later penalty
         with tf.control_dependencies([tf.assign(mean_var, kept)]):
-            penalty = autosummary('Loss/pl_penalty', penalties.path_length_penalty(lengths, mean))
-    return loss, penalty * pl_weight
+            return autosummary('Loss/pl_penalty', penalties.path_length_penalty(lengths, mean))
+
+
+def G_compared(
+        G, D, training_set, minibatch_size, zcr_gen_weight=0.0, zcr_noise_std=0.1, auxrot_alpha=0.0,
+        pl_minibatch_shrink=2, pl_decay=0.01, pl_weight=2.0):
+    """`G_logistic_ns_pathreg` and G's terms of methods that ADA is compared with (Karras et al. 2020, section 4.1).
+
+    Args:
+        zcr_gen_weight: Latent consistency (zCR): weight of the distance of the images of near latents, which G makes
+            large; 0.02 as published.
+        zcr_noise_std: How near: standard deviation of what is added to a latent.
+        auxrot_alpha: Auxiliary rotation: weight of how badly D tells the fakes' rotations apart; 10 as published. D has
+            `score_max=5`.
+        others: See `G_logistic_ns_pathreg`.
+    Returns: See `G_logistic_ns_pathreg`.
+    """
+    drawn = _draw(G, training_set, minibatch_size)
+    loss = criteria.G_non_saturating(_scores_of(D, drawn))
+    if zcr_gen_weight:
+        near = _near_fakes(G, drawn, zcr_noise_std)
+        distance = autosummary('Loss/zcr_gen_penalty', consistency.image_distance(drawn.fakes, near))
+        loss -= distance * zcr_gen_weight
+    if auxrot_alpha:
+        loss += _rotation_entropy(D, drawn.fakes, drawn.labels, 'fake') * auxrot_alpha
+    return loss, _path_penalty(G, training_set, minibatch_size, drawn, pl_minibatch_shrink, pl_decay) * pl_weight
+
+
+def D_compared(
+        G, D, training_set, minibatch_size, reals, labels, gamma=10.0, r2_gamma=0.0, bcr_real_weight=0.0,
+        bcr_fake_weight=0.0, bcr_augment=None, zcr_dis_weight=0.0, zcr_noise_std=0.1, auxrot_beta=0.0):
+    """`D_logistic_r1` and D's terms of methods that ADA is compared with (Karras et al. 2020, section 4.1).
+
+    Args:
+        gamma, r2_gamma: R1 and R2: see `D_logistic_r1` and `D_logistic_r2`.
+        bcr_real_weight, bcr_fake_weight: Balanced consistency (bCR): weight of how much the scores of reals and of
+            fakes change if they are augmented by `bcr_augment`; 10 and 10 as published.
+        bcr_augment: {'func_name': function of images and labels, ...: its other arguments}; comes after the
+            augmentation that D has. As published `training.augment.augment_pipeline` with xint 1, xint_max 1/32.
+        zcr_dis_weight: Latent consistency (zCR): weight of how much the scores of fakes change if a little is added
+            to the latents; 0.2 as published.
+        zcr_noise_std: Standard deviation of what is added.
+        auxrot_beta: Auxiliary rotation: weight of how badly D tells the reals' rotations apart; 5 as published. D has
+            `score_max=5`.
+    Returns: loss [N, 1] and regularization [N].
+    """
+    del training_set
+    judged = _judge(G, D, minibatch_size, reals, labels)
+    loss = _logistic(judged)
+    for kind, images, scores, weight in (('real', reals, judged.real_scores, bcr_real_weight),
+                                         ('fake', judged.fakes, judged.fake_scores, bcr_fake_weight)):
+        if weight:
+            again, again_labels = _augment_again(bcr_augment, _seen(D, images), labels)
+            others = autosummary(f'Loss/scores/{kind}_bcr', _score(D, again, again_labels))
+            loss += autosummary('Loss/bcr_penalty/' + kind, consistency.score_consistency(scores, others)) * weight
+    if zcr_dis_weight:
+        drawn = Drawn(judged.latents, labels, judged.fakes, None)
+        others = autosummary('Loss/scores/fake_zcr', _score(D, _near_fakes(G, drawn, zcr_noise_std), labels))
+        difference = consistency.score_consistency(judged.fake_scores, others)
+        loss += autosummary('Loss/zcr_dis_penalty', difference) * zcr_dis_weight
+    if auxrot_beta:
+        loss += _rotation_entropy(D, reals, labels, 'real') * auxrot_beta
+    reg = _squared_gradients(judged.real_scores, reals) * (gamma * 0.5)
+    if r2_gamma:
+        r2 = autosummary('Loss/r2_penalty', gradient_penalty(judged.fake_scores, judged.fakes))
+        reg += r2 * (r2_gamma * 0.5)
+    return loss, reg
+
+
+def _near_fakes(G, drawn, noise_std):
+    """Fakes of latents to which a little noise is added, [N, C, H, W]."""
+    latents = drawn.latents + random.normal(tf.shape(drawn.latents)) * noise_std
+    with tf.control_dependencies([drawn.fakes]):  # the mean of W is updated once more, always in the same order
+        return G.get_output_for(latents, drawn.labels, is_training=True)
+
+
+def _rotation_entropy(D, images, labels, kind):
+    """Cross-entropy of D's guess by how much images are turned, [N, 1]."""
+    turned, labels = consistency.rotations(images), tf.tile(labels, [4, 1])
+    logits = _score(D, _augment(D, turned, labels), labels, score_size=5)[:, 1:]
+    return autosummary('Loss/rotation_entropy/' + kind, consistency.rotation_entropy(logits))
+
+
+def _augment(D, images, labels):
+    """Images as D sees them: augmented, if D is an `AugmentedDiscriminator` (training/methods/augmented.py)."""
+    return D.augment(images, labels)[0] if hasattr(D, 'augment') else images
+
+
+def _seen(D, images):
+    """What D saw of images that it has scored."""
+    return D.seen(images) if hasattr(D, 'seen') else images
+
+
+def _score(D, images, labels, **options):
+    """D's scores of images that it does not augment."""
+    if hasattr(D, 'augment'):
+        options['augment'] = False
+    return D.get_output_for(images, labels, is_training=True, **options)
+
+
+def _augment_again(bcr_augment, images, labels):
+    if not bcr_augment:
+        raise UserError('D_loss.bcr_augment is missing: balanced consistency needs the func_name of an augmentation, '
+                        "such as {'func_name': 'training.augment.augment_pipeline', 'xint': 1, 'xint_max': 0.03125}")
+    return call_func_by_name(images, labels, **bcr_augment)

@@ -11,10 +11,12 @@ import tensorflow.compat.v1 as tf
 
 import dnnlib
 from dnnlib import tflib
-from dnnlib.tflib import layout, random
+from dnnlib.tflib import layout, network_state, random
 from dnnlib.tflib.ops.upfirdn_2d import downsample_2d, upsample_2d
 from training import image_size, networks_stylegan2
-from training.blocks import layers, styles
+from training.blocks import compared, layers, spectral, styles
+
+PUBLISHED = network_state.Published('training.networks', 5)  # the same functions in StyleGAN2-ADA's release
 
 
 def G_main(
@@ -124,7 +126,7 @@ def G_synthesis(
         architecture='skip',            # 'orig', 'skip' or 'resnet'.
         nonlinearity='lrelu',           # Activation.
         dtype='float32',                # Type of the activations.
-        num_fp16_res=0,                 # Number of highest resolutions in float16 on a GPU; float32 on a CPU.
+        num_fp16_res=0,                 # Number of highest resolutions in half precision: layout.mixed_type().
         conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
         resample_kernel=(1, 3, 3, 1),   # FIR filter for upsampling; None = nearest neighbor.
         fused_modconv=False,            # See layers.modulated_conv2d_layer.
@@ -133,7 +135,7 @@ def G_synthesis(
     size = image_size.parse(resolution)
     networks_stylegan2.check_architecture(architecture, size)
     num_layers = size.num_levels * 2 - 2
-    first_half = size.num_levels - _num_half(num_fp16_res) + 1
+    first_half = size.num_levels - num_fp16_res + 1
 
     def nf(stage):
         return layers.num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max)
@@ -148,13 +150,13 @@ def G_synthesis(
                                           resample_kernel=resample_kernel, fused_modconv=fused_modconv)
         if use_noise:
             x = layers.noise_layer(x, None if randomize_noise else noises[index])
-        return _clamp(layers.bias_act_layer(x, act=nonlinearity), conv_clamp)
+        return networks_stylegan2.clamp(layers.bias_act_layer(x, act=nonlinearity), conv_clamp)
 
     def add_rgb(x, y, r):
         with tf.variable_scope('ToRGB'):
             t = layers.modulated_conv2d_layer(
                 x, dlatents[:, r * 2 - 3], num_channels, kernel=1, demodulate=False, fused_modconv=fused_modconv)
-            t = tf.cast(_clamp(layers.bias_act_layer(t), conv_clamp), dtype)
+            t = tf.cast(networks_stylegan2.clamp(layers.bias_act_layer(t), conv_clamp), dtype)
             return t if y is None else y + t
 
     y = None
@@ -167,7 +169,7 @@ def G_synthesis(
                 with tf.variable_scope('Conv'):
                     x = styled_conv(x, 0, nf(1))
             else:
-                t = x = tf.cast(x, layout.half_type() if r >= first_half else dtype)
+                t = x = tf.cast(x, layout.mixed_type() if r >= first_half else dtype)
                 with tf.variable_scope('Conv0_up'):
                     x = styled_conv(x, r * 2 - 5, nf(r - 1), up=True)
                 with tf.variable_scope('Conv1'):
@@ -182,17 +184,6 @@ def G_synthesis(
             if architecture == 'skip' or r == size.num_levels:
                 y = add_rgb(x, y, r)
     return tf.identity(layout.to_nchw(y), name='images_out')
-
-
-G_synthesis.half_on_gpu_only = True  # for dnnlib.tflib.precision
-
-
-def _num_half(num_fp16_res):
-    return num_fp16_res if layout.data_format() == 'NCHW' else 0
-
-
-def _clamp(x, limit):
-    return x if limit is None else tf.clip_by_value(x, *[tf.cast(value, x.dtype) for value in (-limit, limit)])
 
 
 def D_main(
@@ -213,25 +204,35 @@ def D_main(
         mbstd_group_size=None,          # Group size of the minibatch stddev, None = the whole minibatch.
         mbstd_num_features=1,           # Feature maps of the minibatch stddev; 0 = off.
         dtype='float32',                # Type of the activations.
-        num_fp16_res=0,                 # Number of highest resolutions in float16 on a GPU; float32 on a CPU.
+        num_fp16_res=0,                 # Number of highest resolutions in half precision: layout.mixed_type().
         conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
         resample_kernel=(1, 3, 3, 1),   # FIR filter for downsampling; None = box.
+        augment_strength=0,             # p, number or scalar tensor, for use_pagan and adaptive_dropout.
+        use_pagan=False,                # Bits that exchange reals and fakes? See compared.draw_bits.
+        pagan_num=16,                   # Number of bits.
+        pagan_fade=0.5,                 # See compared.draw_bits.
+        score_size=1,                   # Scores to return, the first of score_max; the others tell rotations apart.
+        score_max=1,                    # Scores that there are; more than 1 only without labels.
+        use_spectral_norm=False,        # Spectral normalization of the 3x3 convolutions? See spectral.normalize.
+        adaptive_dropout=0,             # Strength of compared.adaptive_dropout where p is 1; 0 = off.
         freeze_layers=0,                # Number of first layers that are frozen (Freeze-D).
-        is_training=False,              # No effect; part of the published interface.
+        is_training=False,              # Training: store the state of spectral normalization.
         is_template_graph=False,        # Set by tflib.Network.
         components=None):               # Set by tflib.Network; there are no subnetworks.
-    """Discriminator with projected labels (Miyato & Koyama 2018): scores [N, 1], logits of being real."""
-    del is_training, is_template_graph, components
+    """Discriminator with projected labels (Miyato & Koyama 2018): scores [N, score_size], logits of being real."""
+    del is_template_graph, components
+    if not 1 <= score_size <= score_max or (label_size and score_max > 1):
+        raise dnnlib.UserError('score_size %r of score_max %r scores: expected at least one of one with labels, of any '
+                               'number without' % (score_size, score_max))
     size = image_size.parse(resolution)
     networks_stylegan2.check_architecture(architecture, size)
-    first_half = size.num_levels - _num_half(num_fp16_res) + 1
     count = [0]
 
     def nf(stage):
         return layers.num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max)
 
     def kind(r):
-        return layout.half_type() if r >= first_half else dtype
+        return layout.mixed_type() if r >= first_half else dtype
 
     @contextlib.contextmanager
     def layer(name):
@@ -240,13 +241,22 @@ def D_main(
         with tf.variable_scope(name, custom_getter=_untrained if frozen else None):
             yield
 
+    def dropout(x):
+        return compared.adaptive_dropout(x, augment_strength * adaptive_dropout) if adaptive_dropout else x
+
     def conv(x, name, fmaps, kernel=3, down=False, act=nonlinearity):
+        normalize = (lambda w: spectral.normalize(w, is_training)) if use_spectral_norm and kernel == 3 else None
         with layer(name):
-            x = layers.conv2d_layer(x, fmaps, kernel=kernel, down=down, resample_kernel=resample_kernel)
-            return x if act is None else _clamp(layers.bias_act_layer(x, act=act), conv_clamp)
+            x = dropout(layers.conv2d_layer(
+                x, fmaps, kernel, down=down, resample_kernel=resample_kernel, normalize=normalize))
+            x = compared.bits_layer(x, bits) if use_pagan and name == 'FromRGB' else x
+            return x if act is None else networks_stylegan2.clamp(layers.bias_act_layer(x, act=act), conv_clamp)
 
     images_in.set_shape([None, num_channels] + size.shape)
     labels_in.set_shape([None, label_size])
+    group_size = mbstd_group_size or 1 << 30
+    first_half = networks_stylegan2.first_half_block(
+        num_fp16_res, images_in, size.num_levels, group_size if mbstd_num_features else 0)
     if label_size:
         width = mapping_fmaps or nf(0)
         c = _embed_labels(labels_in, width, dtype)
@@ -254,6 +264,7 @@ def D_main(
             with tf.variable_scope('Mapping%d' % index):
                 c = layers.bias_act_layer(layers.dense_layer(c, width, lrmul=mapping_lrmul), act=nonlinearity,
                                           lrmul=mapping_lrmul)
+    bits = compared.draw_bits(tf.shape(images_in)[0], augment_strength, pagan_num, pagan_fade) if use_pagan else None
     x, y = None, layout.from_nchw(tf.cast(images_in, dtype))
     for r in range(size.num_levels, 2, -1):
         with tf.variable_scope('%dx%d' % (2 ** r, 2 ** r)):
@@ -275,19 +286,24 @@ def D_main(
             x = t if x is None else x + tf.cast(t, x.dtype)
         x = tf.cast(x, dtype)
         if mbstd_num_features:
-            x = networks_stylegan2.minibatch_stddev(x, mbstd_group_size or 1 << 30, mbstd_num_features)
+            x = networks_stylegan2.minibatch_stddev(x, group_size, mbstd_num_features)
         x = conv(x, 'Conv', nf(1))
         with layer('Dense0'):
-            x = layers.bias_act_layer(layers.dense_layer(layout.to_nchw(x), nf(0)), act=nonlinearity)
+            x = layers.bias_act_layer(dropout(layers.dense_layer(layout.to_nchw(x), nf(0))), act=nonlinearity)
     with tf.variable_scope('Output'):
-        x = layers.bias_act_layer(layers.dense_layer(x, width if label_size else 1))
+        x = layers.bias_act_layer(layers.dense_layer(x, width if label_size else score_max))
         if label_size:
             x = tf.reduce_sum(x * c, axis=1, keepdims=True) / np.float32(np.sqrt(width))
+        if score_size < score_max:
+            x = x[:, :score_size]
+        if use_pagan:
+            x *= tf.cast(compared.signs_of(bits), x.dtype)
     return tf.identity(x, name='scores_out')
 
 
-def _untrained(getter, *args, **kwargs):
-    return getter(*args, **dict(kwargs, trainable=False))
+def _untrained(getter, name, *args, **kwargs):
+    """Variables of a frozen layer are not trained; those of PA-GAN in it are, as published."""
+    return getter(name, *args, **(kwargs if '/PAGAN/' in name else dict(kwargs, trainable=False)))
 
 
 BUILD_FUNCTIONS = {func.__name__: func for func in (G_mapping, G_synthesis)}  # subnetworks of G_main

@@ -149,7 +149,7 @@ def G_synthesis_stylegan2(
         architecture='skip',            # 'orig', 'skip' or 'resnet' (StyleGAN2, figure 7).
         nonlinearity='lrelu',           # Activation.
         dtype='float32',                # Type of the activations.
-        num_fp16_res=0,                 # Number of highest resolutions computed in the device's 16-bit type.
+        num_fp16_res=0,                 # Number of highest resolutions in half precision: layout.mixed_type().
         conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
         resample_kernel=(1, 3, 3, 1),   # FIR filter for upsampling; None = nearest neighbor.
         fused_modconv=None,             # See layers.modulated_conv2d_layer.
@@ -170,14 +170,10 @@ def G_synthesis_stylegan2(
     def styled_conv(x, index, fmaps, up=False):
         return clamp(layers.styled_conv2d_layer(
             x, dlatents[:, index], fmaps, up=up, resample_kernel=resample_kernel, fused_modconv=fused_modconv,
-            stored_noise=None if randomize_noise else noises[index], act=nonlinearity))
-
-    def clamp(x):
-        limits = [] if conv_clamp is None else [tf.cast(v, x.dtype) for v in (-conv_clamp, conv_clamp)]
-        return tf.clip_by_value(x, *limits) if limits else x
+            stored_noise=None if randomize_noise else noises[index], act=nonlinearity), conv_clamp)
 
     def block(x, r):
-        t = x = tf.cast(x, layout.half_type() if r > resolution_log2 - num_fp16_res else dtype)
+        t = x = tf.cast(x, layout.mixed_type() if r > resolution_log2 - num_fp16_res else dtype)
         with tf.variable_scope('Conv0_up'):
             x = styled_conv(x, r * 2 - 5, nf(r - 1), up=True)
         with tf.variable_scope('Conv1'):
@@ -192,7 +188,7 @@ def G_synthesis_stylegan2(
         with tf.variable_scope('ToRGB'):
             t = layers.modulated_conv2d_layer(
                 x, dlatents[:, r * 2 - 3], num_channels, kernel=1, demodulate=False, fused_modconv=fused_modconv)
-            t = tf.cast(clamp(layers.bias_act_layer(t)), dtype)
+            t = tf.cast(clamp(layers.bias_act_layer(t), conv_clamp), dtype)
             return t if y is None else y + t
 
     y = None
@@ -212,6 +208,29 @@ def G_synthesis_stylegan2(
             if architecture == 'skip' or r == resolution_log2:
                 y = add_rgb(x, y, r)
     return tf.identity(layout.to_nchw(y), name='images_out')
+
+
+def clamp(x, limit):
+    """x between -limit and limit, so that float16 doesn't overflow; as it is if limit is None."""
+    return x if limit is None else tf.clip_by_value(x, *[tf.cast(value, x.dtype) for value in (-limit, limit)])
+
+
+def first_half_block(num_fp16_res, images_in, num_levels, group_size):
+    """Logarithm of the resolution from which a discriminator computes in half precision.
+
+    In groups of two the minibatch stddev gets the last block before 4x4 in full precision: rounded activations are
+    equal in both images at some places, where the second derivative of the standard deviation, which R1 has, is so
+    large that the whole gradient is a third off. With groups of four it is not measurable.
+
+    Args:
+        num_fp16_res: Number of highest resolutions in half precision.
+        images_in: Images [N, C, H, W].
+        num_levels: Logarithm of the full resolution.
+        group_size: Group size of the minibatch stddev.
+    """
+    batch = images_in.shape.as_list()[0]
+    in_pairs = (group_size if batch is None else min(group_size, batch)) == 2
+    return max(num_levels - num_fp16_res + 1, 4 if in_pairs else 0)
 
 
 def noise_input(index, size):
@@ -301,6 +320,8 @@ def D_stylegan2(
         mbstd_group_size=4,             # Group size of the minibatch stddev; 0 or 1 = off.
         mbstd_num_features=1,           # Feature maps of the minibatch stddev.
         dtype='float32',                # Type of the activations.
+        num_fp16_res=0,                 # Number of highest resolutions in half precision: layout.mixed_type().
+        conv_clamp=None,                # Clamp activations to this absolute value; None = no limit.
         resample_kernel=(1, 3, 3, 1),   # FIR filter for downsampling; None = box.
         is_training=False,              # No effect; part of the published interface.
         is_template_graph=False,        # Set by tflib.Network.
@@ -318,20 +339,28 @@ def D_stylegan2(
     labels_in.set_shape([None, label_size])
     y = layout.from_nchw(tf.cast(images_in, dtype))
 
+    first_half = first_half_block(num_fp16_res, images_in, resolution_log2, mbstd_group_size)
+
+    def in_type_of(r, x):
+        return tf.cast(x, layout.mixed_type() if r >= first_half else dtype)
+
+    def bias_act(x, scale=1):
+        gain = activation_funcs[nonlinearity].def_gain * scale
+        return clamp(layers.bias_act_layer(x, act=nonlinearity, gain=gain), conv_clamp and conv_clamp * scale)
+
     def add_from_rgb(x, r):
         with tf.variable_scope('FromRGB'):
-            t = layers.bias_act_layer(layers.conv2d_layer(y, nf(r - 1), kernel=1), act=nonlinearity)
-            return t if x is None else x + t
+            t = bias_act(layers.conv2d_layer(in_type_of(r, y), nf(r - 1), kernel=1))
+            return t if x is None else x + tf.cast(t, x.dtype)
 
     def block(x, r):
         t = x
         with tf.variable_scope('Conv0'):
-            x = layers.bias_act_layer(layers.conv2d_layer(x, nf(r - 1), kernel=3), act=nonlinearity)
+            x = bias_act(layers.conv2d_layer(x, nf(r - 1), kernel=3))
         with tf.variable_scope('Conv1_down'):
             x = layers.conv2d_layer(x, nf(r - 2), kernel=3, down=True, resample_kernel=resample_kernel)
             # Each branch of a residual block is scaled by itself, which costs nothing, instead of their sum.
-            gain = activation_funcs[nonlinearity].def_gain * (np.sqrt(0.5) if architecture == 'resnet' else 1)
-            x = layers.bias_act_layer(x, act=nonlinearity, gain=gain)
+            x = bias_act(x, np.sqrt(0.5) if architecture == 'resnet' else 1)
         if architecture == 'resnet':
             with tf.variable_scope('Skip'):
                 t = layers.conv2d_layer(
@@ -342,6 +371,7 @@ def D_stylegan2(
     x = None
     for r in range(resolution_log2, 2, -1):
         with tf.variable_scope('%dx%d' % (2 ** r, 2 ** r)):
+            x = x if x is None else in_type_of(r, x)
             if architecture == 'skip' or r == resolution_log2:
                 x = add_from_rgb(x, r)
             x = block(x, r)
@@ -349,6 +379,7 @@ def D_stylegan2(
                 with tf.variable_scope('Downsample'):
                     y = downsample_2d(y, k=resample_kernel, data_format=layout.data_format())
     with tf.variable_scope('4x4'):
+        x = tf.cast(x, dtype)
         if architecture == 'skip':
             x = add_from_rgb(x, 2)
         x = minibatch_stddev(x, mbstd_group_size, mbstd_num_features)

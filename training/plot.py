@@ -1,7 +1,7 @@
 """Draws the curves of one or more runs from their statistics: `python -m training.plot RUN_DIR... [-o PNG]`.
 
-Plots losses, scores of D, R1 penalty, path length, metrics, diversity, level of detail, speed and memory against
-thousands of images shown, as far as the runs have them. Needs matplotlib, which training does not.
+Plots losses, scores of D, R1 penalty, path length, metrics, diversity, augmentation, level of detail, speed and memory
+against thousands of images shown, as far as the runs have them. Needs matplotlib, which training does not.
 """
 
 import glob
@@ -22,6 +22,7 @@ PANELS = (  # title, tags drawn together, logarithmic?
     ('path length', ('Loss/pl_lengths',), False),
     ('path length penalty', ('Loss/pl_penalty',), True),
     ('diversity, relative to reals', ('Progress/diversity',), False),
+    ('augmentation', ('Progress/augment', 'Progress/overfitting'), False),
     ('level of detail', ('Progress/lod',), False),
     ('skipped steps (overflow), fraction', ('TrainG/overflow_frequency', 'TrainD/overflow_frequency'), False),
     ('seconds per kimg', ('Timing/sec_per_kimg',), True),
@@ -29,7 +30,8 @@ PANELS = (  # title, tags drawn together, logarithmic?
 )
 METRICS_AT = 6  # their panels come before this one
 NOT_ALL_ZERO = ('Progress/lod', 'Resources/peak_gpu_mem_gb', 'TrainG/overflow_frequency', 'TrainD/overflow_frequency')
-SHORT_NAMES = {'Resources/peak_gpu_mem_gb': 'GPU, peak', 'Resources/host_mem_gb': 'host'}
+SHORT_NAMES = {'Progress/augment': 'p', 'Progress/overfitting': 'heuristic',
+               'Resources/peak_gpu_mem_gb': 'GPU, peak', 'Resources/host_mem_gb': 'host'}
 
 
 def read_stats(path):

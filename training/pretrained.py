@@ -24,12 +24,21 @@ DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__fi
 _PUBLISHED_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/'
 
 
+# Networks of StyleGAN2-ADA that its authors start other trainings from, under the names of their program.
+_ADA_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada/pretrained/transfer-learning-source-nets/'
+_ADA_SOURCES = dict(
+    ffhq256='ffhq-res256-mirror-paper256-noaug.pkl', ffhq512='ffhq-res512-mirror-stylegan2-noaug.pkl',
+    ffhq1024='ffhq-res1024-mirror-stylegan2-noaug.pkl',
+    celebahq256='celebahq-res256-mirror-paper256-kimg100000-ada-target0.5.pkl',
+    lsundog256='lsundog-res256-paper256-kimg100000-noaug.pkl')
+
+
 def _published_files():
     name = 'stylegan2-{}-config-{}.pkl'
     files = [name.format(data, config) for data in ('car', 'ffhq') for config in 'abcdef']
     files += [name.format(data, config) for data in ('cat', 'church', 'horse') for config in 'af']
     kinds = ('orig', 'resnet', 'skip')
-    files += ['table2/stylegan2-{}-config-e-G{}-D{}.pkl'.format(data, g, d)
+    files += [f'table2/stylegan2-{data}-config-e-G{g}-D{d}.pkl'
               for data in ('car', 'ffhq') for g in kinds for d in kinds]
     return files
 
@@ -39,6 +48,7 @@ gdrive_urls = {'gdrive:networks/' + file_name: _PUBLISHED_URL + file_name for fi
 
 # Names without a path or an extension: that of the shipped network, and `ffhq-config-f` of stylegan2-ffhq-config-f.pkl.
 SHORT_NAMES = {'cats64': DEMO_NETWORK}
+SHORT_NAMES.update((name, _ADA_URL + file_name) for name, file_name in _ADA_SOURCES.items())
 SHORT_NAMES.update((name.split('stylegan2-')[1][:-len('.pkl')], url) for name, url in gdrive_urls.items())
 
 
@@ -205,7 +215,7 @@ def load_networks(path_or_url):
     def read(data):
         contents = read_contents(data)
         if list(contents.networks) != list(PUBLISHED_ROLES):
-            raise UserError(f'does not hold the three networks G, D and Gs, but {_listed(contents)}')
+            raise UserError(f'does not hold the three networks G, D and Gs, but {listed(contents)}')
         return tuple(contents.networks.values())
 
     return _load(path_or_url, read)
@@ -219,13 +229,21 @@ def load_generator(path_or_url):
     """
     def read(data):
         contents = read_contents(data)
-        generators = [name for name, role in contents.roles.items() if role.role == 'generator']
-        names = [name for name in generators if contents.roles[name].average_of is not None] or generators
-        if len(names) != 1:
-            raise UserError(f'expected one generator, or one moving average of a generator, not {_listed(contents)}')
-        return contents.networks[names[0]]
+        return contents.networks[name_of_generator(contents)]
 
     return _load(path_or_url, read)
+
+
+def name_of_generator(contents):
+    """Name of the generator that a command draws with: the moving average if there is one; of the published tuple Gs.
+
+    Raises: UserError if Contents has no generator, or several.
+    """
+    generators = [name for name, role in contents.roles.items() if role.role == 'generator']
+    names = [name for name in generators if contents.roles[name].average_of is not None] or generators
+    if len(names) != 1:
+        raise UserError(f'expected one generator, or one moving average of a generator, not {listed(contents)}')
+    return names[0]
 
 
 def save_file(contents, path):
@@ -244,9 +262,10 @@ def save_file(contents, path):
     network_file.save(named_networks.pack(contents), path)
 
 
-def _listed(contents):
+def listed(contents):
     """The networks of a file, and what was said about it, for messages."""
-    notes = OrderedDict.fromkeys(note for network in contents.networks.values() for note in network.notes)
+    notes = OrderedDict.fromkeys(note for network in contents.networks.values()
+                                for note in getattr(network, 'notes', ()))
     return f'networks of {contents.method}: ' + '; '.join([', '.join(
         f'{name} ({role.role}{", average" if role.average_of else ""})'
         for name, role in contents.roles.items())] + list(notes))

@@ -79,7 +79,7 @@ class Schedule:
         self.last = self(total_kimg * 1000)
 
     def __call__(self, nimg):
-        """Result of the schedule function, with `lod` and with `rounds` of the accumulation; `nimg` = images shown."""
+        """What the schedule function gives for `nimg` images shown, with `lod`, `kimg` and `rounds` of accumulation."""
         sched = self._at(nimg, self._dataset, self._options)
         if self._function is not training_schedule:
             for name in ('minibatch_size', 'minibatch_gpu', 'lod'):
@@ -89,7 +89,7 @@ class Schedule:
         return sched
 
     def _at(self, nimg, dataset, options):
-        sched = EasyDict(dict(lod=0.0), **self._function(nimg, dataset, **options))
+        sched = EasyDict(dict(lod=0.0, kimg=nimg / 1000), **self._function(nimg, dataset, **options))
         sched.rounds = accumulation_rounds(sched.minibatch_size, sched.minibatch_gpu, self._num_gpus)
         return sched
 

@@ -46,6 +46,7 @@ class Stage(NamedTuple):
     rounds: bool = True       # one session call for each round?
     batch: str = None         # None = no data, 'this' = the iteration's minibatch, 'next' = a fresh one for this stage
     when: tf.Variable = None  # boolean that is part of the state: only where it is true; None = always
+    at_end: bool = False      # due in the last of these n iterations instead of the first?
     skipped: tuple = ()       # of an optimizer's stage: steps left out, see `tflib.Optimizer`; one variable per group
 
 
@@ -68,6 +69,7 @@ class Method(NamedTuple):
     latents: object = None  # function of (networks, count) that draws the latents of the picture grid; None = none
     logits: bool = False    # are `Loss/scores/real` and `fake` logits, so that an alarm can watch them?
     monitors: object = None  # function of the networks that returns a list of functions to call at every tick
+    sheets: object = None   # function of grid.Cells: {name of a picture of data alone: rows}, written at the start
 
 
 class ScheduleFields:
@@ -85,7 +87,7 @@ class ScheduleFields:
         for name in ('minibatch_size', 'minibatch_gpu', 'rounds'):
             if len({level[name] for level in levels}) == 1:
                 self._fields[name] = levels[0][name]
-        self._fed = {}
+        self._fed, self._derived = {}, {}
 
     def __getitem__(self, name):
         if name not in self._fields:
@@ -97,20 +99,26 @@ class ScheduleFields:
     def __setitem__(self, name, value):
         self._fields[name] = value
 
+    def derive(self, name, function):
+        """Makes a further field of the others: a function of the schedule's result; returns the placeholder."""
+        self._derived[name] = function
+        return self[name]
+
     def is_fed(self, name):
         """Is a field given by the schedule in each iteration?"""
         return name in self._fed
 
     def check(self, sched):
         """Raises UserError if a result of the schedule lacks a field that was asked for."""
-        missing = sorted(set(self._fed) - set(sched))
+        missing = sorted(set(self._fed) - set(self._derived) - set(sched))
         if missing:
             raise UserError(f'the schedule gives no {missing[0]}, which the method asks for; it has '
                             f'{", ".join(sorted(sched))}')
 
     def feed(self, sched):
         """{placeholder: value} for one result of the schedule."""
-        return {placeholder: sched[name] for name, placeholder in self._fed.items()}
+        return {placeholder: self._derived[name](sched) if name in self._derived else sched[name]
+                for name, placeholder in self._fed.items()}
 
 
 class Step:
@@ -121,16 +129,20 @@ class Step:
         networks: Dictionary of its tflib.Networks by name.
         datasets: {stream: Dataset}: shapes, labels and range of the data.
         levels: See `Schedule`.
+        repeats: Iterations between two looks at the schedule.
     Attributes:
         nets: The networks.
         batch: {stream: Batch} of the session call.
         sched: ScheduleFields.
         seed_in: Placeholder of `dnnlib.seeds.step_seed`, int64 [2].
         feeds: {stream: (placeholder of the images, uint8; placeholder of the labels)}.
+        repeats: As given.
+        progress, monitors: {TensorBoard tag: variable} that every tick reports, list of functions that it calls.
     """
 
-    def __init__(self, method, networks, datasets, levels):
-        self.nets, self.sched = networks, ScheduleFields(levels)
+    def __init__(self, method, networks, datasets, levels, repeats=1):
+        self.nets, self.sched, self.repeats = networks, ScheduleFields(levels), repeats
+        self.progress, self.monitors = {}, []
         self._groups, self._optimizers, self._opt_args, self._trained = method.groups, {}, {}, {}
         grows = len(levels) > 1
         size = self.sched['minibatch_gpu']
@@ -209,9 +221,15 @@ class Step:
                 var for net in group.nets for local, var in self.nets[net].trainables.items() if local not in frozen]
         return self._trained[group_name]
 
-    def average(self, name, of, kimg):
-        """A stage in which one network follows another as its moving average, with a half-life in thousand images."""
+    def average(self, name, of, kimg, rampup=None):
+        """A stage in which one network follows another as its moving average, with a half-life in thousand images.
+
+        It is at most `rampup` times the images shown when the schedule was looked at last (Karras et al. 2020, code).
+        """
         beta = smoothing_beta(self.sched['minibatch_size'], kimg)
+        if rampup is not None:
+            beta = self.sched.derive(f'{name}_beta', lambda sched: smoothing_beta(
+                sched['minibatch_size'], min(kimg, sched['kimg'] * rampup)))
         return Stage(name, self.nets[name].setup_as_moving_average_of(self.nets[of], beta=beta), rounds=False)
 
     def run(self, name, op, every=1):

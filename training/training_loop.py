@@ -62,7 +62,8 @@ class Training(NamedTuple):
     start_kimg: float       # at which a new training starts counting
 
 
-def training_loop(submit_config=None, metric_callback=None, dry_run=False, method_args=None, **options):
+def training_loop(submit_config=None, metric_callback=None, dry_run=False, method_args=None, stop_signals=None,
+                  **options):
     """Trains, from the newest state in the run directory if there is one.
 
     Writes `reals.png`, `classes.json` (names of the labels, if they have any), `fakes_init.png`, `fakes<kimg>.png`,
@@ -77,6 +78,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
             value} or `None`.
         dry_run: Only run each operation of the first iteration once, and write nothing?
         method_args: func_name of a method, see `training.methods`, and its options; `None` = StyleGAN2.
+        stop_signals: StopSignals that stop it, for a `metric_callback` that looks at them too; `None` = new ones.
         options: Fields of Options and, for StyleGAN2, of `training.methods.stylegan2.Options`, as published.
     Returns: 0 at the end of the training, otherwise the number of the signal that stopped it.
     Raises: UserError for options, unknown ones included, or data that can't be used.
@@ -93,7 +95,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         if dry_run:
             return try_iteration(training, options.seed)
         pictures, states, counters = resume(training, options, run_dir)
-        signals = dnnlib.RunContext.get().stop_signals = stack.enter_context(StopSignals())
+        signals = stack.enter_context(stop_signals or StopSignals())
         checkpoints = Checkpoints(counters, Saving(
             run_dir, states, non_finite.Watch(training.stages, options.nan_patience, states, run_dir), Clock(counters),
             save_networks=lambda path: misc.save_networks(training.networks, training.method, path),
@@ -154,9 +156,9 @@ def set_up(streams, options, method_args, state=None):
         networks = transfer.create_networks(method.nets)
         start_kimg = options.resume_kimg or 0.0
         if options.resume_pkl is not None and options.resume_state is None and state is None:
-            start_kimg = transfer.begin_from(
-                networks, data, options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict)
-        step = train_step.Step(method, networks, datasets, schedule.levels)
+            start_kimg = transfer.begin_from(networks, method.nets, data, transfer.Start(
+                options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict))
+        step = train_step.Step(method, networks, datasets, schedule.levels, options.minibatch_repeats)
         stages = method.stages(step)
         step.sched.check(schedule.last)
         tflib.init_uninitialized_vars()
@@ -203,6 +205,7 @@ def resume(training, options, run_dir):
     files.remove_leftovers(run_dir)
     pictures = grid.SnapshotGrid(training.streams, run_dir, training.method, options.grid_args or {})
     pictures.draw_latents(training.networks)
+    pictures.save_sheets()
     data = next(iter(training.streams.values())).dataset
     if data.label_names:
         classes.save_names(run_dir, data.label_names)  # beside the networks
@@ -219,14 +222,15 @@ def resume(training, options, run_dir):
 
 def make_reporter(training, options, checkpoints, pictures, metric_callback):
     """The Reporter of a training; adds the graph and histograms of the weights to TensorBoard if that is wanted."""
-    method, networks = training.method, training.networks
+    method, networks, step = training.method, training.networks, training.iteration.step
     fakes = None if method.fakes is None else lambda count, seed: method.fakes(networks, count, seed)
     rates = {name: group.lrate for name, group in method.groups.items()}
-    rates = {name: field for name, field in rates.items() if training.iteration.step.sched.is_fed(field)}
+    rates = {name: field for name, field in rates.items() if step.sched.is_fed(field)}
+    monitors = () if method.monitors is None else tuple(method.monitors(networks))
     report = reporter.Reporter(checkpoints, reporter.Reporting(
         networks, rates, pictures, options.total_kimg, options.image_snapshot_ticks,
         options.network_snapshot_ticks, method.logits,
-        monitors=() if method.monitors is None else tuple(method.monitors(networks)),
+        step.progress, monitors + tuple(step.monitors),
         metric_callback=metric_callback and (lambda network_pkl: metric_callback(network_pkl, fakes))))
     if options.save_tf_graph:
         report.writer.add_graph(tf.get_default_graph())

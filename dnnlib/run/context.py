@@ -17,9 +17,6 @@ class RunContext:
 
     Creating `abort.txt` in the run directory makes `should_stop` true at the next `update`; resuming the run
     removes it. There is at most one current context, `RunContext.get()`; it writes `run.txt`.
-
-    Attributes:
-        stop_signals: `signals.StopSignals` of a loop that checks them, or `None`.
     """
 
     _current = None
@@ -37,7 +34,6 @@ class RunContext:
         self._start_sec = self._last_update_sec = time.time()
         self._last_interval_sec = 0.0
         self._should_stop = False
-        self.stop_signals = None
         self.progress = EasyDict(loss=0, cur_epoch=0, max_epoch=None)
         self.run_info = EasyDict(start_time=self._start.isoformat(' '))
         if submit_config is not None:
@@ -55,20 +51,12 @@ class RunContext:
         now = time.time()
         self._last_interval_sec, self._last_update_sec = now - self._last_update_sec, now
         self.progress.update(loss=loss, cur_epoch=cur_epoch, max_epoch=max_epoch)
-        self._look()
-
-    def _look(self):
         if self.submit_config is not None and os.path.exists(os.path.join(self.submit_config.run_dir, ABORT_FILE)):
             self._should_stop = True
 
     def should_stop(self):
         """Did `abort.txt` exist at the last check?"""
         return self._should_stop
-
-    def is_stopping(self):
-        """Should long work be abandoned: does `abort.txt` exist, or was there a signal?"""
-        self._look()
-        return self._should_stop or bool(self.stop_signals is not None and self.stop_signals.received)
 
     def get_time_since_start(self):
         """Seconds since the context was created."""

@@ -1,4 +1,4 @@
-"""Memory layout of feature maps: the one place that knows which axis holds the channels.
+"""Memory layout of feature maps, and their type in mixed precision: the one place that knows where channels are.
 
 Tensors that enter or leave a network are always NCHW. Between these ends a network keeps its feature maps in the
 layout that the device computes fastest: NHWC on a CPU (NCHW convolutions are missing there in TensorFlow 1.14 and 2-3
@@ -8,6 +8,8 @@ times slower in TensorFlow 2), NCHW on a GPU. Variables keep their published sha
 import tensorflow.compat.v1 as tf
 
 _COLLECTION = 'tflib/data_format'
+_MIXED_TYPE = 'tflib/mixed_type'
+MIXED_TYPES = ('float16', 'bfloat16', 'float32')
 
 
 def set_data_format(data_format):
@@ -33,6 +35,30 @@ def data_format():
 def half_type():
     """Name of the 16-bit type that the default graph's device computes fast: 'float16' on a GPU, else 'bfloat16'."""
     return 'float16' if data_format() == 'NCHW' else 'bfloat16'
+
+
+def set_mixed_type(dtype):
+    """Chooses the type in which networks built in the default graph from now on compute their half-precision blocks.
+
+    Args:
+        dtype: 'float16', 'bfloat16', or 'float32': no block has another type.
+    Raises:
+        ValueError: for any other value.
+    """
+    if dtype not in MIXED_TYPES:
+        raise ValueError('the type must be one of %s, not %r' % (', '.join(MIXED_TYPES), dtype))
+    tf.get_default_graph().clear_collection(_MIXED_TYPE)
+    tf.add_to_collection(_MIXED_TYPE, dtype)
+
+
+def mixed_type():
+    """Name of the type of half-precision blocks (`num_fp16_res` of a network) in the default graph.
+
+    Unless one was chosen: 'float16' on a GPU, as published; 'float32' on a CPU, which may have no fast 16-bit type, and
+    where networks trained on a GPU must give the same pictures as ever.
+    """
+    chosen = tf.get_collection(_MIXED_TYPE)
+    return chosen[0] if chosen else 'float16' if data_format() == 'NCHW' else 'float32'
 
 
 def channel_axis():

@@ -7,9 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dnnlib
-from dnnlib.tflib import build_function, layer_table, network_run, tfutil
-
-STATE_VERSION = 4
+from dnnlib.tflib import build_function, layer_table, network_run, network_state, tfutil
 
 
 class Network:
@@ -47,9 +45,7 @@ class Network:
         func = dnnlib.util.get_obj_by_name(func_name) if isinstance(func_name, str) else func_name
         if not dnnlib.util.is_top_level_function(func):
             raise dnnlib.UserError(f'func_name must be a function at the top level of a module, not {func_name!r}')
-        # A one-line module is all that the published loader, which executes this text, needs to find our functions.
-        self._setup(name or func.__name__, func, static_kwargs, {},
-                    f'from {func.__module__} import {func.__name__}\n', input_names)
+        self._setup(name or func.__name__, func, static_kwargs, {}, network_state.source_of(func), input_names)
         self.reset_own_vars()
 
     @classmethod
@@ -63,7 +59,8 @@ class Network:
         Returns: The Network. Variables that the state lacks have their initial values.
         Raises: UserError if the state holds options, variables or shapes that the build function does not have.
         """
-        network, source = cls.__new__(cls), state.get('build_module_src', '')
+        network = cls.__new__(cls)
+        source = network_state.source_of(build_func, state.get('build_module_src', ''))
         names = state.get('input_names') if build_function.takes_any_inputs(build_func) else None  # ADA names all
         network._setup(state['name'], build_func, state['static_kwargs'], components, source, names)
         values = dict(state['variables'])
@@ -168,17 +165,9 @@ class Network:
         return self.var_global_to_local[name.split(':')[0]]
 
     def __getstate__(self):
-        """The published state, version 4 (docs/formats.md): plain dictionaries, strings and NumPy arrays."""
-        state = {
-            'version': STATE_VERSION,
-            'name': self.name,
-            'static_kwargs': dict(self.static_kwargs),
-            'components': dict(self.components),
-            'build_module_src': self._build_module_src,
-            'build_func_name': self._build_func_name,
-            'variables': list(tfutil.run(self.own_vars).items()),
-        }
-        return state if self._given_input_names is None else dict(state, input_names=self.input_names)
+        """The published state: see `network_state.make_state`."""
+        return network_state.make_state(self, self._build_func, self._build_module_src,
+                                        self._given_input_names is not None)
 
     def __setstate__(self, state):
         raise dnnlib.UserError('a Network cannot be unpickled on its own: read the file by '

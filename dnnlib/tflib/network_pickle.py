@@ -7,11 +7,11 @@ file asks for. The build functions are ours, looked up by the names in the file;
 import importlib
 import inspect
 import os
-import re
 
 import dnnlib
 from dnnlib.files import network_file, safe_pickle
 from dnnlib.files.network_file import Array, NetworkState, read_inert, STATE_VERSIONS
+from dnnlib.tflib import network_state
 from dnnlib.tflib.network import Network
 
 
@@ -95,9 +95,14 @@ class _Builder:
 
 
 def _preferred_first(modules, state):
-    """The modules, the one that a file of ours names (see Network) in front: two of them have a G_mapping."""
-    match = re.match(r'from ([\w.]+) import \w+\n\Z', state.get('build_module_src') or '')
-    return sorted(modules, key=lambda module: match is None or module.__name__ != match.group(1))
+    """The modules, in front the one that a file of ours names, then those whose release writes states of this version:
+    two of them have a G_mapping."""
+    named = network_state.module_named_in(state.get('build_module_src'))
+
+    def rank(module):
+        published = network_state.published(module.__name__, vars(module))
+        return named not in (module.__name__, published.module), published.version != state['version']
+    return sorted(modules, key=rank)
 
 
 def _find_build_func(func_name, modules, components):

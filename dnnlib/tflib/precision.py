@@ -1,9 +1,10 @@
-"""Mixed precision: which blocks of a synthesis network use the 16-bit type of the device."""
+"""Mixed precision: which blocks of a network use the 16-bit type of the device."""
 
 import tensorflow.compat.v1 as tf
 from tensorflow.python.framework import kernels
 
 from dnnlib.tflib import layout
+from dnnlib.tflib.ops import native_tools
 
 PRECISIONS = ('float32', 'mixed')
 FIRST_RESOLUTION = 16  # blocks from this resolution up are computed in 16 bits
@@ -11,7 +12,7 @@ CLAMP = 256  # of activations in float16, as published
 
 
 def synthesis_options(precision, network):
-    """Options that set the precision of a generator.
+    """Options that set the precision of a generator; allows the device's 16-bit type in the default graph.
 
     Args:
         precision: 'float32', or 'mixed': blocks from 16x16 up in bfloat16 on a CPU, in float16 on a GPU; styles,
@@ -28,9 +29,10 @@ def synthesis_options(precision, network):
     num_res = _num_resolutions(synthesis)
     options = dict(num_fp16_res=num_res)
     half = layout.half_type()
+    layout.set_mixed_type(half)
     if half == 'float16':
         return dict(options, conv_clamp=CLAMP), 'mixed: float16 from %dx%d up' % ((FIRST_RESOLUTION,) * 2)
-    note = '' if _has_bfloat16_instructions() else '; this processor has no instructions for it, float32 is faster'
+    note = '' if has_bfloat16_instructions() else '; this processor has no instructions for it, float32 is faster'
     return options, 'mixed: bfloat16 from %dx%d up%s' % (FIRST_RESOLUTION, FIRST_RESOLUTION, note)
 
 
@@ -46,12 +48,15 @@ def _missing(synthesis):
         return 'networks of this kind do not support mixed precision'
     if _num_resolutions(synthesis) < 1:
         return 'the network has no %dx%d block' % (FIRST_RESOLUTION, FIRST_RESOLUTION)
+    return missing_kernel()
+
+
+def missing_kernel():
+    """What TensorFlow lacks for mixed precision on the default graph's device: a sentence, or None."""
     half, device = layout.half_type(), 'GPU' if layout.data_format() == 'NCHW' else 'CPU'
-    if device == 'CPU' and getattr(synthesis._build_func, 'half_on_gpu_only', False):
-        return 'networks of this kind support mixed precision only on a GPU'
-    if not has_kernel('Conv2D', half, device):
-        return 'TensorFlow %s has no %s convolution for the %s' % (tf.__version__, half, device)
-    return None
+    if has_kernel('Conv2D', half, device):
+        return None
+    return 'TensorFlow %s has no %s convolution for the %s' % (tf.__version__, half, device)
 
 
 def has_kernel(op, dtype, device):
@@ -65,11 +70,30 @@ def has_kernel(op, dtype, device):
     return False
 
 
-def _has_bfloat16_instructions():
+def has_bfloat16_instructions():
     """Does the processor have bfloat16 instructions? True where that is unknown (not Linux on x86)."""
+    _, flags = _processor()
+    return not flags or bool(_bfloat16_flags(flags))
+
+
+def machine():
+    """What the default graph is computed with, as far as it decides which precision is faster, for people."""
+    if layout.data_format() == 'NCHW':
+        return 'GPU of compute capability ' + ', '.join('.'.join([a[:-1], a[-1]]) for a in native_tools.gpu_archs())
+    name, flags = _processor()
+    return ', '.join([name or 'CPU'] + (_bfloat16_flags(flags) or ['no bfloat16 instructions']))
+
+
+def _bfloat16_flags(flags):
+    return [flag for flag in ('avx512_bf16', 'amx_bf16') if flag in flags]
+
+
+def _processor():
+    """(name, set of features) of the processor; ('', empty set) where they are unknown (not Linux on x86)."""
     try:
-        with open('/proc/cpuinfo') as f:
-            flags = [line for line in f if line.startswith('flags')]
+        with open('/proc/cpuinfo', encoding='utf-8', errors='replace') as f:
+            lines = [line.partition(':') for line in f]
     except OSError:
-        return True
-    return not flags or 'avx512_bf16' in flags[0] or 'amx_bf16' in flags[0]
+        return '', set()
+    found = {key.strip(): value.strip() for key, _, value in reversed(lines)}  # of the first core
+    return found.get('model name', ''), set(found.get('flags', '').split())

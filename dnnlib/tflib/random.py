@@ -20,7 +20,7 @@ def seeded(seed):
         seed: Integer tensor [2] with values below 2^31, evaluated in every session call.
     """
     streams = tf.get_collection_ref(_COLLECTION)
-    streams.append([tf.cast(seed, tf.int64), 0])
+    streams.append([tf.cast(seed, tf.int64), 0, {}])
     try:
         yield
     finally:
@@ -32,9 +32,18 @@ def _next_seed():
     streams = tf.get_collection_ref(_COLLECTION)
     if not streams:
         return None
-    seed, index = streams[-1]
+    seed, index, _notes = streams[-1]
     streams[-1][1] = index + 1
     return seed + tf.constant([index << 31, 0], dtype=tf.int64)
+
+
+def notes():
+    """Dictionary that the operations of the innermost `seeded` block share while it is built; outside a new one.
+
+    What is built in one block may run in one session call, and may have to know of each other to run in order.
+    """
+    streams = tf.get_collection_ref(_COLLECTION)
+    return streams[-1][2] if streams else {}
 
 
 def normal(shape, dtype=tf.float32):

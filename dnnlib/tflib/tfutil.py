@@ -88,9 +88,10 @@ def init_tf(config_dict=None, verbose=False):
 
     Args:
         config_dict: Settings over the defaults. `device`: 'auto' (a GPU where there is one), 'cpu' or 'gpu:N'.
-            `ops`: 'auto', 'ref' or 'native', None = STYLEGAN2_OPS, else 'auto'. `rnd.np_random_seed`: int, None =
-            leave NumPy alone. `rnd.tf_random_seed`: int, None = leave, 'auto' = from NumPy. `env.NAME`: environment
-            variable. Any other dotted key is a path into `tf.ConfigProto`.
+            `ops`: 'auto', 'ref' or 'native', None = STYLEGAN2_OPS, else 'auto'. `mixed`: type of half-precision blocks,
+            None = see `layout.mixed_type`. `rnd.np_random_seed`: int, None = leave NumPy alone. `rnd.tf_random_seed`:
+            int, None = leave, 'auto' = from NumPy. `env.NAME`: environment variable. Any other dotted key is a path
+            into `tf.ConfigProto`.
         verbose: Print the device and the operations in use?
     Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """
@@ -131,7 +132,7 @@ def create_session(config_dict=None, force_as_default=False):
     Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """
     config = dict(_DEFAULT_CONFIG, **(config_dict or {}))
-    device, ops = config.pop('device'), config.pop('ops', None)
+    device, ops, mixed = config.pop('device'), config.pop('ops', None), config.pop('mixed', None)
     proto = tf.ConfigProto()
     if device == 'cpu':
         proto.device_count['GPU'] = 0
@@ -153,6 +154,8 @@ def create_session(config_dict=None, force_as_default=False):
         raise dnnlib.UserError('device is %s, but TensorFlow %s sees no GPU: use --device=cpu, or install a TensorFlow '
                                'with CUDA and a driver for it' % (device, tf.__version__))
     layout.set_data_format('NCHW' if has_gpu else 'NHWC')
+    if mixed is not None:
+        layout.set_mixed_type(mixed)
     if force_as_default:
         # Networks outlive any `with` block, so the session is pushed without insisting on a matching pop order.
         session.tflib_context = session.as_default()

@@ -1,6 +1,7 @@
 """Argument types, the one-line errors of command lines and their exit codes."""
 
 import argparse
+import collections
 import os
 import subprocess
 import sys
@@ -54,13 +55,19 @@ def _parser():
     return parser
 
 
+def test_gather_puts_arguments_into_a_named_tuple():
+    kind = collections.namedtuple('kind', 'a b')
+    args = dict(a=1, b=None, c='c')
+    assert cli.gather(args, kind, 'of') == dict(c='c', of=kind(1, None)) and args == dict(a=1, b=None, c='c')
+
+
 def test_parse_command_gives_name_function_and_arguments():
     assert cli.parse_command(_parser(), ['go', '--n=3']) == ('go', _parser, {'n': 3, 'device': 'auto', 'ops': 'auto'})
 
 
 @pytest.mark.parametrize('argv, code, text', [
     (['go', '--n=x'], 2, "'x'"), (['go', '--device=tpu'], 2, "'tpu'"), (['go', '--ops=fast'], 2, "'fast'"),
-    (['walk'], 2, "'walk'"), ([], 1, 'subcommand')])
+    (['walk'], 2, "'walk'"), ([], 2, 'expected a command: go')])
 def test_bad_command_lines_give_one_line(argv, code, text, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.parse_command(_parser(), argv)

@@ -1,5 +1,6 @@
 """The commands interpolate, grid, mix, edit and generate-images with a small network: what they write."""
 
+import collections
 import os
 import sys
 
@@ -9,7 +10,10 @@ import pytest
 
 import run_generator
 from dnnlib import UserError, cli, images, video
-from generator import drawing, options, writer
+from dnnlib.files.named_networks import Contents, Role, pack
+from dnnlib.files.network_file import NetworkState
+from generator import drawing, info, options, writer
+from training import pretrained
 
 
 def read(path):
@@ -220,6 +224,22 @@ def test_bad_input_answers_one_line_before_tensorflow_loads(args, text, tmp_path
     assert info.value.code == 2 and err.count('\n') == 1 and text in err, err
     assert err.startswith('run_generator.py') and 'error: ' in err
     assert os.listdir(str(tmp_path)) == ['text.npz']
+
+
+def test_classes_are_those_of_the_generator_by_its_role(monkeypatch):
+    states = collections.OrderedDict()
+    for name, label_size in (('draws', 3), ('judges', 1)):
+        states[name] = NetworkState()
+        states[name].set_state(dict(static_kwargs=dict(label_size=label_size)))
+    roles = dict(draws=Role('generator', None, ('latents', 'labels')), judges=Role('discriminator', None, ('images',)))
+    monkeypatch.setattr(info, 'read_file', lambda file: b'')
+    monkeypatch.setattr(pretrained, 'read_states', lambda data, refused: pack(Contents('some', states, roles)))
+    file = pretrained.NetworkFile('some.pkl', 'some.pkl', None)
+    drawing.check_class('2', file)
+    with pytest.raises(UserError, match="'3'"):
+        drawing.check_class('3', file)
+    monkeypatch.setattr(pretrained, 'read_states', lambda data, refused: ['no network'])
+    drawing.check_class('3', file)  # `load` says what is wrong
 
 
 def test_types_of_arguments():

@@ -46,6 +46,17 @@ def test_frechet_distance_of_folders_equals_numpy(graph, narrow_networks, pictur
     assert len(record['weights_sha256']) == 64 and 'bilinear' in record['resize'] and record['dataset'] == 'b'
 
 
+def test_full_metrics_measure_all_reals_as_they_are(graph, tiny_extractor, picture_folder):
+    fakes, reals = picture_folder('fakes', 6)[0], picture_folder('reals', 12, seed=1)[0]
+    for name, whole in [('fid6_full', 'fid12'), ('kid6_full', 'kid12'), ('pr63_full', 'pr123')]:
+        record = _run(name, fakes, reals, mirror=True)
+        assert (record['num_fakes'], record['num_reals'], record['mirror_augment']) == (6, 12, False)
+        expected = _run(whole, fakes, reals, mirror=False)['results']  # as many of each as there are
+        assert list(record['results'].values()) == list(expected.values()), name
+    record = _run('fid6', fakes, reals, mirror=True)  # the others: as many as fakes, as trained
+    assert (record['num_fakes'], record['num_reals'], record['mirror_augment']) == (6, 6, True)
+
+
 def test_a_folder_equals_itself(graph, narrow_networks, picture_folder):
     path, _ = picture_folder('a', 12)
     assert abs(_run('fid50', path, path)['results']['fid50']) < 1e-4

@@ -84,6 +84,9 @@ def test_published_settings():
         is50k=('inception_score.IS', dict(num_images=50000, num_splits=10, minibatch_per_gpu=8)),
         kid50k=('kernel_inception_distance.KID', dict(num_images=50000, minibatch_per_gpu=8)),
         pr50k3=(pr, tiles),
+        fid50k_full=(fid, dict(num_images=50000, max_reals=10000000, minibatch_per_gpu=8)),
+        kid50k_full=('kernel_inception_distance.KID', dict(num_images=50000, max_reals=1000000, minibatch_per_gpu=8)),
+        pr50k3_full=(pr, dict(tiles, max_reals=200000)),
         ls=('linear_separability.LS', dict(num_samples=200000, num_keep=100000, attrib_indices=range(40),
                                            minibatch_per_gpu=4)),
         ppl_zfull=(ppl, dict(path, space='z', sampling='full', crop=True)),
@@ -108,7 +111,8 @@ def test_published_settings():
     ('ppl_wend2k', 2000, 'ppl_wend250'), ('ppl2_wend7', 7, 'ppl2_wend250'), ('fd1k_effnetlite0', 1000,
                                                                             'fd250_effnetlite0'),
     ('kid_effnetlite0', 50000, 'kid250_effnetlite0'), ('pr5k3_effnetlite0', 5000, 'pr2503_effnetlite0'),
-    ('ls20k', 20000, 'ls250'), ('nearest300', 300, 'nearest250')])
+    ('fid5k_full', 5000, 'fid250_full'), ('pr5k3_full', 5000, 'pr2503_full'), ('ls20k', 20000, 'ls250'),
+    ('nearest300', 300, 'nearest250')])
 def test_any_number_of_images_has_a_name(name, num_images, renamed):
     assert name in metric_defaults
     settings = metric_defaults[name]

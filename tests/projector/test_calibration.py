@@ -7,7 +7,8 @@ import pytest
 
 from dnnlib.util import UserError
 from projector import calibration, schedule
-from projector.calibration import GENERATED, NOT, RELATED, UNDECIDED, Calibration
+from projector.calibration import GENERATED, NOT, RELATED, UNDECIDED, Calibration, Content
+from projector.session import Settings
 
 SETTINGS = dict(preset='fast', schedule=schedule.PRESETS['fast'], num_steps=10, space='w', noise='optimize',
                 distance='pixel', restarts=1, plateau=0, seed=0, precision='float32', label=None, fit='crop',
@@ -22,8 +23,18 @@ def calibration_fields(generated=None, reals=None, **settings):
                 generated=dict(distances=list(generated)), real=dict(distances=list(reals)), robustness=[])
 
 
+def of(fields):
+    """Calibration with the content of a file."""
+    return Calibration(Content.of_file(fields))
+
+
+def settings(**given):
+    """Settings that are asked for: None but for some."""
+    return Settings(**dict(dict.fromkeys(Settings._fields), **given))
+
+
 def test_verdicts_of_separate_classes():
-    made = Calibration(calibration_fields())
+    made = of(calibration_fields())
     assert [made.judge(distance, 0.05).verdict for distance in (0.001, 0.03, 0.1, 0.3, 5)] == [
         GENERATED, GENERATED, UNDECIDED, NOT, NOT]
     found = made.judge(0.0299, 0.05)
@@ -34,20 +45,20 @@ def test_verdicts_of_separate_classes():
 
 
 def test_classes_that_overlap_are_undecided_in_between():
-    made = Calibration(calibration_fields(np.linspace(0, 1, 39), np.linspace(0.5, 1.5, 39)))
+    made = of(calibration_fields(np.linspace(0, 1, 39), np.linspace(0.5, 1.5, 39)))
     assert [made.judge(distance, 0.1).verdict for distance in (0.2, 0.7, 1.3)] == [GENERATED, UNDECIDED, NOT]
 
 
 def test_pictures_with_other_details_are_related():
     fields = calibration_fields()
     fields['generated']['fine_errors'] = np.geomspace(1e-4, 1e-3, 39)
-    made = Calibration(fields)
+    made = of(fields)
     judged = [made.judge(distance, 0.05, fine) for distance in (0.03, 0.3) for fine in (3e-4, 3e-3)]
     assert [verdict.verdict for verdict in judged] == [GENERATED, RELATED, NOT, NOT]
     assert [verdict.p_fine for verdict in judged[:2]] == [21 / 40, 1 / 40]
     fields['generated']['fine_errors'] = [1e-4]
     with pytest.raises(UserError, match='not a calibration'):
-        Calibration(fields)
+        of(fields)
 
 
 def test_fine_errors_are_those_of_high_frequencies():
@@ -66,7 +77,7 @@ def test_fine_errors_are_those_of_high_frequencies():
 
 def test_null_case_says_nothing():
     rnd = np.random.RandomState(0)
-    made = Calibration(calibration_fields(rnd.gamma(2, size=64), rnd.gamma(2, size=64)))
+    made = of(calibration_fields(rnd.gamma(2, size=64), rnd.gamma(2, size=64)))
     low, high = made.interval()
     assert low < 0.5 < high and abs(made.auc() - 0.5) < 0.15
     verdicts = [made.judge(distance, 0.05).verdict for distance in rnd.gamma(2, size=200)]
@@ -74,12 +85,15 @@ def test_null_case_says_nothing():
 
 
 def test_files_come_back(tmp_path):
-    made = Calibration(calibration_fields())
+    made = of(calibration_fields())
     made.save(str(tmp_path / 'c.json'))
     again = Calibration.load(str(tmp_path / 'c.json'))
-    assert again.settings == made.settings and again.network_hash == 'abc'
+    assert again.conditions == made.conditions and again.network_hash == 'abc'
     np.testing.assert_array_equal(again.generated, made.generated)
     content = json.loads((tmp_path / 'c.json').read_text())
+    assert list(content) == ['format', 'version', 'network', 'network_hash', 'settings', 'changes', 'error_rates',
+                             'generated', 'real', 'robustness', 'scope', 'auc', 'auc_interval', 'thresholds', 'roc']
+    assert content['settings'] == SETTINGS and list(content['real']) == ['distances', 'fine_errors', 'source']
     assert content['auc'] == 1 and 0.8 < content['auc_interval'][0] < 1 and 'this very network' in content['scope']
     assert [row['error_rate'] for row in content['thresholds']] == [0.05, 0.1]  # 39 pictures do not allow 0.01
     row = content['thresholds'][0]
@@ -87,7 +101,8 @@ def test_files_come_back(tmp_path):
     assert len(content['roc']['true_positive_rate']) == len(content['roc']['false_positive_rate'])
 
 
-@pytest.mark.parametrize('content', ['{', '[]', '{"format": "other"}', '{"format": "stylegan2-calibration"}'])
+@pytest.mark.parametrize('content', ['{', '[]', '{"format": "other"}', '{"format": "stylegan2-calibration"}',
+                                     json.dumps(dict(SETTINGS, format='stylegan2-calibration'))])
 def test_other_files_are_refused(tmp_path, content):
     (tmp_path / 'c.json').write_text(content)
     with pytest.raises(UserError, match='c.json: not a calibration'):
@@ -96,13 +111,13 @@ def test_other_files_are_refused(tmp_path, content):
 
 def test_what_was_not_calibrated_is_refused():
     with pytest.raises(UserError, match='W only'):
-        Calibration(calibration_fields(space='w+'))
-    made = Calibration(calibration_fields())
+        of(calibration_fields(space='w+'))
+    made = of(calibration_fields())
     with pytest.raises(UserError, match=r'allow an error rate of 0.0250 at best.*99 of each'):
         made.judge(0.1, 0.01)
-    made.check_settings(dict(num_steps=10, noise=None))
+    made.check_settings(settings(num_steps=10, minibatch=2))
     with pytest.raises(UserError, match='num-steps 10, not 20'):
-        made.check_settings(dict(num_steps=20))
+        made.check_settings(settings(num_steps=20))
     made.check_network('abc', 'net.pkl')
     with pytest.raises(UserError, match='abc.*def'):
         made.check_network('def', 'net.pkl')
@@ -122,7 +137,7 @@ def test_the_network_with_the_lowest_score_is_named():
 
 
 def test_thresholds_are_given_for_the_rates_of_the_file():
-    made = Calibration(dict(calibration_fields(), error_rates=[0.2]))
+    made = of(dict(calibration_fields(), error_rates=[0.2]))
     assert [row['error_rate'] for row in made.thresholds()] == [0.2]
 
 
@@ -136,5 +151,5 @@ def test_distances_of_padded_pictures_are_those_of_the_part_that_is_compared():
 def test_a_padded_calibration_of_an_older_version_is_refused():
     old = calibration_fields(fit='pad')
     with pytest.raises(UserError, match='calibrate again'):
-        Calibration(old)
-    Calibration(dict(old, version=2))
+        of(old)
+    of(dict(old, version=2))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from projector import report
-from projector.calibration import Calibration
+from projector.calibration import Calibration, Content
 from projector.inputs import Picture
 from tests.projector.test_calibration import calibration_fields
 
@@ -30,7 +30,7 @@ def _calibration(name, fine=True):
     fields = dict(calibration_fields(), network='folder/{}.pkl'.format(name), network_hash=name)
     if fine:
         fields['generated']['fine_errors'] = np.geomspace(1e-4, 1e-3, 39)
-    return Calibration(fields)
+    return Calibration(Content.of_file(fields))
 
 
 def test_one_network(written):

@@ -9,7 +9,7 @@ def lod_variable():
 
 
 def generator(latents_in, labels_in, num_channels=3, resolution=16, label_size=0, is_training=False,
-              is_validation=False, is_template_graph=False, components=None):
+              is_validation=False, randomize_noise=True, is_template_graph=False, components=None):
     """A dense layer, shaped like an image, whose size depends on the level of detail."""
     latents_in.set_shape([None, 8])
     labels_in.set_shape([None, label_size])

@@ -69,6 +69,16 @@ def test_which_stages_are_due_in_order(calls):
             2 * (number in (0, 4, 8))) + ['Gs', 'on']
 
 
+def test_stages_at_the_end_of_some_iterations(calls):
+    made = make(('G', {}), ('last', dict(every=3, at_end=True, rounds=False)))
+    for number in range(7):
+        del calls[:]
+        run(made, number)
+        assert [name for name, _ in calls] == ['G'] * 2 + ['last'] * (number in (2, 5))
+    made.run(dict(minibatch_size=4, rounds=1, new_level=False), 7, EasyDict(nimg=0, iteration=0), ignore_gates=True)
+    assert calls[-1][0] == 'last'  # where one iteration stands for all
+
+
 def test_seeds_are_those_of_stage_images_and_round(calls):
     run(make(('G', {}), ('Gs', dict(rounds=False))), 3)
     assert [feed['seed'].tolist() for _, feed in calls] == [

@@ -32,7 +32,7 @@ GROWING = {8: (256, 32, 0.001, 28), 16: (128, 16, 0.001, 24), 32: (64, 8, 0.001,
 
 @pytest.mark.parametrize('config', sorted(CONFIGS))
 def test_published_schedule_of_every_configuration(config):
-    args = run_training.make_parser().parse_args(['--dataset=cats', '--config=' + config])
+    args = run_training.parse_args(['--dataset=cats', '--config=' + config])
     schedule = Schedule(FFHQ, run_training.make_options(args)['sched_args'])
     grows = config in ('config-a', 'config-b', 'config-c', 'config-d')
     assert len(schedule.levels) == (8 if grows else 1)
@@ -107,7 +107,7 @@ def slower(cur_nimg, training_set, rate=1.0, growing=False):
 def test_a_schedule_of_another_method():
     schedule = Schedule(FFHQ, dict(func_name=__name__ + '.slower', rate=2.0), total_kimg=3)
     assert schedule(1000) == dict(minibatch_size=8, minibatch_gpu=4, tick_kimg=1, rate=1.0, strength=10, lod=0.0,
-                                  rounds=2)
+                                  kimg=1.0, rounds=2)
     assert schedule.last.rate == 0.5 and len(schedule.levels) == 1
     with pytest.raises(TypeError, match='no_such'):
         Schedule(FFHQ, dict(func_name=__name__ + '.slower', no_such=1))

@@ -1,5 +1,7 @@
 """What every method is made of: fields of the schedule, seeded losses, optimizers of groups, small formulas."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -133,6 +135,25 @@ def test_lazy_optimizer_args():
                         epsilon=1e-8)
     args = train_step.lazy_optimizer_args(dict(learning_rate=0.002, beta2=0.99), 16)
     assert args == dict(learning_rate=pytest.approx(0.00188235, rel=1e-5), beta2=pytest.approx(0.990585, abs=1e-6))
+
+
+def test_averages_are_those_published(session, data_dir):
+    step, made = make_step([dict(minibatch_size=4, minibatch_gpu=4, rounds=1)]), None
+    for case in json.loads((data_dir / 'ada' / 'ema.json').read_text()):
+        size, kimg, rampup, nimg, beta = (case[name] for name in (
+            'minibatch_size', 'G_smoothing_kimg', 'G_smoothing_rampup', 'cur_nimg', 'beta'))
+        if rampup is None:
+            assert train_step.smoothing_beta(size, kimg) == pytest.approx(beta, abs=1e-12)
+        else:
+            if made != (kimg, rampup):
+                made, stage = (kimg, rampup), step.average('A', of='B', kimg=kimg, rampup=rampup)
+            (placeholder, value), = step.sched.feed(dict(minibatch_size=size, kimg=nimg / 1000)).items()
+            assert value == pytest.approx(beta, abs=1e-12)
+    step.sched.check(dict(minibatch_size=4, kimg=0))
+    tflib.init_uninitialized_vars()
+    step.nets['B'].set_var('weight', 8.0)
+    session.run(stage.op, {placeholder: 0.25})
+    assert step.nets['A'].get_var('weight') == 6
 
 
 def test_smoothing_beta():

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import layout, random
 from dnnlib.tflib.ops.conv_2d import conv2d
-from dnnlib.tflib.ops.fused_bias_act import fused_bias_act
+from dnnlib.tflib.ops.fused_bias_act import HALF_TYPES, fused_bias_act
 from dnnlib.tflib.ops.styled_bias_act import styled_bias_act
 from dnnlib.tflib.ops.upfirdn_2d import conv_downsample_2d, upsample_conv_2d
 
@@ -70,10 +70,13 @@ def dense_layer(x, fmaps, gain=1, use_wscale=True, lrmul=1, weight_var='weight')
     return tf.matmul(x, tf.cast(w, x.dtype))
 
 
-def conv2d_layer(x, fmaps, kernel, up=False, down=False, resample_kernel=None, gain=1, use_wscale=True):
-    """SAME convolution without bias, [N, H, W, fmaps], which may double (`up`) or halve (`down`) the resolution."""
-    in_channels = x.shape.as_list()[layout.channel_axis()]
-    w = tf.cast(get_weight([kernel, kernel, in_channels, fmaps], gain=gain, use_wscale=use_wscale), x.dtype)
+def conv2d_layer(x, fmaps, kernel, up=False, down=False, resample_kernel=None, gain=1, normalize=None):
+    """SAME convolution without bias, [N, H, W, fmaps], which may double (`up`) or halve (`down`) the resolution.
+
+    `normalize` is a function of the weight [kernel, kernel, C, fmaps], such as spectral normalization; None = as it is.
+    """
+    w = get_weight([kernel, kernel, x.shape.as_list()[layout.channel_axis()], fmaps], gain=gain)
+    w = tf.cast(w if normalize is None else normalize(w), x.dtype)
     if up:
         return upsample_conv_2d(x, w, k=resample_kernel, data_format=layout.data_format())
     if down:
@@ -133,7 +136,11 @@ def modulated_conv2d_layer(x, y, fmaps, kernel, up=False, demodulate=True, resam
     Returns: [N, H, W, fmaps] or twice that size.
     """
     x, scale = _modulated_conv2d(x, y, _Conv(kernel, fmaps, up, demodulate, resample_kernel, fused_modconv))
-    return x if scale is None else x * tf.cast(layout.per_channel(scale), x.dtype)
+    if scale is None:
+        return x
+    if x.dtype in HALF_TYPES:  # gradients are summed in float32
+        return styled_bias_act(x, scale=scale, act='linear', data_format=layout.data_format())
+    return x * tf.cast(layout.per_channel(scale), x.dtype)
 
 
 def styled_conv2d_layer(x, y, fmaps, up=False, resample_kernel=None, fused_modconv=None, stored_noise=None,
@@ -201,7 +208,10 @@ def noise_layer(x, stored_noise=None):
         x: Feature maps [N, H, W, C].
         stored_noise: Noise of all samples, [1, 1, H, W]; None = fresh noise for every sample and evaluation.
     """
-    return x + tf.cast(layout.per_pixel(_scaled_noise(x, stored_noise)), x.dtype)
+    noise = _scaled_noise(x, stored_noise)
+    if x.dtype in HALF_TYPES:  # gradients are summed in float32
+        return styled_bias_act(x, noise=noise, act='linear', data_format=layout.data_format())
+    return x + tf.cast(layout.per_pixel(noise), x.dtype)
 
 
 def _scaled_noise(x, stored_noise):

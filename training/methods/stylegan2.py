@@ -15,7 +15,7 @@ from dnnlib.images import adjust_dynamic_range
 from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError, call_func_by_name
 from training import image_size
-from training.methods import growing
+from training.methods import augmented, growing
 from training.report.held_out import ScoreMonitor
 from training.train_step import Group, Method, Net
 
@@ -29,6 +29,7 @@ class Options(NamedTuple):
     G_loss_args: dict = None            # loss of the generator: func_name and keyword arguments
     D_loss_args: dict = None            # loss of the discriminator
     G_smoothing_kimg: float = 10.0      # half-life of Gs, thousand images; as published
+    G_smoothing_rampup: float = None    # at most this share of the images shown; None = from the start, as StyleGAN2
     lazy_regularization: bool = True    # regularize in stages of their own? Cheaper at the same quality
     G_reg_interval: int = 4             # iterations between two regularizations of G, as published
     D_reg_interval: int = 16            # the same of D
@@ -36,6 +37,7 @@ class Options(NamedTuple):
     drange_net: tuple = (-1, 1)         # range of the networks' images
     freeze_d: int = 0                   # first layers of D that are not trained
     freeze_mapping: bool = False        # don't train the mapping network?
+    augment_args: dict = None           # what D sees of its images, see augmented.Augmentation; None = all of them
 
 
 def stylegan2(streams, schedule, **options):
@@ -51,6 +53,7 @@ def stylegan2(streams, schedule, **options):
     options, data = Options(**options), next(iter(streams.values())).dataset
     for name in ('G_reg_interval', 'D_reg_interval'):
         check_interval(name, getattr(options, name))
+    check_augmentation(options)
     D_loss_args = choose_gamma(options.D_loss_args, data, schedule.levels[-1])
     options = options._replace(D_loss_args=D_loss_args)
     shape = dict(num_channels=data.shape[0], resolution=image_size.option(*data.shape[1:]), label_size=data.label_size)
@@ -71,8 +74,9 @@ def stylegan2(streams, schedule, **options):
             count, seed, minibatch_size, options.drange_net)),
         latents=lambda networks, count: np.random.randn(count, *networks['G'].input_shape[1:]),
         logits='logistic' in (D_loss_args or {}).get('func_name', ''),
-        monitors=lambda networks: [ScoreMonitor(networks, data, options.drange_net, minibatch_size)] if len(
-            data.held_out) else [])
+        monitors=lambda networks: [ScoreMonitor(networks['G'], networks['D'], data, options.drange_net,
+                                                minibatch_size)] if len(data.held_out) else [],
+        sheets=lambda cells: augmented.sheets(options.augment_args, cells, options.drange_net, minibatch_size))
 
 
 def make_stages(step, data, options):
@@ -92,10 +96,17 @@ def make_stages(step, data, options):
         growing.check_growing(OrderedDict([('G', G), ('D', D)]))
         reals = growing.fade_reals(reals, lod, data.shape)
     inputs = dict(G=G, D=D, training_set=data, minibatch_size=step.sched['minibatch_gpu'])
+    augmentation = None if options.augment_args is None else augmented.Augmentation(step, options.augment_args)
+    if augmentation is not None:
+        inputs.update(D=augmented.AugmentedDiscriminator(D, augmentation))
     stages = network_stages(step, 'G', options, dict(inputs, **(options.G_loss_args or {})))
-    stages.append(step.average('Gs', of='G', kimg=options.G_smoothing_kimg))
+    stages.append(step.average('Gs', of='G', kimg=options.G_smoothing_kimg, rampup=options.G_smoothing_rampup))
+    if augmentation is not None:
+        inputs.update(D=augmented.AugmentedDiscriminator(D, augmentation, reals))
     inputs.update(reals=reals, labels=labels)
     stages += network_stages(step, 'D', options, dict(inputs, **(options.D_loss_args or {})), 'this')
+    if augmentation is not None:
+        stages += augmentation.stages(D, data, options.drange_net)
     before = []
     if growing.can_grow(G) or growing.can_grow(D):
         before.append(step.run('lod', growing.set_lod([G, D], lod)))
@@ -124,13 +135,28 @@ def network_stages(step, name, options, loss_args, batch=None):
             targets.append((name + '_reg', tf.reduce_mean(reg * interval), interval))
         elif reg is not None:  # another mean, as ever: the noise of the pictures depends on the number of operations
             targets = [(name, tf.reduce_mean(loss) + tf.reduce_mean(reg), 1)]
-    return [step.train(stage, {name: target}, every, batch) for stage, target, every in targets]
+    # regularizations score images that a main stage has scored, so these are not counted again
+    D = loss_args['D']
+    post = [D.count] if isinstance(D, augmented.AugmentedDiscriminator) else []
+    return [step.train(stage, {name: target}, every, batch, post=post if stage == name else ())
+            for stage, target, every in targets]
 
 
 def check_interval(name, value):
     """Raises UserError if an option is no whole number of at least 1."""
     if not isinstance(value, int) or value < 1:
         raise UserError(f'{name} must be a whole number of at least 1, got {value!r}')
+
+
+def check_augmentation(options):
+    """Raises UserError for augmentation or an average that can't be; the arguments of the function come later."""
+    ramp = options.G_smoothing_rampup
+    if ramp is not None and not (isinstance(ramp, (int, float)) and ramp > 0):
+        raise UserError(f'G_smoothing_rampup must be a number above 0 or None, got {ramp!r}')
+    if options.augment_args is not None:
+        augmented.parse(options.augment_args)
+        if tuple(options.drange_net) != (-1, 1):
+            raise UserError(f'augmentation expects images in [-1, 1], but drange_net is {list(options.drange_net)}')
 
 
 def gamma_heuristic(shape, minibatch_size):

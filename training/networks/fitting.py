@@ -67,8 +67,8 @@ def drop_ignored_options(state, build_modules):
     Returns: List of sentences.
     Raises: UserError if there is no such build function.
     """
-    if not state.state:
-        return []  # it cannot be built
+    if not state.state or state.state.get('version') not in network_file.STATE_VERSIONS:
+        return []  # it is refused when it is built
     options, source = state.state.get('static_kwargs'), state.state.get('build_module_src')
     func, module = network_pickle.build_func_of(state.state, build_modules)
     parts = [item.state.get('build_func_name') for item in dict(state.state.get('components', {})).values()

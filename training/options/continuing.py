@@ -19,6 +19,22 @@ FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run started from; no effect once it has a state
 
 
+def starts_from_networks(resume):
+    """Does `--resume` name a network file, or a run or state that began with one?
+
+    Args:
+        resume: See `choose_run`.
+    """
+    if resume in ('auto', 'none'):
+        return False
+    if not os.path.isdir(resume):
+        return True
+    run_dir = os.path.dirname(os.path.dirname(os.path.abspath(resume))) if files.is_state(resume) else resume
+    saved = _saved_options(run_dir) or {}
+    state = saved.get('resume_state')
+    return saved.get('resume_pkl') is not None or bool(state and os.path.isdir(state) and starts_from_networks(state))
+
+
 def choose_run(resume, result_dir, run_desc, options):
     """Decides where to train, and enters `resume_pkl` or `resume_state` into the options if the training begins there.
 

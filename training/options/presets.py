@@ -4,8 +4,8 @@ import difflib
 from collections import OrderedDict
 from typing import NamedTuple
 
-from dnnlib import UserError
-from training.options import stylegan2
+from dnnlib import UserError, cli
+from training.options import ada, stylegan2
 
 
 class Preset(NamedTuple):
@@ -17,11 +17,17 @@ class Preset(NamedTuple):
     make_options: object  # function of the parsed command line that returns options of the training loop
     settable: object    # function of the options: {group of `--set`: function that returns {key: default}}
     options_class: str  # full name of the NamedTuple of the method's options; those that are plain values join `train`
+    add_options: object  # function that adds the flags that this method understands to an argparse parser or group
+    check: object       # function of the parsed command line that refuses bad values of them
 
 
-METHODS = OrderedDict(stylegan2=Preset(
-    'stylegan2', 'StyleGAN, StyleGAN2', stylegan2.CONFIGS, stylegan2.table, stylegan2.make_options, stylegan2.settable,
-    'training.methods.stylegan2.Options'))
+DEFAULT_CONFIG = 'config-f'  # the best of the StyleGAN2 paper
+OPTIONS = 'training.methods.stylegan2.Options'
+METHODS = OrderedDict([
+    ('stylegan2', Preset('stylegan2', 'StyleGAN, StyleGAN2', stylegan2.CONFIGS, stylegan2.table, stylegan2.make_options,
+                         stylegan2.settable, OPTIONS, stylegan2.add_options, stylegan2.check)),
+    ('ada', Preset('stylegan2-ada', 'StyleGAN2-ADA', ada.CONFIGS, ada.table, ada.make_options, stylegan2.settable,
+                   OPTIONS, ada.add_options, ada.check))])
 
 
 def find(config):
@@ -33,6 +39,44 @@ def find(config):
     similar = difflib.get_close_matches(config, known, 1)
     hint = f'did you mean {similar[0]}? ' if similar else ''
     raise UserError(f'--config: unknown configuration {config!r}; {hint}choose from {", ".join(known)}')
+
+
+def of_command_line(argv):
+    """The Preset of the `--config` among the arguments `argv`, before they can be parsed: it decides which there are.
+
+    Raises: UserError for an unknown name.
+    """
+    parser = cli.ArgumentParser(add_help=False)
+    parser.add_argument('--config', default=DEFAULT_CONFIG)
+    return find(parser.parse_known_args(argv)[0].config)
+
+
+def refuse_foreign(unknown, config):
+    """Refuses flags that only other methods understand.
+
+    Args:
+        unknown: Arguments that the parser of the configuration's method did not take, list of str.
+        config: Name of the configuration.
+    Raises: UserError naming the first such flag and the methods that have it.
+    """
+    for name in [argument.split('=')[0] for argument in unknown]:
+        owners = [preset for preset in METHODS.values() if name in Flags(preset).names]
+        if owners:
+            titles = ', '.join(f'{preset.title} (such as --config={next(iter(preset.configs))})' for preset in owners)
+            raise UserError(f'{name}: not an option of {find(config).title}, the method of --config={config}, but of '
+                            f'{titles}; drop it or choose another --config')
+
+
+class Flags:
+    """The names of all flags that a Preset brings."""
+
+    def __init__(self, preset):
+        self.names = []
+        preset.add_options(self)
+
+    def add_argument(self, *names, **_kwargs):
+        """What argparse calls so."""
+        self.names += names
 
 
 def list_configs():

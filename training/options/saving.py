@@ -1,4 +1,4 @@
-"""Options of the command line about what a training starts from and what it saves."""
+"""Options of the command line about what a training starts from, what it saves and when it goes back."""
 
 import os
 
@@ -11,13 +11,13 @@ def add(parser):
     p = parser
     p.add_argument('--resume', default='auto', metavar='WHAT',
                    help='auto = resume the same unfinished run if there is one; none = start over; a run directory; '
-                   'a saved state (RUN/state/NUMBER), from which a new run continues; path or URL of a network pickle '
-                   'to start from (default: %(default)s)')
+                   'a saved state (RUN/state/NUMBER), from which a new run continues; path, URL or published name, '
+                   'such as ffhq256, of a network pickle to start from (default: %(default)s)')
     p.add_argument('--strict', action='store_true',
                    help='refuse a network pickle whose variables are not exactly those of the networks')
-    p.add_argument('--freeze-d', type=int, default=0, metavar='N',
-                   help='do not train the first N layers of the discriminator (default: %(default)s)')
-    p.add_argument('--freeze-mapping', action='store_true', help='do not train the mapping network')
+    p.add_argument('--nan-patience', type=int, default=100, metavar='N',
+                   help='after N steps in a row whose gradients are not finite, go back to the last good state, once, '
+                   'then stop; 0 = never (default: %(default)s)')
     p.add_argument('--snap', type=int, default=10, metavar='TICKS',
                    help='ticks between snapshots (default: %(default)s)')
     p.add_argument('--checkpoint-minutes', type=cli.finite_float, default=10, metavar='MIN',
@@ -29,14 +29,11 @@ def add(parser):
 
 def check(args):
     """Refuses bad values; raises UserError."""
-    check_numbers(args, snap=1, checkpoint_minutes=0, keep=1, freeze_d=0)
-    frozen = '--freeze-d' if args.freeze_d else '--freeze-mapping' if args.freeze_mapping else None
-    if frozen and args.resume in ('auto', 'none'):
-        raise UserError(f'{frozen}: untrained layers would stay random; give --resume=PKL as well')
+    check_numbers(args, snap=1, checkpoint_minutes=0, keep=1, nan_patience=0)
     if args.strict and args.resume in ('auto', 'none'):
         raise UserError('--strict: there is nothing to compare with; give --resume=PKL as well')
-    is_path = args.resume not in ('auto', 'none') and '://' not in pretrained.get_path_or_url(args.resume)
-    if is_path and not os.path.exists(args.resume):
+    path = None if args.resume in ('auto', 'none') else pretrained.get_path_or_url(args.resume)
+    if path is not None and '://' not in path and not os.path.exists(path):
         raise UserError(f'--resume={args.resume}: expected auto, none, a run directory, a saved state or a network '
                         'pickle')
 

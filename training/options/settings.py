@@ -12,9 +12,11 @@ import inspect
 import re
 
 from dnnlib import UserError, cli, util
+from training.options import augmentation
 from training.options.continuing import FOUND
 from training.pretrained import BUILD_MODULES
 
+AUGMENT_FUNCTIONS = (augmentation.PIPELINE, augmentation.DIFFAUGMENT, None)
 COMMON_GROUPS = ('sched', 'grid', 'dataset', 'train')
 
 
@@ -152,6 +154,23 @@ def of_function(group, args, prefix):
         known = sorted(name for name in vars(importlib.import_module(module_name)) if name.startswith(start))
         raise UserError(f'--set {group}.func_name: unknown function {func_name!r}; {module_name} has '
                         f'{", ".join(known)}') from None
+
+
+def of_augmentation(args):
+    """Options of the control of p and of the function that augments, if there is one: {key: default}.
+
+    Args:
+        args: `augment_args` of the training.
+    Raises: UserError if there is no such function.
+    """
+    found = dict(util.get_obj_by_name('training.methods.augmented.Control')._field_defaults)
+    function = args['func_name']
+    if function not in AUGMENT_FUNCTIONS:
+        raise UserError(f'--set augment.func_name: unknown function {function!r}; choose from '
+                        f'{", ".join(filter(None, AUGMENT_FUNCTIONS))}, None')
+    if function is not None:
+        found.update(defaults_of(util.get_obj_by_name(function)), func_name=function)
+    return {name: default for name, default in found.items() if name not in ('strength', 'debug_percentile')}
 
 
 def of_optimizer(args):

@@ -4,7 +4,8 @@ from collections import OrderedDict
 from functools import partial
 from typing import NamedTuple
 
-from training.options import settings, tuning
+from dnnlib import UserError
+from training.options import augmenting, settings, tuning
 
 
 class Config(NamedTuple):
@@ -41,6 +42,9 @@ GROWING = dict(lod_initial_resolution=8, G_lrate_base=0.001, G_lrate_dict=RATES,
                minibatch_gpu_base=4, minibatch_gpu_dict={8: 32, 16: 16, 32: 8, 64: 4})
 FULL_SIZE = dict(minibatch_size_base=32, minibatch_gpu_base=4, G_lrate_base=0.002, D_lrate_base=0.002)
 
+ADAM = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
+AUG = 'noaug'  # default of --aug; the paper has no augmentation
+
 G_LOSSES = ('G_logistic', 'G_logistic_saturating', 'G_logistic_ns', 'G_logistic_ns_pathreg', 'G_wgan')
 HAVE_GAMMA = ('D_logistic_r1', 'D_logistic_r2')
 D_LOSSES = ('D_logistic', 'D_logistic_r1', 'D_logistic_r2', 'D_wgan', 'D_wgan_gp')
@@ -71,6 +75,24 @@ def table():
     return lines
 
 
+def add_options(parser):
+    """Adds the flags that these configurations understand to an argparse parser or group."""
+    parser.add_argument('--g-loss', choices=G_LOSSES, metavar='NAME',
+                        help='loss of the generator: %s (default: by config)' % ', '.join(G_LOSSES))
+    parser.add_argument('--d-loss', choices=D_LOSSES, metavar='NAME',
+                        help='loss of the discriminator: %s (default: D_logistic_r1)' % ', '.join(D_LOSSES))
+    tuning.add(parser)
+    augmenting.add(parser, AUG)
+
+
+def check(args):
+    """Refuses bad values of them; raises UserError."""
+    tuning.check(args)
+    augmenting.check(args, AUG)
+    if args.gamma is not None and args.d_loss not in HAVE_GAMMA + (None,):
+        raise UserError(f'--gamma={args.gamma}: {args.d_loss} does not use gamma; drop --gamma')
+
+
 def make_options(args):
     """Options of the training loop that a configuration decides.
 
@@ -84,12 +106,16 @@ def make_options(args):
     options = dict(
         freeze_d=args.freeze_d, freeze_mapping=args.freeze_mapping,
         G_args=dict(c.G_options, func_name='training.' + c.G), D_args=dict(c.D_options, func_name='training.' + c.D),
-        G_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8), D_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8),
+        G_opt_args=dict(ADAM), D_opt_args=dict(ADAM),
         G_loss_args=dict(func_name='training.loss.' + (args.g_loss or c.G_loss)),
         D_loss_args=dict(func_name='training.loss.' + D_loss, **gamma),
         sched_args=tuning.sched_args(args, GROWING if c.grows else FULL_SIZE))
     if not c.lazy:
         options['lazy_regularization'] = False
+    augment_args = augmenting.augment_args(args, AUG)
+    if augment_args is not None:
+        options['augment_args'] = augment_args
+    tuning.note_single_images(options)
     return options
 
 
@@ -106,4 +132,6 @@ def settable(options):
         found[name] = partial(settings.of_optimizer, options[name + '_args'])
     for name in ('G_loss', 'D_loss'):
         found[name] = partial(settings.of_function, name, options[name + '_args'], f'training.loss.{name[0]}_')
+    if options.get('augment_args') is not None:
+        found['augment'] = partial(settings.of_augmentation, options['augment_args'])
     return found

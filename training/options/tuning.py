@@ -1,9 +1,23 @@
-"""Options of the command line that fit a training to its data and its machine."""
+"""Options of the command line that all configurations of StyleGAN share: gamma, minibatch, rates, frozen layers."""
 
 import argparse
 
 from dnnlib import UserError, cli
 from training.options.saving import check_numbers
+
+
+class TwoNames(argparse.Action):
+    """An option with two names, ours and that of the StyleGAN2-ADA release; both with different values is an error."""
+
+    _given = None
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        before = self._given or (option_string, values)
+        if before[0] != option_string and before[1] != values:
+            raise argparse.ArgumentError(self, f'{before[0]} and {option_string} are the same option, but got '
+                                               f'{before[1]!r} and {values!r}; give one of them')
+        self._given = option_string, values
+        setattr(namespace, self.dest, values)
 
 
 def gamma(text):
@@ -21,30 +35,88 @@ def minibatch_gpu(text):
 
 
 def add(parser):
-    """Adds the options to an argparse parser."""
+    """Adds the options to an argparse parser or group."""
     p = parser
     p.add_argument('--gamma', type=gamma, metavar='FLOAT',
                    help='weight of R1 or R2, or auto = 0.0002 * pixels / minibatch (default: by config)')
+    p.add_argument('--batch', type=int, metavar='N', help='images per step, over all rounds (default: by config)')
     p.add_argument('--minibatch-gpu', type=minibatch_gpu, metavar='N',
                    help='images per device and round, or auto = the largest number that fits in memory; the minibatch '
                    'stays the same (default: by config)')
-    p.add_argument('--nan-patience', type=int, default=100, metavar='N',
-                   help='after N steps in a row whose gradients are not finite, go back to the last good state, once, '
-                   'then stop; 0 = never (default: %(default)s)')
+    p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT',
+                   help='learning rate of both networks (default: by config)')
+    p.add_argument('--freeze-d', '--freezed', type=int, default=0, metavar='N', action=TwoNames,
+                   help='do not train the first N layers of the discriminator (default: %(default)s)')
+    p.add_argument('--freeze-mapping', action='store_true', help='do not train the mapping network')
 
 
-def check(args, have_gamma):
-    """Refuses bad values; `have_gamma` = names of the losses that --gamma is for. Raises UserError."""
-    check_numbers(args, nan_patience=0)
+def check(args):
+    """Refuses bad values; raises UserError."""
+    check_numbers(args, freeze_d=0, batch=1)
     if args.gamma != 'auto':
         check_numbers(args, gamma=0)
-    if args.gamma is not None and args.d_loss not in have_gamma + (None,):
-        raise UserError(f'--gamma={args.gamma}: {args.d_loss} does not use gamma; drop --gamma')
+    if args.lr is not None and args.lr <= 0:
+        raise UserError(f'--lr={args.lr:g}: expected a number above 0')
+    frozen = '--freeze-d' if args.freeze_d else '--freeze-mapping' if args.freeze_mapping else None
+    if frozen and args.resume in ('auto', 'none'):
+        raise UserError(f'{frozen}: untrained layers would stay random; give --resume=PKL as well')
 
 
 def sched_args(args, published):
-    """Options of the schedule: those of the configuration, with the minibatch per device that was asked for."""
-    if args.minibatch_gpu is None:
-        return dict(published)
-    return dict({key: value for key, value in published.items() if key != 'minibatch_gpu_dict'},
-                minibatch_gpu_base=args.minibatch_gpu)
+    """Options of the schedule: those of the configuration, with the minibatch and the rates that were asked for.
+
+    Tables by resolution give way to numbers of the command line; prints which.
+
+    Args:
+        args: Parsed command line.
+        published: Options of training.schedule.training_schedule of the configuration.
+    Returns: Plain dictionary.
+    Raises: UserError if the minibatch can't be split into rounds.
+    """
+    sched, replaced = dict(published), []
+
+    def put(flag, **values):
+        tables = [sched.pop(name.replace('_base', '_dict'), None) for name in values]
+        replaced.extend([flag] if any(tables) else [])
+        sched.update(values)
+
+    if args.batch is not None:
+        put('--batch', minibatch_size_base=args.batch,
+            minibatch_gpu_base=images_per_round(args.batch, sched['minibatch_gpu_base'], args.num_gpus))
+    if args.minibatch_gpu is not None:
+        put('--minibatch-gpu', minibatch_gpu_base=args.minibatch_gpu)
+    if args.lr is not None:
+        put('--lr', G_lrate_base=args.lr, D_lrate_base=args.lr)
+    if replaced:
+        print(f'{" and ".join(replaced)}: at every resolution, instead of the table of {args.config}')
+    check_rounds(sched, args)
+    return sched
+
+
+def images_per_round(batch, largest, num_gpus):
+    """Images per device and round so that a minibatch of `batch` is a whole number of rounds.
+
+    More than one, for the sake of the minibatch standard deviation, and at most `largest`; if there is no such number,
+    `largest`, or what a device gets of a smaller minibatch.
+    """
+    largest = max(min(largest, batch // num_gpus), 1)
+    return next((size for size in range(largest, 1, -1) if batch % (size * num_gpus) == 0), largest)
+
+
+def note_single_images(options):
+    """Says what becomes of the path lengths where there is one image per device and round: the release fails there."""
+    loss = options['G_loss_args']
+    if options['sched_args']['minibatch_gpu_base'] == 1 and loss['func_name'].endswith('_pathreg') and loss.get(
+            'pl_weight') != 0:
+        print('One image per device and round: path lengths are measured on each image, instead of on half of them')
+
+
+def check_rounds(sched, args):
+    """Raises UserError if the minibatch of a schedule without tables can't be split over devices and rounds."""
+    size, per_gpu = sched['minibatch_size_base'], sched['minibatch_gpu_base']
+    if per_gpu == 'auto' or 'minibatch_size_dict' in sched:
+        return
+    if per_gpu < 1 or size % (per_gpu * args.num_gpus):
+        raise UserError(f'--config={args.config}: a minibatch of {size} images cannot be split into rounds of '
+                        f'{max(per_gpu, 1)} on {args.num_gpus} GPU{"s" if args.num_gpus > 1 else ""}; give '
+                        '--minibatch-gpu or --batch so that it can')

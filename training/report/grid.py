@@ -159,7 +159,15 @@ class SnapshotGrid:
 
     def save_fakes(self, networks, file_name):
         """Writes the method's pictures under a name in the run directory."""
-        rows = self._method.pictures(networks, self.cells)
+        self._save(self._method.pictures(networks, self.cells), file_name)
+
+    def save_sheets(self):
+        """Writes the method's pictures of data alone, if it has any."""
+        sheets = {} if self._method.sheets is None else self._method.sheets(self.cells)
+        for file_name, rows in sheets.items():
+            self._save(rows, file_name)
+
+    def _save(self, rows, file_name):
         width = max(map(len, rows))
         rows = [np.concatenate([row, np.zeros((width - len(row),) + row.shape[1:], row.dtype)]) for row in rows]
         save_image_grid(np.concatenate(rows), os.path.join(self._run_dir, file_name), drange=[0, 255],

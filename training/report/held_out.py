@@ -15,24 +15,24 @@ class ScoreMonitor:
     A discriminator that memorizes its data scores held-out images as it scores generated ones.
 
     Args:
-        networks: Dictionary of the tflib.Networks 'G' and 'D'.
+        generator, discriminator: tflib.Networks, of latents and labels, and of images and labels.
         training_set: Dataset with `held_out` images.
         drange_net: [low, high] of the networks' images.
         minibatch_size: Images at a time; as in the training, since D looks at the differences within a minibatch.
     Raises: UserError if the images of one part do not fill a minibatch.
     """
 
-    def __init__(self, networks, training_set, drange_net, minibatch_size):
+    def __init__(self, generator, discriminator, training_set, drange_net, minibatch_size):
         held_out = training_set.held_out
         count = min(MAX_IMAGES, len(held_out), training_set.num_images - len(held_out))
         count -= count % minibatch_size
         if count == 0:
             raise UserError(f'holdout: {len(held_out)} of {training_set.num_images} images are held out; expected at '
                             f'least the {minibatch_size} of a minibatch on either side')
-        self._G, self._D, self._training_set = networks['G'], networks['D'], training_set
+        self._generator, self._discriminator, self._training_set = generator, discriminator, training_set
         self._drange, self._minibatch_size = drange_net, minibatch_size
         self._numbers = dict(train=training_set.indices_at(0, count), held_out=held_out[:count])
-        self._latents = np.random.RandomState(0).randn(count, *self._G.input_shape[1:])
+        self._latents = np.random.RandomState(0).randn(count, *self._generator.input_shape[1:])
 
     def scores(self):
         """{'train', 'held_out', 'generated': mean score of D}."""
@@ -41,7 +41,7 @@ class ScoreMonitor:
             means[name] = self._mean(numbers, lambda part: adjust_dynamic_range(
                 np.stack([self._training_set.read(n) for n in part]), self._training_set.dynamic_range, self._drange))
         latents = dict(zip(self._numbers['train'], self._latents))
-        means['generated'] = self._mean(self._numbers['train'], lambda part: self._G.run(
+        means['generated'] = self._mean(self._numbers['train'], lambda part: self._generator.run(
             np.stack([latents[n] for n in part]), self._training_set.read_labels(part), is_validation=True,
             randomize_noise=False))
         return means
@@ -57,4 +57,5 @@ class ScoreMonitor:
         """Mean score of the images that a function of their numbers returns, with the labels of these numbers."""
         size = self._minibatch_size
         parts = [numbers[i:i + size] for i in range(0, len(numbers), size)]
-        return float(np.mean([self._D.run(images_of(part), self._training_set.read_labels(part)) for part in parts]))
+        return float(np.mean([self._discriminator.run(images_of(part), self._training_set.read_labels(part))
+                              for part in parts]))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tqdm
 
+from dnnlib import tflib
 from dnnlib.memory import host_memory_gb
 from dnnlib.tflib import autosummary
 from dnnlib.tflib.gpu_memory import peak_gpu_memory_gb
@@ -25,6 +26,8 @@ def status_line(stats):
               ('minibatch', '%-4d', 'Progress/minibatch'), ('time', '%-12s', 'Timing/total_sec'),
               ('sec/tick', '%-7.1f', 'Timing/sec_per_tick'), ('sec/kimg', '%-7.2f', 'Timing/sec_per_kimg'),
               ('maintenance', '%-6.1f', 'Timing/maintenance_sec'), ('gpumem', '%.1f', 'Resources/peak_gpu_mem_gb')]
+    if 'Progress/augment' in stats:
+        fields.append(('augment', '%.3f', 'Progress/augment'))
     values = [format_time(stats[tag]) if label == 'time' else stats[tag] for label, _, tag in fields]
     return ' '.join('%s %s' % (label, form % value) for (label, form, _), value in zip(fields, values))
 
@@ -87,6 +90,7 @@ class Reporting(NamedTuple):
     image_ticks: int = None     # ticks between two grids of fakes, None = never
     network_ticks: int = None   # ticks between two network files, None = never
     logits: bool = False        # see `Alarms`
+    progress: dict = {}         # {tag: variable whose value is a statistic of every tick}
     monitors: tuple = ()        # functions without arguments, called at every tick
     metric_callback: object = None  # see `training_loop`
 
@@ -177,6 +181,7 @@ class Reporter:
             ('Resources/host_mem_gb', host_memory_gb()),
             ('Progress/diversity', self._of.grid.diversity(self._of.networks)),
             ('Alarms/skipped_steps', c.skipped), ('Alarms/went_back', c.went_back)])
+        stats.update((tag, float(tflib.run(variable))) for tag, variable in self._of.progress.items())
         return collections.OrderedDict((tag, value) for tag, value in stats.items() if value is not None)
 
 

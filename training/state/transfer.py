@@ -8,15 +8,24 @@ import collections
 import math
 import os
 import re
+from typing import NamedTuple
 
 import numpy as np
 
 from dnnlib import UserError, tflib
 from training import image_size
-from training.pretrained import load_file
+from training.pretrained import listed, load_file
 
 KINDS = ('copied', 'resized', 'fresh', 'ignored')
 SHOWN = 12  # layers named in one line of the table
+
+
+class Start(NamedTuple):
+    """How a training begins from a network file; fields are options of the training loop."""
+    resume_pkl: str             # path, URL or published name of the file
+    resume_kimg: float = None   # thousand images at which to start counting; None = see `start_kimg`
+    total_kimg: float = 25000   # length of the training, thousand images
+    strict: bool = False        # refuse a file whose variables are not exactly those of the networks?
 
 
 def create_networks(nets):
@@ -28,48 +37,70 @@ def create_networks(nets):
     """
     networks = collections.OrderedDict()
     for name, net in nets.items():
-        if net.average_of is None:
-            networks[name] = tflib.Network(name, net.func_name, **net.options)
-        else:
-            networks[name] = networks[net.average_of].clone(name)
+        networks[name] = networks[net.average_of].clone(name) if net.average_of is not None else tflib.Network(
+            name, net.func_name, **net.options)
     for name, net in nets.items():
         if net.average_of is None:
             networks[name].print_layers()
     return networks
 
 
-def begin_from(networks, dataset, resume_pkl, resume_kimg, total_kimg, strict=False):
-    """Gives new networks the values of a pickle where they fit, and prints what became of every variable.
+def find_sources(nets, contents):
+    """Which network of a file each network of a method begins from.
+
+    It is the only one with the same role, of those that are averages if that one is an average; if there are several,
+    the one of the same name.
+
+    Args:
+        nets: Ordered {name: train_step.Net}.
+        contents: named_networks.Contents of the file.
+    Returns: OrderedDict, {name: name in the file}.
+    Raises: UserError naming a network that the file has nothing for.
+    """
+    found = collections.OrderedDict()
+    for name, net in nets.items():
+        alike = [other for other, role in contents.roles.items()
+                 if role.role == net.role and (role.average_of is None) == (net.average_of is None)]
+        if len(alike) > 1:
+            alike = [other for other in alike if other == name]
+        if not alike:
+            average = '' if net.average_of is None else ', an average'
+            raise UserError(f'it holds {listed(contents)}, but nothing for {name} ({net.role}{average}); choose '
+                            'another --config or file')
+        found[name] = alike[0]
+    return found
+
+
+def begin_from(networks, nets, dataset, start):
+    """Gives new networks the values of a file where they fit, and prints what became of every variable.
 
     Args:
         networks: See `create_networks`.
+        nets: Ordered {name: train_step.Net} of the same networks.
         dataset: Dataset; its labels say how many labels an image has.
-        resume_pkl: Path, URL or published name of a network pickle.
-        resume_kimg: Thousand images at which to start counting; `None` = as in the name of the file, if it holds all
-            variables, else 0.
-        total_kimg: Length of the training, thousand images.
-        strict: Refuse a pickle whose variables are not exactly those of the networks?
+        start: Start.
     Returns: Thousand images at which to start counting.
     Raises: UserError if nothing fits, `strict` is not met, or no images are left to train on.
     """
-    sources = load_file(resume_pkl).networks
-    missing = [name for name in networks if name not in sources]
-    if missing:
-        raise UserError(f'{resume_pkl}: it holds the networks {", ".join(sources)}, but no {missing[0]}; choose '
-                        'another --config or file')
+    resume_pkl, contents = start.resume_pkl, load_file(start.resume_pkl)
+    try:
+        names = find_sources(nets, contents)
+    except UserError as error:
+        raise UserError(f'{resume_pkl}: {error}') from error
+    sources = {name: contents.networks[other] for name, other in names.items()}
     labels_per_image = _labels_per_image(dataset)
-    tables = collections.OrderedDict((name, transfer(networks[name], sources[name], labels_per_image))
-                                     for name in networks)
+    tables = collections.OrderedDict(
+        (name, transfer(networks[name], sources[name], net.role, labels_per_image)) for name, net in nets.items())
     fits = all(not table[kind] for table in tables.values() for kind in KINDS[1:])
     if not fits:
         print('\n'.join(describe(tables, networks, sources, resume_pkl)))
-        if strict:
-            raise UserError('--strict: {}: variables do not match (table above); use the options that it was trained '
-                            'with, or drop --strict'.format(resume_pkl))
+        if start.strict:
+            raise UserError(f'--strict: {resume_pkl}: variables do not match (table above); use the options that it '
+                            'was trained with, or drop --strict')
         for name, table in tables.items():
             if not table['copied'] + table['resized']:
                 raise UserError(f'{resume_pkl}: nothing in it fits network {name}; choose another --config')
-    kimg = start_kimg(resume_pkl, resume_kimg, fits, total_kimg)
+    kimg = start_kimg(resume_pkl, start.resume_kimg, fits, start.total_kimg)
     print('A network file holds networks only: moments of the optimizers, mean of the path lengths, order of the data, '
           'results of metrics and times start from scratch.')
     return kimg
@@ -79,22 +110,23 @@ def start_kimg(resume_pkl, resume_kimg, fits, total_kimg):
     """Thousand images at which a training from a pickle starts counting; prints where that is taken from.
 
     Args:
-        resume_pkl, resume_kimg, total_kimg: See `begin_from`.
+        resume_pkl, resume_kimg, total_kimg: See `Start`; without a number it is that of `snapshot-NUMBER` or
+            `kimgNUMBER` in the name of the file, if all variables fit, else 0.
         fits: Did all variables fit?
     Raises: UserError for no number, or one that leaves nothing to train.
     """
-    match = re.search(r'-(\d{1,9})\.pkl$', os.path.basename(resume_pkl))
+    match = re.search(r'(?:\b|_)(?:snapshot-|kimg)(\d{1,9})(?=[._-]|$)', os.path.basename(resume_pkl))
     kimg, why = 0.0, 'by default'
     if resume_kimg is not None:
         kimg, why = resume_kimg, 'as --set train.resume_kimg says'
     elif match and fits:
         kimg, why = float(match.group(1)), 'guessed from the name of the file; --set train.resume_kimg=0 counts from 0'
     if not isinstance(kimg, (int, float)) or not math.isfinite(kimg) or kimg < 0:
-        raise UserError('resume_kimg must be a number of at least 0, got {!r}'.format(kimg))
+        raise UserError(f'resume_kimg must be a number of at least 0, got {kimg!r}')
     if kimg >= total_kimg > 0:
-        raise UserError('--resume={}: would start at kimg {:g} ({}), at or past --total-kimg={:g}; raise --total-kimg '
-                        'or set train.resume_kimg'.format(resume_pkl, kimg, why, total_kimg))
-    print('Starting from {} at kimg {:g} ({}).'.format(resume_pkl, kimg, why))
+        raise UserError(f'--resume={resume_pkl}: would start at kimg {kimg:g} ({why}), at or past '
+                        f'--total-kimg={total_kimg:g}; raise --total-kimg or set train.resume_kimg')
+    print(f'Starting from {resume_pkl} at kimg {kimg:g} ({why}).')
     return kimg
 
 
@@ -106,34 +138,35 @@ def _labels_per_image(dataset):
     return float(np.mean(np.sum(labels, axis=1))) or 1.0
 
 
-def transfer(network, source, labels_per_image=1.0):
+def transfer(network, source, role, labels_per_image=1.0):
     """Gives a network the values of another one of the same kind where they fit.
 
     Args:
         network: tflib.Network with initial values; changed.
         source: tflib.Network that the values come from.
+        role: What both are for, see train_step.Net.
         labels_per_image: Mean sum of the labels of an image, for a discriminator that gets labels.
     Returns: {kind: list of variables' names} for KINDS: copied as they are, resized, fresh (initial value, or zero
         where that keeps what the network did), and ignored (those of the source that nothing was made of).
     """
     values, initial = tflib.run(dict(source.vars)), tflib.run(dict(network.vars))
-    if not np.isfinite(values.get('dlatent_avg', 0)).all():
-        del values['dlatent_avg']  # a network without a mean of W
+    values = {name: x for name, x in values.items() if name != 'dlatent_avg' or np.isfinite(x).all()}  # NaN = none
+    constants = {name for name in set(values) ^ set(initial) if name.split('/')[-1] == 'lod'}  # a schedule sets it
     wscale = network.static_kwargs.get('use_wscale', True)
     found, new = {kind: [] for kind in KINDS}, {}
-    for name, start in initial.items():
+    for name, start in ((name, start) for name, start in initial.items() if name not in constants):
         old_name = _name_in_source(name, network, source)
         if old_name in values and values[old_name].shape == start.shape:
             kind, new[name] = 'copied', values[old_name]
         elif old_name in values and _can_resize(name, values[old_name], start):
-            kind, new[name] = 'resized', resize(name, values[old_name], start, labels_per_image, wscale)
+            kind, new[name] = 'resized', resize(name, values[old_name], start, role, labels_per_image, wscale)
         else:
             kind = 'fresh'
             if _begins_at_zero(name, network, source):
                 new[name] = np.zeros_like(start)
         found[kind].append(name)
     used = {_name_in_source(name, network, source) for name in found['copied'] + found['resized']}
-    found['ignored'] = [name for name in values if name not in used]
+    found['ignored'] = [name for name in values if name not in used | constants]
     tflib.set_vars({network.vars[name]: value.astype(initial[name].dtype) for name, value in new.items()})
     return found
 
@@ -163,7 +196,7 @@ def _can_resize(name, old, start):
     return old.ndim == start.ndim and old.shape[spatial_axes] == start.shape[spatial_axes] and not is_noise
 
 
-def resize(name, old, start, labels_per_image=1.0, wscale=True):
+def resize(name, old, start, role, labels_per_image=1.0, wscale=True):
     """Value of a variable whose shape differs from that of the source.
 
     Feature maps that both networks have are copied. Weights of new inputs are zero, so that what the layer computes
@@ -174,6 +207,7 @@ def resize(name, old, start, labels_per_image=1.0, wscale=True):
         name: Local name.
         old: Value in the source.
         start: Initial value in the network, of as many axes.
+        role: What the network is for, see train_step.Net.
         labels_per_image: Mean sum of the labels of an image.
         wscale: Are weights divided by the root of the number of their inputs at run time?
     Returns: Array like `start`.
@@ -184,7 +218,8 @@ def resize(name, old, start, labels_per_image=1.0, wscale=True):
         return np.concatenate([_overlap(a, b, wscale) for a, b in halves], axis=-1)
     if layer == 'LabelConcat':
         return _overlap(np.repeat(old.mean(axis=0, keepdims=True), len(start), axis=0), start, wscale=False)
-    if layer in ('Output', 'Dense1') and 'G_' not in name and old.shape[-1] != start.shape[-1]:  # scores by label
+    scores = role == 'discriminator' and layer in ('Output', 'Dense1')
+    if scores and old.shape[-1] != start.shape[-1]:  # one by label
         mean = old.mean(axis=-1, keepdims=True) / (labels_per_image if start.shape[-1] > 1 else 1)
         return _overlap(np.repeat(mean, start.shape[-1], axis=-1), start, wscale)
     if layer.startswith('ToRGB') and kind in ('weight', 'bias'):
@@ -196,10 +231,10 @@ def resize(name, old, start, labels_per_image=1.0, wscale=True):
             old = old * old_colors / colors
             old = old * np.sqrt(colors / old_colors) if wscale else old
         return _overlap(old, start, wscale)
-    if name.endswith('4x4/Conv/weight') and not name.startswith('G_'):  # the minibatch stddev is behind the other maps
+    if role == 'discriminator' and name.endswith('4x4/Conv/weight'):  # the minibatch stddev is behind the other maps
         parts = zip(*[np.split(array, [array.shape[-1]], axis=-2) for array in (old, start)])
         return np.concatenate([_overlap(a, b, wscale) if a.size else b for a, b in parts], axis=-2)
-    if layer == 'Dense0' and kind == 'weight' and name.startswith('G_mapping') and old.shape[1:] == start.shape[1:]:
+    if role == 'generator' and (layer, kind) == ('Dense0', 'weight') and old.shape[1:] == start.shape[1:]:
         count = min(len(old), len(start))  # labels come or go beside the latents: the normalization makes up for it
         return np.concatenate([old[:count], start[count:]])
     return _overlap(old, start, wscale)
@@ -246,7 +281,7 @@ def describe(tables, networks, sources, resume_pkl):
         for kind in KINDS:
             variables = (sources if kind == 'ignored' else networks)[name].vars
             size = sum(variables[local].shape.num_elements() for local in table[kind])
-            cells.append('{} ({:,})'.format(len(table[kind]), size))
+            cells.append(f'{len(table[kind])} ({size:,})')
         lines.append(row.format(name, *cells))
     told = []
     for name, table in tables.items():
@@ -261,5 +296,5 @@ def _layers(names):
     """Layers of variables, in one line."""
     layers = list(collections.OrderedDict.fromkeys(
         name.rpartition('/')[0] if re.search('(weight|bias|strength)$', name) else name for name in names))
-    more = ', and {} more'.format(len(layers) - SHOWN) if len(layers) > SHOWN else ''
+    more = f', and {len(layers) - SHOWN} more' if len(layers) > SHOWN else ''
     return ', '.join(layers[:SHOWN]) + more

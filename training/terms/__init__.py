@@ -1,1 +1,1 @@
-"""Formulas of training: what scores are worth (criteria), what is penalized (penalties)."""
+"""Formulas of training: what scores are worth (criteria), what is penalized (penalties, consistency)."""

@@ -6,6 +6,8 @@ import tensorflow.compat.v1 as tf
 from dnnlib.tflib.ops import bias_act_native, native
 from dnnlib.util import EasyDict, UserError
 
+HALF_TYPES = (tf.float16, tf.bfloat16)
+
 # name -> func(x, alpha), default alpha and gain, index in the published kernel, ref: what its gradient refers to, x or
 # y, zero_2nd_grad: piecewise linear?
 activation_funcs = {
@@ -78,10 +80,20 @@ def activation_settings(act, alpha=None, gain=None):
     return spec.cuda_idx, spec.def_alpha if alpha is None else alpha, spec.def_gain if gain is None else gain
 
 
+def spread(values, x):
+    """Values that broadcast to x in the shape and the 16-bit type of x, with gradients that are summed in float32.
+
+    TensorFlow sums the gradient of an operand that it broadcasts in the operand's type, which loses most of the terms.
+    """
+    return tf.cast(tf.cast(values, tf.float32) + tf.zeros_like(x, dtype=tf.float32), x.dtype)
+
+
 def _fused_bias_act_ref(x, b, axis, func, alpha, gain):
     ndims = x.shape.ndims
     if b is not None:
-        if axis == ndims - 1:
+        if x.dtype.base_dtype in HALF_TYPES:
+            x += spread(tf.reshape(b, [-1 if i == axis else 1 for i in range(ndims)]), x)
+        elif axis == ndims - 1:
             x = tf.nn.bias_add(x, b) if ndims > 1 else x + b
         else:
             x += tf.reshape(b, [-1 if i == axis else 1 for i in range(ndims)])

@@ -3,7 +3,7 @@
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib.ops import bias_act_native, native
-from dnnlib.tflib.ops.fused_bias_act import activation_settings, fused_bias_act
+from dnnlib.tflib.ops.fused_bias_act import HALF_TYPES, activation_settings, fused_bias_act, spread
 
 
 def styled_bias_act(x, scale=None, noise=None, b=None, act='lrelu', gain=None, data_format='NHWC', impl=None):
@@ -36,12 +36,16 @@ def styled_bias_act(x, scale=None, noise=None, b=None, act='lrelu', gain=None, d
 
 def _styled_bias_act_ref(x, scale, noise, b, act, gain, data_format):
     channels_last = data_format == 'NHWC'
+
+    def like_x(values):
+        return spread(values, x) if x.dtype.base_dtype in HALF_TYPES else tf.cast(values, x.dtype)
+
     if scale is not None:
         channels = x.shape.as_list()[3 if channels_last else 1]
-        x *= tf.cast(tf.reshape(scale, [-1, 1, 1, channels] if channels_last else [-1, channels, 1, 1]), x.dtype)
+        x *= like_x(tf.reshape(scale, [-1, 1, 1, channels] if channels_last else [-1, channels, 1, 1]))
     if noise is not None:
         height, width = noise.shape.as_list()[2:]
-        x += tf.cast(tf.reshape(noise, [-1, height, width, 1]) if channels_last else noise, x.dtype)
+        x += like_x(tf.reshape(noise, [-1, height, width, 1]) if channels_last else noise)
     if b is not None:
         b = tf.cast(b, x.dtype)
     return fused_bias_act(x, b, 3 if channels_last else 1, act, gain=gain, impl='ref')

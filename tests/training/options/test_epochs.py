@@ -32,7 +32,7 @@ def test_the_longest_stream_counts(capsys):
 
 @pytest.mark.parametrize('number', [0, -1])
 def test_no_length_is_refused(number):
-    args = run_training.make_parser().parse_args(['--dataset=cats', f'--epochs={number}'])
+    args = run_training.parse_args(['--dataset=cats', f'--epochs={number}'])
     with pytest.raises(UserError, match=f'--epochs={number}: expected a number above 0'):
         run_training.check_arguments(args)
 
@@ -67,4 +67,4 @@ def test_two_lengths_are_refused(capsys):
         cli.run_main(run_training.main, ['--dataset=cats', '--epochs=2', '--total-kimg=5'])
     error = capsys.readouterr().err
     assert stopped.value.code == 2 and error.count('\n') == 1
-    assert 'argument --total-kimg: not allowed with argument --epochs' in error
+    assert 'argument --total-kimg/--kimg: not allowed with argument --epochs' in error

@@ -48,7 +48,7 @@ def test_table_2_of_the_paper():
 
 
 @pytest.mark.parametrize('argv, lines', [(['--list-configs'], 10), (['--help'], 60)])
-def test_configurations_are_listed(argv, lines, capsys):
+def test_configurations_are_listed_by_method(argv, lines, capsys):
     with pytest.raises(SystemExit) as stopped:
         run_training.main(argv)
     out = capsys.readouterr().out
@@ -59,6 +59,10 @@ def test_configurations_are_listed(argv, lines, capsys):
     assert 'config-f  G_main                        D_stylegan2       16384 ' in out
     assert 'minibatch 32, 256 at 8, 128 at 16, 64 at 32, 32 at 64; per GPU 4, 32 at 8,' in out
     assert 'learning rate 0.001, 0.0015 at 128, 0.002 at 256, 0.003 at 512, 0.003 at 1024\n' in out
+    ada = out.split('\nStyleGAN2-ADA:\n')[1].splitlines()
+    assert [line.split()[0] for line in ada[1:9]] == ['auto', 'auto'] + list(presets.METHODS['ada'].configs)[1:]
+    assert ada[3].endswith('config-f, which the ADA release trains in mixed precision')
+    assert ada[7].split()[:11] == 'cifar 64 32 32 8192 0.0025 0.01 500 0.05 2 100000'.split()
 
 
 def test_listed_feature_maps_are_the_networks_defaults():
@@ -74,5 +78,46 @@ def test_every_configuration_is_of_one_method():
     assert len(set(names)) == len(names)
     for name, preset in presets.METHODS.items():
         assert all(presets.find(config) is preset for config in preset.configs), name
-    with pytest.raises(UserError, match="unknown configuration 'config-ff'; did you mean config-f[?] choose from conf"):
+    with pytest.raises(UserError, match="unknown configuration 'config-ff'; did you mean config-f[?] choose from auto"):
         presets.find('config-ff')
+
+
+@pytest.fixture(name='critics')
+def fixture_critics(monkeypatch):
+    """A second method, with the flags --gamma and --n-critic."""
+    def add_options(parser):
+        parser.add_argument('--gamma', default='much')
+        parser.add_argument('--n-critic', type=int, default=5)
+
+    def check(args):
+        if args.n_critic < 1:
+            raise UserError(f'--n-critic={args.n_critic}: expected 1 or more')
+    preset = presets.METHODS['stylegan2']._replace(
+        title='Critics', configs=dict(wgan=1), table=lambda: ['wgan'], add_options=add_options, check=check)
+    monkeypatch.setitem(presets.METHODS, 'critics', preset)
+
+
+@pytest.mark.usefixtures('critics')
+def test_each_method_brings_its_flags(capsys):
+    args = run_training.parse_args(['--dataset=cats', '--config=wgan', '--n-critic=2'])
+    assert (args.gamma, args.n_critic) == ('much', 2) and not hasattr(args, 'freeze_d')
+    args = run_training.parse_args(['--dataset=cats', '--gamma=2'])
+    assert args.gamma == 2 and not hasattr(args, 'n_critic')
+    with pytest.raises(UserError, match='--n-critic=0: expected 1 or more'):
+        run_training.check_arguments(run_training.parse_args(['--dataset=cats', '--config', 'wgan', '--n-critic=0']))
+    for config, own, foreign in [('wgan', '--n-critic', '--freeze-d'), ('config-a', '--freeze-d', '--n-critic')]:
+        with pytest.raises(SystemExit):
+            run_training.main(['--help', '--config=' + config])
+        options = capsys.readouterr().out.split('options of ')[1]
+        assert own in options and '--gamma' in options and foreign not in options
+
+
+@pytest.mark.usefixtures('critics')
+@pytest.mark.parametrize('argv, message', [
+    (['--n-critic=2'], '--n-critic: not an option of StyleGAN, StyleGAN2, the method of --config=config-f, but of '
+     'Critics [(]such as --config=wgan[)]; drop it'),
+    (['--config=wgan', '--gamma=1', '--freeze-mapping'], '--freeze-mapping: not an option of Critics, the method of '
+     '--config=wgan, but of StyleGAN, StyleGAN2 [(]such as --config=config-a[)]')])
+def test_flags_of_another_method_are_refused(argv, message):
+    with pytest.raises(UserError, match=message):
+        run_training.main(['--dataset=cats'] + argv)

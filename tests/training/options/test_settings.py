@@ -14,7 +14,7 @@ S1, S2 = 'training.networks_stylegan.', 'training.networks_stylegan2.'
 
 def settings_of(options, argv):
     """The Settings of a command line's options."""
-    args = run_training.make_parser().parse_args(argv)
+    args = run_training.parse_args(argv)
     return settings.Settings(options, presets.find(args.config), vars(args))
 
 
@@ -55,12 +55,31 @@ def test_set_chooses_networks_and_their_options():
     assert options['lazy_regularization'] is True
 
 
-def test_all_options_are_shown():
-    argv = ['--dataset=cats', '--config=config-b']
+def test_set_changes_the_augmentation():
+    args = set_options('augment.xflip=0', 'augment.xint_max=0.25', 'augment.tune_kimg=50', 'augment.cutout=0.5',
+                       argv=['--config=paper256'])['augment_args']
+    assert [args[key] for key in ('xflip', 'xint_max', 'tune_kimg', 'cutout', 'rotate90')] == [0, 0.25, 50, 0.5, 1]
+    args = set_options('augment.translation_max=0.5', 'augment.func_name=training.augment.diffaugment',
+                       argv=['--aug=fixed', '--p=1'])['augment_args']
+    assert args == dict(func_name='training.augment.diffaugment', initial_strength=1, translation_max=0.5)
+    for text, message in [('augment.debug_percentile=1', 'unknown option'), ('augment.strength=1', 'unknown option'),
+                          ('augment.xflpi=0', 'did you mean augment.xflip'),
+                          ('augment.xflip=no', "expected a number such as 0, got 'no'"),
+                          ('augment.func_name=nothing', "unknown function 'nothing'; choose from training.augment")]:
+        with pytest.raises(UserError, match=message):
+            set_options(text, argv=['--aug=ada'])
+
+
+@pytest.mark.parametrize('config', ['--config=config-b', '--config=cifar'])
+def test_all_options_are_shown(config):
+    argv = ['--dataset=cats', config]
     changes = settings_of(options_of(*argv), argv)
     lines = changes.resolved()
-    assert 'G.fmap_base=8192 (default 16384)' in lines and 'D.mbstd_group_size=4' in lines
-    assert 'train.lazy_regularization=False (default True)' in lines and 'D_loss.gamma=10' in lines
+    if config == '--config=cifar':
+        assert 'augment.xflip=1 (default 0)' in lines and 'train.G_smoothing_rampup=0.05 (default None)' in lines
+    else:
+        assert 'G.fmap_base=8192 (default 16384)' in lines and 'D.mbstd_group_size=4' in lines
+        assert 'train.lazy_regularization=False (default True)' in lines and 'D_loss.gamma=10' in lines
     for line in lines:  # each can be given back
         group, key, _ = settings.parse_assignment(line.split(' (default')[0], changes.groups)
         assert key in changes.settable(group)
@@ -98,7 +117,7 @@ def test_groups_are_those_of_the_method():
 def test_other_methods_keep_their_options_apart():
     options = dict(total_kimg=1, data_dir=None, method_args=dict(func_name='x', critic_args=dict(width=1)))
     preset = presets.Preset('', '', {}, None, None, lambda _options: {'critic': lambda: dict(width=2)},
-                            'training.methods.stylegan2.Options')
+                            'training.methods.stylegan2.Options', None, None)
     changes = settings.Settings(options, preset, ['total_kimg'])
     changes.apply([('critic', 'width', 5), ('train', 'minibatch_repeats', 2), ('train', 'G_reg_interval', 8)])
     assert options == dict(total_kimg=1, data_dir=None, minibatch_repeats=2, method_args=dict(

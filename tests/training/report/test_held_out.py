@@ -98,7 +98,7 @@ class Gray:
 def test_scores_are_means_over_each_kind(session, capsys):
     with Numbered(50) as data:
         data.hold_out(0.3)  # 15 images, so 12 in whole minibatches
-        monitor = held_out.ScoreMonitor(dict(G=Gray, D=Mean), data, [-1, 1], 4)
+        monitor = held_out.ScoreMonitor(Gray, Mean, data, [-1, 1], 4)
         train = data.indices_at(0, 12)
         expected = dict(train=2 * train.mean(), held_out=2 * data.held_out[:12].mean(), generated=127.5 + train.mean())
         scores = monitor.scores()
@@ -106,7 +106,7 @@ def test_scores_are_means_over_each_kind(session, capsys):
         assert monitor() is None
         assert 'held_out {:.3f}'.format(scores['held_out']) in capsys.readouterr().out
         with pytest.raises(UserError, match='holdout: 15 of 50 images are held out; expected at least the 16'):
-            held_out.ScoreMonitor(dict(G=Gray, D=Mean), data, [-1, 1], 16)
+            held_out.ScoreMonitor(Gray, Mean, data, [-1, 1], 16)
 
 
 def test_cats_can_hold_out_as_well():

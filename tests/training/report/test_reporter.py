@@ -24,6 +24,7 @@ RATES = dict(G=0.0015, D=0.001)
 
 def test_published_status_line():
     assert report.status_line(STATS) == LINE
+    assert report.status_line({**STATS, 'Progress/augment': 0.12345}) == LINE + ' augment 0.123'
 
 
 def test_time_left_without_a_terminal(monkeypatch, capsys):

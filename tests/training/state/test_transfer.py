@@ -7,6 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError, tflib
+from dnnlib.files.named_networks import Contents, Role
 from dnnlib.tflib.ops.upfirdn_2d import upsample_2d
 from training import misc
 from training.state import transfer
@@ -22,6 +23,11 @@ def make(name, resolution=8, channels=3, labels=0, **options):
     shape = dict(num_channels=channels, resolution=resolution, label_size=labels)
     func = dict(SMALL, func_name=S2 + 'G_main') if name == 'G' else dict(func_name=S2 + 'D_stylegan2')
     return tflib.Network(name, **dict(dict(shape, **MAPS), **dict(func, **options)))
+
+
+def take(new, old, **options):
+    """Transfers between generators 'G' or discriminators 'D'; returns the table."""
+    return transfer.transfer(new, old, 'generator' if new.name == 'G' else 'discriminator', **options)
 
 
 def trained(network):
@@ -51,7 +57,7 @@ def images():
 
 def test_a_larger_generator_with_labels_begins_with_the_old_pictures_enlarged(session):
     old, new = trained(make('G')), make('G', 16, labels=3)
-    table = transfer.transfer(new, old)
+    table = take(new, old)
     assert {kind: len(names) for kind, names in table.items()} == {
         'copied': len(old.vars) - 1, 'resized': 1, 'fresh': 17, 'ignored': 0}
     assert table['resized'] == ['G_mapping/Dense0/weight'] and 'G_mapping/LabelConcat/weight' in table['fresh']
@@ -60,7 +66,7 @@ def test_a_larger_generator_with_labels_begins_with_the_old_pictures_enlarged(se
 
 
 def test_a_larger_discriminator(session):
-    table = transfer.transfer(make('D', 16, labels=3), make('D'))
+    table = take(make('D', 16, labels=3), make('D'))
     assert table['ignored'] == ['8x8/FromRGB/weight', '8x8/FromRGB/bias']
     assert table['resized'] == ['Output/weight', 'Output/bias']
     assert len(table['fresh']) == 7 and all(name.startswith('16x16/') for name in table['fresh'])
@@ -68,10 +74,10 @@ def test_a_larger_discriminator(session):
 
 def test_each_label_begins_with_the_old_score(session, images):
     old, new = trained(make('D')), make('D', labels=3)
-    transfer.transfer(new, old)
+    take(new, old)
     np.testing.assert_allclose(score(new, images, labels=3), score(old, images), rtol=1e-4)
     other = make('D', labels=2)
-    transfer.transfer(other, new, labels_per_image=2.0)
+    take(other, new, labels_per_image=2.0)
     np.testing.assert_allclose(score(other, images, labels=2) * 2, score(old, images), rtol=1e-4)
 
 
@@ -80,17 +86,17 @@ def test_wider_networks_begin_as_they_were(session, images):
     old, new = trained(make('G')), make('G', mapping_fmaps=10, dlatent_size=12, **wide)
     old_D, new_D = trained(make('D', mbstd_group_size=1)), make('D', mbstd_group_size=1, **wide)
     for networks in ((new, old), (new_D, old_D)):
-        table = transfer.transfer(*networks)
+        table = take(*networks)
         assert not table['fresh'] and not table['ignored'] and table['resized']
     np.testing.assert_allclose(draw(new), draw(old), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(score(new_D, images), score(old_D, images), rtol=1e-3, atol=1e-5)
-    transfer.transfer(old, new)  # and narrower again
+    take(old, new)  # and narrower again
     assert np.isfinite(draw(old)).all()
 
 
 def test_the_minibatch_stddev_stays_the_last_input():
     old, start = np.random.randn(3, 3, 9, 8), np.random.randn(3, 3, 13, 12)
-    new = transfer.resize('4x4/Conv/weight', old, start)
+    new = transfer.resize('4x4/Conv/weight', old, start, 'discriminator')
     np.testing.assert_array_equal(new[:, :, -1, :8], old[:, :, -1])  # as many of it as before
     np.testing.assert_allclose(new[:, :, :8, :8], old[:, :, :8] * np.sqrt(12 / 8))
     assert not new[:, :, 8:12, :8].any() and np.array_equal(new[..., 8:], start[..., 8:])
@@ -98,16 +104,16 @@ def test_the_minibatch_stddev_stays_the_last_input():
 
 def test_scales_and_shifts_of_styles_are_resized_apart():
     old, start = np.arange(4.0), np.zeros(6)
-    assert transfer.resize('4x4/StyleMod/bias', old, start).tolist() == [0, 1, 0, 2, 3, 0]
+    assert transfer.resize('4x4/StyleMod/bias', old, start, 'generator').tolist() == [0, 1, 0, 2, 3, 0]
 
 
 @pytest.mark.parametrize('before, after', [(3, 1), (1, 3)])
 def test_gray_and_color(session, before, after):
     old, new = trained(make('G', channels=before)), make('G', channels=after)
-    transfer.transfer(new, old)
+    take(new, old)
     np.testing.assert_allclose(draw(new).mean(axis=1), draw(old).mean(axis=1), rtol=1e-3, atol=1e-4)
     old, new = trained(make('D', channels=before)), make('D', channels=after)
-    transfer.transfer(new, old)
+    take(new, old)
     gray = np.random.RandomState(1).randn(4, 1, 8, 8)
     scores = [score(network, np.repeat(gray, count, axis=1)) for network, count in ((old, before), (new, after))]
     np.testing.assert_allclose(scores[1], scores[0], rtol=1e-3, atol=1e-5)
@@ -115,11 +121,24 @@ def test_gray_and_color(session, before, after):
 
 def test_growing_networks_count_their_colors_from_the_top(session):
     old, new = (make('D', size, func_name=S2 + 'D_stylegan') for size in (8, 16))
-    table = transfer.transfer(new, old)
+    table = take(new, old)
     assert 'FromRGB_lod0/weight' in table['fresh'] and not table['ignored']
     for lod in (0, 1):
         np.testing.assert_array_equal(new.get_var('FromRGB_lod%d/weight' % (lod + 1)),
                                       old.get_var('FromRGB_lod%d/weight' % lod))
+
+
+def test_networks_of_other_families_lack_nothing_learned(session):
+    """A level of detail is no weight, so StyleGAN2-ADA's networks, which have none, fit those of config-f."""
+    ours, other = make('G'), make('G', func_name='training.networks_ada.G_main')
+    assert 'lod' in ours.vars and 'lod' not in other.vars
+    for new, old in ((ours, other), (other, ours)):
+        old.set_var('dlatent_avg', np.arange(8))
+        table = take(new, old)
+        assert not table['fresh'] + table['ignored'] + table['resized'] and 'dlatent_avg' in table['copied']
+    other.set_var('dlatent_avg', np.full([8], np.nan))  # a file without a mean of W
+    ours.reset_own_vars()
+    assert take(ours, other)['fresh'] == ['dlatent_avg'] and not ours.get_var('dlatent_avg').any()
 
 
 def dataset(labels=0):
@@ -130,8 +149,10 @@ def dataset(labels=0):
 
 def test_beginning_from_a_pickle(session, tmp_path, capsys, monkeypatch):
     path = str(tmp_path / 'network-snapshot-000007.pkl')
+    start = transfer.Start(path, total_kimg=10)
     shape = dict(MAPS, num_channels=3, resolution=8, label_size=0)
-    nets = OrderedDict([('G', Net(S2 + 'G_main', dict(SMALL, **shape))), ('D', Net(S2 + 'D_stylegan2', shape))])
+    nets = OrderedDict([('G', Net(S2 + 'G_main', dict(SMALL, **shape))),
+                        ('D', Net(S2 + 'D_stylegan2', shape, role='discriminator'))])
     nets['Gs'] = nets['G']._replace(average_of='G')
     networks = transfer.create_networks(nets)
     assert list(networks) == ['G', 'D', 'Gs']
@@ -142,7 +163,7 @@ def test_beginning_from_a_pickle(session, tmp_path, capsys, monkeypatch):
     for network in networks.values():
         network.reset_vars()
     capsys.readouterr()
-    assert transfer.begin_from(networks, dataset(), path, None, 10, strict=True) == 7
+    assert transfer.begin_from(networks, nets, dataset(), start._replace(strict=True)) == 7
     for name, network in networks.items():
         for local, value in tflib.run(dict(network.vars)).items():
             np.testing.assert_array_equal(value, saved[name][local])
@@ -151,7 +172,7 @@ def test_beginning_from_a_pickle(session, tmp_path, capsys, monkeypatch):
     assert 'network' not in out.splitlines()[0].split()[:1]  # no table
 
     networks['D'] = make('D', 16, labels=2)
-    assert transfer.begin_from(networks, dataset(2), path, None, 10) == 0
+    assert transfer.begin_from(networks, nets, dataset(2), start) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith('8x8 pixels, 3 channels, 0 labels -> 8x8 pixels, 3 channels, 0 labels')
     assert lines[1].split()[:5] == ['network', 'copied', 'resized', 'fresh', 'ignored']
@@ -159,18 +180,40 @@ def test_beginning_from_a_pickle(session, tmp_path, capsys, monkeypatch):
     assert lines[3].split()[1::2] == ['9', '2', '7', '2']
     assert 'D ignored: 8x8/FromRGB' in lines and 'D resized: Output' in lines
     with pytest.raises(UserError, match='--strict: .* variables do not match'):
-        transfer.begin_from(networks, dataset(2), path, None, 10, strict=True)
+        transfer.begin_from(networks, nets, dataset(2), start._replace(strict=True))
     networks['D'] = networks['G']
     with pytest.raises(UserError, match='nothing in it fits network D'):
-        transfer.begin_from(networks, dataset(), path, None, 10)
+        transfer.begin_from(networks, nets, dataset(), start)
+
+
+def test_sources_go_by_role():
+    def contents(**roles):
+        return Contents('some', OrderedDict.fromkeys(roles), OrderedDict(
+            (name, Role(role, average_of, ())) for name, (role, average_of) in roles.items()))
+
+    critic = Net('f', role='discriminator')
+    nets = OrderedDict([('G', Net('f')), ('D', critic), ('Gs', Net('f', average_of='G'))])
+    file = contents(critic=('discriminator', None), gen=('generator', None), mean=('generator', 'gen'))
+    assert list(transfer.find_sources(nets, file).items()) == [('G', 'gen'), ('D', 'critic'), ('Gs', 'mean')]
+    pairs = OrderedDict([('G_ab', Net('f')), ('D_a', critic), ('G_ba', Net('f')), ('D_b', critic)])
+    file = contents(G_ba=('generator', None), G_ab=('generator', None), D_b=('discriminator', None),
+                    D_a=('discriminator', None))
+    assert list(transfer.find_sources(pairs, file).items()) == [(name, name) for name in pairs]
+    with pytest.raises(UserError, match=r'G_ba \(generator\), .* but nothing for G \(generator\); choose'):
+        transfer.find_sources(nets, file)
+    with pytest.raises(UserError, match=r'nothing for Gs \(generator, an average\)'):
+        transfer.find_sources(nets, contents(A=('generator', None), B=('discriminator', None)))
 
 
 @pytest.mark.parametrize('name, given, fits, expected', [
     ('a/network-snapshot-001234.pkl', None, True, 1234), ('a/network-snapshot-001234.pkl', None, False, 0),
     ('a/network-snapshot-001234.pkl', 5, True, 5), ('network-final.pkl', None, True, 0), ('cats64.pkl', None, True, 0),
-    ('https://host.org/x-000012.pkl', None, True, 12)])
+    ('https://host.org/x-000012.pkl', None, True, 0), ('portraits-512.pkl', None, True, 0),
+    ('https://host.org/my-snapshot-000012.npz', None, True, 12), ('cats-kimg025000-ada.pkl', None, True, 25000),
+    ('cats_kimg10.pkl', None, True, 10), ('snapshot-512x512.pkl', None, True, 0), ('25kimg.pkl', None, True, 0),
+    ('a/network-snapshot-7/net.pkl', None, True, 0)])
 def test_where_counting_starts(name, given, fits, expected):
-    assert transfer.start_kimg(name, given, fits, 25000) == expected
+    assert transfer.start_kimg(name, given, fits, 50000) == expected
 
 
 def test_numbers_that_leave_nothing_to_train():

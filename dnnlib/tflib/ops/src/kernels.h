@@ -77,6 +77,21 @@ struct UpFirDnParams {
   void* y;
 };
 
+// Reflect images by the margins, upsample by 2, warp, downsample by 2 (see dnnlib.tflib.ops.warp_2d); its adjoint; or
+// the same with the inverse warp, from the result to the reflected image, whose reflected parts are added up.
+enum WarpRule { WARP_FORWARD, WARP_ADJOINT, WARP_INVERSE };
+enum { WARP_TAPS = 12 };
+
+struct WarpParams {
+  int rule;
+  index_t batch, channels, height, width;  // of x and y
+  index_t left, top, right, bottom;        // margins
+  const float* x;
+  const float* matrices;                   // [batch, 2, 3]
+  const float* fir;                        // [WARP_TAPS]
+  float* y;
+};
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -106,6 +121,9 @@ int styled_grad2_cuda(const StyledGrad2Params* p, void* stream);
 index_t upfirdn_units(const UpFirDnParams* p);
 void upfirdn_cpu(const UpFirDnParams* p, index_t begin, index_t end);
 int upfirdn_cuda(const UpFirDnParams* p, void* stream);
+
+index_t warp_units(const WarpParams* p);
+void warp_cpu(const WarpParams* p, index_t begin, index_t end);
 
 #ifdef __cplusplus
 }

@@ -2,3 +2,4 @@
 #include "fused_bias_act.cc"
 #include "styled_bias_act.cc"
 #include "upfirdn_2d.cc"
+#include "warp_2d.cc"

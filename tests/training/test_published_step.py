@@ -1,0 +1,113 @@
+"""One step of StyleGAN2-ADA against the published program: losses, regularizations and all their gradients.
+
+The networks and losses are those that train; every random number is replaced by the one that the published program was
+given, see tests/data/ada.
+"""
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from dnnlib import EasyDict, tflib
+from dnnlib.tflib import random
+from training import loss
+
+SMALL = dict(num_channels=3, resolution=16, label_size=0, fmap_base=64, fmap_max=16)
+NO_LABELS = EasyDict(get_random_labels_tf=lambda size: tf.zeros([size, 0]))
+
+
+@pytest.fixture(scope='module')
+def golden(request):
+    """The arrays of the published step."""
+    with np.load(str(request.fspath.dirpath('..', 'data', 'ada', 'loss16.npz'))) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def make_networks(golden):
+    """G and D with the values of the published step."""
+    networks = [tflib.Network('G', 'training.networks_ada.G_main', latent_size=16, dlatent_size=16, mapping_layers=2,
+                              style_mixing_prob=None, architecture='skip', **SMALL),
+                tflib.Network('D', 'training.networks_ada.D_main', mbstd_group_size=2, **SMALL)]
+    for network in networks:
+        values = {name: golden[f'var/{network.name}/{name}'] for name in network.vars}
+        assert len(values) == sum(name.startswith(f'var/{network.name}/') for name in golden)
+        tflib.tfutil.set_vars({network.vars[name]: value for name, value in values.items()})
+    return networks
+
+
+def drawing(monkeypatch, numbers):
+    """Makes normal random numbers come from a list of arrays; returns what is left of it."""
+    left = list(numbers)
+    monkeypatch.setattr(random, 'normal', lambda shape, dtype=tf.float32: tf.constant(left.pop(0)))
+    return left
+
+
+def distance(actual, expected):
+    """L2 distance of arrays as a share of the norm of what is expected."""
+    difference = np.concatenate([np.ravel(a) - np.ravel(e) for a, e in zip(actual, expected)])
+    return np.linalg.norm(difference) / np.linalg.norm(np.concatenate([np.ravel(e) for e in expected]))
+
+
+def gradients_of(network, term):
+    """Gradients of a term's mean: {variable: tensor}."""
+    found = tf.gradients(tf.reduce_mean(term), list(network.trainables.values()))
+    return {name: tf.zeros(var.shape) if gradient is None else gradient
+            for (name, var), gradient in zip(network.trainables.items(), found)}
+
+
+def check_gradients(golden, prefix, found, tolerance):
+    """Compares gradients with those of the published step, variable by variable; returns the distance of all."""
+    assert len(found) == sum(name.startswith(prefix) for name in golden)
+    for name, gradient in found.items():
+        expected = golden[prefix + name]
+        if not expected.any():
+            assert not gradient.any(), name
+        else:
+            assert distance([gradient], [expected]) < tolerance, name
+    return distance(found.values(), [golden[prefix + name] for name in found])
+
+
+def G_terms(networks, golden, monkeypatch):
+    """Loss and regularization of G with the published random numbers."""
+    left = drawing(monkeypatch, [golden['in/latents']] + [golden[f'in/noise_fake_{i}'] for i in range(5)] + [
+        golden['in/latents'][:2]] + [golden[f'in/noise_pl_{i}'] for i in range(5)] + [golden['in/pl_noise_normal']])
+    terms = loss.G_logistic_ns_pathreg(*networks, NO_LABELS, 4)
+    assert not left
+    return terms
+
+
+def D_terms(networks, golden, monkeypatch):
+    """The same of D."""
+    left = drawing(monkeypatch, [golden['in/latents']] + [golden[f'in/noise_fake_{i}'] for i in range(5)])
+    reals = tf.constant(golden['in/reals'])
+    terms = loss.D_logistic_r1(*networks, NO_LABELS, 4, reals, tf.zeros([4, 0]), gamma=0.5)
+    assert not left
+    return terms
+
+
+def test_step_of_g_without_augmentation(session, golden, monkeypatch):
+    G, D = make_networks(golden)
+    value, reg = G_terms([G, D], golden, monkeypatch)
+    tflib.init_uninitialized_vars()
+    found = session.run(dict(value=value, reg=reg, of_value=gradients_of(G, value), of_reg=gradients_of(G, reg)))
+    assert distance([found['value']], [golden['noaug/G_loss']]) < 1e-5
+    check_gradients(golden, 'noaug/grad_G_loss/', found['of_value'], 1e-4)
+    assert distance([np.tile(found['reg'], 2)], [golden['noaug/G_reg']]) < 1e-5
+    check_gradients(golden, 'noaug/grad_G_reg/', found['of_reg'], 1e-4)
+    mean, = [var for var in tf.global_variables() if var.op.name.endswith('pl_mean')]
+    assert session.run(mean) == pytest.approx(golden['noaug/pl_mean_after'], rel=1e-5)
+
+
+def check_D(session, golden, prefix, D, terms):
+    """Compares loss, R1 and their gradients."""
+    value, reg = terms
+    found = session.run(dict(value=value, reg=reg, of_value=gradients_of(D, value), of_reg=gradients_of(D, reg)))
+    assert distance([found['value']], [golden[prefix + 'D_loss']]) < 1e-5
+    check_gradients(golden, prefix + 'grad_D_loss/', found['of_value'], 1e-4)
+    assert distance([found['reg']], [golden[prefix + 'D_reg']]) < 1e-5
+    assert check_gradients(golden, prefix + 'grad_D_reg/', found['of_reg'], 1e-2) < 1e-3
+
+
+def test_step_of_d_without_augmentation(session, golden, monkeypatch):
+    networks = make_networks(golden)
+    check_D(session, golden, 'noaug/', networks[1], D_terms(networks, golden, monkeypatch))

@@ -1,0 +1,164 @@
+"""Configurations of StyleGAN2-ADA (Karras et al. 2020), without TensorFlow: `--config=auto` and so on.
+
+They train with the method of StyleGAN2, with other networks and numbers, and augment by default.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from dnnlib import UserError, cli
+from training import image_size
+from training.dataset import load_dataset
+from training.options import augmenting, comparison, continuing, settings, stylegan2, tuning
+
+AUG = 'ada'  # default of --aug
+FMAP_MAX = 512
+
+
+class Config(NamedTuple):
+    """Numbers of a configuration, those of the published program."""
+    adds: str                  # what it is for
+    minibatch_size: int        # images per step
+    minibatch_gpu: int         # images per device and round, those of the published number of devices
+    mbstd_group_size: int      # images that share the minibatch standard deviation
+    fmap_base: int             # feature maps: this divided by the resolution, at most FMAP_MAX
+    lrate: float               # learning rate of G and D
+    gamma: float               # weight of R1
+    G_smoothing_kimg: float    # half-life of the generator's average
+    G_smoothing_rampup: float  # of the images shown, the share that half-life is at most; None = no limit
+    mapping_layers: int        # of G
+    total_kimg: int = 25000    # default length of the training
+    tuned: dict = {}           # {group: further options}
+
+
+CIFAR = Config('CIFAR-10 at 32x32, tuned', 64, 32, 32, 8192, 0.0025, 0.01, 500, 0.05, 2, 100000, dict(
+    G_args=dict(style_mixing_prob=None), D_args=dict(architecture='orig'), G_loss_args=dict(pl_weight=0)))
+CONFIGS = OrderedDict([
+    ('auto', None),
+    ('stylegan2', Config('config-f, which the ADA release trains in mixed precision', 32, 4, 4, 16384, 0.002, 10, 10,
+                         None, 8)),
+    ('paper256', Config('FFHQ and LSUN Cat at 256x256', 64, 8, 8, 8192, 0.0025, 1, 20, None, 8)),
+    ('paper512', Config('BreCaHAD and AFHQ at 512x512', 64, 8, 8, 16384, 0.0025, 0.5, 20, None, 8)),
+    ('paper1024', Config('MetFaces at 1024x1024', 32, 4, 4, 16384, 0.002, 2, 10, None, 8)),
+    ('cifar', CIFAR),
+    ('cifarbaseline', CIFAR._replace(adds='CIFAR-10 at 32x32, as StyleGAN2', mapping_layers=8, tuned={}))])
+
+
+def auto(shape, num_gpus=1, batch=None):
+    """The configuration `auto`, which depends on the data and the machine.
+
+    Sizes that are no square powers of two count as the square one of as many levels; gamma goes by the pixels.
+
+    Args:
+        shape: [C, H, W] of the images.
+        num_gpus: Number of devices.
+        batch: Images per step; None = by the rule.
+    Returns: Config.
+    """
+    pixels, resolution = shape[1] * shape[2], 2 ** image_size.parse(shape[1:]).num_levels
+    size = max(min(num_gpus * min(4096 // resolution, 32), 64), num_gpus)
+    per_gpu = size // num_gpus
+    if batch is not None:
+        size, per_gpu = batch, tuning.images_per_round(batch, per_gpu, num_gpus)
+    return Config(
+        'by the data and the number of GPUs, here one', minibatch_size=size, minibatch_gpu=per_gpu,
+        mbstd_group_size=max(count for count in (1, 2, 3, 4) if per_gpu % count == 0),
+        fmap_base=16384 if resolution >= 512 else 8192, lrate=0.002 if resolution >= 1024 else 0.0025,
+        gamma=0.0002 * pixels / size, G_smoothing_kimg=size * 10 / 32, G_smoothing_rampup=0.05, mapping_layers=2)
+
+
+def table():
+    """The configurations: list of lines."""
+    row = '{:<13} {:<9} {:<7} {:<5} {:<9} {:<6} {:<5} {:<7} {:<7} {:<7} {:<6}  {}'.format
+    lines = [row('config', 'minibatch', 'per GPU', 'group', 'fmap_base', 'rate', 'gamma', 'average', 'ramp-up',
+                 'mapping', 'kimg', 'for')]
+    shown = [(f'auto at {size}', auto((3, size, size))) for size in (256, 1024)]
+    for name, c in shown + list(CONFIGS.items())[1:]:
+        lines.append(row(name, c.minibatch_size, c.minibatch_gpu, c.mbstd_group_size, c.fmap_base, c.lrate,
+                         round(c.gamma, 2), c.G_smoothing_kimg, c.G_smoothing_rampup or 'none', c.mapping_layers,
+                         c.total_kimg, c.adds))
+    return lines + ['augment by default (--aug=ada), train with labels if the data have any; cifar also without path '
+                    'lengths and style mixing, with an orig discriminator']
+
+
+def add_options(parser):
+    """Adds the flags that these configurations understand to an argparse parser or group."""
+    tuning.add(parser)
+    augmenting.add(parser, AUG)
+    comparison.add(parser)
+    parser.add_argument('--dcap', type=cli.finite_float, default=1, metavar='FACTOR',
+                        help='multiplies the feature maps of the discriminator (default: %(default)s)')
+
+
+def check(args):
+    """Refuses bad values of them; raises UserError."""
+    tuning.check(args)
+    tuning.check_numbers(args, total_kimg=1)
+    augmenting.check(args, AUG)
+    comparison.check(args, augmenting.chosen(args, AUG))
+    if args.dcap <= 0:
+        raise UserError(f'--dcap={args.dcap:g}: expected a number above 0')
+
+
+class Data(NamedTuple):
+    """What the options depend on."""
+    shape: tuple     # [C, H, W]
+    label_size: int  # number of label columns
+
+
+def dataset_args(args):
+    """Options of the dataset, with those of `--set dataset.KEY=VALUE`, which are checked later."""
+    found = dict(tfrecord_dir=args.dataset, max_label_size='full')
+    if args.resolution is not None:
+        found['resolution'] = args.resolution
+    for text in args.assignments:
+        if text.startswith('dataset.'):
+            _, key, value = settings.parse_assignment(text, ('dataset',))
+            found[key] = value
+    return found
+
+
+def make_options(args):
+    """Options of the training loop that a configuration decides.
+
+    Args:
+        args: Parsed command line; `config` is a key of CONFIGS.
+    Returns: Plain dictionary of plain values.
+    Raises: UserError for data, or a number of devices, that the configuration is not for.
+    """
+    if args.num_gpus & args.num_gpus - 1:
+        raise UserError(f'--num-gpus={args.num_gpus}: --config={args.config} is for 1, 2, 4, 8, ... GPUs')
+    data = Data(None, 0)
+    if args.config == 'auto' or args.cmethod == 'auxrot':
+        with load_dataset(data_dir=args.data_dir, **dict(dataset_args(args), bad=args.bad)) as dataset:
+            data = Data(dataset.shape, dataset.label_size)
+    c = CONFIGS[args.config] or auto(data.shape, args.num_gpus, args.batch)
+    comparison.check_data(args.cmethod, data.label_size, c.mapping_layers)
+    lrate = comparison.WGAN_LRATE if args.cmethod == 'wgangp' else c.lrate
+    options = dict(
+        freeze_mapping=args.freeze_mapping, G_smoothing_kimg=c.G_smoothing_kimg,
+        G_args=dict(func_name='training.networks_ada.G_main', fmap_base=c.fmap_base, fmap_max=FMAP_MAX,
+                    mapping_layers=c.mapping_layers),
+        D_args=dict(func_name='training.networks_ada.D_main', fmap_base=max(int(c.fmap_base * args.dcap), 1),
+                    fmap_max=max(int(FMAP_MAX * args.dcap), 1), mbstd_group_size=c.mbstd_group_size),
+        G_opt_args=dict(stylegan2.ADAM), D_opt_args=dict(stylegan2.ADAM),
+        G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'),
+        D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=c.gamma if args.gamma is None else args.gamma),
+        sched_args=tuning.sched_args(args, dict(
+            minibatch_size_base=c.minibatch_size, minibatch_gpu_base=c.minibatch_gpu, G_lrate_base=lrate,
+            D_lrate_base=lrate, tick_kimg_base=4, tick_kimg_dict={})),
+        dataset_args=dict(max_label_size='full'))
+    for group, further in c.tuned.items():
+        options[group].update(further)
+    if args.freeze_d:
+        options['D_args']['freeze_layers'] = args.freeze_d
+    if args.total_kimg is None:
+        options['total_kimg'] = c.total_kimg
+    if c.G_smoothing_rampup is not None and not continuing.starts_from_networks(args.resume):
+        options['G_smoothing_rampup'] = c.G_smoothing_rampup
+    augment_args = augmenting.augment_args(args, AUG)
+    if augment_args is not None:
+        options['augment_args'] = augment_args
+    comparison.apply(options, args)
+    tuning.note_single_images(options)
+    return options

@@ -1,0 +1,144 @@
+"""`--precision`: training in mixed precision, and the measurement that decides whether the machine profits."""
+
+import json
+import os
+import subprocess
+import sys
+
+from dnnlib import UserError, cli
+from dnnlib.util import atomic_path
+
+NUM_HALF = 4  # highest resolutions in half precision, as published
+CLAMP = 256  # of activations in float16, as published
+CHOICE_FILE = 'precision.json'
+BASE = ('training.networks_stylegan2.G_main', 'training.networks_stylegan2.D_stylegan2')
+ADA = ('training.networks_ada.G_main', 'training.networks_ada.D_main')
+FLOAT32_METHODS = ('zcr', 'wgangp')  # values of --cmethod, as published
+WORTH_IT = 1.05  # ratio of the times from which mixed precision is chosen; less is within the error of a measurement
+
+
+def add(parser):
+    """Adds `--precision` to an argparse parser."""
+    parser.add_argument('--precision', choices=('float32', 'mixed'),
+                        help='mixed = 16-bit activations if the device computes them faster, which is measured at the '
+                        'first start (default: float32; StyleGAN2-ADA: mixed on a GPU, as published)')
+
+
+def apply(options, args):
+    """Enters the precision that was asked for into the options of the networks.
+
+    Args:
+        options: Options of the training loop; changed.
+        args: Parsed command line.
+    Raises: UserError if the networks of the configuration, or TensorFlow on this device, have no mixed precision.
+    """
+    groups = [options[name] for name in ('G_args', 'D_args') if name in options]
+    functions, growing = tuple(group['func_name'] for group in groups), any('synthesis_func' in g for g in groups)
+    as_published = functions == ADA and getattr(args, 'cmethod', None) not in FLOAT32_METHODS
+    if args.precision == 'float32' or args.precision is None and not as_published:
+        return
+    if functions not in (BASE, ADA) or growing:
+        raise UserError(f'--precision={args.precision}: the networks of --config={args.config} have no mixed '
+                        'precision; drop --precision')
+    for group in groups:
+        group['num_fp16_res'] = NUM_HALF
+        if functions == ADA:
+            group['conv_clamp'] = CLAMP
+    if args.precision == 'mixed':
+        _, _, missing = device_of(options['tf_config'])
+        if missing:
+            raise UserError(f'--precision=mixed: {missing}; drop --precision')
+        options['precision'] = 'mixed'
+
+
+def device_of(tf_config):
+    """What a training computes with: (16-bit type, description of the machine, what TensorFlow lacks for it or None).
+
+    Args:
+        tf_config: As in `tflib.init_tf`.
+    """
+    cli.load_tensorflow()
+    from dnnlib.tflib import layout, precision, self_test
+    with self_test.fresh_session(tf_config):
+        return layout.half_type(), precision.machine(), precision.missing_kernel()
+
+
+def choose(options, precision, run_dir=None):
+    """Chooses the type in which this machine trains fastest, and prints it.
+
+    At the first start both precisions are measured in another process; a resumed training takes what was found then.
+
+    Args:
+        options: Options of the training loop.
+        precision: 'mixed'; None = the configuration's own, nothing is to be chosen.
+        run_dir: Run directory; the choice is noted there. None = none.
+    Returns: The options for that type.
+    Raises: UserError if the trial fails.
+    """
+    if precision is None:
+        return options
+    origin = options.get('resume_state')
+    choice = _noted(run_dir) or _noted(origin and os.path.dirname(os.path.dirname(os.path.abspath(origin))))
+    half, machine, missing = device_of(options['tf_config'])
+    if choice is None:
+        choice = _measure(options, half, machine)
+        print(f'--precision=mixed: {_sentence(choice)}', flush=True)
+    elif choice['type'] != 'float32' and (missing or choice['type'] != half):
+        found, choice = choice, _measure(options, half, machine)
+        print(f'--precision=mixed: {found["type"]} was chosen on {found["machine"]}, which this machine has not; '
+              f'measured again: {_sentence(choice)}', flush=True)
+    elif choice['machine'] != machine:
+        print(f'--precision=mixed: {choice["type"]} as at the first start, on {choice["machine"]}; this is {machine}, '
+              f'where it may not be the fastest (without {CHOICE_FILE} in the run directory it is measured again)')
+    else:
+        print(f'--precision=mixed: {choice["type"]} as measured at the first start')
+    if run_dir is not None:
+        with atomic_path(os.path.join(run_dir, CHOICE_FILE)) as temp_path:
+            with open(temp_path, 'w') as f:
+                json.dump(choice, f)
+    return with_type(options, choice['type'])
+
+
+def with_type(options, dtype):
+    """The options for one type of half-precision blocks; float16 needs the clamp, which bfloat16's range makes useless.
+
+    Args:
+        options: Options of the training loop.
+        dtype: 'float16', 'bfloat16' or 'float32'.
+    """
+    options = dict(options, tf_config=dict(options['tf_config'], mixed=dtype))
+    if dtype == 'float16':
+        options.update((name, dict({'conv_clamp': CLAMP}, **options[name])) for name in ('G_args', 'D_args'))
+    return options
+
+
+def _noted(run_dir):
+    """What was found when a run started, None if nothing."""
+    try:
+        with open(os.path.join(run_dir or '', CHOICE_FILE)) as f:
+            choice = json.load(f)
+        return choice if {'type', 'machine'} <= set(choice) else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _measure(options, half, machine):
+    """Times both precisions in another process, see precision_probe; returns what is noted."""
+    process = subprocess.run(
+        [sys.executable, '-m', 'training.options.precision_probe'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        input=json.dumps(dict(options=options, half=half)).encode(),
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)))
+    if process.returncode != 0:
+        lines = process.stderr.decode(errors='replace').strip().splitlines() or [f'exit code {process.returncode}']
+        raise UserError(f'--precision=mixed: the trial iterations failed ({lines[-1]})')
+    found = json.loads(process.stdout.decode().strip().splitlines()[-1])
+    return dict(found, machine=machine, half=half, type=half if found['ratio'] >= WORTH_IT else 'float32')
+
+
+def _sentence(choice):
+    """What was measured and chosen."""
+    times = (f'an iteration takes {choice["seconds"]:.3g} s in float32, {choice["half_seconds"]:.3g} s with '
+             f'{choice["half"]} (ratio {choice["ratio"]:.2f}, median of {choice["pairs"]}, on {choice["machine"]})')
+    if choice['type'] == 'float32':
+        return f'float32, because {choice["half"]} is not faster here: {times}'
+    return f'{choice["half"]}: {times}'
