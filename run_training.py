@@ -13,7 +13,8 @@ from dnnlib.run.context import ABORT_FILE
 from dnnlib.run.run_dir import FolderLocked
 from dnnlib.run.signals import StopSignals
 from training import image_size
-from training.options import augmenting, continuing, epochs, precision, presets, saving, tuning
+from training.options import augmenting, continuing, epochs, presets, saving, tuning
+from training.options import precision as precisions
 from training.options.settings import Settings, parse_assignment
 
 EPILOG = '''--set changes any option that has no option of its own (--dry-run lists them all), for example
@@ -49,16 +50,17 @@ def make_options(args):
         options['dataset_args']['resolution'] = args.resolution
     if args.holdout:
         options['holdout'] = args.holdout
-    precision.apply(options, args)
+    precisions.apply(options, args)
     return options
 
 
-def train(submit_config, metric_arg_list, **options):
+def train(submit_config, metric_arg_list, precision=None, **options):
     """Runs the training loop with the metrics named; what stopped it is left in `submit_config.stopped_by`."""
     cli.load_tensorflow()
     from training.options import automatic
     from training.training_loop import training_loop
     options, signals = automatic.fit_minibatch(options, submit_config.run_dir), StopSignals()
+    options = precisions.choose(options, precision, submit_config.run_dir)
     abort_file = os.path.join(submit_config.run_dir, ABORT_FILE)
     group = make_metrics(metric_arg_list, options['tf_config'],
                          should_stop=lambda: bool(signals.received) or os.path.exists(abort_file))
@@ -105,19 +107,21 @@ def make_metrics(names, tf_config, should_stop):
     return group
 
 
-def dry_run(changes, metric_arg_list, **options):
+def dry_run(changes, metric_arg_list, precision=None, **options):
     """Prints every option that `--set` can change, and tries the first iteration; returns the exit code.
 
     Args:
         changes: Settings of the options.
         metric_arg_list: Not used.
+        precision: See `precisions.choose`.
         options: Keyword arguments of the training loop.
     """
     del metric_arg_list
     print('All options of --set:\n' + '\n'.join(changes.resolved()))
     from training.options import automatic
     from training.training_loop import training_loop
-    return training_loop(dry_run=True, **automatic.fit_minibatch(options))
+    options = precisions.choose(automatic.fit_minibatch(options), precision)
+    return training_loop(dry_run=True, **options)
 
 
 class ListConfigs(argparse.Action):
@@ -163,7 +167,8 @@ def make_parser(preset):
     length.add_argument('--total-kimg', '--kimg', type=int, metavar='KIMG', action=tuning.TwoNames,
                         help='length of the training in thousands of images (default: 25000; cifar: 100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
-                        help='length of the training in passes over the data')
+                        help='length of the training in passes over the data, rounded up to 4 minibatches, or to one '
+                        'with --set train.minibatch_repeats=1')
     p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='size of the images, 256 or height x width such as 160x128; TFRecords have smaller ones as '
                    'well, pictures are cropped and scaled (default: as stored)')
@@ -179,6 +184,7 @@ def make_parser(preset):
                    'trained on and for generated images are logged at every tick (default: %(default)s)')
     p.add_argument('--seed', type=int, default=1000, metavar='N', help='random seed (default: %(default)s)')
     saving.add(p)
+    precisions.add(p)
     p.add_argument('--set', action='append', default=[], dest='assignments', metavar='GROUP.KEY=VALUE',
                    help='any further option, see below; may be given several times; groups for StyleGAN2: G, D, G_opt, '
                    'D_opt, G_loss, D_loss, augment, sched, grid, dataset, train')

@@ -48,7 +48,7 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'report', 'train_step', 'iteration',
                        'methods', 'misc')),
     ('options', ('image_size', 'schedule', 'pretrained', 'data', 'dataset', 'data/streams', 'terms', 'loss', 'state',
-                 'report', 'train_step', 'methods', 'training_loop')),
+                 'report', 'train_step', 'iteration', 'methods', 'training_loop')),
 ])
 MODULE_LINES, NETWORK_LINES, FUNCTION_LINES, ARGUMENTS = 300, 500, 60, 8
 PUBLISHED_SIGNATURES = {  # more than 8 arguments, as in the original release
@@ -150,7 +150,7 @@ def test_imports_point_down():
         for module, line in imported(name):
             target = module.split('.')[0]
             entry_point = target + '.py' in FILES and target != 'environments'
-            if (target in PACKAGES and target not in allowed) or (entry_point and room not in (None, 'tests')):
+            if (target in PACKAGES and target not in allowed) or (entry_point and room not in (None, 'tests', 'benchmarks')):
                 bad.append('%s:%d imports %s' % (name, line, module))
     assert_none(bad)
 

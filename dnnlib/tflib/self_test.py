@@ -76,8 +76,8 @@ def run(config_dict=None):
         for dtype in dtypes:
             for case in _tensorflow_cases(dtype) + [case for impl in impls for case in _own_cases(dtype, impl)]:
                 checks.append(_compare(session, case, TOLERANCES[device if dtype == 'float32' else dtype], dtype))
-        if 'native' in impls:
-            checks.append(_second_gradients(session, TOLERANCES[device]))
+        for dtype in dtypes if 'native' in impls else []:
+            checks.append(_second_gradients(session, TOLERANCES[device if dtype == 'float32' else dtype], dtype))
         return checks, device
 
 
@@ -202,22 +202,22 @@ def _own_cases(dtype, impl):
     return cases
 
 
-def _second_gradients(session, tolerance):
-    """Second gradients of the native operations against those of the reference, which TensorFlow derives itself."""
+def _second_gradients(session, tolerance, dtype):
+    """Second gradients of the native operations against those of the reference in float32, which TensorFlow derives."""
     results, feed = [], {}
-    arrays = [_numbers('float32', *shape) for shape in [(0, 2, 9, 9, 8), (2, 2, 8), (4, 8)]]
+    arrays = [_numbers(dtype, *shape) for shape in [(0, 2, 9, 9, 8), (2, 2, 8), (4, 8)]]
     for impl in ('ref', 'native'):
         inputs = _placeholders(arrays)
         feed.update(zip(inputs, arrays))
-        x = _feature_maps(inputs[0])
+        x = _feature_maps(tf.cast(inputs[0], dtype if impl == 'native' else tf.float32))
         y = styled_bias_act(x, inputs[1], None, inputs[2], data_format=layout.data_format(), impl=impl)
-        y = fused_bias_act(y, inputs[2], axis=layout.channel_axis(), act='swish', impl=impl)
+        y = fused_bias_act(y, tf.cast(inputs[2], y.dtype), axis=layout.channel_axis(), act='swish', impl=impl)
         y = upfirdn_2d(_nhwc(y), _FIR, 2, 2, 1, 1, 2, 1, 2, 1, impl=impl)
-        first, = tf.gradients(tf.reduce_sum(tf.square(y)), [inputs[0]])
+        first, = tf.gradients(tf.reduce_sum(tf.square(tf.cast(y, tf.float32))), [inputs[0]])
         results.append(tf.gradients(tf.reduce_sum(tf.square(first)), inputs))
     expected, found = session.run(results, feed)
     error = max(_error(a, b) for a, b in zip(found, expected))
-    return Check('second gradients, native, float32', error, tolerance, error <= tolerance, '')
+    return Check('second gradients, native, ' + dtype, error, tolerance, error <= tolerance, '')
 
 
 def _feature_maps(x):

@@ -78,9 +78,8 @@ def resize_bilinear_tf1(images, size):
     There is no half-pixel offset and no smoothing. FID is defined with this rule.
     Returns: [N, C, size, size], float32.
     """
-    images = tf.transpose(images, [0, 2, 3, 1])
-    images = tf.image.resize_bilinear(images, [size, size], align_corners=False)
-    return tf.transpose(images, [0, 3, 1, 2])
+    resized = tf.image.resize_bilinear(tf.transpose(images, [0, 2, 3, 1]), [size, size], align_corners=False)
+    return tf.transpose(resized, [0, 3, 1, 2])
 
 
 def triangle_matrix(old_size, new_size):

@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
 from dnnlib.tflib import layout, precision, random
+from tests.training.test_training_loop import STYLEGAN2, assert_same_variables, train
 from training import loss
 
 SIZE = 8
@@ -17,9 +18,9 @@ NETWORKS = {'stylegan2': ('training.networks_stylegan2.G_main', 'training.networ
             'ada': ('training.networks_ada.G_main', 'training.networks_ada.D_main')}
 HALF = [dtype for dtype in ('float16', 'bfloat16') if precision.has_kernel('Conv2D', dtype, 'CPU')]
 
-# largest relative error of a loss's value and of its whole gradient; measured, see docs/training.md: half of these
-LIMITS = {'float16': dict(G=(1e-3, 0.02), G_reg=(5e-3, 0.03), D=(1e-3, 0.01), D_reg=(6e-3, 0.02)),
-          'bfloat16': dict(G=(1e-2, 0.1), G_reg=(1e-2, 0.05), D=(1e-2, 0.05), D_reg=(3e-2, 0.06))}
+# largest relative error of a loss's value and of its whole gradient: twice what was measured
+LIMITS = {'float16': dict(G=(2e-3, 0.02), G_reg=(5e-3, 0.03), D=(1e-3, 0.02), D_reg=(5e-3, 0.01)),
+          'bfloat16': dict(G=(1e-2, 0.12), G_reg=(2e-2, 0.06), D=(2e-2, 0.12), D_reg=(4e-2, 0.07))}
 
 
 def make_networks(kind, **options):
@@ -58,13 +59,70 @@ def test_losses_and_gradients_are_those_of_float32(session, kind):
     G, D = make_networks(kind, conv_clamp=256)
     halves = HALF if kind == 'ada' else HALF[-1:]  # the same layers
     tensors = {dtype: losses(G, D, dtype) for dtype in ['float32'] + halves}
-    assert {g.dtype.base_dtype for stages in tensors.values() for values in stages.values() for g in values} == {tf.float32}
-    assert {var.dtype.base_dtype for net in (G, D) for var in net.vars.values()} == {tf.float32}
+    types = {value.dtype.base_dtype for found in tensors.values() for values in found.values() for value in values}
+    assert types | {var.dtype.base_dtype for net in (G, D) for var in net.vars.values()} == {tf.float32}
     tflib.init_uninitialized_vars()
-    exact = session.run(tensors['float32'])
+    pl_mean, = [var for var in tf.global_variables() if var.op.name.endswith('pl_mean')]
+    found = {}
+    for dtype in tensors:
+        session.run(pl_mean.initializer)
+        found[dtype] = session.run(tensors[dtype])
     for dtype in halves:
-        found = session.run(tensors[dtype])
         for stage, limits in LIMITS[dtype].items():
-            actual = errors(found[stage], exact[stage])
-            print(kind, dtype, stage, '%.2g %.2g' % actual)
-            #assert 0 < actual[1] and all(a < b for a, b in zip(actual, limits)), (dtype, stage, actual)
+            actual = errors(found[dtype][stage], found['float32'][stage])
+            assert 1e-4 < actual[1] and all(a < b for a, b in zip(actual, limits)), (dtype, stage, actual)
+
+
+def half_convolutions(function):
+    """Sides of the outputs of the 16-bit convolutions that `function` builds."""
+    before = set(tf.get_default_graph().get_operations())
+    function()
+    return {op.outputs[0].shape.as_list()[1] for op in tf.get_default_graph().get_operations() if op not in before
+            and op.type == 'Conv2D' and op.outputs[0].dtype in (tf.float16, tf.bfloat16)}
+
+
+@pytest.mark.parametrize('kind', NETWORKS)
+def test_pairs_of_the_minibatch_stddev_get_their_activations_in_float32(session, kind):
+    D = tflib.Network('D', NETWORKS[kind][1], **dict(SMALL, resolution=16, num_fp16_res=4, mbstd_group_size=4))
+    layout.set_mixed_type('float16')
+
+    def scores(size, **options):
+        return lambda: D.get_output_for(tf.zeros([size, 3, 16, 16]), tf.zeros([size, 0]), **options)
+    assert half_convolutions(scores(4)) == half_convolutions(scores(6, mbstd_group_size=3)) == {16, 8, 4}
+    assert half_convolutions(scores(2)) == half_convolutions(scores(4, mbstd_group_size=2)) == {16, 8}
+    assert half_convolutions(scores(2, mbstd_group_size=1)) == {16, 8, 4}
+    layout.set_mixed_type('float32')
+    assert half_convolutions(scores(4)) == set()
+
+
+def test_the_gradient_penalty_has_no_spike_in_pairs(session):
+    """Without the rule above it is 30 % off."""
+    G, D = make_networks('stylegan2')
+    exact, half = [losses(G, D, dtype, minibatch_size=2, stages=['D_reg'])['D_reg'] for dtype in ['float32'] + HALF[-1:]]
+    tflib.init_uninitialized_vars()
+    value, gradient = errors(*session.run([half, exact]))
+    assert value < 0.05 and gradient < 0.05
+
+
+def test_only_float32_is_computed_where_nothing_was_chosen(session):
+    D = tflib.Network('D', NETWORKS['ada'][1], **SMALL)
+    assert layout.mixed_type() == 'float32'
+    assert half_convolutions(lambda: D.get_output_for(tf.zeros([4, 3, SIZE, SIZE]), tf.zeros([4, 0]))) == set()
+    layout.set_data_format('NCHW')
+    assert layout.mixed_type() == 'float16'
+    with pytest.raises(ValueError, match="not 'auto'"):
+        layout.set_mixed_type('auto')
+
+
+@pytest.mark.skipif(HALF[-1] != 'bfloat16', reason='TensorFlow 1 has no bfloat16 convolution on the CPU')
+def test_a_resumed_training_equals_one_that_went_on(tmp_path):
+    options = {name: dict(STYLEGAN2[name], num_fp16_res=1) for name in ('G_args', 'D_args')}
+    options.update(G_loss_args=STYLEGAN2['G_loss_args'], image_snapshot_ticks=None, network_snapshot_ticks=None)
+    config = {'device': 'cpu', 'mixed': 'bfloat16', 'intra_op_parallelism_threads': 1}
+    for name, lengths in [('whole', [0.032]), ('parts', [0.016, 0.032]), ('float32', [0.032])]:
+        for length in lengths:
+            tf_config = dict(config, mixed='float32') if name == 'float32' else config
+            assert train(tmp_path / name, length, minibatch_repeats=1, **dict(options, tf_config=tf_config)) == 0
+    assert_same_variables(tmp_path / 'whole', tmp_path / 'parts')
+    with pytest.raises(AssertionError):
+        assert_same_variables(tmp_path / 'whole', tmp_path / 'float32')

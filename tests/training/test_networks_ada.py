@@ -285,4 +285,4 @@ def test_pickles_are_read_and_written(session, tmp_path):
     options, text = precision.synthesis_options('mixed', again)
     assert options == {} and 'no 16x16 block' in text
     ada16 = tflib.Network('S', ADA + 'G_synthesis', dlatent_size=8, **SMALL)
-    assert 'only on a GPU' in precision.synthesis_options('mixed', ada16)[1]
+    assert precision.synthesis_options('mixed', ada16)[0].get('num_fp16_res', 1) == 1 or TF1

@@ -11,6 +11,9 @@ import tensorflow.compat.v1 as tf
 from dnnlib import EasyDict, tflib
 from dnnlib.tflib import random
 from training import loss
+from training.augment import pipeline
+from training.augment.parameters import Parameters
+from training.methods.augmented import Augmentation, AugmentedDiscriminator
 
 SMALL = dict(num_channels=3, resolution=16, label_size=0, fmap_base=64, fmap_max=16)
 NO_LABELS = EasyDict(get_random_labels_tf=lambda size: tf.zeros([size, 0]))
@@ -101,9 +104,10 @@ def test_step_of_g_without_augmentation(session, golden, monkeypatch):
 def check_D(session, golden, prefix, D, terms):
     """Compares loss, R1 and their gradients."""
     value, reg = terms
+    of_value = prefix.replace('_exact', '')  # the same by both rules of the warp
     found = session.run(dict(value=value, reg=reg, of_value=gradients_of(D, value), of_reg=gradients_of(D, reg)))
-    assert distance([found['value']], [golden[prefix + 'D_loss']]) < 1e-5
-    check_gradients(golden, prefix + 'grad_D_loss/', found['of_value'], 1e-4)
+    assert distance([found['value']], [golden[of_value + 'D_loss']]) < 1e-5
+    check_gradients(golden, of_value + 'grad_D_loss/', found['of_value'], 1e-4)
     assert distance([found['reg']], [golden[prefix + 'D_reg']]) < 1e-5
     assert check_gradients(golden, prefix + 'grad_D_reg/', found['of_reg'], 1e-2) < 1e-3
 
@@ -111,3 +115,39 @@ def check_D(session, golden, prefix, D, terms):
 def test_step_of_d_without_augmentation(session, golden, monkeypatch):
     networks = make_networks(golden)
     check_D(session, golden, 'noaug/', networks[1], D_terms(networks, golden, monkeypatch))
+
+
+GIVEN = []  # parameters of the next augmentations
+
+
+def given(images, labels, strength=1, warp_gradient='exact'):
+    """The augmentation with the parameters that are next."""
+    return pipeline.apply(images, GIVEN.pop(0), warp_gradient), labels
+
+
+def augmenting(D, golden, rule, kinds):
+    """D behind the augmentation of the published step: the parameters of 'real' or 'fake' images one after another."""
+    GIVEN[:] = [Parameters(**{name.split('/')[1]: tf.constant(value, tf.float32) for name, value in golden.items()
+                              if name.startswith(f'aug_{kind}/')}) for kind in kinds]
+    assert all(parameters.hue_theta is not None for parameters in GIVEN)
+    step = EasyDict(state=lambda *_args, initial: tf.Variable(initial), progress={})
+    augmentation = Augmentation(step, dict(func_name=__name__ + '.given', initial_strength=1.0, warp_gradient=rule))
+    return AugmentedDiscriminator(D, augmentation)
+
+
+@pytest.mark.parametrize('rule, prefix', [('published', 'aug/'), ('exact', 'aug_exact/')])
+def test_step_of_g_with_augmentation(session, golden, monkeypatch, rule, prefix):
+    G, D = make_networks(golden)
+    drawing(monkeypatch, [golden['in/latents']] + [golden[f'in/noise_fake_{i}'] for i in range(5)])
+    value, _ = loss.G_logistic_ns(G, augmenting(D, golden, rule, ['fake']), NO_LABELS, 4)
+    found = session.run(dict(value=value, of_value=gradients_of(G, value)))
+    assert distance([found['value']], [golden['aug/G_loss']]) < 1e-5
+    check_gradients(golden, prefix + 'grad_G_loss/', found['of_value'], 1e-4)
+
+
+@pytest.mark.parametrize('rule, prefix', [('published', 'aug/'), ('exact', 'aug_exact/')])
+def test_step_of_d_with_augmentation(session, golden, monkeypatch, rule, prefix):
+    G, D = make_networks(golden)
+    terms = D_terms([G, augmenting(D, golden, rule, ['real', 'fake'])], golden, monkeypatch)
+    tflib.init_uninitialized_vars()
+    check_D(session, golden, prefix, D, terms)

@@ -207,13 +207,18 @@ class AugmentedDiscriminator:
     def __init__(self, network, augmentation, reals=None):
         self._network, self._augmentation, self._reals = network, augmentation, reals
         self._scores = {}  # 'real', 'fake' -> list of tensors
+        self._seen = []  # (images, what the network saw of them)
 
     def __getattr__(self, name):
         return getattr(self._network, name)
 
     def augment(self, images, labels):
-        """Images and labels as the network gets them, for losses that look at them once more."""
+        """Augments images and labels as before they are scored, for further terms of a loss."""
         return self._augmentation.apply(images, labels)
+
+    def seen(self, images):
+        """What the network saw of images that it was asked to score last."""
+        return [augmented for given, augmented in self._seen if given is images][-1]
 
     def get_output_for(self, images, labels, augment=True, **options):
         """Scores of images [N, C, H, W] with labels [N, L].
@@ -223,14 +228,15 @@ class AugmentedDiscriminator:
             augment: Augment the images, and count the scores? Not for what is augmented already.
             options: Of the network.
         """
-        kind = 'real' if images is self._reals else 'fake'
+        given = images
         if augment:
             images, labels = self.augment(images, labels)
+            self._seen.append((given, images))
         if 'augment_strength' in self._network.option_names:
             options = dict(options, augment_strength=self._augmentation.strength)
         scores = self._network.get_output_for(images, labels, **options)
         if augment:
-            self._scores.setdefault(kind, []).append(scores)
+            self._scores.setdefault('real' if given is self._reals else 'fake', []).append(scores)
         return scores
 
     def count(self):

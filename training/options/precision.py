@@ -7,13 +7,13 @@ import sys
 
 from dnnlib import UserError, cli
 from dnnlib.util import atomic_path
+from training.options import comparison
 
 NUM_HALF = 4  # highest resolutions in half precision, as published
 CLAMP = 256  # of activations in float16, as published
 CHOICE_FILE = 'precision.json'
 BASE = ('training.networks_stylegan2.G_main', 'training.networks_stylegan2.D_stylegan2')
 ADA = ('training.networks_ada.G_main', 'training.networks_ada.D_main')
-FLOAT32_METHODS = ('zcr', 'wgangp')  # values of --cmethod, as published
 WORTH_IT = 1.05  # ratio of the times from which mixed precision is chosen; less is within the error of a measurement
 
 
@@ -33,11 +33,11 @@ def apply(options, args):
     Raises: UserError if the networks of the configuration, or TensorFlow on this device, have no mixed precision.
     """
     groups = [options[name] for name in ('G_args', 'D_args') if name in options]
-    functions, growing = tuple(group['func_name'] for group in groups), any('synthesis_func' in g for g in groups)
-    as_published = functions == ADA and getattr(args, 'cmethod', None) not in FLOAT32_METHODS
+    functions = tuple(group['func_name'] for group in groups)
+    as_published = functions == ADA and args.cmethod not in comparison.IN_FLOAT32
     if args.precision == 'float32' or args.precision is None and not as_published:
         return
-    if functions not in (BASE, ADA) or growing:
+    if functions not in (BASE, ADA):
         raise UserError(f'--precision={args.precision}: the networks of --config={args.config} have no mixed '
                         'precision; drop --precision')
     for group in groups:

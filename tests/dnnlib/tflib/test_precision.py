@@ -66,6 +66,7 @@ def test_mixed_precision_is_close_to_float32(session, batch):
 def test_convolutions_of_the_upper_blocks_are_bfloat16(session):
     G = small_generator()
     before = set(tf.get_default_graph().get_operations())
+    layout.set_mixed_type('bfloat16')
     G.get_output_for(tf.zeros([1, 512]), tf.zeros([1, 0]), num_fp16_res=1)
     convolutions = [op for op in tf.get_default_graph().get_operations()
                     if op not in before and op.type in ('Conv2D', 'Conv2DBackpropInput')]

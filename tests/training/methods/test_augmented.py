@@ -147,6 +147,7 @@ def test_r1_is_of_the_images_before_augmentation(session):
     np.testing.assert_allclose(slopes.sum(axis=(1, 2, 3)), values[:, 0] - 100, rtol=1e-4)  # what dims, dims gradients
     assert (values < 100.99).all() and plain.tolist() == [[101], [101]]
     assert D.input_shapes == network.input_shapes and D._scores == dict(real=[scores])
+    assert D.seen(images) is not images
 
 
 GOLDEN = os.path.join(os.path.dirname(__file__), '..', '..', 'data', 'ada')

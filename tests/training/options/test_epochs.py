@@ -8,6 +8,7 @@ import pytest
 
 import run_training
 from dnnlib import UserError, cli
+from training import training_loop
 from training.options import continuing, epochs
 
 CATS = dict(tfrecord_dir='cats', resolution=8)
@@ -19,8 +20,11 @@ def kimg(number, **options):
 
 def test_the_length_of_the_data(capsys):
     assert kimg(3) == 1.5
-    assert capsys.readouterr().out == '--epochs=3: 3 times the 500 images of reals = 1.5 kimg\n'
-    assert kimg(0.5) == 0.25
+    assert capsys.readouterr().out == ('--epochs=3: 3 times the 500 images of reals = 1.5 kimg, rounded up to a '
+                                       'multiple of 4 minibatches\n')
+    assert kimg(0.5, minibatch_repeats=1) == 0.25
+    assert capsys.readouterr().out.endswith('= 0.25 kimg, rounded up to whole minibatches\n')
+    assert epochs.REPEATS == training_loop.Options().minibatch_repeats
     assert kimg(2, holdout=0.1) == 0.9  # what is held out is not trained on
 
 

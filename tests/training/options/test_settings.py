@@ -93,7 +93,7 @@ def test_all_options_are_shown(config):
     ('dataset.held_in=1', 'unknown option; did you mean dataset.held_out?'),
     ('G_loss.gamma=1', 'unknown option; group G_loss has func_name, pl_decay'),
     ('D_loss.func_name=training.loss.D_hinge',
-     "unknown function 'training.loss.D_hinge'; training.loss has D_logistic, "),
+     "unknown function 'training.loss.D_hinge'; training.loss has D_compared, D_logistic, "),
     ('G.func_name=training.loss.D_wgan', 'expected a function of training.networks_stylegan2 or'),
     ('G.func_name=training.networks_stylegan2.G_mian', "unknown function 'G_mian' of training.networks_stylegan2"),
     ('G.synthesis_func=G_synthesis_stylegan3', "unknown function 'G_synthesis_stylegan3' of"),
