@@ -109,7 +109,9 @@ def fill_missing(network, state):
     if noise:
         rnd = np.random.RandomState(0)
         tflib.set_vars({network.own_vars[name]: rnd.randn(*network.own_vars[name].shape.as_list()) for name in noise})
-        notes.append(f'{len(noise)} noise maps are not in the file; they are drawn at random, the same ones every time')
+        count = sum(_NOISE.match(name) is not None for name in network.own_vars)
+        notes.append(f'the file lacks {len(noise)} of {count} noise maps; they are drawn at random, the same ones every '
+                     'time')
     others = [name for name in missing if name != 'dlatent_avg' and name not in noise]
     if others:
         notes.append(f'variables of {network.name} are not in the file, so they begin with initial values: '
