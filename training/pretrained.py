@@ -264,11 +264,9 @@ def save_file(contents, path):
 
 def listed(contents):
     """The networks of a file, and what was said about it, for messages."""
-    notes = OrderedDict.fromkeys(note for network in contents.networks.values()
-                                for note in getattr(network, 'notes', ()))
     return f'networks of {contents.method}: ' + '; '.join([', '.join(
         f'{name} ({role.role}{", average" if role.average_of else ""})'
-        for name, role in contents.roles.items())] + list(notes))
+        for name, role in contents.roles.items())] + network_file.notes_in(contents.networks.values()))
 
 
 def load_object(file_obj):

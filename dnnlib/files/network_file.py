@@ -3,6 +3,7 @@
 TensorFlow is not needed; `dnnlib.tflib.network_pickle` makes Networks of it.
 """
 
+from collections import OrderedDict
 import hashlib
 import pickle
 import re
@@ -107,6 +108,15 @@ def check_array(budget, data, dtype, shape, order):
         raise UserError('corrupt: an array of shape {} has {} bytes, expected {}'.format(list(shape), len(data), size))
     budget.take(size)
     return data, dtype.dtype, shape, order
+
+
+def notes_in(networks):
+    """Notes of NetworkStates, each once, in order.
+
+    Args:
+        networks: Iterable of them and anything else.
+    """
+    return list(OrderedDict.fromkeys(note for network in networks for note in getattr(network, 'notes', ())))
 
 
 def refused_in(value):

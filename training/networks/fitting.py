@@ -110,8 +110,8 @@ def fill_missing(network, state):
         rnd = np.random.RandomState(0)
         tflib.set_vars({network.own_vars[name]: rnd.randn(*network.own_vars[name].shape.as_list()) for name in noise})
         count = sum(_NOISE.match(name) is not None for name in network.own_vars)
-        notes.append(f'the file lacks {len(noise)} of {count} noise maps; they are drawn at random, the same ones every '
-                     'time')
+        notes.append(f'the file lacks {len(noise)} of {count} noise maps; they are drawn at random, the same ones '
+                     'every time')
     others = [name for name in missing if name != 'dlatent_avg' and name not in noise]
     if others:
         notes.append(f'variables of {network.name} are not in the file, so they begin with initial values: '

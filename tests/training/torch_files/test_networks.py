@@ -141,6 +141,22 @@ def test_a_generator_is_read_though_its_discriminator_is_unknown(data_dir, chang
     assert info.hash_of(Gs.state) == info.hash_of(networks.read(saved(data_dir))[2].state)
 
 
+def test_what_a_file_lacks_is_said(data_dir, tmp_path, capsys):
+    """By `info` and `export`, which build no networks; the others are in tests/training/test_fitting.py."""
+    content = saved(data_dir)
+    arrays = {key: {name: tensor.value for name, tensor in content[key].items() if name != 'noises.noise_1'}
+              for key in ('g', 'd', 'g_ema')}
+    arrays['d'] = {'x': arrays['d']['final_linear.1.bias']}
+    path = str(tmp_path / 'net.pt')
+    torch_writer.save(arrays, path)
+    lines = info.describe((tmp_path / 'net.pt').read_bytes())
+    assert lines[0].endswith(': G, Gs') and [line[12:60] for line in lines if line.startswith('Note')] == [
+        'the file lacks 1 of 5 noise maps; they are drawn', 'the file holds no mean of W, to which truncation',
+        'the discriminator is left out, since it is unkno']
+    run_generator.main(['export', path, str(tmp_path / 'net.pkl')])
+    assert capsys.readouterr().out.count('net.pt: the ') == 3
+
+
 def test_noise_maps_that_only_some_layers_lack(data_dir):
     content = network_file.read_inert((data_dir / 'users' / 'eps696-5x4.pkl').read_bytes())
     del dict(content['G_ema'].parts())['synthesis.b8.conv1.']['_buffers']['noise_const']
