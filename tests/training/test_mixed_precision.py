@@ -1,4 +1,4 @@
-"""Training in mixed precision: losses and gradients against float32, what stays float32, the minibatch stddev in pairs."""
+"""Training in mixed precision: losses, gradients against float32, what stays float32, minibatch stddev in pairs."""
 
 from types import SimpleNamespace
 
@@ -44,9 +44,10 @@ def losses(G, D, dtype, minibatch_size=4, stages=('G', 'G_reg', 'D', 'D_reg')):
         G_loss, G_reg = loss.G_logistic_ns_pathreg(G, D, data, minibatch_size)
         D_loss, D_reg = loss.D_logistic_r1(G, D, data, minibatch_size, reals, tf.zeros([minibatch_size, 0]))
     found = dict(G=(G_loss, G), G_reg=(G_reg, G), D=(D_loss, D), D_reg=(D_reg, D))
-    return {stage: [tf.reduce_mean(found[stage][0])] + [
-        gradient for gradient in tf.gradients(tf.reduce_mean(found[stage][0]), list(found[stage][1].trainables.values()))
-        if gradient is not None] for stage in stages}
+    means = {stage: tf.reduce_mean(found[stage][0]) for stage in stages}
+    return {stage: [mean] + [
+        gradient for gradient in tf.gradients(mean, list(found[stage][1].trainables.values())) if gradient is not None]
+            for stage, mean in means.items()}
 
 
 def errors(found, exact):
