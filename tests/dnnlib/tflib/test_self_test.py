@@ -32,7 +32,8 @@ def test_this_machine_is_right():
     assert len(set(names)) == len(names)
     for part in ('matrix product', 'convolution 3x3, stride 2', 'transposed convolution', 'convolution 1x1'):
         assert part + ', float32' in names
-    for part in ('fused_bias_act lrelu', 'fused_bias_act swish', 'upfirdn_2d up 2, down 1', 'styled_bias_act', 'warp_2d'):
+    for part in ('fused_bias_act lrelu', 'fused_bias_act swish', 'upfirdn_2d up 2, down 1', 'styled_bias_act',
+                 'warp_2d'):
         assert {part + ', ref, float32', part + ', native, float32'} <= set(names)
     assert 'second gradients, native, float32' in names
     half = {name.split(', ')[0] for name in names if 'bfloat16' in name}
