@@ -52,6 +52,9 @@ ONCE = (
     'tests/training/test_image_size.py::test_names_are_those_of_square_networks_of_as_many_levels',
     'tests/training/test_image_size.py::test_pickles_keep_the_size',
     'tests/training/blocks/test_growing.py::test_recursive_structure_can_be_a_networks_own',
+    # gradients that the other steps of the published program have as well
+    'tests/training/test_published_step.py::test_step_of_g_with_augmentation',
+    'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
     # programs and whole trainings: their parts are tested under every TensorFlow
     'tests/test_api.py', 'tests/test_benchmarks.py', 'tests/test_configurations.py', 'tests/test_killed_training.py',
     'tests/test_published_reader.py', 'tests/test_readme_run.py', 'tests/test_image_sizes.py',
