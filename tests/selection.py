@@ -55,6 +55,8 @@ ONCE = (
     # gradients that the other steps of the published program have as well
     'tests/training/test_published_step.py::test_step_of_g_with_augmentation',
     'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
+    # controlled and stopped in other trainings
+    'tests/training/blocks/test_growing_training.py::test_images_of_all_levels_are_augmented_at_full_size',
     # programs and whole trainings: their parts are tested under every TensorFlow
     'tests/test_api.py', 'tests/test_benchmarks.py', 'tests/test_configurations.py', 'tests/test_killed_training.py',
     'tests/test_published_reader.py', 'tests/test_readme_run.py', 'tests/test_image_sizes.py',
