@@ -1,32 +1,31 @@
 """Converts pictures, published datasets or the built-in cats to TFRecords; compares and checks datasets."""
 
-import argparse
 import os
-import re
 import warnings
 
 import numpy as np
-from PIL import Image, ImageColor, ImageShow
+from PIL import Image, ImageShow
 
 from dnnlib import cli, images
 from dnnlib.util import UserError
 from training import image_size
 from training.data.cats import CatsDataset
 from training.data.images import FILTERS, Fit, FITS
-from training.data.making import check as dataset_check, export as dataset_export, findings as dataset_findings
-from training.data.making import lsun as dataset_lsun, published
+from training.data.making import arguments, check as dataset_check, export as dataset_export
+from training.data.making import findings as dataset_findings, lsun as dataset_lsun, published
 from training.data.making.pictures import Filters, PictureSource
 from training.data.making.writer import check_new_dir
 from training.dataset import load_dataset
 
 
-def create_from_images(tfrecord_dir, image_dir, shuffle, bad, workers, **options):
+def create_from_images(tfrecord_dir, image_dir, shuffle, labels, bad, workers, **options):
     """Converts a folder or zip of images to TFRecords; subfolders or `dataset.json` become labels.
 
     Args:
         tfrecord_dir: Folder to write.
         image_dir: Folder or zip.
         shuffle: Shuffle the images?
+        labels: 1 = labels are needed, 0 = leave them out, `None` = take them if there are any.
         bad: 'stop' or 'skip'.
         workers: Number of threads.
         options: Fields of images.Fit and pictures.Filters; `None` = the default.
@@ -41,7 +40,7 @@ def create_from_images(tfrecord_dir, image_dir, shuffle, bad, workers, **options
     given = {name: value for name, value in options.items() if value is not None}
     filters = Filters(**{name: given.pop(name) for name in Filters._fields if name in given})
     check_new_dir(cli.writable_dir(tfrecord_dir))
-    source = PictureSource(image_dir, Fit(**given), filters, bad == 'skip')
+    source = PictureSource(image_dir, Fit(**given), filters, bad == 'skip', None if labels is None else bool(labels))
     dataset_export.export(source, tfrecord_dir, bool(shuffle), bad == 'skip', workers=workers)
 
 
@@ -91,7 +90,7 @@ def extract(tfrecord_dir, output_dir):
 
 def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
     """Compares two datasets image by image, in stored order, and counts the identical ones."""
-    label_size = 0 if ignore_labels else 'full'
+    label_size = 0 if ignore_labels else 'any'
     with load_dataset(tfrecord_dir=tfrecord_dir_a, max_label_size=label_size) as a, \
             load_dataset(tfrecord_dir=tfrecord_dir_b, max_label_size=label_size) as b:
         if a.num_images != b.num_images:
@@ -116,44 +115,11 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
             print(f'Identical labels: {same_labels} / {max(a.num_images, b.num_images)}')
 
 
-def check(path, workers):
-    """Prints the problems of a dataset, file by file; returns the exit code, 1 if there are any."""
-    num_files, findings = dataset_check.check(path, workers, lambda items: cli.progress(items, 'files'))
-    print('\n'.join(dataset_findings.table(num_files, findings)))
-    return 1 if findings else 0
-
-
-def _positive(text):
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'expected a positive number, got {text!r}')
-    return int(text)
-
-
-def _color(text):
-    try:
-        return ImageColor.getrgb(text)[:3]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'expected a color such as white or #ff8000, got {text!r}') from None
-
-
-def _aspect_range(text):
-    match = re.match(r'([0-9.]+),([0-9.]+)$', text)
-    try:
-        low, high = float(match.group(1)), float(match.group(2))
-        if not 0 < low <= high:
-            raise ValueError(text)
-        return low, high
-    except (AttributeError, ValueError):
-        raise argparse.ArgumentTypeError(
-            f'expected the smallest and the largest width/height such as 0.5,2, got {text!r}') from None
-
-
-def _bbox(text):
-    match = re.match(r'(.+?)(?::([0-9.]+))?$', text)
-    try:
-        return match.group(1), float(match.group(2) or 0)
-    except (AttributeError, ValueError):
-        raise argparse.ArgumentTypeError(f'expected FILE.csv or FILE.csv:MARGIN, got {text!r}') from None
+def check(path, workers, resolution):
+    """Prints the problems of a dataset, file by file, and its labels; returns the exit code, 1 if there are any."""
+    report = dataset_check.check(path, workers, lambda items: cli.progress(items, 'files'), resolution)
+    print('\n'.join(dataset_findings.table(report)))
+    return 1 if report.findings else 0
 
 
 def add_create_commands(commands):
@@ -163,6 +129,8 @@ def add_create_commands(commands):
     p.add_argument('image_dir', help='folder or zip; subfolders or dataset.json become labels')
     p.add_argument('--shuffle', type=int, choices=[0, 1], default=1,
                    help='1 = shuffle the images in a fixed order (default: %(default)s)')
+    p.add_argument('--labels', type=int, choices=[0, 1],
+                   help='1 = stop if there are no labels, 0 = leave them out (default: take them if there are any)')
     p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='crop, resize and convert every image to this size, a side or height x width, such as 160x128 '
                    '(default: keep them as they are)')
@@ -170,14 +138,15 @@ def add_create_commands(commands):
                    'stretch = whole picture, proportions ignored (default: crop)')
     p.add_argument('--channels', type=int, choices=(1, 3, 4),
                    help='1 = gray, 3 = RGB, 4 = RGB and alpha (default: 1 if all pictures are gray, otherwise 3)')
-    p.add_argument('--background', type=_color, metavar='COLOR',
+    p.add_argument('--background', type=arguments.color, metavar='COLOR',
                    help='color behind transparent parts and of the borders (default: white)')
     p.add_argument('--resample', choices=sorted(FILTERS),
                    help='area = mean of the covered pixels, lanczos = sharper (default: lanczos)')
-    p.add_argument('--min-size', type=_positive, metavar='PIXELS', help='skip pictures whose shorter side is smaller')
-    p.add_argument('--aspect-range', type=_aspect_range, metavar='LOW,HIGH',
+    p.add_argument('--min-size', type=arguments.positive, metavar='PIXELS',
+                   help='skip pictures whose shorter side is smaller')
+    p.add_argument('--aspect-range', type=arguments.aspect_range, metavar='LOW,HIGH',
                    help='skip pictures whose width/height is outside this range, such as 0.5,2')
-    p.add_argument('--bbox', type=_bbox, metavar='FILE.csv[:MARGIN]',
+    p.add_argument('--bbox', type=arguments.bbox, metavar='FILE.csv[:MARGIN]',
                    help='crop to boxes: file, left, top, right, bottom; MARGIN is a fraction of the side, such as 0.1')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
                    help='skip = skip unusable images instead of stopping (default: %(default)s)')
@@ -188,7 +157,7 @@ def add_create_commands(commands):
     p.add_argument('tfrecord_dir', help='folder to write')
     p.add_argument('--resolution', type=image_size.argument, default=64, metavar='PIXELS',
                    help='width and height, at most 128 (default: %(default)s)')
-    p.add_argument('--max_images', type=_positive, default=10000, metavar='N',
+    p.add_argument('--max_images', type=arguments.positive, default=10000, metavar='N',
                    help='number of cats, of 324000 (default: %(default)s)')
     p.add_argument('--held_out', action='store_true', help='use the 36000 cats that training never sees')
     _add_workers(p)
@@ -208,7 +177,7 @@ def add_published_commands(commands):
 
     add('create_mnist', published.mnist, 'mnist_dir', 'MNIST (gray, 32x32)')
     p = add('create_mnistrgb', published.mnistrgb, 'mnist_dir', 'stacked MNIST (three digits each)', shuffle=False)
-    p.add_argument('--num_images', type=_positive, default=1000000, metavar='N', help='(default: %(default)s)')
+    p.add_argument('--num_images', type=arguments.positive, default=1000000, metavar='N', help='(default: %(default)s)')
     p.add_argument('--random_seed', type=int, default=123, metavar='N', help='(default: %(default)s)')
     add('create_cifar10', published.cifar10, 'cifar10_dir', 'CIFAR-10 (Python version)')
     add('create_cifar100', published.cifar100, 'cifar100_dir', 'CIFAR-100 (Python version)')
@@ -219,9 +188,9 @@ def add_published_commands(commands):
     _add_max_images(p)
     p = add('create_lsun_wide', dataset_lsun.lsun_wide, 'lmdb_dir', 'LSUN (with black bars above and below)',
             shuffle=False, skip_bad=True)
-    p.add_argument('--width', type=_positive, default=512, metavar='PIXELS',
+    p.add_argument('--width', type=arguments.positive, default=512, metavar='PIXELS',
                    help='side of the square images, a power of two (default: %(default)s)')
-    p.add_argument('--height', type=_positive, default=384, metavar='PIXELS',
+    p.add_argument('--height', type=arguments.positive, default=384, metavar='PIXELS',
                    help='height of the picture between the bars (default: %(default)s)')
     _add_max_images(p)
     p = add('create_celeba', published.CelebaSource, 'celeba_dir', 'aligned CelebA (128x128)')
@@ -233,11 +202,12 @@ def add_published_commands(commands):
 
 
 def _add_max_images(parser):
-    parser.add_argument('--max_images', type=_positive, metavar='N', help='stop after this many images (default: all)')
+    parser.add_argument('--max_images', type=arguments.positive, metavar='N',
+                        help='stop after this many images (default: all)')
 
 
 def _add_workers(parser):
-    parser.add_argument('--workers', type=_positive, default=os.cpu_count() or 1, metavar='N',
+    parser.add_argument('--workers', type=arguments.positive, default=os.cpu_count() or 1, metavar='N',
                         help='number of threads (default: one per processor)')
 
 
@@ -247,7 +217,7 @@ def add_inspect_commands(commands):
     p = commands.add_parser('display', help='show the first images of a dataset side by side')
     p.add_argument('tfrecord_dir', help=dataset_help)
     p.add_argument('--output', metavar='FILE', help='write a PNG file instead of opening a window')
-    p.add_argument('--num_images', type=_positive, default=64, metavar='N',
+    p.add_argument('--num_images', type=arguments.positive, default=64, metavar='N',
                    help='images to show (default: %(default)s)')
     p.set_defaults(run=display)
 
@@ -265,6 +235,8 @@ def add_inspect_commands(commands):
 
     p = commands.add_parser('check', help='list the problems of a dataset, file by file; exit code 1 if there are any')
     p.add_argument('path', help='folder or zip of images, or folder of TFRecords')
+    p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
+                   help='report only what remains a problem when every image is converted to this size')
     _add_workers(p)
     p.set_defaults(run=check)
 

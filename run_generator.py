@@ -40,36 +40,40 @@ def generate_images(submit_config, network_pkl, seeds, class_name, settings):
 def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
     """Draws projected pictures: `<file>.png` for each, with its noise, and pictures in between if asked for.
 
+    A file of several pictures makes `<file>-00.png`, `<file>-01.png` and so on.
+
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
         network_pkl: pretrained.NetworkFile.
-        dlatents: Files of `run_projector.py`, npz, of this network.
-        interpolate: Number of pictures between every two files, `<file>-<next file>-%02d.png`, on a straight line in W
-            with the noise of the first one.
+        dlatents: Files of dlatents of this network, npz or npy, see `projections.load`.
+        interpolate: Number of pictures between every two, `<file>-<next file>-%02d.png`, on a straight line in W with
+            the noise of the first one.
         settings: drawing.Settings.
     Raises: UserError if a file isn't one, or belongs to a network with other layers.
     """
-    loaded = [(options.stem(path), projections.load(path)) for path in dlatents]
+    loaded = [(path, projections.load(path)) for path in dlatents]
     drawer, files = _start(submit_config, network_pkl, settings)
-    sheet = images.ContactSheet(len(loaded) + interpolate * (len(loaded) - 1), drawer.image_shape)
+    points = []  # (name, dlatents [1, layers, D], arrays of the file) of every picture
+    for path, arrays in loaded:
+        values = drawer.fit(path, arrays['dlatents'])
+        points += [(options.stem(path) + (f'-{i:02d}' if len(values) > 1 else ''), values[i:i + 1], arrays)
+                   for i in range(len(values))]
+    sheet = images.ContactSheet(len(points) + interpolate * (len(points) - 1), drawer.image_shape)
 
     def draw(values, name):
         sheet.add(files.add(name, drawer.pictures(drawer.truncate(values, settings.truncation_psi))[0]))
 
-    for path, (_, arrays) in zip(dlatents, loaded):
-        drawer.check(path, arrays['dlatents'])
-    for (name, arrays), following in zip(loaded, loaded[1:] + [None]):
+    for (name, first, arrays), following in zip(points, points[1:] + [None]):
         drawer.set_noise(arrays)
-        first = arrays['dlatents'][:1]
         draw(first, name)
         for i in range(interpolate if following else 0):
             share = (i + 1) / (interpolate + 1)
-            between = first + (following[1]['dlatents'][:1] - first) * share
+            between = first + (following[1] - first) * share
             draw(between, f'{name}-{following[0]}-{i + 1:02d}')
-    if len(loaded) > 1:
+    if len(points) > 1:
         images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close()
-    print(f'Wrote the pictures of {len(loaded)} files to {submit_config.run_dir}')
+    print(f'Wrote the pictures of {len(loaded)} file{"" if len(loaded) == 1 else "s"} to {submit_config.run_dir}')
 
 
 def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_styles, class_name, settings):
@@ -81,7 +85,7 @@ def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_s
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
         network_pkl: pretrained.NetworkFile.
-        row_seeds, col_seeds: Lists of ints, and of npz files of `run_projector.py`, which are not truncated.
+        row_seeds, col_seeds: Lists of ints, and of files of dlatents, npz or npy, which are not truncated.
         col_styles: List of layer numbers, 0 is the coarsest.
         class_name: Names or numbers of classes of all seeds, see `classes.parse_label`; `None` = labels are zero.
         settings: drawing.Settings.
@@ -128,9 +132,9 @@ def add_generate_images(commands):
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument('--seeds', type=cli.seed_list, metavar='LIST', help='random seeds, e.g. 0-3,8')
     what.add_argument('--dlatents', type=cli.comma_list, metavar='FILES',
-                      help='npz files of run_projector.py, joined by commas; truncated only with --truncation-psi')
+                      help='projections (.npz, .npy), joined by commas; truncated only with --truncation-psi')
     p.add_argument('--interpolate', type=int, metavar='N', default=0,
-                   help='for --dlatents: pictures between every two files (default: %(default)s)')
+                   help='for --dlatents: pictures between every two projections (default: %(default)s)')
     options.add_class(p)
     options.add_psi(p, None)
     options.add_drawing(p, ('seed', 'const', 'random'))
@@ -142,7 +146,7 @@ def add_style_mixing_example(commands):
     p = commands.add_parser('style-mixing-example', help='write mixtures of the styles of two seeds')
     options.add_network(p)
     p.add_argument('--row-seeds', type=options.seeds_or_files, metavar='LIST', required=True,
-                   help='seeds of the rows, or npz files of run_projector.py')
+                   help='seeds of the rows, or projections (.npz, .npy)')
     p.add_argument('--col-seeds', type=options.seeds_or_files, metavar='LIST', required=True,
                    help='the same of the columns')
     p.add_argument('--col-styles', type=cli.int_list, metavar='LIST', default='0-6',

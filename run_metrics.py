@@ -16,6 +16,7 @@ from dnnlib import cli, util
 from dnnlib.util import UserError
 from metrics.metric_defaults import MAX_NUM_IMAGES, check_names, metric_defaults, needs_network, with_num_images
 from training import pretrained
+from training.data.skipped import tell_not_taken
 
 EPILOG = '''Every number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
 fid, kid, is: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0.
@@ -49,6 +50,9 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
     sources = networks if fakes_args is None else [fakes_args['tfrecord_dir']]
     names = [network.name for network in networks] if fakes_args is None else sources
     print(f"Evaluating {', '.join(metrics)} of {', '.join(map(util.public_url, names))} ...")
+    for args, folder in ((dataset_args, data_dir or ''), (fakes_args, '')):
+        if args is not None and (folder or args['tfrecord_dir'] != 'cats'):
+            tell_not_taken(os.path.join(folder, args['tfrecord_dir']), submit_config.run_dir)
     table = [metric_defaults[metric] for metric in metrics]
     metric_base.MetricGroup(table).check_weights()
     records, hashes = [], {}
@@ -218,7 +222,7 @@ def _dataset_args(option, name, data_dir, resolution):
     if name != 'cats' and not os.path.exists(path):
         raise UserError(f"{option}={name}: {path!r} does not exist; give a folder of TFRecords, a folder or zip of "
                         "images, or 'cats'")
-    return dict(dict(tfrecord_dir=name, max_label_size='full', shuffle_mb=0),
+    return dict(dict(tfrecord_dir=name, max_label_size='any', shuffle_mb=0),
                 **({} if resolution is None else {'resolution': resolution}))
 
 

@@ -69,7 +69,7 @@ def add_images(parsers):
     _add_network(p)
     _add_fit(p)
     p.add_argument('--mask', metavar='FILE', help='picture: white = compare, black = ignore')
-    p.add_argument('--start-dlatents', metavar='FILE', help='npz of an earlier projection to start from')
+    p.add_argument('--start-dlatents', metavar='FILE', help='earlier projection (.npz, .npy) to start from')
     p.add_argument('--save-video', action='store_true',
                    help='video of each projection: mp4 if imageio-ffmpeg is installed, else frames')
     _add_snapshots(p, 0)

@@ -92,12 +92,13 @@ class Generator:
     def draw(self, dlatents, as_float=False):
         """Draws dlatents [N, layers, D], such as those of `dlatents` or of a projection, with the stored noise.
 
+        Arrays of other projectors, [layers, D] or [N, D], are taken as well, see `projections.fit`.
+
         Returns: As `generate`.
         """
         dlatents = np.asarray(dlatents, np.float32)
         drawer = self._drawer(as_float=as_float)
-        drawer.check('draw', dlatents)
-        return drawer.pictures(dlatents)
+        return drawer.pictures(drawer.fit('draw', dlatents))
 
     def _drawer(self, **options):
         return drawing.Drawer(self.network, class_names=self.class_names, **options)

@@ -148,7 +148,7 @@ def read_all(kind, path, options):
     """Reads all that there is; returns the pictures by number and level of detail, and the labels."""
     if kind == 'boxes.csv':
         return {}, read_boxes(os.path.join(path, kind))
-    with load_dataset(tfrecord_dir=path, max_label_size='full', shuffle_mb=0, **options) as data:
+    with load_dataset(tfrecord_dir=path, max_label_size='any', shuffle_mb=0, **options) as data:
         found = {}
         for lod in range(data.resolution_log2 - 1):
             images, labels = data.get_minibatch_np(data.num_images, lod)

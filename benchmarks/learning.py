@@ -48,8 +48,8 @@ def settings(**values):
 DEMO = COMMON + ('--config=config-f', '--gamma=0.3') + tuple(
     f'--set={key}={value}' for key, value in sorted(demo.SMALL.items()))
 FEW = COMMON + ('--config=auto', f'--holdout={NUM_HELD_OUT / (NUM_IMAGES + NUM_HELD_OUT)}') + settings(
-    dataset__resolution=32, dataset__max_images=NUM_IMAGES + NUM_HELD_OUT, G__fmap_max=64, D__fmap_max=64,
-    sched__tick_kimg_base=2, sched__tick_kimg_dict='{}', grid__size='16x8')
+    dataset__resolution=32, dataset__max_images=NUM_IMAGES + NUM_HELD_OUT, dataset__max_label_size=0, G__fmap_max=64,
+    D__fmap_max=64, sched__tick_kimg_base=2, sched__tick_kimg_dict='{}', grid__size='16x8')
 FASTER = settings(augment__tune_kimg=50)  # p moves by 1 in 50 kimg, not in 500 as published: the runs are short
 STUDIES = {
     'options': Study(DEMO, {

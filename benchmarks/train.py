@@ -36,14 +36,21 @@ class RandomImages:
         return tf.zeros([minibatch_size, 0])
 
 
-def build(args, **options):
-    """Builds the networks, with some options for both, and the stages of an iteration; returns (stages, feed)."""
+def build(args, nets=None, **options):
+    """Builds the networks and the stages of an iteration.
+
+    Args:
+        args: The command line: resolution, minibatch, fmap_base, fmap_max.
+        nets: Options of both networks, None = none.
+        options: Further ones of the method.
+    Returns: (stages, feed dictionary, placeholder of the seed).
+    """
     from training import schedule, train_step
     from training.data.streams import Stream
     from training.methods import stylegan2
     from training.state import transfer
     data = RandomImages(args.resolution)
-    maps = dict(options, fmap_base=args.fmap_base, fmap_max=args.fmap_max)
+    maps = dict(nets or {}, fmap_base=args.fmap_base, fmap_max=args.fmap_max)
     adam = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
     settings = schedule.Schedule(data, dict(minibatch_size_base=args.minibatch, minibatch_gpu_base=args.minibatch))
     method = stylegan2.stylegan2(
@@ -51,7 +58,7 @@ def build(args, **options):
         G_args=dict(maps, func_name='training.networks_stylegan2.G_main'),
         D_args=dict(maps, func_name='training.networks_stylegan2.D_stylegan2'),
         G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'),
-        D_loss_args=dict(func_name='training.loss.D_logistic_r1'))
+        D_loss_args=dict(func_name='training.loss.D_logistic_r1'), **options)
     with contextlib.redirect_stdout(io.StringIO()):  # tables of layers
         networks = transfer.create_networks(method.nets)
     step = train_step.Step(method, networks, {'reals': data}, settings.levels)
@@ -60,7 +67,7 @@ def build(args, **options):
     reals = np.random.RandomState(0).randint(256, size=[args.minibatch] + data.shape).astype(np.uint8)
     feed = step.sched.feed(settings(0))
     feed.update({images: reals, labels: np.zeros([args.minibatch, 0]), step.seed_in: [1, 2]})
-    return stages, feed
+    return stages, feed, step.seed_in
 
 
 class Variant:
@@ -87,7 +94,7 @@ class Variant:
                 half = layout.half_type()
                 layout.set_mixed_type(half if name == 'mixed' else 'float32')
                 clamp = precision.CLAMP if name == 'mixed' and half == 'float16' else None
-                self.stages, self._feed = build(args, num_fp16_res=precision.NUM_HALF, conv_clamp=clamp)
+                self.stages, self._feed, _ = build(args, dict(num_fp16_res=precision.NUM_HALF, conv_clamp=clamp))
                 tflib.init_uninitialized_vars()
                 print(f'{name}: {tflib.device_description()}, half-precision blocks in {layout.mixed_type()}')
 

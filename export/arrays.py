@@ -22,6 +22,8 @@ def write(network_pkl, output, kind):
     with util.atomic_path(output) as temp_path:
         try:
             saved = pretrained.read_states(data)
+            for note in network_file.notes_in(saved if isinstance(saved, (tuple, list)) else [saved]):
+                print(f'{os.path.basename(network_pkl.name)}: {note}.')
             if kind == 'pkl':
                 network_file.save(saved, temp_path)
             else:

@@ -13,6 +13,7 @@ from dnnlib.util import UserError
 from export import fold as export_fold
 from training import pretrained
 from training.blocks import styles
+from training.networks import fitting
 
 OUTPUT = 'images'
 _NOISE_INPUT = re.compile(r'noise[0-9]+\Z')
@@ -57,6 +58,9 @@ class GeneratorGraph:
             with self.session.as_default():
                 print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
                 self._Gs = pretrained.load_generator(network_pkl)
+                if truncation_psi != 1 and not fitting.has_mean(self._Gs):
+                    raise UserError(f'{network_pkl.name}: the network has no mean of W, so it cannot be truncated; '
+                                    'leave out --truncation-psi')
                 self._zeros = []
                 self._noises = {}
                 self._add_inputs()
@@ -160,7 +164,7 @@ class GeneratorGraph:
                 values[name] = np.float32(rnd.uniform(0.3, 1))
             elif name == 'w':
                 mean = self.session.run(self._Gs.vars['dlatent_avg'])
-                values[name] = np.float32(mean + rnd.randn(*shape))
+                values[name] = np.float32(np.nan_to_num(mean) + rnd.randn(*shape))
             else:
                 values[name] = np.float32(rnd.randn(*shape))
         return values

@@ -90,7 +90,10 @@ def content_of(state):
     architecture = options.get('architecture', 'skip')
     tables = [names.ada_mapping(num_layers, labels, 'mapping.'),
               names.ada_synthesis(num_blocks, architecture, 'noise0' in synthesis, 'synthesis.')]
-    tensors = {'mapping.w_avg': info.variables_of(state)['dlatent_avg']}
+    mean = info.variables_of(state).get('dlatent_avg', np.nan)
+    if not np.isfinite(mean).all():
+        raise UserError('the network has no mean of W, which this kind of file needs')
+    tensors = {'mapping.w_avg': mean}
     for table, values in zip(tables, (mapping, synthesis)):
         if {entry.name for entry in table} != set(values):
             raise UserError('its variables are not those of {} networks'.format(architecture))

@@ -50,7 +50,8 @@ def blend(submit_config, network_pkl, network_b, at, settings):
     sheet = images.ContactSheet(3 * len(_PREVIEW_SEEDS), Gs.output_shape[1:], columns=len(_PREVIEW_SEEDS))
 
     def draw(generator):
-        for picture in drawing.Drawer(generator, settings.precision).generate(_PREVIEW_SEEDS, truncation_psi=0.7):
+        drawer = drawing.Drawer(generator, settings.precision)
+        for picture in drawer.generate(_PREVIEW_SEEDS, truncation_psi=drawer.preview_psi(0.7)):
             sheet.add(picture)
 
     draw(Gs)

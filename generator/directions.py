@@ -62,7 +62,7 @@ def find_directions(submit_config, network_pkl, method, count, layers, samples, 
     with util.atomic_path(path) as temp_path:
         np.savez(temp_path, directions=np.float32(found), scales=np.float32(scales), values=np.float32(values),
                  layers=np.array(layers), method=np.array(method))
-    base = drawer.sources([seed], truncation_psi=0.5)[0]
+    base = drawer.sources([seed], truncation_psi=drawer.preview_psi(0.5))[0]
     sheet = images.ContactSheet(len(found) * len(_STRENGTHS), drawer.image_shape, columns=len(_STRENGTHS))
     for direction, scale in zip(cli.progress(found, 'directions'), scales):
         for picture in drawer.pictures(move(base, direction * scale, _STRENGTHS, layers)):

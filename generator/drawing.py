@@ -38,7 +38,8 @@ class Drawer:
         Gs, mapping, synthesis: The networks.
         class_names: Names of the label columns, None = they have none.
         label_size: Number of label columns, 0 = unlabeled.
-        dlatent_avg: [D] float32, mean of W.
+        dlatent_avg: [D] float32, mean of W; NaN if the network has none.
+        has_mean: Has it one? Otherwise nothing can be truncated.
         num_layers: Layers that take a dlatent.
         image_shape: [C, H, W].
     """
@@ -49,6 +50,7 @@ class Drawer:
         self.Gs, self.mapping, self.synthesis = Gs, Gs.components.mapping, Gs.components.synthesis
         self.class_names, self.label_size = class_names, Gs.input_shapes[1][1]
         self.dlatent_avg = Gs.get_var('dlatent_avg')
+        self.has_mean = bool(np.isfinite(self.dlatent_avg).all())
         self.num_layers = self.synthesis.input_shape[1]
         self.image_shape = Gs.output_shape[1:]
         self._tflib, self._noise, self._minibatch_size = tflib, noise, minibatch_size
@@ -76,7 +78,9 @@ class Drawer:
             labels: [1, label_size], the same for all, or [N, label_size]; None = zeros.
             options: Of the generator, such as `truncation_psi`.
         Yields: One picture for each seed.
+        Raises: UserError for truncation if the network has no mean of W.
         """
+        self.check_psi(options.get('truncation_psi', 0.5))
         options = dict(self._options, **options)
         from_seed = self._noise == 'seed'
         step = 1 if from_seed else self._minibatch_size
@@ -118,28 +122,48 @@ class Drawer:
         return self.truncate(self.mapping.run(latents, labels, minibatch_size=256), truncation_psi)
 
     def truncate(self, dlatents, truncation_psi):
-        """Dlatents moved toward the mean of W (StyleGAN, appendix B)."""
+        """Dlatents moved toward the mean of W (StyleGAN, appendix B).
+
+        Raises: UserError if the network has no mean of W, unless psi is 1.
+        """
+        if not self.has_mean:
+            self.check_psi(truncation_psi)
+            return dlatents
         return self.dlatent_avg + (dlatents - self.dlatent_avg) * np.float32(truncation_psi)
 
+    def check_psi(self, truncation_psi):
+        """Raises UserError if the network cannot truncate so; 1 and None are no truncation."""
+        if not self.has_mean and truncation_psi not in (None, 1):
+            raise UserError(f'the network has no mean of W, so it cannot be truncated: psi must be 1, not '
+                            f'{truncation_psi}')
+
+    def preview_psi(self, truncation_psi):
+        """A psi that nobody chose, or 1 if the network cannot truncate."""
+        return truncation_psi if self.has_mean else 1
+
     def sources(self, sources, labels=None, truncation_psi=1.0):
-        """Dlatents [N, layers, D] of seeds, which are truncated, and of files of the projector, which are not.
+        """Dlatents [N, layers, D] of seeds, which are truncated, and of files of projectors, which are not.
 
         Raises: UserError for a file with dlatents of another network.
         """
         found = []
         for source in sources:
             if isinstance(source, str):
-                found.append(projections.load(source)['dlatents'][:1])
-                self.check(source, found[-1])
+                found.append(self.first(source))
             else:
                 found.append(self.dlatents(self.latents([source]), labels, truncation_psi))
         return np.concatenate(found)
 
-    def check(self, path, dlatents):
-        """Raises UserError if dlatents [N, layers, D] of a file are not those of the network."""
-        if list(dlatents.shape[1:]) != self.synthesis.input_shape[1:]:
-            raise UserError(f'{path}: dlatents of shape {list(dlatents.shape[1:])}, but those of the network are '
-                            f'{self.synthesis.input_shape[1:]}')
+    def first(self, path):
+        """Dlatents [1, layers, D] of a file, see `projections.load`; a line says so if it holds more than those."""
+        found = self.fit(path, projections.load(path)['dlatents'])
+        if len(found) > 1:
+            print(f'{path} holds dlatents of {len(found)} pictures; the first one is used')
+        return found[:1]
+
+    def fit(self, title, dlatents):
+        """Dlatents of a file as [N, layers, D] of this network: see `projections.fit`."""
+        return projections.fit(title, dlatents, self.synthesis.input_shape[1:])
 
     def check_layers(self, option, layers):
         """Raises UserError if a list of layer numbers names one that the network lacks."""
@@ -185,9 +209,9 @@ def check_class(class_name, network_pkl):
 
     Files without a generator are left to `load`.
     """
-    states = pretrained.read_states(info.read_file(network_pkl))
+    data = info.read_file(network_pkl)
     try:
-        contents = pretrained.contents_of(states)
+        contents = pretrained.read_contents(data)
         generator = contents.networks[pretrained.name_of_generator(contents)]
     except UserError:
         return

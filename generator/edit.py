@@ -57,7 +57,7 @@ def edit(submit_config, network_pkl, seeds, moves, class_name, settings):
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
         network_pkl: pretrained.NetworkFile.
-        seeds: List of ints and of npz files of the projector.
+        seeds: List of ints and of files of projectors.
         moves: Moves.
         class_name: Name or number of the class, `None` = labels are zero.
         settings: drawing.Settings.

@@ -26,7 +26,7 @@ def draw_grid(submit_config, network_pkl, seeds, psis, class_name, settings):
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
         network_pkl: pretrained.NetworkFile.
-        seeds: List of ints and of npz files of the projector: the rows.
+        seeds: List of ints and of files of projectors: the rows.
         psis: List of floats: the columns.
         class_name: Name or number of the class, `None` = labels are zero.
         settings: drawing.Settings.

@@ -63,7 +63,8 @@ def describe(data):
 def _describe_torch(saved, refused, what):
     try:
         G, D, Gs = torch_networks.read(saved)
-        return _describe_networks([None if G is Gs else G, D, Gs], refused, what)
+        lines = _describe_networks([None if G is Gs else G, D, Gs], refused, what)
+        return lines[:-1] + ['Note        ' + note for note in network_file.notes_in([G, Gs])] + lines[-1:]
     except UserError as error:
         items = saved.items() if isinstance(saved, dict) else [('', saved)]
         arrays = {str(key): item.value for key, item in items if isinstance(item, torch_file.Tensor)}

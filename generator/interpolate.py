@@ -60,7 +60,7 @@ def interpolate(submit_config, network_pkl, seeds, way, fps, class_name, setting
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
         network_pkl: pretrained.NetworkFile.
-        seeds: List of ints and of npz files of the projector.
+        seeds: List of ints and of files of projectors.
         way: Way.
         fps: Frames per second.
         class_name: Name or number of the class, `None` = labels are zero.
@@ -72,8 +72,11 @@ def interpolate(submit_config, network_pkl, seeds, way, fps, class_name, setting
         latents = walk(drawer.latents(seeds), way.frames, way.curve, way.loop)
         dlatents = drawer.dlatents(latents, labels, settings.truncation_psi)
     else:
-        offsets = drawer.sources(seeds, labels, settings.truncation_psi) - drawer.dlatent_avg
-        dlatents = drawer.dlatent_avg + walk(offsets, way.frames, way.curve, way.loop)
+        if way.curve == 'spherical' and not drawer.has_mean:
+            raise UserError('the network has no mean of W, around which --curve=spherical leads; use --curve=linear')
+        center = drawer.dlatent_avg if drawer.has_mean else 0
+        offsets = drawer.sources(seeds, labels, settings.truncation_psi) - center
+        dlatents = center + walk(offsets, way.frames, way.curve, way.loop)
     folder = submit_config.run_dir
     files = writer.PictureWriter(folder, [kind for kind in settings.outputs if kind != 'mp4'], settings.dtype)
     has_film = 'mp4' in settings.outputs

@@ -15,7 +15,7 @@ def add_command(commands):
     options.add_network(p)
     options.add_sources(p, what='pictures that are changed')
     p.add_argument('--take', type=source_and_layers, action='append', required=True, metavar='SOURCE:LAYERS',
-                   help='a seed or an npz file, and the layers that are taken from it, such as 55:0-3; may be repeated')
+                   help='a seed or a projection, and the layers taken from it, such as 55:0-3; may be repeated')
     p.add_argument('--share', type=cli.finite_float, default=1.0, metavar='X',
                    help='how much of the other style: 0 = nothing, 1 = all of it (default: %(default)s)')
     options.add_class(p)
@@ -30,7 +30,7 @@ def mix(submit_config, network_pkl, seeds, take, share, class_name, settings):
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
         network_pkl: pretrained.NetworkFile.
-        seeds: List of ints and of npz files of the projector.
+        seeds: List of ints and of files of projectors.
         take: List of (seed or file, list of layers); later ones win.
         share: 0 to 1.
         class_name: Name or number of the class of the seeds, `None` = labels are zero.

@@ -5,7 +5,7 @@ import os
 
 from dnnlib import cli
 from dnnlib.util import UserError
-from generator import writer
+from generator import projections, writer
 from generator.drawing import Settings
 from training import pretrained
 
@@ -21,9 +21,9 @@ def add_network(p):
 
 
 def add_sources(p, option='--seeds', required=True, what='pictures'):
-    """Adds an option that takes seeds and files of the projector."""
+    """Adds an option that takes seeds and files of projectors."""
     p.add_argument(option, dest=option[2:].replace('-', '_'), type=seeds_or_files, metavar='LIST', required=required,
-                   help=f'{what}: random seeds such as 0-3,8, and npz files of run_projector.py, not truncated')
+                   help=f'{what}: random seeds such as 0-3,8, and projections (.npz, .npy), not truncated')
 
 
 def add_class(p):
@@ -76,10 +76,10 @@ def gather_drawing(args):
 
 
 def seeds_or_files(text):
-    """Argument type: as `cli.seed_list`, but parts that end with `.npz` are names of files; list of ints and texts."""
+    """Argument type: as `cli.seed_list`, but parts that end with `.npz` or `.npy` are files; list of ints and texts."""
     found = []
     for part in text.split(','):
-        found += [part] if part.endswith('.npz') else cli.seed_list(part)
+        found += [part] if part.endswith(projections.ENDINGS) else cli.seed_list(part)
     return found
 
 

@@ -216,7 +216,7 @@ class MetricBase:
         if self._reals.dataset_args is None:
             raise UserError(f'metric {self.name}: a dataset is needed; give --dataset')
         kwargs = dict(self._reals.dataset_args)
-        if kwargs.get('max_label_size') == 'full':
+        if kwargs.get('max_label_size') in ('full', 'any'):
             kwargs['max_label_size'] = label_size
         return sampling.open_dataset(kwargs, resolution)
 

@@ -22,7 +22,7 @@ class ImageOptions(NamedTuple):
     fit: str  # see `inputs.fit_picture`
     align: str  # 'ffhq' = turn and crop faces, None = no
     mask: str  # picture file, None = compare everywhere
-    start_dlatents: str  # npz file of an earlier projection, None = begin where the preset says
+    start_dlatents: str  # npz or npy file of an earlier projection, None = begin where the preset says
     save_video: bool
     num_snapshots: int  # images written on the way
 
@@ -184,8 +184,7 @@ class _ImageRun:
         """Dlatents to begin with, [1, 1 or layers, D], or None = the mean."""
         if path is None:
             return None
-        dlatents = projections.load(path)['dlatents'][:1]
-        self._session.drawer.check(path, dlatents)
+        dlatents = self._session.drawer.first(path)
         if self._session.settings.space == 'w+':
             return dlatents
         if not np.allclose(dlatents, dlatents[:, :1], atol=1e-5):

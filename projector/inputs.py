@@ -45,6 +45,8 @@ def find_pictures(paths):
             found.append((os.path.basename(path), path, None, path))
         else:
             source = sources.ImageFiles(path)
+            for line in sources.not_taken_lines(source.not_taken):
+                print(line)
             found += [(name, source.where(name), source, name) for name in source.names]
     keys = _unique_keys([name for name, _, _, _ in found])
     return [Picture(key, file, source, name) for key, (_, file, source, name) in zip(keys, found)]

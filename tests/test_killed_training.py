@@ -17,7 +17,9 @@ GROWING = ['--config=config-b']
 for _setting in ('sched.lod_initial_resolution=4', 'sched.lod_training_kimg=0.2', 'sched.lod_transition_kimg=0.3',
                  'sched.minibatch_size_dict={}', 'sched.minibatch_gpu_dict={4: 16}'):
     GROWING += ['--set', _setting]
-KINDS = {'growing': GROWING, 'labels': ['--set', 'dataset.max_label_size=full']}  # labels: config-f
+AUGMENTED = ['--aug=ada', '--augpipe=bg', '--p=0.5', '--set', 'augment.tune_kimg=2',  # config-f
+             '--set', 'dataset.max_label_size=full']
+KINDS = {'growing': GROWING, 'augmented': AUGMENTED}
 
 
 def options_of(kind, folder):
@@ -55,7 +57,7 @@ def test_killing_a_training_changes_nothing(tmp_path, kind):
 
 
 def test_two_at_once_get_two_numbers(tmp_path):
-    trainings = [kill_study.Training(options_of('labels', tmp_path)) for _ in range(2)]
+    trainings = [kill_study.Training(options_of('augmented', tmp_path)) for _ in range(2)]
     try:
         assert trainings[0].wait_for(lambda: len(kill_study.run_dirs_in(str(tmp_path))) == 2)
     finally:

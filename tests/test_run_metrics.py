@@ -138,8 +138,11 @@ def test_sheets_of_our_programs_are_no_pictures(program, tmp_path, monkeypatch):
     code, _, err = program('--fakes=a', '--reals=b', '--metrics=fd50_effnetlite0', network=None)
     assert code == 2 and 'grid.png' in err
     (tmp_path / 'a' / 'run.txt').write_text('')
-    code, _, err = program('--fakes=a', '--reals=b', '--metrics=fd50_effnetlite0', network=None)
+    code, out, err = program('--fakes=a', '--reals=b', '--metrics=fd50_effnetlite0', network=None)
     assert code == 0, err
+    assert 'Not taken: 2\n     1  .txt: not a picture\n     1  a sheet of pictures that a run wrote\n' in out
+    lists = [path.read_text() for path in tmp_path.glob('results/*/skipped.csv')]
+    assert any('\n,grid.png,a sheet of pictures that a run wrote\n' in text for text in lists)
 
 
 def test_weights_are_looked_for_before_anything_is_measured(program, monkeypatch):

@@ -15,7 +15,8 @@ from training.data.cats import CatsDataset
 from training.data.classes import load_names
 from training.data.images import convert, CONVERTIBLE_MODES, Fit, fit_image, GRAY_MODES, MODES, to_array, wrong_mode
 from training.data.rules import check_resolution, RESOLUTION_OPTION
-from training.data.sources import ImageFiles, load_labels, uniform_shape
+from training.data.labels import Found, load_labels
+from training.data.sources import beside_records, ImageFiles, not_taken_lines, uniform_shape
 from training.data.tfrecords import parse_image, RecordFile
 
 IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are cached if all fit into this and a quarter of the free memory
@@ -24,6 +25,8 @@ PRELOAD_IMAGES = 5000  # up to this many are decoded before training starts; mor
 
 class TFRecordDataset(Dataset):
     """Multi-resolution TFRecords in the published format: one file per level of detail.
+
+    Levels below the full resolution that have no file are computed from it, to the same bytes.
 
     Args:
         tfrecord_dir: Folder of the `*.tfrecords` files.
@@ -44,8 +47,7 @@ class TFRecordDataset(Dataset):
         try:
             for path in paths:
                 self._files.append(RecordFile(path, skip_bad=kwargs.get('bad') == 'skip'))
-                check_resolution(self._files[-1].first.shape, path)
-                self._files_by_size[self._files[-1].first.shape[1]] = self._files[-1]
+                self._add_level(self._files[-1])
             size = size or image_size.find(*self._files_by_size[max(self._files_by_size)].first.shape[1:])
             self._check_levels(tfrecord_dir, size)
             full = self._files_by_size[size.shape[0]]
@@ -60,15 +62,31 @@ class TFRecordDataset(Dataset):
             if self.label_file is not None and kwargs.get('max_label_size', 0) != 0:
                 self._labels = load_labels(self.label_file, num_images, more=missing is not None)
             label_size = 0 if self._labels is None else self._labels.label_size
-            super().__init__(os.path.basename(os.path.abspath(tfrecord_dir)), num_images, full.first.shape,
-                             label_names=load_names(tfrecord_dir, label_size), full_label_size=label_size, **kwargs)
+            super().__init__(
+                os.path.basename(os.path.abspath(tfrecord_dir)), num_images, full.first.shape,
+                label_names=load_names(tfrecord_dir, label_size), full_label_size=label_size,
+                no_labels='no *.labels file beside the *.tfrecords' if self.label_file is None else '', **kwargs)
+            self.not_taken = beside_records(tfrecord_dir, self.label_file)
+            if self.label_size:
+                self.label_text = f'{self._labels.text(self.label_names)}, from {os.path.basename(self.label_file)}'
         except UserError:
             self._close_files()
             raise
 
+    def _add_level(self, file):
+        check_resolution(file.first.shape, file.path)
+        other = self._files_by_size.setdefault(file.first.shape[1], file)
+        if other is not file:
+            raise UserError('{}: images {} px high as in {}; a folder holds one dataset, with one file per size, so '
+                            'move one of them'.format(file.path, file.first.shape[1], os.path.basename(other.path)))
+
     def _check_levels(self, tfrecord_dir, size):
+        missing = []
         for level in range(size.num_levels, 1, -1):
             height, width = size.at(level)
+            if height not in self._files_by_size and level < size.num_levels:
+                missing.append(f'{height}x{width}')
+                continue
             shape = self._files_by_size[height].first.shape if height in self._files_by_size else (0, 0, 0)
             if shape[2] != width:
                 sizes = ['{1}x{2}'.format(*file.first.shape) for _, file in sorted(self._files_by_size.items())]
@@ -78,6 +96,8 @@ class TFRecordDataset(Dataset):
             if shape[0] != channels:
                 raise UserError('{}: {} channels at {}x{} px but {} at {}x{} px; re-create the dataset'.format(
                     tfrecord_dir, shape[0], height, width, channels, *size.shape))
+        if missing:
+            print(f"{tfrecord_dir}: no files of {', '.join(missing)} px images; computed where needed")
 
     def _missing_images(self, full):
         """Message if a coarser level has more images than `full`, which was cut between two records; else `None`."""
@@ -97,7 +117,9 @@ class TFRecordDataset(Dataset):
         raise UserError(f'{label_file}: no such label file, neither here nor in {tfrecord_dir}')
 
     def _read(self, index, lod):
-        file = self._files_by_size[self.shape[1] >> lod]
+        file = self._files_by_size.get(self.shape[1] >> lod)
+        if file is None:
+            return box_downscale(self._read(index, 0), lod)
         if index >= len(file):
             raise UserError('{}: only {} of {} images; copy it again or re-create the dataset'.format(
                 file.path, len(file), self.num_images))
@@ -154,14 +176,18 @@ class ImageDataset(Dataset):
             else:
                 shape = [1 if all(mode in GRAY_MODES for mode, _ in filter(None, headers)) else 3] + size
                 self._fit = Fit(resolution, channels=shape[0])
-            self._labels, label_names = self.files.read_labels()
+            found = Found() if kwargs.get('max_label_size', 0) == 0 else self.files.find_labels()
+            self._labels = found.labels
             name = os.path.basename(os.path.abspath(path))
-            super().__init__(name[:-4] if name.endswith('.zip') else name, len(headers),
-                             shape, label_names=label_names,
+            super().__init__(name[:-4] if name.endswith('.zip') else name, len(headers), shape,
+                             label_names=found.names, no_labels=found.source,
                              full_label_size=0 if self._labels is None else self._labels.label_size, **kwargs)
         except UserError:
             self.files.close()
             raise
+        self.not_taken = list(self.files.not_taken)
+        if self.label_size:
+            self.label_text = found.text()
         self._cache = {}
         free = free_host_memory()
         limit = IMAGE_CACHE_BYTES if free is None else min(IMAGE_CACHE_BYTES, free // 4)
@@ -195,9 +221,16 @@ class ImageDataset(Dataset):
             raise wrong_mode(self.files.where(name), image.mode, MODES[self.shape[0]], RESOLUTION_OPTION)
         pixels = to_array(image)
         if list(pixels.shape) != self.shape:
-            raise UserError('{}: {}x{} pixels instead of {}x{}; the file has changed since the start'.format(
-                self.files.where(name), pixels.shape[2], pixels.shape[1], self.shape[2], self.shape[1]))
+            height, width = pixels.shape[1:]
+            changed = self.files.read_header(name)[1] == (width, height)  # at the start it was that of the dataset
+            raise UserError('{}: {}x{} pixels instead of {}x{}; {}'.format(
+                self.files.where(name), width, height, self.shape[2], self.shape[1],
+                'the file has changed since the start' if changed else 'its header says otherwise, so replace it'))
         return pixels
+
+    def name_of(self, index):
+        """Name of the file of an image, relative to the folder or zip."""
+        return self.files.names[index]
 
     def preload(self):
         """Decodes every image if there are few and they fit the cache, to find damaged ones now."""
@@ -238,8 +271,9 @@ def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
         print('Dataset shape =', dataset.shape)
         print('Dynamic range =', dataset.dynamic_range)
         print('Label size    =', dataset.label_size)
-        if isinstance(dataset, ImageDataset) and dataset.files.num_ignored:
-            print('Ignored files =', dataset.files.num_ignored)
+        labels = [f'Labels: {dataset.label_text}'] if dataset.label_text else []
+        for line in labels + not_taken_lines(dataset.not_taken):
+            print(line)
     return dataset
 
 

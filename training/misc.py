@@ -10,7 +10,7 @@ from dnnlib.files.named_networks import Contents, Role
 from dnnlib.images import adjust_dynamic_range, convert_to_pil_image, create_image_grid, save_image_grid
 from dnnlib.run import run_dir as run_dirs
 from dnnlib.tflib import network_pickle
-from training.pretrained import BUILD_MODULES, get_path_or_url, read_states, save_file
+from training.pretrained import get_path_or_url, load_object, save_file
 from training.report.grid import setup_snapshot_image_grid
 
 __all__ = ['adjust_dynamic_range', 'apply_mirror_augment', 'convert_to_pil_image', 'create_image_grid', 'load_pkl',
@@ -29,7 +29,7 @@ def open_file_or_url(file_or_url):
 def load_pkl(file_or_url):
     """Loads the networks of a path or URL into the default session; see `network_pickle.load`."""
     with open_file_or_url(file_or_url) as f:
-        return network_pickle.load(f, BUILD_MODULES, read=read_states)
+        return load_object(f)
 
 
 def save_pkl(obj, filename):

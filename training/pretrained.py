@@ -139,19 +139,45 @@ def holds_modules(saved):
     return any(isinstance(item, torch_file.Module) for item in (saved.values() if isinstance(saved, dict) else [saved]))
 
 
+def read_contents(data):
+    """Names, roles and states of the networks in a file of any kind, given as bytes.
+
+    Objects of unknown classes are allowed beside the networks, and in the place of the published D.
+
+    Returns: See `contents_of`.
+    Raises: UserError if the bytes are something else, or networks contain objects of unknown classes.
+    """
+    refused = []
+    try:
+        contents = contents_of(read_states(data, refused))
+        inside = network_file.refused_in(list(contents.networks.values()))
+        if inside is not None:
+            raise UserError(f'a network contains a {inside}')
+    except UserError as error:
+        if not refused:
+            raise
+        names = ', '.join(OrderedDict.fromkeys(refused))
+        raise UserError(f'{error}; refused, since no part of a network: {names:.200}') from error
+    return contents
+
+
 def contents_of(saved):
     """Names, roles and states of the networks in an object that `read_states` returned.
 
     Args:
         saved: The published tuple (G, D, Gs), D may be None; or networks by name, see `named_networks`.
-    Returns: Contents with a NetworkState for each name.
+    Returns: Contents with a NetworkState for each name; without D if that consists of objects of unknown classes, which
+        the notes of the others say.
     Raises: UserError if it is something else.
     """
     if named_networks.is_packed(saved):
         contents = named_networks.unpack(saved)
     elif isinstance(saved, (tuple, list)) and len(saved) == len(PUBLISHED_ROLES):
-        present = [name for name, network in zip(PUBLISHED_ROLES, saved) if network is not None or name != 'D']
         networks = dict(zip(PUBLISHED_ROLES, saved))
+        unknown = network_file.refused_in(networks['D'])
+        for generator in {networks['G'], networks['Gs']} if unknown else ():
+            generator.notes += (f'the discriminator is left out, since it is unknown here (it asks for {unknown})',)
+        present = [name for name in PUBLISHED_ROLES if name != 'D' or networks['D'] is not None and unknown is None]
         contents = Contents('stylegan2', OrderedDict((name, networks[name]) for name in present),
                             OrderedDict((name, PUBLISHED_ROLES[name]) for name in present))
     else:
@@ -174,7 +200,7 @@ def load_file(path_or_url):
     found = []
 
     def read(data):
-        found.append(contents_of(read_states(data)))
+        found.append(read_contents(data))
         return dict(found[0].networks)
 
     networks = _load(path_or_url, read)
@@ -187,7 +213,7 @@ def load_networks(path_or_url):
     Arguments and errors are those of `load_file`; UserError also if the file holds other networks.
     """
     def read(data):
-        contents = contents_of(read_states(data))
+        contents = read_contents(data)
         if list(contents.networks) != list(PUBLISHED_ROLES):
             raise UserError(f'does not hold the three networks G, D and Gs, but {listed(contents)}')
         return tuple(contents.networks.values())
@@ -202,7 +228,7 @@ def load_generator(path_or_url):
     the file has no generator, or several.
     """
     def read(data):
-        contents = contents_of(read_states(data))
+        contents = read_contents(data)
         return contents.networks[name_of_generator(contents)]
 
     return _load(path_or_url, read)
@@ -237,19 +263,26 @@ def save_file(contents, path):
 
 
 def listed(contents):
-    """The networks of a file, for messages."""
-    return f'networks of {contents.method}: ' + ', '.join(
-        f'{name} ({role.role}{", average" if role.average_of else ""})' for name, role in contents.roles.items())
+    """The networks of a file, and what was said about it, for messages."""
+    return f'networks of {contents.method}: ' + '; '.join([', '.join(
+        f'{name} ({role.role}{", average" if role.average_of else ""})'
+        for name, role in contents.roles.items())] + network_file.notes_in(contents.networks.values()))
+
+
+def load_object(file_obj):
+    """What a binary file object holds, with its networks built in the default session: see `fitting.load`."""
+    from training.networks import fitting
+    return fitting.load(file_obj, BUILD_MODULES, read_states)
 
 
 def _load(path_or_url, read):
-    """What `network_pickle.load` returns for a path, URL, short name or NetworkFile."""
+    """What `fitting.load` returns for a path, URL, short name or NetworkFile."""
     check_network_file(path_or_url)
     import dnnlib.tflib as tflib  # here, so that bad options are answered before TensorFlow loads
-    from dnnlib.tflib import network_pickle
+    from training.networks import fitting
     tflib.init_tf()
     path = resolve(path_or_url).path
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=util.cache_dir()) as f:
-            return network_pickle.load(f, BUILD_MODULES, read=read)
-    return network_pickle.load(path, BUILD_MODULES, read=read)
+            return fitting.load(f, BUILD_MODULES, read)
+    return fitting.load(path, BUILD_MODULES, read)

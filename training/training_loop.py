@@ -66,10 +66,11 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
                   **options):
     """Trains, from the newest state in the run directory if there is one.
 
-    Writes `reals.png`, `classes.json` (names of the labels, if they have any), `fakes_init.png`, `fakes<kimg>.png`,
-    `network-snapshot-<kimg>.pkl`, `network-final.pkl`, `stats.jsonl`, TensorBoard events and `state/` into the run
-    directory, where no other process may be training. On SIGINT or SIGTERM the running iteration is finished and the
-    state saved. While the disk is full the training waits.
+    Writes `reals.png`, `classes.json` (names of the labels, if they have any), `skipped.csv` (files of the dataset that
+    are not taken, if there are any), `fakes_init.png`, `fakes<kimg>.png`, `network-snapshot-<kimg>.pkl`,
+    `network-final.pkl`, `stats.jsonl`, TensorBoard events and `state/` into the run directory, where no other process
+    may be training. On SIGINT or SIGTERM the running iteration is finished and the state saved. While the disk is full
+    the training waits.
 
     Args:
         submit_config: SubmitConfig of the run; `None` = write into the working directory.
@@ -90,7 +91,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
     with contextlib.ExitStack() as stack:
         streams = stack.enter_context(open_streams(
             options.stream_args or {'reals': options.dataset_args}, options.seed, options.data_dir, options.bad,
-            options.holdout, options.mirror_augment))
+            options.holdout, options.mirror_augment, None if dry_run else run_dir))
         training = set_up(streams, options, method_args, files.latest_state(run_dir))
         if dry_run:
             return try_iteration(training, options.seed)

@@ -39,6 +39,12 @@ def kind_of(start):
     return None
 
 
+def is_what(start, otherwise):
+    """`is ...` of `kind_of`, or another half of a sentence."""
+    kind = kind_of(start)
+    return otherwise if kind is None else f'is {kind}'
+
+
 def is_cut(data):
     """Do the bytes of a pickle or a zip archive end in the middle of it, as after a download that broke off?"""
     if data[:4] == b'PK\x03\x04':

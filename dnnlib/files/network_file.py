@@ -3,6 +3,7 @@
 TensorFlow is not needed; `dnnlib.tflib.network_pickle` makes Networks of it.
 """
 
+from collections import OrderedDict
 import hashlib
 import pickle
 import re
@@ -35,9 +36,10 @@ def weights_hash(values):
 
 
 class NetworkState:
-    """The state of a pickled Network, not built yet: `state` is its dictionary."""
+    """The state of a pickled Network, not built yet: `state` is its dictionary, `notes` are sentences that whoever
+    builds it should say, such as what its file lacks."""
 
-    state = None
+    state, notes = None, ()
 
     def set_state(self, state):
         """Keeps the state."""
@@ -106,6 +108,28 @@ def check_array(budget, data, dtype, shape, order):
         raise UserError('corrupt: an array of shape {} has {} bytes, expected {}'.format(list(shape), len(data), size))
     budget.take(size)
     return data, dtype.dtype, shape, order
+
+
+def notes_in(networks):
+    """Notes of NetworkStates, each once, in order.
+
+    Args:
+        networks: Iterable of them and anything else.
+    """
+    return list(OrderedDict.fromkeys(note for network in networks for note in getattr(network, 'notes', ())))
+
+
+def refused_in(value):
+    """Name of a class or function that was refused in what `read_inert` returned, None if there is none."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, safe_pickle.Refused):
+            return item.name
+        if isinstance(item, (NetworkState, torch_file.Module)):
+            item = item.state
+        waiting += item.values() if isinstance(item, dict) else item if isinstance(item, (list, tuple, set)) else ()
+    return None
 
 
 def _globals(budget):

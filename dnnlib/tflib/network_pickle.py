@@ -128,3 +128,15 @@ def _get_build_func(module, name):
         return None
     parameters = inspect.signature(func).parameters.values()
     return func if any(p.kind == p.VAR_KEYWORD or p.name == 'components' for p in parameters) else None
+
+
+def build_func_of(state, build_modules):
+    """The build function that a network's state stands for, looked up as `load` does it.
+
+    Args:
+        state: Dictionary of a NetworkState.
+        build_modules: As in `load`.
+    Returns: (function, module). Raises: UserError if no module has it.
+    """
+    modules = _preferred_first([importlib.import_module(name) for name in build_modules], state)
+    return _find_build_func(state.get('build_func_name'), modules, dict(state.get('components', {})))

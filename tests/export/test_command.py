@@ -37,7 +37,7 @@ def test_a_file_that_differs_when_read_back_is_not_kept(networks, tmp_path, monk
 
 def test_what_cannot_be_exported(networks, tmp_path):
     (tmp_path / 'text.pkl').write_text('hello there')
-    for args, message in [([str(tmp_path / 'text.pkl'), str(tmp_path / 'a.npz')], 'text.pkl.* is not a network pickle'),
+    for args, message in [([str(tmp_path / 'text.pkl'), str(tmp_path / 'a.npz')], 'text.pkl.* it is a text'),
                           ([networks[0], str(tmp_path / 'none' / 'a.npz')], 'its folder does not exist'),
                           ([networks[0], str(tmp_path / 'a.jpg')], 'unknown extension; use one of .pkl, .pt')]:
         with pytest.raises(UserError, match=message):

@@ -233,12 +233,12 @@ def test_classes_are_those_of_the_generator_by_its_role(monkeypatch):
         states[name].set_state(dict(static_kwargs=dict(label_size=label_size)))
     roles = dict(draws=Role('generator', None, ('latents', 'labels')), judges=Role('discriminator', None, ('images',)))
     monkeypatch.setattr(info, 'read_file', lambda file: b'')
-    monkeypatch.setattr(pretrained, 'read_states', lambda data: pack(Contents('some', states, roles)))
+    monkeypatch.setattr(pretrained, 'read_states', lambda data, refused: pack(Contents('some', states, roles)))
     file = pretrained.NetworkFile('some.pkl', 'some.pkl', None)
     drawing.check_class('2', file)
     with pytest.raises(UserError, match="'3'"):
         drawing.check_class('3', file)
-    monkeypatch.setattr(pretrained, 'read_states', lambda data: ['no network'])
+    monkeypatch.setattr(pretrained, 'read_states', lambda data, refused: ['no network'])
     drawing.check_class('3', file)  # `load` says what is wrong
 
 

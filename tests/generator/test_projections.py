@@ -26,9 +26,46 @@ def test_projections_come_back(tmp_path):
     np.testing.assert_array_equal(found['dlatents'], dlatents)
     np.testing.assert_array_equal(found['noise0'], noise)
     assert (str(found['network_hash']), str(found['source']), float(found['distance'])) == ('abc', 'a.png', 0.25)
-    np.savez(path, dlatents=np.zeros([3]))
-    with pytest.raises(UserError, match='expected dlatents'):
-        projections.load(path)
-    (tmp_path / 'a.npz').write_text('text')
-    with pytest.raises(UserError, match='not an npz'):
-        projections.load(path)
+
+
+@pytest.mark.parametrize('shape, count', [
+    ([2, 4, 8], 2), ([4, 8], 1), ([8], 1), ([1, 8], 1), ([3, 8], 3), ([2, 1, 8], 2), ([1, 1, 2, 4, 8], 2)])
+def test_shapes_of_other_projectors(shape, count):
+    values = np.random.RandomState(0).randn(*shape)
+    found = projections.fit('x', values, [4, 8])
+    assert found.shape == (count, 4, 8)
+    wanted = values.reshape([count, -1, 8])
+    np.testing.assert_array_equal(found, np.repeat(wanted, 4 // wanted.shape[1], axis=1))
+
+
+@pytest.mark.parametrize('shape', [[1, 6, 8], [1, 4, 7], [2, 2, 4, 8], [7], [4, 7]])
+def test_dlatents_of_other_networks(shape):
+    with pytest.raises(UserError, match=r'x.npy: dlatents of shape \[.*\], but those of the network are \[N, 4, 8\]'):
+        projections.fit('x.npy', np.zeros(shape), [4, 8])
+
+
+@pytest.mark.parametrize('arrays, wanted', [
+    (dict(w=[1.0], other=[2.0]), 1), (dict(dlatents=[1.0], w=[2.0]), 1), (dict(anything=[1.0], steps=[3]), 1)])
+def test_names_in_files_of_other_projectors(tmp_path, arrays, wanted):
+    path = str(tmp_path / 'a.npz')
+    np.savez(path, **arrays)
+    assert projections.load(path)['dlatents'].tolist() == [wanted]
+
+
+@pytest.mark.parametrize('value, message', [
+    (dict(a=[1.0], b=[2.0]), r'under the name dlatents or w.* it holds a float64 \[1\], b float64 \[1\]'),
+    (dict(steps=[3]), r'it holds steps int64 \[1\]'), (dict(w=['x']), 'expected dlatents of shape'),
+    (dict(w=[[np.nan]]), 'NaN'), (dict(w=3.0), 'expected dlatents of shape'), ([['a']], 'dlatents <U1'),
+    ([{}], 'numbers .*allow_pickle'), (b'<html>', 'it is a web page'), (b'\x80\x02}.', 'begins like no such file'),
+    (b'PK\x03\x04', 'corrupt'), (b'\x93NUMPY\x01\x00', 'corrupt'), (b'', 'empty')])
+def test_files_without_dlatents(tmp_path, value, message):
+    path = tmp_path / 'a.npz'
+    if isinstance(value, dict):
+        np.savez(str(path), **value)
+    elif isinstance(value, list):
+        with open(str(path), 'wb') as file:
+            np.save(file, np.array(value))
+    else:
+        path.write_bytes(value)
+    with pytest.raises(UserError, match='a.npz: .*' + message):
+        projections.load(str(path))

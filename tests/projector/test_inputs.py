@@ -62,7 +62,7 @@ def test_unreadable_files_are_named_and_the_others_kept(tmp_path):
     (tmp_path / 'text.png').write_text('not a picture')
     good, messages = inputs.check_pictures(inputs.find_pictures([str(tmp_path)]))
     assert [picture.key for picture in good] == ['good'] and len(messages) == 2
-    assert 'half.png' in messages[0] and 'text.png: unreadable image (cannot identify' in messages[1]
+    assert 'half.png' in messages[0] and 'text.png: unreadable image (it is text' in messages[1]
     os.remove(str(tmp_path / 'good.png'))
     with pytest.raises(UserError, match=r'half\.png.*and 1 more'):
         inputs.check_pictures(inputs.find_pictures([str(tmp_path)]))

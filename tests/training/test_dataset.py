@@ -127,11 +127,29 @@ def test_wrong_resolution_of_tfrecords(tmp_path, resolution, text):
         TFRecordDataset(_records(tmp_path / 'x', _images(2, 16)), resolution=resolution)
 
 
-def test_missing_level(tmp_path):
-    path = _records(tmp_path / 'x', _images(2, 16))
+def test_missing_levels_are_computed_to_the_same_bytes(tmp_path, capsys):
+    images = _images(2, 16)
+    path = _records(tmp_path / 'x', images)
+    with TFRecordDataset(path) as dataset:
+        levels = [dataset.read(1, lod) for lod in range(3)]
+    assert capsys.readouterr().out == ''
     os.remove(os.path.join(path, 'x-r03.tfrecords'))
-    with pytest.raises(UserError, match='no file of 8x8 px images'):
-        TFRecordDataset(path)
+    TFRecordDataset(path).close()
+    assert 'no files of 8x8 px images; computed where needed' in capsys.readouterr().out
+    os.remove(os.path.join(path, 'x-r02.tfrecords'))
+    with TFRecordDataset(path) as dataset:
+        assert 'no files of 8x8, 4x4 px' in capsys.readouterr().out
+        for lod in range(3):
+            np.testing.assert_array_equal(dataset.read(1, lod), levels[lod])
+
+
+def test_two_files_of_one_level_are_refused(tmp_path):
+    path = _records(tmp_path / 'x', _images(2, 8))
+    with open(os.path.join(path, 'y-r03.tfrecords'), 'wb') as file:
+        file.write(frame_record(serialize_image(_images(1, 8)[0])))
+    for options in ({}, {'resolution': 4}):
+        with pytest.raises(UserError, match='y-r03.tfrecords: images 8 px high as in x-r03.tfrecords; a folder'):
+            TFRecordDataset(path, **options)
 
 
 def test_levels_of_different_length_and_channels(tmp_path):
@@ -178,7 +196,8 @@ def test_images_are_read_in_sorted_order(tmp_path, make, channels):
     path = make(tmp_path / 'pictures.zip', files)
     with load_dataset(tfrecord_dir=path) as dataset:
         assert isinstance(dataset, ImageDataset) and dataset.name == 'pictures'
-        assert (dataset.num_images, dataset.shape, dataset.files.num_ignored) == (4, [channels, 8, 8], 1)
+        assert (dataset.num_images, dataset.shape, dataset.not_taken) == (4, [channels, 8, 8], [
+            ('.DS_Store', 'hidden'), ('__MACOSX/', 'hidden'), ('notes.txt', '.txt: not a picture')])
         np.testing.assert_array_equal(np.stack([dataset.read(i) for i in range(4)]), images)
         exact = images[2].reshape(channels, 4, 2, 4, 2).mean(axis=(2, 4))
         np.testing.assert_array_equal(dataset.read(2, lod=1), np.rint(exact))
@@ -202,37 +221,36 @@ def test_sub_folders_are_classes(tmp_path):
         np.testing.assert_array_equal(dataset.read(0), images[3])
 
 
-def test_one_folder_or_none_is_no_class(tmp_path):
-    files = {'a/1.png': _png(_picture(_images(1)[0]))}
-    with ImageDataset(_zip(tmp_path / 'x.zip', files), max_label_size='full') as dataset:
-        assert dataset.label_size == 0
-    files['2.png'] = files['b/3.png'] = files['a/1.png']
-    with ImageDataset(_zip(tmp_path / 'y.zip', files), max_label_size='full') as dataset:
-        assert (dataset.label_size, dataset.label_names) == (0, None)
-
-
 @pytest.mark.parametrize('labels, expected', [
     ([2, 0, 1], np.eye(3)[[2, 0, 1]]), ([[0.5, 1], [0, 0], [-1, 3]], [[0.5, 1], [0, 0], [-1, 3]]),
-    (None, np.zeros([3, 0]))])
+    ([2.0, 0, 1.0], np.eye(3)[[2, 0, 1]]), (['b', 'c', 'a'], np.eye(3)[[1, 2, 0]]), (None, np.zeros([3, 0]))])
 @pytest.mark.parametrize('make', [_folder, _zip])
 def test_labels_from_json(tmp_path, make, labels, expected):
     files = _pngs(_images(3))
     content = labels and [[name, label] for name, label in zip(sorted(files), labels)]
     files['dataset.json'] = json.dumps({'labels': content}).encode()
-    with ImageDataset(make(tmp_path / 'x.zip', files), max_label_size='full') as dataset:
+    with ImageDataset(make(tmp_path / 'x.zip', files), max_label_size='any') as dataset:
         np.testing.assert_array_equal(dataset.read_labels(range(3)), np.float32(expected))
 
 
 @pytest.mark.parametrize('content, text', [
-    ('{', 'expected'), ('[]', 'expected'), ('{"labels": [["00.png"]]}', 'expected'),
-    ('{"labels": [["00.png", 1]]}', '1 of 2 images have no label, 01.png is the first'),
-    ('{"labels": [["00.png", 1], ["01.png", [1]]]}', 'all class numbers'),
-    ('{"labels": [["00.png", [1, 2]], ["01.png", [1]]]}', 'same number'),
-    ('{"labels": [["00.png", "a"], ["01.png", "b"]]}', 'all class numbers')])
+    ('{', ', line 1, column 2: the end of the file is missing'), ('[]', ': expected {"labels"'),
+    ('{"labels":\n [["00.png", 1],]}', ', line 2, column 16: a comma before ]'),
+    ('{"labels": [["00.png", 01]]}', ', line 1, column 25: not JSON from "1]]}" on'),
+    ('{"labels": [["00.png", 1], ["01.png"]]}', ': entry 2 of the labels is ["01.png"]; expected ["name", label]'),
+    ('{"labels": [["00.png", 1], ["00.png", 2]]}', ': 00.png has the labels 1 and 2; remove one'),
+    ('{"labels": [["00.png", 1], ["00.jpg", 1]]}',
+     ': 1 of 2 images have no label, 01.png is the first (the file has names such as 00.png)'),
+    ('{"labels": [["00.png", 1], ["01.png", [1]]]}', ': the label of 01.png is [1] and that of 00.png 1; labels'),
+    ('{"labels": [["00.png", [1, 2]], ["01.png", [1]]]}', ': the label of 01.png is [1] and that of 00.png [1, 2]'),
+    ('{"labels": [["00.png", "a"], ["01.png", true]]}', ': the label of 01.png is true; labels must be all class'),
+    ('{"labels": [["00.png", 1.5], ["01.png", 1]]}', ': the label of 00.png is 1.5; labels must be all class')])
 def test_bad_json(tmp_path, content, text):
-    files = dict(_pngs(_images(2)), **{'dataset.json': content.encode()})
-    with pytest.raises(UserError, match='dataset.json.*' + text):
-        ImageDataset(_folder(tmp_path / 'x', files))
+    path = _folder(tmp_path / 'x', dict(_pngs(_images(2)), **{'dataset.json': content.encode()}))
+    with pytest.raises(UserError) as error:
+        ImageDataset(path, max_label_size='full')
+    assert 'dataset.json' + text in str(error.value)
+    ImageDataset(path).close()  # no obstacle to a training without labels
 
 
 def test_resolution_crops_scales_and_converts(tmp_path):
@@ -325,7 +343,7 @@ def test_messages_name_no_file_objects(tmp_path, make):
     with pytest.raises(UserError, match='01.png: unreadable image') as error:
         ImageDataset(make(tmp_path / 'x.zip', files))
     assert '<' not in str(error.value)
-    with pytest.raises(UserError, match='x.png: unreadable image [(]cannot identify image file[)]'):
+    with pytest.raises(UserError, match='x.png: unreadable image [(]it is text[)]; replace or remove it'):
         open_image(b'no picture', 'x.png')
 
 
@@ -456,4 +474,4 @@ def test_labels_that_would_need_all_memory_are_refused(tmp_path):
                                    '{"labels": [["00.png", [1e999]]]}', '[' * 100000)):
         files = dict(_pngs(_images(1)), **{'dataset.json': text.encode()})
         with pytest.raises(UserError, match='dataset.json'):
-            ImageDataset(_folder(tmp_path / str(number), files))
+            ImageDataset(_folder(tmp_path / str(number), files), max_label_size='full')

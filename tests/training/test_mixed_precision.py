@@ -1,4 +1,4 @@
-"""Training in mixed precision: losses and gradients against float32, what stays float32, pairs of the stddev."""
+"""Training in mixed precision: losses, gradients against float32, what stays float32, minibatch stddev in pairs."""
 
 from types import SimpleNamespace
 
@@ -43,12 +43,11 @@ def losses(G, D, dtype, minibatch_size=4, stages=('G', 'G_reg', 'D', 'D_reg')):
     with random.seeded(tf.constant([1, 2], tf.int64)):
         G_loss, G_reg = loss.G_logistic_ns_pathreg(G, D, data, minibatch_size)
         D_loss, D_reg = loss.D_logistic_r1(G, D, data, minibatch_size, reals, tf.zeros([minibatch_size, 0]))
-    values = {name: tf.reduce_mean(value) for name, value in dict(G=G_loss, G_reg=G_reg, D=D_loss, D_reg=D_reg).items()}
-    found = {}
-    for stage in stages:
-        gradients = tf.gradients(values[stage], list((G if stage[0] == 'G' else D).trainables.values()))
-        found[stage] = [values[stage]] + [gradient for gradient in gradients if gradient is not None]
-    return found
+    found = dict(G=(G_loss, G), G_reg=(G_reg, G), D=(D_loss, D), D_reg=(D_reg, D))
+    means = {stage: tf.reduce_mean(found[stage][0]) for stage in stages}
+    return {stage: [mean] + [
+        gradient for gradient in tf.gradients(mean, list(found[stage][1].trainables.values())) if gradient is not None]
+            for stage, mean in means.items()}
 
 
 def errors(found, exact):

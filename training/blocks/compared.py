@@ -32,8 +32,9 @@ def draw_bits(batch, strength, num_bits, fade):
         fade: Before a bit is active, its probability rises linearly, while this many others become active.
     Returns: [N, B], float32, 0 or 1: each with probability 1/2 if it is active.
     """
-    level = (strength * num_bits - np.arange(num_bits, dtype=np.float32) - 1) / max(fade, 1e-8) + 1
-    return tf.cast(random.uniform([batch, num_bits]) < tf.clip_by_value(level, 0, 1) * 0.5, tf.float32)
+    with tf.name_scope('Bits'):
+        level = (strength * num_bits - np.arange(num_bits, dtype=np.float32) - 1) / max(fade, 1e-8) + 1
+        return tf.cast(random.uniform([batch, num_bits]) < tf.clip_by_value(level, 0, 1) * 0.5, tf.float32)
 
 
 def bits_layer(x, bits):

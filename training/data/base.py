@@ -48,7 +48,7 @@ class Dataset:
         label_names: One name per label column; `None` if the columns have no names.
         full_label_size: Total number of label columns.
         max_label_size: 0 uses no labels (networks are unlabeled unless asked otherwise), `'full'` all columns, an int
-            the first that many.
+            the first that many (an error if there are none); `'any'` = all there are, if any.
         max_images: Use only the first this many images; `None` uses all.
         repeat: Start over after the last image, as training does? If not, the last minibatch may be smaller and is
             followed by EOFError.
@@ -57,13 +57,17 @@ class Dataset:
         seed: Seed of the order, int; fixed by default so that runs are repeatable.
         bad: What to do about an unreadable image: `'stop'` raises UserError, since a damaged file is usually a mistake;
             `'skip'` takes the next image and its label instead, prints a line and counts it.
+        no_labels: Why there are no labels, for the message.
     Attributes:
         bad_images: Numbers of the images skipped so far, set of int.
+        not_taken: List of (file, reason) of what is beside the images and is not read.
+        on_skip: `None`, or called with number, file name and reason when an image is skipped for the first time.
+        label_text: Where the labels come from and how many classes there are; '' = without labels, or not known.
     Raises: UserError for an unusable number of images, size or label size.
     """
 
     def __init__(self, name, num_images, shape, label_names=None, full_label_size=0, max_label_size=0, max_images=None,
-                 repeat=True, shuffle_mb=4096, seed=0, bad='stop'):
+                 repeat=True, shuffle_mb=4096, seed=0, bad='stop', no_labels=''):
         check_int('max_images', max_images, 1, optional=True)
         check_int('shuffle_mb', shuffle_mb, 0)
         check_int('seed', seed, 0)
@@ -71,33 +75,32 @@ class Dataset:
             raise UserError(f"bad must be 'stop' or 'skip', not {bad!r}")
         if num_images < 1:
             raise UserError(f'{name}: no images; a dataset needs at least one')
-        if max_label_size != 'full':
-            check_int("max_label_size, unless it is 'full',", max_label_size, 0)
+        if max_label_size not in ('full', 'any'):
+            check_int("max_label_size, unless it is 'full' or 'any',", max_label_size, 0)
+        if full_label_size == 0 and max_label_size not in (0, 'any'):
+            raise UserError('{}: no labels, but max_label_size={} asks for them{}; or do without labels'.format(
+                name, max_label_size, no_labels and f': {no_labels}'))
         check_resolution(shape, name)
         self.name = name
-        self.num_images = num_images if max_images is None else min(num_images, max_images)
+        self.num_images = min(num_images, num_images if max_images is None else max_images)
         self.shape = [int(size) for size in shape]
         self.resolution = image_size.option(*self.shape[1:])
         self.resolution_log2 = image_size.parse(self.resolution).num_levels
         self.dtype = 'uint8'
         self.dynamic_range = [0, 255]
-        self.label_size = full_label_size if max_label_size == 'full' else min(max_label_size, full_label_size)
+        self.label_size = full_label_size if isinstance(max_label_size, str) else min(max_label_size, full_label_size)
         self.label_dtype = 'float32'
         self.label_names = list(label_names[:self.label_size]) if label_names and self.label_size else None
-        self.position = 0
-        self.repeat = repeat
-        self.shuffle = shuffle_mb > 0
-        self.seed = seed
-        self.bad_images = set()
+        self.position, self.repeat = 0, repeat
+        self.shuffle, self.seed = shuffle_mb > 0, seed
+        self.bad_images, self.not_taken, self.label_text, self.on_skip = set(), [], '', None
         self._skip_bad = bad == 'skip'
         self._bad = set()  # (number, level of detail) of unreadable images
-        self._minibatch_size = 1
-        self._lod = 0
+        self._minibatch_size, self._lod = 1, 0
         self._orders = {}
         self._stream = np.arange(self.num_images)  # the images that the stream consists of
         self.held_out = self._stream[:0]
-        self._pool = None
-        self._ahead = (None, None)  # (the request, its future)
+        self._pool, self._ahead = None, (None, None)  # of the look-ahead: its thread, (the request, its future)
 
     def _read(self, index, lod):
         """One image, uint8 [C, H / 2^lod, W / 2^lod]; may be called from another thread."""
@@ -106,6 +109,10 @@ class Dataset:
     def _labels_of(self, indices):
         """All label columns of the images `indices` [N]: float32 [N, full_label_size]."""
         return np.zeros([len(indices), 0], np.float32)
+
+    def name_of(self, index):
+        """Name of the file of an image, for messages."""
+        return f'image {index}'
 
     def read(self, index, lod=0):
         """Reads one image.
@@ -129,7 +136,7 @@ class Dataset:
         Returns: (its number, uint8 [C, H / 2^lod, W / 2^lod]); depends only on the files.
         Raises: UserError naming file and index, or that MAX_BAD_RUN images in a row can't be read.
         """
-        message = None
+        message = reason = None
         for candidate in range(int(index), int(index) + min(MAX_BAD_RUN, self.num_images)):
             candidate %= self.num_images
             held_out = candidate != index and (candidate in self.held_out) != (index in self.held_out)
@@ -138,20 +145,20 @@ class Dataset:
             try:
                 return candidate, self._read(candidate, lod)
             except UserError as error:
-                message = f'image {candidate} of {self.name}: {error}'
+                message, reason = f'image {candidate} of {self.name}: {error}', str(error)
                 if not self._skip_bad:
                     raise UserError(message + ' (to skip such images: run_training.py --bad=skip)') from None
             self._bad.add((candidate, lod))
             if candidate not in self.bad_images:
                 self.bad_images.add(candidate)
                 print(f'Skipped {message} ({len(self.bad_images)} so far)')
+                if self.on_skip is not None:
+                    self.on_skip(candidate, self.name_of(candidate), reason)
         raise UserError('{}: image {} and the {} after it are all unreadable{}'.format(
             self.name, index, min(MAX_BAD_RUN, self.num_images) - 1, '' if message is None else '; ' + message))
 
     def hold_out(self, share):
-        """Removes a fixed random subset of the images from the stream and the random labels; `read` still reads them.
-
-        Afterward `held_out` is their numbers in random order, int64 [N].
+        """Removes a fixed random subset from the stream and the random labels; `held_out` is its numbers, int64 [N].
 
         Args:
             share: Share of the images, 0 to 1. Call this before reading anything.

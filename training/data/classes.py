@@ -42,6 +42,9 @@ def load_names(folder, label_size):
 def parse_label(text, label_size, names=None):
     """Label of the classes named by a user.
 
+    A name goes before a number: `3` is the class called 3 where there is one. Where some of the names are numbers, only
+    names are meant, whatever zeros they begin with. Of names that contain commas the longest counts.
+
     Args:
         text: Names or numbers of classes, separated by commas, such as `tabby` or `3,eyes 2`.
         label_size: Number of label columns, int.
@@ -52,13 +55,35 @@ def parse_label(text, label_size, names=None):
     if label_size == 0:
         raise UserError(f'class {text!r}: the network was trained without labels; leave the class out')
     label = np.zeros([label_size], np.float32)
-    for part in (part.strip() for part in text.split(',')):
-        if names is not None and part in names:
-            label[names.index(part)] = 1
-        elif part.isdigit() and int(part) < label_size:
-            label[int(part)] = 1
-        else:
-            more = ', ...' if label_size > 20 else ''
-            known = '' if names is None else ' or one of ' + ', '.join(names[:20]) + more
-            raise UserError(f'there is no class {part!r}; expected 0 to {label_size - 1}{known}')
+    parts = text.split(',')
+    while parts:
+        count = next((count for count in range(len(parts), 1, -1)
+                      if _column(','.join(parts[:count]), label_size, names) is not None), 1)
+        part = ','.join(parts[:count]).strip()
+        column = _column(part, label_size, names)
+        if column is None:
+            raise UserError(f'there is no class {part!r}; expected {_choice(label_size, names)}')
+        label[column] = 1
+        parts = parts[count:]
     return label
+
+
+def _column(text, label_size, names):
+    """Column of one class by its name or number; `None` if there is no such class."""
+    text, names = text.strip(), [name.strip() for name in names or ()]
+    if text in names:
+        return names.index(text)
+    if not text.isdecimal() or len(text) > 9:
+        return None
+    numbers = [int(name) if name.isdecimal() else None for name in names]
+    if any(number is not None for number in numbers):
+        return numbers.index(int(text)) if numbers.count(int(text)) == 1 else None
+    return int(text) if int(text) < label_size else None
+
+
+def _choice(label_size, names):
+    """The classes there are, for messages."""
+    if names is None:
+        return f'0 to {label_size - 1}'
+    known = ', '.join(names[:20]) + (', ...' if label_size > 20 else '')
+    return known if any(name.strip().isdecimal() for name in names) else f'0 to {label_size - 1} or one of {known}'

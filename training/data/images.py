@@ -13,6 +13,8 @@ from dnnlib.util import UserError
 from training import image_size
 
 MAX_PIXELS = 10 ** 8
+ORIENTATION = 0x0112  # the EXIF tag
+WIDTH, HEIGHT = 256, 257  # TIFF's tags
 GRAY_MODES = ('1', 'L', 'LA')
 CONVERTIBLE_MODES = GRAY_MODES + ('P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
 MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # by number of channels
@@ -23,6 +25,16 @@ PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 # first bytes of these formats; a file that starts otherwise is not an image, rather than a damaged one
 SIGNATURES = (PNG_SIGNATURE, b'\xff\xd8\xff', b'GIF8', b'BM', b'RIFF', b'II*\0', b'MM\0*', b'P1', b'P2', b'P3', b'P4',
               b'P5', b'P6')
+BRANDS = ((b'avif', 'an AVIF picture'), (b'avis', 'an AVIF picture'), (b'hei', 'a HEIC picture'),
+          (b'hevc', 'a HEIC picture'), (b'mif1', 'a HEIC picture'), (b'crx ', 'a raw photo'))
+OTHER_CONTENTS = (  # first bytes of files that are found under the name of a picture
+    (b'version https://git-lfs', 'a Git LFS pointer, not the file itself (fetch it with git lfs pull)'),
+    (b'PK\3\4', 'a zip file'), (b'PK\5\6', 'a zip file'), (b'%PDF', 'a PDF file'), (b'\x1f\x8b', 'a gzip file'),
+    (b'Rar!', 'a RAR file'), (b'7z\xbc\xaf', 'a 7z file'), (b'8BPS', 'a Photoshop picture'),
+    (b'\0\0\0\x0cJXL ', 'a JPEG XL picture'), (b'\xff\x0a', 'a JPEG XL picture'),
+    (b'\0\0\0\x0cjP  ', 'a JPEG 2000 picture'), (b'\xff\x4f\xff\x51', 'a JPEG 2000 picture'),
+    (b'RIFF', 'a video or sound'), (b'\x1aE\xdf\xa3', 'a video'))
+DEEP_MODES = (('I;16', 'gray of 16 bits'), ('I', 'gray of more than 8 bits'), ('F', 'gray of floating-point numbers'))
 
 
 class Fit(NamedTuple):
@@ -35,6 +47,19 @@ class Fit(NamedTuple):
     resample: str = 'lanczos'            # or 'area', the mean of the covered pixels; lanczos is sharper
 
 
+class Unreadable(UserError):
+    """A file that can't be read as a picture.
+
+    Attributes:
+        kind: 'zero bytes', 'not an image', 'truncated', 'corrupt' or 'over 100 MP'.
+        reason: What exactly is wrong, one line.
+    """
+
+    def __init__(self, where, kind, reason, advice='replace or remove it'):
+        super().__init__(f'{where}: unreadable image ({reason}); {advice}')
+        self.kind, self.reason = kind, reason
+
+
 def open_image(data, where):
     """Decodes an image file and rotates it according to its EXIF tag.
 
@@ -42,7 +67,7 @@ def open_image(data, where):
         data: Content of the file, bytes.
         where: Name of the file, for messages.
     Returns: Loaded PIL.Image of any mode.
-    Raises: UserError if it can't be decoded completely and reliably, or has over 100 megapixels.
+    Raises: Unreadable if it can't be decoded completely and reliably, or has over 100 megapixels.
     """
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -51,15 +76,73 @@ def open_image(data, where):
         problem = png_problem(data)
         if problem is not None:
             raise OSError(problem)
-        image = ImageOps.exif_transpose(image)
+        if image.format != 'TIFF':  # Pillow rotates these when it loads them, and older versions would do so twice
+            image = ImageOps.exif_transpose(image)
         image.load()
         return image
     except MemoryError:  # says nothing about the file
         raise
-    except Image.DecompressionBombError as error:  # Pillow itself raises this above twice its own limit
-        raise unreadable(where, f'over 100 megapixels: {error}') from None
     except Exception as error:  # pylint: disable=broad-except  # Pillow raises nearly everything for damaged files
-        raise unreadable(where, error) from None
+        raise unreadable(where, error, data) from None
+
+
+def unreadable(where, error, data):
+    """Unreadable of a file with the content `data`, bytes, that Pillow can't open or decode because of `error`."""
+    if isinstance(error, Image.DecompressionBombError):  # Pillow raises it itself above twice its own limit
+        size = re.match(r'\d+x\d+$', str(error))
+        return Unreadable(where, 'over 100 MP', 'over 100 megapixels' + (f': {size.group()}' if size else ''))
+    if not data:
+        return Unreadable(where, 'zero bytes', 'the file is empty')
+    found = contents(data)
+    if found is not None:
+        advice = 'convert it to PNG or JPEG' if 'picture' in found or 'photo' in found else 'replace or remove it'
+        return Unreadable(where, 'not an image', f'it is {found}', advice)
+    problem = png_problem(data)
+    if is_truncated(data) or 'truncated' in str(error):
+        return Unreadable(where, 'truncated', 'the end of the file is missing')
+    return Unreadable(where, 'corrupt', problem or 'its data is damaged')
+
+
+def contents(data):
+    """What a file is by its first bytes, such as 'a HEIC picture'; `None` if it is a picture that can be read."""
+    if not data:
+        return 'an empty file'
+    if data.startswith(SIGNATURES) and (not data.startswith(b'RIFF') or data[8:12] == b'WEBP'):
+        return None
+    if data[4:8] == b'ftyp':
+        brands = data[8:64]
+        kinds = [kind for brand, kind in BRANDS if brand in brands]
+        return kinds[0] if kinds else 'a video'
+    for begin, kind in OTHER_CONTENTS:
+        if data.startswith(begin):
+            return kind
+    text = data[:1024].lower()
+    if b'<html' in text or b'<!doctype html' in text:
+        return 'an HTML page'
+    if b'<svg' in text:
+        return 'an SVG drawing'
+    is_text = not any(byte < 9 or 13 < byte < 32 and byte != 27 for byte in data[:1024])
+    return 'text' if is_text else 'no known picture format'
+
+
+def upright_size(image, is_late=None):
+    """Size of a picture rotated according to its EXIF tag, which is not decoded for that.
+
+    Args:
+        image: PIL.Image, just opened.
+        is_late: Function that says whether a PNG file may have the tag behind its pixels; `None` = no such file.
+    Returns: (width, height); `None` if only decoding can tell.
+    """
+    width, height = image.size
+    if width == height:
+        return image.size
+    if image.format == 'TIFF':  # newer versions of Pillow give the size upright, older ones as stored
+        width, height = image.tag_v2.get(WIDTH, width), image.tag_v2.get(HEIGHT, height)
+    # the method of PNG files would decode them; without any information there is no tag, which takes time to find out
+    orientation = Image.Image.getexif(image).get(ORIENTATION, 1) if image.info or image.format == 'TIFF' else 1
+    if image.format == 'PNG' and orientation == 1 and is_late is not None and is_late():
+        return None
+    return (height, width) if orientation in (5, 6, 7, 8) else (width, height)
 
 
 def png_problem(data):
@@ -94,17 +177,11 @@ def is_truncated(data):
     return False
 
 
-def unreadable(where, error):
-    """UserError about a file that can't be read as an image."""
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    reason = re.sub(r'\s*<[\w.]+ [^>]*>', '', reason)  # drops the file object that PIL names
-    return UserError(f'{where}: unreadable image ({reason}); replace or remove it')
-
-
 def wrong_mode(where, mode, expected, option):
     """UserError about an image whose color mode is `mode` instead of `expected` (PIL's names)."""
     if mode not in CONVERTIBLE_MODES:
-        return UserError(f'{where}: color mode {mode}; expected 8 bits per channel, so convert the image')
+        kind = next((f', which is {kind}' for begin, kind in DEEP_MODES if mode.startswith(begin)), '')
+        return UserError(f'{where}: color mode {mode}{kind}; expected 8 bits per channel, so convert the image')
     return UserError('{}: color mode {} instead of {}; convert the image, or set {} to convert all'.format(
         where, mode, expected, option))
 

@@ -1,11 +1,14 @@
 """Named streams of data: which minibatch an iteration of the training sees is a function of the images shown."""
 
 import contextlib
+import os
 from collections import OrderedDict
 
 import numpy as np
 
 from dnnlib.seeds import step_seed
+from training.data.files import SKIPPED_FILE
+from training.data.skipped import list_skipped
 from training.dataset import load_dataset
 
 
@@ -67,7 +70,7 @@ class Stream:
 
 
 @contextlib.contextmanager
-def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirror_augment=False):
+def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirror_augment=False, run_dir=None):
     """Opens the datasets of a training, and closes them at the end of the block.
 
     Args:
@@ -77,6 +80,7 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
         bad: What to do about an unreadable image: 'stop' or 'skip'.
         holdout: Share of each dataset that is not trained on.
         mirror_augment: Flip half of the images left to right?
+        run_dir: Folder to list what is not read in, see `list_skipped`; `None` = nowhere.
     Yields: OrderedDict of Stream.
     Raises: UserError for data that can't be used.
     """
@@ -85,6 +89,8 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
         for number, (name, args) in enumerate(stream_args.items()):
             options = dict(dict(seed=seed + number, bad=bad), **(args or {}))
             dataset = stack.enter_context(load_dataset(data_dir=data_dir, verbose=True, **options).hold_out(holdout))
+            if run_dir is not None:
+                list_skipped(dataset, os.path.join(run_dir, SKIPPED_FILE if number == 0 else f'{name}-{SKIPPED_FILE}'))
             dataset.preload()
             streams[name] = Stream(dataset, name, seed, mirror_augment, options['bad'] == 'skip')
         yield streams

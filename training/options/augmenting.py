@@ -103,8 +103,10 @@ def describe(args):
         name = names[0] if names else ', '.join(f'{name} {value:g}' for name, value in on.items()) or 'no operation'
     else:
         name = args['func_name'].rpartition('.')[2]
-    start = args.get('initial_strength', 0)
-    if args.get('tune_heuristic') is None:
-        return f'Augmentation: {name}, p = {start:g}'
-    return (f'Augmentation: {name}, p from {start:g} to at most {args.get("max_strength", 1):g}, to keep '
-            f'{args["tune_heuristic"]} at {args["tune_target"]:g}; p moves by 1 in {args["tune_kimg"]:g} kimg')
+    start, heuristic = args.get('initial_strength', 0), args.get('tune_heuristic')
+    if heuristic is None:
+        return f'Augmentation: {name}, p = {start}'
+    target = args.get('tune_target')
+    return (f'Augmentation: {name}, p from {start} to at most {args.get("max_strength", 1)}, to keep {heuristic} at '
+            f'{TARGETS.get(heuristic) if target is None else target}; p moves by 1 in '
+            f'{args.get("tune_kimg", TUNE_KIMG)} kimg')

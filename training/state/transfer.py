@@ -37,10 +37,8 @@ def create_networks(nets):
     """
     networks = collections.OrderedDict()
     for name, net in nets.items():
-        if net.average_of is None:
-            networks[name] = tflib.Network(name, net.func_name, **net.options)
-        else:
-            networks[name] = networks[net.average_of].clone(name)
+        networks[name] = networks[net.average_of].clone(name) if net.average_of is not None else tflib.Network(
+            name, net.func_name, **net.options)
     for name, net in nets.items():
         if net.average_of is None:
             networks[name].print_layers()
@@ -112,12 +110,12 @@ def start_kimg(resume_pkl, resume_kimg, fits, total_kimg):
     """Thousand images at which a training from a pickle starts counting; prints where that is taken from.
 
     Args:
-        resume_pkl, resume_kimg, total_kimg: See `Start`; without a number it is that in the name of the file, if all
-            variables fit, else 0.
+        resume_pkl, resume_kimg, total_kimg: See `Start`; without a number it is that of `snapshot-NUMBER` or
+            `kimgNUMBER` in the name of the file, if all variables fit, else 0.
         fits: Did all variables fit?
     Raises: UserError for no number, or one that leaves nothing to train.
     """
-    match = re.search(r'-(\d{1,9})\.pkl$', os.path.basename(resume_pkl))
+    match = re.search(r'(?:\b|_)(?:snapshot-|kimg)(\d{1,9})(?=[._-]|$)', os.path.basename(resume_pkl))
     kimg, why = 0.0, 'by default'
     if resume_kimg is not None:
         kimg, why = resume_kimg, 'as --set train.resume_kimg says'
@@ -152,9 +150,11 @@ def transfer(network, source, role, labels_per_image=1.0):
         where that keeps what the network did), and ignored (those of the source that nothing was made of).
     """
     values, initial = tflib.run(dict(source.vars)), tflib.run(dict(network.vars))
+    values = {name: x for name, x in values.items() if name != 'dlatent_avg' or np.isfinite(x).all()}  # NaN = none
+    constants = {name for name in set(values) ^ set(initial) if name.split('/')[-1] == 'lod'}  # a schedule sets it
     wscale = network.static_kwargs.get('use_wscale', True)
     found, new = {kind: [] for kind in KINDS}, {}
-    for name, start in initial.items():
+    for name, start in ((name, start) for name, start in initial.items() if name not in constants):
         old_name = _name_in_source(name, network, source)
         if old_name in values and values[old_name].shape == start.shape:
             kind, new[name] = 'copied', values[old_name]
@@ -166,7 +166,7 @@ def transfer(network, source, role, labels_per_image=1.0):
                 new[name] = np.zeros_like(start)
         found[kind].append(name)
     used = {_name_in_source(name, network, source) for name in found['copied'] + found['resized']}
-    found['ignored'] = [name for name in values if name not in used]
+    found['ignored'] = [name for name in values if name not in used | constants]
     tflib.set_vars({network.vars[name]: value.astype(initial[name].dtype) for name, value in new.items()})
     return found
 

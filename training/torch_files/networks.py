@@ -22,7 +22,8 @@ def read(saved):
 
     Args:
         saved: What `torch_file.load` or `network_file.read_inert` returned.
-    Returns: (G, D, Gs), each a NetworkState; D is None if the file has none, G is Gs if it has only one generator.
+    Returns: (G, D, Gs), each a NetworkState; D is None if the file has none or an unknown one, which the notes of G and
+        Gs say; G is Gs if it has only one generator.
     Raises: UserError if there is no generator that we know.
     """
     if isinstance(saved, torch_file.Module):
@@ -36,19 +37,37 @@ def read(saved):
     make_G, make_D, keys = _ada_generator, _ada_discriminator, ('G', 'D', 'G_ema')
     if 'g_ema' in saved or 'g' in saved:
         make_G, make_D, keys = _mit_generator, _mit_discriminator, ('g', 'd', 'g_ema')
-    G, D, Gs = [Weights(key, saved[key]) if saved.get(key) is not None else None for key in keys]
-    if G is None and Gs is None:
+    if all(saved.get(key) is None for key in (keys[0], keys[2])):
         raise UserError('contains no generator, only {:.200}'.format(
             ', '.join(map(str, list(saved)[:20])) or 'no objects'))
     extra = {key: saved[key] for key in ('config', 'format', 'latent_avg') if key in saved}
     try:
-        D = D and make_D(D)
+        G, Gs = [None if saved.get(key) is None else Weights(key, saved[key]) for key in (keys[0], keys[2])]
         Gs = make_G(Gs or G, 'Gs', extra)
-        return (make_G(G, 'G', extra) if G else Gs), D, Gs
+        G = make_G(G, 'G', extra) if G else Gs
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f'its tensors do not fit together ({type(error).__name__}: {str(error):.200})') from error
+        raise UserError(_reason(error)) from error
+    try:
+        D = saved.get(keys[1])
+        D = None if D is None else make_D(Weights(keys[1], D), _base_block(Gs))
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        D = None
+        for generator in {G, Gs}:
+            generator.notes += (f'the discriminator is left out, since it is unknown here ({_reason(error)})',)
+    return G, D, Gs
+
+
+def _reason(error):
+    """What an error means for a user."""
+    if isinstance(error, UserError):
+        return str(error)
+    return f'its tensors do not fit together ({type(error).__name__}: {str(error):.200})'
+
+
+def _base_block(generator):
+    """[height, width] of the lowest resolution."""
+    synthesis = generator.state['components']['synthesis'].state
+    return list(dict(synthesis['variables'])['4x4/Const/const'].shape[2:])
 
 
 def _is_one_of(saved, name):
@@ -69,12 +88,17 @@ def _ada_generator(weights, name, extra):
     names = set(weights.arrays)
     architecture = 'skip' if 'synthesis.b4.torgb.weight' in names else (
         'resnet' if 'synthesis.b8.skip.weight' in names else 'orig')
-    use_noise = 'synthesis.b4.conv1.noise_const' in names
+    use_noise = 'synthesis.b4.conv1.noise_strength' in names
+    notes = _invent_noise(weights, [f'synthesis.{layer}.noise_const' for layer in ['b4.conv1'] + [
+        f'b{4 << level}.conv{i}' for level in range(1, num_blocks) for i in (0, 1)]]) if use_noise else ()
     labels = 'dense' if 'mapping.embed.weight' in names else 'matrix' if 'mapping.label.weight' in names else None
     mapping = weights.variables(torch_names.ada_mapping(
         len(weights.numbers(r'mapping\.fc(\d{1,5})\.weight$')), labels, 'mapping.'))
     synthesis = weights.variables(torch_names.ada_synthesis(num_blocks, architecture, use_noise, 'synthesis.'))
-    dlatent_avg = weights.take('mapping.w_avg', 'bias')
+    if 'mapping.w_avg' in names:
+        dlatent_avg = weights.take('mapping.w_avg', 'bias')
+    else:  # a network that can't truncate, see `pretrained.build`
+        dlatent_avg = np.full(synthesis['4x4/Conv/mod_weight'].shape[:1], np.nan, np.float32)
     config = _read_config(weights, extra)
     if config is None:
         options = _generator_options(mapping, synthesis, num_blocks)
@@ -89,7 +113,23 @@ def _ada_generator(weights, name, extra):
             ('mapping_lrmul', number(weights.attribute(dense, 'bias_gain', 0.01)), 0.01)])
         config = dict(family='stylegan2-ada', static_kwargs=options)
     weights.finish()
-    return generator_state(name, config, [mapping, synthesis], dlatent_avg)
+    return generator_state(name, config, [mapping, synthesis], dlatent_avg, notes)
+
+
+def _invent_noise(weights, names):
+    """Draws those of the noise maps that a file lacks, from the lowest resolution up; returns a note if there are."""
+    missing = [name for name in names if name not in weights.arrays]
+    base = next((array.shape[-2:] for name, array in weights.arrays.items() if name.endswith(
+        ('b4.const', 'input.input'))), ())
+    if not missing or not base:
+        return ()
+    if len(base) != 2 or max(base) > image_size.MAX_BASE:
+        raise weights.error(f'its constant has the shape {list(base)}')
+    rnd = np.random.RandomState(0)
+    for i, name in enumerate(names):
+        weights.arrays.setdefault(name, rnd.randn(*[side << (i + 1) // 2 for side in base]))
+    return (f'the file lacks {len(missing)} of {len(names)} noise maps; they are drawn at random, the same ones every '
+            'time, so pictures with stored noise differ from those of the program that trained it',)
 
 
 def _read_config(weights, extra):
@@ -138,14 +178,15 @@ def fmap_options(fmaps):
     raise UserError(f"a network with {', '.join(map(str, fmaps))} feature maps, which do not halve from block to block")
 
 
-def generator_state(name, config, parts, dlatent_avg):
+def generator_state(name, config, parts, dlatent_avg, notes=()):
     """State of a generator.
 
     Args:
         name: Of the network.
         config: Dictionary of `family` (key of MODULES) and `static_kwargs`.
         parts: Dictionaries of variables: mapping, synthesis.
-        dlatent_avg: Mean of W.
+        dlatent_avg: Mean of W; NaN = it has none.
+        notes: See NetworkState.
     """
     family, kwargs = config['family'], config['static_kwargs']
     functions = {'stylegan2': 'G_synthesis_stylegan2', 'stylegan2-ada': 'G_synthesis'}
@@ -154,7 +195,9 @@ def generator_state(name, config, parts, dlatent_avg):
     components = {
         'synthesis': _state('G_synthesis', [family, functions[family]], kwargs, parts[1]),
         'mapping': _state('G_mapping', [family, 'G_mapping'], dict(dlatent_broadcast=num_layers, **kwargs), parts[0])}
-    return _state(name, [family, 'G_main'], kwargs, dict(own, dlatent_avg=dlatent_avg), components)
+    network = _state(name, [family, 'G_main'], kwargs, dict(own, dlatent_avg=dlatent_avg), components)
+    network.notes = notes
+    return network
 
 
 def _state(name, family_and_function, kwargs, variables, components=None):
@@ -168,13 +211,13 @@ def _state(name, family_and_function, kwargs, variables, components=None):
     return network
 
 
-def _ada_discriminator(weights):
+def _ada_discriminator(weights, base):
     num_blocks = _number_of_blocks(weights, r'b(\d{1,5})\.')
     names, kernel = set(weights.arrays), weights.resample_kernel()
     architecture = 'skip' if 'b4.fromrgb.weight' in names else 'resnet' if 'b8.skip.weight' in names else 'orig'
     layers = len(weights.numbers(r'mapping\.fc(\d{1,5})\.weight$')) if 'mapping.embed.weight' in names else None
     values = weights.variables(torch_names.ada_discriminator(num_blocks, architecture, layers))
-    options = _discriminator_options(weights, values, num_blocks)
+    options = _discriminator_options(weights, values, base)
     mbstd_maps = values['4x4/Conv/weight'].shape[2] - options.pop('fmaps_before')
     add_unusual(options, [
         ('mapping_fmaps', values['Output/weight'].shape[1] if layers is not None else None,
@@ -190,36 +233,43 @@ def _ada_discriminator(weights):
     return _state('D', ['stylegan2-ada', 'D_main'], options, values)
 
 
-def _discriminator_options(weights, values, num_blocks):
-    """Options that the shapes of variables tell, and `fmaps_before`, the feature maps before the minibatch stddev."""
+def _discriminator_options(weights, values, base):
+    """Options that the shapes of variables tell, and `fmaps_before`, the feature maps before the minibatch stddev.
+
+    base: [height, width] of the generator's lowest resolution; the last layers see as many pixels.
+    """
+    num_blocks = 1 + sum(name.endswith('/Conv1_down/weight') for name in values)
     last = torch_names.scope(num_blocks - 1)
-    height = width = 4 << num_blocks - 1
     fmaps = [values['4x4/Conv/weight'].shape[3]] + [
         values[torch_names.scope(level) + '/Conv0/weight'].shape[3] for level in range(1, num_blocks)]
     inputs = values['4x4/Dense0/weight'].shape
-    if inputs != (16 * fmaps[0], fmaps[0]):
-        raise weights.error('its last layers have {} inputs and {} outputs'.format(*inputs))
+    if inputs != (base[0] * base[1] * fmaps[0], fmaps[0]):
+        raise weights.error('its last layers have {} inputs and {} outputs, expected {} and {}'.format(
+            *inputs, base[0] * base[1] * fmaps[0], fmaps[0]))
     label_size = values['LabelEmbed/weight'].shape[0] if 'LabelEmbed/weight' in values else 0
     before = values['8x8/Conv1_down/weight'].shape[3] if num_blocks > 1 else fmaps[0]
     return dict(num_channels=values[last + '/FromRGB/weight'].shape[2], label_size=label_size, fmaps_before=before,
-                resolution=image_size.option(height, width), **fmap_options(fmaps))
+                resolution=image_size.option(*[side << num_blocks - 1 for side in base]), **fmap_options(fmaps))
 
 
 def _mit_generator(weights, name, extra):
     num_blocks = 1 + len(weights.numbers(r'to_rgbs\.(\d{1,5})\.conv\.weight$'))
     if num_blocks > _MAX_BLOCKS:
         raise weights.error(f'has {num_blocks} blocks')
-    rnd = np.random.RandomState(0)
-    for i in range(2 * num_blocks - 1):  # files before noise was kept in them
-        weights.arrays.setdefault(f'noises.noise_{i}', rnd.randn(*[4 << (i + 1) // 2] * 2))
+    notes = _invent_noise(weights, [f'noises.noise_{i}' for i in range(2 * num_blocks - 1)])
     mapping = weights.variables(torch_names.mit_mapping(len(weights.numbers(r'style\.(\d{1,5})\.weight$'))))
     synthesis = weights.variables(torch_names.mit_synthesis(num_blocks))
     options = _generator_options(mapping, synthesis, num_blocks, 512)
     add_unusual(options, [('resample_kernel', weights.resample_kernel(), None)])
     weights.finish()
     mean = extra.get('latent_avg')
-    mean = np.float32(mean.value).reshape(-1) if isinstance(mean, torch_file.Tensor) else mean_of_w(mapping)
-    return generator_state(name, dict(family='stylegan2', static_kwargs=options), [mapping, synthesis], mean)
+    if isinstance(mean, torch_file.Tensor):
+        mean = np.float32(mean.value).reshape(-1)
+    else:
+        mean = mean_of_w(mapping)
+        notes += (f'the file holds no mean of W, to which truncation moves; it is the mean of {_MEAN_SAMPLES} random '
+                  'ones here, as in the program that wrote it',)
+    return generator_state(name, dict(family='stylegan2', static_kwargs=options), [mapping, synthesis], mean, notes)
 
 
 def mean_of_w(mapping, lrmul=0.01):
@@ -238,10 +288,10 @@ def mean_of_w(mapping, lrmul=0.01):
     return x.mean(axis=0)
 
 
-def _mit_discriminator(weights):
+def _mit_discriminator(weights, base):
     num_blocks = 1 + len(weights.numbers(r'convs\.(\d{1,5})\.conv1\.0\.weight$'))
     values = weights.variables(torch_names.mit_discriminator(num_blocks))
-    options = _discriminator_options(weights, values, num_blocks)
+    options = _discriminator_options(weights, values, base)
     del options['fmaps_before']
     add_unusual(options, [('resample_kernel', weights.resample_kernel(), None)])
     weights.finish()

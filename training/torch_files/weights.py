@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from dnnlib.files import torch_file
+from dnnlib.files import network_file, torch_file
 from dnnlib.util import UserError
 from training.torch_files import names
 
@@ -17,10 +17,15 @@ class Weights:
     Args:
         title: Name of the network in the file.
         module: torch_file.Module, or a state dictionary.
+    Raises: UserError if it has parts of unknown classes.
     """
 
     def __init__(self, title, module):
-        self._title, self.arrays = title, torch_file.tensors_in(module)
+        self._title = title
+        refused = network_file.refused_in(module)
+        if refused is not None:
+            raise self.error(f'consists of {refused}, which is unknown here')
+        self.arrays = torch_file.tensors_in(module)
         self._parts = module.parts() if isinstance(module, torch_file.Module) else []
 
     def error(self, message):

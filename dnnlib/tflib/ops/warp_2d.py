@@ -8,6 +8,7 @@ from dnnlib.tflib.ops import native
 
 MARGIN = 3  # pixels around the result whose samples the downsampling filter of 12 taps meets
 TAPS = 12
+MOST_AT_ONCE = 512 * 512  # pixels of an image; the reference takes larger ones one by one, to save memory
 
 
 def warp_2d(x, matrices, margins, fir, gradient='exact', impl=None):
@@ -45,6 +46,31 @@ def _warp_native(x, matrices, margins, fir, rule, gradient):
 
 
 def _warp_ref(x, matrices, margins, fir, gradient):
+    if np.prod(x.shape.as_list()[2:]) <= MOST_AT_ONCE:
+        return _warp_at_once(x, matrices, margins, fir, gradient)
+    shape = [1] + x.shape.as_list()[1:]
+
+    def one(pair):
+        return _warp_at_once(tf.reshape(pair[0], shape), pair[1][tf.newaxis], margins, fir, gradient)[0]
+
+    def one_back(pair):  # what x is doesn't matter: the warp is linear
+        zeros = tf.zeros(shape)
+        y = _warp_at_once(zeros, pair[1][tf.newaxis], margins, fir, gradient)
+        return tf.gradients(y, zeros, tf.reshape(pair[0], shape))[0][0]
+    return _map(one, one_back, x, matrices)
+
+
+def _map(function, adjoint, x, matrices):
+    """Maps a linear function over samples; loops can't be differentiated twice, so their adjoint is given."""
+    @tf.custom_gradient
+    def mapped(x):
+        y = tf.map_fn(function, (x, matrices), dtype=tf.float32, parallel_iterations=1)
+        y.set_shape(x.shape)
+        return y, lambda dy: _map(adjoint, function, dy, matrices)
+    return mapped(x)
+
+
+def _warp_at_once(x, matrices, margins, fir, gradient):
     channels, height, width = x.shape.as_list()[1:]
     left, top, right, bottom = tf.unstack(margins)
     x = tf.pad(x, [[0, 0], [0, 0], [top, bottom], [left, right]], mode='REFLECT')

@@ -32,6 +32,25 @@ def test_labels_by_name_and_number():
     assert classes.parse_label('7', 2, ['8', '7']).tolist() == [0, 1]  # a name before a number
 
 
+def test_names_that_are_numbers_or_have_commas():
+    digits = ['1', '2', '3']
+    assert classes.parse_label('3', 3, digits).tolist() == [0, 0, 1]
+    assert classes.parse_label('2,3', 3, digits).tolist() == [0, 1, 1]
+    with pytest.raises(UserError, match="no class '0'; expected 1, 2, 3$"):  # not the first column, which is called 1
+        classes.parse_label('0', 3, digits)
+    assert classes.parse_label('3', 3, ['001', '002', '003']).tolist() == [0, 0, 1]
+    with pytest.raises(UserError, match="no class '1'"):
+        classes.parse_label('1', 2, ['01', '001'])
+    names = ['Doe, Jane', 'Doe', 'Jane', 'a,b,c']
+    assert classes.parse_label('Doe, Jane', 4, names).tolist() == [1, 0, 0, 0]
+    assert classes.parse_label('Jane,Doe', 4, names).tolist() == [0, 1, 1, 0]
+    assert classes.parse_label('3, Doe, Jane,Jane', 4, names).tolist() == [1, 0, 1, 1]
+    assert classes.parse_label('a,b,c', 4, names).tolist() == [0, 0, 0, 1]
+    for text in ('a,b', '\u00b2', '9' * 5000):
+        with pytest.raises(UserError, match='there is no class'):
+            classes.parse_label(text, 4, names)
+
+
 @pytest.mark.parametrize('text, size, names, message', [
     ('blue', 3, NAMES, "no class 'blue'; expected 0 to 2 or one of red, green, eyes 2"),
     ('3', 3, None, "no class '3'; expected 0 to 2$"), ('', 3, NAMES, "no class ''"),

@@ -36,8 +36,8 @@ with dataset.load_dataset(tfrecord_dir=path) as data:
         total += int(data.get_minibatch_np(10)[0][:, 0, 0, 0].sum())
     print(data.num_images, total)
 if not path.endswith('records'):  # their check reads in the same way, only longer
-    count, findings = check.check(path, workers=1)
-    print(count, len(findings))
+    report = check.check(path, workers=1)
+    print(report.num_files, len(report.findings))
 kept = []
 try:
     with dataset.load_dataset(tfrecord_dir=path) as data:

@@ -12,7 +12,7 @@ import run_training
 from dnnlib import UserError
 from training import pretrained
 from training.dataset import load_dataset
-from training.options import ada, comparison, presets
+from training.options import ada, presets
 
 CONFIGS = json.loads((pathlib.Path(__file__).parents[2] / 'data' / 'ada' / 'configs.json').read_text())
 FLAGS = dict(cfg='config', gpus='num-gpus', res='resolution', resume='resume')  # ours where the name is another
@@ -63,11 +63,9 @@ def as_published(options, given):
     found.update((name, options[name]) for name in (
         'image_snapshot_ticks', 'network_snapshot_ticks', 'metric_arg_list', 'total_kimg', 'G_smoothing_kimg'))
     found.update((name, options[name]) for name in ('lazy_regularization',) if name in options)
-    in_float32 = given.get('cmethod') in comparison.IN_FLOAT32
-    precision = dict(num_fp16_res=0, conv_clamp=None) if in_float32 else dict(num_fp16_res=4, conv_clamp=256)
-    losses = []
+    losses, defaults = [], dict(num_fp16_res=0, conv_clamp=None)
     for name in ('G', 'D'):
-        args = dict(precision, **options[name + '_args'])
+        args = dict(defaults, **options[name + '_args'])
         found[name + '_args'] = dict(args, func_name=args['func_name'].replace('networks_ada', 'networks'))
         opt = dict(options[name + '_opt_args'])
         assert opt.pop('epsilon') == 1e-8  # TensorFlow's default

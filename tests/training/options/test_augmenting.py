@@ -58,6 +58,8 @@ def test_descriptions_of_settings():
     args = dict(func_name=augmentation.PIPELINE, xflip=1, xint=0.5, initial_strength=1)
     assert augmenting.describe(args) == 'Augmentation: xflip 1, xint 0.5, p = 1'
     assert augmenting.describe(dict(args, xflip=0, xint=0)) == 'Augmentation: no operation, p = 1'
+    assert augmenting.describe(dict(args, xint=0, tune_heuristic='rt', tune_target=None)) == (
+        'Augmentation: xflip 1, p from 1 to at most 1, to keep rt at 0.6; p moves by 1 in 500 kimg')
 
 
 @pytest.mark.parametrize('argv, message', [

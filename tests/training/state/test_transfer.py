@@ -128,6 +128,19 @@ def test_growing_networks_count_their_colors_from_the_top(session):
                                       old.get_var('FromRGB_lod%d/weight' % lod))
 
 
+def test_networks_of_other_families_lack_nothing_learned(session):
+    """A level of detail is no weight, so StyleGAN2-ADA's networks, which have none, fit those of config-f."""
+    ours, other = make('G'), make('G', func_name='training.networks_ada.G_main')
+    assert 'lod' in ours.vars and 'lod' not in other.vars
+    for new, old in ((ours, other), (other, ours)):
+        old.set_var('dlatent_avg', np.arange(8))
+        table = take(new, old)
+        assert not table['fresh'] + table['ignored'] + table['resized'] and 'dlatent_avg' in table['copied']
+    other.set_var('dlatent_avg', np.full([8], np.nan))  # a file without a mean of W
+    ours.reset_own_vars()
+    assert take(ours, other)['fresh'] == ['dlatent_avg'] and not ours.get_var('dlatent_avg').any()
+
+
 def dataset(labels=0):
     """What `begin_from` asks of a dataset: every image has two labels."""
     return EasyDict(label_size=labels, indices_at=lambda position, count: np.arange(position, count),
@@ -195,9 +208,12 @@ def test_sources_go_by_role():
 @pytest.mark.parametrize('name, given, fits, expected', [
     ('a/network-snapshot-001234.pkl', None, True, 1234), ('a/network-snapshot-001234.pkl', None, False, 0),
     ('a/network-snapshot-001234.pkl', 5, True, 5), ('network-final.pkl', None, True, 0), ('cats64.pkl', None, True, 0),
-    ('https://host.org/x-000012.pkl', None, True, 12)])
+    ('https://host.org/x-000012.pkl', None, True, 0), ('portraits-512.pkl', None, True, 0),
+    ('https://host.org/my-snapshot-000012.npz', None, True, 12), ('cats-kimg025000-ada.pkl', None, True, 25000),
+    ('cats_kimg10.pkl', None, True, 10), ('snapshot-512x512.pkl', None, True, 0), ('25kimg.pkl', None, True, 0),
+    ('a/network-snapshot-7/net.pkl', None, True, 0)])
 def test_where_counting_starts(name, given, fits, expected):
-    assert transfer.start_kimg(name, given, fits, 25000) == expected
+    assert transfer.start_kimg(name, given, fits, 50000) == expected
 
 
 def test_numbers_that_leave_nothing_to_train():

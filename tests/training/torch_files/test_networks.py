@@ -1,13 +1,14 @@
 """Networks of PyTorch files against what PyTorch computed of them (generator/make_torch_files.py makes the files)."""
 
 import io
+import re
 
 import numpy as np
 import pytest
 
 import run_generator
 import stylegan2
-from dnnlib.files import torch_file, torch_writer
+from dnnlib.files import network_file, torch_file, torch_writer
 from dnnlib.tflib import network_pickle
 from dnnlib.util import UserError
 from generator import info
@@ -21,17 +22,20 @@ def saved(data_dir, name='mit_r16.pt'):
         return torch_file.load(f)
 
 
-@pytest.mark.parametrize('name', ['ada_r16.pkl', 'mit_r16.pt'])
+@pytest.mark.parametrize('name', ['ada_r16.pkl', 'mit_r16.pt', 'users/eps696-5x4.pkl'])
 def test_pictures_and_scores_are_those_of_pytorch(session, data_dir, name):
-    with np.load(str(data_dir / (name.split('.')[0] + '.npz'))) as arrays:
+    right = name.split('.')[0] + ('.right.npz' if name.startswith('users') else '.npz')
+    with np.load(str(data_dir / right)) as arrays:
         expected = dict(arrays)
     D, Gs = [network_pickle.load(str(data_dir / name), pretrained.BUILD_MODULES, only, pretrained.read_states)
              for only in (1, 2)]
-    images = Gs.run(expected['latents'], expected.get('labels'), truncation_psi=1, randomize_noise=False)
+    images = Gs.run(expected['latents'], expected.get('labels'), truncation_psi=expected.get('psi', np.array(1)).item(),
+                    randomize_noise=False)
+    assert list(images.shape[2:]) == ([20, 16] if name.startswith('users') else [16, 16])
     np.testing.assert_allclose(images, expected['images'], atol=2e-5)
     scores = D.run(expected['images'], expected.get('labels'))
     np.testing.assert_allclose(scores, expected['scores'], atol=2e-6)
-    assert np.ptp(expected['images']) > 5 and np.ptp(expected['scores']) > 0.05
+    assert np.ptp(expected['images']) > 5 and np.abs(expected['scores']).max() > 0.05
     if name == 'mit_r16.pt':  # which has no mean of W
         dlatents = Gs.components.mapping.run(np.random.RandomState(0).randn(4096, 8), None)[:, 0]
         np.testing.assert_allclose(Gs.get_var('dlatent_avg'), dlatents.mean(axis=0), atol=1e-5)
@@ -100,6 +104,7 @@ def test_older_files_without_noise(data_dir):
     first, second = [dict(networks.read(content)[2].state['components']['synthesis'].state['variables'])
                      for _ in range(2)]
     assert first['noise2'].shape == (1, 1, 8, 8) and first['noise2'].std() > 0.5
+    assert 'lacks 5 of 5 noise maps; they are drawn at random' in networks.read(content)[2].notes[0]
     np.testing.assert_array_equal(first['noise2'], second['noise2'])
 
 
@@ -112,8 +117,6 @@ def test_older_files_without_noise(data_dir):
     (lambda c: c['g_ema'].update({'to_rgbs.{}.conv.weight'.format(i): c['g_ema']['input.input'] for i in range(40)}),
      'g_ema: has 41 blocks'),
     (lambda c: c['g_ema'].update({'convs.0.conv.blur.kernel': c['g_ema']['to_rgb1.bias']}), 'different filters'),
-    (lambda c: c['d'].update({'convs.1.conv2.0.kernel': c['d']['final_linear.1.weight']}), 'd: .* filters'),
-    (lambda c: c['d'].pop('final_linear.1.bias'), 'd: its tensor final_linear.1.bias is missing'),
     (lambda c: c.update(g_ema=5), 'missing'), (lambda c: [c.pop(k) for k in ('g', 'g_ema')], 'no generator'),
     (lambda c: c['g_ema'].update({'style.2.weight': c['d']['final_linear.0.weight']}), 'do not fit together'),
     (lambda c: c.update(g=None, g_ema={}), 'missing')])
@@ -124,12 +127,52 @@ def test_networks_that_are_not_ours(data_dir, change, message):
         networks.read(content)
 
 
+@pytest.mark.parametrize('change, message', [
+    (lambda d: d.update({'convs.1.conv2.0.kernel': d['final_linear.1.weight']}), 'd: .* filters'),
+    (lambda d: d.pop('final_linear.1.bias'), 'd: its tensor final_linear.1.bias is missing'),
+    (lambda d: d.update({'final_linear.0.weight': d['final_linear.1.weight']}), 'd: its last layers have 6 inputs'),
+    (lambda d: d.update(more=d['final_linear.1.bias']), 'd: has tensors that our networks do not have: more')])
+def test_a_generator_is_read_though_its_discriminator_is_unknown(data_dir, change, message):
+    content = saved(data_dir)
+    change(content['d'])
+    G, D, Gs = networks.read(content)
+    assert D is None and G.notes == Gs.notes
+    assert re.match('the discriminator is left out, since it is unknown here .' + message, Gs.notes[1])
+    assert info.hash_of(Gs.state) == info.hash_of(networks.read(saved(data_dir))[2].state)
+
+
+def test_what_a_file_lacks_is_said(data_dir, tmp_path, capsys):
+    """By `info` and `export`, which build no networks; the others are in tests/training/test_fitting.py."""
+    content = saved(data_dir)
+    arrays = {key: {name: tensor.value for name, tensor in content[key].items() if name != 'noises.noise_1'}
+              for key in ('g', 'd', 'g_ema')}
+    arrays['d'] = {'x': arrays['d']['final_linear.1.bias']}
+    path = str(tmp_path / 'net.pt')
+    torch_writer.save(arrays, path)
+    lines = info.describe((tmp_path / 'net.pt').read_bytes())
+    assert lines[0].endswith(': G, Gs') and [line[12:60] for line in lines if line.startswith('Note')] == [
+        'the file lacks 1 of 5 noise maps; they are drawn', 'the file holds no mean of W, to which truncation',
+        'the discriminator is left out, since it is unkno']
+    run_generator.main(['export', path, str(tmp_path / 'net.pkl')])
+    assert capsys.readouterr().out.count('net.pt: the ') == 3
+
+
+def test_noise_maps_that_only_some_layers_lack(data_dir):
+    content = network_file.read_inert((data_dir / 'users' / 'eps696-5x4.pkl').read_bytes())
+    del dict(content['G_ema'].parts())['synthesis.b8.conv1.']['_buffers']['noise_const']
+    variables = [dict(network.state['components']['synthesis'].state['variables'])
+                 for network in networks.read(content)[::2]]
+    same = [name for name in variables[0] if np.array_equal(variables[0][name], variables[1][name])]
+    assert variables[1]['noise2'].shape == (1, 1, 10, 8) and variables[1]['noise2'].std() > 0.8
+    assert 'noise1' in same and 'noise2' not in same
+    assert 'lacks 1 of 5 noise maps' in networks.read(content)[2].notes[0]
+
+
 @pytest.mark.parametrize('path, attribute, message', [
     ('synthesis.b8.conv0.', ('conv_clamp', 7), 'its layers have different conv_clamp'),
     ('synthesis.b8.conv0.', ('activation', ['x']), 'its attribute activation is a list'),
     ('synthesis.b8.conv0.', ('_parameters', 3), 'its tensor synthesis.b8.conv0.weight is missing')])
 def test_attributes_that_do_not_fit(data_dir, path, attribute, message):
-    from dnnlib.files import network_file
     content = network_file.read_inert((data_dir / 'ada_r16.pkl').read_bytes())
     dict(content['G_ema'].parts())[path].update([attribute])
     with pytest.raises(UserError, match=message):

@@ -11,8 +11,9 @@ from training import image_size
 from training.data.base import box_downscale
 from training.data.classes import CLASSES_FILE, load_names
 from training.data.images import MAX_PIXELS, MODES
-from training.data.making.findings import add_comparisons, Facts, Finding
-from training.data.sources import load_labels, ordered_map
+from training.data.labels import load_labels
+from training.data.making.findings import compare, Facts, Finding, Report
+from training.data.sources import beside_records, not_taken_lines, ordered_map
 from training.data.tfrecords import RecordFile
 
 
@@ -34,18 +35,18 @@ def check_records(path, workers, progress):
     for _, of_levels in zip(progress(range(num_images)), ordered_map(
             lambda index: _look_at(files, index), range(num_images), workers)):
         facts.append(of_levels)
-    full = [of_levels[0] for of_levels in facts]
-    add_comparisons(full)
+    shared = compare([of_levels[0] for of_levels in facts])
     for file in files:
         file.close()
     for level in range(len(files)):
         findings += [finding for of_levels in facts for finding in of_levels[level].findings]
-    findings += _check_labels(path, num_images)
-    return sum(len(file) for file in files), findings
+    label_file, text, about_labels = _check_labels(path, num_images)
+    return Report(sum(len(file) for file in files), findings + shared + about_labels,
+                  tuple(not_taken_lines(beside_records(path, label_file))) + ('Labels: ' + text,))
 
 
 def _check_levels(files, num_images):
-    """Does every file have the same number of images, and is every size half of the one before, down to 4?"""
+    """Does every file have the same number of images, and is there one of every size, or only of the largest?"""
     for file in files:
         name = os.path.basename(file.path)
         if len(file) != num_images:
@@ -53,7 +54,7 @@ def _check_levels(files, num_images):
     sizes = [list(file.first.shape[1:]) for file in files]
     full = image_size.find(*sizes[0]) if sizes else None
     for level in range(2, full.num_levels + 1) if full else ():
-        if sizes.count(full.at(level)) != 1:
+        if sizes.count(full.at(level)) > 1 or full.at(level) not in sizes and len(sizes) > sizes.count(sizes[0]):
             yield Finding(os.path.basename(files[0].path), 'levels', '{} files of {}x{} px images'.format(
                 sizes.count(full.at(level)) or 'no', *full.at(level)))
 
@@ -102,15 +103,19 @@ def _peculiarities(image, usual_shape, full):
 
 
 def _check_labels(path, num_images):
-    for label_path in sorted(glob.glob(os.path.join(glob.escape(path), '*.labels'))):
+    """(the label file, a line about it, list of Finding)."""
+    findings, texts, label_paths = [], [], sorted(glob.glob(os.path.join(glob.escape(path), '*.labels')))
+    for label_path in label_paths:
         name = os.path.basename(label_path)
         try:
-            label_size = load_labels(label_path, num_images).label_size
-            load_names(path, label_size)
+            labels = load_labels(label_path, num_images)
+            texts.append(f'{labels.text(load_names(path, labels.label_size))}, from {name}')
         except UserError as error:
             wrong_names = CLASSES_FILE in str(error)
-            yield Finding(CLASSES_FILE if wrong_names else name, 'labels',
-                          _reason(error, os.path.join(path, CLASSES_FILE) if wrong_names else label_path))
+            texts.append(f'none; {CLASSES_FILE if wrong_names else name} is invalid')
+            findings.append(Finding(CLASSES_FILE if wrong_names else name, 'labels',
+                                    _reason(error, os.path.join(path, CLASSES_FILE) if wrong_names else label_path)))
+    return (label_paths + [None])[0], (texts + ['none; there is no *.labels file'])[0], findings
 
 
 def _reason(error, path):

@@ -10,8 +10,10 @@ import numpy as np
 from dnnlib import cli
 from dnnlib.util import UserError
 from training.data import classes
+from training.data.files import by_reason, SKIPPED_FILE
+from training.data.images import Unreadable
 from training.data.making.pictures import Skipped
-from training.data.making.writer import encode_image, SKIPPED_FILE, TFRecordExporter
+from training.data.making.writer import encode_image, TFRecordExporter
 from training.data.sources import ordered_map
 
 SAVE_SECONDS = 5  # between two saves of the progress
@@ -68,7 +70,7 @@ def export(source, tfrecord_dir, shuffle=True, skip_bad=False, max_images=None, 
                 elif skip_bad or isinstance(problem, Skipped):
                     if not isinstance(problem, Skipped):
                         print(f'Skipped {problem}')
-                    exporter.add_skipped(number, source.name_of(number), str(problem))
+                    exporter.add_skipped(number, source.name_of(number), _reason(problem, source.name_of(number)))
                 else:
                     raise UserError(f'{problem}; or skip such images with --bad=skip')
                 done += 1
@@ -95,6 +97,13 @@ def _prepared(source, numbers, workers):
     return zip(cli.progress(list(numbers), 'images'), ordered_map(prepare, numbers, workers))
 
 
+def _reason(problem, name):
+    """Why an image is skipped, without the name of its file."""
+    if isinstance(problem, Unreadable):
+        return f'unreadable image: {problem.reason}'
+    return str(problem).split(f'{name}: ', 1)[-1]
+
+
 def _save_after_error(exporter, done, fingerprint, error):
     """Keeps what was written so far and says so, unless it is nothing or the disk is full."""
     if exporter.num_images == 0:
@@ -108,14 +117,19 @@ def _save_after_error(exporter, done, fingerprint, error):
 def _finish(exporter, source, order, tfrecord_dir):
     skipped = exporter.skipped()
     if source.label_size:
-        kept = order[~np.isin(order, skipped)]
+        kept = order[~np.isin(order, [number for number, _ in skipped])]
         exporter.add_labels(source.labels_at(kept))
     if source.label_names:
         classes.save_names(exporter.partial_dir, source.label_names)
+    not_taken = getattr(source, 'not_taken', [])
+    for name, reason in not_taken:
+        exporter.add_skipped('', name, reason)
     print('Wrote {} images {} and {} label columns to {}'.format(
         exporter.num_images, list(exporter.shape), source.label_size, tfrecord_dir))
-    if skipped:
-        print(f'Skipped {len(skipped)} images; the reasons are in {os.path.join(tfrecord_dir, SKIPPED_FILE)}')
+    if skipped or not_taken:
+        print(f'Skipped images: {len(skipped)}, other files: {len(not_taken)}; listed in '
+              + os.path.join(tfrecord_dir, SKIPPED_FILE))
+        print('\n'.join(by_reason([reason for _, reason in skipped + not_taken])))
 
 
 class _Fingerprint:

@@ -126,7 +126,7 @@ def wide_image(image, width, height):
     # scaled: a picture wider than the square loses more rows than necessary and is stretched vertically.
     rows = int(round(width * image.size[1] / image.size[0]))
     if image.size[0] < width or rows < height:
-        raise Skipped('{}x{} pixels, too small or too narrow for {}x{}'.format(*(image.size + (width, height))))
+        raise Skipped('too small or too narrow for {}x{} ({}x{} pixels)'.format(width, height, *image.size))
     top = (image.size[1] - rows) // 2
     square = Image.new('RGB', (width, width))
     square.paste(image.crop((0, top, image.size[0], top + rows)).resize((width, height), Image.LANCZOS),

@@ -1,6 +1,7 @@
 """Pictures of a folder or a zip as images of a new dataset: boxes, filters, fitting, labels."""
 
 import csv
+import io
 import math
 import os
 from typing import NamedTuple
@@ -8,8 +9,10 @@ from typing import NamedTuple
 from dnnlib import cli
 from dnnlib.util import UserError
 from training import image_size
+from training.data.files import decode_text
 from training.data.images import (convert, CONVERTIBLE_MODES, crop_box, fit_image, GRAY_MODES, MODES, to_array,
                                   wrong_mode)
+from training.data.labels import name_key
 from training.data.rules import RESOLUTION_OPTION
 from training.data.sources import ImageFiles, uniform_shape
 
@@ -22,6 +25,10 @@ SIZE_COLUMNS = (('x', 'y', 'width', 'height'), ('x', 'y', 'w', 'h'), ('x_1', 'y_
 
 class Skipped(Exception):
     """The options exclude an image; the text is the reason."""
+
+
+class _BadBox(Exception):
+    """A line of a box file that is no box; the text says why."""
 
 
 class Filters(NamedTuple):
@@ -40,13 +47,15 @@ class PictureSource:
         fit: images.Fit; without resolution and channels all pictures must have one size and mode and are kept as is.
         filters: Filters.
         skip_bad: Skip pictures that differ from most, instead of raising an error?
+        labels: True = labels are needed, False = leave them out, `None` = take them if there are any; prints which.
     Attributes:
         num_items: Number of images, including bad ones.
         label_size, label_names: See `Dataset`.
+        not_taken: (name, reason) of the files that are not images.
     Raises: UserError for unusable files or options.
     """
 
-    def __init__(self, path, fit, filters, skip_bad):
+    def __init__(self, path, fit, filters, skip_bad, labels=None):
         self._files = ImageFiles(path)
         self._filters = filters
         self._shape = None if fit.resolution is None else image_size.parse(fit.resolution).shape
@@ -61,17 +70,13 @@ class PictureSource:
             elif fit.channels is None:
                 known = [header for header in headers if header is not None]
                 fit = fit._replace(channels=1 if known and all(mode in GRAY_MODES for mode, _ in known) else 3)
-            self._labels, self.label_names = self._files.read_labels()
-            boxes = None if filters.bbox is None else read_boxes(filters.bbox[0])
-            self._items = [(index, box) for index, name in enumerate(names)
-                           for box in ([None] if boxes is None else boxes.get(name, [None]))]
-            if boxes is not None and not set(boxes) & set(names):
-                raise UserError('{}: no box belongs to a file in {}; expected file names such as {}'.format(
-                    filters.bbox[0], path, names[0]))
+            self._labels, self.label_names = (None, None) if labels is False else self._find_labels(labels is True)
+            boxes = {name: [None] for name in names} if filters.bbox is None else self._find_boxes(filters.bbox[0])
+            self._items = [(index, box) for index, name in enumerate(names) for box in boxes.get(name, [None])]
         except UserError:
             self._files.close()
             raise
-        self.fit = fit
+        self.fit, self.not_taken = fit, self._files.not_taken
         self.num_items = len(self._items)
         self.label_size = 0 if self._labels is None else self._labels.label_size
         self.key = [str(os.path.abspath(path)), fit, filters, self.label_size]
@@ -83,6 +88,32 @@ class PictureSource:
             return mode if channels is None else 'RGB', size  # any mode if all are converted
         except UserError:
             return None
+
+    def _find_labels(self, needed):
+        try:
+            found = self._files.find_labels()
+        except UserError as error:
+            raise UserError(f'{error}; or leave labels out with --labels=0') from None
+        if found.labels is None and needed:
+            raise UserError(f'{self._files.path}: no labels: {found.source}')
+        if found.labels is None:
+            print('Labels: none' + (f'; {found.source}' if found.without else ''))
+            return None, None
+        print(f'Labels: {found.text()}')
+        return found.labels, found.names
+
+    def _find_boxes(self, path):
+        """{name of a file: its boxes}; a line says how many boxes belong to no file."""
+        boxes = read_boxes(path)
+        own = {name: boxes[key] for name, key in ((name, name_key(name)) for name in self._files.names)
+               if key in boxes}
+        if not own:
+            raise UserError('{}: no box belongs to a file in {}; expected file names such as {}'.format(
+                path, self._files.path, self._files.names[0]))
+        unused = sorted(set(boxes) - {name_key(name) for name in own})
+        if unused:
+            print(f'{path}: {len(unused)} names of files that are not in {self._files.path}, {unused[0]} is the first')
+        return own
 
     def name_of(self, number):
         """Name of the file of image `number`."""
@@ -133,10 +164,10 @@ class PictureSource:
     def _filter(self, size):
         smallest, aspects = self._filters.min_size, self._filters.aspect_range
         if smallest is not None and min(size) < smallest:
-            raise Skipped(f'{size[0]}x{size[1]} pixels, below --min-size={smallest}')
+            raise Skipped(f'below --min-size={smallest} ({size[0]}x{size[1]} pixels)')
         if aspects is not None and not aspects[0] <= size[0] / size[1] <= aspects[1]:
-            raise Skipped('{}x{} pixels, {:.3f} is outside --aspect-range={:g},{:g}'.format(
-                size[0], size[1], size[0] / size[1], *aspects))
+            raise Skipped('outside --aspect-range={:g},{:g} ({}x{} pixels, {:.3f})'.format(
+                *aspects, size[0], size[1], size[0] / size[1]))
 
     def close(self):
         """Closes the zip file."""
@@ -153,25 +184,29 @@ def read_boxes(path):
     Returns: Dictionary of file name to list of (left, top, right, bottom), float.
     Raises: UserError naming the file and line.
     """
+    with open(path, 'rb') as file:
+        text = decode_text(file.read(), path)
+    separator = max(';\t,', key=text.split('\n')[0].count)
     boxes, columns, with_size, number = {}, (0, 1, 2, 3, 4), False, 1
     try:
-        with open(path, encoding='utf-8-sig', newline='') as file:
-            for number, row in enumerate(csv.reader(file), 1):
-                if not row or row[0].startswith('#'):
-                    continue
-                if number == 1 and not _is_number(row[-1]):
-                    columns, with_size = _columns([cell.strip().lower() for cell in row])
-                    continue
-                name = row[columns[0]].strip().replace(os.sep, '/')
-                left, top, right, bottom = [float(row[column]) for column in columns[1:]]
-                if with_size:
-                    right, bottom = left + right, top + bottom
-                if not (math.isfinite(left + top + right + bottom) and left < right and top < bottom):
-                    raise ValueError('the box is empty')
-                boxes.setdefault(name, []).append((left, top, right, bottom))
-    except (ValueError, IndexError, csv.Error) as error:
+        for number, row in enumerate(csv.reader(io.StringIO(text, newline=''), delimiter=separator), 1):
+            if not row or row[0].startswith('#'):
+                continue
+            if number == 1 and not _is_number(row[-1]):
+                columns, with_size = _columns([cell.strip().lower() for cell in row])
+                continue
+            name = name_key(row[columns[0]].strip())
+            left, top, right, bottom = [_number(row[column]) for column in columns[1:]]
+            if with_size:
+                right, bottom = left + right, top + bottom
+            if not (math.isfinite(left + top + right + bottom) and left < right and top < bottom):
+                raise _BadBox('the box is empty')
+            boxes.setdefault(name, []).append((left, top, right, bottom))
+    except (_BadBox, IndexError, csv.Error) as error:
+        problem = error if isinstance(error, _BadBox) else (
+            'too few columns' if isinstance(error, IndexError) else 'not a line of a CSV file')
         raise UserError('{}, line {}: {}; expected a file name and left, top, right, bottom in pixels, or a first line '
-                        'that names the columns'.format(path, number, error)) from None
+                        'that names the columns'.format(path, number, problem)) from None
     if not boxes:
         raise UserError(f'{path}: no boxes in this file')
     return boxes
@@ -183,12 +218,18 @@ def _columns(names):
     for group, with_size in [(g, False) for g in CORNER_COLUMNS] + [(g, True) for g in SIZE_COLUMNS]:
         if file_column is not None and set(group) <= set(names):
             return [file_column] + [names.index(name) for name in group], with_size
-    raise ValueError(f"no known columns among {', '.join(names)}")
+    raise _BadBox(f"no known columns among {', '.join(names)}")
+
+
+def _number(text):
+    try:
+        return float(text.replace(',', '.'))  # where commas do not separate columns they are decimal
+    except ValueError:
+        raise _BadBox(f'{text!r} is not a number') from None
 
 
 def _is_number(text):
     try:
-        float(text)
-        return True
-    except ValueError:
+        return _number(text) is not None
+    except _BadBox:
         return False

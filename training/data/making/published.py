@@ -9,9 +9,10 @@ import numpy as np
 from dnnlib.files import network_file
 from dnnlib.util import UserError
 from training.data.images import to_array
+from training.data.labels import Labels, load_labels
 from training.data.making import mat_file
 from training.data.rules import check_resolution
-from training.data.sources import ImageFiles, Labels, load_labels
+from training.data.sources import ImageFiles
 
 CELEBA_FOLDER, CELEBA_SIZE = 'img_align_celeba_png', (178, 218)
 
@@ -191,6 +192,7 @@ class CelebaSource:
             raise UserError('--cx={} --cy={}: expected 64 to {} and 64 to {}'.format(
                 cx, cy, CELEBA_SIZE[0] - 64, CELEBA_SIZE[1] - 64))
         self._files = ImageFiles(os.path.join(folder, CELEBA_FOLDER))
+        self.not_taken = self._files.not_taken
         self.num_items = len(self._files.names)
         self.key = [os.path.abspath(folder), self._box]
 

@@ -12,13 +12,12 @@ from dnnlib.run.run_dir import locked
 from dnnlib.util import UserError, atomic_path
 from training import image_size
 from training.data.base import halve, quantize
+from training.data.files import SKIPPED_FILE, SKIPPED_HEADER
 from training.data.rules import check_resolution
 from training.data.tfrecords import frame_record, serialize_image
 
 PARTIAL = '.partial'  # suffix of the folder while it is being written
 PROGRESS_FILE = 'progress.json'
-SKIPPED_FILE = 'skipped.csv'
-SKIPPED_HEADER = ('number', 'file', 'reason')
 
 
 def encode_image(image):
@@ -88,20 +87,20 @@ class TFRecordExporter:
         self.num_images += 1
 
     def add_skipped(self, number, name, reason):
-        """Records in `skipped.csv` why image `number`, from the file `name`, is skipped."""
+        """Records in `skipped.csv` why image `number`, from the file `name`, is skipped; number '' = it is no image."""
         rows = [] if SKIPPED_FILE in self._files else [SKIPPED_HEADER]
         text = io.StringIO(newline='')
         csv.writer(text, lineterminator='\n').writerows(rows + [(number, name, reason)])
         self._file(SKIPPED_FILE).write(text.getvalue().encode('utf-8', 'surrogateescape'))
 
     def skipped(self):
-        """Numbers of the images skipped so far, list of int, in that order."""
+        """What is skipped so far: list of (number, reason), in that order."""
         if SKIPPED_FILE not in self._files:
             return []
         self._files[SKIPPED_FILE].flush()
         path = os.path.join(self.partial_dir, SKIPPED_FILE)
         with open(path, encoding='utf-8', errors='surrogateescape', newline='') as file:
-            return [int(row[0]) for row in list(csv.reader(file))[1:]]
+            return [(int(row[0]), row[2]) for row in list(csv.reader(file))[1:]]
 
     def add_labels(self, labels):
         """Writes the labels of all images added so far.

@@ -5,6 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib.ops import native
+from dnnlib.tflib.ops import warp_2d as warp_module
 from dnnlib.tflib.ops.warp_2d import warp_2d
 from training.augment.geometry import SYM6
 
@@ -77,20 +78,29 @@ def test_gradients(session, impl, gradient):
     assert (abs(products[0] - products[1]) < 1e-3) == (gradient == 'exact')
 
 
-@pytest.mark.parametrize('shape', [(2, 3, 33, 130), (1, 1, 1, 3)])  # several tiles, and less than the filter
-def test_both_forms_agree(session, shape):
-    if native.missing():
+def derivatives(x, matrices, margins, gradient, impl):
+    """The warp, the gradient of a function of it, and the gradient of that, behind a condition as in the pipeline."""
+    image = tf.constant(x)
+    y = tf.cond(tf.reduce_sum(image) < 1e9, lambda: warp_2d(image, matrices, margins, SYM6, gradient, impl),
+                lambda: image)
+    first, = tf.gradients(tf.reduce_sum(tf.square(y)), image)
+    return y, first, tf.gradients(tf.reduce_sum(tf.square(first)), image)[0]
+
+
+@pytest.mark.parametrize('gradient', ['exact', 'published'])
+@pytest.mark.parametrize('shape, most_at_once, impl', [
+    ((2, 3, 33, 130), 1 << 20, 'native'),  # several tiles
+    ((1, 1, 1, 3), 1 << 20, 'native'),  # smaller than the filter
+    ((3, 2, 6, 5), 0, 'ref'),  # one image after another
+])
+def test_forms_agree(session, monkeypatch, shape, most_at_once, impl, gradient):
+    if impl == 'native' and native.missing():
         pytest.skip(native.missing())
     x, matrices, margins = problem(4, shape)
-    for gradient in ('exact', 'published'):
-        found = {}
-        for impl in ('ref', 'native'):
-            image = tf.constant(x)
-            y = warp_2d(image, matrices, tf.constant(margins), SYM6, gradient, impl)
-            first, = tf.gradients(tf.reduce_sum(tf.square(y)), image)
-            found[impl] = y, first, tf.gradients(tf.reduce_sum(tf.square(first)), image)[0]
-        for a, b in zip(session.run(found['ref']), session.run(found['native'])):
-            np.testing.assert_allclose(b, a, rtol=0, atol=1e-4 * np.abs(a).max())
+    expected = derivatives(x, matrices, tf.constant(margins), gradient, 'ref')
+    monkeypatch.setattr(warp_module, 'MOST_AT_ONCE', most_at_once)
+    for a, b in zip(*session.run([expected, derivatives(x, matrices, tf.constant(margins), gradient, impl)])):
+        np.testing.assert_allclose(b, a, rtol=0, atol=1e-4 * np.abs(a).max())
 
 
 def test_results_do_not_depend_on_threads(session):

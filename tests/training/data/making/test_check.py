@@ -13,7 +13,7 @@ import dataset_tool
 from dnnlib import UserError
 from training.data.base import box_downscale
 from training.data.making import check as dataset_check
-from training.data.making.findings import KINDS
+from training.data.making.findings import KINDS, table
 from training.data.tfrecords import frame_record, serialize_image
 
 
@@ -50,6 +50,7 @@ def add_defects(folder):
 
     open(path('a_empty.png'), 'wb').close()
     open(path('dataset.json'), 'w').write('{"labels": [["good0.png", 1]]}')
+    (folder / 'b_photo.heic').write_text('hello')
     (folder / 'b_notes.txt').write_text('hello')
     (folder / 'c_text.png').write_text('hello')
     data = (folder / 'good0.png').read_bytes()
@@ -70,8 +71,8 @@ def add_defects(folder):
     picture(18).convert('P').save(path('o_palette.png'))
     (folder / 'p_short.jpg').write_bytes((folder / 'h_cmyk.jpg').read_bytes()[:-300])
     (folder / 'q_deep.png').write_bytes(deep_png())
-    return {'a_empty.png': 'zero bytes', 'b_notes.txt': 'not an image', 'c_text.png': 'not an image',
-            'd_short.png': 'truncated', 'p_short.jpg': 'truncated', 'q_deep.png': '16-bit', 'dataset.json': 'labels',
+    return {'a_empty.png': 'zero bytes', 'b_photo.heic': 'other format', 'c_text.png': 'not an image',
+            'd_short.png': 'truncated', 'p_short.jpg': 'truncated', 'q_deep.png': '16-bit',
             'e_flipped.png': 'corrupt', 'f_alpha.png': 'alpha', 'g_grey.png': 'gray', 'h_cmyk.jpg': 'CMYK',
             'i_deep.tif': '16-bit', 'j_turned.jpg': 'EXIF rotation', 'k_size.png': 'size', 'l_moving.gif': 'animated',
             'm_again.bmp': 'duplicate', 'n_huge.png': 'over 100 MP', 'r_bomb.png': 'over 100 MP',
@@ -84,15 +85,22 @@ needs_exif = pytest.mark.skipif(not hasattr(Image, 'Exif'), reason='this Pillow 
 @needs_exif
 def test_each_defect_is_found(good):
     expected = add_defects(good)
-    count, findings = dataset_check.check(str(good))
-    assert count == 6 + len(expected) - 1  # dataset.json is no image
+    report = dataset_check.check(str(good))
+    assert report.num_files == 6 + len(expected) - 1  # the .heic is not read
     found = {}
-    for finding in findings:
-        found.setdefault(finding.name, []).append(finding.kind)
+    for finding in report.findings:
+        for name in finding.files or (finding.name,):
+            found.setdefault(name, []).append(finding.kind)
+    unlabeled = set(name for name, kinds in found.items() if 'labels' in kinds)
+    assert len(unlabeled) == report.num_files - 1 and 'good0.png' not in unlabeled
+    expected.update({name: 'labels' for name in unlabeled - set(expected)})
     for name, kind in expected.items():
         assert kind in found[name], name
     assert set(found) == set(expected)
-    assert set(expected.values()) == set(KINDS) - {'levels'}  # which only records have
+    assert set(expected.values()) == set(KINDS) - {'levels', 'small'}  # those of records, and with a resolution
+    assert report.notes[0] == 'Not taken: 2' and 'b_notes.txt' not in found
+    text = '\n'.join(table(report))
+    assert not [word for word in ('0x', '<', 'Error', 'cannot identify') if word in text]
 
 
 @needs_exif
@@ -105,7 +113,7 @@ def test_zips_are_checked_like_folders(good, tmp_path):
 
 
 def test_a_good_folder_has_no_findings(good, capsys):
-    assert dataset_check.check(str(good), workers=1) == (6, [])
+    assert dataset_check.check(str(good), workers=1)[:2] == (6, [])
     assert dataset_tool.main(['check', str(good)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == '6 checked, 0 with problems'
 
@@ -114,15 +122,15 @@ def test_the_command_prints_a_table_and_returns_1(good, capsys):
     (good / 'z.png').write_bytes(b'')
     assert dataset_tool.main(['check', str(good)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ['z.png', 'zero', 'bytes']
-    assert 'empty files' in lines[-2] and lines[-1] == '7 checked, 1 with problems'
+    assert lines[0].split() == ['z.png', 'zero', 'bytes', 'the', 'file', 'is', 'empty']
+    assert 'empty files' in lines[-3] and lines[-2].startswith('Labels: none')
+    assert lines[-1] == '7 checked, 1 with problems'
 
 
 def test_records(tmp_path, good):
     folder = tmp_path / 'records'
     dataset_tool.main(['create_from_images', str(folder), str(good)])
-    count, findings = dataset_check.check(str(folder))
-    assert (count, findings) == (18, [])  # three levels of detail
+    assert dataset_check.check(str(folder))[:2] == (18, [])  # three levels of detail
     path = str(folder / 'records-r04.tfrecords')
     with open(path, 'r+b') as file:
         file.seek(100)
@@ -130,7 +138,7 @@ def test_records(tmp_path, good):
     os.truncate(str(folder / 'records-r02.tfrecords'), 200)
     np.save(str(folder / 'records-rxx.labels'), np.zeros([5, 2], np.float32))
     os.rename(str(folder / 'records-rxx.labels.npy'), str(folder / 'records-rxx.labels'))
-    _, findings = dataset_check.check(str(folder))
+    findings = dataset_check.check(str(folder)).findings
     assert [finding[:2] for finding in findings] == [
         ('records-r02.tfrecords', 'truncated'), ('records-r02.tfrecords', 'truncated'),
         ('records-r04.tfrecords record 0', 'corrupt'), ('records-rxx.labels', 'labels')]
@@ -163,7 +171,7 @@ def test_each_defect_of_records_is_found(tmp_path, monkeypatch):
     np.save(str(folder / 'x.npy'), np.full([14, 2], np.nan))
     os.rename(str(folder / 'x.npy'), str(folder / 'x-rxx.labels'))
     monkeypatch.setattr('training.data.making.check_records.MAX_PIXELS', 8 * 8)
-    _, findings = dataset_check.check(str(folder), workers=2)
+    findings = dataset_check.check(str(folder), workers=2).findings
     found = {(finding.name.replace('x-r03.tfrecords record ', ''), finding.kind) for finding in findings}
     assert found >= {
         ('1', 'corrupt'), ('2', 'corrupt'), ('3', 'not an image'), ('4', 'gray'), ('5', 'alpha'), ('6', 'mode'),
@@ -173,7 +181,8 @@ def test_each_defect_of_records_is_found(tmp_path, monkeypatch):
     assert not {name for name, _ in found} & {'0', '12', '13', 'x-r02.tfrecords record 0'}
 
 
-@pytest.mark.parametrize('name, text', [('nope', 'no such file'), ('file', 'not a zip'), ('empty', 'no files')])
+@pytest.mark.parametrize('name, text', [
+    ('nope', 'no such file'), ('file', 'not a zip'), ('empty', 'no images among 0 files')])
 def test_what_is_no_data_set_is_one_line(tmp_path, name, text):
     (tmp_path / 'file').write_text('text')
     (tmp_path / 'empty').mkdir()

@@ -123,7 +123,7 @@ def test_filters_bad_files_order_and_labels(tmp_path):
             assert dataset.read_labels(range(6)).argmax(axis=1).tolist() == [int(i >= 5) for i in kept]
         reasons = _reasons(out)
         assert 'unreadable image' in reasons['a/001.png'] and 'below --min-size=8' in reasons['a/002.png']
-        assert '2.500 is outside --aspect-range=0.5,2' in reasons['b/003.png'] and len(reasons) == 3
+        assert 'outside --aspect-range=0.5,2 (40x16 pixels, 2.500)' in reasons['b/003.png'] and len(reasons) == 3
     assert {n.replace('x1-', 'x3-'): d for n, d in _contents(tmp_path / 'x1').items()} == _contents(tmp_path / 'x3')
 
 

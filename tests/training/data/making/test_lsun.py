@@ -84,7 +84,7 @@ def test_lsun_in_the_order_of_the_keys_without_bad_images(tmp_path, capsys):
         assert len(images) == (4 if name == 'z' else 6)
         for image, picture in zip(images, expected):
             np.testing.assert_array_equal(image, picture)
-        told = [line for line in out.splitlines() if 'unreadable image' in line]
+        told = [line for line in out.splitlines() if 'unreadable image (' in line]
         assert len(told) == len(bad)
         with open(str(tmp_path / name / 'skipped.csv'), newline='') as file:
             rows = list(csv.DictReader(file))
@@ -117,8 +117,9 @@ def test_lsun_wide_leaves_out_what_is_too_small(tmp_path, capsys):
     _database(tmp_path / 'in', {b'%d' % i: _file(picture) for i, picture in enumerate(pictures)})
     _run('create_lsun_wide', tmp_path / 'x', tmp_path / 'in', '--width=32', '--height=24', '--max_images=2')
     _run('create_lsun_wide', tmp_path / 'y', tmp_path / 'in', '--width=32', '--height=24')
-    assert 'too small' not in capsys.readouterr().out  # it is listed only
-    assert '31x31 pixels, too small' in (tmp_path / 'y' / 'skipped.csv').read_text()
+    out = capsys.readouterr().out
+    assert '  2  too small or too narrow for 32x24\n' in out and '31x31' not in out  # it is counted and listed
+    assert 'too small or too narrow for 32x24 (31x31 pixels)' in (tmp_path / 'y' / 'skipped.csv').read_text()
     images = _images(tmp_path / 'y')
     assert len(images) == 3 and len(_images(tmp_path / 'x')) == 2
     for image, number in zip(images, (0, 2, 4)):
@@ -135,7 +136,7 @@ def test_wide_image(size, width, height):  # 4 * 5 / 8 and 4 * 7 / 8 are rounded
 
 @pytest.mark.parametrize('size, width, height', [((15, 15), 16, 8), ((32, 14), 16, 8), ((8, 5), 4, 3)])
 def test_too_small_for_a_wide_image(size, width, height):
-    with pytest.raises(Skipped, match='{}x{} pixels, too small or too narrow'.format(*size)):
+    with pytest.raises(Skipped, match='too small or too narrow for .*{}x{} pixels'.format(*size)):
         dataset_lsun.wide_image(Image.fromarray(_pixels(0, *size)), width, height)
 
 
