@@ -68,9 +68,12 @@ ONCE = (
     'tests/metrics/test_feature_metrics.py', 'tests/metrics/test_networks_measured.py',
     'tests/metrics/test_perceptual_path_length.py', 'tests/metrics/test_robustness.py',
     'tests/metrics/test_what_is_measured.py',
+    'tests/training/options/test_precision.py', 'tests/training/test_mixed_precision.py',
     'tests/training/options/test_automatic.py', 'tests/training/state/test_non_finite.py',
 )
 AGAIN = (
+    'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',
+    'tests/training/test_mixed_precision.py::test_the_clamp_stops_gradients_too',
     # dataset_tool, run_training, run_generator and run_projector, one after another; run_metrics; doctor
     'tests/test_image_sizes.py::test_training_generation_and_projection[L-12-12-config-e-settings1]',
     'tests/test_run_metrics.py::test_metrics_are_printed_and_logged',
