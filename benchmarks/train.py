@@ -12,6 +12,7 @@ import contextlib
 import io
 import os
 import sys
+import time
 
 import numpy as np
 
@@ -35,11 +36,12 @@ class RandomImages:
         return tf.zeros([minibatch_size, 0])
 
 
-def build(args, **options):
+def build(args, nets=None, **options):
     """Builds the networks and the stages of an iteration.
 
     Args:
         args: The command line: resolution, minibatch, fmap_base, fmap_max.
+        nets: Options of both networks, None = none.
         options: Further ones of the method.
     Returns: (stages, feed dictionary, placeholder of the seed).
     """
@@ -48,7 +50,7 @@ def build(args, **options):
     from training.methods import stylegan2
     from training.state import transfer
     data = RandomImages(args.resolution)
-    maps = dict(fmap_base=args.fmap_base, fmap_max=args.fmap_max)
+    maps = dict(nets or {}, fmap_base=args.fmap_base, fmap_max=args.fmap_max)
     adam = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
     settings = schedule.Schedule(data, dict(minibatch_size_base=args.minibatch, minibatch_gpu_base=args.minibatch))
     method = stylegan2.stylegan2(
@@ -68,26 +70,65 @@ def build(args, **options):
     return stages, feed, step.seed_in
 
 
-def measure_variant(args, ops, peak, bases):
-    """Prints a line for each stage and one for the iteration; ratios are to the first variant's times, in `bases`."""
+class Variant:
+    """The training of one variant, in a graph and session of its own.
+
+    Args:
+        args: Parsed command line.
+        name: 'ref', 'native' or 'auto' = operations, in float32; 'mixed' = mixed precision with operations 'auto'.
+    Attributes:
+        name: The name.
+        stages: List of train_step.Stage.
+    """
+
+    def __init__(self, args, name):
+        import tensorflow.compat.v1 as tf
+        from dnnlib import tflib
+        from dnnlib.tflib import layout, tfutil
+        from training.options import precision
+        self.name, self._graph = name, tf.Graph()
+        with self._graph.as_default():
+            self._session = tfutil.create_session({'device': args.device, 'ops': 'auto' if name == 'mixed' else name})
+            with self._session.as_default():
+                np.random.seed(0)
+                half = layout.half_type()
+                layout.set_mixed_type(half if name == 'mixed' else 'float32')
+                clamp = precision.CLAMP if name == 'mixed' and half == 'float16' else None
+                self.stages, self._feed, _ = build(args, dict(num_fp16_res=precision.NUM_HALF, conv_clamp=clamp))
+                tflib.init_uninitialized_vars()
+                print(f'{name}: {tflib.device_description()}, half-precision blocks in {layout.mixed_type()}')
+
+    def seconds(self, index):
+        """Runs a stage once; returns the time."""
+        started = time.time()
+        self._session.run(self.stages[index].op, self._feed)
+        return time.time() - started
+
+
+def measure_variants(args, peak):
+    """Prints, for each variant, a line per stage and one for the iteration; ratios are to the first variant."""
     from benchmarks import measure
-    from dnnlib import tflib
-    with measure.fresh_session(args.device, ops):
-        print(tflib.device_description())
-        stages, feed, _ = build(args)
-        tflib.init_uninitialized_vars()
-        seconds, flops = 0.0, 0.0
-        for stage in stages:
-            times = measure.repeat(lambda: tflib.run(stage.op, feed), args.seconds, warmup=2)
-            count = measure.graph_flops([stage.op], args.minibatch)
-            median = measure.report('%s, every %d' % (stage.name, stage.every), args.minibatch, times, count, peak,
-                                    bases.get(stage.name))
-            bases.setdefault(stage.name, median)
-            seconds += median / stage.every
-            flops += count / stage.every
-    name = 'train %dx%d, minibatch %d' % (args.resolution, args.resolution, args.minibatch)
-    measure.report(name, args.minibatch, [seconds], flops, peak, bases.get('iteration'))
-    bases.setdefault('iteration', seconds)
+    variants = [Variant(args, name) for name in args.variants]
+    stages = variants[0].stages
+    totals = [[0.0, 0.0, 0.0] for _ in variants]  # seconds, those of the first variant by pairs, FLOP
+    for index, stage in enumerate(stages):
+        for variant in variants * 2:
+            variant.seconds(index)
+        started, times = time.time(), []
+        while len(times) < 3 or time.time() - started < args.seconds * len(variants):
+            times.append([variant.seconds(index) for variant in variants])
+        times = np.array(times)
+        for number, variant in enumerate(variants):
+            flops = measure.graph_flops([variant.stages[index].op], args.minibatch)
+            median = float(np.median(times[:, number]))
+            base = median * float(np.median(times[:, 0] / times[:, number]))
+            name = f'{variant.name} {stage.name}, every {stage.every}'
+            measure.report(name, args.minibatch, [median], flops, peak, base)
+            for i, value in enumerate((median, base, flops)):
+                totals[number][i] += value / stage.every
+    for variant, (seconds, base, flops) in zip(variants, totals):
+        name = f'{variant.name} train {args.resolution}x{args.resolution}, minibatch {args.minibatch}'
+        measure.report(name, args.minibatch, [seconds], flops, peak, base)
 
 
 def main(argv):
@@ -99,8 +140,10 @@ def main(argv):
     parser.add_argument('--fmap-max', type=int, default=512, help='most feature maps (default: %(default)s)')
     parser.add_argument('--minibatch', type=int, default=4, help='images (default: %(default)s)')
     parser.add_argument('--seconds', type=float, default=10, help='time of each stage (default: %(default)s)')
-    parser.add_argument('--variants', choices=('auto', 'ref', 'native'), nargs='+', default=['ref', 'auto'],
-                        help='operations; the first are what the others are compared with (default: ref auto)')
+    names = ('auto', 'ref', 'native', 'mixed')
+    parser.add_argument('--variants', choices=names, nargs='+', default=['ref', 'auto'],
+                        help='operations, mixed = auto in mixed precision; the first are what the others are compared '
+                        'with (default: ref auto)')
     cli.add_device(parser)
     args = parser.parse_args(argv)
 
@@ -108,9 +151,7 @@ def main(argv):
     from benchmarks import measure
     with measure.fresh_session(args.device, 'ref'):
         peak = measure.matmul_peak()
-    bases = {}
-    for ops in args.variants:
-        measure_variant(args, ops, peak, bases)
+    measure_variants(args, peak)
 
 
 if __name__ == '__main__':

@@ -55,6 +55,11 @@ ONCE = (
     'tests/training/test_image_size.py::test_names_are_those_of_square_networks_of_as_many_levels',
     'tests/training/test_image_size.py::test_pickles_keep_the_size',
     'tests/training/blocks/test_growing.py::test_recursive_structure_can_be_a_networks_own',
+    # gradients that the other steps of the published program have as well
+    'tests/training/test_published_step.py::test_step_of_g_with_augmentation',
+    'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
+    # controlled and stopped in other trainings
+    'tests/training/blocks/test_growing_training.py::test_images_of_all_levels_are_augmented_at_full_size',
     # programs and whole trainings: their parts are tested under every TensorFlow
     'tests/test_api.py', 'tests/test_benchmarks.py', 'tests/test_configurations.py', 'tests/test_killed_training.py',
     'tests/test_published_reader.py', 'tests/test_readme_run.py', 'tests/test_image_sizes.py',
@@ -66,9 +71,12 @@ ONCE = (
     'tests/metrics/test_feature_metrics.py', 'tests/metrics/test_networks_measured.py',
     'tests/metrics/test_perceptual_path_length.py', 'tests/metrics/test_robustness.py',
     'tests/metrics/test_what_is_measured.py',
+    'tests/training/options/test_precision.py', 'tests/training/test_mixed_precision.py',
     'tests/training/options/test_automatic.py', 'tests/training/state/test_non_finite.py',
 )
 AGAIN = (
+    'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',
+    'tests/training/test_mixed_precision.py::test_the_clamp_stops_gradients_too',
     # dataset_tool, run_training, run_generator and run_projector, one after another; run_metrics; doctor
     'tests/test_image_sizes.py::test_training_generation_and_projection[L-12-12-config-e-settings1]',
     'tests/test_run_metrics.py::test_metrics_are_printed_and_logged',
