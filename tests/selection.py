@@ -38,6 +38,9 @@ ONCE = (
     'tests/dnnlib/tflib/test_self_test.py::test_training_with_a_wrong_kernel_is_refused',
     'tests/dnnlib/tflib/test_self_test.py::test_wrong_operations_are_named',
     'tests/dnnlib/tflib/test_self_test.py::test_nan_and_what_tensorflow_refuses',
+    # the operations that they are made of are tested under every TensorFlow
+    'tests/training/augment/test_differentiable.py', 'tests/training/augment/test_golden.py',
+    'tests/training/augment/test_parameters.py',
     # other networks of the same layers, or names only
     'tests/training/test_networks_ada_training.py', 'tests/training/test_loss_compared.py',
     'tests/training/terms/test_consistency.py', 'tests/training/blocks/test_compared.py',
@@ -79,6 +82,10 @@ AGAIN = (
     'tests/test_run_metrics.py::test_metrics_are_printed_and_logged',
     'tests/metrics/test_feature_metrics.py::test_networks_are_measured_reproducibly[fid10]',
     'tests/dnnlib/test_doctor.py::test_all_is_well',
+    # every operation of the augmentation in one graph each, by both forms of the warp
+    'tests/training/augment/test_differentiable.py::test_gradients_of_both_orders',
+    'tests/training/augment/test_golden.py::test_published_results[auto-bgcfnc_p1/32x32/rgb]',
+    'tests/training/augment/test_golden.py::test_published_results[ref-bgc_p1/16x16/rgb]',
 )
 SHORT = (  # where only TensorFlow's wheel differs: under Python 3.7
     'tests/dnnlib/tflib/ops/test_native.py', 'tests/dnnlib/tflib/ops/test_styled_bias_act.py',

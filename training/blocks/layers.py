@@ -88,6 +88,8 @@ def bias_act_layer(x, act='linear', alpha=None, gain=None, lrmul=1, bias_var='bi
     """Adds a bias per channel and applies the activation with its gain."""
     axis = layout.channel_axis() if x.shape.ndims == 4 else 1
     b = get_bias(x.shape.as_list()[axis], lrmul=lrmul, bias_var=bias_var)
+    if x.dtype in HALF_TYPES and x.shape.ndims == 4 and alpha is None:  # the bias and its gradient are float32
+        return styled_bias_act(x, b=b, act=act, gain=gain, data_format=layout.data_format())
     return fused_bias_act(x, b=tf.cast(b, x.dtype), axis=axis, act=act, alpha=alpha, gain=gain)
 
 

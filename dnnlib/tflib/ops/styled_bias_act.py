@@ -36,17 +36,23 @@ def styled_bias_act(x, scale=None, noise=None, b=None, act='lrelu', gain=None, d
 
 def _styled_bias_act_ref(x, scale, noise, b, act, gain, data_format):
     channels_last = data_format == 'NHWC'
+    channels = x.shape.as_list()[3 if channels_last else 1]
+    is_half = x.dtype.base_dtype in HALF_TYPES
 
     def like_x(values):
-        return spread(values, x) if x.dtype.base_dtype in HALF_TYPES else tf.cast(values, x.dtype)
+        return spread(values, x) if is_half else tf.cast(values, x.dtype)
+
+    def per_channel(values):
+        return tf.reshape(values, [-1, 1, 1, channels] if channels_last else [-1, channels, 1, 1])
 
     if scale is not None:
-        channels = x.shape.as_list()[3 if channels_last else 1]
-        x *= like_x(tf.reshape(scale, [-1, 1, 1, channels] if channels_last else [-1, channels, 1, 1]))
+        x *= like_x(per_channel(scale))
     if noise is not None:
         height, width = noise.shape.as_list()[2:]
         x += like_x(tf.reshape(noise, [-1, height, width, 1]) if channels_last else noise)
-    if b is not None:
+    if b is not None and is_half:
+        x, b = x + like_x(per_channel(b)), None
+    elif b is not None:
         b = tf.cast(b, x.dtype)
     return fused_bias_act(x, b, 3 if channels_last else 1, act, gain=gain, impl='ref')
 

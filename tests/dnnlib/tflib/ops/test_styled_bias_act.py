@@ -51,6 +51,16 @@ def test_is_its_formula(session, data_format, shared_noise):
     np.testing.assert_allclose(session.run(y), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
+def test_gradients_of_the_reference_are_summed_in_float32(session, dtype):
+    """In the type itself a sum of ones ends at 2,048 or 256."""
+    parts = [tf.ones(shape) for shape in ([1, 3], [1, 1, 60, 50], [3])]
+    y = styled_bias_act(tf.ones([1, 60, 50, 3], dtype), *parts, act='linear', impl='ref')
+    scale, noise, b = session.run(tf.gradients(y, parts))
+    np.testing.assert_array_equal([scale.ravel(), b], np.full([2, 3], 3000))
+    np.testing.assert_array_equal(noise, np.full([1, 1, 60, 50], 3))
+
+
 @pytest.mark.parametrize('act', list(activation_funcs))
 def test_every_activation_and_every_part_alone(session, act):
     x, scale, noise, b = arrays(2, 3, 3, 4)
