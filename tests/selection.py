@@ -38,6 +38,9 @@ ONCE = (
     'tests/dnnlib/tflib/test_self_test.py::test_training_with_a_wrong_kernel_is_refused',
     'tests/dnnlib/tflib/test_self_test.py::test_wrong_operations_are_named',
     'tests/dnnlib/tflib/test_self_test.py::test_nan_and_what_tensorflow_refuses',
+    # the operations that they are made of are tested under every TensorFlow
+    'tests/training/augment/test_differentiable.py', 'tests/training/augment/test_golden.py',
+    'tests/training/augment/test_parameters.py',
     # other networks of the same layers, or names only
     'tests/training/test_networks_ada_training.py', 'tests/training/test_loss_compared.py',
     'tests/training/terms/test_consistency.py', 'tests/training/blocks/test_compared.py',
@@ -52,6 +55,11 @@ ONCE = (
     'tests/training/test_image_size.py::test_names_are_those_of_square_networks_of_as_many_levels',
     'tests/training/test_image_size.py::test_pickles_keep_the_size',
     'tests/training/blocks/test_growing.py::test_recursive_structure_can_be_a_networks_own',
+    # gradients that the other steps of the published program have as well
+    'tests/training/test_published_step.py::test_step_of_g_with_augmentation',
+    'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
+    # controlled and stopped in other trainings
+    'tests/training/blocks/test_growing_training.py::test_images_of_all_levels_are_augmented_at_full_size',
     # programs and whole trainings: their parts are tested under every TensorFlow
     'tests/test_api.py', 'tests/test_benchmarks.py', 'tests/test_configurations.py', 'tests/test_killed_training.py',
     'tests/test_published_reader.py', 'tests/test_readme_run.py', 'tests/test_image_sizes.py',
@@ -74,6 +82,10 @@ AGAIN = (
     'tests/test_run_metrics.py::test_metrics_are_printed_and_logged',
     'tests/metrics/test_feature_metrics.py::test_networks_are_measured_reproducibly[fid10]',
     'tests/dnnlib/test_doctor.py::test_all_is_well',
+    # every operation of the augmentation in one graph each, by both forms of the warp
+    'tests/training/augment/test_differentiable.py::test_gradients_of_both_orders',
+    'tests/training/augment/test_golden.py::test_published_results[auto-bgcfnc_p1/32x32/rgb]',
+    'tests/training/augment/test_golden.py::test_published_results[ref-bgc_p1/16x16/rgb]',
 )
 SHORT = (  # where only TensorFlow's wheel differs: under Python 3.7
     'tests/dnnlib/tflib/ops/test_native.py', 'tests/dnnlib/tflib/ops/test_styled_bias_act.py',

@@ -17,6 +17,7 @@ from dnnlib.tflib.ops.conv_2d import conv2d, conv2d_transpose
 from dnnlib.tflib.ops.fused_bias_act import fused_bias_act
 from dnnlib.tflib.ops.styled_bias_act import styled_bias_act
 from dnnlib.tflib.ops.upfirdn_2d import upfirdn_2d
+from dnnlib.tflib.ops.warp_2d import MARGIN, warp_2d
 from dnnlib.util import UserError
 
 # error: largest absolute difference over the largest absolute value; problem: what TensorFlow said, ''
@@ -199,7 +200,18 @@ def _own_cases(dtype, impl):
              resample(2, 1, (2, 1)), resample(1, 2, (1, 1)), resample(1, 1, (2, -1))]
     if impl == 'native' or dtype == 'float32':  # in 16 bits the reference rounds between its steps, across the kink
         cases.append(Case('styled_bias_act, ' + impl, parts, styled, styled_expected))
-    return cases
+    return cases + ([_warp(impl)] if dtype == 'float32' else [])
+
+
+def _warp(impl):
+    """A mirror image, with a filter of which it is exact."""
+    def compute(x):
+        fir, margins = np.float32([0] * 5 + [0.5 ** 0.5] * 2 + [0] * 5), [4, 3, 2, 1]
+        (left, top), width = margins[:2], x.shape.as_list()[3]
+        matrix = [[-1, 0, 2 * (left + width + MARGIN) - 1], [0, 1, 2 * (top - MARGIN)]]
+        return warp_2d(x, tf.constant([matrix] * 2, tf.float32), tf.constant(margins), fir, impl=impl)
+    return Case('warp_2d, ' + impl, [_numbers('float32', 7, 2, 3, 9, 13)], compute,
+                lambda inputs, dy: [inputs[0][:, :, :, ::-1], dy[:, :, :, ::-1]])
 
 
 def _second_gradients(session, tolerance, dtype):

@@ -243,6 +243,6 @@ def test_classes_are_those_of_the_generator_by_its_role(monkeypatch):
 
 
 def test_types_of_arguments():
-    assert options.seeds_or_files('1-3,a.npz,7') == [1, 2, 3, 'a.npz', 7]
+    assert options.seeds_or_files('1-3,a.npz,b.npy,7') == [1, 2, 3, 'a.npz', 'b.npy', 7]
     assert options.float_list('-1,0.5') == [-1, 0.5]
     assert [options.stem(source) for source in (7, 'a/b.npz')] == ['seed0007', 'b']

@@ -38,12 +38,12 @@ def test_panels_are_those_with_values(tmp_path):
 
 def test_panels_for_everything_that_a_training_reports(tmp_path):
     tags = ['Loss__G', 'Loss__D', 'Loss__scores__real', 'Loss__scores__fake', 'Loss__gradient_penalty',
-            'Loss__pl_lengths', 'Loss__pl_penalty', 'Metrics__fid5k', 'Progress__diversity', 'Timing__sec_per_kimg',
-            'Resources__host_mem_gb']
+            'Loss__pl_lengths', 'Loss__pl_penalty', 'Metrics__fid5k', 'Progress__diversity', 'Progress__augment',
+            'Progress__overfitting', 'Timing__sec_per_kimg', 'Resources__host_mem_gb']
     run = write_run(tmp_path / 'a', [1, 2], alarms=[{}, {'D saturated': 'x'}], **{tag: [1.0, 2.0] for tag in tags})
     assert [title for title, _, _ in plot.panels([plot.read_stats(run)])] == [
         'loss', 'scores of D', 'gradient penalty', 'path length', 'path length penalty', 'fid5k',
-        'diversity, relative to reals', 'seconds per kimg', 'memory, GiB']
+        'diversity, relative to reals', 'augmentation', 'seconds per kimg', 'memory, GiB']
 
 
 def test_panels_of_metrics_say_how_they_were_measured(tmp_path):

@@ -203,7 +203,7 @@ class RecordFile:
                 self._file.seek(offset)
                 return self._file.read(size)
         except OSError as error:
-            raise RecordError('corrupt', f'{self.path}: record {index} cannot be read ({error})') from None
+            raise RecordError('corrupt', f'{self.path}: record {index} cannot be read ({error.strerror})') from None
 
     def _length_at(self, offset, index):
         header = self._read_at(offset, 12, index)

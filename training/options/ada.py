@@ -108,7 +108,7 @@ class Data(NamedTuple):
 
 def dataset_args(args):
     """Options of the dataset, with those of `--set dataset.KEY=VALUE`, which are checked later."""
-    found = dict(tfrecord_dir=args.dataset, max_label_size='full')
+    found = dict(tfrecord_dir=args.dataset, max_label_size='any')
     if args.resolution is not None:
         found['resolution'] = args.resolution
     for text in args.assignments:
@@ -147,7 +147,7 @@ def make_options(args):
         sched_args=tuning.sched_args(args, dict(
             minibatch_size_base=c.minibatch_size, minibatch_gpu_base=c.minibatch_gpu, G_lrate_base=lrate,
             D_lrate_base=lrate, tick_kimg_base=4, tick_kimg_dict={})),
-        dataset_args=dict(max_label_size='full'))
+        dataset_args=dict(max_label_size='any'))
     for group, further in c.tuned.items():
         options[group].update(further)
     if args.freeze_d:

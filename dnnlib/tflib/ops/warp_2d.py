@@ -8,7 +8,7 @@ from dnnlib.tflib.ops import native
 
 MARGIN = 3  # pixels around the result whose samples the downsampling filter of 12 taps meets
 TAPS = 12
-MOST_AT_ONCE = 512 * 512  # pixels of an image; the reference takes larger ones one by one, to save memory
+MOST_AT_ONCE = 512 * 512  # pixels of an image; the reference takes channels of larger ones one by one, to save memory
 
 
 def warp_2d(x, matrices, margins, fir, gradient='exact', impl=None):
@@ -48,16 +48,19 @@ def _warp_native(x, matrices, margins, fir, rule, gradient):
 def _warp_ref(x, matrices, margins, fir, gradient):
     if np.prod(x.shape.as_list()[2:]) <= MOST_AT_ONCE:
         return _warp_at_once(x, matrices, margins, fir, gradient)
-    shape = [1] + x.shape.as_list()[1:]
+    channels, height, width = x.shape.as_list()[1:]
+    shape = [1, 1, height, width]
 
     def one(pair):
-        return _warp_at_once(tf.reshape(pair[0], shape), pair[1][tf.newaxis], margins, fir, gradient)[0]
+        return _warp_at_once(tf.reshape(pair[0], shape), pair[1][tf.newaxis], margins, fir, gradient)[0, 0]
 
     def one_back(pair):  # what x is doesn't matter: the warp is linear
         zeros = tf.zeros(shape)
         y = _warp_at_once(zeros, pair[1][tf.newaxis], margins, fir, gradient)
-        return tf.gradients(y, zeros, tf.reshape(pair[0], shape))[0][0]
-    return _map(one, one_back, x, matrices)
+        return tf.gradients(y, zeros, tf.reshape(pair[0], shape))[0][0, 0]
+    matrices = tf.reshape(tf.tile(matrices[:, tf.newaxis], [1, channels, 1, 1]), [-1, 2, 3])
+    y = _map(one, one_back, tf.reshape(x, [-1, height, width]), matrices)
+    return tf.reshape(y, [-1, channels, height, width])
 
 
 def _map(function, adjoint, x, matrices):

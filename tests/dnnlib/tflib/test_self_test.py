@@ -32,7 +32,8 @@ def test_this_machine_is_right():
     assert len(set(names)) == len(names)
     for part in ('matrix product', 'convolution 3x3, stride 2', 'transposed convolution', 'convolution 1x1'):
         assert part + ', float32' in names
-    for part in ('fused_bias_act lrelu', 'fused_bias_act swish', 'upfirdn_2d up 2, down 1', 'styled_bias_act'):
+    for part in ('fused_bias_act lrelu', 'fused_bias_act swish', 'upfirdn_2d up 2, down 1', 'styled_bias_act',
+                 'warp_2d'):
         assert {part + ', ref, float32', part + ', native, float32'} <= set(names)
     assert 'second gradients, native, float32' in names
     half = {name.split(', ')[0] for name in names if 'bfloat16' in name}
@@ -86,7 +87,7 @@ def test_the_device_computes_it(monkeypatch):
 
     monkeypatch.setattr(self_test, 'fresh_session', recorded)
     assert all(item.ok for item in self_test.run(CPU)[0])
-    for pattern in ('UpFirDn2D', 'FusedBiasAct', 'StyledBiasAct', 'StyledBiasActGrad', 'StyledBiasActGrad2',
+    for pattern in ('UpFirDn2D', 'FusedBiasAct', 'StyledBiasAct', 'StyledBiasActGrad', 'StyledBiasActGrad2', 'Warp2D',
                     r'\w*MatMul', r'\w*Conv2D', r'\w*Conv2DBackpropInput', r'\w*Conv2DBackpropFilter'):  # also _Mkl...
         assert any(re.match(pattern + '$', name) for name in executed), (pattern, executed)
 

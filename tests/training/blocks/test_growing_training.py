@@ -117,3 +117,17 @@ def test_pyramids_of_records_are_those_of_pictures(uninterrupted, tmp_path):
     train(tmp_path / 'a', dataset_args=dict(tfrecord_dir='cats', **args))
     train(tmp_path / 'b', dataset_args=dict(tfrecord_dir=str(tmp_path / 'cats16'), **args))
     assert_same_variables(tmp_path / 'a', tmp_path / 'b')
+
+
+def fade(images, labels, strength=1):
+    """Stands in for an augmentation, of images at full size."""
+    assert images.shape.as_list()[1:] == [3, 16, 16]
+    return images * (1 - strength), labels
+
+
+def test_images_of_all_levels_are_augmented_at_full_size(tmp_path):
+    train(tmp_path, 0.048, augment_args=dict(
+        func_name=__name__ + '.fade', tune_heuristic='rt', tune_target=-2, tune_kimg=0.1))  # p always rises
+    assert variables_of_last_state(tmp_path)['State/augment_strength'] == pytest.approx(0.48, abs=1e-12)
+    with PIL.Image.open(str(tmp_path / 'reals-augmented.png')) as sheet:
+        assert sheet.size == (3 * 16, 4 * 16)

@@ -415,3 +415,11 @@ def test_boxes_of_windows_and_of_spreadsheets(tmp_path, data_dir, name, capsys):
     (tmp_path / 'bad.csv').write_text('a.png;1;2;x;4\n')
     with pytest.raises(UserError, match="bad.csv, line 1: 'x' is not a number; expected"):
         read_boxes(str(tmp_path / 'bad.csv'))
+
+
+def test_damaged_published_files_are_told_in_words(tmp_path):
+    (tmp_path / 'in').mkdir()
+    for name in ('train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz'):
+        (tmp_path / 'in' / name).write_bytes(b'<html>')  # not gzip, which Python says in its own words
+    with pytest.raises(UserError, match='idx3-ubyte.gz: not the expected file; download it again$'):
+        _run('create_mnist', tmp_path / 'x', tmp_path / 'in')

@@ -156,13 +156,14 @@ with open(os.path.join(GOLDEN, 'adaptive.json')) as _file:
 
 
 def controller(run):
-    """(what counts scores, placeholders, what changes p, p) for a published run."""
+    """(Augmentation without a function, [variable p, variable of the sums]) for a published run."""
     made = []
 
     def state(name, shape, initial=0.0):
         made.append(tf.Variable(tf.fill(shape, initial), use_resource=True))
         return made[-1]
-    step = EasyDict(state=state, progress={}, monitors=[], sched=dict(minibatch_size=run['minibatch']),
+    size = tf.constant(run['minibatch']) if run['name'] == 'rt_decay' else run['minibatch']  # fed if it grows
+    step = EasyDict(state=state, progress={}, monitors=[], sched=dict(minibatch_size=size),
                     repeats=run['minibatches_per_step'])
     augmentation = augmented.Augmentation(step, dict(
         func_name=None, tune_heuristic=run['heuristic'], tune_target=run['target'], tune_kimg=run['tune_kimg'],

@@ -85,7 +85,7 @@ def test_bad_values_are_named(argv, message):
 
 
 def test_labels_are_used_where_they_are_unless_told_not_to():
-    assert options_of('--config=paper256')['dataset_args'] == dict(tfrecord_dir='cats', max_label_size='full')
+    assert options_of('--config=paper256')['dataset_args'] == dict(tfrecord_dir='cats', max_label_size='any')
     args = ['--set', 'dataset.max_label_size=0', '--set', 'dataset.resolution=32']
     options = options_of('--config=auto', '--cmethod=auxrot', *args)
     assert options['D_args']['score_max'] == 5 and options['D_loss_args']['gamma'] == 0.0002 * 32 * 32 / 32

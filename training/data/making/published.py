@@ -68,7 +68,8 @@ def _read(folder, name, reader):
     except MemoryError:
         raise
     except Exception as error:  # pylint: disable=broad-except  # damaged gzip and pickle files can raise anything
-        raise UserError(f'{path}: not the expected file ({error}); download it again') from None
+        reason = f' ({error})' if isinstance(error, UserError) else ''  # those of Python explain nothing
+        raise UserError(f'{path}: not the expected file{reason}; download it again') from None
 
 
 def _idx(num_dimensions):
@@ -77,7 +78,7 @@ def _idx(num_dimensions):
         data = gzip.GzipFile(fileobj=file).read()
         sizes = np.frombuffer(data, '>u4', num_dimensions + 1).tolist()
         if sizes[0] != 0x800 + num_dimensions:
-            raise ValueError('wrong kind of IDX file')
+            raise UserError('wrong kind of IDX file')
         return np.frombuffer(data, np.uint8, offset=4 + 4 * num_dimensions).reshape(sizes[1:])
     return reader
 
@@ -118,9 +119,9 @@ def _cifar(folder, names, label_key, num_classes):
 def _check_batch(batch, label_key):
     data, classes = batch['data'], batch[label_key]
     if not len(classes) or (type(data), data.dtype, data.shape) != (np.ndarray, np.uint8, (len(classes), 3072)):
-        raise ValueError('expected 3072 bytes for each label')
+        raise UserError('expected 3072 bytes for each label')
     if not all(isinstance(number, int) for number in classes):
-        raise ValueError('expected class numbers')
+        raise UserError('expected class numbers')
     return batch
 
 
@@ -138,7 +139,7 @@ def _read_digits(file):
     """Images and classes of a pickle of SVHN, read as plain data."""
     pair = network_file.read_inert(file)
     if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-        raise ValueError('expected a pair of images and classes')
+        raise UserError('expected a pair of images and classes')
     return _check_digits(*[np.asarray(getattr(item, 'value', item)) for item in pair])
 
 
@@ -147,14 +148,14 @@ def _read_mat_digits(file):
     found = mat_file.read(file.read())
     classes = found['y'].reshape(-1)
     if not np.isin(classes, range(1, 11)).all():
-        raise ValueError('expected classes from 1 to 10')
+        raise UserError('expected classes from 1 to 10')
     return _check_digits(np.ascontiguousarray(found['X'].transpose(3, 2, 0, 1)), classes % 10)
 
 
 def _check_digits(images, classes):
     if (images.dtype, images.shape, classes.shape) != (np.uint8, (len(images), 3, 32, 32), (len(images),)) or not (
             np.isin(classes, range(10)).all()):
-        raise ValueError('expected images uint8 [N, 3, 32, 32] and as many digits from 0 to 9')
+        raise UserError('expected images uint8 [N, 3, 32, 32] and as many digits from 0 to 9')
     return images, classes
 
 
@@ -268,8 +269,8 @@ class Hdf5Source:
         try:
             with self._lock:
                 return self._images[number]
-        except (OSError, ValueError) as error:
-            raise UserError(f'{self.name_of(number)}: {error}') from None
+        except (OSError, ValueError):
+            raise UserError(f'{self.name_of(number)}: the file is damaged there; copy it again') from None
 
     def labels_at(self, numbers):
         """Labels of images: float32 [N, label_size]."""
