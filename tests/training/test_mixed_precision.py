@@ -14,7 +14,7 @@ from training.blocks import layers
 
 SIZE = 8
 SMALL = dict(num_channels=3, resolution=SIZE, fmap_base=64, fmap_max=16, num_fp16_res=1)
-LATENTS = dict(latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
+LATENTS = dict(latent_size=8, dlatent_size=8, mapping_layers=1, mapping_fmaps=8, style_mixing_prob=None)
 NETWORKS = {'stylegan2': ('training.networks_stylegan2.G_main', 'training.networks_stylegan2.D_stylegan2'),
             'ada': ('training.networks_ada.G_main', 'training.networks_ada.D_main')}
 HALF = [dtype for dtype in ('float16', 'bfloat16') if precision.has_kernel('Conv2D', dtype, 'CPU')]
@@ -35,7 +35,7 @@ def make_networks(kind, **options):
     return G, D
 
 
-def losses(G, D, dtype, minibatch_size=4, stages=('G', 'G_reg', 'D', 'D_reg')):
+def losses(G, D, dtype, minibatch_size=4):
     """{stage: [loss, gradients...]}, as tensors, of the same random numbers for every type."""
     layout.set_mixed_type(dtype)
     data = SimpleNamespace(get_random_labels_tf=lambda size: tf.zeros([size, 0]))
@@ -44,7 +44,7 @@ def losses(G, D, dtype, minibatch_size=4, stages=('G', 'G_reg', 'D', 'D_reg')):
         G_loss, G_reg = loss.G_logistic_ns_pathreg(G, D, data, minibatch_size)
         D_loss, D_reg = loss.D_logistic_r1(G, D, data, minibatch_size, reals, tf.zeros([minibatch_size, 0]))
     found = dict(G=(G_loss, G), G_reg=(G_reg, G), D=(D_loss, D), D_reg=(D_reg, D))
-    means = {stage: tf.reduce_mean(found[stage][0]) for stage in stages}
+    means = {stage: tf.reduce_mean(value) for stage, (value, _) in found.items()}
     return {stage: [mean] + [
         gradient for gradient in tf.gradients(mean, list(found[stage][1].trainables.values())) if gradient is not None]
             for stage, mean in means.items()}
@@ -102,16 +102,6 @@ def test_pairs_of_the_minibatch_stddev_get_their_activations_in_float32(session,
     assert half_convolutions(scores(2)) == half_convolutions(scores(4, mbstd_group_size=2)) == {16, 8}
     layout.set_mixed_type('float32')
     assert half_convolutions(scores(4)) == set()
-
-
-def test_the_gradient_penalty_has_no_spike_in_pairs(session):
-    """Without the rule above it is 30 % off."""
-    G, D = make_networks('stylegan2')
-    exact, half = [losses(G, D, dtype, minibatch_size=2, stages=['D_reg'])['D_reg']
-                   for dtype in ['float32'] + HALF[-1:]]
-    tflib.init_uninitialized_vars()
-    value, gradient = errors(*session.run([half, exact]))
-    assert value < 0.05 and gradient < 0.05
 
 
 def test_only_float32_is_computed_where_nothing_was_chosen(session):
