@@ -46,7 +46,7 @@ ONCE = (
     'tests/training/blocks/test_growing.py::test_recursive_structure_can_be_a_networks_own',
     # programs and whole trainings: their parts are tested under every TensorFlow
     'tests/test_api.py', 'tests/test_benchmarks.py', 'tests/test_configurations.py', 'tests/test_killed_training.py',
-    'tests/test_notebook.py', 'tests/test_package.py',
+    'tests/test_package.py',
     'tests/test_published_reader.py', 'tests/test_readme_run.py', 'tests/test_image_sizes.py',
     'tests/test_run_generator.py', 'tests/test_run_metrics.py', 'tests/test_run_projector.py',
     'tests/test_run_training.py',
