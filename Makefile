@@ -19,5 +19,5 @@ test:
 	@$(PYTHON) tests/run_all.py
 
 clean:
-	rm -rf .venv .stylegan2-cache .pytest_cache .ruff_cache results/demo
+	rm -rf build stylegan2_tf.egg-info .venv .stylegan2-cache .pytest_cache .ruff_cache results/demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

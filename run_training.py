@@ -249,7 +249,8 @@ def main(argv):
         config = dnnlib.submit_run(config, train, **options)
     if config.stopped_by:
         kept = [arg for i, arg in enumerate(argv) if not arg.startswith('--resume') and argv[i - 1:i] != ['--resume']]
-        command = ['python', sys.argv[0]] + kept + ['--resume=' + config.run_dir]
+        program = ['python', sys.argv[0]] if sys.argv[0].endswith('.py') else sys.argv[0].split()
+        command = program + kept + ['--resume=' + config.run_dir]
         print('To continue: ' + ' '.join(shlex.quote(part) for part in command))
     return 0
 

@@ -21,6 +21,7 @@ import uuid
 
 import tqdm
 
+from dnnlib.names import installed_name, published_name
 from dnnlib.run.logger import Logger  # noqa: F401  published name
 
 DEFAULT_CACHE_DIR = '.stylegan2-cache'  # in the working directory, as published
@@ -116,9 +117,8 @@ def get_module_from_obj_name(obj_name):
     Returns: (module, rest of the name, possibly empty).
     Raises: ImportError if no prefix is a module that holds the rest; the module's own error if importing it fails.
     """
-    obj_name = re.sub('^np[.]', 'numpy.', obj_name)
-    obj_name = re.sub('^tf[.]', 'tensorflow.', obj_name)
-    parts = obj_name.split('.')
+    obj_name = re.sub('^tf[.]', 'tensorflow.', re.sub('^np[.]', 'numpy.', obj_name))
+    parts = installed_name(obj_name).split('.')
     for count in range(len(parts), 0, -1):
         prefix, rest = '.'.join(parts[:count]), '.'.join(parts[count:])
         try:
@@ -167,7 +167,7 @@ def get_top_level_function_name(obj):
     module = obj.__module__
     if module == '__main__':  # use the name under which the script can be imported
         module = os.path.splitext(os.path.basename(getattr(sys.modules[module], '__file__', module)))[0]
-    return module + '.' + obj.__name__
+    return published_name(module + '.' + obj.__name__)
 
 
 def has_parameter(func, name):

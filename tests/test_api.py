@@ -1,16 +1,20 @@
 """The program as a library: the examples of docs/api.md, and what they leave out."""
 
+import concurrent.futures
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 import stylegan2
 from dnnlib import UserError
+from dnnlib.tflib import graphs
 from training import pretrained
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -27,9 +31,9 @@ def test_the_examples_of_the_page_run(tmp_path):
     process = subprocess.run([sys.executable, '-c', code], cwd=str(tmp_path), stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, universal_newlines=True, env=env)
     assert process.returncode == 0, process.stderr
-    assert process.stdout.splitlines()[0] == '128 10 0 None'
+    assert process.stdout.splitlines()[:2] == ["<Generator 'cats64': 64x64x3, 10 layers, unlabeled>", '128 10 0 None']
     assert "no file and no network is called 'cat64'; do you mean cats64" in process.stdout
-    assert os.listdir(str(tmp_path)) == ['cat.png']
+    assert sorted(os.listdir(str(tmp_path))) == ['cat.png', 'cats8']
 
 
 def test_importing_does_no_work():
@@ -37,17 +41,32 @@ def test_importing_does_no_work():
     assert subprocess.call([sys.executable, '-c', code], cwd=str(ROOT)) == 0
 
 
-def test_two_networks_in_one_process(session):
-    first, second = [stylegan2.load(str(DATA / name)) for name in ('configf_r32.pkl', 'labels3_r16.pkl')]
+@pytest.fixture(scope='module')
+def nets():
+    """Open generators by the names of their files, each loaded once."""
+    opened = {}
+
+    def get(name):
+        if name not in opened:
+            opened[name] = stylegan2.load(DATA / (name + '.pkl'), device='cpu')
+        return opened[name]
+
+    yield get
+    for net in opened.values():
+        net.close()
+
+
+def test_two_networks_in_one_process(nets):
+    first, second = nets('configf_r32'), nets('labels3_r16')
     assert first.image_shape == [32, 32, 3] and second.image_shape == [16, 16, 3] and second.label_size == 3
     for net, name in ((first, 'configf_r32'), (second, 'labels3_r16')):
         reference = np.load(str(DATA / (name + '.npz')))
         if net is first:
-            images = net.generate(reference['seeds'].tolist(), truncation_psi=0.6, noise='const', as_float=True)
+            images = net.generate(reference['seeds'].tolist(), truncation_psi=0.6, noise='const', output='float32')
             np.testing.assert_allclose(images, reference['images_psi06'], atol=1e-3)
         else:
             classes = [str(label.argmax()) for label in reference['labels']]
-            images = np.concatenate([net.generate([seed], label, 1, 'const', True)
+            images = np.concatenate([net.generate([seed], label, 1, 'const', 'float32')
                                      for seed, label in zip(reference['seeds'].tolist(), classes)])
             np.testing.assert_allclose(images, reference['images'], atol=1e-3)
     w = first.dlatents([5], truncation_psi=0.7)
@@ -58,23 +77,118 @@ def test_two_networks_in_one_process(session):
     seed = first.generate([5], truncation_psi=0.7)
     assert (seed != const).any()
     np.testing.assert_array_equal(first.generate([5], truncation_psi=0.7, noise='const'), const)  # noise is put back
-    with pytest.raises(UserError, match='draw: dlatents of shape'):
-        first.draw(w[:, :3])
-    with pytest.raises(UserError, match="noise must be .* got 'none'"):
-        first.generate([5], noise='none')
-    with pytest.raises(UserError, match='trained without labels'):
-        first.generate([5], class_name=1)
+    assert tf.get_default_session() is None and not tf.get_default_graph().get_operations()
+
+
+@pytest.mark.parametrize('name', ['configa_r16', 'ada_r16'])
+def test_truncation_is_fed_and_means_what_the_network_says(nets, name):
+    net, seeds = nets(name), [3, 4]
+    latents = np.stack([np.random.RandomState(seed).randn(net.latent_size) for seed in seeds])
+    for psi, cutoff in ((0.3, None), (-0.5, 2)):
+        options = {} if cutoff is None else dict(truncation_cutoff=cutoff)
+        images = net.generate(seeds, None, psi, 'const', 'float32', **options)
+        with net.as_default() as network:
+            expected = network.run(latents, None, truncation_psi=psi, randomize_noise=False, **options)
+        np.testing.assert_allclose(images, expected, atol=1e-5)
+        if name != 'configa_r16':  # by itself StyleGAN does not truncate its finest layers
+            drawn = net.draw(net.dlatents(seeds, None, psi, cutoff), 'float32')
+            np.testing.assert_allclose(images, drawn, atol=1e-5)
+    size = len(network.output_templates[0].graph.get_operations())
+    for psi in np.linspace(-1, 2, 20):
+        net.generate(seeds, None, psi, 'const', 'float32')
+        net.generate(seeds, None, psi, 'const', 'float32', truncation_cutoff=3)
+    assert len(network.output_templates[0].graph.get_operations()) == size
+
+
+def test_pictures_of_pillow_and_batches_of_any_size(nets):
+    net = nets('labels3_r16')
+    seeds = range(9)
+    images = net.generate(seeds, noise='const')
+    assert images.shape == (9, 16, 16, 3)
+    for count in (1, 4, 5):
+        part = net.generate(np.arange(count), noise='const')
+        assert np.abs(np.int32(part) - images[:count]).max() <= 1  # a single one is computed in another order
+    pictures = net.generate(tuple(seeds), noise='const', output='pil')
+    assert [picture.mode for picture in pictures] == ['RGB'] * 9
+    np.testing.assert_array_equal(np.stack([np.asarray(picture) for picture in pictures]), images)
+    np.testing.assert_array_equal(net.draw(net.dlatents(seeds), 'pil')[0], net.draw(net.dlatents(seeds))[0])
+    assert (net.generate([1], noise='random') != net.generate([1], noise='random')).any()
+
+
+def test_any_thread(nets):
+    """Several at once, on two networks, each with its own truncation."""
+    jobs = [(nets(name), seed, psi) for seed in (1, 2) for psi in (0.2, 0.9) for name in ('configf_r32', 'labels3_r16')]
+
+    def draw(job):
+        net, seed, psi = job
+        return net.generate([seed], truncation_psi=psi)
+
+    alone = [draw(job) for job in jobs]
+    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
+        for _ in range(3):
+            for image, expected in zip(pool.map(draw, jobs), alone):
+                np.testing.assert_array_equal(image, expected)
+
+
+def test_closing_gives_the_graph_back():
+    kept = graphs.custom_gradients()
+    with stylegan2.load(DATA / 'configf_r32.pkl', device='cpu') as net:
+        assert repr(net) == f'<Generator {str(DATA / "configf_r32.pkl")!r}: 32x32x3, 8 layers, unlabeled>'
+        net.generate([1])
+        with net.as_default():
+            graph = weakref.ref(tf.get_default_graph())
+    assert graph() is None and graphs.custom_gradients() == kept
+    assert repr(net).endswith("configf_r32.pkl', closed>")
+    net.close()
+    for call in (lambda: net.generate([1]), lambda: net.dlatents([1]), lambda: net.draw(np.zeros([1, 8, 512]))):
+        with pytest.raises(UserError, match='is closed; load it again'):
+            call()
+
+
+NAN = float('nan')
+
+
+@pytest.mark.parametrize('call, message', [
+    *[(lambda net, seeds=seeds: net.generate(seeds), 'seeds must be a list of whole numbers from 0 to 4294967295, such '
+       r'as \[1, 2\], not ') for seeds in (3, [], [-1], '1,2', ['1'], [NAN], NAN, None, [1.5], [True], [2 ** 32],
+                                         {1: 2}, np.zeros([2, 2], int), iter(()))],
+    *[(lambda net, psi=psi: net.dlatents([1], truncation_psi=psi), 'truncation_psi must be a finite number, such as 0.7'
+       ', not ') for psi in (NAN, float('inf'), '0.5', None, [0.5], True, np.ones(2))],
+    *[(lambda net, cutoff=cutoff: net.generate([1], truncation_cutoff=cutoff), 'truncation_cutoff must be a number of '
+       'layers from 0 to 6, or None, not ') for cutoff in (-1, 7, 2.5, '2', NAN, [1])],
+    *[(lambda net, noise=noise: net.generate([1], noise=noise), "noise must be 'seed', 'const' or 'random', not ")
+      for noise in ('none', None, 1, np.ones(2))],
+    *[(lambda net, output=output: net.generate([1], output=output), "output must be 'uint8', 'float32' or 'pil', not ")
+      for output in ('png', None, True)],
+    *[(lambda net, name=name: net.generate([1], name), 'there is no class ') for name in ('dog', 3, -1, NAN, [1])],
+    *[(lambda net, w=w: net.draw(w), 'draw: dlatents of shape ') for w in (1, None, [], np.zeros([6, 64]),
+                                                                          np.zeros([1, 5, 64]))],
+    *[(lambda net, w=w: net.draw(w), 'dlatents must be an array of numbers, not ') for w in ('w', [[1], [1, 2]])],
+    *[(lambda net, w=w: net.draw(w), 'draw: dlatents must be at least one picture and finite')
+      for w in (np.zeros([0, 6, 64]), np.full([1, 6, 64], NAN))],
+    (lambda net: stylegan2.load(3), 'expected the path, URL or name of a network'),
+    (lambda net: stylegan2.load('cats64', device=0), 'the name of a device, not .* and 0'),
+    (lambda net: stylegan2.load('cats64', device='tpu'), "device is 'tpu', expected auto, cpu or gpu:N"),
+    (lambda net: stylegan2.load('cats64', ops='fast'), 'ops=fast: expected auto, ref, native'),
+    (lambda net: stylegan2.load('missing.pkl'), "'missing.pkl' not found"),
+    (lambda net: stylegan2.load(str(ROOT)), 'is a folder, not a network file'),
+    (lambda net: stylegan2.load(__file__), 'is not a network'),
+])
+def test_wrong_input_is_named(nets, call, message):
+    with pytest.raises(UserError, match=message) as error:
+        call(nets('labels3_r16'))
+    assert len(str(error.value).splitlines()) == 1 and len(str(error.value)) < 250
 
 
 @pytest.mark.parametrize('content', ['{', '["dog", "house", "tree"]'])
-def test_classes_of_a_stranger_in_the_working_directory(session, tmp_path, monkeypatch, content):
+def test_classes_of_a_stranger_in_the_working_directory(tmp_path, monkeypatch, content):
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.setitem(pretrained.SHORT_NAMES, 'cats64', str(DATA / 'labels3_r16.pkl'))
     (tmp_path / 'classes.json').write_text(content)
-    net = stylegan2.load('cats64')
-    assert net.class_names is None and net.label_size == 3
-    with pytest.raises(UserError, match="no class 'dog'; expected 0 to 2$"):
-        net.generate([1], 'dog')
+    with stylegan2.load('cats64') as net:
+        assert net.class_names is None and net.label_size == 3
+        with pytest.raises(UserError, match="no class 'dog'; expected 0 to 2$"):
+            net.generate([1], 'dog')
 
 
 def test_names_of_networks(tmp_path, monkeypatch):

@@ -411,7 +411,7 @@ FOREIGN = re.compile('|'.join((
 
 
 def test_no_trace_of_a_machine():
-    skipped = ('.git', '.venv', '__pycache__', '.stylegan2-cache', 'results', 'datasets', '.pytest_cache')
+    skipped = ('.git', '.venv', 'build', '__pycache__', '.stylegan2-cache', 'results', 'datasets', '.pytest_cache')
     bad = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in skipped]
@@ -437,7 +437,7 @@ QUOTES = ('tests/',)  # of data and of messages of other programs
 def test_spelling_is_american():
     bad = []
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if not name.startswith('.') and name not in ('results', 'datasets')]
+        folders[:] = [name for name in folders if name[0] != '.' and name not in ('results', 'datasets', 'build')]
         for name in (n for n in names if n.endswith(('.py', '.md', '.txt', '.cc', '.h', '.cu'))):
             path = os.path.relpath(os.path.join(folder, name), ROOT).replace(os.sep, '/')
             quotes = path in ('tests/test_house_rules.py', 'training/data/making/cats_layers.py')  # what is in a zip

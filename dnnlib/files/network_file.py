@@ -12,6 +12,7 @@ import numpy as np
 
 from dnnlib import util
 from dnnlib.files import file_kinds, safe_pickle, torch_file
+from dnnlib.names import published_name
 from dnnlib.util import UserError
 
 STATE_VERSIONS = (2, 3, 4, 5)  # 5 is that of StyleGAN2-ADA: the same and some shapes
@@ -217,12 +218,13 @@ class Pickler(pickle._Pickler):
     dispatch = dict(pickle._Pickler.dispatch)
 
     def save_global(self, obj, name=None):
-        """NumPy's constructors by the names that all versions of NumPy know."""
+        """NumPy's constructors by the names that all versions of NumPy know, our classes by the published ones."""
         module = getattr(obj, '__module__', None) or ''
-        if not module.startswith('numpy._core'):
+        known_as = published_name(re.sub(r'^numpy\._core', 'numpy.core', module))
+        if known_as == module:
             super().save_global(obj, name)
             return
-        self._save_name(module.replace('numpy._core', 'numpy.core', 1), name or obj.__name__)
+        self._save_name(known_as, name or obj.__name__)
         self.memoize(obj)
 
     def _save_name(self, module, name):

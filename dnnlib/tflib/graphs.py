@@ -20,6 +20,16 @@ def forget_custom_gradients(kept=()):
         del _registry()[name]
 
 
+def forget_graph(graph):
+    """Removes the names that the operations of a graph use, so that nothing but its users keeps it in memory."""
+    for op in graph.get_operations():
+        if op.type == 'IdentityN':  # the only operation that `tf.custom_gradient` marks in graphs
+            try:
+                _registry().pop(op.get_attr('_gradient_op_type').decode(), None)
+            except ValueError:  # another IdentityN
+                pass
+
+
 @contextlib.contextmanager
 def temporary_graph():
     """Context manager: a new default graph that leaves nothing behind in TensorFlow's registry."""

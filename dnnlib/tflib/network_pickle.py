@@ -4,13 +4,13 @@
 file asks for. The build functions are ours, looked up by the names in the file; source text stays text.
 """
 
-import importlib
 import inspect
 import os
 
 import dnnlib
 from dnnlib.files import network_file, safe_pickle
 from dnnlib.files.network_file import Array, NetworkState, read_inert, STATE_VERSIONS
+from dnnlib.names import published_name
 from dnnlib.tflib import network_state
 from dnnlib.tflib.network import Network
 
@@ -40,7 +40,7 @@ def load(file_or_path, build_modules, only=None, read=None):
             if not isinstance(saved, (tuple, list)) or len(saved) <= only:
                 raise dnnlib.UserError('expected a tuple of at least %d networks' % (only + 1))
             saved = saved[only]
-        return _Builder().convert(saved, [importlib.import_module(name) for name in build_modules])
+        return _Builder().convert(saved, [dnnlib.util.get_obj_by_name(name) for name in build_modules])
     except dnnlib.UserError as error:
         raise dnnlib.UserError('%s: %s' % (title, error)) from error
 
@@ -101,7 +101,8 @@ def _preferred_first(modules, state):
 
     def rank(module):
         published = network_state.published(module.__name__, vars(module))
-        return named not in (module.__name__, published.module), published.version != state['version']
+        name = published_name(module.__name__)
+        return named not in (name, published.module), published.version != state['version']
     return sorted(modules, key=rank)
 
 

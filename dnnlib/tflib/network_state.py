@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from dnnlib.names import published_name
 from dnnlib.tflib import tfutil
 
 
@@ -19,7 +20,7 @@ def published(module_name, variables):
         module_name: Full name of the module.
         variables: Its dictionary, such as `__globals__` of a function.
     """
-    return variables.get('PUBLISHED', Published(module_name, 4))
+    return variables.get('PUBLISHED', Published(published_name(module_name), 4))
 
 
 def source_of(func, stored=None):
@@ -30,7 +31,7 @@ def source_of(func, stored=None):
         stored: Text of the file from which the network comes, which is kept if it is a release's; None = a new network.
     """
     own = 'from {} import {}\n'
-    if stored is not None and stored != own.format(func.__module__, func.__name__):
+    if stored is not None and stored != own.format(published_name(func.__module__), func.__name__):
         return stored
     # one line that imports is all that they need to find the functions
     return own.format(published(func.__module__, func.__globals__).module, func.__name__)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from dnnlib import UserError
+from dnnlib.names import installed_name
 from dnnlib.util import atomic_path
 from training.dataset import load_dataset
 from training.schedule import Schedule
@@ -80,7 +81,8 @@ def _noted(run_dir):
 def _fits(options, host_bytes):
     """Runs one step in another process: does the memory suffice?"""
     process = subprocess.run(
-        [sys.executable, '-m', 'training.options.probe'], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        [sys.executable, '-m', installed_name('training.options.probe')], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         input=json.dumps(dict(options=options, host_bytes=host_bytes)).encode(),
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)))
     if process.returncode > 0 and process.returncode != NO_MEMORY:

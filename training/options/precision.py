@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from dnnlib import UserError, cli
+from dnnlib.names import installed_name
 from dnnlib.util import atomic_path
 from training.options import comparison
 
@@ -125,7 +126,8 @@ def _noted(run_dir):
 def _measure(options, half, machine):
     """Times both precisions in another process, see precision_probe; returns what is noted."""
     process = subprocess.run(
-        [sys.executable, '-m', 'training.options.precision_probe'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, '-m', installed_name('training.options.precision_probe')], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         input=json.dumps(dict(options=options, half=half)).encode(),
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)))
     if process.returncode != 0:

@@ -7,7 +7,6 @@ these functions.
 
 import ast
 import difflib
-import importlib
 import inspect
 import re
 
@@ -151,7 +150,7 @@ def of_function(group, args, prefix):
         return dict(defaults_of(util.get_obj_by_name(func_name)), func_name=func_name)
     except ImportError:
         module_name, _, start = prefix.rpartition('.')
-        known = sorted(name for name in vars(importlib.import_module(module_name)) if name.startswith(start))
+        known = sorted(name for name in vars(util.get_obj_by_name(module_name)) if name.startswith(start))
         raise UserError(f'--set {group}.func_name: unknown function {func_name!r}; {module_name} has '
                         f'{", ".join(known)}') from None
 

@@ -1,0 +1,240 @@
+"""A generator for use from Python, `stylegan2.Generator`: any thread, any number of them, wrong input named."""
+
+import contextlib
+import gc
+import math
+import os
+import threading
+
+import numpy as np
+
+from dnnlib import cli, images, util
+from dnnlib.util import UserError
+from generator import drawing
+from training import pretrained
+from training.data import classes
+
+NOISES, OUTPUTS = ('seed', 'const', 'random'), ('uint8', 'float32', 'pil')
+_loading = threading.Lock()  # TensorFlow and the native operations are loaded once per process
+
+
+class Generator:
+    """A trained generator with a TensorFlow graph and session of its own: any number can be open at the same time.
+
+    Every method can be called from any thread; calls of several threads at once wait for each other. As a context
+    manager it is closed at the end. All methods raise UserError for wrong arguments, and after `close`.
+
+    Args:
+        network: Path, URL or published name, such as `cats64` (shipped) or `ffhq-config-f` (fetched once).
+        device: `auto` (a GPU if there is one), `cpu` or `gpu:N`; TensorFlow can't use different GPUs in one process.
+        ops: `auto`, `ref` or `native` operations.
+    Attributes:
+        name: The network as given, str.
+        class_names: Names of the label columns, list of str; None = they have none.
+        image_shape: [height, width, channels] of the pictures.
+        latent_size: Dimensions of Z.
+        label_size: Number of label columns, 0 = unlabeled.
+        num_layers: Layers that take a dlatent.
+    Raises: UserError if there is no such network, device or kind of operations, or the file is something else; OSError
+        if it cannot be read or fetched.
+    """
+
+    def __init__(self, network, device='auto', ops='auto'):
+        if not isinstance(network, (str, os.PathLike)) or not isinstance(device, str):
+            raise UserError(f'expected the path, URL or name of a network and the name of a device, not {network!r} '
+                            f'and {device!r}')
+        file = pretrained.resolve(os.fspath(network))
+        pretrained.check_network_file(file)
+        self.name, self._lock, self._drawers = util.public_url(file.name), threading.RLock(), {}
+        with _loading:
+            tflib = cli.load_tensorflow()
+            import tensorflow.compat.v1 as tf
+            self._graph = tf.Graph()
+            with self._graph.as_default():
+                self._session = tflib.create_session({'device': device, 'ops': ops})
+                try:
+                    with self._session.as_default():
+                        self._network = pretrained.load_generator(file)
+                        self._settings = _Settings(tf, tflib)
+                        tflib.run(self._settings.initializer)
+                    shape = self._network.output_shape[1:]
+                    self.image_shape = [shape[1], shape[2], shape[0]]
+                    self.latent_size = self._network.input_shape[1]
+                    self.label_size = self._network.input_shapes[1][1]
+                    self.num_layers = self._network.components.synthesis.input_shape[1]
+                    self.class_names = classes.load_names(file.folder, self.label_size)
+                except BaseException:
+                    self.close()
+                    raise
+
+    def __repr__(self):
+        if self._session is None:
+            return f'<Generator {self.name!r}, closed>'
+        height, width, channels = self.image_shape
+        labels = f'{self.label_size} classes' if self.label_size else 'unlabeled'
+        return f'<Generator {self.name!r}: {height}x{width}x{channels}, {self.num_layers} layers, {labels}>'
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.close()
+
+    def close(self):
+        """Closes the session and gives its memory back; waits for a call of another thread. May be called again."""
+        with self._lock:
+            if self._session is None:
+                return
+            self._session.close()
+            from dnnlib.tflib import graphs
+            graphs.forget_graph(self._graph)
+            self._session = self._graph = self._network = self._settings = None
+            self._drawers.clear()
+        gc.collect()  # a graph refers to itself
+
+    @contextlib.contextmanager
+    def as_default(self):
+        """Context manager for what is not here: graph and session are the default ones of this thread; others wait.
+
+        Yields: The network, `dnnlib.tflib.Network`, with its variables, sub-networks, `run` and `get_output_for`.
+        """
+        with self._lock:
+            if self._session is None:
+                raise UserError(f'the generator {self.name!r} is closed; load it again')
+            with self._graph.as_default(), self._session.as_default():
+                yield self._network
+
+    def generate(self, seeds, class_name=None, truncation_psi=0.5, noise='seed', output='uint8',
+                 truncation_cutoff=None):
+        """Draws one picture per seed, the same ones as `run_generator.py generate-images`.
+
+        Args:
+            seeds: Whole numbers from 0 to 2^32 - 1, at least one: list, tuple, range or array.
+            class_name: Name or number of the class, None = labels are zero.
+            truncation_psi: 0 = the average picture, 1 = no truncation.
+            noise: `seed` = from the seed, `const` = the one stored in the network, `random` = new each time.
+            output: `uint8`, `float32` or `pil`.
+            truncation_cutoff: Truncate only the layers below this number; None = as many as the network does by
+                itself, which is all, or 8 of StyleGAN.
+        Returns: uint8 [N, height, width, channels]; float32 [N, channels, height, width] around [-1, 1]; or a list of
+            N pictures of Pillow.
+        """
+        seeds = _seeds(seeds)
+        psi, cutoff = _psi(truncation_psi), self._cutoff(truncation_cutoff)
+        with self.as_default():
+            drawer = self._drawer(noise, output)
+            label = drawer.label(_text(class_name))
+            truncation = self._settings.feed(psi, cutoff)
+            return _output(np.stack(list(drawer.generate(seeds, label, **truncation))), output)
+
+    def dlatents(self, seeds, class_name=None, truncation_psi=0.5, truncation_cutoff=None):
+        """Dlatents of seeds, float32 [N, layers, D]; arguments as in `generate`, but without a cutoff all layers are
+        truncated, whatever the network."""
+        seeds = _seeds(seeds)
+        psi, cutoff = _psi(truncation_psi), self._cutoff(truncation_cutoff)
+        with self.as_default():
+            drawer = self._drawer()
+            dlatents = drawer.dlatents(drawer.latents(seeds), drawer.label(_text(class_name)))
+            dlatents[:, :cutoff] = drawer.truncate(dlatents[:, :cutoff], psi)
+            return dlatents
+
+    def draw(self, dlatents, output='uint8'):
+        """Draws dlatents, such as those of `dlatents` or of a projection, with the stored noise.
+
+        Args:
+            dlatents: [N, layers, D], N at least 1, finite; arrays of other projectors, [layers, D] or [N, D], are
+                taken as well, see `projections.fit`.
+            output: As in `generate`.
+        Returns: As `generate`.
+        """
+        try:
+            dlatents = np.asarray(dlatents, np.float32)
+        except (TypeError, ValueError):
+            raise UserError(f'dlatents must be an array of numbers, not {_short(dlatents)}') from None
+        with self.as_default():
+            drawer = self._drawer(output=output)
+            dlatents = drawer.fit('draw', dlatents)
+            if not len(dlatents) or not np.isfinite(dlatents).all():
+                raise UserError('draw: dlatents must be at least one picture and finite, without NaN')
+            return _output(drawer.pictures(dlatents), output)
+
+    def _drawer(self, noise='const', output='uint8'):
+        for name, value, known in (('noise', noise, NOISES), ('output', output, OUTPUTS)):
+            if not isinstance(value, str) or value not in known:
+                raise UserError(f'{name} must be {", ".join(map(repr, known[:-1]))} or {known[-1]!r}, '
+                                f'not {_short(value)}')
+        key = noise, output == 'float32'
+        if key not in self._drawers:
+            self._drawers[key] = drawing.Drawer(self._network, noise=noise, as_float=key[1],
+                                                class_names=self.class_names)
+        return self._drawers[key]
+
+    def _cutoff(self, value):
+        if value is None:
+            return None
+        if not _is_whole(value) or not 0 <= value <= self.num_layers:
+            raise UserError(f'truncation_cutoff must be a number of layers from 0 to {self.num_layers}, or None, not '
+                            f'{_short(value)}')
+        return int(value)
+
+
+class _Settings:
+    """Truncation in variables of the default graph, so that changing it builds nothing."""
+
+    def __init__(self, tf, tflib):
+        self._tflib = tflib
+        with tf.variable_scope('Truncation'):
+            self._psi = tf.Variable(1.0, trainable=False, name='psi')
+            self._cutoff = tf.Variable(np.int64(0), trainable=False, name='cutoff')
+        self._tensors = tf.identity(self._psi), tf.identity(self._cutoff)
+        self.initializer = [self._psi.initializer, self._cutoff.initializer]
+
+    def feed(self, psi, cutoff):
+        """Sets both; returns the options of the generator that read them. 1 is exactly the graph without truncation."""
+        if psi == 1:
+            return dict(truncation_psi=1)
+        self._tflib.set_vars({self._psi: psi, self._cutoff: cutoff or 0})
+        options = dict(truncation_psi=self._tensors[0])
+        return options if cutoff is None else dict(options, truncation_cutoff=self._tensors[1])
+
+
+def _output(pictures, output):
+    """Pictures as `generate` returns them."""
+    if output != 'pil':
+        return pictures
+    return [images.convert_to_pil_image(picture.transpose(2, 0, 1), [0, 255]) for picture in pictures]
+
+
+def _is_whole(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _seeds(seeds):
+    """The seeds as a list of int."""
+    try:
+        found = None if isinstance(seeds, (str, bytes, dict)) else list(seeds)
+    except TypeError:
+        found = None
+    if not found or not all(_is_whole(seed) and 0 <= seed < 2 ** 32 for seed in found):
+        raise UserError('seeds must be a list of whole numbers from 0 to 4294967295, such as [1, 2], not '
+                        f'{_short(seeds)}')
+    return [int(seed) for seed in found]
+
+
+def _psi(value):
+    """The strength of the truncation as a float."""
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise UserError(f'truncation_psi must be a finite number, such as 0.7, not {_short(value)}')
+    return float(value)
+
+
+def _text(class_name):
+    """A class as on the command line, where numbers are texts."""
+    return None if class_name is None else str(class_name)
+
+
+def _short(value):
+    """A value for messages."""
+    text = ' '.join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + '...'
