@@ -124,6 +124,7 @@ class Generator:
         with self.as_default():
             drawer = self._drawer(noise, output)
             label = drawer.label(_text(class_name))
+            drawer.check_psi(psi)
             truncation = self._settings.feed(psi, cutoff)
             return _output(np.stack(list(drawer.generate(seeds, label, **truncation))), output)
 
@@ -134,6 +135,7 @@ class Generator:
         psi, cutoff = _psi(truncation_psi), self._cutoff(truncation_cutoff)
         with self.as_default():
             drawer = self._drawer()
+            drawer.check_psi(psi)
             dlatents = drawer.dlatents(drawer.latents(seeds), drawer.label(_text(class_name)))
             dlatents[:, :cutoff] = drawer.truncate(dlatents[:, :cutoff], psi)
             return dlatents
