@@ -139,5 +139,5 @@ def build_func_of(state, build_modules):
         build_modules: As in `load`.
     Returns: (function, module). Raises: UserError if no module has it.
     """
-    modules = _preferred_first([importlib.import_module(name) for name in build_modules], state)
+    modules = _preferred_first([dnnlib.util.get_obj_by_name(name) for name in build_modules], state)
     return _find_build_func(state.get('build_func_name'), modules, dict(state.get('components', {})))
