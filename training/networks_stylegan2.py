@@ -374,7 +374,7 @@ def D_stylegan2(
                 with tf.variable_scope('Downsample'):
                     y = downsample_2d(y, k=resample_kernel, data_format=layout.data_format())
     with tf.variable_scope('4x4'):
-        x = tf.cast(x, dtype)
+        x = x if x is None else tf.cast(x, dtype)
         if architecture == 'skip':
             x = add_from_rgb(x, 2)
         x = minibatch_stddev(x, mbstd_group_size, mbstd_num_features)
