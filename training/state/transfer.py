@@ -48,8 +48,8 @@ def create_networks(nets):
 def find_sources(nets, contents):
     """Which network of a file each network of a method begins from.
 
-    It is the only one with the same role, of those that are averages if that one is an average; if there are several,
-    the one of the same name.
+    It is the only one with the same role, of those that are averages if that one is an average; if the file or the
+    method has several, the one of the same name.
 
     Args:
         nets: Ordered {name: train_step.Net}.
@@ -59,9 +59,9 @@ def find_sources(nets, contents):
     """
     found = collections.OrderedDict()
     for name, net in nets.items():
-        alike = [other for other, role in contents.roles.items()
-                 if role.role == net.role and (role.average_of is None) == (net.average_of is None)]
-        if len(alike) > 1:
+        alike, rivals = ([other for other, role in those.items() if role.role == net.role and (
+            role.average_of is None) == (net.average_of is None)] for those in (contents.roles, nets))
+        if len(alike) > 1 or len(rivals) > 1:
             alike = [other for other in alike if other == name]
         if not alike:
             average = '' if net.average_of is None else ', an average'

@@ -174,7 +174,7 @@ def test_a_training_begins_from_networks_by_name(run, toys_are_known, tmp_path, 
     assert 'Starting from ' in capsys.readouterr().out
     assert files.latest_counters(str(tmp_path)).nimg == 8
     other = dict(cycle='joint', joint='cycle', critics='cycle')[method]
-    with pytest.raises(UserError, match='it holds the networks .*, but no G'):
+    with pytest.raises(UserError, match='it holds networks of .*, but nothing for G'):
         train(tmp_path / 'other', other, 0.004, resume_pkl=str(folder / 'network-final.pkl'))
 
 
