@@ -73,7 +73,6 @@ def test_the_notebook_runs_with_the_wheel_beside_others_of_the_same_names(tmp_pa
     assert process.returncode == 0, process.stdout
     assert f'\n{tmp_path / "site" / "stylegan2" / "__init__.py"}\n' in process.stdout
     assert '\nusage: python -m stylegan2 generate generate-images ' in process.stdout
-    assert 'npz files of stylegan2 project, joined by commas' in process.stdout
     with stylegan2.load(OFFICIAL, device='cpu') as net:
         np.testing.assert_array_equal(np.load(str(tmp_path / 'elsewhere' / 'official.npy')),
                                       net.generate([1], noise='const'))

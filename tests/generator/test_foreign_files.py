@@ -44,7 +44,9 @@ def test_pictures_of_projections(gray, tmp_path, monkeypatch, capsys):
     sources = drawer.sources(files + [3], truncation_psi=0)
     np.testing.assert_array_equal(sources[:5], np.repeat(w, 5, axis=0))
     assert capsys.readouterr().out == 'two.npy holds dlatents of 2 pictures; the first one is used\n'
-    np.testing.assert_allclose(stylegan2.Generator(Gs).draw(w[0], as_float=True), right['images'], atol=1e-5)
+    monkeypatch.undo()
+    with stylegan2.load(str(USERS / 'ada-grey16.pkl')) as generator:
+        np.testing.assert_allclose(generator.draw(w[0], output='float32'), right['images'], atol=1e-5)
 
 
 def test_a_network_without_a_mean_of_w(graph, tmp_path, monkeypatch, capsys):
@@ -53,14 +55,17 @@ def test_a_network_without_a_mean_of_w(graph, tmp_path, monkeypatch, capsys):
     Gs = pretrained.load_generator(str(USERS / 'ada-no-w-avg.pkl'))
     assert capsys.readouterr().out == (
         'ada-no-w-avg.pkl: it has no mean of W, so nothing can be truncated; use --truncation-psi=1.\n')
-    monkeypatch.chdir(str(tmp_path))
-    monkeypatch.setattr(pretrained, 'load_generator', lambda file: Gs)
     drawer = drawing.Drawer(Gs, as_float=True)
     assert not drawer.has_mean and drawer.preview_psi(0.5) == 1
-    generator = stylegan2.Generator(Gs)
-    images = generator.draw(drawer.dlatents(right['latents']), as_float=True)
-    np.testing.assert_allclose(images, right['images'], atol=1e-5)
-    seed = generator.generate([1], truncation_psi=1, noise='const', as_float=True)
+    dlatents = drawer.dlatents(right['latents'])
+    with stylegan2.load(str(USERS / 'ada-no-w-avg.pkl')) as generator:
+        images = generator.draw(dlatents, output='float32')
+        np.testing.assert_allclose(images, right['images'], atol=1e-5)
+        seed = generator.generate([1], truncation_psi=1, noise='const', output='float32')
+        with pytest.raises(UserError, match='no mean of W, so it cannot be truncated: psi must be 1, not 0.5'):
+            generator.generate([1])
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setattr(pretrained, 'load_generator', lambda file: Gs)
     np.testing.assert_allclose(seed, Gs.run(drawer.latents([1]), None, truncation_psi=None, randomize_noise=False),
                                atol=1e-5)
     network = '--network=' + str(USERS / 'ada-no-w-avg.pkl')
