@@ -52,6 +52,9 @@ def fit_minibatch(options, run_dir=None, host_bytes=None):
     full, group_size = levels[-1], (options.get('D_args') or {}).get('mbstd_group_size', 4)
     for size in candidates(full.minibatch_size, group_size, _noted(run_dir)):
         probed = dict(options, sched_args=dict(sched_args, lod_initial_resolution=None, minibatch_gpu_base=size))
+        if options.get('augment_args'):  # all of it at once, which takes the most memory
+            probed['augment_args'] = dict(options['augment_args'], tune_heuristic=None, initial_strength=1,
+                                          max_strength=1)
         if _fits(probed, host_bytes):
             break
         print(f'--minibatch-gpu=auto: too little memory for {size} per round', flush=True)
@@ -71,8 +74,10 @@ def fit_minibatch(options, run_dir=None, host_bytes=None):
 
 def _noted(run_dir):
     """What was found when the training started, None if it starts now."""
+    if not run_dir:
+        return None
     try:
-        with open(os.path.join(run_dir or '', CHOICE_FILE)) as f:
+        with open(os.path.join(run_dir, CHOICE_FILE)) as f:
             return int(json.load(f)['minibatch_gpu'])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -115,8 +115,10 @@ def with_type(options, dtype):
 
 def _noted(run_dir):
     """What was found when a run started, None if nothing."""
+    if not run_dir:
+        return None
     try:
-        with open(os.path.join(run_dir or '', CHOICE_FILE)) as f:
+        with open(os.path.join(run_dir, CHOICE_FILE)) as f:
             choice = json.load(f)
         return choice if {'type', 'machine'} <= set(choice) else None
     except (OSError, ValueError, TypeError):
