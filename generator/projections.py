@@ -3,7 +3,9 @@
 Other projectors write `projected_w.npz` (an array `w`), or one array alone as `.npz` or `.npy`.
 """
 
+import tokenize
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -46,7 +48,9 @@ def load(path):
         try:
             found = np.load(file, allow_pickle=False)
             found = {name: found[name] for name in found.files} if start[:4] == _ZIP else {'dlatents': found}
-        except (zipfile.BadZipFile, ValueError, EOFError, AttributeError, TypeError, KeyError) as error:
+            found = {name: array for name, array in found.items() if isinstance(array, np.ndarray)}  # not other files
+        except (zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, EOFError, AttributeError, TypeError,
+                KeyError, MemoryError, NotImplementedError, RuntimeError, SyntaxError) as error:
             raise UserError(f'{path}: corrupt, or not an .npz or .npy file of numbers ({error})') from None
     usable = [name for name in found if name in _NAMES]
     usable = usable and [min(usable, key=_NAMES.index)] or [

@@ -175,7 +175,9 @@ def contents_of(saved):
     elif isinstance(saved, (tuple, list)) and len(saved) == len(PUBLISHED_ROLES):
         networks = dict(zip(PUBLISHED_ROLES, saved))
         unknown = network_file.refused_in(networks['D'])
-        for generator in {networks['G'], networks['Gs']} if unknown else ():
+        generators = {id(state): state for state in (networks['G'], networks['Gs'])
+                      if unknown and isinstance(state, network_file.NetworkState)}
+        for generator in generators.values():
             generator.notes += (f'the discriminator is left out, since it is unknown here (it asks for {unknown})',)
         present = [name for name in PUBLISHED_ROLES if name != 'D' or networks['D'] is not None and unknown is None]
         contents = Contents('stylegan2', OrderedDict((name, networks[name]) for name in present),

@@ -27,6 +27,7 @@ CONFIG_TXT = 'submit_config.txt'
 LOG_FILE = 'log.txt'
 _MAX_CONFIG_BYTES = 1 << 24
 FINISHED_FILE = '_finished.txt'
+_START_FILES = ('skipped.csv', 'minibatch_gpu.json', 'precision.json')  # of training, written before its first step
 
 
 class FolderLocked(UserError):
@@ -57,7 +58,8 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
     """Creates a run directory and calls a function in it, in this process.
 
     Standard output and standard error are copied to `log.txt`. `_finished.txt` appears at the end, even after a
-    failure. A run refused with a UserError before it wrote any file of its own leaves no directory behind.
+    failure. A run that is refused with a UserError, cannot read or import something, or is interrupted before it wrote
+    any file of its own leaves no directory behind.
 
     Args:
         submit_config: SubmitConfig; it is copied.
@@ -89,7 +91,7 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
             _write_config(config)
             print(f'Local submit - run_dir: {config.run_dir}')
             _run(config, run_func, append_log=resume_run_dir is not None)
-        except UserError:
+        except (UserError, OSError, ImportError, KeyboardInterrupt):
             _remove_if_unused(config, made)
             raise
     return config
@@ -274,8 +276,8 @@ def _run(config, run_func, append_log):
 
 
 def _remove_if_unused(config, made):
-    own = {CONFIG_PKL, CONFIG_TXT, LOG_FILE, RUN_FILE, FINISHED_FILE, config.options_file}
-    if made and set(os.listdir(config.run_dir)) <= own:
+    own = {CONFIG_PKL, CONFIG_TXT, LOG_FILE, RUN_FILE, FINISHED_FILE, config.options_file, *_START_FILES}
+    if made and all(name in own or name.endswith('-skipped.csv') for name in os.listdir(config.run_dir)):
         shutil.rmtree(config.run_dir)
         for folder in made[1:]:
             if not os.listdir(folder):

@@ -1,6 +1,8 @@
 """Files of projected pictures."""
 
+import io
 from typing import NamedTuple
+import zipfile
 
 import numpy as np
 import pytest
@@ -69,3 +71,28 @@ def test_files_without_dlatents(tmp_path, value, message):
         path.write_bytes(value)
     with pytest.raises(UserError, match='a.npz: .*' + message):
         projections.load(str(path))
+
+
+def _npy(header):
+    text = header.encode().ljust(117) + b'\n'
+    return b'\x93NUMPY\x01\x00' + bytes([len(text), 0]) + text
+
+
+def _zipped(name, contents, damage=False):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, contents)
+    data = bytearray(file.getvalue())
+    if damage:
+        data[30 + len(name):36 + len(name)] = b'\xff' * 6
+    return bytes(data)
+
+
+@pytest.mark.parametrize('data, message', [
+    (_zipped('w.npy', b'abcdef' * 50, damage=True), 'corrupt'), (_npy("{'descr': ("), 'corrupt'),
+    (_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999,), }"), 'corrupt'),
+    (_zipped('readme.txt', b'words'), 'it holds none')])
+def test_damaged_files_and_other_members(tmp_path, data, message):
+    (tmp_path / 'a.npz').write_bytes(data)
+    with pytest.raises(UserError, match='a.npz: .*' + message):
+        projections.load(str(tmp_path / 'a.npz'))

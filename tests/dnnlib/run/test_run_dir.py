@@ -24,6 +24,12 @@ def refuse(write_first):
     raise dnnlib.UserError('no such dataset')
 
 
+def fail_to_start(error):
+    for name in ('skipped.csv', 'b-skipped.csv', 'minibatch_gpu.json', 'precision.json'):
+        open(dnnlib.make_run_dir_path(name), 'w').close()
+    raise {'OSError': OSError, 'ImportError': ImportError, 'KeyboardInterrupt': KeyboardInterrupt}[error](error)
+
+
 def stop(submit_config):
     submit_config.stopped_by = 2
     assert 'abort.txt' not in os.listdir(submit_config.run_dir)
@@ -134,6 +140,10 @@ def test_refused_run_leaves_nothing_but_what_it_wrote_itself(tmp_path):
     with pytest.raises(dnnlib.UserError):
         dnnlib.submit_run(_config(tmp_path), refuse, write_first=True)
     assert 'fakes.png' in os.listdir(str(tmp_path / '00000-test'))
+    for error in (OSError, ImportError, KeyboardInterrupt):
+        with pytest.raises(error):
+            dnnlib.submit_run(_config(tmp_path), fail_to_start, error=error.__name__)
+        assert os.listdir(str(tmp_path)) == ['00000-test']
 
 
 def test_crash_is_in_the_log_and_marks_the_end(tmp_path):
