@@ -1,6 +1,7 @@
 """Command lines: argument types, a parser whose errors are one line, and the frame around every `main`."""
 
 import argparse
+import io
 import math
 import os
 import re
@@ -243,6 +244,7 @@ def run_main(main, argv=None, prog=None):
     Raises: SystemExit with main's code; 2 after a UserError or OSError; 130 after Ctrl-C.
     """
     allocator.keep_large_allocations()
+    _print_any_name()
     prog = prog or os.path.basename(sys.argv[0])
     try:
         code = main(sys.argv[1:] if argv is None else argv)
@@ -253,6 +255,16 @@ def run_main(main, argv=None, prog=None):
         print(f'{prog}: interrupted', file=sys.stderr)
         code = 130
     sys.exit(code)
+
+
+def _print_any_name():
+    """Lets both streams print names of files that are no text in their encoding, with backslash escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
+    if sys.version_info < (3, 7) and sys.stdout is sys.__stdout__ is not None:  # there standard error does it anyway
+        sys.stdout = io.TextIOWrapper(sys.stdout.buffer, sys.stdout.encoding, 'backslashreplace',
+                                      line_buffering=sys.stdout.line_buffering, write_through=True)
 
 
 def printable(text):

@@ -18,7 +18,9 @@ class Logger:
     """
 
     def __init__(self, file_name=None, file_mode='w', should_flush=True):
-        self.file = open(file_name, file_mode, encoding='utf-8') if file_name is not None else None
+        self.file = None
+        if file_name is not None:
+            self.file = open(file_name, file_mode, encoding='utf-8', errors='backslashreplace')  # any name of a file
         self.should_flush = should_flush
         self.stdout = sys.stdout
         self.stderr = sys.stderr

@@ -97,6 +97,17 @@ def test_run_main_names_the_program_as_it_is_told(capsys):
     assert capsys.readouterr().err.startswith("python -m dnnlib.doctor: error: '/nowhere/x'")
 
 
+def test_any_name_of_a_file_is_printed(tmp_path):
+    code = ("from dnnlib import cli, util\n"
+            "def main(argv):\n"
+            "    with util.Logger(argv[0]): print('a\\udcffb')\n"
+            "    util.write_text(argv[0] + '2', 'a\\udcffb')\n"
+            "cli.run_main(main)")
+    output = subprocess.check_output([sys.executable, '-c', code, str(tmp_path / 'log')], stderr=subprocess.STDOUT)
+    assert output.decode().split() == ['a\\udcffb']
+    assert (tmp_path / 'log').read_text() == 'a\\udcffb\n' and (tmp_path / 'log2').read_text() == 'a\\udcffb'
+
+
 def test_run_main_passes_results_and_programming_errors_on():
     with pytest.raises(SystemExit) as caught:
         cli.run_main(lambda argv: 3, [])

@@ -13,7 +13,7 @@ CLASSES_FILE = 'classes.json'
 def save_names(folder, names):
     """Writes the names of the label columns, a list of str, to `classes.json` in a folder."""
     with atomic_path(os.path.join(folder, CLASSES_FILE)) as temp_path:
-        with open(temp_path, 'w', encoding='utf-8') as f:
+        with open(temp_path, 'w', encoding='utf-8', errors='backslashreplace') as f:  # what JSON reads back
             json.dump(list(names), f, indent=1, ensure_ascii=False)
 
 

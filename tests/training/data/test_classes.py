@@ -16,6 +16,8 @@ def test_names_are_kept_in_a_folder(tmp_path):
     assert os.listdir(str(tmp_path)) == ['classes.json']
     assert classes.load_names(str(tmp_path), 3) == NAMES
     assert classes.load_names(str(tmp_path), 2) == NAMES[:2]
+    classes.save_names(str(tmp_path), ['a\udcff', '\u00e4'])  # a folder whose name is no UTF-8
+    assert classes.load_names(str(tmp_path), 2) == ['a\udcff', '\u00e4']
 
 
 @pytest.mark.parametrize('text', ['["red"]', '{"red": 1}', '[1, 2, 3]', 'red'])
