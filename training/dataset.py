@@ -17,7 +17,7 @@ from training.data.images import convert, CONVERTIBLE_MODES, Fit, fit_image, GRA
 from training.data.rules import check_resolution, RESOLUTION_OPTION
 from training.data.labels import Found, load_labels
 from training.data.sources import beside_records, ImageFiles, not_taken_lines, uniform_shape
-from training.data.tfrecords import parse_image, RecordFile
+from training.data.tfrecords import parse_image, RecordFile, stems
 
 IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are cached if all fit into this and a quarter of the free memory
 PRELOAD_IMAGES = 5000  # up to this many are decoded before training starts; more would delay it by minutes
@@ -42,8 +42,7 @@ class TFRecordDataset(Dataset):
         paths = sorted(glob.glob(os.path.join(glob.escape(tfrecord_dir), '*.tfrecords')))
         if not paths:
             raise UserError(f'{tfrecord_dir}: no *.tfrecords files in this folder; create them with dataset_tool.py')
-        self._files = []
-        self._files_by_size = {}  # by the height of the images
+        self._files, self._files_by_size = [], {}  # the second by the height of the images
         try:
             for path in paths:
                 self._files.append(RecordFile(path, skip_bad=kwargs.get('bad') == 'skip'))
@@ -57,8 +56,7 @@ class TFRecordDataset(Dataset):
                 raise UserError(missing + '; copy it again or re-create the dataset')
             if missing is not None:
                 print(f'Warning: {missing}; the missing images are skipped')
-            self.label_file = self._find_labels(tfrecord_dir, label_file)
-            self._labels = None
+            self.label_file, self._labels = self._find_labels(tfrecord_dir, label_file), None
             if self.label_file is not None and kwargs.get('max_label_size', 0) != 0:
                 self._labels = load_labels(self.label_file, num_images, more=missing is not None)
             label_size = 0 if self._labels is None else self._labels.label_size
@@ -81,7 +79,9 @@ class TFRecordDataset(Dataset):
                             'move one of them'.format(file.path, file.first.shape[1], os.path.basename(other.path)))
 
     def _check_levels(self, tfrecord_dir, size):
-        missing = []
+        names, missing = stems(file.path for file in self._files), []
+        if len(names) > 1:
+            raise UserError(f"{tfrecord_dir}: files of {' and '.join(names)} in one folder; move those of one away")
         for level in range(size.num_levels, 1, -1):
             height, width = size.at(level)
             if height not in self._files_by_size and level < size.num_levels:

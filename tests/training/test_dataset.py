@@ -13,6 +13,7 @@ from PIL import Image
 from dnnlib import UserError
 from training.data.cats import CatsDataset
 from training.data.images import open_image
+from training.data.making.check import check
 from training.data.making.writer import TFRecordExporter
 from training.data.tfrecords import frame_record, serialize_image
 from training.dataset import ImageDataset, TFRecordDataset, load_dataset
@@ -150,6 +151,15 @@ def test_two_files_of_one_level_are_refused(tmp_path):
     for options in ({}, {'resolution': 4}):
         with pytest.raises(UserError, match='y-r03.tfrecords: images 8 px high as in x-r03.tfrecords; a folder'):
             TFRecordDataset(path, **options)
+
+
+def test_levels_of_two_datasets_are_not_mixed(tmp_path):
+    path = _records(tmp_path / 'x', _images(2, 8))
+    os.rename(os.path.join(path, 'x-r02.tfrecords'), os.path.join(path, 'y-r02.tfrecords'))
+    with pytest.raises(UserError, match='x: files of x and y in one folder; move those of one away'):
+        TFRecordDataset(path)
+    assert [(finding.kind, finding.detail) for finding in check(path).findings] == [
+        ('levels', 'files of x and y in one folder')]
 
 
 def test_levels_of_different_length_and_channels(tmp_path):

@@ -3,6 +3,7 @@
 import array
 import functools
 import os
+import re
 import struct
 import threading
 
@@ -20,6 +21,17 @@ class RecordError(UserError):
     def __init__(self, kind, text):
         super().__init__(text + '; copy it again or re-create the dataset')
         self.kind = kind
+
+
+def stem(path):
+    """Name of the dataset in that of one of its files, such as `cats` of `cats-r08.tfrecords`; None without a level."""
+    match = re.match(r'(.*)-r[0-9]+\.tfrecords$', os.path.basename(path), re.DOTALL)
+    return match and match.group(1)
+
+
+def stems(paths):
+    """List of the names of datasets that files are of, sorted; more than one if they are mixed in one folder."""
+    return sorted({stem(path) for path in paths} - {None})
 
 
 def masked_crc32c(data):

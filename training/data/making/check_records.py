@@ -14,7 +14,7 @@ from training.data.images import MAX_PIXELS, MODES
 from training.data.labels import load_labels
 from training.data.making.findings import compare, Facts, Finding, Report
 from training.data.sources import beside_records, not_taken_lines, ordered_map
-from training.data.tfrecords import RecordFile
+from training.data.tfrecords import RecordFile, stems
 
 
 def check_records(path, workers, progress):
@@ -51,6 +51,9 @@ def _check_levels(files, num_images):
         name = os.path.basename(file.path)
         if len(file) != num_images:
             yield Finding(name, 'truncated', f'only {len(file)} of {num_images} images')
+    mixed = stems(file.path for file in files)
+    if len(mixed) > 1:
+        yield Finding(os.path.basename(files[0].path), 'levels', f"files of {' and '.join(mixed)} in one folder")
     sizes = [list(file.first.shape[1:]) for file in files]
     full = image_size.find(*sizes[0]) if sizes else None
     for level in range(2, full.num_levels + 1) if full else ():
