@@ -25,6 +25,7 @@ from dnnlib.names import installed_name, published_name
 from dnnlib.run.logger import Logger  # noqa: F401  published name
 
 DEFAULT_CACHE_DIR = '.stylegan2-cache'  # in the working directory, as published
+_THIS_MACHINE = ('127.0.0.1', 'localhost', '::1')
 MAX_DOWNLOAD_BYTES = 4 << 30  # ten times the largest published network
 
 
@@ -90,7 +91,7 @@ def remove_temporary_files(folder):
 def write_text(path, text):
     """Writes a UTF-8 text file through a temporary name."""
     with atomic_path(path) as temp_path:
-        with open(temp_path, 'w', encoding='utf-8') as f:
+        with open(temp_path, 'w', encoding='utf-8', errors='backslashreplace') as f:
             f.write(text)
 
 
@@ -176,13 +177,12 @@ def has_parameter(func, name):
 
 
 def is_url(obj, allow_file_urls=False):
-    """Is `obj` a str with a scheme and a host that contains a dot, or, if allowed, a `file:///` URL?"""
+    """Is `obj` a str with a scheme and a host with a dot or of this machine, or, if allowed, a `file:///` URL?"""
     if not isinstance(obj, str) or '://' not in obj:
         return False
-    if obj.startswith('file:///') and allow_file_urls:
-        return True
     parts = urllib.parse.urlparse(obj)
-    return bool(parts.scheme) and '.' in parts.netloc
+    has_host = '.' in parts.netloc or parts.hostname in _THIS_MACHINE
+    return bool(parts.scheme) and has_host or obj.startswith('file:///') and allow_file_urls
 
 
 def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, max_bytes=MAX_DOWNLOAD_BYTES,
@@ -239,7 +239,7 @@ def public_url(url):
 def check_protocol(url):
     """Raises UserError unless a URL uses https, or http on this machine."""
     parts = urllib.parse.urlsplit(url)
-    if parts.scheme != 'https' and (parts.scheme, parts.hostname) != ('http', '127.0.0.1'):
+    if parts.scheme != 'https' and (parts.scheme != 'http' or parts.hostname not in _THIS_MACHINE):
         raise UserError(f'{public_url(url)}: only https is supported; download it yourself and pass its path')
 
 

@@ -50,7 +50,7 @@ def load(path):
             found = {name: found[name] for name in found.files} if start[:4] == _ZIP else {'dlatents': found}
             found = {name: array for name, array in found.items() if isinstance(array, np.ndarray)}  # not other files
         except (zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, EOFError, AttributeError, TypeError,
-                KeyError, MemoryError, NotImplementedError, RuntimeError, SyntaxError) as error:
+                KeyError, MemoryError, RuntimeError, SyntaxError) as error:
             raise UserError(f'{path}: corrupt, or not an .npz or .npy file of numbers ({error})') from None
     usable = [name for name in found if name in _NAMES]
     usable = usable and [min(usable, key=_NAMES.index)] or [

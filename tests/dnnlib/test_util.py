@@ -120,7 +120,9 @@ def test_top_level_functions():
 
 def test_is_url():
     assert util.is_url('https://host.org/a') and util.is_url('file:///a', allow_file_urls=True)
-    for other in ['gdrive:networks/a.pkl', '/a/b', 'http://localhost/a', 'file:///a', '://a.b', 3, None]:
+    for local in ('http://localhost:8000/a.pkl', 'https://[::1]/'):
+        assert util.is_url(local) and util.check_protocol(local) is None
+    for other in ['gdrive:networks/a.pkl', '/a/b', 'a://b', 'file:///a', '://a.b', 3, None]:
         assert not util.is_url(other)
 
 

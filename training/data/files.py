@@ -110,7 +110,8 @@ class _Walk:
         while self._links:  # after everything that is really here, so that a link never takes its place
             link = self._links.popleft()
             target = os.path.realpath(link)
-            if os.path.join(self._root, '').startswith(os.path.join(target, '')):
+            places = [self._root, os.path.realpath(os.path.dirname(link))]  # the second may be behind another link
+            if any(os.path.join(place, '').startswith(os.path.join(target, '')) for place in places):
                 self._leave_out(link, 'a link to a folder around it')
             else:
                 self._visit(link)

@@ -1,5 +1,6 @@
 """Lists of what is not read of a dataset, in the run directories of the programs that read it."""
 
+from collections import OrderedDict
 import contextlib
 import csv
 import glob
@@ -26,22 +27,21 @@ def list_skipped(dataset, path):
         with open(path, encoding='utf-8', newline='') as file:
             known = {tuple(row) for row in csv.reader(file)}
 
-    def add(*row):
-        row = tuple(str(cell).encode('utf-8', 'backslashreplace').decode() for cell in row)
-        if row not in known:
-            line = io.StringIO()
-            csv.writer(line, lineterminator='').writerow(row)
-            disk.append_line(path, line.getvalue())
-            known.add(row)
+    def add(*rows):
+        rows = [tuple(str(cell).encode('utf-8', 'backslashreplace').decode() for cell in row) for row in rows]
+        new = [row for row in OrderedDict.fromkeys(rows) if row not in known]
+        if new:
+            lines = io.StringIO()
+            csv.writer(lines, lineterminator='\n').writerows(new)
+            disk.append_line(path, lines.getvalue()[:-1])
+            known.update(new)
 
     def add_image(*row):
         with contextlib.suppress(OSError):  # the log has it, and a full disk must not end the training here
-            add(*SKIPPED_HEADER)
-            add(*row)
+            add(SKIPPED_HEADER, row)
 
-    for name, reason in dataset.not_taken:
-        add(*SKIPPED_HEADER)
-        add('', name, reason)
+    if dataset.not_taken:
+        add(SKIPPED_HEADER, *[('', name, reason) for name, reason in dataset.not_taken])
     dataset.on_skip = add_image
 
 

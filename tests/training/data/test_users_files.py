@@ -122,6 +122,15 @@ def test_links_are_followed_and_loops_end(tmp_path):
                 ('own/loop/', around), ('up/', around)]
 
 
+def test_a_link_behind_a_link_to_a_folder_around_it(tmp_path):
+    for name in ('data', 'elsewhere/cats', 'elsewhere/others'):
+        _png(tmp_path / name / 'a.png')
+    os.symlink('../elsewhere/cats', str(tmp_path / 'data' / 'cats'))
+    os.symlink('..', str(tmp_path / 'elsewhere' / 'cats' / 'up'))
+    with ImageDataset(str(tmp_path / 'data'), shuffle_mb=0) as dataset:
+        assert dataset.num_images == 2 and dataset.not_taken == [('cats/up/', 'a link to a folder around it')]
+
+
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
     _png(tmp_path / 'x' / 'a.png')
     denied = PermissionError(13, 'Permission denied', str(tmp_path / 'x' / 'b'))

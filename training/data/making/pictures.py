@@ -180,19 +180,21 @@ def read_boxes(path):
     Args:
         path: Name of the file. If its first line names the columns, they are a file name and either corners (left, top,
             right, bottom) or corner and size (x, y, width, height), in pixels of the upright picture. Without such a
-            line the columns are file, left, top, right, bottom.
+            line the columns are file, left, top, right, bottom. Empty lines and those that begin with `#` don't count.
     Returns: Dictionary of file name to list of (left, top, right, bottom), float.
     Raises: UserError naming the file and line.
     """
     with open(path, 'rb') as file:
         text = decode_text(file.read(), path)
-    separator = max(';\t,', key=text.split('\n')[0].count)
-    boxes, columns, with_size, number = {}, (0, 1, 2, 3, 4), False, 1
+    line = next((line for line in text.splitlines() if line.strip() and not line.startswith('#')), ',')
+    separator = max(';\t,', key=line.count)  # where there are as many ';' as ',' those are decimal
+    boxes, columns, with_size, number, first = {}, (0, 1, 2, 3, 4), False, 1, True
     try:
         for number, row in enumerate(csv.reader(io.StringIO(text, newline=''), delimiter=separator), 1):
-            if not row or row[0].startswith('#'):
+            if not ''.join(row).strip() or row[0].startswith('#'):
                 continue
-            if number == 1 and not _is_number(row[-1]):
+            first, is_first = False, first
+            if is_first and not _is_number(row[-1]):
                 columns, with_size = _columns([cell.strip().lower() for cell in row])
                 continue
             name = name_key(row[columns[0]].strip())

@@ -148,6 +148,8 @@ def test_nothing_left_is_an_error_and_no_data_set(tmp_path):
 @pytest.mark.parametrize('text, expected', [
     ('a.png,1,2,5,6\n', {'a.png': [(1, 2, 5, 6)]}),
     ('file,x,y,width,height\nd/a.png,1,2,5,6\n\nd/a.png,0,0,1,1\n', {'d/a.png': [(1, 2, 6, 8), (0, 0, 1, 1)]}),
+    ('# a, b, c, d\n\na.png;1,5;2;5;6\n', {'a.png': [(1.5, 2, 5, 6)]}),
+    ('#;;;;;;;;\nfile,x,y,width,height\na.png,1,2,5,6\n', {'a.png': [(1, 2, 6, 8)]}),
     ('score,Bottom,image,left,top,right\n.5,6,a.png,1.5,2,5\n', {'a.png': [(1.5, 2, 5, 6)]})])
 def test_boxes(tmp_path, text, expected):
     (tmp_path / 'boxes.csv').write_text(text)
