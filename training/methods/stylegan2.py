@@ -154,7 +154,11 @@ def check_augmentation(options):
     if ramp is not None and not (isinstance(ramp, (int, float)) and ramp > 0):
         raise UserError(f'G_smoothing_rampup must be a number above 0 or None, got {ramp!r}')
     if options.augment_args is not None:
-        augmented.parse(options.augment_args)
+        control, _ = augmented.parse(options.augment_args)
+        D_loss = (options.D_loss_args or {}).get('func_name', '')
+        if control.tune_heuristic == 'rt' and 'wgan' in D_loss:
+            raise UserError(f'--aug=ada: it follows the signs of the scores of reals, which mean nothing with {D_loss}; '
+                            'use --aug=fixed or a logistic loss')
         if tuple(options.drange_net) != (-1, 1):
             raise UserError(f'augmentation expects images in [-1, 1], but drange_net is {list(options.drange_net)}')
 
