@@ -144,6 +144,9 @@ def test_a_run_that_began_with_networks_is_resumed_with_the_same_options(tmp_pat
     assert options_of(*argv)['augment_args']['tune_kimg'] == 500
     assert options_of(*argv)['G_smoothing_rampup'] == 0.05
     state = os.path.join('run', 'state', '000000032')
+    os.mkdir('ffhq256')
+    with pytest.raises(UserError, match='of that name, which this folder hides, is https://.*/ffhq-res256'):
+        continuing.choose_run('ffhq256', 'results', 'x', {})
     for name, saved in [('run', dict(options, resume_pkl='x.pkl')), ('further', dict(options, resume_state=state))]:
         os.makedirs(os.path.join(name, 'state', '000000032'))
         files.write_manifest(os.path.join(name, 'state', '000000032'), files.new_counters(32))
