@@ -62,13 +62,14 @@ def train(submit_config, metric_arg_list, precision=None, **options):
     options, signals = automatic.fit_minibatch(options, submit_config.run_dir), StopSignals()
     options = precisions.choose(options, precision, submit_config.run_dir)
     abort_file = os.path.join(submit_config.run_dir, ABORT_FILE)
-    group = make_metrics(metric_arg_list, options['tf_config'],
+    tf_config = {key: value for key, value in options['tf_config'].items() if key != 'mixed'}  # metrics: in float32
+    group = make_metrics(metric_arg_list, tf_config,
                          should_stop=lambda: bool(signals.received) or os.path.exists(abort_file))
 
     def evaluate(network_pkl, fakes):
         results = {}
         if network_pkl is not None:
-            where = dict(run_dir=submit_config.run_dir, data_dir=options['data_dir'], tf_config=options['tf_config'])
+            where = dict(run_dir=submit_config.run_dir, data_dir=options['data_dir'], tf_config=tf_config)
             if 'method_args' not in options:  # networks that the metrics can open themselves
                 group.run_in_training(network_pkl, **where)
             elif fakes is not None:

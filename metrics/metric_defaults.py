@@ -6,7 +6,7 @@ import re
 from dnnlib import EasyDict, UserError
 
 _PPL = dict(func_name='metrics.perceptual_path_length.PPL', epsilon=1e-4, minibatch_per_gpu=4,
-            Gs_overrides=dict(dtype='float32', mapping_dtype='float32'))
+            Gs_overrides=dict(dtype='float32', mapping_dtype='float32', num_fp16_res=0))
 _FID = dict(func_name='metrics.frechet_inception_distance.FID', minibatch_per_gpu=8)
 _KID = dict(func_name='metrics.kernel_inception_distance.KID', minibatch_per_gpu=8)
 _PR = dict(func_name='metrics.precision_recall.PR', nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000,

@@ -77,6 +77,8 @@ class PPL(metric_base.MetricBase):
     def _evaluate(self, source):
         generator = self._generator_of(source)
         Gs, num_gpus, options = generator.Gs, generator.num_gpus, dict(generator.options, **self.Gs_overrides)
+        if 'num_fp16_res' not in Gs.components.synthesis.option_names:  # of networks without half precision
+            options.pop('num_fp16_res', None)
         variables = Gs.components.synthesis.vars
         noises = [variables[name] for name in variables if name.startswith('noise')]
         seed_in = tf.placeholder(tf.int64, [2])

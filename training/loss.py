@@ -114,7 +114,8 @@ def D_wgan_gp(G, D, training_set, minibatch_size, reals, labels, wgan_lambda=10.
     loss = _wasserstein(judged, wgan_epsilon)
     with tf.name_scope('GradientPenalty'):
         mixed = penalties.mixtures(reals, judged.fakes, random.uniform([minibatch_size, 1, 1, 1]))
-        mixed_scores = autosummary('Loss/scores/mixed', D.get_output_for(mixed, labels, is_training=True))
+        uncounted = dict(count=False) if hasattr(D, 'augment') else {}  # mixtures are no fakes
+        mixed_scores = autosummary('Loss/scores/mixed', D.get_output_for(mixed, labels, is_training=True, **uncounted))
         with tf.control_dependencies([mixed_scores]):  # a gradient need not evaluate the scores, nor report them
             norms = autosummary('Loss/mixed_norms', tf.sqrt(gradient_penalty(mixed_scores, mixed)))
     return loss, penalties.norm_penalty(norms, wgan_target, wgan_lambda)

@@ -15,14 +15,15 @@ def synthesis_options(precision, network):
     """Options that set the precision of a generator; allows the device's 16-bit type in the default graph.
 
     Args:
-        precision: 'float32', or 'mixed': blocks from 16x16 up in bfloat16 on a CPU, in float16 on a GPU; styles,
-            demodulation and the image in float32.
+        precision: 'float32', also where the network's file asks for 16 bits; or 'mixed': blocks from 16x16 up in
+            bfloat16 on a CPU, in float16 on a GPU; styles, demodulation and the image in float32.
         network: Network, a generator or its synthesis network.
     Returns: (keyword arguments of its `run` or `get_output_for`, one sentence that says what is computed and why).
     """
-    if precision == 'float32':
-        return {}, 'float32'
     synthesis = network.components.get('synthesis', network)
+    if precision == 'float32':
+        has_half = any(net.static_kwargs.get('num_fp16_res') for net in (network, synthesis))
+        return dict(num_fp16_res=0) if has_half and layout.mixed_type() != 'float32' else {}, 'float32'
     reason = _missing(synthesis)
     if reason:
         return {}, 'float32, because ' + reason

@@ -77,7 +77,7 @@ def test_labels_without_a_data_set_are_refused(graph, networks):
 def test_published_settings():
     fid, pr, ppl = 'frechet_inception_distance.FID', 'precision_recall.PR', 'perceptual_path_length.PPL'
     path = dict(num_samples=50000, epsilon=1e-4, minibatch_per_gpu=4,
-                Gs_overrides=dict(dtype='float32', mapping_dtype='float32'))
+                Gs_overrides=dict(dtype='float32', mapping_dtype='float32', num_fp16_res=0))
     tiles = dict(num_images=50000, nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000, col_batch_size=10000)
     expected = dict(
         fid50k=(fid, dict(num_images=50000, minibatch_per_gpu=8)),

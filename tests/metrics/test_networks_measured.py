@@ -32,8 +32,9 @@ def _path_length(made, rounds=26, **options):
     kwargs = dict(space='w', sampling='full', epsilon=0.1)
     kwargs.update((key, options.pop(key)) for key in list(options) if key in kwargs)
     metric = perceptual_path_length.PPL('ppl', 4 * rounds, crop=False, minibatch_per_gpu=4,
-                                        Gs_overrides=dict(gain=0.25, dtype='float32'), **kwargs)
-    value = run_metric(metric, Gs_kwargs=dict(is_validation=True, gain=0.75), **options)['results']['ppl']
+                                        Gs_overrides=dict(gain=0.25, dtype='float32', num_fp16_res=0), **kwargs)
+    Gs_kwargs = dict(is_validation=True, gain=0.75, num_fp16_res=4)
+    value = run_metric(metric, Gs_kwargs=Gs_kwargs, **options)['results']['ppl']
     seen = np.array(made[-1].seen)
     return value, seen.reshape((rounds, 4, 2) + seen.shape[2:])
 

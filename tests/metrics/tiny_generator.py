@@ -74,7 +74,8 @@ class TellingGenerator:
         tflib.run(noise.initializer)
         mapping = EasyDict(get_output_for=self._map, output_shape=[None, self.num_layers, self.size])
         self.components = EasyDict(mapping=mapping, synthesis=EasyDict(
-            get_output_for=self._synthesize, output_shape=self.output_shape, vars={'noise0': noise}))
+            get_output_for=self._synthesize, output_shape=self.output_shape, vars={'noise0': noise},
+            option_names=['gain', 'num_fp16_res']))
 
     def get_output_for(self, latents, labels, **options):
         """Pictures of latents [N, 8]."""
@@ -87,11 +88,11 @@ class TellingGenerator:
         layers = [latents, latents ** 2, turned, latents * turned]
         return tf.stack([tf.concat([layer, rest], axis=1) for layer in layers], axis=1)
 
-    def _synthesize(self, dlatents, gain=1.0, randomize_noise=True, **_options):
+    def _synthesize(self, dlatents, gain=1.0, randomize_noise=True, num_fp16_res=0, **_options):
         rows = tf.tile(dlatents, [1, self.size // self.num_layers, 1])
         noise = tf.tile(self.components.synthesis.vars['noise0'][:, 0], [tf.shape(rows)[0], 1, 1])
         noise = tf.random_normal(tf.shape(rows)) if randomize_noise else noise
-        pictures = tf.stack([rows, noise, tf.fill(tf.shape(rows), gain)], axis=1)
+        pictures = tf.stack([rows, noise, tf.fill(tf.shape(rows), gain + num_fp16_res)], axis=1)
         pictures = tf.py_func(self._see, [pictures], tf.float32)
         pictures.set_shape(self.output_shape)
         return pictures

@@ -220,12 +220,13 @@ class AugmentedDiscriminator:
         """What the network saw of images that it was asked to score last."""
         return [augmented for given, augmented in self._seen if given is images][-1]
 
-    def get_output_for(self, images, labels, augment=True, **options):
+    def get_output_for(self, images, labels, augment=True, count=True, **options):
         """Scores of images [N, C, H, W] with labels [N, L].
 
         Args:
             images, labels: Inputs of the network.
             augment: Augment the images, and count the scores? Not for what is augmented already.
+            count: Count the scores? Not for what is neither real nor a fake.
             options: Of the network.
         """
         given = images
@@ -235,7 +236,7 @@ class AugmentedDiscriminator:
         if 'augment_strength' in self._network.option_names:
             options = dict(options, augment_strength=self._augmentation.strength)
         scores = self._network.get_output_for(images, labels, **options)
-        if augment:
+        if augment and count:
             self._scores.setdefault('real' if given is self._reals else 'fake', []).append(scores)
         return scores
 

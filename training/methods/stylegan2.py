@@ -4,6 +4,7 @@ Stages are G, its regularization, Gs, D, its regularization. Growing networks ar
 the optimizers forget their moments at a new level.
 """
 
+import re
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -154,7 +155,11 @@ def check_augmentation(options):
     if ramp is not None and not (isinstance(ramp, (int, float)) and ramp > 0):
         raise UserError(f'G_smoothing_rampup must be a number above 0 or None, got {ramp!r}')
     if options.augment_args is not None:
-        augmented.parse(options.augment_args)
+        control, _ = augmented.parse(options.augment_args)
+        D_loss = (options.D_loss_args or {}).get('func_name', '')
+        if control.tune_heuristic == 'rt' and 'wgan' in D_loss:
+            raise UserError(f'--aug=ada: it follows the signs of the scores of reals, which mean nothing with {D_loss}'
+                            '; use --aug=fixed or a logistic loss')
         if tuple(options.drange_net) != (-1, 1):
             raise UserError(f'augmentation expects images in [-1, 1], but drange_net is {list(options.drange_net)}')
 
@@ -191,6 +196,13 @@ def frozen_layers(D, count):
         count: Number of layers, int.
     Raises: UserError if that leaves no layer to train.
     """
+    own = D.static_kwargs.get('freeze_layers', 0)  # of networks_ada, which freezes layers itself
+    if own:
+        layers = list(OrderedDict.fromkeys(name[:-len('/weight')] for name in D.vars if re.match(
+            r'\d+x\d+/\w+/weight$', name)))  # neither the output nor what labels go through
+        if own > len(layers):
+            raise UserError(f'--freeze-d={own}: this discriminator has {len(layers)} layers that can be frozen')
+        print('Not trained in D: ' + ', '.join(layers[:own]))
     layers = list(OrderedDict.fromkeys(name.rpartition('/')[0] for name in D.trainables))
     if not isinstance(count, int) or not 0 <= count < len(layers):
         raise UserError(f'--freeze-d={count}: this discriminator has {len(layers)} layers, so 0 to {len(layers) - 1} '

@@ -94,7 +94,7 @@ def check(args):
     """Refuses bad values of them; raises UserError."""
     tuning.check(args)
     tuning.check_numbers(args, total_kimg=1)
-    augmenting.check(args, AUG)
+    augmenting.check(args, AUG, args.cmethod in comparison.HEURISTIC_TARGETS)
     comparison.check(args, augmenting.chosen(args, AUG))
     if args.dcap <= 0:
         raise UserError(f'--dcap={args.dcap:g}: expected a number above 0')

@@ -32,16 +32,24 @@ def chosen(args, default):
     return args.aug or ('fixed' if args.augpipe == 'diffaugment' else default)
 
 
-def check(args, default):
-    """Refuses bad values; `default` as for `add`. Raises UserError."""
+def check(args, default, tells_d=False):
+    """Refuses bad values.
+
+    Args:
+        args: Parsed command line.
+        default: As for `add`.
+        tells_d: Does p exist without augmentation as well, because D is told it?
+    Raises: UserError.
+    """
     aug = chosen(args, default)
+    adapts = tells_d and aug == 'noaug'
     for name, allowed in [('p', ('ada', 'adarv', 'fixed')), ('p_max', tuple(HEURISTICS)), ('target', tuple(HEURISTICS)),
                           ('augpipe', ('ada', 'adarv', 'fixed'))]:
         value = getattr(args, name)
-        if value is not None and aug not in allowed:
+        if value is not None and aug not in allowed and not (adapts and name != 'augpipe'):
             raise UserError(f'--{name.replace("_", "-")}={value}: has no effect with --aug={aug}; drop it or add --aug='
                             f'{" or ".join(allowed)}')
-    if aug == 'noaug' and any(text.startswith('augment.') for text in args.assignments):
+    if aug == 'noaug' and not adapts and any(text.startswith('augment.') for text in args.assignments):
         raise UserError('--set augment.*: nothing is augmented; add --aug=ada')
     for name in ('p', 'target'):
         value = getattr(args, name)

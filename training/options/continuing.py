@@ -74,8 +74,10 @@ def choose_run(resume, result_dir, run_desc, options):
 def _continue_in(run_dir, options):
     """Checks that a run directory that was named can be continued with these options; returns it."""
     if files.latest_state(run_dir) is None:
+        hidden = pretrained.SHORT_NAMES.get(run_dir)
+        more = '' if hidden is None else f'; the published network of that name, which this folder hides, is {hidden}'
         raise UserError(f'--resume: {run_dir!r} holds no saved state; give a run directory with a folder '
-                        f'{files.STATE_DIR!r}, or a state in it')
+                        f'{files.STATE_DIR!r}, or a state in it{more}')
     saved = _saved_options(run_dir) or {}
     options.update((key, saved[key]) for key in ORIGIN if key in saved)
     check_same_options(run_dir, options)

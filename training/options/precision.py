@@ -136,11 +136,15 @@ def _measure(options, half, machine):
         lines = process.stderr.decode(errors='replace').strip().splitlines() or [f'exit code {process.returncode}']
         raise UserError(f'--precision=mixed: the trial iterations failed ({lines[-1]})')
     found = json.loads(process.stdout.decode().strip().splitlines()[-1])
-    return dict(found, machine=machine, half=half, type=half if found['ratio'] >= WORTH_IT else 'float32')
+    return dict(found, machine=machine, half=half,
+                type=half if found['ratio'] is None or found['ratio'] >= WORTH_IT else 'float32')
 
 
 def _sentence(choice):
     """What was measured and chosen."""
+    if choice['ratio'] is None:
+        return (f'{choice["half"]}, because memory runs out in float32: an iteration takes '
+                f'{choice["half_seconds"]:.3g} s, on {choice["machine"]}')
     times = (f'an iteration takes {choice["seconds"]:.3g} s in float32, {choice["half_seconds"]:.3g} s with '
              f'{choice["half"]} (ratio {choice["ratio"]:.2f}, median of {choice["pairs"]}, on {choice["machine"]})')
     if choice['type'] == 'float32':

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from dnnlib import UserError, cli
-from training.options import precision
+from training.options import precision, probe
 
 SECONDS = 20  # of measuring, after a first run of everything; one pair of iterations is measured in any case
 MOST_PAIRS = 5
@@ -60,22 +60,35 @@ def measure(options, half):
     Args:
         options: Options of the training loop.
         half: Name of the 16-bit type.
-    Returns: Dictionary: `seconds` and `half_seconds` of an iteration, their `ratio`, medians over `pairs` pairs.
+    Returns: Dictionary: `seconds` and `half_seconds` of an iteration, their `ratio`, medians over `pairs` pairs;
+        `seconds` and `ratio` are None if memory runs out in float32.
     """
     from training.data.streams import open_streams
     from training.training_loop import split_options
     common, _ = split_options(options, None)
     with open_streams({'reals': common.dataset_args}, 0, common.data_dir, common.bad, common.holdout,
                       common.mirror_augment) as streams:
-        both = [Timed(streams, precision.with_type(options, dtype)) for dtype in ('float32', half)]
-        for timed in both:
-            timed.seconds()  # TensorFlow optimizes graphs when they are first run
+        try:
+            both = [_timed(streams, options, 'float32')]
+        except Exception as error:  # pylint: disable=broad-except
+            if not probe.is_out_of_memory(error):
+                raise
+            half_seconds = _timed(streams, options, half).seconds()
+            return dict(seconds=None, half_seconds=half_seconds, ratio=None, pairs=1)
+        both.append(_timed(streams, options, half))
         pairs, started = [], time.time()
         while not pairs or len(pairs) < MOST_PAIRS and time.time() - started < SECONDS:
             pairs.append([timed.seconds() for timed in both])
     pairs = np.array(pairs)
     return dict(seconds=float(np.median(pairs[:, 0])), half_seconds=float(np.median(pairs[:, 1])),
                 ratio=float(np.median(pairs[:, 0] / pairs[:, 1])), pairs=len(pairs))
+
+
+def _timed(streams, options, dtype):
+    """A training that ran once: TensorFlow optimizes graphs when they are first run."""
+    timed = Timed(streams, precision.with_type(options, dtype))
+    timed.seconds()
+    return timed
 
 
 def main():

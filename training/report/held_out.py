@@ -4,7 +4,6 @@ import numpy as np
 
 from dnnlib.images import adjust_dynamic_range
 from dnnlib.tflib.autosummary import autosummary
-from dnnlib.util import UserError
 
 MAX_IMAGES = 200  # of each kind, at every tick
 
@@ -18,17 +17,17 @@ class ScoreMonitor:
         generator, discriminator: tflib.Networks, of latents and labels, and of images and labels.
         training_set: Dataset with `held_out` images.
         drange_net: [low, high] of the networks' images.
-        minibatch_size: Images at a time; as in the training, since D looks at the differences within a minibatch.
-    Raises: UserError if the images of one part do not fill a minibatch.
+        minibatch_size: Images at a time; as in the training, since D looks at the differences within a minibatch. Where
+            a part has fewer images it is as many as there are, in whole groups of the minibatch standard deviation.
     """
 
     def __init__(self, generator, discriminator, training_set, drange_net, minibatch_size):
         held_out = training_set.held_out
         count = min(MAX_IMAGES, len(held_out), training_set.num_images - len(held_out))
+        if count < minibatch_size:
+            group = discriminator.static_kwargs.get('mbstd_group_size', 4) or 1
+            minibatch_size = count - count % group if count > group else count
         count -= count % minibatch_size
-        if count == 0:
-            raise UserError(f'holdout: {len(held_out)} of {training_set.num_images} images are held out; expected at '
-                            f'least the {minibatch_size} of a minibatch on either side')
         self._generator, self._discriminator, self._training_set = generator, discriminator, training_set
         self._drange, self._minibatch_size = drange_net, minibatch_size
         self._numbers = dict(train=training_set.indices_at(0, count), held_out=held_out[:count])

@@ -15,6 +15,7 @@ import numpy as np
 from dnnlib import UserError, tflib
 from training import image_size
 from training.pretrained import listed, load_file
+from training.state import transfer_labels
 
 KINDS = ('copied', 'resized', 'fresh', 'ignored')
 SHOWN = 12  # layers named in one line of the table
@@ -134,8 +135,7 @@ def _labels_per_image(dataset):
     """Mean sum of the labels of an image, 1 where there are none."""
     if not dataset.label_size:
         return 1.0
-    labels = dataset.read_labels(dataset.indices_at(0, 1000))
-    return float(np.mean(np.sum(labels, axis=1))) or 1.0
+    return float(np.mean(np.sum(dataset.read_labels(dataset.indices_at(0, 1000)), axis=1))) or 1.0
 
 
 def transfer(network, source, role, labels_per_image=1.0):
@@ -152,8 +152,7 @@ def transfer(network, source, role, labels_per_image=1.0):
     values, initial = tflib.run(dict(source.vars)), tflib.run(dict(network.vars))
     values = {name: x for name, x in values.items() if name != 'dlatent_avg' or np.isfinite(x).all()}  # NaN = none
     constants = {name for name in set(values) ^ set(initial) if name.split('/')[-1] == 'lod'}  # a schedule sets it
-    wscale = network.static_kwargs.get('use_wscale', True)
-    found, new = {kind: [] for kind in KINDS}, {}
+    found, new, wscale = {kind: [] for kind in KINDS}, {}, network.static_kwargs.get('use_wscale', True)
     for name, start in ((name, start) for name, start in initial.items() if name not in constants):
         old_name = _name_in_source(name, network, source)
         if old_name in values and values[old_name].shape == start.shape:
@@ -165,6 +164,7 @@ def transfer(network, source, role, labels_per_image=1.0):
             if _begins_at_zero(name, network, source):
                 new[name] = np.zeros_like(start)
         found[kind].append(name)
+    transfer_labels.begin(new, values, initial, labels_per_image)
     used = {_name_in_source(name, network, source) for name in found['copied'] + found['resized']}
     found['ignored'] = [name for name in values if name not in used | constants]
     tflib.set_vars({network.vars[name]: value.astype(initial[name].dtype) for name, value in new.items()})

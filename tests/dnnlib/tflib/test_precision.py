@@ -22,6 +22,14 @@ def test_float32_needs_no_options(session):
     assert precision.synthesis_options('float32', small_generator()) == ({}, 'float32')
 
 
+def test_float32_is_what_files_that_ask_for_16_bits_get_on_a_gpu(session):
+    G, plain = small_generator(resolution=8, num_fp16_res=2), small_generator(resolution=8)
+    assert precision.synthesis_options('float32', G) == ({}, 'float32')
+    layout.set_data_format('NCHW')
+    assert precision.synthesis_options('float32', G) == (dict(num_fp16_res=0), 'float32')
+    assert precision.synthesis_options('float32', plain) == ({}, 'float32')
+
+
 def test_kernels_are_found_by_type_and_device():
     assert precision.has_kernel('Conv2D', 'float32', 'CPU')
     assert precision.has_kernel('Conv2D', 'bfloat16', 'CPU') != TF1

@@ -12,7 +12,7 @@ from dnnlib import EasyDict, UserError, tflib
 from dnnlib.tflib import random
 from dnnlib.tflib.autosummary import save_summaries
 from tests.training.test_training_loop import assert_same_variables, train, variables_of_last_state
-from training import train_step
+from training import loss, train_step
 from training.iteration import Iteration
 from training.methods import augmented, stylegan2
 from training.state import transfer
@@ -121,6 +121,24 @@ def test_nothing_is_counted_where_p_is_constant(session):
     assert [stage.name for stage in built.stages] == ['G', 'G_reg', 'Gs', 'D', 'D_reg'] and not built.step.monitors
     built.run(0)
     assert built.state('strength') == 0.25 and save_summaries(None)['Loss/signs/fake'] == 1
+
+
+def test_mixtures_of_reals_and_fakes_do_not_count(session):
+    nets = {name: tflib.Network(name, f'{ME}.{func}') for name, func in [
+        ('G', 'number_generator'), ('D', 'mean_discriminator')]}
+    step = train_step.Step(EasyDict(groups={}, drange=(-1, 1)), {}, {}, LEVELS)
+    reals, labels = tf.zeros([2, 1, 8, 8]), tf.zeros([2, 0])
+    D = augmented.AugmentedDiscriminator(
+        nets['D'], augmented.Augmentation(step, dict(func_name=ME + '.dim', initial_strength=0.5)), reals)
+    data = EasyDict(get_random_labels_tf=lambda size: labels)
+    with step.losses('D'):
+        loss.D_wgan_gp(nets['G'], D, data, 2, reals, labels)
+    assert {kind: len(scores) for kind, scores in D._scores.items()} == {'fake': 1, 'real': 1}
+    options = stylegan2.Options(D_loss_args=dict(func_name='training.loss.D_wgan_gp'),
+                                augment_args=dict(tune_heuristic='rt'))
+    with pytest.raises(UserError, match='the signs of the scores of reals, which mean nothing with training.loss.D_w'):
+        stylegan2.check_augmentation(options)
+    stylegan2.check_augmentation(options._replace(augment_args=dict(initial_strength=0.5)))
 
 
 def test_what_rv_can_not_do_is_refused(session):

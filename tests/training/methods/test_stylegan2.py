@@ -242,6 +242,18 @@ def make(name):
                          fmap_base=64, fmap_max=8, **small)
 
 
+def test_frozen_layers_of_ada(session, capsys):
+    def make_ada(count):
+        return tflib.Network('D', 'training.networks_ada.D_main', num_channels=3, resolution=8, label_size=0,
+                             fmap_base=64, fmap_max=8, freeze_layers=count)
+    D = make_ada(2)
+    assert stylegan2.frozen_layers(D, 0) == set()
+    assert capsys.readouterr().out == 'Not trained in D: 8x8/FromRGB, 8x8/Conv0\n'
+    assert {name.rpartition('/')[0] for name in D.vars if name not in D.trainables} == {'8x8/FromRGB', '8x8/Conv0'}
+    with pytest.raises(UserError, match='--freeze-d=7: this discriminator has 6 layers that can be frozen'):
+        stylegan2.frozen_layers(make_ada(7), 0)
+
+
 def test_frozen_layers(session, capsys):
     G, D = make('G'), make('D')
     assert stylegan2.frozen_layers(D, 0) == set()

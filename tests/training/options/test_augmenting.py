@@ -47,7 +47,10 @@ def test_configurations_of_the_papers_before_ada_do_not_augment():
         func_name=augmentation.DIFFAUGMENT, initial_strength=0.5), 'diffaugment, p = 0.5'),
     (['--aug=noaug', '--cmethod=pagan'], dict(
         func_name=None, tune_heuristic='rt', tune_target=0.95, tune_kimg=500, initial_strength=0, max_strength=1),
-     'none; D is told how much it overfits, p from 0 to at most 1, to keep rt at 0.95; p moves by 1 in 500 kimg')])
+     'none; D is told how much it overfits, p from 0 to at most 1, to keep rt at 0.95; p moves by 1 in 500 kimg'),
+    (['--aug=noaug', '--cmethod=adropout', '--p=0.1', '--p-max=0.9', '--target=0.7', '--set', 'augment.tune_kimg=50'],
+     dict(func_name=None, tune_heuristic='rt', tune_target=0.7, tune_kimg=500, initial_strength=0.1, max_strength=0.9),
+     'none; D is told how much it overfits, p from 0.1 to at most 0.9, to keep rt at 0.7; p moves by 1 in 500 kimg')])
 def test_what_augments(argv, expected, line):
     found = options_of('--config=paper256', *argv)['augment_args']
     assert found == expected and augmenting.describe(found) == 'Augmentation: ' + line
@@ -64,6 +67,7 @@ def test_descriptions_of_settings():
 
 @pytest.mark.parametrize('argv, message', [
     (['--config=config-f', '--p=0.2'], '--p=0.2: has no effect with --aug=noaug; drop it or add --aug=ada or adarv or'),
+    (['--aug=noaug', '--cmethod=pagan', '--augpipe=bg'], '--augpipe=bg: has no effect with --aug=noaug'),
     (['--config=config-f', '--set', 'augment.xflip=0'], '--set augment.[*]: nothing is augmented; add --aug=ada'),
     (['--aug=fixed', '--p=0.5', '--p-max=0.8'], '--p-max=0.8: has no effect with --aug=fixed; drop it'),
     (['--aug=adarv'], '--aug=adarv: it compares with images that are not trained on; add --holdout=0.1'),
@@ -140,6 +144,9 @@ def test_a_run_that_began_with_networks_is_resumed_with_the_same_options(tmp_pat
     assert options_of(*argv)['augment_args']['tune_kimg'] == 500
     assert options_of(*argv)['G_smoothing_rampup'] == 0.05
     state = os.path.join('run', 'state', '000000032')
+    os.mkdir('ffhq256')
+    with pytest.raises(UserError, match='of that name, which this folder hides, is https://.*/ffhq-res256'):
+        continuing.choose_run('ffhq256', 'results', 'x', {})
     for name, saved in [('run', dict(options, resume_pkl='x.pkl')), ('further', dict(options, resume_state=state))]:
         os.makedirs(os.path.join(name, 'state', '000000032'))
         files.write_manifest(os.path.join(name, 'state', '000000032'), files.new_counters(32))

@@ -1,5 +1,6 @@
 """`--precision`: which options it changes, what it refuses, what it measures, and what a resumed run takes over."""
 
+import contextlib
 import json
 from types import SimpleNamespace
 
@@ -90,6 +91,30 @@ def test_float32_is_taken_where_it_is_faster(measured, capsys):
     chosen = precision.choose(options('config-f'), 'mixed')
     assert chosen['tf_config']['mixed'] == 'float32'
     assert 'float32, because bfloat16 is not faster here' in capsys.readouterr().out
+
+
+def test_16_bits_are_taken_where_float32_needs_too_much_memory(monkeypatch, measured, capsys):
+    @contextlib.contextmanager
+    def no_streams(*_args):
+        yield {}
+
+    class Timed:
+        def __init__(self, _streams, options):
+            self._type = options['tf_config']['mixed']
+
+        def seconds(self):
+            if self._type == 'float32':
+                raise tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating')
+            return 3.0
+
+    monkeypatch.setattr(precision_probe, 'Timed', Timed)
+    monkeypatch.setattr('training.data.streams.open_streams', no_streams)
+    given = dict(options('config-f'), dataset_args={})
+    found = precision_probe.measure(given, 'bfloat16')
+    assert found == dict(seconds=None, half_seconds=3.0, ratio=None, pairs=1)
+    measured(**{key: found[key] for key in ['ratio']})
+    assert precision.choose(given, 'mixed')['tf_config']['mixed'] == 'bfloat16'
+    assert 'bfloat16, because memory runs out in float32: an iteration takes 1 s' in capsys.readouterr().out
 
 
 def test_another_machine_is_said(measured, tmp_path, capsys):

@@ -78,9 +78,11 @@ def test_a_skipped_image_is_replaced_by_one_of_its_own_side(monkeypatch):
 class Mean:
     """Stands in for D: scores an image by its mean, 0 to 255, plus its label."""
 
-    @staticmethod
-    def run(images, labels):
-        assert len(images) == 4
+    static_kwargs, expected_size = dict(mbstd_group_size=8), 4
+
+    @classmethod
+    def run(cls, images, labels):
+        assert len(images) == cls.expected_size
         return (images.mean(axis=(1, 2, 3)) * 127.5 + 127.5)[:, np.newaxis] + labels
 
 
@@ -91,8 +93,8 @@ class Gray:
 
     @staticmethod
     def run(latents, labels, **_options):
-        assert latents.shape == (4, 8) and labels.shape == (4, 1)
-        return np.zeros([4, 1, 4, 4])
+        assert latents.shape[1:] == (8,) and labels.shape == (len(latents), 1)
+        return np.zeros([len(latents), 1, 4, 4])
 
 
 def test_scores_are_means_over_each_kind(session, capsys):
@@ -105,8 +107,15 @@ def test_scores_are_means_over_each_kind(session, capsys):
         assert {name: pytest.approx(value, abs=1e-3) for name, value in expected.items()} == scores
         assert monitor() is None
         assert 'held_out {:.3f}'.format(scores['held_out']) in capsys.readouterr().out
-        with pytest.raises(UserError, match='holdout: 15 of 50 images are held out; expected at least the 16'):
-            held_out.ScoreMonitor(Gray, Mean, data, [-1, 1], 16)
+
+
+@pytest.mark.parametrize('share, size', [(0.3, 8), (0.1, 5), (0.98, 1)])  # whole groups of 8, or all that there are
+def test_fewer_images_than_a_minibatch_are_scored_together(session, share, size, monkeypatch):
+    monkeypatch.setattr(Mean, 'expected_size', size)
+    with Numbered(50) as data:
+        data.hold_out(share)
+        scores = held_out.ScoreMonitor(Gray, Mean, data, [-1, 1], 32).scores()
+        assert scores['held_out'] == pytest.approx(2 * data.held_out[:size].mean(), abs=1e-3)
 
 
 def test_cats_can_hold_out_as_well():

@@ -221,3 +221,22 @@ def test_numbers_that_leave_nothing_to_train():
         transfer.start_kimg('network-snapshot-000030.pkl', None, True, 25)
     with pytest.raises(UserError, match="resume_kimg must be a number of at least 0, got 'x'"):
         transfer.start_kimg('x.pkl', 'x', True, 25)
+
+
+def test_labels_are_added_to_ada_networks_nearly_without_effect(session):
+    def make(name, label_size):
+        func = dict(G='G_main', D='D_main')[name]
+        small = dict(latent_size=8, dlatent_size=8, mapping_layers=2) if name == 'G' else {}
+        return tflib.Network(name, 'training.networks_ada.' + func, num_channels=3, resolution=8, fmap_base=64,
+                             fmap_max=16, label_size=label_size, **small)
+    random, labels = np.random.RandomState(1), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    inputs = dict(G=random.randn(4, 8), D=random.randn(4, 3, 8, 8))
+    for name, role, tolerance in [('G', 'generator', 1e-5), ('D', 'discriminator', 0.1)]:
+        source, network = make(name, 0), make(name, 3)
+        transfer.transfer(network, source, role)
+        options = dict(randomize_noise=False, truncation_psi=1) if name == 'G' else {}
+        expected = source.run(inputs[name], None, **options)
+        found = network.run(inputs[name], labels, **options)
+        assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
+        if name == 'D':
+            assert np.abs(found - expected).max() > 0  # and labels count from the start
