@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from training.augment import matrices
+
 LUMA = np.float32([1, 1, 1, 0]) / np.sqrt(np.float32(3))  # direction of the gray axis
 _ONTO_LUMA, _IDENTITY = np.outer(LUMA, LUMA), np.eye(4, dtype=np.float32)
 _CROSS = np.float32([[0, -1, 1, 0], [1, 0, -1, 0], [-1, 1, 0, 0], [0, 0, 0, 0]]) / np.sqrt(np.float32(3))
@@ -17,14 +19,14 @@ def transform(images, parameters):
     Returns: Like the images.
     """
     channels = images.shape.as_list()[1]
-    matrices = color_matrices(parameters, channels)
-    if matrices is None:
+    mapping = color_matrices(parameters, channels)
+    if mapping is None:
         return images
     if channels == 1:
-        rows = tf.reduce_mean(matrices[:, :3], axis=1)  # N4
+        rows = tf.reduce_mean(mapping[:, :3], axis=1)  # N4
         gain, offset = tf.reduce_sum(rows[:, :3], axis=1), rows[:, 3]
         return images * tf.reshape(gain, [-1, 1, 1, 1]) + tf.reshape(offset, [-1, 1, 1, 1])
-    columns = [tf.reshape(matrices[:, :3, i], [-1, 3, 1, 1]) for i in range(4)]
+    columns = [tf.reshape(mapping[:, :3, i], [-1, 3, 1, 1]) for i in range(4)]
     colors = columns[3]
     for i in range(3):  # not a matrix product: those of some GPUs round to 10 bits
         colors += columns[i] * images[:, i:i + 1]
@@ -51,12 +53,7 @@ def color_matrices(parameters, channels=3):
         factors.append(_IDENTITY - around + _each(cos) * around + _each(sin) * _CROSS)  # Rodrigues' formula
     if p.saturation_s is not None and channels > 1:
         factors.append(_ONTO_LUMA + (_IDENTITY - _ONTO_LUMA) * _each(p.saturation_s))
-    if not factors:
-        return None
-    product = factors[0]
-    for factor in factors[1:]:
-        product = tf.matmul(factor, product)
-    return product
+    return matrices.product(factors[::-1]) if factors else None
 
 
 def _each(values):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib.ops.warp_2d import MARGIN, warp_2d
+from training.augment.matrices import product
 
 SYM6 = np.float32([  # low-pass filter of the wavelet sym6: orthonormal, so that the identity is reproduced exactly
     0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633, 0.4910559419267466,
@@ -56,12 +57,7 @@ def inverse_matrices(parameters, width, height):
         factors.append(_rotation(p.rotate_post))
     if p.xfrac_t is not None:
         factors.append(_translation(-p.xfrac_t * size))
-    if not factors:
-        return None
-    product = factors[0]
-    for factor in factors[1:]:
-        product = tf.matmul(product, factor)
-    return product
+    return product(factors) if factors else None
 
 
 def margins(matrices, width, height):
@@ -73,8 +69,7 @@ def margins(matrices, width, height):
     """
     cx, cy = (width - 1) / 2, (height - 1) / 2
     corners = tf.constant([[-cx, cx, cx, -cx], [-cy, -cy, cy, cy], [1, 1, 1, 1]], tf.float32)
-    sources = tf.reshape(matrices[:, :2], [-1, 3])
-    sources = tf.reshape(tf.matmul(sources, corners), [-1, 2, 4])
+    sources = product([matrices[:, :2], corners])
     needed = tf.concat([tf.reduce_max(-sources, axis=[0, 2]), tf.reduce_max(sources, axis=[0, 2])], axis=0)
     needed = tf.ceil(needed + [2 * MARGIN - cx, 2 * MARGIN - cy] * 2)
     limit = [width - 1, height - 1] * 2
