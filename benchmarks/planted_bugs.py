@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plants 26 bugs, one at a time, into a copy of a tree and says which test finds each; exit code 1 if one is missed.
+"""Plants 31 bugs, one at a time, into a copy of a tree and says which test finds each; exit code 1 if one is missed.
 
 By default a bug's own test files run, and stop at the first failure; with --all the whole selection does. Python and
 TensorFlow are those of the interpreter that runs this; under TensorFlow 1 it is the selection of `make test` there. A
@@ -78,6 +78,18 @@ BUGS = (
         ('test_saver.py', 'test_state.py', 'test_training_loop.py')),
     Bug('new-colors', 'transfer: weights of new colors do not begin at zero',
         (('transfer.py', 'new[name] = np.zeros_like(start)', 'new[name] = start'),), ('test_transfer.py',)),
+    Bug('gate', 'augmentation: operations happen where they should not',
+        (('parameters.py', '(value.shape.ndims - 1)) < probability', '(value.shape.ndims - 1)) > probability'),),
+        ('test_parameters.py', 'test_pipeline.py', 'test_golden.py')),
+    Bug('matrix-order', 'augmentation: the geometric operations happen in the wrong order',
+        (('geometry.py', 'product(factors) if', 'product(factors[::-1]) if'),), ('test_golden.py',)),
+    Bug('tune-sign', 'augmentation: p falls where D overfits',
+        (('augmented.py', 'tf.sign(r - control.tune_target)', 'tf.sign(control.tune_target - r)'),),
+        ('test_augmented.py',)),
+    Bug('counted-twice', 'augmentation: scores of regularization steps count',
+        (('stylegan2.py', 'post=post if stage == name else ()', 'post=post'),), ('test_augmented.py',)),
+    Bug('rampup', 'average: the ramp-up follows all images shown',
+        (('train_step.py', "sched['kimg'] * rampup", "sched['kimg']"),), ('test_train_step.py', 'test_augmented.py')),
     Bug('crc', 'TFRecords: checksums', (('tfrecords.py', '0xa282ead8', '0xa282ead9'),), ('test_tfrecords.py',)),
     Bug('mirror', 'data: every image is mirrored',
         (('train_step.py', '.rand(len(reals)) < 0.5', '.rand(len(reals)) < 1'),
