@@ -12,18 +12,11 @@ import time
 import tqdm
 
 from dnnlib import allocator, util
+from dnnlib.arguments import ArgumentParser  # noqa: F401  what programs make their parsers of
 from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
 
 _MAX_LIST_LENGTH = 10 ** 6
-
-
-class ArgumentParser(argparse.ArgumentParser):
-    """Parser that answers bad options with one line on standard error and exit code 2; subcommands inherit this."""
-
-    def error(self, message):
-        """Prints `<prog>: error: <message>` and exits with code 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
 
 
 def int_list(text):
