@@ -13,7 +13,7 @@ from dnnlib.run.context import ABORT_FILE
 from dnnlib.run.run_dir import FolderLocked
 from dnnlib.run.signals import StopSignals
 from training import image_size
-from training.options import augmenting, continuing, epochs, presets, saving, tuning
+from training.options import augmenting, continuing, data, epochs, presets, saving, tuning
 from training.options import precision as precisions
 from training.options.settings import Settings, parse_assignment
 
@@ -228,7 +228,8 @@ def main(argv):
     assignments = [parse_assignment(text, changes.groups) for text in args.assignments]
     _check_metrics(args.metrics)
     options['keep_best'] = _best_of(args.keep_best, args.metrics)
-    changes.apply(assignments)
+    data.look(args)
+    changes.apply(assignments)  # loads TensorFlow if there are any
     if args.epochs is not None:
         options['total_kimg'] = epochs.total_kimg(args.epochs, options)
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])

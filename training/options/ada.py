@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli, util
 from training import image_size
-from training.dataset import load_dataset
-from training.options import augmenting, comparison, continuing, settings, stylegan2, tuning, width
+from training.options import augmenting, comparison, continuing, data, stylegan2, tuning, width
 
 AUG = 'ada'  # default of --aug
 SMALL_SIDES = 32, 128  # pixels that `small` is for
@@ -139,24 +138,6 @@ def check(args):
         raise UserError(f'--dcap={args.dcap:g}: expected a number above 0')
 
 
-class Data(NamedTuple):
-    """What the options depend on."""
-    shape: tuple     # [C, H, W]
-    label_size: int  # number of label columns
-
-
-def dataset_args(args):
-    """Options of the dataset, with those of `--set dataset.KEY=VALUE`, which are checked later."""
-    found = dict(tfrecord_dir=args.dataset, max_label_size='any')
-    if args.resolution is not None:
-        found['resolution'] = args.resolution
-    for text in args.assignments:
-        if text.startswith('dataset.'):
-            _, key, value = settings.parse_assignment(text, ('dataset',))
-            found[key] = value
-    return found
-
-
 def make_options(args):
     """Options of the training loop that a configuration decides.
 
@@ -167,13 +148,10 @@ def make_options(args):
     """
     if args.num_gpus & args.num_gpus - 1:
         raise UserError(f'--num-gpus={args.num_gpus}: --config={args.config} is for 1, 2, 4, 8, ... GPUs')
-    data = Data(None, 0)
-    if CONFIGS[args.config] is None or args.cmethod == 'auxrot':
-        with load_dataset(data_dir=args.data_dir, **dict(dataset_args(args), bad=args.bad)) as dataset:
-            data = Data(dataset.shape, dataset.label_size)
+    found = data.look(args, 'any')
     by_data = dict(auto=auto, small=small)
-    c = CONFIGS[args.config] or by_data[args.config](data.shape, args.num_gpus, args.batch)
-    comparison.check_data(args.cmethod, data.label_size, c.mapping_layers)
+    c = CONFIGS[args.config] or by_data[args.config](found.shape, args.num_gpus, args.batch)
+    comparison.check_data(args.cmethod, found.label_size, c.mapping_layers)
     lrate = comparison.WGAN_LRATE if args.cmethod == 'wgangp' else c.lrate
     options = dict(
         freeze_mapping=args.freeze_mapping, G_smoothing_kimg=c.G_smoothing_kimg,
@@ -192,7 +170,7 @@ def make_options(args):
         options.setdefault(group, {}).update(further)
     width.apply(options, args.width)
     if args.config == 'small':
-        print('\n'.join(expect(data.shape, c.total_kimg if args.total_kimg is None else args.total_kimg)))
+        print('\n'.join(expect(found.shape, c.total_kimg if args.total_kimg is None else args.total_kimg)))
     if args.freeze_d:
         options['D_args']['freeze_layers'] = args.freeze_d
     if args.total_kimg is None:

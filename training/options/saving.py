@@ -4,6 +4,7 @@ import os
 
 from dnnlib import UserError, cli
 from training import pretrained
+from training.options import continuing
 
 
 def add(parser):
@@ -35,6 +36,8 @@ def check(args):
     if path is not None and '://' not in path and not os.path.exists(path):
         raise UserError(f'--resume={args.resume}: expected auto, none, a run directory, a saved state or a network '
                         'pickle')
+    if path is not None:
+        continuing.check_start(args.resume)
 
 
 def check_numbers(args, **minima):
