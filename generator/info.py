@@ -22,7 +22,8 @@ _LONG_TEXT = 60  # characters of an option's value that are shown
 def add_command(commands):
     """Adds the sub-command `info`."""
     p = commands.add_parser('info', help='show what is in a network file, without running anything in it')
-    p.add_argument('network_pkl', metavar='FILE', help='network pickle or weight file: path, URL or published name')
+    p.add_argument('network_pkl', metavar='FILE',
+                   help='network pickle or weight file: path, URL, published name, or run directory')
     p.set_defaults(run=print_info)
 
 
