@@ -5,14 +5,13 @@ import collections
 import itertools
 import json
 import os
-import signal
-import sys
 from typing import NamedTuple
 
 import dnnlib  # first: says if a package is missing
 import numpy as np
 
 from dnnlib import cli, util
+from dnnlib.run.signals import exiting_at_sigterm
 from dnnlib.util import UserError
 from metrics.metric_defaults import MAX_NUM_IMAGES, check_names, metric_defaults, needs_network, with_num_images
 from training import pretrained
@@ -139,7 +138,7 @@ def make_parser():
     parser = cli.ArgumentParser(description=__doc__, epilog=EPILOG,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--network', dest='networks', metavar='PKL', nargs='+', action='append', default=[],
-                        help='network pickles: paths, URLs or published names')
+                        help='network pickles: paths, URLs or published names; or run directories, for the newest in each')
     parser.add_argument('--fakes', metavar='PATH',
                         help='measure these pictures instead of a network: a folder or zip of images, a folder of '
                              'TFRecords, or cats')
@@ -199,9 +198,9 @@ def main(argv):
                                  num_gpus=options.num_gpus, options_file=None)
     if args.selftest:
         cli.run_selftest(options.tf_config)
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # what was measured is written first
-    dnnlib.submit_run(config, run_metrics, networks=networks, fakes_args=fakes_args, metrics=metrics,
-                      dataset_args=dataset_args, data_dir=args.data_dir, options=options)
+    with exiting_at_sigterm():
+        dnnlib.submit_run(config, run_metrics, networks=networks, fakes_args=fakes_args, metrics=metrics,
+                          dataset_args=dataset_args, data_dir=args.data_dir, options=options)
 
 
 def _options(args):

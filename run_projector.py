@@ -120,7 +120,8 @@ def add_detect(parsers):
 
 def _add_network(p):
     p.add_argument('--network', dest='network_pkl', metavar='PKL', default=pretrained.DEMO_NETWORK,
-                   help='network pickle: path, URL or published name (default: the cats shipped with this program)')
+                   help='network pickle: path, URL or published name; or a run directory, for its newest one (default: '
+                   'the cats shipped with this program)')
 
 
 def _add_truncation(p):

@@ -271,5 +271,6 @@ def printable(text):
 
 def _describe(error):
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f'{error.filename!r}: {error.strerror}'
+        name = re.sub('tmp_[0-9a-f]{32}_', '', repr(error.filename))  # of `util.atomic_path`
+        return f'{name}: {error.strerror}'
     return str(error) or type(error).__name__

@@ -72,7 +72,7 @@ def atomic_path(path):
         path: The file to write, or a folder that doesn't exist yet; the parent folder must exist.
     Yields: A name in the same folder with the same extension.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(os.path.normpath(path))
     temp_path = os.path.join(folder, f'tmp_{uuid.uuid4().hex}_{name}')
     try:
         yield temp_path

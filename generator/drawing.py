@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dnnlib import cli, util
+from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.seeds import latents_of_seeds, noise_of_seed
 from dnnlib.util import UserError
 from generator import info, projections
@@ -188,7 +189,8 @@ def load(network_pkl, settings):
     """
     cli.load_tensorflow().init_tf(settings.tf_config, verbose=True)
     print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
-    Gs = pretrained.load_generator(network_pkl)
+    with Heartbeat(lambda: 'Building the generator; large ones take up to a minute...', first=3):
+        Gs = pretrained.load_generator(network_pkl)
     drawer = Drawer(Gs, settings.precision, settings.noise, settings.minibatch_size, settings.dtype == 'float32',
                     classes.load_names(network_pkl.folder, Gs.input_shapes[1][1]))
     if settings.precision != 'float32':

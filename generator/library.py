@@ -25,7 +25,8 @@ class Generator:
     manager it is closed at the end. All methods raise UserError for wrong arguments, and after `close`.
 
     Args:
-        network: Path, URL or published name, such as `cats64` (shipped) or `ffhq-config-f` (fetched once).
+        network: Path, URL or published name, such as `cats64` (shipped) or `ffhq-config-f` (fetched once), or a run
+            directory, for its newest network.
         device: `auto` (a GPU if there is one), `cpu` or `gpu:N`; TensorFlow can't use different GPUs in one process.
         ops: `auto`, `ref` or `native` operations.
     Attributes:

@@ -17,7 +17,8 @@ NOISES = {
 def add_network(p):
     """Adds `--network`."""
     p.add_argument('--network', dest='network_pkl', metavar='PKL', default=pretrained.DEMO_NETWORK,
-                   help='network pickle: path, URL or published name (default: the cats shipped with this program)')
+                   help='network pickle: path, URL or published name; or a run directory, for its newest one (default: '
+                   'the cats shipped with this program)')
 
 
 def add_sources(p, option='--seeds', required=True, what='pictures'):

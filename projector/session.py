@@ -8,6 +8,7 @@ import numpy as np
 import tqdm
 
 from dnnlib.files import network_file
+from dnnlib.run.heartbeat import Heartbeat
 from generator import drawing
 
 MINIBATCH, MINIBATCH_SIDE = 4, 256  # pictures at once, up to that size in pixels; above, one at a time
@@ -103,7 +104,8 @@ class Session:
             setattr(self.projector, name, getattr(settings, name))
         usual = MINIBATCH if max(self.shape[1:]) <= MINIBATCH_SIDE else 1
         self.minibatch = max(1, min(settings.minibatch or usual, count))
-        self.projector.set_network(self.Gs, self.minibatch)
+        with Heartbeat(lambda: 'Building the projector; for large networks that takes a minute or two...', first=3):
+            self.projector.set_network(self.Gs, self.minibatch)
 
     def measure_all(self, target, image, mask=None):
         """Distances of an image [C, H, W] to a target by every measure, see `distances.AllDistances.measure`."""
