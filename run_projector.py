@@ -6,7 +6,8 @@ import os
 import dnnlib
 from dnnlib import cli
 from dnnlib.util import UserError
-from projector import commands, detection, results, schedule, session
+from generator.options import DEMO
+from projector import commands, detection, reals, results, schedule, session
 from projector.inputs import FITS
 from training import pretrained
 
@@ -119,7 +120,7 @@ def add_detect(parsers):
 
 
 def _add_network(p):
-    p.add_argument('--network', dest='network_pkl', metavar='PKL', default=pretrained.DEMO_NETWORK,
+    p.add_argument('--network', dest='network_pkl', metavar='PKL', default=DEMO,
                    help='network pickle: path, URL or published name (default: the cats shipped with this program)')
 
 
@@ -228,6 +229,10 @@ def main(argv):
         pretrained.check_network_file(args['network_pkl'])
     args = _prepare(args, name)
     _check_paths(args)
+    if name == 'calibrate':
+        reals.check(args['options'], args['settings'])
+    if name == 'detect':
+        detection.load_calibrations(args['calibrations'], args['network_pkl'], args['error_rate'], args['given'])
     result_dir = cli.writable_dir(args.pop('result_dir'))
     args['tf_config'] = cli.pop_tf_config(args)
     if args.pop('selftest'):

@@ -48,7 +48,7 @@ def mix(submit_config, network_pkl, seeds, take, share, class_name, settings):
     for other, (_, layers) in zip(others, take):
         mixed[:, layers] += (other[layers] - mixed[:, layers]) * np.float32(share)
     columns = max(len(take), 2)
-    names = ['{}: {}'.format(options.stem(source), ','.join(map(str, layers))) for source, layers in take]
+    names = [f'{options.stem(source)}: {options.ranges(layers)}' for source, layers in take]
     sheet = images.ContactSheet(columns * (1 + len(seeds)), drawer.image_shape, columns, names,
                                 ['taken from'] + ['{}\nbefore, after'.format(options.stem(seed)) for seed in seeds])
 
