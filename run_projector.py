@@ -7,8 +7,7 @@ import dnnlib
 from dnnlib import cli
 from dnnlib.util import UserError
 from generator.options import DEMO
-from projector import commands, detection, reals, results, schedule, session
-from projector.inputs import FITS
+from projector import commands, detection, inputs, reals, results, schedule, session
 from training import pretrained
 
 DISTANCES = ('lpips-vgg', 'lpips-alex', 'pixel')
@@ -135,7 +134,7 @@ def _add_snapshots(p, default):
 
 
 def _add_fit(p):
-    p.add_argument('--fit', choices=FITS, default='crop',
+    p.add_argument('--fit', choices=inputs.FITS, default='crop',
                    help='how a picture is brought to the size of the network (default: %(default)s)')
     p.add_argument('--align', choices=['ffhq'], help='rotate and crop faces as in FFHQ, as networks of faces need')
 
@@ -205,13 +204,14 @@ def _prepare(args, name):
 
 
 def _check_paths(args):
-    """Raises UserError for missing files, before TensorFlow loads."""
+    """Raises UserError for missing files and for folders without pictures, before TensorFlow loads."""
     options = args.get('options')
     paths = list(args.get('paths', [])) + list(args.get('calibrations', [])) + [args.get('data_dir')]
     paths += [path for path in getattr(options, 'reals', []) if path != 'cats']
     for path in paths + [getattr(options, 'mask', None), getattr(options, 'start_dlatents', None)]:
         if path is not None and not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder')
+    inputs.list_files(args.get('paths', []))
 
 
 def main(argv):

@@ -63,7 +63,7 @@ def mix(submit_config, network_pkl, seeds, take, share, class_name, settings):
         fill([writer.as_pixels(old), files.add(options.stem(seed) + '-mixed', new)])
     images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close(dlatents=mixed)
-    print('Wrote {} pictures and grid.png to {}'.format(len(seeds), submit_config.run_dir))
+    print(f"Wrote {len(seeds)} picture{'s' * (len(seeds) > 1)} and grid.png to {submit_config.run_dir}")
 
 
 def source_and_layers(text):

@@ -87,7 +87,7 @@ def read_picture(picture):
     if images.has_alpha(image):
         return image.convert('RGBA')
     if image.mode not in images.CONVERTIBLE_MODES:
-        raise UserError(f'{picture.file}: color mode {image.mode}; convert the picture to 8 bits per channel')
+        raise images.wrong_mode(picture.file, image.mode, 'RGB', '')
     return image.convert('L' if image.mode in ('1', 'L') else 'RGB')
 
 

@@ -41,6 +41,9 @@ class ImageFiles(Files):
         if not self.names:
             self.not_taken += [(name, self._why_not(name)) for name in names]
             self.close()
+            if any(name.endswith('.tfrecords') and '/' not in name for name in names):
+                raise UserError(f'{path}: a dataset of TFRecords where a folder or zip of images is expected; '
+                                'dataset_tool.py extract makes one of it')
             counted = ', '.join(line.strip().replace('  ', ' ') for line in by_reason(
                 reason for _, reason in self.not_taken))
             raise UserError('{}: no images among {} files{}; expected files that end in {}'.format(
