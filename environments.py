@@ -27,7 +27,10 @@ class SetupError(Exception):
 
 
 def cache_dir():
-    """Folder of weights and native libraries, for all environments: $STYLEGAN2_CACHE or .stylegan2-cache/ here."""
+    """Folder of weights and native libraries, for all environments: $STYLEGAN2_CACHE or .stylegan2-cache/ here.
+
+    Not the user's own, so that `make clean` removes it; programs find what is there, see dnnlib/cache.py.
+    """
     return os.path.abspath(os.environ.get('STYLEGAN2_CACHE') or os.path.join(ROOT, '.stylegan2-cache'))
 
 

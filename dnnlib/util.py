@@ -21,10 +21,10 @@ import uuid
 
 import tqdm
 
+from dnnlib import cache
 from dnnlib.names import installed_name, published_name
 from dnnlib.run.logger import Logger  # noqa: F401  published name
 
-DEFAULT_CACHE_DIR = '.stylegan2-cache'  # in the working directory, as published
 _THIS_MACHINE = ('127.0.0.1', 'localhost', '::1')
 MAX_DOWNLOAD_BYTES = 4 << 30  # ten times the largest published network
 
@@ -207,8 +207,8 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
     if url.startswith('file:///'):
         return open(urllib.request.url2pathname(urllib.parse.urlparse(url).path), 'rb')
     url_md5 = hashlib.md5(url.encode('utf-8')).hexdigest()
-    if cache_dir is not None:
-        cached = glob.glob(os.path.join(glob.escape(cache_dir), url_md5 + '_*'))
+    for folder in [] if cache_dir is None else cache.searched(cache_dir):
+        cached = glob.glob(os.path.join(glob.escape(folder), url_md5 + '_*'))
         if len(cached) == 1 and (sha256 is None or _sha256_of_file(cached[0]) == sha256.lower()):
             return open(cached[0], 'rb')
     check_protocol(url)
@@ -218,16 +218,14 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
         raise UserError('{}: checksum mismatch, SHA-256 {} instead of {}; download it again or from elsewhere'.format(
             public_url(url), found, sha256))
     if cache_dir is not None:
-        os.makedirs(cache_dir, exist_ok=True)
+        cache.make(cache_dir)
         with atomic_path(os.path.join(cache_dir, url_md5 + '_' + re.sub('[^0-9a-zA-Z-._]', '_', name))) as temp_path:
             with open(temp_path, 'wb') as f:
                 f.write(contents)
     return io.BytesIO(contents)
 
 
-def cache_dir():
-    """Folder of downloads: `STYLEGAN2_CACHE` or DEFAULT_CACHE_DIR."""
-    return os.environ.get('STYLEGAN2_CACHE') or DEFAULT_CACHE_DIR
+cache_dir = cache.cache_dir
 
 
 def public_url(url):

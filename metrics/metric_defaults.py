@@ -1,9 +1,9 @@
 """The table of metrics: name to class and settings. Any number of images has a name: `fid5k`, `pr1k3`, `ppl_wend2k`."""
 
-import difflib
 import re
 
 from dnnlib import EasyDict, UserError
+from dnnlib.arguments import did_you_mean
 
 _PPL = dict(func_name='metrics.perceptual_path_length.PPL', epsilon=1e-4, minibatch_per_gpu=4,
             Gs_overrides=dict(dtype='float32', mapping_dtype='float32', num_fp16_res=0))
@@ -63,9 +63,8 @@ def check_names(names):
     """Raises UserError for a name that is not a metric, with the most similar one and all names."""
     for name in names:
         if name not in metric_defaults:
-            similar = difflib.get_close_matches(name, metric_defaults, n=1)
-            hint = f'did you mean {similar[0]!r}? ' if similar else ''
-            raise UserError(f"unknown metric {name!r}; {hint}choose from {', '.join(sorted(metric_defaults))}")
+            known = sorted(metric_defaults)
+            raise UserError(f"unknown metric {name!r}; {did_you_mean(name, known)}choose from {', '.join(known)}")
 
 
 def with_num_images(name, num_images):

@@ -209,7 +209,7 @@ def test_table_of_results():
 
 
 @pytest.mark.parametrize('args, part', [
-    (['--metrics=fid'], "unknown metric 'fid'; did you mean 'fid50k'? choose from fd_effnetlite0, fid50k,"),
+    (['--metrics=fid'], "unknown metric 'fid'; did you mean fid50k? choose from fd_effnetlite0, fid50k,"),
     (['--metrics=ppl_wend,abc'], "unknown metric 'abc'; choose from"),
     (['--metrics='], 'names of metrics'), (['--network=missing.pkl'], 'missing.pkl'),
     (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'),
