@@ -6,8 +6,8 @@ import os
 import dnnlib
 from dnnlib import cli
 from dnnlib.util import UserError
-from projector import commands, detection, results, schedule, session
-from projector.inputs import FITS
+from generator.options import DEMO
+from projector import commands, detection, inputs, reals, results, schedule, session
 from training import pretrained
 
 DISTANCES = ('lpips-vgg', 'lpips-alex', 'pixel')
@@ -119,7 +119,7 @@ def add_detect(parsers):
 
 
 def _add_network(p):
-    p.add_argument('--network', dest='network_pkl', metavar='PKL', default=pretrained.DEMO_NETWORK,
+    p.add_argument('--network', dest='network_pkl', metavar='PKL', default=DEMO,
                    help='network pickle: path, URL or published name; or a run directory, for its newest one (default: '
                    'the cats shipped with this program)')
 
@@ -135,7 +135,7 @@ def _add_snapshots(p, default):
 
 
 def _add_fit(p):
-    p.add_argument('--fit', choices=FITS, default='crop',
+    p.add_argument('--fit', choices=inputs.FITS, default='crop',
                    help='how a picture is brought to the size of the network (default: %(default)s)')
     p.add_argument('--align', choices=['ffhq'], help='rotate and crop faces as in FFHQ, as networks of faces need')
 
@@ -205,13 +205,14 @@ def _prepare(args, name):
 
 
 def _check_paths(args):
-    """Raises UserError for missing files, before TensorFlow loads."""
+    """Raises UserError for missing files and for folders without pictures, before TensorFlow loads."""
     options = args.get('options')
     paths = list(args.get('paths', [])) + list(args.get('calibrations', [])) + [args.get('data_dir')]
     paths += [path for path in getattr(options, 'reals', []) if path != 'cats']
     for path in paths + [getattr(options, 'mask', None), getattr(options, 'start_dlatents', None)]:
         if path is not None and not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder')
+    inputs.list_files(args.get('paths', []))
 
 
 def main(argv):
@@ -229,6 +230,10 @@ def main(argv):
         pretrained.check_network_file(args['network_pkl'])
     args = _prepare(args, name)
     _check_paths(args)
+    if name == 'calibrate':
+        reals.check(args['options'], args['settings'])
+    if name == 'detect':
+        detection.load_calibrations(args['calibrations'], args['network_pkl'], args['error_rate'], args['given'])
     result_dir = cli.writable_dir(args.pop('result_dir'))
     args['tf_config'] = cli.pop_tf_config(args)
     if args.pop('selftest'):
