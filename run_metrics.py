@@ -19,7 +19,8 @@ from training.data.skipped import tell_not_taken
 
 EPILOG = '''Every number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
 fid, kid, is: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0.
-Definitions, and where to put weight files: docs/metrics.md'''
+Weight files are found in the cache, whose place python -m dnnlib.doctor shows, or downloaded; if that fails, a message
+says which file to put where. Definitions: docs/metrics.md of the source code.'''
 
 
 class Options(NamedTuple):
