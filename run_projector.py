@@ -6,9 +6,11 @@ import os
 import dnnlib
 from dnnlib import cli
 from dnnlib.util import UserError
-from projector import commands, detection, results, schedule, session
+from generator import projections
+from projector import calibration, commands, detection, inputs, results, schedule, session
 from projector.inputs import FITS
 from training import pretrained
+from training.dataset import load_dataset
 
 DISTANCES = ('lpips-vgg', 'lpips-alex', 'pixel')
 RESUMABLE = ('project-images', 'calibrate', 'detect')  # an interrupted one is resumed by the same command
@@ -204,13 +206,22 @@ def _prepare(args, name):
 
 
 def _check_paths(args):
-    """Raises UserError for missing files, before TensorFlow loads."""
+    """Raises UserError for missing or unusable files, before TensorFlow loads."""
     options = args.get('options')
     paths = list(args.get('paths', [])) + list(args.get('calibrations', [])) + [args.get('data_dir')]
     paths += [path for path in getattr(options, 'reals', []) if path != 'cats']
     for path in paths + [getattr(options, 'mask', None), getattr(options, 'start_dlatents', None)]:
         if path is not None and not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder')
+    for path in args.get('calibrations', []):
+        calibration.Calibration.load(path)
+    for pictures in (args.get('paths', []), [path for path in getattr(options, 'reals', []) if path != 'cats']):
+        if pictures:
+            inputs.check_some_usable(pictures)
+    if getattr(options, 'start_dlatents', None) is not None:
+        projections.load(options.start_dlatents)
+    if args.get('dataset', 'cats') != 'cats':
+        load_dataset(tfrecord_dir=args['dataset'], data_dir=args['data_dir']).close()
 
 
 def main(argv):

@@ -1,5 +1,7 @@
 """Pictures to project: files, folders and zips, checked before anything long begins and brought to a network's size."""
 
+import contextlib
+import io
 import os
 import zipfile
 from typing import NamedTuple
@@ -50,6 +52,24 @@ def find_pictures(paths):
             found += [(name, source.where(name), source, name) for name in source.names]
     keys = _unique_keys([name for name, _, _, _ in found])
     return [Picture(key, file, source, name) for key, (_, file, source, name) in zip(keys, found)]
+
+
+def check_some_usable(paths):
+    """Reads pictures until one can be used, so that wrong paths fail at once; prints nothing.
+
+    Args:
+        paths: See `find_pictures`.
+    Raises: UserError if a path is missing, a folder or zip has no pictures, or none of the pictures can be used.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        pictures, first = find_pictures(paths), None
+    for picture in pictures:
+        try:
+            read_picture(picture)
+            return
+        except UserError as error:
+            first = first or error
+    raise first
 
 
 def _unique_keys(names):
