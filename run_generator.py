@@ -187,6 +187,9 @@ def main(argv):
     for key in [key for key in args if key.startswith('network')]:
         args[key] = pretrained.resolve(args[key])
         pretrained.check_network_file(args[key])
+    for path in [item for value in args.values() if isinstance(value, list) for item in value]:
+        if isinstance(path, str) and path.endswith(projections.ENDINGS):
+            projections.load(path)  # raises UserError now, before TensorFlow is loaded
     if args.get('class_name') is not None:
         drawing.check_class(args['class_name'], args['network_pkl'])
     config = dnnlib.SubmitConfig(

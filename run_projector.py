@@ -6,9 +6,11 @@ import os
 import dnnlib
 from dnnlib import cli
 from dnnlib.util import UserError
+from generator import projections
 from generator.options import DEMO
 from projector import commands, detection, inputs, reals, results, schedule, session
 from training import pretrained
+from training.dataset import load_dataset
 
 DISTANCES = ('lpips-vgg', 'lpips-alex', 'pixel')
 RESUMABLE = ('project-images', 'calibrate', 'detect')  # an interrupted one is resumed by the same command
@@ -205,14 +207,22 @@ def _prepare(args, name):
 
 
 def _check_paths(args):
-    """Raises UserError for missing files and for folders without pictures, before TensorFlow loads."""
+    """Raises UserError for missing or unusable files, before TensorFlow loads."""
     options = args.get('options')
     paths = list(args.get('paths', [])) + list(args.get('calibrations', [])) + [args.get('data_dir')]
     paths += [path for path in getattr(options, 'reals', []) if path != 'cats']
     for path in paths + [getattr(options, 'mask', None), getattr(options, 'start_dlatents', None)]:
         if path is not None and not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder')
-    inputs.list_files(args.get('paths', []))
+    if 'calibrations' in args:
+        detection.load_calibrations(args['calibrations'], args['network_pkl'], args['error_rate'], args['given'])
+    for pictures in (args.get('paths', []), [path for path in getattr(options, 'reals', []) if path != 'cats']):
+        if pictures:
+            inputs.check_some_usable(pictures)
+    if getattr(options, 'start_dlatents', None) is not None:
+        projections.load(options.start_dlatents)
+    if args.get('dataset', 'cats') != 'cats':
+        load_dataset(tfrecord_dir=args['dataset'], data_dir=args['data_dir']).close()
 
 
 def main(argv):
@@ -232,8 +242,6 @@ def main(argv):
     _check_paths(args)
     if name == 'calibrate':
         reals.check(args['options'], args['settings'])
-    if name == 'detect':
-        detection.load_calibrations(args['calibrations'], args['network_pkl'], args['error_rate'], args['given'])
     result_dir = cli.writable_dir(args.pop('result_dir'))
     args['tf_config'] = cli.pop_tf_config(args)
     if args.pop('selftest'):

@@ -262,13 +262,15 @@ def main(argv):
 
 
 def _check_metrics(names):
-    """Raises UserError for an unknown metric."""
+    """Raises UserError for an unknown metric; prints a warning about one of too few images."""
     if names:
-        from metrics.metric_defaults import check_names
+        from metrics.metric_defaults import check_names, too_few_images
         try:
             check_names(names)
         except UserError as error:
             raise UserError(f'--metrics: {error}') from None
+        for line in too_few_images(names):
+            print(line)
 
 
 def _best_of(result, metrics):

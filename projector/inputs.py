@@ -1,5 +1,7 @@
 """Pictures to project: files, folders and zips, checked before anything long begins and brought to a network's size."""
 
+import contextlib
+import io
 import os
 import zipfile
 from typing import NamedTuple
@@ -59,6 +61,24 @@ def list_files(paths):
             not_taken += source.not_taken
             found += [(name, source.where(name), source, name) for name in source.names]
     return found, not_taken
+
+
+def check_some_usable(paths):
+    """Reads pictures until one can be used, so that wrong paths fail at once; prints nothing.
+
+    Args:
+        paths: See `find_pictures`.
+    Raises: UserError if a path is missing, a folder or zip has no pictures, or none of the pictures can be used.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        pictures, first = find_pictures(paths), None
+    for picture in pictures:
+        try:
+            read_picture(picture)
+            return
+        except UserError as error:
+            first = first or error
+    raise first
 
 
 def _unique_keys(names):
