@@ -142,7 +142,7 @@ def make_parser():
     parser = cli.ArgumentParser(description=__doc__, epilog=EPILOG,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--network', dest='networks', metavar='PKL', nargs='+', action='append', default=[],
-                        help='network pickles: paths, URLs or published names; or run directories, for the newest in each')
+                        help='network pickles: paths, URLs or published names; or run directories, for their newest')
     parser.add_argument('--fakes', metavar='PATH',
                         help='measure these pictures instead of a network: a folder or zip of images, a folder of '
                              'TFRecords, or cats')

@@ -93,7 +93,7 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
             _write_config(config)
             print(f'Local submit - run_dir: {config.run_dir}')
             _run(config, run_func, append_log=resume_run_dir is not None)
-        except (UserError, OSError, ImportError, KeyboardInterrupt):
+        except (UserError, OSError, ImportError, KeyboardInterrupt, SystemExit):  # that is SIGTERM, perhaps
             _remove_if_unused(config, made)
             raise
     return config
