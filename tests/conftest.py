@@ -10,6 +10,7 @@ import pytest
 from tests import selection
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+sys.modules.setdefault('keras.src.optimizers', None)  # as in dnnlib.tflib: many tests import TensorFlow before it
 gc.set_threshold(200000, 20, 20)  # looking for garbage took a fifth of the building of graphs
 # one cache for all tests, wherever they and their sub-processes work: native operations are built once
 os.environ['STYLEGAN2_CACHE'] = os.path.abspath(
