@@ -75,6 +75,8 @@ ONCE = (
     'tests/metrics/test_what_is_measured.py',
     'tests/training/options/test_precision.py', 'tests/training/test_mixed_precision.py',
     'tests/training/options/test_automatic.py', 'tests/training/state/test_non_finite.py',
+    # taking over and freezing are tested under every TensorFlow in test_transfer.py and methods/test_stylegan2.py
+    'tests/training/test_training_loop.py::test_a_run_from_a_pickle_freezes_layers_and_continues_without_it',
 )
 AGAIN = (
     'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',

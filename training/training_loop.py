@@ -166,9 +166,10 @@ def set_up(streams, options, method_args, state=None):
             start_kimg = transfer.begin_from(networks, method.nets, data, transfer.Start(
                 options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict))
         step = train_step.Step(method, networks, datasets, schedule.levels, options.minibatch_repeats)
-        stages = method.stages(step)
-        step.sched.check(schedule.last)
-        tflib.init_uninitialized_vars()
+        with tflib.initializing_together():
+            stages = method.stages(step)
+            step.sched.check(schedule.last)
+            tflib.init_uninitialized_vars()
         return Training(streams, schedule, method, networks, stages, Iteration(stages, step, streams), start_kimg)
 
 
