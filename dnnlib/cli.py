@@ -11,18 +11,11 @@ import time
 import tqdm
 
 from dnnlib import allocator, encoding, needed, util
+from dnnlib.arguments import ArgumentParser  # noqa: F401  what programs make their parsers of
 from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
 
 _MAX_LIST_LENGTH = 10 ** 6
-
-
-class ArgumentParser(argparse.ArgumentParser):
-    """Parser that answers bad options with one line on standard error and exit code 2; subcommands inherit this."""
-
-    def error(self, message):
-        """Prints `<prog>: error: <message>` and exits with code 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
 
 
 def int_list(text):
@@ -164,9 +157,9 @@ def writable_dir(path):
     Returns: `path`.
     Raises: UserError naming the existing file or folder that is in the way.
     """
-    existing = os.path.abspath(path)
+    existing = os.path.normpath(path)
     while not os.path.lexists(existing):
-        existing = os.path.dirname(existing)
+        existing = os.path.dirname(existing) or os.curdir
     if not os.path.isdir(existing):
         raise UserError(f'cannot write to folder {path!r}: {existing!r} is not a folder; choose another one')
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -270,7 +263,8 @@ def printable(text):
 
 def _describe(error):
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f'{error.filename!r}: {error.strerror}'
+        name = re.sub('tmp_[0-9a-f]{32}_', '', repr(error.filename))  # of `util.atomic_path`
+        return f'{name}: {error.strerror}'
     if isinstance(error, UnicodeEncodeError):  # by TensorFlow, which takes nothing else
         return f'{error.object[:200]!r} is not valid UTF-8; rename the file or folder'
     return str(error) or type(error).__name__
