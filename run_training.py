@@ -45,8 +45,8 @@ def make_options(args):
     options.update(of_method)
     options.update(
         dataset_args=dict(options.get('dataset_args', {}), tfrecord_dir=args.dataset),
-        grid_args=of_method.get('grid_args', dict(size='8k', layout='random')), metric_arg_list=args.metrics, nan_patience=args.nan_patience,
-        tf_config=dict(device=args.device, ops=args.ops))
+        grid_args=of_method.get('grid_args', dict(size='8k', layout='random')), metric_arg_list=args.metrics,
+        nan_patience=args.nan_patience, tf_config=dict(device=args.device, ops=args.ops))
     if args.resolution is not None:
         options['dataset_args']['resolution'] = args.resolution
     if args.holdout:
@@ -167,7 +167,8 @@ def make_parser(preset):
     p.add_argument('--num-gpus', type=int, default=1, metavar='N', help='number of GPUs, 1 (default: %(default)s)')
     length = p.add_mutually_exclusive_group()
     length.add_argument('--total-kimg', '--kimg', type=int, metavar='KIMG', action=tuning.TwoNames,
-                        help='length of the training in thousands of images (default: 25000; small: 200; cifar: 100000)')
+                        help='length of the training in thousands of images (default: 25000; small: 200; cifar: '
+                        '100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
                         help='length of the training in passes over the data, rounded up to 4 minibatches, or to one '
                         'with --set train.minibatch_repeats=1')
