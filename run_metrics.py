@@ -6,14 +6,13 @@ import glob
 import itertools
 import json
 import os
-import signal
-import sys
 from typing import NamedTuple
 
+import dnnlib  # first: says if a package is missing
 import numpy as np
 
-import dnnlib
 from dnnlib import cli, util
+from dnnlib.run.signals import exiting_at_sigterm
 from dnnlib.util import UserError
 from metrics.metric_defaults import (
     MAX_NUM_IMAGES, check_names, metric_defaults, needs_network, needs_reals, too_few_images, with_num_images)
@@ -24,7 +23,8 @@ from training.dataset import load_dataset
 
 EPILOG = '''Every number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
 fid, kid, is: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0.
-Definitions, and where to put weight files: docs/metrics.md'''
+Weight files are found in the cache, whose place python -m dnnlib.doctor shows, or downloaded; if that fails, a message
+says which file to put where. Definitions: docs/metrics.md of the source code.'''
 
 
 class Options(NamedTuple):
@@ -142,7 +142,7 @@ def make_parser():
     parser = cli.ArgumentParser(description=__doc__, epilog=EPILOG,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--network', dest='networks', metavar='PKL', nargs='+', action='append', default=[],
-                        help='network pickles: paths, URLs or published names')
+                        help='network pickles: paths, URLs or published names; or run directories, for their newest')
     parser.add_argument('--fakes', metavar='PATH',
                         help='measure these pictures instead of a network: a folder or zip of images, a folder of '
                              'TFRecords, or cats')
@@ -210,9 +210,9 @@ def main(argv):
     _check_weights(metrics)
     if args.selftest:
         cli.run_selftest(options.tf_config)
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # what was measured is written first
-    dnnlib.submit_run(config, run_metrics, networks=networks, fakes_args=fakes_args, metrics=metrics,
-                      dataset_args=dataset_args, data_dir=args.data_dir, options=options)
+    with exiting_at_sigterm():
+        dnnlib.submit_run(config, run_metrics, networks=networks, fakes_args=fakes_args, metrics=metrics,
+                          dataset_args=dataset_args, data_dir=args.data_dir, options=options)
 
 
 def _check_weights(metrics):

@@ -10,6 +10,7 @@ import sys
 import dnnlib
 from dnnlib import UserError, cli
 from dnnlib.run.context import ABORT_FILE
+from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.run_dir import FolderLocked
 from dnnlib.run.signals import StopSignals
 from training import image_size
@@ -60,8 +61,10 @@ def train(submit_config, metric_arg_list, precision=None, **options):
     cli.load_tensorflow()
     from training.options import automatic
     from training.training_loop import training_loop
-    options, signals = automatic.fit_minibatch(options, submit_config.run_dir), StopSignals()
-    options = precisions.choose(options, precision, submit_config.run_dir)
+    with Heartbeat(lambda: 'Still trying out iterations, for --minibatch-gpu=auto or --precision...'):
+        options = automatic.fit_minibatch(options, submit_config.run_dir)
+        options = precisions.choose(options, precision, submit_config.run_dir)
+    signals = StopSignals()
     abort_file = os.path.join(submit_config.run_dir, ABORT_FILE)
     tf_config = {key: value for key, value in options['tf_config'].items() if key != 'mixed'}  # metrics: in float32
     group = make_metrics(metric_arg_list, tf_config,

@@ -25,7 +25,8 @@ FEWER = {  # the last value of an option counts
     'project-images': ['--steps=2', '--distance=pixel', '--device=cpu'],
     'project-generated-images': ['--steps=2', '--num-snapshots=1', '--distance=pixel', '--device=cpu'],
     'project-real-images': ['--steps=2', '--num-snapshots=1', '--num-images=1', '--distance=pixel', '--device=cpu'],
-    'calibrate': ['--steps=2', '--generated=4', '--robustness=0', '--distance=pixel', '--device=cpu'],
+    'calibrate': ['--steps=2', '--generated=4', '--error-rates=0.25', '--robustness=0', '--distance=pixel',
+                  '--device=cpu'],
     'detect': ['--error-rate=0.25', '--device=cpu'],
 }
 WRITTEN = ['*-generate-images/seed0015.png', '*-generate-images/seed0389.png', '*-style-mixing-example/grid.png',

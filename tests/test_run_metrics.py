@@ -124,11 +124,8 @@ def test_a_request_to_end_keeps_what_was_measured(program, tmp_path, monkeypatch
     for name in ('first', 'second'):
         monkeypatch.setitem(metric_defaults, name, EasyDict(func_name='metrics.metric_base.DummyMetric', name=name))
     previous = signal.getsignal(signal.SIGTERM)
-    try:
-        code, _, _ = program('--metrics=first,second', '--json=new/all.json')
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-    assert code == 143
+    code, _, _ = program('--metrics=first,second', '--json=new/all.json')
+    assert code == 143 and signal.getsignal(signal.SIGTERM) == previous
     assert [record['metric'] for record in json.loads((tmp_path / 'new' / 'all.json').read_text())] == ['first']
 
 
