@@ -239,6 +239,8 @@ def main(argv):
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
     run_desc = f'{presets.find(args.config).name}-{dataset_name}-{args.num_gpus}gpu-{args.config}'
     resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options)
+    if args.metrics:
+        make_metrics(args.metrics, options['tf_config'], should_stop=None)  # fails now if weights are missing
     if args.selftest:
         cli.run_selftest(options['tf_config'])
     if 'G_args' in options:  # of StyleGAN
