@@ -46,8 +46,8 @@ def make_options(args):
     options.update(of_method)
     options.update(
         dataset_args=dict(options.get('dataset_args', {}), tfrecord_dir=args.dataset),
-        grid_args=of_method.get('grid_args', dict(size='8k', layout='random')), metric_arg_list=args.metrics, nan_patience=args.nan_patience,
-        tf_config=dict(device=args.device, ops=args.ops))
+        grid_args=of_method.get('grid_args', dict(size='8k', layout='random')), metric_arg_list=args.metrics,
+        nan_patience=args.nan_patience, tf_config=dict(device=args.device, ops=args.ops))
     if args.resolution is not None:
         options['dataset_args']['resolution'] = args.resolution
     if args.holdout:
@@ -170,7 +170,8 @@ def make_parser(preset):
     p.add_argument('--num-gpus', type=int, default=1, metavar='N', help='number of GPUs, 1 (default: %(default)s)')
     length = p.add_mutually_exclusive_group()
     length.add_argument('--total-kimg', '--kimg', type=int, metavar='KIMG', action=tuning.TwoNames,
-                        help='length of the training in thousands of images (default: 25000; small: 200; cifar: 100000)')
+                        help='length of the training in thousands of images (default: 25000; small: 200; cifar: '
+                        '100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
                         help='length of the training in passes over the data, rounded up to 4 minibatches, or to one '
                         'with --set train.minibatch_repeats=1')
@@ -238,6 +239,8 @@ def main(argv):
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
     run_desc = f'{presets.find(args.config).name}-{dataset_name}-{args.num_gpus}gpu-{args.config}'
     resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options)
+    if args.metrics:
+        make_metrics(args.metrics, options['tf_config'], should_stop=None)  # fails now if weights are missing
     if args.selftest:
         cli.run_selftest(options['tf_config'])
     if 'G_args' in options:  # of StyleGAN

@@ -89,12 +89,12 @@ def _misspelled_parser():
 
 @pytest.mark.parametrize('argv, text', [
     (['draw-all', '--seed-s=1'], 'prog draw-all: error: unknown option --seed-s; did you mean --seeds? (see'),
-    (['draw-all', '--seeds=1', '--truncation_psi=1'], 'unknown option --truncation_psi; did you mean --truncation-psi?'),
+    (['draw-all', '--seeds=1', '--truncation_psi=1'], 'option --truncation_psi; did you mean --truncation-psi?'),
     (['draw-all', '--seeds=1', '--max-images', '3'], 'unknown option --max-images; did you mean --max_images?'),
     (['draw-all', '--seeds=1', '-seeds', '3'], 'unknown option -seeds; did you mean --seeds?'),
     (['draw-all', '--seeds=1', '--quux'], 'unrecognized arguments: --quux'),
     (['draw-all'], 'the following arguments are required: --seeds'),
-    (['draw-all', '--seeds=1', '--fit=Corp'], "--fit: invalid choice: 'Corp'; did you mean crop? choose from crop, pad"),
+    (['draw-all', '--seeds=1', '--fit=Corp'], "invalid choice: 'Corp'; did you mean crop? choose from crop, pad"),
     (['draw_al'], "COMMAND: invalid choice: 'draw_al'; did you mean draw-all? choose from draw-all, mix"),
     (['--row-seeds=1', 'mix'], '--row-seeds: options come after the command mix'),
     (['--row-seeds=1'], 'expected a command: draw-all, mix')])
