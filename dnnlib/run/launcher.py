@@ -18,9 +18,8 @@ from typing import NamedTuple
 
 from dnnlib.disk import ignoring_full
 from dnnlib.run import cluster
-from dnnlib.run.watchdog import LOST
+from dnnlib.run.watchdog import LOST, USER_ERROR
 
-USER_ERROR = 2          # exit code of `cli.run_main`: the same again, however often it is started
 PIPE = 'STYLEGAN2_LAUNCHER'  # number of the pipe through which worker 0 tells its run directory
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 5.0     # for what the watchdogs say; nothing is lost by the kill that follows
