@@ -3,10 +3,10 @@
 import os
 import warnings
 
+from dnnlib import cli, images  # first: says if a package is missing
 import numpy as np
 from PIL import Image, ImageShow
 
-from dnnlib import cli, images
 from dnnlib.util import UserError
 from training import image_size
 from training.data.cats import CatsDataset

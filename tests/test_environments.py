@@ -3,6 +3,8 @@
 import os
 import sys
 
+import pytest
+
 import demo
 import environments
 
@@ -43,6 +45,8 @@ def test_a_failed_installation_is_not_remembered(tmp_path, monkeypatch):
 
 
 def test_this_python_is_found():
+    if not os.access(sys.executable, os.X_OK):
+        pytest.skip('this Python was started with the rights of somebody else')
     path = environments.find_python(sys.version_info[:2])
     assert path is not None and os.access(path, os.X_OK)
     assert environments.find_python((3, 2)) is None

@@ -26,17 +26,17 @@ def home(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('platform, variables, folder', [
     ('linux', {}, '~/.cache/stylegan2'),
-    ('linux', {'XDG_CACHE_HOME': '/x'}, '/x/stylegan2'),
+    ('linux', {'XDG_CACHE_HOME': '~/x'}, '~/x/stylegan2'),
     ('linux', {'XDG_CACHE_HOME': 'not/absolute'}, '~/.cache/stylegan2'),
     ('linux', {'STYLEGAN2_CACHE': '/named'}, '/named'),
     ('darwin', {}, '~/Library/Caches/stylegan2'),
     ('win32', {}, '~/AppData/Local/stylegan2'),
-    ('win32', {'LOCALAPPDATA': '/local'}, '/local/stylegan2'),
+    ('win32', {'LOCALAPPDATA': '~/local'}, '~/local/stylegan2'),
 ])
 def test_usual_places(home, monkeypatch, platform, variables, folder):
     monkeypatch.setattr(sys, 'platform', platform)
     for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, value.replace('~', str(home)))
     assert cache.cache_dir() == folder.replace('~', str(home)) and util.cache_dir is cache.cache_dir
 
 

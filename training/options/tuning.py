@@ -3,6 +3,7 @@
 import argparse
 
 from dnnlib import UserError, cli
+from training.options import width
 from training.options.saving import check_numbers
 
 
@@ -45,6 +46,7 @@ def add(parser):
                    'stays the same (default: by config)')
     p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT',
                    help='learning rate of both networks (default: by config)')
+    width.add(p)
     p.add_argument('--freeze-d', '--freezed', type=int, default=0, metavar='N', action=TwoNames,
                    help='do not train the first N layers of the discriminator (default: %(default)s)')
     p.add_argument('--freeze-mapping', action='store_true', help='do not train the mapping network')
