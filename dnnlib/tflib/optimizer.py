@@ -1,4 +1,4 @@
-"""Gradient steps: averaging over devices, accumulation over rounds, loss scaling, skipping of steps that overflow."""
+"""Gradient steps: averaging over devices and workers, accumulation over rounds, loss scaling, skipping of overflows."""
 
 from collections import OrderedDict
 import operator
@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import util
-from dnnlib.tflib import autosummary, tfutil
+from dnnlib.tflib import autosummary, collectives, tfutil
 from dnnlib.tflib.simple_adam import SimpleAdam  # noqa: F401  (its published place)
 
 
@@ -31,7 +31,7 @@ class Optimizer:
         tf_optimizer: Class, or its name: `tf.*` for TensorFlow's own, else the full name, see `tflib.optimizers`.
         learning_rate: float, or scalar float32 tensor.
         minibatch_multiplier: Number of executions of the training op over which gradients are averaged before one step
-            is made, int or scalar int32 tensor; None = 1.
+            is made, int or scalar int32 tensor; None = 1. The gradients of all workers are then added.
         share: Another Optimizer whose underlying optimizers are used, and so its moments and powers of beta; it must
             have the same class, keyword arguments and learning rate. None = own ones.
         use_loss_scaling: Multiply losses by 2^S, S adapted, to keep float16 gradients representable?
@@ -135,7 +135,7 @@ class Optimizer:
 
     def gradients(self):
         """What one execution adds to a step: the mean gradients over registrations and devices, without loss scaling,
-        divided by `minibatch_multiplier`; zeros instead of None; without `weight_decay`.
+        divided by `minibatch_multiplier` and the workers; zeros instead of None; without `weight_decay`.
 
         Returns: List of float32 tensors, in the order of `trained`.
         """
@@ -193,9 +193,9 @@ class Optimizer:
         registrations = self._gradients[device]
         scale = 1.0 / (len(registrations) * len(self._gradients))
         with tf.device(device):
-            rounds = self.minibatch_multiplier
-            if rounds is not None:
-                scale = scale / tf.cast(rounds, tf.float32)
+            rounds, workers = self.minibatch_multiplier, collectives.num_workers()
+            if rounds is not None or workers > 1:
+                scale = scale / tf.cast(rounds if workers == 1 else (1 if rounds is None else rounds) * workers, tf.float32)
             scale = self.undo_loss_scaling(scale)
             averages = []
             for variable in registrations[0]:
@@ -209,6 +209,7 @@ class Optimizer:
         ready, created, ops = tf.constant(True), [], []
         if self.minibatch_multiplier is not None:
             gradients, ready, created, ops = _accumulate(gradients, self.minibatch_multiplier)
+        gradients = collectives.all_reduce(gradients, ready if created else None)
         finite = tf.reduce_all(tf.stack([tf.reduce_all(tf.is_finite(gradient)) for gradient in gradients]))
         optimizer = self._tf_optimizer(device)
         steps = list(zip(gradients, self._gradients[device][0]))

@@ -9,13 +9,14 @@ from dnnlib import disk
 
 class Saving(NamedTuple):
     """What `Checkpoints` work with."""
-    run_dir: str            # run directory
+    run_dir: str            # run directory; None = worker 0 has it, and this is another one
     saver: object           # StateSaver
     watch: object           # non_finite.Watch
     clock: object           # Clock of the counters
     save_networks: object   # function of a path that writes all networks
     minutes: float = 10     # between two states; None = only where networks are saved
     should_stop: object = None  # see `disk.write_patiently`
+    agree: object = bool        # function of whether a state is due here: is one due in all workers?
 
 
 class Checkpoints:
@@ -48,6 +49,7 @@ class Checkpoints:
             self.save_soon = True  # or a restart would not know that it went back
         minutes = self.saving.minutes
         is_due = minutes is not None and time.time() - self._last_save >= minutes * 60
+        is_due = self.saving.agree(is_due)
         if self.counters.skipped_in_a_row == 0 and (is_due or self.save_soon):
             self.save()
         return went_back
@@ -62,13 +64,14 @@ class Checkpoints:
     def _save(self):
         saver = self.saving.saver
         size = 0 if self._saved_nimg == self.counters.nimg else saver.num_bytes()
-        path = self.write(lambda: saver.save(self.counters), size)
+        collected = saver.collect()  # once, though a full disk may need several attempts
+        path = self.write(lambda: saver.save(self.counters, collected), size)
         self._last_save, self._saved_nimg = time.time(), self.counters.nimg
         return path
 
     def save_networks(self, file_name):
         """Writes all networks under a name in the run directory; returns the path."""
-        path = os.path.join(self.saving.run_dir, file_name)
+        path = None if self.saving.run_dir is None else os.path.join(self.saving.run_dir, file_name)
         self.write(lambda: self.saving.save_networks(path))
         return path
 
@@ -97,6 +100,8 @@ class Checkpoints:
         """
         if self.counters.iteration == 0:
             return 'nothing was learned before it'
+        if self.saving.run_dir is None or self.saving.saver.needs_others():
+            return 'the same command continues from the last state'
         if self.saving.watch.is_lost(self.counters):
             return 'what was learned since the last good state is lost'
         try:
@@ -108,5 +113,7 @@ class Checkpoints:
                 f'command, or --resume={self.saving.run_dir}')
 
     def write(self, write, num_bytes=0):
-        """Calls a function that writes files; waits while the disk is full."""
+        """Calls a function that writes files; waits while the disk is full. Does nothing where another worker writes."""
+        if self.saving.run_dir is None:
+            return None
         return disk.write_patiently(write, self.saving.run_dir, num_bytes, self.saving.should_stop)
