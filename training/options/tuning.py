@@ -84,17 +84,22 @@ def sched_args(args, published):
 
     if args.batch is not None:
         put('--batch', minibatch_size_base=args.batch,
-            minibatch_gpu_base=images_per_round(args.batch, sched['minibatch_gpu_base'], args.num_workers))
+            minibatch_gpu_base=images_per_round(args.batch, sched['minibatch_gpu_base'], num_workers(args)))
     if args.minibatch_gpu is not None:
         put('--minibatch-gpu', minibatch_gpu_base=args.minibatch_gpu)
     if args.lr is not None:
         put('--lr', G_lrate_base=args.lr, D_lrate_base=args.lr)
     if replaced:
         print(f'{" and ".join(replaced)}: at every resolution, instead of the table of {args.config}')
-    if args.num_workers > 1:
+    if num_workers(args) > 1:
         share(sched, args)
     check_rounds(sched, args)
     return sched
+
+
+def num_workers(args):
+    """Among how many processes a parsed command line divides each minibatch."""
+    return max(args.num_gpus, args.num_workers)
 
 
 def images_per_round(batch, largest, num_workers):
@@ -118,7 +123,7 @@ def share(sched, args):
         args: Parsed command line.
     Raises: UserError if a minibatch does not divide by the number of workers.
     """
-    count, sizes = args.num_workers, dict(sched.get('minibatch_size_dict') or {}, base=sched['minibatch_size_base'])
+    count, sizes = num_workers(args), dict(sched.get('minibatch_size_dict') or {}, base=sched['minibatch_size_base'])
     for size in sizes.values():
         if size % count:
             below = f'{size // count * count} or ' if size > count else ''
@@ -128,6 +133,9 @@ def share(sched, args):
         table = dict(sched.get('minibatch_gpu_dict') or {}, base=sched['minibatch_gpu_base'])
         fitted = {key: images_per_round(sizes.get(key, sizes['base']), table.get(key, table['base']), count)
                   for key in set(sizes) | set(table)}
+        if fitted['base'] != table['base']:
+            print(f'{count} workers: {fitted["base"]} images per device and round, so that a minibatch is a whole number '
+                  'of rounds')
         sched['minibatch_gpu_base'] = fitted.pop('base')
         if fitted:
             sched['minibatch_gpu_dict'] = {key: fitted[key] for key in sorted(fitted)}
@@ -146,8 +154,9 @@ def check_rounds(sched, args):
     size, per_gpu = sched['minibatch_size_base'], sched['minibatch_gpu_base']
     if per_gpu == 'auto' or 'minibatch_size_dict' in sched:
         return
-    if per_gpu < 1 or size % (per_gpu * args.num_workers):
-        on = '1 GPU' if args.num_workers == 1 else f'{args.num_workers} workers'
+    count = num_workers(args)
+    if per_gpu < 1 or size % (per_gpu * count):
+        on = '1 GPU' if count == 1 else f'{count} workers'
         raise UserError(f'--config={args.config}: a minibatch of {size} images cannot be split into rounds of '
                         f'{max(per_gpu, 1)} on {on}; give '
                         '--minibatch-gpu or --batch so that it can')

@@ -76,7 +76,7 @@ def enter(args, environ=os.environ):
         raise UserError(f'--num-gpus={args.num_gpus} --num-workers={args.num_workers}: choose GPUs or processes on the '
                         'CPU')
     if args.num_gpus > 1 and args.device != 'auto':
-        raise UserError(f'--num-gpus={args.num_gpus} --device={args.device}: each process has a device of its own; drop '
+        raise UserError(f'--num-gpus={args.num_gpus} --device={args.device}: each process gets one of the GPUs; drop '
                         '--device, or use --num-workers for the CPU')
     if args.num_workers > 1 and args.device not in ('auto', 'cpu'):
         raise UserError(f'--num-workers={args.num_workers} --device={args.device}: these processes train on the CPU; '
