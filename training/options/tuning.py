@@ -134,8 +134,8 @@ def share(sched, args):
         fitted = {key: images_per_round(sizes.get(key, sizes['base']), table.get(key, table['base']), count)
                   for key in set(sizes) | set(table)}
         if fitted['base'] != table['base']:
-            print(f'{count} workers: {fitted["base"]} images per device and round, so that a minibatch is a whole number '
-                  'of rounds')
+            print(f'{count} workers: {fitted["base"]} images per device and round, so that a minibatch is a whole '
+                  'number of rounds')
         sched['minibatch_gpu_base'] = fitted.pop('base')
         if fitted:
             sched['minibatch_gpu_dict'] = {key: fitted[key] for key in sorted(fitted)}
