@@ -269,7 +269,7 @@ class _Start:
             what = f'was killed by {signal.Signals(-codes[first]).name}'
         else:
             what = f'ended with exit code {codes[first]}'
-        if first > 0:  # worker 0 was seen
+        if first > 0 and codes[first] != -signal.SIGKILL:  # worker 0 was seen
             for line in self._outputs[first].lines()[-(1 if codes[first] == USER_ERROR else SHOWN_LINES):]:
                 say(f'[{first}] {line}')
         code = codes[first] if codes[first] > 0 else 128 - codes[first]

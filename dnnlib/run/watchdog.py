@@ -25,6 +25,7 @@ USER_ERROR = 2          # exit code of `cli.run_main`: the same again, however o
 BEAT_SECONDS = 0.5
 LOOK_SECONDS = 0.1      # between two looks at the connections, so that a thousand of them cost nothing
 SILENCE_SECONDS = 10.0  # 20 beats: a loaded machine or a lost packet is no lost worker
+CAUSE_SECONDS = 2.0     # TensorFlow 2 may notice a lost worker some moments before its watchdog
 START_SECONDS = 600.0   # jobs of a cluster may start minutes apart
 PORT_SECONDS = 20.0     # until a process of the previous start has left the port
 
@@ -50,6 +51,8 @@ def watching(cluster, start_timeout=START_SECONDS, say=print):
     except (Exception, KeyboardInterrupt) as error:
         text = ' '.join(str(error).split()) or type(error).__name__
         is_final = isinstance(error, (UserError, OSError))
+        if not is_final and isinstance(error, Exception):
+            time.sleep(CAUSE_SECONDS)  # often the consequence of a lost worker: then the process ends here
         watch.close(*('error', text) if is_final else ('lost', f'ended with an error ({type(error).__name__}: {text})'))
         raise
     watch.finish()

@@ -86,8 +86,8 @@ def test_all_are_restarted_when_one_is_killed(folder):
 
     code = 'meet()\nif task == 1: os.kill(os.getpid(), signal.SIGKILL)\nhang()'
     assert launcher.launch(plan(code, resume=resume), said.append) == 0
-    assert said == ['[1] hello from 1', 'Worker 1 was killed by SIGKILL. Restarting all 2 workers from the last state '
-                    '(1 of 3 restarts without progress).']
+    assert said == ['Worker 1 was killed by SIGKILL. Restarting all 2 workers from the last state (1 of 3 restarts '
+                    'without progress).']
     assert resumed == [str(folder / 'run')]
     assert (folder / 'run' / 'log-worker1.txt').read_text() == 'hello from 1\n' * 2
     first, second = [cluster.find(about['environ']) for about in starts(0)]
