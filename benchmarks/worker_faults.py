@@ -4,9 +4,10 @@
     python benchmarks/worker_faults.py --workers=2 --faults=20
 
 A tiny training on the CPU saves its state every few iterations. One worker at a time, worker 0 as often as another,
-gets SIGKILL or SIGSTOP or calls os._exit, at any moment from its start on; the launcher must start all again. Printed
-are the seconds until no worker of the old start was left, and until all were together again. At the end no process and
-no unfinished file may be left, and the networks must have the bytes of those of a training that nobody disturbed.
+gets SIGKILL or SIGSTOP or calls os._exit, a quarter of the times at any moment of its start, else while it trains; the
+launcher must start all again. Printed are the seconds until no worker of the old start was left, and until all were
+together again. At the end no process and no unfinished file may be left, and the networks must have the bytes of those
+of a training that nobody disturbed.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from dnnlib import UserError, cli  # noqa: E402
 from training.state import files  # noqa: E402
 
 FAULTS = {'SIGKILL': signal.SIGKILL, 'SIGSTOP': signal.SIGSTOP, 'os._exit': signal.SIGUSR1}  # see `train`
-TOGETHER = 'all here'   # what a worker prints when all have come
+TOGETHER, RESTART = 'all here', 'Restarting all '  # what a worker prints when all have come, and the launcher
 WORKER = 'STYLEGAN2_FAULTS'  # in the environment of the processes that train
 
 
@@ -62,10 +63,24 @@ class Job(kill_study.Training):
     def __init__(self, options):
         os.environ[WORKER] = '1'
         super().__init__(options, program=os.path.abspath(__file__))
+        self.start_sec = 5.0    # of the last start
 
-    def starts(self):
-        """How often all workers came together."""
-        return sum(TOGETHER in line for line in self.lines)
+    def restarts(self):
+        """How often the launcher started all workers again."""
+        return sum(RESTART in line for line in self.lines)
+
+    def now(self):
+        """What was printed since the last start."""
+        lines = list(self.lines)
+        return lines[max([i + 1 for i, line in enumerate(lines) if RESTART in line] or [0]):]
+
+    def is_together(self):
+        """Have all workers come since the last start?"""
+        return any(TOGETHER in line for line in self.now())
+
+    def is_training(self):
+        """Is it past everything that it does before the first iteration?"""
+        return any(line.startswith(kill_study.START) for line in self.now())
 
     def workers(self, count):
         """Waits until all workers run; {number: process id}."""
@@ -74,26 +89,30 @@ class Job(kill_study.Training):
         return workers_of(self.pid)
 
 
-def disturb(job, count, number, kind, seconds):
-    """Waits, does something bad to one worker, and waits for the next start.
+def disturb(job, count, number, kind, rnd):
+    """Does something bad to one worker at a random moment, and waits for the next start.
 
     Args:
         job: Job.
         count: Number of workers.
         number: Which worker.
         kind: Key of FAULTS.
-        seconds: How long to wait first.
+        rnd: random.Random.
     Returns: (phase, seconds until the old workers were gone, seconds until the new ones were together).
     """
-    old, before = job.workers(count), job.starts()
-    job.wait_for(lambda: False, seconds=seconds)
-    phase = 'in training' if job.starts() > before else 'before all were there'
-    before = job.starts()
+    old, began = job.workers(count), time.time()
+    if rnd.random() < 0.25:
+        job.wait_for(lambda: False, seconds=rnd.uniform(0, job.start_sec))
+    else:
+        job.wait_for(job.is_training, seconds=300)
+        job.start_sec = time.time() - began
+        job.wait_for(lambda: False, seconds=rnd.uniform(0, 5))
+    phase, before = 'in training' if job.is_training() else 'at the start', job.restarts()
     os.kill(old[number], FAULTS[kind])
     began = time.time()
     job.wait_for(lambda: not set(old.values()) & set(workers_of(job.pid).values()))
     gone = time.time() - began
-    if not job.wait_for(lambda: job.starts() > before, seconds=300):
+    if not job.wait_for(lambda: job.restarts() > before and job.is_together(), seconds=300):
         raise UserError('no restart: ' + ' / '.join(job.lines[-5:]))
     return phase, gone, time.time() - began
 
@@ -113,12 +132,12 @@ def main(argv):
     with tempfile.TemporaryDirectory() as folder:
         disturbed, whole = os.path.join(folder, 'disturbed'), os.path.join(folder, 'whole')
         job = Job(options + ['--total-kimg=100000', '--result-dir=' + disturbed])
-        job.wait_for(lambda: job.starts() > 0)
+        job.wait_for(job.is_together)
         for i in range(args.faults):
             number, kind = rnd.choice([0, rnd.randrange(1, args.workers)]), list(FAULTS)[i % len(FAULTS)]
-            phase, gone, together = disturb(job, args.workers, number, kind, rnd.uniform(0, 20))
+            phase, gone, together = disturb(job, args.workers, number, kind, rnd)
             run_dir, = kill_study.run_dirs_in(disturbed)
-            print(f'{i + 1:3d} {kind:8s} of worker {number} {phase:21s} all ended after {gone:4.1f} s, together after '
+            print(f'{i + 1:3d} {kind:8s} of worker {number} {phase:12s} all ended after {gone:4.1f} s, together after '
                   f'{together:5.1f} s, kimg {kill_study.newest_nimg(run_dir) / 1000:.3f}', flush=True)
         job.send(signal.SIGTERM)
         wrong = [] if job.finish() == 0 else ['stopped with an error: ' + ' / '.join(job.lines[-3:])]
