@@ -49,7 +49,7 @@ def watching(cluster, start_timeout=START_SECONDS, say=print):
         watch.start(time.monotonic() + start_timeout, start_timeout)
         yield watch
     except (Exception, KeyboardInterrupt) as error:
-        text = ' '.join(str(error).split()) or type(error).__name__
+        text = (str(error).strip() or type(error).__name__).splitlines()[0]  # TensorFlow's go on for pages
         is_final = isinstance(error, (UserError, OSError))
         if not is_final and isinstance(error, Exception):
             time.sleep(CAUSE_SECONDS)  # often the consequence of a lost worker: then the process ends here

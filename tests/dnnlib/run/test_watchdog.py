@@ -26,7 +26,7 @@ def main(argv):
     with watchdog.watching(cluster.find(os.environ), float(argv[1]), say=lambda text: print(text, flush=True)):
         print('together', flush=True)
         if argv[0] == 'error':
-            raise ValueError('no such\\nfile')
+            raise ValueError('no such file\\nand more')
         if argv[0] == 'user':
             open('no/data')
         if argv[0] == 'stop':
