@@ -1,6 +1,6 @@
 """Workers that are lost, late, strangers, or in error, and the values that worker 0 shares.
 
-The processes are small, stand still in the C library as TensorFlow does, and wait for two seconds instead of ten.
+The processes are small, stand still in the C library as TensorFlow does, and wait for three seconds instead of ten.
 """
 
 import os
@@ -21,7 +21,7 @@ WORKER = '''
 import ctypes, os, signal, sys
 from dnnlib import cli
 from dnnlib.run import cluster, watchdog
-watchdog.SILENCE_SECONDS, watchdog.BEAT_SECONDS, watchdog.LOOK_SECONDS = 2.0, 0.2, 0.05
+watchdog.SILENCE_SECONDS, watchdog.BEAT_SECONDS, watchdog.LOOK_SECONDS = 3.0, 0.2, 0.05
 def main(argv):
     with watchdog.watching(cluster.find(os.environ), float(argv[1]), say=lambda text: print(text, flush=True)):
         print('together', flush=True)
@@ -94,7 +94,7 @@ def test_a_killed_worker_ends_the_others(jobs):
     job.workers[2].kill()
     start = time.time()
     codes, outs = job.ends()
-    assert codes == [watchdog.LOST, watchdog.LOST, -signal.SIGKILL] and time.time() - start < 5
+    assert codes == [watchdog.LOST, watchdog.LOST, -signal.SIGKILL] and time.time() - start < 10
     line = (job.name(2) + ' is lost: closed the connection. Ending this worker too; restarted together, they resume '
             'from the last state.')
     assert outs[:2] == [[line]] * 2
@@ -109,7 +109,7 @@ def test_a_stopped_process_ends_the_others_and_itself_when_it_wakes_up(jobs):
         codes, outs = job.ends()
         assert codes == [watchdog.LOST] * len(codes)
         for task, out in enumerate(outs):
-            line = ' is lost: ' if task == stopped else job.name(stopped) + ' is lost: silent for 2 s'
+            line = ' is lost: ' if task == stopped else job.name(stopped) + ' is lost: silent for 3 s'
             assert len(out) == 2 and line in out[1]
 
 
