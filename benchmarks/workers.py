@@ -96,9 +96,7 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, **optio
         os.makedirs(run_dir, exist_ok=True)
     args = METHODS[method](workers)
     sizes = args['sched_args']
-    nimg = sizes.get('minibatch_size') or sizes['minibatch_size_base'] * iterations
-    if 'minibatch_size' in sizes:
-        nimg = sizes['minibatch_size'] * iterations
+    nimg = (sizes.get('minibatch_size') or sizes['minibatch_size_base']) * iterations
     with tf.Graph().as_default():
         try:
             return training_loop(**dict(dict(args, **dict(
@@ -121,19 +119,23 @@ def free_ports(count):
     return ports
 
 
-def start(python, workers, job):
-    """Starts processes that run a job, see `child`: list of Popen, worker 0 first; with `workers` None one alone."""
-    addresses = [f'127.0.0.1:{port}' for port in free_ports(workers or 0)]
+def start(python, workers, jobs):
+    """Starts processes that run trainings one after another.
+
+    Args:
+        python: Interpreter.
+        workers: Number of processes; `None` = one alone.
+        jobs: List of keyword arguments of `train`.
+    Returns: List of Popen, worker 0 first.
+    """
+    ports = iter(free_ports((workers or 0) * len(jobs)))
+    jobs = [dict(job, addresses=[f'127.0.0.1:{next(ports)}' for _ in range(workers or 0)]) for job in jobs]
     found = []
     for task in range(workers or 1):
-        environment = dict(os.environ, OMP_NUM_THREADS='1', TF_CPP_MIN_LOG_LEVEL='3')
-        environment.pop('TF_CONFIG', None)
-        if workers:
-            environment['TF_CONFIG'] = clusters.tf_config(addresses, task)
-        command = [python, os.path.abspath(__file__), '--child', json.dumps(job)]
-        log = open(f'{job["run_dir"]}.{task}.txt', 'ab')
-        found.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
-        log.close()
+        command = [python, '-W', 'ignore', os.path.abspath(__file__), '--child', json.dumps([task, jobs])]
+        with open(f'{jobs[0]["run_dir"]}.{task}.txt', 'ab') as log:
+            found.append(subprocess.Popen(command, env=dict(os.environ, OMP_NUM_THREADS='1', TF_CPP_MIN_LOG_LEVEL='3'),
+                                          stdout=log, stderr=subprocess.STDOUT))
     return found
 
 
@@ -154,9 +156,11 @@ def finish(processes, run_dir, timeout=600):
                 raise UserError(f'worker {task} ended with {code}:\n' + ''.join(log.readlines()[-12:]))
 
 
-def child(job):
-    """Runs one training as a worker of TF_CONFIG, or alone."""
-    train(cluster=clusters.find(os.environ), **json.loads(job))
+def child(task, jobs):
+    """Runs trainings as one of their workers, or alone."""
+    for job in jobs:
+        addresses = tuple(job.pop('addresses'))
+        train(cluster=clusters.Cluster(addresses, task, None) if addresses else None, **job)
 
 
 def variables(run_dir):
@@ -190,27 +194,32 @@ def compare(expected, found):
     return max(shares), sorted(different)
 
 
-def measure(folder, method, python, workers, iterations, args):
-    """One row of the table."""
-    job = dict(method=method, workers=workers, iterations=iterations, ops=args.ops)
-    name = os.path.join(folder, f'{len(os.listdir(folder))}')
-    one, many = (dict(job, run_dir=f'{name}-{kind}') for kind in ('one', 'many'))
-    finish(start(python, None, one), one['run_dir'])
-    finish(start(python, workers, many), many['run_dir'])
-    share, different = compare(variables(one['run_dir']), variables(many['run_dir']))
+def measure(folder, python, workers, iterations, args):
+    """Rows of the table: all methods."""
+    jobs = [dict(method=method, workers=workers, iterations=iterations, ops=args.ops)
+            for method in args.method or METHODS]
+    runs = {kind: [dict(job, run_dir=os.path.join(folder, f'{kind}-{number}')) for number, job in enumerate(jobs)]
+            for kind in ('one', 'many', 'halves')}
+    finish(start(python, None, runs['one']), runs['one'][0]['run_dir'])
+    finish(start(python, workers, runs['many']), runs['many'][0]['run_dir'])
+    if args.kill:
+        shorter = [dict(job, iterations=max(iterations // 2, 1)) for job in runs['halves']]
+        for jobs in (shorter, runs['halves']):
+            finish(start(python, workers, jobs), jobs[0]['run_dir'])
     version = subprocess.check_output([python, '-W', 'ignore', '-c', 'import tensorflow as t; print(t.__version__)'],
                                       stderr=subprocess.DEVNULL).decode().strip()
-    bits = 'same bits' if not different else f'{len(different)} variables differ: {different[0]}'
-    row = f'| {workers} | {method} | {version} | {args.ops} | {iterations} | {share:.1e} | {bits} |'
-    if args.kill:
-        half = dict(many, run_dir=f'{name}-halves', iterations=max(iterations // 2, 1))
-        finish(start(python, workers, half), half['run_dir'])
-        half['iterations'] = iterations
-        finish(start(python, workers, half), half['run_dir'])
-        share, different = compare(variables(many['run_dir']), variables(half['run_dir']))
-        row += ' continued: ' + ('same bits |' if not different else f'{share:.1e} |')
-    print(row, flush=True)
-    return row
+    for one, many, halves in zip(*runs.values()):
+        share, different = compare(variables(one['run_dir']), variables(many['run_dir']))
+        row = f'| {workers} | {one["method"]} | {version} | {args.ops} | {iterations} | {share:.1e} | {bits(different)} |'
+        if args.kill:
+            share, different = compare(variables(many['run_dir']), variables(halves['run_dir']))
+            row += f' continued: {share:.1e}, {bits(different)} |'
+        print(row, flush=True)
+
+
+def bits(different):
+    """How a row names the variables that differ."""
+    return f'{len(different)} variables differ, such as {different[0]}' if different else 'same bits'
 
 
 def main(argv=None):
@@ -225,15 +234,14 @@ def main(argv=None):
     parser.add_argument('--kill', action='store_true', help='also stop after half of the iterations and continue')
     args = parser.parse_args(argv)
     if args.child:
-        child(args.child)
+        child(*json.loads(args.child))
         return
     print('| N | method | TensorFlow | operations | iterations | difference | bits |\n|---|---|---|---|---|---|---|')
-    with tempfile.TemporaryDirectory() as folder:
-        for python in args.python or [sys.executable]:
-            for workers in args.workers or [2]:
-                for method in args.method or METHODS:
-                    for iterations in args.iterations or [50]:
-                        measure(folder, method, python, workers, iterations, args)
+    for python in args.python or [sys.executable]:
+        for workers in args.workers or [2]:
+            for iterations in args.iterations or [50]:
+                with tempfile.TemporaryDirectory() as folder:
+                    measure(folder, python, workers, iterations, args)
 
 
 if __name__ == '__main__':
