@@ -10,13 +10,15 @@ import sys
 import dnnlib
 from dnnlib import UserError, cli
 from dnnlib.run.context import ABORT_FILE
+from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.run_dir import FolderLocked
 from dnnlib.run.signals import StopSignals
 from training import image_size
-from training.options import augmenting, continuing, epochs, presets, saving, tuning
+from training.options import augmenting, continuing, data, epochs, presets, saving, tuning
 from training.options import precision as precisions
 from training.options.settings import Settings, parse_assignment
 
+SNAP = 10  # ticks between snapshots: enough to see progress, few enough for the disk
 EPILOG = '''--set changes any option that has no option of its own (--dry-run lists them all), for example
   --set G.fmap_base=4096 --set D.fmap_base=4096    smaller networks
   --set sched.minibatch_gpu_base=32                images per device and round
@@ -35,16 +37,16 @@ def make_options(args):
         args: Result of `parse_args`.
     Returns: Plain dictionary of plain values.
     """
-    of_method = presets.find(args.config).make_options(args)
+    of_method, snap = presets.find(args.config).make_options(args), SNAP if args.snap is None else args.snap
     options = dict(
         data_dir=args.data_dir, bad=args.bad, total_kimg=25000 if args.total_kimg is None else args.total_kimg,
         mirror_augment=args.mirror_augment,
-        seed=args.seed, image_snapshot_ticks=args.snap, network_snapshot_ticks=args.snap,
+        seed=args.seed, image_snapshot_ticks=snap, network_snapshot_ticks=snap,
         checkpoint_minutes=args.checkpoint_minutes, keep=args.keep, keep_best=args.keep_best, strict=args.strict)
     options.update(of_method)
     options.update(
         dataset_args=dict(options.get('dataset_args', {}), tfrecord_dir=args.dataset),
-        grid_args=dict(size='8k', layout='random'), metric_arg_list=args.metrics, nan_patience=args.nan_patience,
+        grid_args=of_method.get('grid_args', dict(size='8k', layout='random')), metric_arg_list=args.metrics, nan_patience=args.nan_patience,
         tf_config=dict(device=args.device, ops=args.ops))
     if args.resolution is not None:
         options['dataset_args']['resolution'] = args.resolution
@@ -59,8 +61,10 @@ def train(submit_config, metric_arg_list, precision=None, **options):
     cli.load_tensorflow()
     from training.options import automatic
     from training.training_loop import training_loop
-    options, signals = automatic.fit_minibatch(options, submit_config.run_dir), StopSignals()
-    options = precisions.choose(options, precision, submit_config.run_dir)
+    with Heartbeat(lambda: 'Still trying out iterations, for --minibatch-gpu=auto or --precision...'):
+        options = automatic.fit_minibatch(options, submit_config.run_dir)
+        options = precisions.choose(options, precision, submit_config.run_dir)
+    signals = StopSignals()
     abort_file = os.path.join(submit_config.run_dir, ABORT_FILE)
     tf_config = {key: value for key, value in options['tf_config'].items() if key != 'mixed'}  # metrics: in float32
     group = make_metrics(metric_arg_list, tf_config,
@@ -166,7 +170,7 @@ def make_parser(preset):
     p.add_argument('--num-gpus', type=int, default=1, metavar='N', help='number of GPUs, 1 (default: %(default)s)')
     length = p.add_mutually_exclusive_group()
     length.add_argument('--total-kimg', '--kimg', type=int, metavar='KIMG', action=tuning.TwoNames,
-                        help='length of the training in thousands of images (default: 25000; cifar: 100000)')
+                        help='length of the training in thousands of images (default: 25000; small: 200; cifar: 100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
                         help='length of the training in passes over the data, rounded up to 4 minibatches, or to one '
                         'with --set train.minibatch_repeats=1')
@@ -227,7 +231,8 @@ def main(argv):
     assignments = [parse_assignment(text, changes.groups) for text in args.assignments]
     _check_metrics(args.metrics)
     options['keep_best'] = _best_of(args.keep_best, args.metrics)
-    changes.apply(assignments)
+    data.look(args)
+    changes.apply(assignments)  # loads TensorFlow if there are any
     if args.epochs is not None:
         options['total_kimg'] = epochs.total_kimg(args.epochs, options)
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
@@ -257,13 +262,15 @@ def main(argv):
 
 
 def _check_metrics(names):
-    """Raises UserError for an unknown metric."""
+    """Raises UserError for an unknown metric; prints a warning about one of too few images."""
     if names:
-        from metrics.metric_defaults import check_names
+        from metrics.metric_defaults import check_names, too_few_images
         try:
             check_names(names)
         except UserError as error:
             raise UserError(f'--metrics: {error}') from None
+        for line in too_few_images(names):
+            print(line)
 
 
 def _best_of(result, metrics):

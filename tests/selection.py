@@ -10,8 +10,9 @@ parameters; of two that match, the longer one counts. test_selection.py checks t
 ONCE = (
     # no TensorFlow
     'tests/dnnlib/files/', 'tests/dnnlib/run/', 'tests/training/data/making/',
-    'tests/dnnlib/test_allocator.py', 'tests/dnnlib/test_cli.py', 'tests/dnnlib/test_disk.py',
-    'tests/dnnlib/test_images.py', 'tests/dnnlib/test_memory.py', 'tests/dnnlib/test_util.py',
+    'tests/dnnlib/test_allocator.py', 'tests/dnnlib/test_cache.py', 'tests/dnnlib/test_cli.py',
+    'tests/dnnlib/test_disk.py', 'tests/dnnlib/test_images.py', 'tests/dnnlib/test_memory.py',
+    'tests/dnnlib/test_needed.py', 'tests/dnnlib/test_util.py',
     'tests/dnnlib/tflib/ops/test_cpu_kernels.py', 'tests/dnnlib/tflib/ops/test_cuda_kernels.py',
     'tests/export/test_torch_module.py', 'tests/generator/test_info.py',
     'tests/metrics/test_against_sklearn.py', 'tests/metrics/test_formulas.py', 'tests/metrics/test_metric_base.py',

@@ -11,6 +11,7 @@ TF_CONFIG = 'TF_CONFIG'             # set by Kubernetes operators, by people, an
 WATCH = 'STYLEGAN2_WATCH'           # 'host:port' of the watchdog, see `Cluster.watch`
 CHIEFS = ('chief', 'master')        # names that operators give to the worker that writes
 SLURM_PORTS = 20000, 12000, 32      # first port, size of the range below the system's own, ports of a job step
+RUN_IDS = 'SLURM_JOB_ID', 'SLURM_STEP_ID'
 MAX_WORKERS = 1 << 16               # a longer list is a typing error
 
 
@@ -19,6 +20,7 @@ class Cluster(NamedTuple):
     addresses: tuple    # 'host:port' of the TensorFlow server of each worker, at least 2, worker 0 first
     task: int           # which of them this process is; 0 writes the files
     watch: str          # 'host:port' at which worker 0's watchdog listens
+    run: str = ''       # job and step of SLURM, so that workers of another job are not taken for ours; '' = unknown
 
 
 def find(environ):
@@ -49,7 +51,7 @@ def find(environ):
         free = next(port for port in itertools.count(ports[0] + 1) if port not in ports)
         watch = addresses[0].rpartition(':')[0] + f':{free}'
         split_address(watch)
-    return Cluster(tuple(addresses), task, watch)
+    return Cluster(tuple(addresses), task, watch, '.'.join(filter(None, map(environ.get, RUN_IDS))))
 
 
 def split_address(address, name=TF_CONFIG):

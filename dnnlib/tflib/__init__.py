@@ -3,8 +3,10 @@
 import os
 import warnings
 
+from dnnlib import needed
 from dnnlib.run.logger import quiet_stderr
 
+needed.check(('tensorflow',))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # read when TensorFlow is loaded
 
 with warnings.catch_warnings(), quiet_stderr():

@@ -142,6 +142,12 @@ def chunked(sizes, limit=None):
     return chunks
 
 
+def total(value):
+    """Sum over the workers of a small tensor, float32, float64, int32 or int64, of the same known shape in all."""
+    job = _job()
+    return value if job is None else job.sum(value)
+
+
 def all_gather(value):
     """A small tensor of each worker, in worker order.
 

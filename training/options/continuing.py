@@ -49,15 +49,15 @@ def choose_run(resume, result_dir, run_desc, options):
     """
     if resume == 'none':
         return None
+    if resume != 'auto':
+        check_start(resume)
     if resume != 'auto' and os.path.isdir(resume):
         if not files.is_state(resume):
             return _continue_in(resume, options)
-        files.check(resume)
         origin = os.path.dirname(os.path.dirname(os.path.abspath(resume)))
         check_same_options(origin, options)
         options['resume_state'] = resume
     elif resume != 'auto':
-        pretrained.check_network_file(resume)
         options['resume_pkl'] = resume
     run_dirs = [path for _, path in list_runs(result_dir) if re.match('[0-9]+-' + re.escape(run_desc) + '$',
                                                                       os.path.basename(path))]
@@ -71,13 +71,26 @@ def choose_run(resume, result_dir, run_desc, options):
     return unfinished
 
 
+def check_start(resume):
+    """Checks what can be checked of a run directory, state or network file without the options of the training.
+
+    Args:
+        resume: See `choose_run`, neither 'auto' nor 'none'.
+    Raises: UserError if a run directory holds no state, a state is damaged, or a file is no network pickle.
+    """
+    if not os.path.isdir(resume):
+        pretrained.check_network_file(resume)
+    elif files.is_state(resume):
+        files.check(resume)
+    elif files.latest_state(resume) is None:
+        hidden = pretrained.SHORT_NAMES.get(resume)
+        more = '' if hidden is None else f'; the published network of that name, which this folder hides, is {hidden}'
+        raise UserError(f'--resume: {resume!r} holds no saved state; give a run directory with a folder '
+                        f'{files.STATE_DIR!r}, or a state in it{more}')
+
+
 def _continue_in(run_dir, options):
     """Checks that a run directory that was named can be continued with these options; returns it."""
-    if files.latest_state(run_dir) is None:
-        hidden = pretrained.SHORT_NAMES.get(run_dir)
-        more = '' if hidden is None else f'; the published network of that name, which this folder hides, is {hidden}'
-        raise UserError(f'--resume: {run_dir!r} holds no saved state; give a run directory with a folder '
-                        f'{files.STATE_DIR!r}, or a state in it{more}')
     saved = _saved_options(run_dir) or {}
     options.update((key, saved[key]) for key in ORIGIN if key in saved)
     check_same_options(run_dir, options)

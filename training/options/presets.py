@@ -1,10 +1,10 @@
 """The configurations of all methods: `--config` chooses a method and its options."""
 
-import difflib
 from collections import OrderedDict
 from typing import NamedTuple
 
 from dnnlib import UserError, cli
+from dnnlib.arguments import did_you_mean
 from training.options import ada, stylegan2
 
 
@@ -36,9 +36,8 @@ def find(config):
         if config in preset.configs:
             return preset
     known = sorted(name for preset in METHODS.values() for name in preset.configs)
-    similar = difflib.get_close_matches(config, known, 1)
-    hint = f'did you mean {similar[0]}? ' if similar else ''
-    raise UserError(f'--config: unknown configuration {config!r}; {hint}choose from {", ".join(known)}')
+    raise UserError(f'--config: unknown configuration {config!r}; {did_you_mean(config, known)}choose from '
+                    f'{", ".join(known)}')
 
 
 def of_command_line(argv):

@@ -3,6 +3,7 @@
 import argparse
 
 from dnnlib import UserError, cli
+from training.options import width
 from training.options.saving import check_numbers
 
 
@@ -45,6 +46,7 @@ def add(parser):
                    'stays the same (default: by config)')
     p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT',
                    help='learning rate of both networks (default: by config)')
+    width.add(p)
     p.add_argument('--freeze-d', '--freezed', type=int, default=0, metavar='N', action=TwoNames,
                    help='do not train the first N layers of the discriminator (default: %(default)s)')
     p.add_argument('--freeze-mapping', action='store_true', help='do not train the mapping network')
@@ -106,8 +108,8 @@ def images_per_round(batch, largest, num_gpus):
 def note_single_images(options):
     """Says what becomes of the path lengths where there is one image per device and round: the release fails there."""
     loss = options['G_loss_args']
-    if options['sched_args']['minibatch_gpu_base'] == 1 and loss['func_name'].endswith('_pathreg') and loss.get(
-            'pl_weight') != 0:
+    measured = loss['func_name'].endswith(('_pathreg', '.G_compared'))  # the second is of --cmethod=zcr and auxrot
+    if options['sched_args']['minibatch_gpu_base'] == 1 and measured and loss.get('pl_weight') != 0:
         print('One image per device and round: path lengths are measured on each image, instead of on half of them')
 
 
