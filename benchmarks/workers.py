@@ -49,12 +49,12 @@ def _sched(workers, rounds):
 
 def _growing(workers):
     """4 to 16 pixels; two rounds of each worker at first."""
-    return dict(STYLEGAN2, dataset_args=dict(tfrecord_dir='cats', resolution=16), G_args=dict(
-        func_name='training.networks_stylegan2.G_main', synthesis_func='G_synthesis_stylegan_revised', **NARROW), D_args=dict(
-            func_name='training.networks_stylegan2.D_stylegan', fmap_base=64, fmap_max=8), sched_args=dict(
-        lod_initial_resolution=4, lod_training_kimg=0.04 * workers, lod_transition_kimg=0.04 * workers,
-        minibatch_size_base=GPU * workers, minibatch_size_dict={4: 4 * GPU * workers}, minibatch_gpu_base=GPU,
-        minibatch_gpu_dict={4: 2 * GPU}, tick_kimg_base=0.1, tick_kimg_dict={}))
+    G = dict(func_name='training.networks_stylegan2.G_main', synthesis_func='G_synthesis_stylegan_revised', **NARROW)
+    D = dict(func_name='training.networks_stylegan2.D_stylegan', fmap_base=64, fmap_max=8)
+    sched = dict(lod_initial_resolution=4, lod_training_kimg=0.04 * workers, lod_transition_kimg=0.04 * workers,
+                 minibatch_size_base=GPU * workers, minibatch_size_dict={4: 4 * GPU * workers}, minibatch_gpu_base=GPU,
+                 minibatch_gpu_dict={4: 2 * GPU}, tick_kimg_base=0.1, tick_kimg_dict={})
+    return dict(STYLEGAN2, dataset_args=dict(tfrecord_dir='cats', resolution=16), G_args=G, D_args=D, sched_args=sched)
 
 
 METHODS = {  # name -> function of (number of workers) that returns keyword arguments of the training loop
@@ -210,7 +210,8 @@ def measure(folder, python, workers, iterations, args):
                                       stderr=subprocess.DEVNULL).decode().strip()
     for one, many, halves in zip(*runs.values()):
         share, different = compare(variables(one['run_dir']), variables(many['run_dir']))
-        row = f'| {workers} | {one["method"]} | {version} | {args.ops} | {iterations} | {share:.1e} | {bits(different)} |'
+        row = f'| {workers} | {one["method"]} | {version} | {args.ops} | {iterations} '
+        row += f'| {share:.1e} | {bits(different)} |'
         if args.kill:
             share, different = compare(variables(many['run_dir']), variables(halves['run_dir']))
             row += f' continued: {share:.1e}, {bits(different)} |'

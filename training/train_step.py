@@ -146,7 +146,8 @@ class Step:
         parts = [optimizer.accumulation for optimizer in optimizers if optimizer.accumulation is not None]
         with tf.control_dependencies(parts if post else []):
             parts += [build() for build in post] if parts else []
-        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=tf.group(*parts) if parts else None)
+        part = tf.group(*parts) if parts else None
+        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=part)
 
     def _register(self, stage_name, group_name, loss, is_one_of_several):
         """The stage's optimizer of a group, with the gradients of the loss."""

@@ -43,8 +43,8 @@ class Optimizer:
             regularization, PyTorch's `weight_decay`); float, 0 = none.
         **kwargs: For the underlying optimizer class.
     Attributes:
-        accumulation: Operation to be run instead in all but the last of the executions that make a step; None = there
-            is none. `apply_updates` makes it where several workers accumulate, whose sums would else be exchanged each time.
+        accumulation: Operation to be run instead in all but the last of the executions that make a step, made by
+            `apply_updates` where there are several workers, which exchange their sums in the last; None = there is none.
         skipped: Number of steps skipped because a gradient was not finite, and how many of them in a row up to the last
             step, int64 variable [2]; None before `apply_updates`.
     Raises:
@@ -199,7 +199,8 @@ class Optimizer:
         with tf.device(device):
             rounds, workers = self.minibatch_multiplier, collectives.num_workers()
             if rounds is not None or workers > 1:
-                scale = scale / tf.cast(rounds if workers == 1 else (1 if rounds is None else rounds) * workers, tf.float32)
+                rounds = 1 if rounds is None else rounds
+                scale = scale / tf.cast(rounds if workers == 1 else rounds * workers, tf.float32)
             scale = self.undo_loss_scaling(scale)
             averages = []
             for variable in registrations[0]:

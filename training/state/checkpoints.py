@@ -140,7 +140,7 @@ class Checkpoints:
                 f'{self.counters.nimg / 1000:.1f}, give the same command, or --resume={self.saving.run_dir}')
 
     def write(self, write, num_bytes=0):
-        """Calls a function that writes files; waits while the disk is full. Does nothing where another worker writes."""
+        """Calls a function that writes files, unless worker 0 writes them; waits while the disk is full."""
         if self.saving.run_dir is None:
             return None
         return disk.write_patiently(write, self.saving.run_dir, num_bytes, self.saving.should_stop)

@@ -125,7 +125,8 @@ def test_the_grid_of_pictures_is_part_of_it(session, tmp_path):
 
 def test_states_of_the_rounds_have_a_file_of_their_own(session, tmp_path, capsys):
     shared = make_variable(session, 'v', 1.0)
-    own, number = make_variable(session, 'State/pool', np.float32([[1, 2], [3, 4], [5, 6]])), tf.placeholder(tf.int32, [])
+    own = make_variable(session, 'State/pool', np.float32([[1, 2], [3, 4], [5, 6]]))
+    number = tf.placeholder(tf.int32, [])
     pool = rounds.RoundState(own, number)
     saver = state.StateSaver(str(tmp_path))
     session.run(pool.assign([8.0, 9.0]), {number: 1})
