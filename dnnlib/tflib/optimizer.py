@@ -44,7 +44,7 @@ class Optimizer:
         **kwargs: For the underlying optimizer class.
     Attributes:
         accumulation: Operation to be run instead in all but the last of the executions that make a step, made by
-            `apply_updates` where there are several workers, which exchange their sums in the last; None = there is none.
+            `apply_updates` where there are several workers, which exchange their sums in the last; None = none.
         skipped: Number of steps skipped because a gradient was not finite, and how many of them in a row up to the last
             step, int64 variable [2]; None before `apply_updates`.
     Raises:
