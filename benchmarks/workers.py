@@ -2,7 +2,7 @@
 """Do N workers train what one worker trains with N rounds of accumulation, and how fast?
 
     python benchmarks/workers.py --workers=2 --workers=3 --iterations=1 --iterations=50
-    python benchmarks/workers.py --speed
+    python benchmarks/workers.py --speed=3 --ops=native
 
 Tiny networks on the cats, one thread per worker. Prints for each method the largest distance of a network's weights, as
 a share of their norm, and whether all variables have the same bits. `--kill` also ends a training of N workers after
@@ -57,6 +57,16 @@ def _growing(workers):
     return dict(STYLEGAN2, dataset_args=dict(tfrecord_dir='cats', resolution=16), G_args=G, D_args=D, sched_args=sched)
 
 
+def _config_f(workers):
+    """64 x 64 pixels, a minibatch of 8 for all workers together; a tick is 16 iterations, D_reg_interval."""
+    def full(name):
+        return dict(func_name='training.networks_stylegan2.' + name)
+    return dict(STYLEGAN2, dataset_args=dict(tfrecord_dir='cats', resolution=64), G_args=full('G_main'),
+                D_args=full('D_stylegan2'), G_reg_interval=4, D_reg_interval=16, sched_args=dict(
+                    minibatch_size_base=8, minibatch_gpu_base=8 // workers, tick_kimg_dict={64: 0.128}))
+
+
+SPEED = '64x64 config-f'
 METHODS = {  # name -> function of (number of workers) that returns keyword arguments of the training loop
     'StyleGAN2': lambda n: dict(STYLEGAN2, sched_args=_sched(n, 1)),
     'StyleGAN2, 2 rounds each': lambda n: dict(STYLEGAN2, sched_args=_sched(n, 2)),
@@ -67,6 +77,7 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
     'pools': lambda n: dict(
         method_args=dict(func_name=TOYS + '.cycle'), stream_args=dict(a=CATS, b=dict(CATS, held_out=True)),
         sched_args=dict(func_name=__name__ + '.toy_schedule', minibatch_size=GPU * n)),
+    SPEED: _config_f,
 }
 
 
@@ -76,7 +87,7 @@ def toy_schedule(cur_nimg, dataset, minibatch_size=8):
     return dict(toys.schedule(cur_nimg, dataset), minibatch_size=minibatch_size, minibatch_gpu=GPU, tick_kimg=0.2)
 
 
-def train(method, run_dir, workers, iterations, ops='ref', cluster=None, **options):
+def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=None):
     """Trains in this process, as one of the workers of a cluster or alone.
 
     Args:
@@ -86,12 +97,17 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, **optio
         iterations: Their number.
         ops: See `tflib.init_tf`.
         cluster: See `training_loop`.
-        options: Further ones of the loop.
+        cores: For each worker the numbers of the cores that it may use; `None` = all, but one thread.
     Returns: What the loop returns.
     """
     import tensorflow.compat.v1 as tf
     from dnnlib import tflib
     from training.training_loop import training_loop
+    threads = 1
+    if cores is not None:
+        own = cores[0 if cluster is None else cluster.task]
+        os.sched_setaffinity(0, own)
+        threads = len(own)
     if cluster is None or cluster.task == 0:
         os.makedirs(run_dir, exist_ok=True)
     args = METHODS[method](workers)
@@ -99,11 +115,12 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, **optio
     nimg = (sizes.get('minibatch_size') or sizes['minibatch_size_base']) * iterations
     with tf.Graph().as_default():
         try:
-            return training_loop(**dict(dict(args, **dict(
-                submit_config=EasyDict(run_dir=run_dir), seed=5, total_kimg=nimg / 1000, minibatch_repeats=1,
-                tf_config=dict(device='cpu', ops=ops, intra_op_parallelism_threads=1, inter_op_parallelism_threads=1),
+            return training_loop(**dict(
+                args, submit_config=EasyDict(run_dir=run_dir), seed=5, total_kimg=nimg / 1000, minibatch_repeats=1,
+                tf_config=dict(device='cpu', ops=ops, intra_op_parallelism_threads=threads,
+                               inter_op_parallelism_threads=threads),
                 grid_args=dict(size='3x2'), mirror_augment=True, checkpoint_minutes=None, image_snapshot_ticks=None,
-                network_snapshot_ticks=None, keep=5, cluster=cluster)), **options))
+                network_snapshot_ticks=None, keep=5, cluster=cluster))
         finally:
             tflib.close_tf()
 
@@ -198,7 +215,7 @@ def compare(expected, found):
 def measure(folder, python, workers, iterations, args):
     """Rows of the table: all methods."""
     jobs = [dict(method=method, workers=workers, iterations=iterations, ops=args.ops)
-            for method in args.method or METHODS]
+            for method in args.method or METHODS if method != SPEED]
     runs = {kind: [dict(job, run_dir=os.path.join(folder, f'{kind}-{number}')) for number, job in enumerate(jobs)]
             for kind in ('one', 'many', 'halves')}
     finish(start(python, None, runs['one']), runs['one'][0]['run_dir'])
@@ -224,6 +241,25 @@ def bits(different):
     return f'{len(different)} variables differ, such as {different[0]}' if different else 'same bits'
 
 
+def measure_speed(folder, python, ops, pairs):
+    """Two workers with one core each against one with two, one after the other, several times."""
+    ratios = []
+    for pair in range(pairs):
+        speeds = []
+        for workers, cores in ((1, [[0, 1]]), (2, [[0], [1]])):
+            run_dir = os.path.join(folder, f'{pair}-{workers}')
+            finish(start(python, workers if workers > 1 else None, [dict(
+                method=SPEED, workers=workers, iterations=33, ops=ops, run_dir=run_dir, cores=cores)]), run_dir, 3600)
+            with open(os.path.join(run_dir, 'stats.jsonl')) as lines:
+                ticks = [json.loads(line) for line in lines]
+            # without tick 0, which is one iteration
+            speeds.append(1000 / np.mean([tick['Timing/sec_per_kimg'] for tick in ticks[1:3]]))
+        ratios.append(speeds[1] / speeds[0])
+        print(f'{SPEED}: {speeds[0]:.3f} images/s of one worker with two cores, {speeds[1]:.3f} of two with one core '
+              f'each: {ratios[-1]:.2f} times', flush=True)
+    print(f'median {np.median(ratios):.2f}')
+
+
 def main(argv=None):
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -234,9 +270,14 @@ def main(argv=None):
     parser.add_argument('--method', action='append', choices=list(METHODS), help='a method (default: all)')
     parser.add_argument('--ops', default='ref', choices=['ref', 'native'], help='operations (default: %(default)s)')
     parser.add_argument('--kill', action='store_true', help='also stop after half of the iterations and continue')
+    parser.add_argument('--speed', type=int, metavar='PAIRS', help='measure the speed instead')
     args = parser.parse_args(argv)
     if args.child:
         child(*json.loads(args.child))
+        return
+    if args.speed:
+        with tempfile.TemporaryDirectory() as folder:
+            measure_speed(folder, (args.python or [sys.executable])[0], args.ops, args.speed)
         return
     print('| N | method | TensorFlow | operations | iterations | difference | bits |\n|---|---|---|---|---|---|---|')
     for python in args.python or [sys.executable]:

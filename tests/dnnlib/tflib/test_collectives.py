@@ -1,4 +1,4 @@
-"""Alone nothing is exchanged and nothing is added to the graph; what two workers exchange: tests/training/test_workers.py."""
+"""Alone nothing is exchanged, and nothing is added to the graph; tests/training/test_workers.py has two workers."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,8 @@ def test_one_worker_adds_nothing(session):
 
 
 @pytest.mark.parametrize('sizes,expected', [
-    ([4, 4, 4], [[2, 1], [0]]), ([8, 1, 9], [[2], [1], [0]]), ([20, 1, 1], [[2, 1], [0]]), ([], []), ([0, 0], [[1, 0]])])
+    ([4, 4, 4], [[2, 1], [0]]), ([8, 1, 9], [[2], [1], [0]]), ([20, 1, 1], [[2, 1], [0]]), ([], []),
+    ([0, 0], [[1, 0]])])
 def test_chunks_have_the_last_first_and_a_limit(sizes, expected):
     assert collectives.chunked(sizes, limit=8) == expected
 
