@@ -25,6 +25,7 @@ sys.path.insert(0, ROOT)
 
 from dnnlib import EasyDict, UserError, cli  # noqa: E402  (found only after the line above)
 from dnnlib.run import cluster as clusters  # noqa: E402
+from dnnlib.util import get_obj_by_name  # noqa: E402
 from training.state import files  # noqa: E402
 
 NARROW = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
@@ -83,8 +84,8 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
 
 def toy_schedule(cur_nimg, dataset, minibatch_size=8):
     """Schedule of the tests' toys, with another minibatch."""
-    from tests.training.methods import toys
-    return dict(toys.schedule(cur_nimg, dataset), minibatch_size=minibatch_size, minibatch_gpu=GPU, tick_kimg=0.2)
+    toys_schedule = get_obj_by_name(TOYS + '.schedule')
+    return dict(toys_schedule(cur_nimg, dataset), minibatch_size=minibatch_size, minibatch_gpu=GPU, tick_kimg=0.2)
 
 
 def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=None):
