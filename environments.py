@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Finds the Pythons on this machine and creates a virtual environment for each in .venv/; standard library only.
 
-`python3 environments.py` prepares the best one (newest TensorFlow, otherwise 1.14) and prints the path of its Python.
+`python3 environments.py` prepares the best one (newest TensorFlow, otherwise 1.14) and prints the path of its Python,
+and, on standard error, the line to type to use it.
 The folder is `.venv/` of the project, or the one named by the environment variable STYLEGAN2_VENVS.
 """
 
@@ -9,6 +10,7 @@ import fcntl
 import glob
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -95,6 +97,13 @@ def prepare(version, tensorflow, interpreter, requirements='requirements.txt', s
     return Environment(python, version, tensorflow)
 
 
+def activation(environment):
+    """The line to type so that `python` is that of an environment, in the project's folder or wherever this runs."""
+    path = os.path.join(os.path.dirname(environment.python), 'activate')
+    relative = os.path.relpath(path)
+    return 'source ' + shlex.quote(path if relative.startswith(os.pardir) else relative)
+
+
 def run_environment():
     """Environment variables for the programs: the cache folder, a quiet TensorFlow, unbuffered output."""
     env = dict(os.environ, STYLEGAN2_CACHE=cache_dir())
@@ -164,7 +173,7 @@ def best(requirements='requirements.txt', say=None):
 
 
 def main():
-    """Prints the path of the best environment's python; progress goes to stderr."""
+    """Prints the path of the best environment's python; progress, and what to type next, go to stderr."""
     def say(line):
         print(line, file=sys.stderr, flush=True)
 
@@ -174,7 +183,8 @@ def main():
         print('environments.py: %s' % e, file=sys.stderr)
         return 1
     build_operations(environment.python, say)
-    print(environment.python)
+    print(environment.python, flush=True)
+    say('To use it, type:\n' + activation(environment))
     return 0
 
 

@@ -8,6 +8,7 @@ import re
 import dnnlib
 from dnnlib import UserError, cli
 from dnnlib.run.context import ABORT_FILE
+from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.run_dir import FolderLocked
 from dnnlib.run.signals import StopSignals
 from training import image_size
@@ -59,8 +60,9 @@ def train(submit_config, metric_arg_list, precision=None, start_timeout=None, **
     with workers.joined(submit_config.run_dir, start_timeout) as job:
         if job.is_first:
             from training.options import automatic
-            options = automatic.fit_minibatch(options, submit_config.run_dir, job.cluster)
-            options = precisions.choose(options, precision, submit_config.run_dir)
+            with Heartbeat(lambda: 'Still trying out iterations, for --minibatch-gpu=auto or --precision...'):
+                options = automatic.fit_minibatch(options, submit_config.run_dir, job.cluster)
+                options = precisions.choose(options, precision, submit_config.run_dir)
         run_loop(submit_config, metric_arg_list, job, job.settle(options))
 
 
@@ -273,13 +275,15 @@ def main(argv):
 
 
 def _check_metrics(names):
-    """Raises UserError for an unknown metric."""
+    """Raises UserError for an unknown metric; prints a warning about one of too few images."""
     if names:
-        from metrics.metric_defaults import check_names
+        from metrics.metric_defaults import check_names, too_few_images
         try:
             check_names(names)
         except UserError as error:
             raise UserError(f'--metrics: {error}') from None
+        for line in too_few_images(names):
+            print(line)
 
 
 def _best_of(result, metrics):

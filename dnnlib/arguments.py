@@ -44,6 +44,7 @@ class ArgumentParser(argparse.ArgumentParser):
         Args:
             message: What argparse found.
         """
+        message = re.sub('invalid int value: ', 'expected a whole number, got ', message)
         if re.match('unrecognized arguments|the following arguments are required|one of the arguments', message):
             message = self._misspelled() or message
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")

@@ -158,9 +158,9 @@ def writable_dir(path):
     Returns: `path`.
     Raises: UserError naming the existing file or folder that is in the way.
     """
-    existing = os.path.abspath(path)
+    existing = os.path.normpath(path)
     while not os.path.lexists(existing):
-        existing = os.path.dirname(existing)
+        existing = os.path.dirname(existing) or os.curdir
     if not os.path.isdir(existing):
         raise UserError(f'cannot write to folder {path!r}: {existing!r} is not a folder; choose another one')
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -271,5 +271,6 @@ def printable(text):
 
 def _describe(error):
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f'{error.filename!r}: {error.strerror}'
+        name = re.sub('tmp_[0-9a-f]{32}_', '', repr(error.filename))  # of `util.atomic_path`
+        return f'{name}: {error.strerror}'
     return str(error) or type(error).__name__

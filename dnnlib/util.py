@@ -72,11 +72,14 @@ def atomic_path(path):
         path: The file to write, or a folder that doesn't exist yet; the parent folder must exist.
     Yields: A name in the same folder with the same extension.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(os.path.normpath(path))
     temp_path = os.path.join(folder, f'tmp_{uuid.uuid4().hex}_{name}')
     try:
         yield temp_path
         os.replace(temp_path, path)
+    except OSError as error:  # the user knows the final name
+        error.filename = os.fspath(path) if error.filename == temp_path else error.filename
+        raise
     finally:
         if os.path.exists(temp_path):
             (shutil.rmtree if os.path.isdir(temp_path) else os.remove)(temp_path)
@@ -90,9 +93,8 @@ def remove_temporary_files(folder):
 
 def write_text(path, text):
     """Writes a UTF-8 text file through a temporary name."""
-    with atomic_path(path) as temp_path:
-        with open(temp_path, 'w', encoding='utf-8', errors='backslashreplace') as f:
-            f.write(text)
+    with atomic_path(path) as temp_path, open(temp_path, 'w', encoding='utf-8', errors='backslashreplace') as f:
+        f.write(text)
 
 
 def plain(value):
@@ -125,8 +127,7 @@ def get_module_from_obj_name(obj_name):
         try:
             module = importlib.import_module(prefix)
         except ImportError as error:
-            missing = error.name or ''
-            if (prefix + '.').startswith(missing + '.') or 'not a package' in str(error):
+            if (prefix + '.').startswith((error.name or '') + '.') or 'not a package' in str(error):
                 continue
             raise  # the module exists, but something it needs does not
         try:
@@ -270,8 +271,7 @@ def _download_once(url, verbose, max_bytes, max_seconds):
     request = urllib.request.Request(url, headers={'User-Agent': 'stylegan2'})
     with urllib.request.build_opener(_Redirects).open(request, timeout=60) as response:
         if response.headers.get_content_type() == 'text/html':
-            raise UserError('{} is a web page, not a file; download the file yourself and pass its path'.format(
-                public_url(url)))
+            raise UserError(f'{public_url(url)} is a web page, not a file; download it yourself and pass its path')
         name = response.headers.get_filename() or urllib.parse.urlsplit(url).path.split('/')[-1]
         size = int(response.headers.get('Content-Length') or 0)
         contents = io.BytesIO()

@@ -51,7 +51,8 @@ def load(path):
             found = {name: array for name, array in found.items() if isinstance(array, np.ndarray)}  # not other files
         except (zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, EOFError, AttributeError, TypeError,
                 KeyError, MemoryError, RuntimeError, SyntaxError) as error:
-            raise UserError(f'{path}: corrupt, or not an .npz or .npy file of numbers ({error})') from None
+            objects = ': it holds Python objects, which are never loaded' if 'allow_pickle' in str(error) else ''
+            raise UserError(f'{path}: corrupt, or not an .npz or .npy file of numbers{objects}') from None
     usable = [name for name in found if name in _NAMES]
     usable = usable and [min(usable, key=_NAMES.index)] or [
         name for name, array in found.items() if array.dtype.kind == 'f' and array.ndim > 0]

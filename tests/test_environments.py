@@ -52,6 +52,22 @@ def test_this_python_is_found():
     assert environments.find_python((3, 2)) is None
 
 
+def test_the_next_line_can_be_copied(tmp_path, monkeypatch, capsys):
+    made = environments.Environment(str(tmp_path / 'my venvs' / 'bin' / 'python'), (3, 13), 'newest')
+    monkeypatch.setattr(environments, 'best', lambda say: made)
+    monkeypatch.setattr(environments, 'build_operations', lambda python, say: say('Native operations: built'))
+    monkeypatch.chdir(tmp_path)
+    assert environments.main() == 0
+    out, err = capsys.readouterr()
+    assert out == made.python + '\n'  # alone, for PYTHON=$(make setup)
+    assert err.splitlines()[-2:] == ['To use it, type:', "source 'my venvs/bin/activate'"]
+    monkeypatch.chdir(tmp_path / '..')
+    assert environments.activation(made) == "source '%s/my venvs/bin/activate'" % tmp_path.name
+    (tmp_path / 'other').mkdir()
+    monkeypatch.chdir(tmp_path / 'other')
+    assert environments.activation(made) == "source '%s/my venvs/bin/activate'" % tmp_path
+
+
 def test_progress_line():
     line = demo.progress_line(150, 600, 100, 2.0, 'train')
     assert '######   ' in line and ' 25 %' in line and '1m 40s so far' in line and '15m 00s left' in line

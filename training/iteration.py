@@ -52,14 +52,15 @@ class Iteration:
         for stage in due:
             if stage.when is not None and not ignore_gates and not tflib.run(stage.when):
                 continue
-            for k, number in enumerate(round_numbers(sched['rounds']) if stage.rounds else [0]):
+            numbers = round_numbers(sched['rounds']) if stage.rounds else [0]
+            for k, number in enumerate(numbers):
                 feed = dict(settings)
                 feed[self.step.seed_in] = step_seed(seed, counters.nimg, stage.name, number)
                 if self.step.round_in is not None:
                     feed[self.step.round_in] = k
                 if stage.batch is not None:
                     feed.update(minibatches[self._slot.get(stage.name, 0)][k])
-                tflib.run(stage.op, feed)
+                tflib.run(stage.op if stage.part is None or number == numbers[-1] else stage.part, feed)
 
     def _read(self, due, sched, nimg):
         """{slot: [feeds of each round]} of the stages that are due."""

@@ -47,6 +47,7 @@ class Stage(NamedTuple):
     batch: str = None         # None = no data, 'this' = the iteration's minibatch, 'next' = a fresh one for this stage
     when: tf.Variable = None  # boolean that is part of the state: only where it is true; None = always
     at_end: bool = False      # due in the last of these n iterations instead of the first?
+    part: tf.Operation = None  # what all rounds but the last run instead; None = the same
     skipped: tuple = ()       # of an optimizer's stage: steps left out, see `tflib.Optimizer`; one variable per group
 
 
@@ -142,7 +143,11 @@ class Step:
         with tf.control_dependencies(updates if post else []):
             updates += [build() for build in post]
         skipped = tuple(optimizer.skipped for optimizer in optimizers)
-        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped)
+        parts = [optimizer.accumulation for optimizer in optimizers if optimizer.accumulation is not None]
+        with tf.control_dependencies(parts if post else []):
+            parts += [build() for build in post] if parts else []
+        part = tf.group(*parts) if parts else None
+        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=part)
 
     def _register(self, stage_name, group_name, loss, is_one_of_several):
         """The stage's optimizer of a group, with the gradients of the loss."""

@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 import dnnlib
 from dnnlib import UserError, tflib
+from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.signals import StopSignals
 from dnnlib.tflib import collectives
 from dnnlib.util import get_obj_by_name
@@ -22,6 +23,8 @@ from training.state import files, non_finite, saver, transfer
 from training.state.checkpoints import Checkpoints, Saving
 from training.state.clock import Clock
 from training.workers import Agreement, Follower, compare_data
+
+ABORTED = -1  # what a training returns that `abort.txt` stopped
 
 
 class Options(NamedTuple):
@@ -71,8 +74,8 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
     Writes `reals.png`, `classes.json` (names of the labels, if they have any), `skipped.csv` (files of the dataset that
     are not taken, if there are any), `fakes_init.png`, `fakes<kimg>.png`, `network-snapshot-<kimg>.pkl`,
     `network-final.pkl`, `stats.jsonl`, TensorBoard events and `state/` into the run directory, where no other process
-    may be training. On SIGINT or SIGTERM the running iteration is finished and the state saved. While the disk is full
-    the training waits.
+    may be training. On SIGINT, SIGTERM or `abort.txt` the running iteration is finished, state and networks are saved.
+    While the disk is full the training waits.
 
     Args:
         submit_config: SubmitConfig of the run; `None` = write into the working directory.
@@ -82,16 +85,15 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         dry_run: Only run each operation of the first iteration once, and write nothing?
         method_args: func_name of a method, see `training.methods`, and its options; `None` = StyleGAN2.
         stop_signals: StopSignals that stop it, for a `metric_callback` that looks at them too; `None` = new ones.
-        cluster: dnnlib.run.cluster.Cluster of the workers that train together, each with the same options; only worker
-            0 needs, and writes into, the run directory. `None` = this process trains alone.
+        cluster: Cluster of the workers that train together, with the same options; only worker 0 has a run directory.
         options: Fields of Options and, for StyleGAN2, of `training.methods.stylegan2.Options`, as published.
-    Returns: 0 at the end of the training, otherwise the number of the signal that stopped it.
+    Returns: 0 at the end of the training, otherwise the number of the signal that stopped it, -1 for `abort.txt`.
     Raises: UserError for options, unknown ones included, or data that can't be used.
     """
     run_dir = submit_config.run_dir if submit_config is not None else os.getcwd()
     options, method_args = split_options(options, method_args)
     tflib.init_tf(dict({'rnd.np_random_seed': options.seed, 'cluster': cluster}, **(options.tf_config or {})))
-    if collectives.worker() > 0:  # the first one has all files but the data
+    if collectives.worker():  # worker 0 has all files but the data
         run_dir, options = None, options._replace(resume_pkl=None, resume_state=None)
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
@@ -99,26 +101,28 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
             options.stream_args or {'reals': options.dataset_args}, options.seed, options.data_dir, options.bad,
             options.holdout, options.mirror_augment, None if dry_run else run_dir))
         compare_data(streams)
-        training = set_up(streams, options, method_args, run_dir and files.latest_state(run_dir))
-        if dry_run:
-            return try_iteration(training, options.seed)
-        pictures, states, counters = resume(training, options, run_dir)
-        signals = stack.enter_context(stop_signals or StopSignals())
-        agreement = Agreement()
+        print('Building the networks and the training; large ones take up to a few minutes...', flush=True)
+        with Heartbeat(lambda: 'Still building...'):
+            training = set_up(streams, options, method_args, run_dir and files.latest_state(run_dir))
+            if dry_run:
+                return try_iteration(training, options.seed)
+            pictures, states, counters = resume(training, options, run_dir)
+        signals, agreement = stack.enter_context(stop_signals or StopSignals()), Agreement()
         checkpoints = Checkpoints(counters, Saving(
             run_dir, states, non_finite.Watch(training.stages, options.nan_patience, states, run_dir), Clock(counters),
             save_networks=lambda path: misc.save_networks(training.networks, training.method, path),
             minutes=options.checkpoint_minutes, should_stop=lambda: signals.received, agree=agreement.saves))
         report = make_reporter(training, options, checkpoints, pictures, metric_callback)
         stack.callback(report.close)
+        stack.enter_context(Heartbeat(report.line))
         print('Training for %g kimg, now at %.1f...' % (options.total_kimg, counters.nimg / 1000))
         with saving_after_errors(checkpoints):
             iterate(training, options, checkpoints, report, lambda: agreement.stops(
                 dnnlib.RunContext.get().should_stop() or signals.received))
             is_done = counters.nimg >= options.total_kimg * 1000 and counters.iteration % options.minibatch_repeats == 0
-            stopped_by = 0 if is_done else signals.received
+            stopped_by = 0 if is_done else signals.received or ABORTED
             if stopped_by:
-                print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, checkpoints.save()))
+                print('Stopped at kimg %.1f, %s' % (counters.nimg / 1000, checkpoints.stop()))
             else:
                 checkpoints.finish()
         return stopped_by
@@ -207,8 +211,7 @@ def resume(training, options, run_dir):
     """Makes what a run directory holds from the start, and loads the state to continue from, if there is one.
 
     Args:
-        training: Training; its variables and the streams' positions change.
-        options: Options.
+        training, options: Training, whose variables and positions in the streams change; Options.
         run_dir: Run directory; what a killed process left unfinished there is removed. `None` = worker 0 has it.
     Returns: (SnapshotGrid, StateSaver, counters); another worker has no grid.
     """
@@ -293,6 +296,5 @@ def iterate(training, options, checkpoints, report, should_stop):
             if done or counters.tick < 0 or counters.nimg >= counters.tick_nimg + sched.tick_kimg * 1000:
                 report.tick(sched, done)
                 context.update(cur_epoch=counters.nimg / 1000, max_epoch=options.total_kimg)
-        report.step(went_back=checkpoints.update())
-    if context.should_stop():
-        print('Asked to stop at kimg %.1f' % (counters.nimg / 1000))
+        tick_nimg = sched.minibatch_size * repeats if counters.tick < 0 else sched.tick_kimg * 1000
+        report.step(tick_nimg, went_back=checkpoints.update())

@@ -99,7 +99,7 @@ def compare_data(streams):
 
 
 def fingerprint(dataset):
-    """What tells datasets apart: number of images, shape, label size, held-out images, hash of some; list of numbers."""
+    """What tells datasets apart, list of numbers: of images, shape, of labels, of held-out images, hash of some."""
     numbers = np.unique(np.linspace(0, dataset.num_images - 1, SOME_IMAGES).astype(int))
     digest = hashlib.sha256(dataset.read_labels(numbers).tobytes())
     for number in numbers:

@@ -71,7 +71,8 @@ def open_session(proto, cluster=None):
         return tf.Session(config=proto)
     job = _Job(cluster)
     proto.experimental.collective_group_leader = _LEADER  # or the first session call would hang
-    proto.experimental.collective_nccl = True  # concerns GPUs only
+    # It works on another graph than in a session of one process, which changes the last bits.
+    proto.graph_options.rewrite_options.disable_meta_optimizer = True
     proto.device_filters.append(f'/job:worker/task:{job.worker}')  # or a session would look for the others to the end
     server = tf.train.Server(tf.train.ClusterSpec({'worker': list(cluster.addresses)}), 'worker', job.worker,
                              config=proto)
@@ -96,25 +97,17 @@ def worker():
     return 0 if job is None else job.worker
 
 
-def all_reduce(tensors, when=None):
+def all_reduce(tensors):
     """Sums over the workers; they carry along what the workers vote for.
 
     Args:
         tensors: List of float32 tensors, in the order in which gradients of later ones are known first; of the same
             shapes in all workers, every one known.
-        when: Scalar bool tensor, the same in all workers: sum only where it is true? None = always.
-    Returns: List of tensors of the same shapes; the given ones where nothing is summed.
+    Returns: List of tensors of the same shapes.
     """
     job = _job()
     if job is None:
         return tensors
-    if when is None:
-        return _sums(job, tensors)
-    sums = tf.cond(when, lambda: _sums(job, tensors), lambda: [tf.identity(tensor) for tensor in tensors])
-    return sums if isinstance(sums, list) else [sums]
-
-
-def _sums(job, tensors):
     results, before = [None] * len(tensors), []
     chunks = chunked([tensor.shape.num_elements() * tensor.dtype.size for tensor in tensors])
     for number, chunk in enumerate(chunks):
@@ -147,6 +140,12 @@ def chunked(sizes, limit=None):
         chunks[-1].append(i)
         room -= sizes[i]
     return chunks
+
+
+def total(value):
+    """Sum over the workers of a small tensor, float32, float64, int32 or int64, of the same known shape in all."""
+    job = _job()
+    return value if job is None else job.sum(value)
 
 
 def all_gather(value):

@@ -90,8 +90,9 @@ def init_tf(config_dict=None, verbose=False):
     Args:
         config_dict: Settings over the defaults. `device`: 'auto' (a GPU where there is one), 'cpu' or 'gpu:N'.
             `ops`: 'auto', 'ref' or 'native', None = STYLEGAN2_OPS, else 'auto'. `mixed`: see `layout.set_mixed_type`,
-            None = don't set it. `cluster`: see `collectives.open_session`. `rnd.np_random_seed`: int, None = leave NumPy alone. `rnd.tf_random_seed`: int, None =
-            leave, 'auto' = from NumPy. `env.NAME`: environment variable. Other dotted keys: `tf.ConfigProto`.
+            None = don't set it. `cluster`: see `collectives.open_session`. `rnd.np_random_seed`: int, None = leave
+            NumPy alone. `rnd.tf_random_seed`: int, None = leave, 'auto' = from NumPy. `env.NAME`: environment variable.
+            Other dotted keys: `tf.ConfigProto`.
         verbose: Print the device and the operations in use?
     Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """

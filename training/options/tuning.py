@@ -144,8 +144,8 @@ def share(sched, args):
 def note_single_images(options):
     """Says what becomes of the path lengths where there is one image per device and round: the release fails there."""
     loss = options['G_loss_args']
-    if options['sched_args']['minibatch_gpu_base'] == 1 and loss['func_name'].endswith('_pathreg') and loss.get(
-            'pl_weight') != 0:
+    measured = loss['func_name'].endswith(('_pathreg', '.G_compared'))  # the second is of --cmethod=zcr and auxrot
+    if options['sched_args']['minibatch_gpu_base'] == 1 and measured and loss.get('pl_weight') != 0:
         print('One image per device and round: path lengths are measured on each image, instead of on half of them')
 
 

@@ -5,6 +5,7 @@ import time
 from typing import NamedTuple
 
 from dnnlib import disk
+from dnnlib.run import networks
 
 
 class Saving(NamedTuple):
@@ -77,8 +78,33 @@ class Checkpoints:
 
     def finish(self):
         """Writes the final networks, then the state, which says that nothing is left to do."""
-        self.save_networks('network-final.pkl')
+        self.save_networks(networks.FINAL)
         self.save()
+
+    def stop(self):
+        """Saves what a training needs that ends early: a state to continue from, and networks to draw with.
+
+        Returns: End of a sentence: where they are.
+        """
+        path = self.save()
+        return 'worker 0 saves the state' if path is None else f'state saved in {path}{self._save_last_networks()}'
+
+    def _save_last_networks(self):
+        """Writes a network snapshot when a training ends early, unless nothing was learned or this kimg has one.
+
+        It is written after the state and doesn't wait for space on the disk, since nothing is lost without it.
+
+        Returns: End of a sentence about it; never raises an error.
+        """
+        if self.counters.iteration == 0:
+            return ''
+        path = os.path.join(self.saving.run_dir, networks.snapshot_name(self.counters.nimg))
+        try:
+            if not os.path.exists(path) or self.counters.went_back:  # then it may be of what was given up
+                self.saving.save_networks(path)
+        except Exception as error:  # pylint: disable=broad-except
+            return f'; its networks could not be written ({getattr(error, "strerror", None) or error})'
+        return f', networks in {path}'
 
     def before_metrics(self, done):
         """What was learned must not depend on the metrics, which may take long, and more memory than there is."""
@@ -94,7 +120,7 @@ class Checkpoints:
         self.save_soon = self.save_soon or self.counters.tick > 0
 
     def after_error(self):
-        """Saves the state when an error ends the training, unless that of this moment was saved before.
+        """Saves state and networks when an error ends the training, unless those of this moment were saved before.
 
         Returns: End of a sentence about it, for the message; never raises, so that the error itself is told.
         """
@@ -108,12 +134,13 @@ class Checkpoints:
             if self._saved_nimg != self.counters.nimg:  # it is better than one from within an iteration
                 self.save()
         except Exception as error:  # pylint: disable=broad-except
-            return f'the state could not be saved ({error}); the same command continues from the last one'
-        return (f'what was learned is saved: to continue at kimg {self.counters.nimg / 1000:.1f}, give the same '
-                f'command, or --resume={self.saving.run_dir}')
+            reason = getattr(error, 'strerror', None) or error
+            return f'the state could not be saved ({reason}); the same command continues from the last one'
+        return (f'what was learned is saved{self._save_last_networks()}: to continue at kimg '
+                f'{self.counters.nimg / 1000:.1f}, give the same command, or --resume={self.saving.run_dir}')
 
     def write(self, write, num_bytes=0):
-        """Calls a function that writes files; waits while the disk is full. Does nothing where another worker writes."""
+        """Calls a function that writes files, unless worker 0 writes them; waits while the disk is full."""
         if self.saving.run_dir is None:
             return None
         return disk.write_patiently(write, self.saving.run_dir, num_bytes, self.saving.should_stop)

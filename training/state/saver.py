@@ -2,7 +2,7 @@
 
 A state is a folder `state/<images shown>` in the run directory: `variables.*`, a TensorFlow checkpoint of all global
 variables (networks, moments of the optimizers, half-accumulated gradients, loss scaling, mean of the path lengths);
-`rounds.npz`, the variables that each round keeps for itself, if there are any; `grid.npz`, the latents and labels of the
+`rounds.npz`, the variables that each round keeps for itself, if there are any; `grid.npz`, latents and labels of the
 pictures; and `state.json`, the counters with sizes and checksums of the other files. It is written
 under another name and renamed, so that a folder with that name is always complete. Schedules, order of the data and
 random numbers are functions of the counters and of the options, which the run directory holds. Of several workers the
