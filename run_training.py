@@ -44,8 +44,8 @@ def make_options(args):
     options.update(of_method)
     options.update(
         dataset_args=dict(options.get('dataset_args', {}), tfrecord_dir=args.dataset),
-        grid_args=of_method.get('grid_args', dict(size='8k', layout='random')), metric_arg_list=args.metrics, nan_patience=args.nan_patience,
-        tf_config=dict(device=args.device, ops=args.ops))
+        grid_args=of_method.get('grid_args', dict(size='8k', layout='random')), metric_arg_list=args.metrics,
+        nan_patience=args.nan_patience, tf_config=dict(device=args.device, ops=args.ops))
     if args.resolution is not None:
         options['dataset_args']['resolution'] = args.resolution
     if args.holdout:
@@ -137,14 +137,6 @@ def dry_run(changes, metric_arg_list, precision=None, **options):
     return training_loop(dry_run=True, **options)
 
 
-class ListConfigs(argparse.Action):
-    """Prints the configurations and ends the program."""
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        print(presets.list_configs())
-        parser.exit()
-
-
 def parse_args(argv):
     """Parses the command line.
 
@@ -173,12 +165,14 @@ def make_parser(preset):
                    help='method and its options: config-a to config-f or '
                    'config-e-G{orig,skip,resnet}-D{orig,skip,resnet}; auto and others of StyleGAN2-ADA; see below '
                    '(default: %(default)s)')
-    p.add_argument('--list-configs', action=ListConfigs, nargs=0, help='print what the configurations are, and stop')
+    p.add_argument('--list-configs', action=presets.ListConfigs, nargs=0,
+                   help='print what the configurations are, and stop')
     p.add_argument('--result-dir', default='results', metavar='DIR', help='folder of the runs (default: %(default)s)')
     workers.add(p)
     length = p.add_mutually_exclusive_group()
     length.add_argument('--total-kimg', '--kimg', type=int, metavar='KIMG', action=tuning.TwoNames,
-                        help='length of the training in thousands of images (default: 25000; small: 200; cifar: 100000)')
+                        help='length of the training in thousands of images (default: 25000; small: 200; cifar: '
+                        '100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
                         help='length of the training in passes over the data, rounded up to 4 minibatches, or to one '
                         'with --set train.minibatch_repeats=1')
@@ -249,6 +243,8 @@ def main(argv):
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
     run_desc = f'{presets.find(args.config).name}-{dataset_name}-{args.num_gpus}gpu-{args.config}'
     resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options) if is_first else None
+    if args.metrics and is_first:
+        make_metrics(args.metrics, options['tf_config'], should_stop=None)  # fails now if weights are missing
     if args.selftest:
         cli.run_selftest(options['tf_config'])
     if 'G_args' in options:  # of StyleGAN
