@@ -137,6 +137,13 @@ def test_any_name_of_a_file_is_printed(tmp_path):
     assert (tmp_path / 'log').read_text() == 'a\\udcffb\n' and (tmp_path / 'log2').read_text() == 'a\\udcffb'
 
 
+def test_a_name_that_tensorflow_does_not_take_is_one_line(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.run_main(lambda argv: 'photos-\udce9/a'.encode('utf-8'), [], prog='draw')
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "draw: error: 'photos-\\udce9/a' is not valid UTF-8; rename the file or folder\n"
+
+
 def test_run_main_passes_results_and_programming_errors_on():
     with pytest.raises(SystemExit) as caught:
         cli.run_main(lambda argv: 3, [])
