@@ -29,6 +29,7 @@ ONCE = (
     'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/report/test_alarms.py',
     'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
+    'tests/test_cluster_page.py', 'tests/training/options/test_workers.py',
     'tests/test_dataset_tool.py', 'tests/test_environments.py', 'tests/test_help.py', 'tests/test_house_rules.py',
     'tests/test_mistakes.py', 'tests/test_readme.py', 'tests/test_selection.py',
     # with fake compilers, or about where files lie
@@ -76,11 +77,13 @@ ONCE = (
     'tests/metrics/test_what_is_measured.py',
     'tests/training/options/test_precision.py', 'tests/training/test_mixed_precision.py',
     'tests/training/options/test_automatic.py', 'tests/training/state/test_non_finite.py',
+    'tests/training/test_workers.py',
     # taking over and freezing are tested under every TensorFlow in test_transfer.py and methods/test_stylegan2.py
     'tests/training/test_training_loop.py::test_a_run_from_a_pickle_freezes_layers_and_continues_without_it',
 )
 AGAIN = (
     'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',
+    'tests/training/test_workers.py::test_two_workers_train_what_two_rounds_train',
     'tests/training/test_mixed_precision.py::test_the_clamp_stops_gradients_too',
     # dataset_tool, run_training, run_generator and run_projector, one after another; run_metrics; doctor
     'tests/test_image_sizes.py::test_training_generation_and_projection[L-12-12-config-e-settings1]',

@@ -29,7 +29,7 @@ deprecation._PRINT_DEPRECATION_WARNINGS = False  # else TensorFlow looks for the
 tf.logging.set_verbosity(tf.logging.ERROR)  # TensorFlow deprecates the very switch below
 tf.disable_v2_behavior()
 
-from dnnlib.tflib import autosummary, layout, network, optimizer, random, tfutil  # noqa: E402,F401
+from dnnlib.tflib import autosummary, collectives, layout, network, optimizer, random, tfutil  # noqa: E402,F401
 from dnnlib.tflib.network import Network  # noqa: E402,F401
 from dnnlib.tflib.optimizer import Optimizer  # noqa: E402,F401
 from dnnlib.tflib.tfutil import *  # noqa: E402,F401,F403

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dnnlib
-from . import layout
+from . import collectives, layout
+from .gpu_memory import gpu_memory_gb_tensor  # noqa: F401  (its published place)
 from .image_types import convert_images_from_uint8, convert_images_to_uint8, shrink_images  # noqa: F401
 from .ops import native
 
@@ -92,8 +93,9 @@ def init_tf(config_dict=None, verbose=False):
     Args:
         config_dict: Settings over the defaults. `device`: 'auto' (a GPU where there is one), 'cpu' or 'gpu:N'.
             `ops`: 'auto', 'ref' or 'native', None = STYLEGAN2_OPS, else 'auto'. `mixed`: see `layout.set_mixed_type`,
-            None = don't set it. `rnd.np_random_seed`: int, None = leave NumPy alone. `rnd.tf_random_seed`: int, None =
-            leave, 'auto' = from NumPy. `env.NAME`: environment variable. Other dotted keys: `tf.ConfigProto`.
+            None = don't set it. `cluster`: see `collectives.open_session`. `rnd.np_random_seed`: int, None = leave
+            NumPy alone. `rnd.tf_random_seed`: int, None = leave, 'auto' = from NumPy. `env.NAME`: environment variable.
+            Other dotted keys: `tf.ConfigProto`.
         verbose: Print the device and the operations in use?
     Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """
@@ -134,7 +136,8 @@ def create_session(config_dict=None, force_as_default=False):
     Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """
     config = dict(_DEFAULT_CONFIG, **(config_dict or {}))
-    device, ops, mixed = config.pop('device'), config.pop('ops', None), config.pop('mixed', None)
+    device = config.pop('device')
+    ops, mixed, cluster = (config.pop(key, None) for key in ('ops', 'mixed', 'cluster'))
     proto = tf.ConfigProto()
     if device == 'cpu':
         proto.device_count['GPU'] = 0
@@ -147,7 +150,7 @@ def create_session(config_dict=None, force_as_default=False):
             _set_proto_field(proto, key, value)
     native.set_mode(ops)
     try:
-        session = tf.Session(config=proto)
+        session = collectives.open_session(proto, cluster)
         has_gpu = any(d.device_type == 'GPU' for d in session.list_devices())
     except tf.errors.InvalidArgumentError as error:
         raise dnnlib.UserError('device %s cannot be used: %s' % (device, error.message))
@@ -193,17 +196,6 @@ def device_description():
         threads = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
         where = 'CPU, %d thread%s' % (threads, '' if threads == 1 else 's')
     return '%s, %s; ops: %s' % (where, layout.data_format(), native.describe())
-
-
-def gpu_memory_gb_tensor(device):
-    """Memory that TensorFlow holds on a device when this is run, GiB, float32 scalar: 0 on a CPU and before TF 2.5."""
-    spec = tf.DeviceSpec.from_string(device)
-    get_info = getattr(tf.config.experimental, 'get_memory_info', None)
-    has_gpu = any(d.device_type == 'GPU' for d in tf.get_default_session().list_devices())
-    if get_info is None or not has_gpu or spec.device_type not in (None, 'GPU'):
-        return tf.constant(0.0)
-    name = 'GPU:%d' % (spec.device_index or 0)
-    return tf.reshape(tf.py_func(lambda: np.float32(get_info(name)['current'] / 2 ** 30), [], tf.float32), [])
 
 
 @contextlib.contextmanager

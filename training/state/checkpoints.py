@@ -10,13 +10,14 @@ from dnnlib.run import networks
 
 class Saving(NamedTuple):
     """What `Checkpoints` work with."""
-    run_dir: str            # run directory
+    run_dir: str            # run directory; None = worker 0 has it, and this is another one
     saver: object           # StateSaver
     watch: object           # non_finite.Watch
     clock: object           # Clock of the counters
     save_networks: object   # function of a path that writes all networks
     minutes: float = 10     # between two states; None = only where networks are saved
     should_stop: object = None  # see `disk.write_patiently`
+    agree: object = bool        # function of whether a state is due here: is one due in all workers?
 
 
 class Checkpoints:
@@ -49,6 +50,7 @@ class Checkpoints:
             self.save_soon = True  # or a restart would not know that it went back
         minutes = self.saving.minutes
         is_due = minutes is not None and time.time() - self._last_save >= minutes * 60
+        is_due = self.saving.agree(is_due)
         if self.counters.skipped_in_a_row == 0 and (is_due or self.save_soon):
             self.save()
         return went_back
@@ -63,13 +65,14 @@ class Checkpoints:
     def _save(self):
         saver = self.saving.saver
         size = 0 if self._saved_nimg == self.counters.nimg else saver.num_bytes()
-        path = self.write(lambda: saver.save(self.counters), size)
+        collected = saver.collect()  # once, though a full disk may need several attempts
+        path = self.write(lambda: saver.save(self.counters, collected), size)
         self._last_save, self._saved_nimg = time.time(), self.counters.nimg
         return path
 
     def save_networks(self, file_name):
         """Writes all networks under a name in the run directory; returns the path."""
-        path = os.path.join(self.saving.run_dir, file_name)
+        path = None if self.saving.run_dir is None else os.path.join(self.saving.run_dir, file_name)
         self.write(lambda: self.saving.save_networks(path))
         return path
 
@@ -83,7 +86,8 @@ class Checkpoints:
 
         Returns: End of a sentence: where they are.
         """
-        return f'state saved in {self.save()}{self._save_last_networks()}'
+        path = self.save()
+        return 'worker 0 saves the state' if path is None else f'state saved in {path}{self._save_last_networks()}'
 
     def _save_last_networks(self):
         """Writes a network snapshot when a training ends early, unless nothing was learned or this kimg has one.
@@ -122,6 +126,8 @@ class Checkpoints:
         """
         if self.counters.iteration == 0:
             return 'nothing was learned before it'
+        if self.saving.run_dir is None or self.saving.saver.needs_others():
+            return 'the same command continues from the last state'
         if self.saving.watch.is_lost(self.counters):
             return 'what was learned since the last good state is lost'
         try:
@@ -134,5 +140,7 @@ class Checkpoints:
                 f'{self.counters.nimg / 1000:.1f}, give the same command, or --resume={self.saving.run_dir}')
 
     def write(self, write, num_bytes=0):
-        """Calls a function that writes files; waits while the disk is full."""
+        """Calls a function that writes files, unless worker 0 writes them; waits while the disk is full."""
+        if self.saving.run_dir is None:
+            return None
         return disk.write_patiently(write, self.saving.run_dir, num_bytes, self.saving.should_stop)
