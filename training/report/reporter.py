@@ -9,12 +9,12 @@ import tqdm
 
 from dnnlib import tflib
 from dnnlib.memory import host_memory_gb
-from dnnlib.run import networks
 from dnnlib.tflib import autosummary
 from dnnlib.tflib.gpu_memory import peak_gpu_memory_gb
 from dnnlib.util import format_time
 from training.report.alarms import alarm_line
 from training.report.stats_writer import StatsWriter
+from training.state import network_files
 
 
 def status_line(stats):
@@ -185,7 +185,7 @@ class Reporter:
             self._checkpoints.write(lambda: of.grid.save_fakes(of.networks, 'fakes%06d.png' % (c.nimg // 1000)))
         network_pkl = None
         if _is_due(of.network_ticks, c.tick, done):
-            network_pkl = self._checkpoints.save_networks(networks.snapshot_name(c.nimg))
+            network_pkl = self._checkpoints.save_networks(network_files.snapshot_name(c.nimg))
             self._checkpoints.before_metrics(done)
         for monitor in of.monitors:
             monitor()

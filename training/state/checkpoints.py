@@ -5,7 +5,7 @@ import time
 from typing import NamedTuple
 
 from dnnlib import disk
-from dnnlib.run import networks
+from training.state import network_files
 
 
 class Saving(NamedTuple):
@@ -84,7 +84,7 @@ class Checkpoints:
 
     def finish(self):
         """Writes the final networks, then the state, which says that nothing is left to do."""
-        self.save_networks(networks.FINAL)
+        self.save_networks(network_files.FINAL)
         self.save()
 
     def stop(self):
@@ -98,13 +98,14 @@ class Checkpoints:
     def _save_last_networks(self):
         """Writes a network snapshot when a training ends early, unless nothing was learned or it is there.
 
-        An earlier one of the same kimg is replaced, which on a slow machine may be of an hour before. It is written after the state and doesn't wait for space on the disk, since nothing is lost without it.
+        One of the same kimg is replaced: that kimg may have taken an hour. It is written after the state and doesn't
+        wait for space on the disk, since nothing is lost without it.
 
         Returns: End of a sentence about it; never raises an error.
         """
         if self.counters.iteration == 0:
             return ''
-        path = os.path.join(self.saving.run_dir, networks.snapshot_name(self.counters.nimg))
+        path = os.path.join(self.saving.run_dir, network_files.snapshot_name(self.counters.nimg))
         try:
             if self._networks != (path, self.counters.nimg):
                 self._write_networks(path)
