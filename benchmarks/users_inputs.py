@@ -40,7 +40,7 @@ DATASET = (
     'dataset_tool.py display {path} --output={out}/d.png', 'dataset_tool.py extract {path} {out}/e',
     'dataset_tool.py compare {path} {path}',
     'run_projector.py project-images {path} --network={network} --steps=1 --distance=pixel --device=cpu --no-selftest',
-    'run_training.py --dataset={path} --set dataset.max_label_size=full ' + SMALL,
+    'run_training.py --dataset={path} --set dataset.max_label_size=full --set dataset.resolution=8 ' + SMALL,
     'run_training.py --dataset={path} ' + SMALL)
 PICTURE = DATASET[6:7]
 NETWORK = (
@@ -147,8 +147,9 @@ def rows_of(folder):
                 if needs_tensorflow(words):
                     words.append(f'--result-dir={out}')
                 code, lines = run(words)
-                shown = shlex.split(command.format(**dict(values, out='OUT', path=name)))
-                yield name, ' '.join(map(os.path.basename, shown)), code, [line.replace(out, 'OUT') for line in lines]
+                shown = command.replace(' ' + SMALL, ' ...').format(**dict(values, out='OUT', path=name))
+                yield (name, shown.replace(os.path.join(folder, ''), ''), code,
+                       [line.replace(out, 'OUT') for line in lines])
 
 
 def main():

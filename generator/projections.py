@@ -46,6 +46,9 @@ def load(path):
             raise UserError(f'{path}: not an .npz or .npy file of dlatents: it '
                             f'{file_kinds.is_what(start, "begins like no such file")}')
         try:
+            if start[:4] == _ZIP:
+                zipfile.ZipFile(file)  # NumPy 1.16 prints a traceback if this fails in np.load
+                file.seek(0)
             found = np.load(file, allow_pickle=False)
             found = {name: found[name] for name in found.files} if start[:4] == _ZIP else {'dlatents': found}
             found = {name: array for name, array in found.items() if isinstance(array, np.ndarray)}  # not other files

@@ -45,7 +45,7 @@ class Table:
         if not rows:
             return
         with util.atomic_path(self._path + '.csv') as temp_path:
-            with open(temp_path, 'w', newline='', encoding='utf-8') as file:
+            with open(temp_path, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file:
                 writer = csv.DictWriter(file, list(self.rows[0]))
                 writer.writeheader()
                 writer.writerows(self.rows)

@@ -12,6 +12,7 @@ import pytest
 from tests import own_places, selection
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+sys.modules.setdefault('keras.src.optimizers', None)  # as in dnnlib.tflib: many tests import TensorFlow before it
 gc.set_threshold(200000, 20, 20)  # looking for garbage took a fifth of the building of graphs
 # one cache for all tests, wherever they and their sub-processes work: native operations are built once
 own_places.clean_environment(

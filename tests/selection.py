@@ -11,8 +11,8 @@ ONCE = (
     # no TensorFlow
     'tests/dnnlib/files/', 'tests/dnnlib/run/', 'tests/training/data/making/',
     'tests/dnnlib/test_allocator.py', 'tests/dnnlib/test_cache.py', 'tests/dnnlib/test_cli.py',
-    'tests/dnnlib/test_disk.py', 'tests/dnnlib/test_images.py', 'tests/dnnlib/test_memory.py',
-    'tests/dnnlib/test_needed.py', 'tests/dnnlib/test_util.py',
+    'tests/dnnlib/test_disk.py', 'tests/dnnlib/test_encoding.py', 'tests/dnnlib/test_images.py',
+    'tests/dnnlib/test_memory.py', 'tests/dnnlib/test_needed.py', 'tests/dnnlib/test_util.py',
     'tests/dnnlib/tflib/ops/test_cpu_kernels.py', 'tests/dnnlib/tflib/ops/test_cuda_kernels.py',
     'tests/export/test_torch_module.py', 'tests/generator/test_info.py',
     'tests/metrics/test_against_sklearn.py', 'tests/metrics/test_formulas.py', 'tests/metrics/test_metric_base.py',
@@ -28,8 +28,9 @@ ONCE = (
     'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/report/test_alarms.py',
     'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
+    'tests/test_cluster_page.py', 'tests/training/options/test_workers.py',
     'tests/test_dataset_tool.py', 'tests/test_environments.py', 'tests/test_help.py', 'tests/test_house_rules.py',
-    'tests/test_readme.py', 'tests/test_selection.py',
+    'tests/test_mistakes.py', 'tests/test_readme.py', 'tests/test_selection.py',
     # with fake compilers, or about where files lie
     'tests/dnnlib/tflib/ops/test_build.py', 'tests/dnnlib/tflib/ops/test_native_cache.py',
     'tests/dnnlib/tflib/ops/test_native.py::test_a_program_that_must_have_native_operations_ends_with_one_line',
@@ -76,6 +77,8 @@ ONCE = (
     'tests/training/options/test_precision.py', 'tests/training/test_mixed_precision.py',
     'tests/training/options/test_automatic.py', 'tests/training/state/test_non_finite.py',
     'tests/training/test_workers.py',
+    # taking over and freezing are tested under every TensorFlow in test_transfer.py and methods/test_stylegan2.py
+    'tests/training/test_training_loop.py::test_a_run_from_a_pickle_freezes_layers_and_continues_without_it',
 )
 AGAIN = (
     'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',

@@ -17,7 +17,7 @@ def refuse(*_args, **_kwargs):
     raise AssertionError('it was not refused')
 dnnlib.submit_run = refuse
 answers = []
-for mistake in [mistake for mistake in mistakes.TABLE if mistake.early]:
+for mistake in [mistake for mistake in mistakes.read_table() if mistake.early]:
     sys.argv[0] = mistake.program + '.py'
     error, code, before = io.StringIO(), None, mistakes.listing('.')
     with contextlib.redirect_stderr(error), contextlib.redirect_stdout(io.StringIO()):

@@ -40,6 +40,7 @@ WRITTEN = ['*-generate-images/seed0015.png', '*-generate-images/seed0389.png', '
 def prepare(folder, monkeypatch):
     """Pictures, and the weights that would be fetched: small ones."""
     rnd = np.random.RandomState(0)
+    PIL.Image.new('RGB', (24, 24), 'gray').save(str(folder / 'cat.png'))
     for name, count in [('datasets/photos', 12), ('suspects', 2)]:
         (folder / name).mkdir(parents=True)
         for i in range(count):

@@ -173,9 +173,10 @@ def set_up(streams, options, method_args, state=None):
             start_kimg = transfer.begin_from(networks, method.nets, data, transfer.Start(
                 options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict))
         step = train_step.Step(method, networks, datasets, schedule.levels, options.minibatch_repeats)
-        stages = method.stages(step)
-        step.sched.check(schedule.last)
-        tflib.init_uninitialized_vars()
+        with tflib.initializing_together():
+            stages = method.stages(step)
+            step.sched.check(schedule.last)
+            tflib.init_uninitialized_vars()
         return Training(streams, schedule, method, networks, stages, Iteration(stages, step, streams), start_kimg)
 
 
@@ -282,8 +283,7 @@ def iterate(training, options, checkpoints, report, should_stop):
     """
     context, counters, repeats = dnnlib.RunContext.get(), checkpoints.counters, options.minibatch_repeats
     end = options.total_kimg * 1000
-    while not should_stop() and (
-            counters.nimg < end or counters.iteration % repeats != 0):
+    while not should_stop() and (counters.nimg < end or counters.iteration % repeats != 0):
         sched_nimg = counters.nimg if counters.iteration % repeats == 0 else counters.sched_nimg
         sched = training.schedule(sched_nimg)
         sched.new_level = is_new_level(training.schedule(counters.sched_nimg), sched)

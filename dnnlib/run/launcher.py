@@ -18,9 +18,8 @@ from typing import NamedTuple
 
 from dnnlib.disk import ignoring_full
 from dnnlib.run import cluster
-from dnnlib.run.watchdog import LOST
+from dnnlib.run.watchdog import LOST, USER_ERROR
 
-USER_ERROR = 2          # exit code of `cli.run_main`: the same again, however often it is started
 PIPE = 'STYLEGAN2_LAUNCHER'  # number of the pipe through which worker 0 tells its run directory
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 5.0     # for what the watchdogs say; nothing is lost by the kill that follows
@@ -270,7 +269,7 @@ class _Start:
             what = f'was killed by {signal.Signals(-codes[first]).name}'
         else:
             what = f'ended with exit code {codes[first]}'
-        if first > 0:  # worker 0 was seen
+        if first > 0 and codes[first] != -signal.SIGKILL:  # worker 0 was seen
             for line in self._outputs[first].lines()[-(1 if codes[first] == USER_ERROR else SHOWN_LINES):]:
                 say(f'[{first}] {line}')
         code = codes[first] if codes[first] > 0 else 128 - codes[first]

@@ -21,9 +21,11 @@ from dnnlib.run.connection import Peer, listen, ready
 from dnnlib.util import UserError
 
 LOST = 75               # exit code, EX_TEMPFAIL of sysexits.h: try again
+USER_ERROR = 2          # exit code of `cli.run_main`: the same again, however often it is started
 BEAT_SECONDS = 0.5
 LOOK_SECONDS = 0.1      # between two looks at the connections, so that a thousand of them cost nothing
 SILENCE_SECONDS = 10.0  # 20 beats: a loaded machine or a lost packet is no lost worker
+CAUSE_SECONDS = 2.0     # TensorFlow 2 may notice a lost worker some moments before its watchdog
 START_SECONDS = 600.0   # jobs of a cluster may start minutes apart
 PORT_SECONDS = 20.0     # until a process of the previous start has left the port
 
@@ -33,12 +35,12 @@ def watching(cluster, start_timeout=START_SECONDS, say=print):
     """Context manager: waits for all workers, and ends this process if one of them is lost before all reach its end.
 
     At the end of the block all workers wait for each other, so that none is left alone with the last step. An error in
-    the block ends the other workers.
+    the block ends the others: with LOST, or with USER_ERROR after a UserError or OSError, which would come again.
 
     Args:
         cluster: Cluster.
         start_timeout: Seconds until all workers must be there; otherwise they end and name those that are missing.
-        say: Function of a line of text, called at most once, just before the process ends with LOST.
+        say: Function of a line of text, called at most once, just before the process ends.
     Yields: Watch.
     Raises: UserError if worker 0 cannot listen at its address, or another job does.
     """
@@ -47,8 +49,11 @@ def watching(cluster, start_timeout=START_SECONDS, say=print):
         watch.start(time.monotonic() + start_timeout, start_timeout)
         yield watch
     except (Exception, KeyboardInterrupt) as error:
-        text = ' '.join(str(error).split())
-        watch.close(f'ended with an error ({type(error).__name__}{": " if text else ""}{text})')
+        text = (str(error).strip() or type(error).__name__).splitlines()[0]  # TensorFlow's go on for pages
+        is_final = isinstance(error, (UserError, OSError))
+        if not is_final and isinstance(error, Exception):
+            time.sleep(CAUSE_SECONDS)  # often the consequence of a lost worker: then the process ends here
+        watch.close(*('error', text) if is_final else ('lost', f'ended with an error ({type(error).__name__}: {text})'))
         raise
     watch.finish()
 
@@ -58,7 +63,7 @@ class Watch:
 
     def __init__(self, cluster, say):
         self._cluster, self._say, self._leaving = cluster, say, threading.Lock()
-        self._peers = []
+        self._peers, self._listeners = [], []
         self._values = queue.Queue()  # of worker 0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -78,15 +83,16 @@ class Watch:
             return value
         return self._values.get()
 
-    def close(self, why):
+    def close(self, kind, why):
         """Ends watching, and the other workers.
 
         Args:
+            kind: 'error' = of the user, which would come again; 'lost' = any other.
             why: What happened to this one, for their message.
         """
         self._end.set()
         for peer in list(self._peers):
-            self._send(peer, 'lost', self._cluster.task, why)
+            self._send(peer, kind, self._cluster.task, why)
             peer.close()
 
     def _run(self):
@@ -94,7 +100,7 @@ class Watch:
         while not self._end.wait(LOOK_SECONDS):
             peers = {peer.connection: peer for peer in list(self._peers)}
             with contextlib.suppress(ValueError):  # closed by the other thread
-                for connection in ready(list(peers) + self._listening()):
+                for connection in ready(list(peers) + self._listeners):
                     self._read(peers.get(connection), connection)
             now = time.monotonic()
             if now >= beat:
@@ -115,9 +121,6 @@ class Watch:
         except OSError as error:
             self._lose(peer, error.strerror or str(error))
 
-    def _listening(self):
-        return []
-
     def _workers(self):
         return [peer for peer in self._peers if peer.task is not None]
 
@@ -128,8 +131,8 @@ class Watch:
     def _name(self, task):
         return f'Worker {task} ({self._cluster.addresses[task]})'
 
-    def _leave(self, text, *message):
-        """Ends the process with one line of text, and tells the other workers first."""
+    def _leave(self, text, message=(), code=LOST):
+        """Ends the process with one line of text, and sends the other workers a message first."""
         if self._end.is_set() or not self._leaving.acquire(blocking=False):
             return
         for peer in list(self._peers):
@@ -146,12 +149,14 @@ class Watch:
         speaker = threading.Thread(target=speak, daemon=True)  # the main thread may hold the lock of a stream for ever
         speaker.start()
         speaker.join(1)
-        os._exit(LOST)
+        os._exit(code)
 
-    def _lost(self, task, why):
-        message = ('lost', task, why) if self._cluster.task == 0 else ()
-        self._leave(f'{self._name(task)} is lost: {why}. Ending this worker too; restarted together, they '
-                    'resume from the last state.', *message)
+    def _lost(self, task, why, kind='lost'):
+        message = (kind, task, why) if self._cluster.task == 0 else ()
+        if kind == 'error':
+            self._leave(f'{self._name(task)} ended with an error: {why}', message, USER_ERROR)
+        self._leave(f'{self._name(task)} is lost: {why}. Ending this worker too; restarted together, they resume from '
+                    'the last state.', message)
 
 
 class _Leader(Watch):
@@ -161,19 +166,18 @@ class _Leader(Watch):
         super().__init__(cluster, say)
         self._missing = set(range(1, len(cluster.addresses)))
         self._has_started = False
-        self._listener = None
         self._changed = threading.Condition()
 
     def start(self, deadline, seconds):
         """Returns when all workers are there."""
-        self._listener = listen(self._cluster, min(deadline, time.monotonic() + PORT_SECONDS))
+        self._listeners.append(listen(self._cluster, min(deadline, time.monotonic() + PORT_SECONDS)))
         self._thread.start()
         with self._changed:
             if not self._changed.wait_for(lambda: not self._missing, max(deadline - time.monotonic(), 0)):
                 names = ', '.join(self._name(task) for task in sorted(self._missing)[:8])
                 more = f' and {len(self._missing) - 8} others' if len(self._missing) > 8 else ''
                 self._leave(f'Not here after {seconds:g} s: {names}{more}. Start them, or wait longer with '
-                            '--start-timeout.', 'missing', names + more)
+                            '--start-timeout.', ('missing', names + more))
             self._has_started = True  # from here on nobody may leave
         self.share()
 
@@ -186,16 +190,13 @@ class _Leader(Watch):
         for peer in self._peers:
             self._send(peer, 'done')
             peer.close()
-        self._listener.close()
+        self._listeners.pop().close()
 
-    def close(self, why):
+    def close(self, kind, why):
         """See Watch."""
-        super().close(why)
-        if self._listener is not None:
-            self._listener.close()
-
-    def _listening(self):
-        return [self._listener]
+        super().close(kind, why)
+        for listener in self._listeners:
+            listener.close()
 
     def _accept(self, listener):
         with contextlib.suppress(OSError):
@@ -203,8 +204,8 @@ class _Leader(Watch):
 
     def _handle(self, peer, message):
         with self._changed:
-            if peer.task is not None and message[0] == 'lost':
-                self._lost(peer.task, str(message[-1]))
+            if peer.task is not None and message[0] in ('lost', 'error'):
+                self._lost(peer.task, str(message[-1]), message[0])
             elif peer.task is not None and message[0] == 'done':
                 peer.is_done = True
             elif message[:2] != ['hello', self._token] or not isinstance(message[-1], int):
@@ -248,8 +249,8 @@ class _Follower(Watch):
                     self._thread.start()
                     return
                 peer.close()
-                if message[0] == 'lost':
-                    self._lost(0, message[-1])
+                if message[0] in ('lost', 'error'):
+                    self._lost(0, message[-1], message[0])
                 if message[0] == 'stranger':
                     raise UserError(f'{self._cluster.watch} belongs to another job; give the workers other ports')
                 if message[0] == 'missing':
@@ -286,8 +287,8 @@ class _Follower(Watch):
     def _handle(self, peer, message):
         if message[0] == 'value':
             self._values.put(message[1])
-        elif message[0] == 'lost':
-            self._lost(message[1], message[2])
+        elif message[0] in ('lost', 'error'):
+            self._lost(message[1], message[2], message[0])
         elif message[0] == 'done':
             self._end.set()
             peer.close()

@@ -82,7 +82,7 @@ def _create_accumulator(name):
         variable = tf.Variable(np.zeros(2), trainable=False, collections=collections, name=name, use_resource=True)
     session = tf.get_default_session()
     if session is not None and session.graph is tf.get_default_graph():
-        session.run(variable.initializer)
+        tfutil.initialize([variable.initializer])
     return variable
 
 

@@ -147,7 +147,7 @@ class Dataset:
             except UserError as error:
                 message, reason = f'image {candidate} of {self.name}: {error}', str(error)
                 if not self._skip_bad:
-                    raise UserError(message + ' (to skip such images: --bad=skip of run_training.py and run_metrics.py)') from None
+                    raise UserError(message + ' (to skip such images: --bad=skip)') from None
             self._bad.add((candidate, lod))
             if candidate not in self.bad_images:
                 self.bad_images.add(candidate)

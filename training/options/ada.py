@@ -97,8 +97,8 @@ def expect(shape, total_kimg):
     """
     seconds = shape[1] * shape[2] * 1000 / SMALL_PIXELS
     lines = [f'--config=small: 1000 images of {shape[2]}x{shape[1]} pixels take about {util.format_time(seconds)} on '
-             f'two processor cores, {total_kimg:g} thousand about {util.format_time(seconds * total_kimg)}; the first '
-             'shapes appear after 10 to 20 thousand']
+             f'two processor cores, {total_kimg:g} thousand about {util.format_time(seconds * total_kimg)}; '
+             'fakes*.png in the run directory show how far it is']
     if not min(shape[1:]) >= SMALL_SIDES[0] or not max(shape[1:]) <= SMALL_SIDES[1]:
         lines.append('--config=small is for {} to {} pixels; with --resolution=64 pictures are cropped and scaled, '
                      'larger ones are for --config=auto and a GPU'.format(*SMALL_SIDES))

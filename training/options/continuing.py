@@ -4,6 +4,8 @@ import glob
 import json
 import os
 import re
+import shlex
+import sys
 
 from dnnlib import UserError
 from dnnlib.run.run_dir import is_locked, list_runs
@@ -14,7 +16,7 @@ OPTIONS_FILE = 'training_options.json'
 SAFE = (  # may change in a run
         'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
         'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
-        'bad')
+        'bad', 'start_timeout')
 FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run started from; no effect once it has a state
 
@@ -59,7 +61,8 @@ def choose_run(resume, result_dir, run_desc, options):
         options['resume_state'] = resume
     elif resume != 'auto':
         options['resume_pkl'] = resume
-    run_dirs = [path for _, path in list_runs(result_dir) if re.match('[0-9]+-' + re.escape(run_desc) + '$',
+    same_name = '-[0-9]+gpu-'.join(re.escape(part) for part in re.split('-[0-9]+gpu-', run_desc))  # on any number
+    run_dirs = [path for _, path in list_runs(result_dir) if re.match('[0-9]+-' + same_name + '$',
                                                                       os.path.basename(path))]
     unfinished = find_unfinished(run_dirs, options)
     if unfinished is not None:
@@ -87,6 +90,18 @@ def check_start(resume):
         more = '' if hidden is None else f'; the published network of that name, which this folder hides, is {hidden}'
         raise UserError(f'--resume: {resume!r} holds no saved state; give a run directory with a folder '
                         f'{files.STATE_DIR!r}, or a state in it{more}')
+
+
+def arguments(argv, run_dir):
+    """The arguments `argv` of a command, list of str, changed so that they resume a run."""
+    kept = [arg for i, arg in enumerate(argv) if not arg.startswith('--resume') and argv[i - 1:i] != ['--resume']]
+    return kept + ['--resume=' + run_dir]
+
+
+def command(argv, run_dir):
+    """The command line of this process, whose arguments are `argv`, changed so that it resumes a run, str."""
+    program = ['python', sys.argv[0]] if sys.argv[0].endswith('.py') else sys.argv[0].split()
+    return ' '.join(shlex.quote(part) for part in program + arguments(argv, run_dir))
 
 
 def _continue_in(run_dir, options):

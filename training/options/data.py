@@ -28,7 +28,7 @@ def look(args, max_label_size=0):
         for text in args.assignments:
             if text.startswith('dataset.'):
                 _, key, value = settings.parse_assignment(text, ('dataset',))
-                if key in ('resolution', 'max_label_size', 'max_images'):  # the others need no look, and are checked later
+                if key in ('resolution', 'max_label_size', 'max_images'):  # the others are checked later
                     found[key] = value
         with load_dataset(data_dir=args.data_dir, **found) as dataset:
             args.found_data = Data(dataset.shape, dataset.label_size)

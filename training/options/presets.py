@@ -1,5 +1,6 @@
 """The configurations of all methods: `--config` chooses a method and its options."""
 
+import argparse
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -81,3 +82,11 @@ class Flags:
 def list_configs():
     """The configurations of all methods: str of several lines."""
     return '\n\n'.join('\n'.join([preset.title + ':'] + preset.table()) for preset in METHODS.values())
+
+
+class ListConfigs(argparse.Action):
+    """Prints the configurations and ends the program."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        print(list_configs())
+        parser.exit()

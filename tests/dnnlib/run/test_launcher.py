@@ -17,11 +17,15 @@ WORKER = '''
 import json, os, signal, sys, time
 task = json.loads(os.environ['TF_CONFIG'])['task']['index']
 start = len([name for name in os.listdir('.') if name.startswith('start-%d-' % task)])
-with open('start-%d-%d' % (task, start), 'w') as f:
-    json.dump(dict(pid=os.getpid(), cpus=sorted(os.sched_getaffinity(0)), environ=dict(os.environ)), f)
 if task == 0:
     os.write(int(os.environ['STYLEGAN2_LAUNCHER']), json.dumps(os.path.abspath('run')).encode() + b'\\n')
 print('hello from', task, flush=True)
+with open('temporary%d' % task, 'w') as f:
+    json.dump(dict(pid=os.getpid(), cpus=sorted(os.sched_getaffinity(0)), environ=dict(os.environ)), f)
+os.rename('temporary%d' % task, 'start-%d-%d' % (task, start))
+def meet():  # a loaded machine starts one of them much later
+    while not all(os.path.exists('start-%d-%d' % (i, start)) for i in range(2)):
+        time.sleep(0.01)
 def hang(*_):
     while True:
         time.sleep(10)
@@ -38,8 +42,8 @@ def folder(tmp_path, monkeypatch):
     """The working directory, with an empty run directory `run`; what a test left running fails it."""
     monkeypatch.chdir(str(tmp_path))
     (tmp_path / 'run').mkdir()
-    monkeypatch.setattr(launcher, 'GRACE_SECONDS', 0.5)
-    monkeypatch.setattr(launcher, 'ERROR_SECONDS', 0.3)
+    monkeypatch.setattr(launcher, 'GRACE_SECONDS', 0.2)
+    monkeypatch.setattr(launcher, 'ERROR_SECONDS', 0.5)
     monkeypatch.setattr(launcher, 'POLL_SECONDS', 0.02)
     yield tmp_path
     for task in range(3):
@@ -80,10 +84,10 @@ def test_all_are_restarted_when_one_is_killed(folder):
         resumed.append(run_dir)
         return plan('').command, 100
 
-    code = 'if task == 1: os.kill(os.getpid(), signal.SIGKILL)\nhang()'
+    code = 'meet()\nif task == 1: os.kill(os.getpid(), signal.SIGKILL)\nhang()'
     assert launcher.launch(plan(code, resume=resume), said.append) == 0
-    assert said == ['[1] hello from 1', 'Worker 1 was killed by SIGKILL. Restarting all 2 workers from the last state '
-                    '(1 of 3 restarts without progress).']
+    assert said == ['Worker 1 was killed by SIGKILL. Restarting all 2 workers from the last state (1 of 3 restarts '
+                    'without progress).']
     assert resumed == [str(folder / 'run')]
     assert (folder / 'run' / 'log-worker1.txt').read_text() == 'hello from 1\n' * 2
     first, second = [cluster.find(about['environ']) for about in starts(0)]
@@ -92,19 +96,19 @@ def test_all_are_restarted_when_one_is_killed(folder):
 
 def test_restarts_without_progress_come_to_an_end():
     said, reached = [], iter([None, None, 5, 5, 5, 5])
-    failing = plan('if task == 0: sys.exit(3 if start else 1)\nhang()', max_restarts=2,
+    failing = plan('meet()\nif task == 0: sys.exit(3 if start else 1)\nhang()', max_restarts=2,
                    resume=lambda _: (failing.command, next(reached)))
     assert launcher.launch(failing, said.append) == 3
     counts = [line.split('(')[1][:6] for line in said[:-1]]
     assert counts == ['1 of 2', '2 of 2', '1 of 2', '2 of 2'] and len(starts(0)) == len(starts(1)) == 5
     assert said[-1] == ('Worker 0 ended with exit code 3. Giving up after 2 restarts without progress in between; the '
                         'same command continues from the last state.')
-    assert launcher.launch(plan('sys.exit(4)', max_restarts=0), said.append) == 4
+    assert launcher.launch(plan('if task == 0: sys.exit(4)\nhang()', max_restarts=0), said.append) == 4
     assert said[-1] == 'Worker 0 ended with exit code 4.'
 
 
-@pytest.mark.parametrize('code, shown', [('error()', []), ('if task == 1: error()\nhang()', ['[1] prog: error: no such '
-                                                                                            'file'])])
+@pytest.mark.parametrize('code, shown', [
+    ('meet()\nerror()', []), ('meet()\nif task == 1: error()\nhang()', ['[1] prog: error: no such file'])])
 def test_an_error_of_the_user_ends_all_and_is_shown_once(code, shown, capfd):
     said = []
     assert launcher.launch(plan(code), said.append) == 2 and said == shown
@@ -113,16 +117,16 @@ def test_an_error_of_the_user_ends_all_and_is_shown_once(code, shown, capfd):
 
 def test_a_hung_worker_is_killed():
     said = []
-    code = ('if start == 0 and task == 1: os.kill(os.getpid(), signal.SIGSTOP)\n'
+    code = ('meet()\nif start == 0 and task == 1: os.kill(os.getpid(), signal.SIGSTOP)\n'
             'if start == 0: sys.exit(75)')
     assert launcher.launch(plan(code), said.append) == 0
     assert said[-1].startswith('Worker 1 did not answer and was killed. Restarting all 2 workers')
 
 
-def interrupt_when(path, *numbers):
-    """Sends signals to this process once a file exists, the later ones half a second after."""
+def interrupt(*numbers):
+    """Sends signals to this process once both workers are ready."""
     def send():
-        while not os.path.exists(path):
+        while not (os.path.exists('ready0') and os.path.exists('ready1')):
             time.sleep(0.01)
         for number in numbers:
             time.sleep(0.1)
@@ -136,7 +140,7 @@ def interrupt_when(path, *numbers):
 def test_a_signal_is_passed_on_once(number):
     code = ('count = []\nsignal.signal(signal.%s, lambda *_: count.append(1))\nopen("ready%%d" %% task, "w").close()\n'
             'while not count: time.sleep(0.01)\ntime.sleep(0.2)\nprint("got", len(count))' % number.name)
-    thread = interrupt_when('ready1', number)
+    thread = interrupt(number)
     assert launcher.launch(plan(code)) == 0
     thread.join()
     assert open('run/log-worker1.txt').read() == 'hello from 1\ngot 1\n' and len(starts(0)) == 1
@@ -144,7 +148,7 @@ def test_a_signal_is_passed_on_once(number):
 
 def test_a_second_signal_kills():
     code = 'signal.signal(signal.SIGINT, lambda *_: None)\nopen("ready%d" % task, "w").close()\nhang()'
-    thread, before = interrupt_when('ready1', signal.SIGINT, signal.SIGINT), signal.getsignal(signal.SIGINT)
+    thread, before = interrupt(signal.SIGINT, signal.SIGINT), signal.getsignal(signal.SIGINT)
     assert launcher.launch(plan(code)) == 128 + signal.SIGINT and len(starts(0)) == 1
     thread.join()
     assert signal.getsignal(signal.SIGINT) == before
@@ -153,7 +157,7 @@ def test_a_second_signal_kills():
 def test_workers_end_with_a_killed_launcher():
     code = 'from dnnlib.run import launcher\nlauncher.launch(launcher.Plan(%r, 2))' % (plan('hang()').command,)
     process = subprocess.Popen([sys.executable, '-c', code], env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
-    while len(os.listdir('.')) < 3 or not all(os.path.getsize(name) for name in os.listdir('.')):
+    while not (starts(0) and starts(1)):
         time.sleep(0.01)
     process.kill()
     process.wait()
@@ -166,7 +170,7 @@ def test_workers_end_with_a_killed_launcher():
 
 
 def test_what_a_worker_leaves_behind_ends_with_it():
-    code = ('if start == 0 and task == 1:\n    import subprocess\n'
+    code = ('meet()\nif start == 0 and task == 1:\n    import subprocess\n'
             '    child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])\n'
             '    open("child", "w").write(str(child.pid)); sys.exit(1)\nif start == 0: hang()')
     assert launcher.launch(plan(code)) == 0

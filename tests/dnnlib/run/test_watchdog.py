@@ -1,6 +1,6 @@
 """Workers that are lost, late, strangers, or in error, and the values that worker 0 shares.
 
-The processes are small, stand still in the C library as TensorFlow does, and wait for two seconds instead of ten.
+The processes are small, stand still in the C library as TensorFlow does, and wait for three seconds instead of ten.
 """
 
 import os
@@ -19,15 +19,20 @@ from dnnlib.run.cluster import Cluster
 
 WORKER = '''
 import ctypes, os, signal, sys
+from dnnlib import cli
 from dnnlib.run import cluster, watchdog
-watchdog.SILENCE_SECONDS, watchdog.BEAT_SECONDS, watchdog.LOOK_SECONDS = 2.0, 0.2, 0.05
-with watchdog.watching(cluster.find(os.environ), float(sys.argv[2]), say=lambda text: print(text, flush=True)):
-    print('together', flush=True)
-    if sys.argv[1] == 'error':
-        raise ValueError('no such\\nfile')
-    if sys.argv[1] == 'stop':
-        os.kill(os.getpid(), signal.SIGSTOP)
-    ctypes.CDLL(None).pause()
+watchdog.SILENCE_SECONDS, watchdog.BEAT_SECONDS, watchdog.LOOK_SECONDS = 3.0, 0.2, 0.05
+def main(argv):
+    with watchdog.watching(cluster.find(os.environ), float(argv[1]), say=lambda text: print(text, flush=True)):
+        print('together', flush=True)
+        if argv[0] == 'error':
+            raise ValueError('no such file\\nand more')
+        if argv[0] == 'user':
+            open('no/data')
+        if argv[0] == 'stop':
+            os.kill(os.getpid(), signal.SIGSTOP)
+        ctypes.CDLL(None).pause()
+cli.run_main(main, prog='prog')
 '''
 
 
@@ -73,8 +78,8 @@ def jobs():
     """All at once, since most of the time they wait."""
     jobs = dict(
         killed=Job('wait', 'wait', 'wait'), leader_stops=Job('stop', 'wait'),
-        follower_stops=Job('wait', 'stop'), error=Job('wait', 'error'), late=Job('wait', None, 'wait', timeout=2.5),
-        no_leader=Job(None, 'wait', timeout=1))
+        follower_stops=Job('wait', 'stop'), error=Job('wait', 'error'), user=Job('user', 'wait'),
+        late=Job('wait', None, 'wait', timeout=2.5), no_leader=Job(None, 'wait', timeout=1))
     yield jobs
     for worker in (worker for job in jobs.values() for worker in job.workers if worker is not None):
         worker.kill()
@@ -89,7 +94,7 @@ def test_a_killed_worker_ends_the_others(jobs):
     job.workers[2].kill()
     start = time.time()
     codes, outs = job.ends()
-    assert codes == [watchdog.LOST, watchdog.LOST, -signal.SIGKILL] and time.time() - start < 5
+    assert codes == [watchdog.LOST, watchdog.LOST, -signal.SIGKILL] and time.time() - start < 10
     line = (job.name(2) + ' is lost: closed the connection. Ending this worker too; restarted together, they resume '
             'from the last state.')
     assert outs[:2] == [[line]] * 2
@@ -104,7 +109,7 @@ def test_a_stopped_process_ends_the_others_and_itself_when_it_wakes_up(jobs):
         codes, outs = job.ends()
         assert codes == [watchdog.LOST] * len(codes)
         for task, out in enumerate(outs):
-            line = ' is lost: ' if task == stopped else job.name(stopped) + ' is lost: silent for 2 s'
+            line = ' is lost: ' if task == stopped else job.name(stopped) + ' is lost: silent for 3 s'
             assert len(out) == 2 and line in out[1]
 
 
@@ -113,6 +118,12 @@ def test_an_error_is_told_to_the_others(jobs):
     codes, outs = job.ends()
     assert codes == [watchdog.LOST, 1]
     assert outs[0][1].startswith(job.name(1) + ' is lost: ended with an error (ValueError: no such file). Ending')
+
+
+def test_an_error_of_the_user_ends_all_with_its_code(jobs):
+    codes, outs = jobs['user'].ends()
+    assert codes == [2, 2] and outs[0] == ['together']
+    assert outs[1][-1] == jobs['user'].name(0) + " ended with an error: [Errno 2] No such file or directory: 'no/data'"
 
 
 def test_workers_that_never_arrive_are_named(jobs):
