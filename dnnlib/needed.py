@@ -12,7 +12,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ALWAYS = ('numpy', 'PIL', 'scipy', 'tqdm')
 OLDEST = (3, 6)
-_IN_PIP = {'PIL': 'pillow'}  # where pip knows a module by another name
+_IN_PIP = {'PIL': 'pillow', 'tensorflow': 'tensorflow==1.14.0' if sys.version_info < (3, 8) else 'tensorflow'}
 
 
 class MissingPackages(ImportError):

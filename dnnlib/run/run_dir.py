@@ -28,7 +28,7 @@ LOG_FILE = 'log.txt'
 _MAX_CONFIG_BYTES = 1 << 24
 FINISHED_FILE = '_finished.txt'
 _START_FILES = re.compile(  # of training, written before its first step
-    r'(.*-)?skipped\.csv|minibatch_gpu\.json|precision\.json|reals\.png|fakes_init\.png|classes\.json|'
+    r'(.*-)?skipped\.csv|minibatch_gpu\.json|precision\.json|reals.*\.png|fakes_init\.png|classes\.json|'
     r'events\.out\.tfevents\..*')
 
 

@@ -43,7 +43,8 @@ def test_what_to_type(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, 'prefix', str(tmp_path / 'python3.13'))  # lacks something itself
     assert [path.split(os.sep)[0] for path in needed.environments()] == ['python3.9']
     monkeypatch.setattr(needed, 'ROOT', str(tmp_path))  # installed by pip
-    assert needed._problem(['PIL']).endswith(f'; type: {sys.executable} -m pip install pillow tensorflow')
+    tensorflow = 'tensorflow==1.14.0' if sys.version_info < (3, 8) else 'tensorflow'
+    assert needed._problem(['PIL']).endswith(f'; type: {sys.executable} -m pip install pillow {tensorflow}')
     assert needed._problem(['numpy']) is None
     monkeypatch.setattr(sys, 'version_info', (3, 5, 2))
     assert needed._problem(['numpy']) == 'Python 3.5.2 is too old, at least 3.6 is needed; install it in a newer one'

@@ -90,7 +90,7 @@ def test_rates_ramp_up():
 def test_accumulation_rounds():
     assert accumulation_rounds(32, 4) == 8
     assert accumulation_rounds(32, 4, num_gpus=8) == 1
-    with pytest.raises(UserError, match=r'minibatch_size 30 is not a multiple of minibatch_gpu 4 \* num_gpus 2'):
+    with pytest.raises(UserError, match=r'minibatch 30 does not divide by 8 \(2 workers of 4 images\)'):
         accumulation_rounds(30, 4, 2)
     with pytest.raises(UserError, match='minibatch_gpu must be a whole number of at least 1, got 0'):
         accumulation_rounds(32, 0)
