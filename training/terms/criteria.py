@@ -4,6 +4,8 @@ Scores are logits of any shape, float32; a loss has the same shape and is minimi
 minimized by the generator, those with D_ by the discriminator.
 """
 
+from typing import NamedTuple
+
 import tensorflow.compat.v1 as tf
 
 
@@ -35,3 +37,27 @@ def D_wasserstein(fake_scores, real_scores):
 def drift(real_scores):
     """q^2, which keeps scores near zero where a loss depends on differences only (Karras et al. 2018, appendix A.1)."""
     return tf.square(real_scores)
+
+
+def G_least_squares(fake_scores):
+    """Least squares: (f - 1)^2 (Mao et al. 2017, equation 9, without its factor 1/2)."""
+    return tf.square(fake_scores - 1)
+
+
+def D_least_squares(fake_scores, real_scores):
+    """Least squares: f^2 + (q - 1)^2, q = scores of reals (Mao et al. 2017, equation 9, without its factor 1/2)."""
+    return tf.square(fake_scores) + tf.square(real_scores - 1)
+
+
+class Criterion(NamedTuple):
+    """What one pair of losses is."""
+    G: object  # function of the scores of fakes
+    D: object  # function of the scores of fakes and of reals
+
+
+TRANSLATION = {  # the names that programs for translation give them
+    'lsgan': Criterion(G_least_squares, D_least_squares),
+    'vanilla': Criterion(G_non_saturating, D_logistic),
+    'nonsaturating': Criterion(G_non_saturating, D_logistic),
+    'wgangp': Criterion(G_wasserstein, D_wasserstein),
+}
