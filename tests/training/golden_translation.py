@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import tflib
 from dnnlib.files import torch_file
 from dnnlib.tflib import layout
+from training.torch_files.names import KINDS
 from training.torch_files.weights import Weights
 
 DATA = os.path.join(os.path.dirname(__file__), '..', 'data', 'translation')
@@ -74,3 +75,8 @@ def arrays_cached(case):
 def placeholder(array):
     """Constant of an array."""
     return tf.constant(np.float32(array))
+
+
+def to_torch(value, kind):
+    """One of our variables, or its gradient, in PyTorch's axes."""
+    return KINDS[kind].to_torch(value)

@@ -44,20 +44,15 @@ def G_least_squares(fake_scores):
     return tf.square(fake_scores - 1)
 
 
-def D_least_squares(fake_scores, real_scores):
-    """Least squares: f^2 + (q - 1)^2, q = scores of reals (Mao et al. 2017, equation 9, without its factor 1/2)."""
-    return tf.square(fake_scores) + tf.square(real_scores - 1)
-
-
 class Criterion(NamedTuple):
-    """What one pair of losses is."""
-    G: object  # function of the scores of fakes
-    D: object  # function of the scores of fakes and of reals
+    """A loss whose two halves are functions of the scores of one kind of image each; G minimizes `real` of fakes."""
+    real: object  # what D minimizes for reals
+    fake: object  # what D minimizes for fakes
 
 
 TRANSLATION = {  # the names that programs for translation give them
-    'lsgan': Criterion(G_least_squares, D_least_squares),
-    'vanilla': Criterion(G_non_saturating, D_logistic),
-    'nonsaturating': Criterion(G_non_saturating, D_logistic),
-    'wgangp': Criterion(G_wasserstein, D_wasserstein),
+    'lsgan': Criterion(G_least_squares, tf.square),
+    'vanilla': Criterion(G_non_saturating, tf.nn.softplus),
+    'nonsaturating': Criterion(G_non_saturating, tf.nn.softplus),
+    'wgangp': Criterion(G_wasserstein, tf.identity),
 }

@@ -1,4 +1,4 @@
-"""Networks that translate images against the published programs: results, what training stores, numbers of variables."""
+"""Networks that translate images against the published programs: results, what training stores."""
 
 import numpy as np
 import pytest
