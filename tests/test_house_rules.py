@@ -56,7 +56,8 @@ PUBLISHED_SIGNATURES = {  # more than 8 arguments, as in the original release
     'dnnlib/tflib/ops/upfirdn_2d.py:upfirdn_2d', 'training/data/base.py:Dataset.__init__',
     'training/dataset.py:TFRecordDataset.__init__', 'training/loss.py:G_logistic_ns_pathreg',
     'training/loss.py:D_wgan_gp', 'training/loss.py:G_compared',
-    'training/loss.py:D_compared', 'training/schedule.py:training_schedule', 'training/training_loop.py:training_loop',
+    'training/loss.py:D_compared', 'training/schedule.py:training_schedule',
+    'training/schedule.py:translation_schedule', 'training/training_loop.py:training_loop',
 }
 
 

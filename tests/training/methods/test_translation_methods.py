@@ -1,16 +1,21 @@
 """Iterations of the methods that translate, against the published programs: losses, gradients, steps."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import tflib
+from dnnlib import EasyDict, tflib, UserError
 from dnnlib.tflib import random
 from tests.training import golden_translation as golden
+from tests.training.methods.test_toy_methods import variables
 from tests.training.methods.translation_steps import check_after, check_iteration, Trained
 from training.methods import cut, cyclegan, pix2pix, translating
 from training.terms import nce
 from training.torch_files import translation as tables
+from training.training_loop import training_loop
 
 
 def images_of(case, prefix=''):
@@ -106,3 +111,60 @@ def test_image_pool(session, monkeypatch):
         feed = {numbers: query.reshape(2, 1, 1, 1), coin: coins, place: places}
         np.testing.assert_array_equal(session.run(chosen, feed).reshape(2), returned)
     np.testing.assert_array_equal(session.run(variables['pool']).reshape(-1), given['final'])
+
+
+SMALL = dict(D_args=dict(fmaps=4, num_layers=1))
+SMALL_METHODS = dict(
+    cyclegan=dict(SMALL, func_name='training.methods.cyclegan.cyclegan', G_args=dict(fmaps=2, num_blocks=1),
+                  pool_size=2),
+    cut=dict(SMALL, func_name='training.methods.cut.cut', G_args=dict(fmaps=2, num_blocks=1), F_args=dict(fmaps=4),
+             nce_layers=(0, 4, 8, 12), num_patches=8, flip_equivariance=True))
+
+
+def train(run_dir, method, kimg):
+    """A small training on cats of 16x16 pixels; returns its variables."""
+    cats = dict(tfrecord_dir='cats', resolution=16)
+    with tf.Graph().as_default():
+        try:
+            run_dir.mkdir(exist_ok=True)
+            training_loop(
+                submit_config=EasyDict(run_dir=str(run_dir)), method_args=SMALL_METHODS[method],
+                stream_args=dict(a=cats, b=dict(cats, held_out=True)), total_kimg=kimg, minibatch_repeats=1,
+                sched_args=dict(func_name='training.schedule.translation_schedule', minibatch_size=2, minibatch_gpu=1,
+                                epoch_images=4, n_epochs=1, n_epochs_decay=4), grid_args=dict(size='2x2'),
+                image_snapshot_ticks=None, network_snapshot_ticks=1, checkpoint_minutes=None,
+                tf_config=dict(device='cpu', intra_op_parallelism_threads=1, inter_op_parallelism_threads=1))
+        finally:
+            tflib.close_tf()
+    return variables(run_dir)
+
+
+def test_cyclegan_stopped_and_continued_to_the_same_bits(tmp_path):
+    whole = train(tmp_path / 'whole', 'cyclegan', 0.016)
+    train(tmp_path / 'parts', 'cyclegan', 0.008)
+    continued = train(tmp_path / 'parts', 'cyclegan', 0.016)
+    assert sorted(whole) == sorted(continued) and whole['State/pool_a_filled'] == 2
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, continued[name], err_msg=name)
+    with PIL.Image.open(str(tmp_path / 'whole' / 'fakes_init.png')) as image:
+        assert image.size == (2 * 16, 2 * 4 * 16)
+
+
+def test_cut_trains_all_of_its_networks(tmp_path):
+    trained = train(tmp_path / 'cut', 'cut', 0.004)
+    with PIL.Image.open(str(tmp_path / 'cut' / 'fakes_init.png')) as image:
+        assert image.size == (2 * 16, 2 * 2 * 16)
+    for name in ('G/Input/bias', 'F/Tap0/Dense0/bias', 'D/Conv0/bias'):  # zeros at first
+        assert np.abs(trained[name]).max() > 0, name
+
+
+def test_sizes_and_options_that_do_not_fit():
+    data = [SimpleNamespace(dataset=SimpleNamespace(shape=[3, size, 16])) for size in (16, 32)]
+    with pytest.raises(UserError, match='both sides must have images of one size, but they are 16x16 and 32x16'):
+        translating.data_of(dict(a=data[0], b=data[1]))
+    with pytest.raises(UserError, match='translation needs the streams a and b of data, not reals'):
+        translating.data_of(dict(reals=data[0]))
+    with pytest.raises(UserError, match="unknown criterion 'hinge'; choose from lsgan, "):
+        cut.cut(dict(a=data[0], b=data[0]), None, criterion='hinge')
+    with pytest.raises(UserError, match="direction must be AtoB or BtoA, not 'AB'"):
+        pix2pix.pix2pix(dict(a=data[0], b=data[0]), None, direction='AB')
