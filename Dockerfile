@@ -23,7 +23,7 @@ RUN python3 -m compileall -q /opt/stylegan2 \
 # The native operations for the processor that the image is built on; without a compiler plain TensorFlow does their work.
 # They lie in the home, which is searched after /cache, because a folder of the host is usually mounted there.
 WORKDIR /opt/stylegan2
-RUN export STYLEGAN2_CACHE=/home/stylegan2/.cache/stylegan2-tf \
+RUN export STYLEGAN2_CACHE=/home/stylegan2/.cache/stylegan2 \
     && if [ -n "${CUDA_ARCHS}" ]; then \
         python3 -m dnnlib.tflib.ops.build --cuda-archs="${CUDA_ARCHS}"; \
     else \

@@ -4,7 +4,7 @@ PYTHON ?= python3
 
 .PHONY: help setup demo test clean
 help:
-	@echo "make setup  make a virtual environment for the newest TensorFlow, build the fast operations; print its python"
+	@echo "make setup  make a virtual environment for the newest TensorFlow, build the fast operations; print its python and what to type next"
 	@echo "make demo   train, generate, mix styles and project on the built-in cats (at most 20 minutes)"
 	@echo "make test   lint and test under every supported TensorFlow whose Python is here"
 	@echo "make clean  remove the environments, the caches and the results of demo runs"

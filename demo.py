@@ -132,15 +132,16 @@ def main():
     total = setup_seconds + sum(step.seconds for step in todo)
     print(progress_line(0, total, 0, 1, 'set up the environment'), flush=True)
     try:
-        python = environments.best(say=lambda line: print('    ' + line, flush=True)).python
+        environment = environments.best(say=lambda line: print('    ' + line, flush=True))
     except environments.SetupError as e:
         print('make demo: %s' % e, file=sys.stderr)
         return 1
-    environments.build_operations(python, say=lambda line: print('    ' + line, flush=True))
+    environments.build_operations(environment.python, say=lambda line: print('    ' + line, flush=True))
+    print('    All commands below can be typed by hand, after this one:\n    ' + environments.activation(environment))
     done, slowness, work_started = setup_seconds, 1.0, time.time()
     for step in todo:
         print(progress_line(done, total, time.time() - started, slowness, step.title), flush=True)
-        code = run(python, step.command() if callable(step.command) else step.command)
+        code = run(environment.python, step.command() if callable(step.command) else step.command)
         if code != 0:
             print('make demo: "%s" failed with exit code %d, see above; run `make demo` again to continue' % (
                 step.title, code), file=sys.stderr)
@@ -150,6 +151,7 @@ def main():
     print('\n[%s] 100 %%  done in %s. Look at:' % ('#' * 24, duration(time.time() - started)))
     for title, path in pictures():
         print('  %-44s %s' % (title, path))
+    print('To go on by hand, type:\n' + environments.activation(environment))
     return 0
 
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Finds the Pythons on this machine and creates a virtual environment for each in .venv/; standard library only.
 
-`python3 environments.py` prepares the best one (newest TensorFlow, otherwise 1.14) and prints the path of its Python.
+`python3 environments.py` prepares the best one (newest TensorFlow, otherwise 1.14) and prints the path of its Python,
+and, on standard error, the line to type to use it.
 The folder is `.venv/` of the project, or the one named by the environment variable STYLEGAN2_VENVS.
 """
 
@@ -9,6 +10,7 @@ import fcntl
 import glob
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,7 +29,10 @@ class SetupError(Exception):
 
 
 def cache_dir():
-    """Folder of weights and native libraries, for all environments: $STYLEGAN2_CACHE or .stylegan2-cache/ here."""
+    """Folder of weights and native libraries, for all environments: $STYLEGAN2_CACHE or .stylegan2-cache/ here.
+
+    Not the user's own, so that `make clean` removes it; programs find what is there, see dnnlib/cache.py.
+    """
     return os.path.abspath(os.environ.get('STYLEGAN2_CACHE') or os.path.join(ROOT, '.stylegan2-cache'))
 
 
@@ -90,6 +95,13 @@ def prepare(version, tensorflow, interpreter, requirements='requirements.txt', s
             if say:
                 say('Python %d.%d: installed in %.0f s' % (version + (time.time() - started,)))
     return Environment(python, version, tensorflow)
+
+
+def activation(environment):
+    """The line to type so that `python` is that of an environment, in the project's folder or wherever this runs."""
+    path = os.path.join(os.path.dirname(environment.python), 'activate')
+    relative = os.path.relpath(path)
+    return 'source ' + shlex.quote(path if relative.startswith(os.pardir) else relative)
 
 
 def run_environment():
@@ -161,7 +173,7 @@ def best(requirements='requirements.txt', say=None):
 
 
 def main():
-    """Prints the path of the best environment's python; progress goes to stderr."""
+    """Prints the path of the best environment's python; progress, and what to type next, go to stderr."""
     def say(line):
         print(line, file=sys.stderr, flush=True)
 
@@ -171,7 +183,8 @@ def main():
         print('environments.py: %s' % e, file=sys.stderr)
         return 1
     build_operations(environment.python, say)
-    print(environment.python)
+    print(environment.python, flush=True)
+    say('To use it, type:\n' + activation(environment))
     return 0
 
 

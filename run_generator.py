@@ -2,9 +2,9 @@
 
 import os
 
+import dnnlib  # first: says if a package is missing
 import numpy as np
 
-import dnnlib
 from dnnlib import cli, images
 from dnnlib.util import UserError
 from export import command
@@ -86,12 +86,17 @@ def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_s
         submit_config: SubmitConfig; the files go to its `run_dir`.
         network_pkl: pretrained.NetworkFile.
         row_seeds, col_seeds: Lists of ints, and of files of dlatents, npz or npy, which are not truncated.
-        col_styles: List of layer numbers, 0 is the coarsest.
+        col_styles: List of layer numbers, 0 is the coarsest; None = the published 0 to 6, or the first half of a
+            network that has no more than these.
         class_name: Names or numbers of classes of all seeds, see `classes.parse_label`; `None` = labels are zero.
         settings: drawing.Settings.
     Raises: UserError if the network has no such layer.
     """
     drawer, files = _start(submit_config, network_pkl, settings)
+    if col_styles is None:
+        col_styles = list(range(7 if drawer.num_layers > 7 else drawer.num_layers // 2))
+        if len(col_styles) < 7:
+            print(f'The network has {drawer.num_layers} layers: --col-styles is {options.ranges(col_styles)}, not 0-6')
     drawer.check_layers('--col-styles', col_styles)
     seeds = sorted(set(row_seeds + col_seeds), key=lambda seed: (isinstance(seed, str), seed))  # numbers, then files
     labels = drawing.chosen_label(drawer, class_name)
@@ -145,12 +150,12 @@ def add_style_mixing_example(commands):
     """Adds the sub-command `style-mixing-example`."""
     p = commands.add_parser('style-mixing-example', help='write mixtures of the styles of two seeds')
     options.add_network(p)
-    p.add_argument('--row-seeds', type=options.seeds_or_files, metavar='LIST', required=True,
-                   help='seeds of the rows, or projections (.npz, .npy)')
-    p.add_argument('--col-seeds', type=options.seeds_or_files, metavar='LIST', required=True,
-                   help='the same of the columns')
-    p.add_argument('--col-styles', type=cli.int_list, metavar='LIST', default='0-6',
-                   help='layers taken from the column (default: %(default)s)')
+    p.add_argument('--row-seeds', type=options.seeds_or_files, metavar='LIST', default='85,100,75',
+                   help='seeds of the rows, or projections (.npz, .npy) (default: %(default)s)')
+    p.add_argument('--col-seeds', type=options.seeds_or_files, metavar='LIST', default='55,821,1789',
+                   help='the same of the columns (default: %(default)s)')
+    p.add_argument('--col-styles', type=cli.int_list, metavar='LIST',
+                   help='layers taken from the column (default: 0-6, the first half of at most 7 layers)')
     options.add_class(p)
     options.add_psi(p)
     options.add_drawing(p)
@@ -177,15 +182,27 @@ def main(argv):
     args = args.pop('prepare', dict)(args)
     if run is generate_images:
         run, args = _choose_input(args)
+    _check_sources(args)
     args = options.gather_drawing(args)
     for key in [key for key in args if key.startswith('network')]:
         args[key] = pretrained.resolve(args[key])
         pretrained.check_network_file(args[key])
+    for path in [item for value in args.values() if isinstance(value, list) for item in value]:
+        if isinstance(path, str) and path.endswith(projections.ENDINGS):
+            projections.load(path)  # raises UserError now, before TensorFlow is loaded
     if args.get('class_name') is not None:
         drawing.check_class(args['class_name'], args['network_pkl'])
     config = dnnlib.SubmitConfig(
         run_dir_root=cli.writable_dir(args.pop('result_dir')), run_desc=name, options_file=None)
     dnnlib.submit_run(config, run, **args)
+
+
+def _check_sources(args):
+    """Raises UserError or OSError for a file that is given in place of seeds and holds no dlatents."""
+    sources = [source for name in ('seeds', 'row_seeds', 'col_seeds', 'dlatents') for source in args.get(name) or ()]
+    for source in sources + [source for source, _ in args.get('take', ())]:
+        if isinstance(source, str):
+            projections.load(source)
 
 
 def _choose_input(args):

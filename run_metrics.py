@@ -2,25 +2,29 @@
 
 import argparse
 import collections
+import glob
 import itertools
 import json
 import os
-import signal
-import sys
 from typing import NamedTuple
 
+import dnnlib  # first: says if a package is missing
 import numpy as np
 
-import dnnlib
 from dnnlib import cli, util
+from dnnlib.run.signals import exiting_at_sigterm
 from dnnlib.util import UserError
-from metrics.metric_defaults import MAX_NUM_IMAGES, check_names, metric_defaults, needs_network, with_num_images
+from metrics.metric_defaults import (
+    MAX_NUM_IMAGES, check_names, metric_defaults, needs_network, needs_reals, too_few_images, with_num_images)
 from training import pretrained
 from training.data.skipped import tell_not_taken
+from training.data.sources import ImageFiles
+from training.dataset import load_dataset
 
 EPILOG = '''Every number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
 fid, kid, is: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0.
-Definitions, and where to put weight files: docs/metrics.md'''
+Weight files are found in the cache, whose place python -m dnnlib.doctor shows, or downloaded; if that fails, a message
+says which file to put where. Definitions: docs/metrics.md of the source code.'''
 
 
 class Options(NamedTuple):
@@ -54,7 +58,6 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
         if args is not None and (folder or args['tfrecord_dir'] != 'cats'):
             tell_not_taken(os.path.join(folder, args['tfrecord_dir']), submit_config.run_dir)
     table = [metric_defaults[metric] for metric in metrics]
-    metric_base.MetricGroup(table).check_weights()
     records, hashes = [], {}
     try:
         for (name, source), seed in itertools.product(zip(names, sources), options.seeds):
@@ -139,7 +142,7 @@ def make_parser():
     parser = cli.ArgumentParser(description=__doc__, epilog=EPILOG,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--network', dest='networks', metavar='PKL', nargs='+', action='append', default=[],
-                        help='network pickles: paths, URLs or published names')
+                        help='network pickles: paths, URLs or published names; or run directories, for their newest')
     parser.add_argument('--fakes', metavar='PATH',
                         help='measure these pictures instead of a network: a folder or zip of images, a folder of '
                              'TFRecords, or cats')
@@ -151,6 +154,9 @@ def make_parser():
     parser.add_argument('--resolution', type=int, metavar='N',
                         help='crop and scale the pictures of folders and zips to this size (default: that of the '
                              'network; without a network, unchanged)')
+    parser.add_argument('--bad', choices=('stop', 'skip'), default='stop',
+                        help='at a picture that cannot be read, of the dataset or of --fakes: stop, or skip it and '
+                             'count (default: %(default)s)')
     parser.add_argument('--mirror-augment', type=cli.bool_arg, metavar='BOOL', default=False,
                         help='mirror the reals at random; path lengths (ppl) use no reals (default: %(default)s)')
     parser.add_argument('--num-images', type=int, metavar='N',
@@ -183,11 +189,15 @@ def main(argv):
         metrics = [with_num_images(name, args.num_images) for name in metrics]
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
         raise UserError(f'--data-dir={args.data_dir}: no such folder')
-    dataset_args = _dataset_args('--dataset', args.dataset, args.data_dir, args.resolution)
-    fakes_args = _dataset_args('--fakes', args.fakes, None, args.resolution)
+    dataset_args = _dataset_args('--dataset', args.dataset, args.data_dir, args)
+    fakes_args = _dataset_args('--fakes', args.fakes, None, args)
     for name in metrics:
         if args.fakes is not None and needs_network(name):
             raise UserError(f'--metrics={name} measures a network, not pictures; replace --fakes by --network')
+        if args.dataset is None and needs_reals(name):
+            raise UserError(f'--metrics={name} compares with real pictures; give --dataset')
+    for line in too_few_images(metrics):
+        print(line)
     networks = [pretrained.resolve(name) for name in names]
     for network in networks:
         pretrained.check_network_file(network)
@@ -197,11 +207,19 @@ def main(argv):
         cli.writable_dir(os.path.dirname(os.path.abspath(options.json)))
     config = dnnlib.SubmitConfig(run_dir_root=cli.writable_dir(args.result_dir), run_desc='run-metrics',
                                  num_gpus=options.num_gpus, options_file=None)
+    _check_weights(metrics)
     if args.selftest:
         cli.run_selftest(options.tf_config)
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # what was measured is written first
-    dnnlib.submit_run(config, run_metrics, networks=networks, fakes_args=fakes_args, metrics=metrics,
-                      dataset_args=dataset_args, data_dir=args.data_dir, options=options)
+    with exiting_at_sigterm():
+        dnnlib.submit_run(config, run_metrics, networks=networks, fakes_args=fakes_args, metrics=metrics,
+                          dataset_args=dataset_args, data_dir=args.data_dir, options=options)
+
+
+def _check_weights(metrics):
+    """Raises UserError if weights of the feature networks are missing and can't be downloaded."""
+    cli.load_tensorflow()
+    from metrics import metric_base
+    metric_base.MetricGroup([metric_defaults[metric] for metric in metrics]).check_weights()
 
 
 def _options(args):
@@ -214,16 +232,24 @@ def _options(args):
     return Options(args.mirror_augment, args.num_gpus, cli.pop_tf_config(vars(args)), seeds, args.json)
 
 
-def _dataset_args(option, name, data_dir, resolution):
-    """Arguments of `load_dataset`, `None` for no dataset; UserError if it does not exist."""
+def _dataset_args(option, name, data_dir, args):
+    """Arguments of `load_dataset`, `None` for no dataset; UserError if it does not exist or has no pictures."""
     if name is None:
         return None
     path = os.path.join(data_dir or '', name)
     if name != 'cats' and not os.path.exists(path):
         raise UserError(f"{option}={name}: {path!r} does not exist; give a folder of TFRecords, a folder or zip of "
                         "images, or 'cats'")
-    return dict(dict(tfrecord_dir=name, max_label_size='any', shuffle_mb=0),
-                **({} if resolution is None else {'resolution': resolution}))
+    found = dict(tfrecord_dir=name, max_label_size='any', shuffle_mb=0)
+    if args.bad == 'skip':  # not what is usual: it is part of the name under which statistics of reals are kept
+        found['bad'] = 'skip'
+    found = found if args.resolution is None else dict(found, resolution=args.resolution)
+    is_cats = name == 'cats' and not os.path.exists(path)
+    if option == '--fakes' or is_cats or glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
+        load_dataset(data_dir=data_dir, **dict({'resolution': 8} if is_cats else {}, **found)).close()
+    else:  # pictures are brought to the size of the fakes
+        ImageFiles(path).close()
+    return found
 
 
 if __name__ == '__main__':

@@ -6,9 +6,11 @@ import os
 import dnnlib
 from dnnlib import cli
 from dnnlib.util import UserError
-from projector import commands, detection, results, schedule, session
-from projector.inputs import FITS
+from generator import projections
+from generator.options import DEMO
+from projector import commands, detection, inputs, reals, results, schedule, session
 from training import pretrained
+from training.dataset import load_dataset
 
 DISTANCES = ('lpips-vgg', 'lpips-alex', 'pixel')
 RESUMABLE = ('project-images', 'calibrate', 'detect')  # an interrupted one is resumed by the same command
@@ -119,8 +121,9 @@ def add_detect(parsers):
 
 
 def _add_network(p):
-    p.add_argument('--network', dest='network_pkl', metavar='PKL', default=pretrained.DEMO_NETWORK,
-                   help='network pickle: path, URL or published name (default: the cats shipped with this program)')
+    p.add_argument('--network', dest='network_pkl', metavar='PKL', default=DEMO,
+                   help='network pickle: path, URL or published name; or a run directory, for its newest one (default: '
+                   'the cats shipped with this program)')
 
 
 def _add_truncation(p):
@@ -134,7 +137,7 @@ def _add_snapshots(p, default):
 
 
 def _add_fit(p):
-    p.add_argument('--fit', choices=FITS, default='crop',
+    p.add_argument('--fit', choices=inputs.FITS, default='crop',
                    help='how a picture is brought to the size of the network (default: %(default)s)')
     p.add_argument('--align', choices=['ffhq'], help='rotate and crop faces as in FFHQ, as networks of faces need')
 
@@ -204,13 +207,22 @@ def _prepare(args, name):
 
 
 def _check_paths(args):
-    """Raises UserError for missing files, before TensorFlow loads."""
+    """Raises UserError for missing or unusable files, before TensorFlow loads."""
     options = args.get('options')
     paths = list(args.get('paths', [])) + list(args.get('calibrations', [])) + [args.get('data_dir')]
     paths += [path for path in getattr(options, 'reals', []) if path != 'cats']
     for path in paths + [getattr(options, 'mask', None), getattr(options, 'start_dlatents', None)]:
         if path is not None and not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder')
+    if 'calibrations' in args:
+        detection.load_calibrations(args['calibrations'], args['network_pkl'], args['error_rate'], args['given'])
+    for pictures in (args.get('paths', []), [path for path in getattr(options, 'reals', []) if path != 'cats']):
+        if pictures:
+            inputs.check_some_usable(pictures)
+    if getattr(options, 'start_dlatents', None) is not None:
+        projections.load(options.start_dlatents)
+    if args.get('dataset', 'cats') != 'cats':
+        load_dataset(tfrecord_dir=args['dataset'], data_dir=args['data_dir']).close()
 
 
 def main(argv):
@@ -228,6 +240,8 @@ def main(argv):
         pretrained.check_network_file(args['network_pkl'])
     args = _prepare(args, name)
     _check_paths(args)
+    if name == 'calibrate':
+        reals.check(args['options'], args['settings'])
     result_dir = cli.writable_dir(args.pop('result_dir'))
     args['tf_config'] = cli.pop_tf_config(args)
     if args.pop('selftest'):

@@ -4,19 +4,19 @@ import argparse
 import json
 import os
 import re
-import shlex
-import sys
 
 import dnnlib
 from dnnlib import UserError, cli
 from dnnlib.run.context import ABORT_FILE
+from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.run_dir import FolderLocked
 from dnnlib.run.signals import StopSignals
 from training import image_size
-from training.options import augmenting, continuing, epochs, presets, saving, tuning
+from training.options import augmenting, continuing, data, epochs, presets, saving, tuning, workers
 from training.options import precision as precisions
 from training.options.settings import Settings, parse_assignment
 
+SNAP = 10  # ticks between snapshots: enough to see progress, few enough for the disk
 EPILOG = '''--set changes any option that has no option of its own (--dry-run lists them all), for example
   --set G.fmap_base=4096 --set D.fmap_base=4096    smaller networks
   --set sched.minibatch_gpu_base=32                images per device and round
@@ -35,17 +35,17 @@ def make_options(args):
         args: Result of `parse_args`.
     Returns: Plain dictionary of plain values.
     """
-    of_method = presets.find(args.config).make_options(args)
+    of_method, snap = presets.find(args.config).make_options(args), SNAP if args.snap is None else args.snap
     options = dict(
         data_dir=args.data_dir, bad=args.bad, total_kimg=25000 if args.total_kimg is None else args.total_kimg,
         mirror_augment=args.mirror_augment,
-        seed=args.seed, image_snapshot_ticks=args.snap, network_snapshot_ticks=args.snap,
+        seed=args.seed, image_snapshot_ticks=snap, network_snapshot_ticks=snap,
         checkpoint_minutes=args.checkpoint_minutes, keep=args.keep, keep_best=args.keep_best, strict=args.strict)
     options.update(of_method)
     options.update(
         dataset_args=dict(options.get('dataset_args', {}), tfrecord_dir=args.dataset),
-        grid_args=dict(size='8k', layout='random'), metric_arg_list=args.metrics, nan_patience=args.nan_patience,
-        tf_config=dict(device=args.device, ops=args.ops))
+        grid_args=of_method.get('grid_args', dict(size='8k', layout='random')), metric_arg_list=args.metrics,
+        nan_patience=args.nan_patience, tf_config=dict(device=args.device, ops=args.ops))
     if args.resolution is not None:
         options['dataset_args']['resolution'] = args.resolution
     if args.holdout:
@@ -54,13 +54,25 @@ def make_options(args):
     return options
 
 
-def train(submit_config, metric_arg_list, precision=None, **options):
+def train(submit_config, metric_arg_list, precision=None, start_timeout=None, **options):
     """Runs the training loop with the metrics named; what stopped it is left in `submit_config.stopped_by`."""
-    cli.load_tensorflow()
-    from training.options import automatic
+    cli.load_tensorflow()  # before it is watched, as it stops all threads for seconds
+    with workers.joined(submit_config.run_dir, start_timeout) as job:
+        if job.is_first:
+            from training.options import automatic
+            with Heartbeat(lambda: 'Still trying out iterations, for --minibatch-gpu=auto or --precision...'):
+                options = automatic.fit_minibatch(options, submit_config.run_dir, job.cluster)
+                options = precisions.choose(options, precision, submit_config.run_dir)
+        run_loop(submit_config, metric_arg_list, job, job.settle(options))
+
+
+def run_loop(submit_config, metric_arg_list, job, options):
+    """The rest of `train`: the loop and its metrics, with the options that all workers agree on, in a workers.Job."""
     from training.training_loop import training_loop
-    options, signals = automatic.fit_minibatch(options, submit_config.run_dir), StopSignals()
-    options = precisions.choose(options, precision, submit_config.run_dir)
+    if not job.is_first:
+        submit_config.stopped_by = training_loop(submit_config=submit_config, cluster=job.cluster, **options)
+        return
+    signals = StopSignals()
     abort_file = os.path.join(submit_config.run_dir, ABORT_FILE)
     tf_config = {key: value for key, value in options['tf_config'].items() if key != 'mixed'}  # metrics: in float32
     group = make_metrics(metric_arg_list, tf_config,
@@ -81,7 +93,7 @@ def train(submit_config, metric_arg_list, precision=None, **options):
         return results
 
     submit_config.stopped_by = training_loop(submit_config=submit_config, metric_callback=evaluate,
-                                             stop_signals=signals, **options)
+                                             stop_signals=signals, cluster=job.cluster, **options)
 
 
 def make_metrics(names, tf_config, should_stop):
@@ -125,14 +137,6 @@ def dry_run(changes, metric_arg_list, precision=None, **options):
     return training_loop(dry_run=True, **options)
 
 
-class ListConfigs(argparse.Action):
-    """Prints the configurations and ends the program."""
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        print(presets.list_configs())
-        parser.exit()
-
-
 def parse_args(argv):
     """Parses the command line.
 
@@ -161,12 +165,14 @@ def make_parser(preset):
                    help='method and its options: config-a to config-f or '
                    'config-e-G{orig,skip,resnet}-D{orig,skip,resnet}; auto and others of StyleGAN2-ADA; see below '
                    '(default: %(default)s)')
-    p.add_argument('--list-configs', action=ListConfigs, nargs=0, help='print what the configurations are, and stop')
+    p.add_argument('--list-configs', action=presets.ListConfigs, nargs=0,
+                   help='print what the configurations are, and stop')
     p.add_argument('--result-dir', default='results', metavar='DIR', help='folder of the runs (default: %(default)s)')
-    p.add_argument('--num-gpus', type=int, default=1, metavar='N', help='number of GPUs, 1 (default: %(default)s)')
+    workers.add(p)
     length = p.add_mutually_exclusive_group()
     length.add_argument('--total-kimg', '--kimg', type=int, metavar='KIMG', action=tuning.TwoNames,
-                        help='length of the training in thousands of images (default: 25000; cifar: 100000)')
+                        help='length of the training in thousands of images (default: 25000; small: 200; cifar: '
+                        '100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
                         help='length of the training in passes over the data, rounded up to 4 minibatches, or to one '
                         'with --set train.minibatch_repeats=1')
@@ -200,8 +206,6 @@ def make_parser(preset):
 
 def check_arguments(args):
     """Refuses what can be refused without TensorFlow; raises UserError."""
-    if args.num_gpus != 1:
-        raise UserError(f'--num-gpus={args.num_gpus}: multi-GPU training is not supported; use 1')
     saving.check_numbers(args, total_kimg=0, seed=0)
     if args.epochs is not None and args.epochs <= 0:
         raise UserError(f'--epochs={args.epochs:g}: expected a number above 0')
@@ -215,24 +219,32 @@ def check_arguments(args):
         raise UserError(f'--dataset={args.dataset}: there is no {path!r}; give a folder or zip of images, a folder of '
                         'TFRecords, or cats')
     saving.check(args)
-    cli.writable_dir(args.result_dir)
 
 
 def main(argv):
     """Parses the command line and trains; returns the exit code."""
     args = parse_args(argv)
+    cluster = workers.enter(args)
+    is_first = cluster is None or cluster.task == 0
     check_arguments(args)
+    if is_first:  # nobody else writes
+        cli.writable_dir(args.result_dir)
+    if cluster is None and args.num_workers > 1 and not args.dry_run:
+        return workers.launch(args, argv, check=make_options)
     options = make_options(args)
     changes = Settings(options, presets.find(args.config), vars(args))
     assignments = [parse_assignment(text, changes.groups) for text in args.assignments]
     _check_metrics(args.metrics)
     options['keep_best'] = _best_of(args.keep_best, args.metrics)
-    changes.apply(assignments)
+    data.look(args)
+    changes.apply(assignments)  # loads TensorFlow if there are any
     if args.epochs is not None:
         options['total_kimg'] = epochs.total_kimg(args.epochs, options)
     dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
     run_desc = f'{presets.find(args.config).name}-{dataset_name}-{args.num_gpus}gpu-{args.config}'
-    resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options)
+    resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options) if is_first else None
+    if args.metrics and is_first:
+        make_metrics(args.metrics, options['tf_config'], should_stop=None)  # fails now if weights are missing
     if args.selftest:
         cli.run_selftest(options['tf_config'])
     if 'G_args' in options:  # of StyleGAN
@@ -242,6 +254,11 @@ def main(argv):
         return dry_run(changes, **options)
     config = dnnlib.SubmitConfig(run_dir_root=args.result_dir, run_desc=run_desc, num_gpus=args.num_gpus,
                                  options_file=continuing.OPTIONS_FILE)
+    if cluster is not None:
+        options['start_timeout'] = args.start_timeout
+    if not is_first:
+        train(config, **options)
+        return 0
     try:
         config = dnnlib.submit_run(config, train, resume_run_dir=resume_run_dir, **options)
     except FolderLocked:  # by a process that started at the same moment
@@ -249,21 +266,20 @@ def main(argv):
             raise
         config = dnnlib.submit_run(config, train, **options)
     if config.stopped_by:
-        kept = [arg for i, arg in enumerate(argv) if not arg.startswith('--resume') and argv[i - 1:i] != ['--resume']]
-        program = ['python', sys.argv[0]] if sys.argv[0].endswith('.py') else sys.argv[0].split()
-        command = program + kept + ['--resume=' + config.run_dir]
-        print('To continue: ' + ' '.join(shlex.quote(part) for part in command))
+        print('To continue: ' + continuing.command(argv, config.run_dir))
     return 0
 
 
 def _check_metrics(names):
-    """Raises UserError for an unknown metric."""
+    """Raises UserError for an unknown metric; prints a warning about one of too few images."""
     if names:
-        from metrics.metric_defaults import check_names
+        from metrics.metric_defaults import check_names, too_few_images
         try:
             check_names(names)
         except UserError as error:
             raise UserError(f'--metrics: {error}') from None
+        for line in too_few_images(names):
+            print(line)
 
 
 def _best_of(result, metrics):

@@ -6,6 +6,7 @@ All packages and programs of this folder become parts of one package, so that no
 """
 
 import ast
+import fnmatch
 import os
 import re
 import shutil
@@ -18,18 +19,22 @@ PACKAGE = 'stylegan2'
 PROGRAMS = {'run_training': 'train', 'run_generator': 'generate', 'run_projector': 'project', 'run_metrics': 'metrics',
             'dataset_tool': 'dataset'}
 FOLDERS = ('dnnlib', 'export', 'generator', 'metrics', 'networks', 'projector', 'training')
+DATA = {'networks': ('cats64.pkl',), 'training/data': ('cats_layers.zip',),
+        'dnnlib/tflib/ops/src': ('*.cc', '*.cu', '*.h')}
 STARTER = f'"""`python -m {PACKAGE}`."""\n\nfrom {PACKAGE} import main\n\nmain()\n'
 
 
 def shipped():
-    """{file in the package: file of this folder}, relative, with `/` between folders."""
+    """{file in the package: file of this folder}, relative, with `/` between folders; nothing that only lies there."""
     found = {'__init__.py': PACKAGE + '.py', 'LICENSE': 'LICENSE', 'NOTICE': 'NOTICE'}
     found.update((name + '.py', name + '.py') for name in PROGRAMS)
     for top in FOLDERS:
         for folder, folders, names in os.walk(os.path.join(ROOT, top)):
-            folders[:] = [name for name in folders if name != '__pycache__']
-            paths = [os.path.relpath(os.path.join(folder, name), ROOT).replace(os.sep, '/') for name in names]
-            found.update((path, path) for path in paths if not path.endswith('.pyc'))
+            folders[:] = [name for name in folders if os.path.exists(os.path.join(folder, name, '__init__.py'))
+                          or os.path.relpath(os.path.join(folder, name), ROOT).replace(os.sep, '/') in DATA]
+            inside = os.path.relpath(folder, ROOT).replace(os.sep, '/')
+            kinds = DATA.get(inside, ()) + (() if inside == 'networks' else ('*.py',))
+            found.update((f'{inside}/{name}',) * 2 for name in names if any(fnmatch.fnmatch(name, k) for k in kinds))
     return found
 
 

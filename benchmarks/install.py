@@ -50,7 +50,9 @@ def check(interpreter, folder):
     wheel, = glob.glob(os.path.join(folder, '*.whl'))
     subprocess.check_call(pip + [wheel])
     os.makedirs(work)
-    env = dict(os.environ, PYTHONPATH=decoys(os.path.join(folder, 'decoys')), TF_CPP_MIN_LOG_LEVEL='3')
+    env = dict(os.environ, PYTHONPATH=decoys(os.path.join(folder, 'decoys')), TF_CPP_MIN_LOG_LEVEL='3',
+               XDG_CACHE_HOME=os.path.join(folder, 'cache'))
+    env.pop('STYLEGAN2_CACHE', None)
     for command in COMMANDS:
         started = time.time()
         run = subprocess.run([os.path.join(programs, 'stylegan2')] + command, cwd=work, env=env, stdout=subprocess.PIPE,

@@ -53,7 +53,8 @@ def march_flags(march):
 
 def check_flags(sanitize=None, march='native'):
     """Options of the compiler for a driver that checks, under sanitizers if any are named."""
-    flags = ['-O0', '-g', '-fno-sanitize-recover=all', '-fsanitize=' + sanitize] if sanitize else ['-O3']
+    level = '-O1' if sanitize == 'thread' else '-O0'  # as its manual advises: nearly three times as fast
+    flags = [level, '-g', '-fno-sanitize-recover=all', '-fsanitize=' + sanitize] if sanitize else ['-O3']
     # small results go around the caches as large ones do
     return march_flags(march) + flags + ['-DSTYLEGAN2_STREAM_BYTES=16384']
 

@@ -43,12 +43,14 @@ class Training:
 
     Args:
         options: Options of run_training.py.
+        program: Path of another program that takes the same options.
     """
 
-    def __init__(self, options):
+    def __init__(self, options, program=os.path.join(ROOT, 'run_training.py')):
         self.lines = []
-        self._process = subprocess.Popen([sys.executable, os.path.join(ROOT, 'run_training.py')] + options,
-                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._process = subprocess.Popen([sys.executable, program] + options, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT)
+        self.pid = self._process.pid
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -3,6 +3,7 @@
 
     python benchmarks/learning.py options       the demo's network: average, mixing, regularization, minibatch, rates
     python benchmarks/learning.py few-images    300 cats: does augmentation keep D from memorizing them?
+    python benchmarks/learning.py shipped       the network in networks/: which settings to train it with
 
 Every run is a process of run_training.py, its networks are measured by run_metrics.py against all cats. What is in
 --result-dir is not run again, so a study may be interrupted and goes on where it was; the table at the end is Markdown.
@@ -50,6 +51,10 @@ DEMO = COMMON + ('--config=config-f', '--gamma=0.3') + tuple(
 FEW = COMMON + ('--config=auto', f'--holdout={NUM_HELD_OUT / (NUM_IMAGES + NUM_HELD_OUT)}') + settings(
     dataset__resolution=32, dataset__max_images=NUM_IMAGES + NUM_HELD_OUT, dataset__max_label_size=0, G__fmap_max=64,
     D__fmap_max=64, sched__tick_kimg_base=2, sched__tick_kimg_dict='{}', grid__size='16x8')
+SHIPPED = COMMON + ('--config=config-f', '--gamma=0.3') + settings(
+    dataset__resolution=64, G__fmap_base=1024, D__fmap_base=1024, G__fmap_max=96, D__fmap_max=96, G__latent_size=128,
+    G__dlatent_size=128, G__mapping_fmaps=128, sched__minibatch_size_base=16, sched__minibatch_gpu_base=16,
+    sched__tick_kimg_base=2, sched__tick_kimg_dict='{}', train__G_smoothing_kimg=5, grid__size='12x6')
 FASTER = settings(augment__tune_kimg=50)  # p moves by 1 in 50 kimg, not in 500 as published: the runs are short
 STUDIES = {
     'options': Study(DEMO, {
@@ -71,7 +76,15 @@ STUDIES = {
         'none': ('--aug=noaug',),
         'bg': ('--aug=ada', '--augpipe=bg') + FASTER,
         'bgc': ('--aug=ada', '--augpipe=bgc') + FASTER,
-        'bgc, rv': ('--aug=adarv', '--augpipe=bgc') + FASTER}, kimg=100, every=10, seeds=2)}
+        'bgc, rv': ('--aug=adarv', '--augpipe=bgc') + FASTER}, kimg=100, every=10, seeds=2),
+    'shipped': Study(SHIPPED, {
+        'as before': (),
+        'gamma 1': ('--gamma=1',),
+        'rates 0.003': settings(sched__G_lrate_base=0.003, sched__D_lrate_base=0.003),
+        'minibatch 32': settings(sched__minibatch_size_base=32, sched__minibatch_gpu_base=32),
+        'wider G, narrower D': settings(G__fmap_max=112, D__fmap_max=64),
+        'average of 10 kimg with ramp-up 0.05': settings(train__G_smoothing_kimg=10, train__G_smoothing_rampup=0.05)},
+        kimg=40, every=10, seeds=1)}
 
 
 class Run(NamedTuple):
@@ -190,8 +203,8 @@ def main(argv):
     """Parses the arguments, runs what is missing, prints the tables."""
     parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('study', choices=sorted(STUDIES), help='what to compare')
-    parser.add_argument('--seeds', type=int, metavar='N', help='runs of a variant (default: 4, few-images: 2)')
-    parser.add_argument('--kimg', type=int, metavar='N', help='length of a run (default: 32, few-images: 100)')
+    parser.add_argument('--seeds', type=int, metavar='N', help='runs of a variant (default: that of the study)')
+    parser.add_argument('--kimg', type=int, metavar='N', help='length of a run (default: that of the study)')
     parser.add_argument('--only', type=cli.comma_list, metavar='LIST', help='numbers of the variants, from 0 on')
     parser.add_argument('--result-dir', default=os.path.join('results', 'learning'), metavar='DIR',
                         help='where everything is kept (default: %(default)s)')
@@ -211,7 +224,7 @@ def main(argv):
         print(f'{done + 1} of {len(runs)} runs, {spent / 60:.0f} min, about '
               f'{spent / (done + 1) * (len(runs) - done - 1) / 60:.0f} min left: {run.variant}, seed {run.seed}: '
               + ', '.join(f'{kimg} kimg {fd:.1f}' for kimg, fd in results[run.variant][-1]['fd'].items()), flush=True)
-    table = curve_table if args.study == 'few-images' else final_table
+    table = final_table if args.study == 'options' else curve_table
     print('\n'.join(table(results, list(results))))
 
 

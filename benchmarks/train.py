@@ -93,7 +93,7 @@ class Variant:
                 np.random.seed(0)
                 half = layout.half_type()
                 layout.set_mixed_type(half if name == 'mixed' else 'float32')
-                clamp = precision.CLAMP if name == 'mixed' and half == 'float16' else None
+                clamp = precision.CLAMP if name == 'mixed' else None
                 self.stages, self._feed, _ = build(args, dict(num_fp16_res=precision.NUM_HALF, conv_clamp=clamp))
                 tflib.init_uninitialized_vars()
                 print(f'{name}: {tflib.device_description()}, half-precision blocks in {layout.mixed_type()}')

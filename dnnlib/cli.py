@@ -1,7 +1,6 @@
 """Command lines: argument types, a parser whose errors are one line, and the frame around every `main`."""
 
 import argparse
-import io
 import math
 import os
 import re
@@ -11,19 +10,12 @@ import time
 
 import tqdm
 
-from dnnlib import allocator, util
+from dnnlib import allocator, encoding, needed, util
+from dnnlib.arguments import ArgumentParser  # noqa: F401  what programs make their parsers of
 from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
 
 _MAX_LIST_LENGTH = 10 ** 6
-
-
-class ArgumentParser(argparse.ArgumentParser):
-    """Parser that answers bad options with one line on standard error and exit code 2; subcommands inherit this."""
-
-    def error(self, message):
-        """Prints `<prog>: error: <message>` and exits with code 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
 
 
 def int_list(text):
@@ -142,7 +134,11 @@ def run_selftest(tf_config):
 
 
 def pop_tf_config(args):
-    """Removes `device` and `ops` from a dictionary of arguments; returns them as settings for `tflib.init_tf`."""
+    """Removes `device` and `ops` from a dictionary of arguments; returns them as settings for `tflib.init_tf`.
+
+    Raises: MissingPackages if there is no TensorFlow, which is not loaded.
+    """
+    needed.check(('tensorflow',))
     return {'device': args.pop('device'), 'ops': args.pop('ops')}
 
 
@@ -161,9 +157,9 @@ def writable_dir(path):
     Returns: `path`.
     Raises: UserError naming the existing file or folder that is in the way.
     """
-    existing = os.path.abspath(path)
+    existing = os.path.normpath(path)
     while not os.path.lexists(existing):
-        existing = os.path.dirname(existing)
+        existing = os.path.dirname(existing) or os.curdir
     if not os.path.isdir(existing):
         raise UserError(f'cannot write to folder {path!r}: {existing!r} is not a folder; choose another one')
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -241,30 +237,23 @@ def run_main(main, argv=None, prog=None):
             the arguments are parsed.
         argv: Arguments without the program name; `None` = those of the process.
         prog: Start of error messages; `None` = the name of the program's file.
-    Raises: SystemExit with main's code; 2 after a UserError or OSError; 130 after Ctrl-C.
+    Raises: SystemExit with main's code; 2 after a UserError, an OSError, MissingPackages or a name
+        of a file that is no text; 130 after Ctrl-C.
     """
+    if argv is None:
+        encoding.start_in_utf8()
     allocator.keep_large_allocations()
-    _print_any_name()
+    encoding.print_any_name()
     prog = prog or os.path.basename(sys.argv[0])
     try:
         code = main(sys.argv[1:] if argv is None else argv)
-    except (UserError, OSError) as error:
+    except (UserError, OSError, UnicodeEncodeError, needed.MissingPackages) as error:
         print(f"{prog}: error: {printable(' '.join(_describe(error).split()))}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print(f'{prog}: interrupted', file=sys.stderr)
         code = 130
     sys.exit(code)
-
-
-def _print_any_name():
-    """Lets both streams print names of files that are no text in their encoding, with backslash escapes."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, 'reconfigure'):
-            stream.reconfigure(errors='backslashreplace')
-    if sys.version_info < (3, 7) and sys.stdout is sys.__stdout__ is not None:  # there standard error does it anyway
-        sys.stdout = io.TextIOWrapper(sys.stdout.buffer, sys.stdout.encoding, 'backslashreplace',
-                                      line_buffering=sys.stdout.line_buffering, write_through=True)
 
 
 def printable(text):
@@ -274,5 +263,8 @@ def printable(text):
 
 def _describe(error):
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f'{error.filename!r}: {error.strerror}'
+        name = re.sub('tmp_[0-9a-f]{32}_', '', repr(error.filename))  # of `util.atomic_path`
+        return f'{name}: {error.strerror}'
+    if isinstance(error, UnicodeEncodeError):  # by TensorFlow, which takes nothing else
+        return f'{error.object[:200]!r} is not valid UTF-8; rename the file or folder'
     return str(error) or type(error).__name__

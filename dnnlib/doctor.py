@@ -4,7 +4,6 @@ Look here first when something is slow or wrong, and include the output when you
 """
 
 import collections
-import glob
 import os
 import platform
 import sys
@@ -12,7 +11,7 @@ import time
 
 import numpy as np
 
-from dnnlib import cli, util
+from dnnlib import cache, cli
 from dnnlib.util import UserError
 
 PROG = 'python -m dnnlib.doctor'
@@ -86,13 +85,13 @@ def _print_device(config):
 
 def _print_caches():
     from dnnlib.tflib.ops import native_build
-    folder = os.path.abspath(util.cache_dir())
+    folder = cache.cache_dir()
     _line('Cache', '%s (%s)' % (folder, _size(folder)))
     counts = collections.Counter(os.path.dirname(path) for path, record in native_build.cached() if record)
     for root, count in sorted(counts.items()):
         _line('', '%s: %d native librar%s (%s)' % (root, count, 'y' if count == 1 else 'ies', _size(root)))
     given = os.environ.get('STYLEGAN2_LPIPS')
-    found = glob.glob(os.path.join(glob.escape(folder), 'lpips-vgg16-*.npz'))
+    found = cache.find_all('lpips-vgg16-*.npz')
     if given:
         text = given if os.path.isfile(given) else '%s, which STYLEGAN2_LPIPS names, is missing' % given
     else:

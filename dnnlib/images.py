@@ -1,6 +1,7 @@
 """Images as arrays and files: dynamic range, grids, PNG. NumPy and Pillow only."""
 
 import os
+import re
 
 import numpy as np
 import PIL.Image
@@ -13,6 +14,8 @@ from dnnlib.util import UserError
 MAX_SHEET_SIZE = 4096  # of a contact sheet's longer side in pixels; more pictures are shrunk to fit
 LINE_HEIGHT = 14  # of captions, pixels
 MAX_MARGIN = 160  # widest column of row names, pixels
+MAX_CAPTION = 80  # so wide small pictures are set apart for the longest word of their captions, pixels
+MAX_LINES = 4  # of a caption
 
 
 def adjust_dynamic_range(data, drange_in, drange_out):
@@ -112,8 +115,44 @@ def draw_text(canvas, box, text):
     """Draws black text on white into a box (left, top, width, height) of a PIL.Image, cut off where it doesn't fit."""
     left, top, width, height = box
     area = PIL.Image.new('RGB', (width, height), (255, 255, 255))
-    PIL.ImageDraw.Draw(area).text((1, 1), _ascii(text), fill=(0, 0, 0), font=PIL.ImageFont.load_default())
+    for number, line in enumerate(text.split('\n')):
+        PIL.ImageDraw.Draw(area).text(
+            (1, 1 + number * LINE_HEIGHT), _ascii(line), fill=(0, 0, 0), font=PIL.ImageFont.load_default())
     canvas.paste(area, (left, top))
+
+
+def wrap(text, width):
+    """A text with line breaks, so that it fits `width` pixels: after a space, comma or `_`, or else anywhere.
+
+    What is left over after MAX_LINES is replaced by three dots.
+    """
+    lines = []
+    for paragraph in text.split('\n'):
+        lines.append('')
+        for word in re.findall('[^ ,_]*[ ,_]?', paragraph):
+            if text_width((lines[-1] + word).rstrip()) > width and lines[-1]:
+                lines.append('')
+            for letter in word:
+                if text_width((lines[-1] + letter).rstrip()) > width and lines[-1]:
+                    lines.append('')
+                lines[-1] += letter
+    if len(lines) > MAX_LINES:
+        lines = lines[:MAX_LINES]
+        while text_width(lines[-1] + '...') > width and lines[-1]:
+            lines[-1] = lines[-1][:-1]
+        lines[-1] += '...'
+    return '\n'.join(line.rstrip() for line in lines)
+
+
+def caption_width(texts, width):
+    """Width that captions of pictures of a width take, pixels: more where a word would be broken, to MAX_CAPTION."""
+    longest = max((text_width(word) for text in texts for word in re.findall('[^ \n,_]+[,_]?', text)), default=0)
+    return max(width, min(longest, MAX_CAPTION) + 3)
+
+
+def caption_height(texts):
+    """Height of the highest of several captions, pixels; 0 if there are none."""
+    return LINE_HEIGHT * max((text.count('\n') + 1 for text in texts), default=0)
 
 
 def text_width(text):
@@ -134,7 +173,8 @@ class ContactSheet:
         count: Number of cells.
         shape: [C, H, W] of the images.
         columns: Cells per row; None = at least as many as rows.
-        column_names, row_names: Captions in a margin at the top and left; None = no margin.
+        column_names, row_names: Captions in a margin at the top and left, wrapped; pictures smaller than these are set
+            apart, on white. None = no margin.
     """
 
     def __init__(self, count, shape, columns=None, column_names=None, row_names=None):
@@ -144,20 +184,20 @@ class ContactSheet:
         scale = min(1, MAX_SHEET_SIZE / (max(self._columns, rows) * max(shape[1:])))
         self._cell = (max(int(shape[2] * scale), 1), max(int(shape[1] * scale), 1))
         self._filled = 0
+        column_names, row_names = column_names or [], row_names or []
+        width = caption_width(column_names, self._cell[0]) if column_names else self._cell[0]
         left = min(MAX_MARGIN, 4 + max(map(text_width, row_names))) if row_names else 0
-        self._corner = left, LINE_HEIGHT if column_names else 0
-        size = left + self._columns * self._cell[0], self._corner[1] + rows * self._cell[1]
-        self.canvas = PIL.Image.new('RGBA' if self._channels == 4 else 'RGB', size)
-        self._name(column_names or [], row_names or [])
-
-    def _name(self, column_names, row_names):
-        (left, top), (width, height) = self._corner, self._cell
-        if left and top:
-            draw_text(self.canvas, (0, 0, left, top), '')
+        column_names = [wrap(name, width - 2) for name in column_names]
+        row_names = [wrap(name, left - 2) for name in row_names]
+        self._corner = left, caption_height(column_names)
+        self._pitch = width, max(self._cell[1], caption_height(row_names))
+        size = left + self._columns * width, self._corner[1] + rows * self._pitch[1]
+        self.canvas = PIL.Image.new('RGBA' if self._channels == 4 else 'RGB', size,
+                                    'white' if column_names or row_names else 0)
         for i, name in enumerate(column_names):
-            draw_text(self.canvas, (left + i * width, 0, width, top), name)
+            draw_text(self.canvas, (left + i * width, 0, width, self._corner[1]), name)
         for i, name in enumerate(row_names):
-            draw_text(self.canvas, (0, top + i * height, left, height), name)
+            draw_text(self.canvas, (0, self._corner[1] + i * self._pitch[1], left, self._pitch[1]), name)
 
     def add(self, image):
         """Fills the next cell with a uint8 image [H, W, C]."""
@@ -165,9 +205,9 @@ class ContactSheet:
         if picture.size != self._cell:
             picture = picture.resize(self._cell, PIL.Image.LANCZOS)
         row, column = divmod(self._filled, self._columns)
-        self.canvas.paste(picture, (self._corner[0] + column * self._cell[0], self._corner[1] + row * self._cell[1]))
+        self.canvas.paste(picture, (self._corner[0] + column * self._pitch[0], self._corner[1] + row * self._pitch[1]))
         self._filled += 1
 
     def skip(self):
-        """Leaves the next cell black."""
+        """Leaves the next cell empty."""
         self._filled += 1

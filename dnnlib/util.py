@@ -21,10 +21,10 @@ import uuid
 
 import tqdm
 
+from dnnlib import cache
 from dnnlib.names import installed_name, published_name
 from dnnlib.run.logger import Logger  # noqa: F401  published name
 
-DEFAULT_CACHE_DIR = '.stylegan2-cache'  # in the working directory, as published
 _THIS_MACHINE = ('127.0.0.1', 'localhost', '::1')
 MAX_DOWNLOAD_BYTES = 4 << 30  # ten times the largest published network
 
@@ -72,11 +72,14 @@ def atomic_path(path):
         path: The file to write, or a folder that doesn't exist yet; the parent folder must exist.
     Yields: A name in the same folder with the same extension.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(os.path.normpath(path))
     temp_path = os.path.join(folder, f'tmp_{uuid.uuid4().hex}_{name}')
     try:
         yield temp_path
         os.replace(temp_path, path)
+    except OSError as error:  # the user knows the final name
+        error.filename = os.fspath(path) if error.filename == temp_path else error.filename
+        raise
     finally:
         if os.path.exists(temp_path):
             (shutil.rmtree if os.path.isdir(temp_path) else os.remove)(temp_path)
@@ -90,9 +93,8 @@ def remove_temporary_files(folder):
 
 def write_text(path, text):
     """Writes a UTF-8 text file through a temporary name."""
-    with atomic_path(path) as temp_path:
-        with open(temp_path, 'w', encoding='utf-8', errors='backslashreplace') as f:
-            f.write(text)
+    with atomic_path(path) as temp_path, open(temp_path, 'w', encoding='utf-8', errors='backslashreplace') as f:
+        f.write(text)
 
 
 def plain(value):
@@ -125,8 +127,7 @@ def get_module_from_obj_name(obj_name):
         try:
             module = importlib.import_module(prefix)
         except ImportError as error:
-            missing = error.name or ''
-            if (prefix + '.').startswith(missing + '.') or 'not a package' in str(error):
+            if (prefix + '.').startswith((error.name or '') + '.') or 'not a package' in str(error):
                 continue
             raise  # the module exists, but something it needs does not
         try:
@@ -206,8 +207,8 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
     if url.startswith('file:///'):
         return open(urllib.request.url2pathname(urllib.parse.urlparse(url).path), 'rb')
     url_md5 = hashlib.md5(url.encode('utf-8')).hexdigest()
-    if cache_dir is not None:
-        cached = glob.glob(os.path.join(glob.escape(cache_dir), url_md5 + '_*'))
+    for folder in [] if cache_dir is None else cache.searched(cache_dir):
+        cached = glob.glob(os.path.join(glob.escape(folder), url_md5 + '_*'))
         if len(cached) == 1 and (sha256 is None or _sha256_of_file(cached[0]) == sha256.lower()):
             return open(cached[0], 'rb')
     check_protocol(url)
@@ -217,16 +218,14 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
         raise UserError('{}: checksum mismatch, SHA-256 {} instead of {}; download it again or from elsewhere'.format(
             public_url(url), found, sha256))
     if cache_dir is not None:
-        os.makedirs(cache_dir, exist_ok=True)
+        cache.make(cache_dir)
         with atomic_path(os.path.join(cache_dir, url_md5 + '_' + re.sub('[^0-9a-zA-Z-._]', '_', name))) as temp_path:
             with open(temp_path, 'wb') as f:
                 f.write(contents)
     return io.BytesIO(contents)
 
 
-def cache_dir():
-    """Folder of downloads: `STYLEGAN2_CACHE` or DEFAULT_CACHE_DIR."""
-    return os.environ.get('STYLEGAN2_CACHE') or DEFAULT_CACHE_DIR
+cache_dir = cache.cache_dir
 
 
 def public_url(url):
@@ -272,8 +271,7 @@ def _download_once(url, verbose, max_bytes, max_seconds):
     request = urllib.request.Request(url, headers={'User-Agent': 'stylegan2'})
     with urllib.request.build_opener(_Redirects).open(request, timeout=60) as response:
         if response.headers.get_content_type() == 'text/html':
-            raise UserError('{} is a web page, not a file; download the file yourself and pass its path'.format(
-                public_url(url)))
+            raise UserError(f'{public_url(url)} is a web page, not a file; download it yourself and pass its path')
         name = response.headers.get_filename() or urllib.parse.urlsplit(url).path.split('/')[-1]
         size = int(response.headers.get('Content-Length') or 0)
         contents = io.BytesIO()

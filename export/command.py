@@ -28,7 +28,7 @@ FORMATS = collections.OrderedDict([
 def add_command(commands):
     """Adds the sub-command `export`; options that not every format takes have the default `None` = not given."""
     p = commands.add_parser('export', help='write the networks of a file in another format')
-    p.add_argument('network_pkl', metavar='FILE', help='network file: path, URL or published name')
+    p.add_argument('network_pkl', metavar='FILE', help='network file: path, URL, published name or run directory')
     p.add_argument('output', metavar='OUTPUT', help='file to write; its extension says the format unless --format does')
     p.add_argument('--format', dest='kind', choices=FORMATS, metavar='FORMAT', help='; '.join(
         '{} = {}'.format(kind, form.text) for kind, form in FORMATS.items()))
@@ -52,7 +52,7 @@ def export(network_pkl, output, kind=None, **options):
     """Writes a file in another format and checks it.
 
     Args:
-        network_pkl: Path, URL or published name of a network file; resolved here, once.
+        network_pkl: Path, URL or published name of a network file, or a run directory; resolved here, once.
         output: The new file.
         kind: Key of FORMATS; `None` = that of the extension of `output`.
         options: Of the format; `None` = not given.

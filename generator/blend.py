@@ -47,6 +47,7 @@ def blend(submit_config, network_pkl, network_b, at, settings):
     if at > highest:
         raise UserError(f'--at={at}, but the highest layers of {network_pkl.name} are those of {highest}x{highest}')
     other_G, _, other_Gs = pretrained.load_networks(network_b)
+    check_alike(Gs.components.synthesis, other_Gs.components.synthesis)
     sheet = images.ContactSheet(3 * len(_PREVIEW_SEEDS), Gs.output_shape[1:], columns=len(_PREVIEW_SEEDS))
 
     def draw(generator):
@@ -67,22 +68,25 @@ def blend(submit_config, network_pkl, network_b, at, settings):
 
 
 def copy_fine_layers(synthesis, other, at):
-    """Copies the variables of layers of resolution `at` and above; returns their number.
-
-    Raises: UserError if the two synthesis networks don't have the same variables.
-    """
+    """Copies the variables of layers of resolution `at` and above; returns their number. See `check_alike`."""
     from dnnlib import tflib
+    shapes = check_alike(synthesis, other)
+    num_levels = synthesis.input_shape[1] // 2 + 1
+    lowest = shapes['4x4/Const/const'][2]
+    names = [name for name in synthesis.vars if resolution_of(name, shapes[name], num_levels, lowest) >= at]
+    tflib.set_vars({synthesis.vars[name]: other.get_var(name) for name in names})
+    return len(names)
+
+
+def check_alike(synthesis, other):
+    """Shapes of the variables of two synthesis networks by name; UserError if they don't have the same ones."""
     shapes, others = [{name: var.shape.as_list() for name, var in net.vars.items()} for net in (synthesis, other)]
     if shapes != others:
         different = sorted(name for name in set(shapes) | set(others) if shapes.get(name) != others.get(name))
         first = different[0]
         raise UserError(f"the networks differ in {len(different)} variables, such as {first}: "
                         f"{shapes.get(first, 'none')} and {others.get(first, 'none')}")
-    num_levels = synthesis.input_shape[1] // 2 + 1
-    lowest = shapes['4x4/Const/const'][2]
-    names = [name for name in synthesis.vars if resolution_of(name, shapes[name], num_levels, lowest) >= at]
-    tflib.set_vars({synthesis.vars[name]: other.get_var(name) for name in names})
-    return len(names)
+    return shapes
 
 
 def resolution_of(name, shape, num_levels, lowest=4):

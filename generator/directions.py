@@ -153,7 +153,7 @@ def label_directions(drawer, latents):
     Returns: (directions [classes, D] of unit length, their lengths [classes]).
     Raises: UserError if the network has no labels.
     """
-    label_size = drawer.Gs.input_shapes[1][1]
+    label_size = drawer.label_size
     if not label_size:
         raise UserError('--method=labels: the network was trained without labels; choose sefa or pca')
     latents = latents[:max(len(latents) // label_size, 100)]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dnnlib import cli, util
+from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.seeds import latents_of_seeds, noise_of_seed
 from dnnlib.util import UserError
 from generator import info, projections
@@ -47,8 +48,9 @@ class Drawer:
     def __init__(self, Gs, precision='float32', noise='const', minibatch_size=4, as_float=False, class_names=None):
         from dnnlib import tflib
         from dnnlib.tflib import precision as precisions
+        check_style_based(Gs)
         self.Gs, self.mapping, self.synthesis = Gs, Gs.components.mapping, Gs.components.synthesis
-        self.class_names, self.label_size = class_names, Gs.input_shapes[1][1]
+        self.class_names, self.label_size = class_names, label_size_of(Gs)
         self.dlatent_avg = Gs.get_var('dlatent_avg')
         self.has_mean = bool(np.isfinite(self.dlatent_avg).all())
         self.num_layers = self.synthesis.input_shape[1]
@@ -92,7 +94,7 @@ class Drawer:
             try:
                 if from_seed:
                     self._set_seed_noise(part[0])
-                pictures = self.Gs.run(self.latents(part), label, **options)
+                pictures = self.Gs.run(*inputs_of(self.Gs, self.latents(part), label), **options)
             finally:
                 self.set_noise(stored)  # before anything is handed out, since the caller may not ask for more
             for picture in pictures:
@@ -119,7 +121,8 @@ class Drawer:
         """Dlatents [N, layers, D] of latents [N, latent_size], all layers truncated."""
         if labels is not None:
             labels = np.broadcast_to(labels, [len(latents), labels.shape[1]])
-        return self.truncate(self.mapping.run(latents, labels, minibatch_size=256), truncation_psi)
+        return self.truncate(self.mapping.run(*inputs_of(self.mapping, latents, labels), minibatch_size=256),
+                             truncation_psi)
 
     def truncate(self, dlatents, truncation_psi):
         """Dlatents moved toward the mean of W (StyleGAN, appendix B).
@@ -176,6 +179,24 @@ class Drawer:
         return self.synthesis.run(dlatents, minibatch_size=self._minibatch_size, **self._options)
 
 
+def label_size_of(network):
+    """Number of label columns that a network takes: 0 if they have none, or if it has no such input."""
+    return network.input_shapes[1][1] if len(network.input_shapes) > 1 else 0
+
+
+def inputs_of(network, latents, labels):
+    """The inputs of a generator or its mapping network, which may take no labels: list for `Network.run`."""
+    return [latents, labels][:len(network.input_shapes)]
+
+
+def check_style_based(Gs):
+    """Raises UserError if a generator lacks the networks `mapping` and `synthesis`, so that it has no W."""
+    missing = [name for name in ('mapping', 'synthesis') if name not in Gs.components]
+    if missing:
+        raise UserError(f'the generator {Gs.name} has no network {" and ".join(missing)}; only generators with these, '
+                        'as those of StyleGAN, can be drawn')
+
+
 def load(network_pkl, settings):
     """Starts TensorFlow, loads the generator of a file and says so.
 
@@ -188,9 +209,10 @@ def load(network_pkl, settings):
     """
     cli.load_tensorflow().init_tf(settings.tf_config, verbose=True)
     print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
-    Gs = pretrained.load_generator(network_pkl)
+    with Heartbeat(lambda: 'Building the generator; large ones take up to a minute...', first=3):
+        Gs = pretrained.load_generator(network_pkl)
     drawer = Drawer(Gs, settings.precision, settings.noise, settings.minibatch_size, settings.dtype == 'float32',
-                    classes.load_names(network_pkl.folder, Gs.input_shapes[1][1]))
+                    classes.load_names(network_pkl.folder, label_size_of(Gs)))
     if settings.precision != 'float32':
         print(f'Precision: {drawer.precision_text}')
     return drawer

@@ -91,10 +91,9 @@ def load_directions(path):
     try:
         with open(path, 'rb') as f, np.load(f, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in ('directions', 'scales', 'layers')}
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError, TypeError) as error:
-        raise UserError(f'{path}: not a file of directions ({error}); give the directions.npz of the command '
-                        'directions') from None
-    directions, scales = found['directions'], found['scales']
-    if directions.ndim != 2 or scales.shape != directions.shape[:1] or not found['layers'].size:
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError, TypeError):
+        found = None
+    if (not found or found['directions'].ndim != 2 or found['scales'].shape != found['directions'].shape[:1]
+            or not found['layers'].size):
         raise UserError(f'{path}: not a file of directions; give the directions.npz of the command directions')
     return found

@@ -22,7 +22,8 @@ _LONG_TEXT = 60  # characters of an option's value that are shown
 def add_command(commands):
     """Adds the sub-command `info`."""
     p = commands.add_parser('info', help='show what is in a network file, without running anything in it')
-    p.add_argument('network_pkl', metavar='FILE', help='network pickle or weight file: path, URL or published name')
+    p.add_argument('network_pkl', metavar='FILE',
+                   help='network pickle or weight file: path, URL, published name, or run directory')
     p.set_defaults(run=print_info)
 
 
@@ -30,10 +31,11 @@ def print_info(network_pkl):
     """Prints kind, resolution, channels, labels, configuration, parameters, options and hashes of a file.
 
     Args:
-        network_pkl: Path, URL, published name or `pretrained.NetworkFile`.
+        network_pkl: Path, URL, published name, run directory or `pretrained.NetworkFile`.
     Raises: UserError if the file is of no known kind or corrupt; OSError if it cannot be read.
     """
-    file_name = os.path.basename(pretrained.resolve(network_pkl).name)
+    network_pkl = pretrained.resolve(network_pkl)
+    file_name = os.path.basename(network_pkl.name)
     data = read_file(network_pkl)
     print('File        {}, {:.1f} MiB'.format(file_name, len(data) / 2 ** 20))
     print('SHA-256     {}'.format(hashlib.sha256(data).hexdigest()))
@@ -106,8 +108,6 @@ def read_file(network_pkl):
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=util.cache_dir()) as f:
             return safe_pickle.read_all(f)
-    if os.path.isdir(path):
-        raise UserError('{!r} is a folder, not a network file'.format(path))
     with open(path, 'rb') as f:
         return safe_pickle.read_all(f)
 

@@ -25,7 +25,8 @@ class Generator:
     manager it is closed at the end. All methods raise UserError for wrong arguments, and after `close`.
 
     Args:
-        network: Path, URL or published name, such as `cats64` (shipped) or `ffhq-config-f` (fetched once).
+        network: Path, URL or published name, such as `cats64` (shipped) or `ffhq-config-f` (fetched once), or a run
+            directory, for its newest network.
         device: `auto` (a GPU if there is one), `cpu` or `gpu:N`; TensorFlow can't use different GPUs in one process.
         ops: `auto`, `ref` or `native` operations.
     Attributes:
@@ -60,7 +61,8 @@ class Generator:
                     shape = self._network.output_shape[1:]
                     self.image_shape = [shape[1], shape[2], shape[0]]
                     self.latent_size = self._network.input_shape[1]
-                    self.label_size = self._network.input_shapes[1][1]
+                    drawing.check_style_based(self._network)
+                    self.label_size = drawing.label_size_of(self._network)
                     self.num_layers = self._network.components.synthesis.input_shape[1]
                     self.class_names = classes.load_names(file.folder, self.label_size)
                 except BaseException:

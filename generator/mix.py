@@ -48,7 +48,7 @@ def mix(submit_config, network_pkl, seeds, take, share, class_name, settings):
     for other, (_, layers) in zip(others, take):
         mixed[:, layers] += (other[layers] - mixed[:, layers]) * np.float32(share)
     columns = max(len(take), 2)
-    names = ['{}: {}'.format(options.stem(source), ','.join(map(str, layers))) for source, layers in take]
+    names = [f'{options.stem(source)}: {options.ranges(layers)}' for source, layers in take]
     sheet = images.ContactSheet(columns * (1 + len(seeds)), drawer.image_shape, columns, names,
                                 ['taken from'] + ['{}\nbefore, after'.format(options.stem(seed)) for seed in seeds])
 
@@ -63,7 +63,7 @@ def mix(submit_config, network_pkl, seeds, take, share, class_name, settings):
         fill([writer.as_pixels(old), files.add(options.stem(seed) + '-mixed', new)])
     images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close(dlatents=mixed)
-    print('Wrote {} pictures and grid.png to {}'.format(len(seeds), submit_config.run_dir))
+    print(f"Wrote {len(seeds)} picture{'s' * (len(seeds) > 1)} and grid.png to {submit_config.run_dir}")
 
 
 def source_and_layers(text):

@@ -9,6 +9,8 @@ from generator import projections, writer
 from generator.drawing import Settings
 from training import pretrained
 
+# The shipped network by its short name, even where a file of that name lies in the working directory.
+DEMO = pretrained.NetworkFile('cats64', pretrained.DEMO_NETWORK, os.path.dirname(pretrained.DEMO_NETWORK))
 NOISES = {
     'seed': 'drawn from the seed, as published', 'const': 'the one stored in the network',
     'random': 'new for every picture'}
@@ -16,8 +18,9 @@ NOISES = {
 
 def add_network(p):
     """Adds `--network`."""
-    p.add_argument('--network', dest='network_pkl', metavar='PKL', default=pretrained.DEMO_NETWORK,
-                   help='network pickle: path, URL or published name (default: the cats shipped with this program)')
+    p.add_argument('--network', dest='network_pkl', metavar='PKL', default=DEMO,
+                   help='network pickle: path, URL or published name; or a run directory, for its newest one (default: '
+                   'the cats shipped with this program)')
 
 
 def add_sources(p, option='--seeds', required=True, what='pictures'):
@@ -111,3 +114,14 @@ def stem(seed_or_file):
     if isinstance(seed_or_file, int):
         return f'seed{seed_or_file:04d}'
     return os.path.splitext(os.path.basename(seed_or_file))[0]
+
+
+def ranges(numbers):
+    """Whole numbers as `cli.int_list` takes them: `0-3,8` of 0, 1, 2, 3, 8."""
+    found = []
+    for number in numbers:
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ','.join(f'{first}-{last}' if last > first else str(first) for first, last in found)

@@ -46,12 +46,16 @@ def load(path):
             raise UserError(f'{path}: not an .npz or .npy file of dlatents: it '
                             f'{file_kinds.is_what(start, "begins like no such file")}')
         try:
+            if start[:4] == _ZIP:
+                zipfile.ZipFile(file)  # NumPy 1.16 prints a traceback if this fails in np.load
+                file.seek(0)
             found = np.load(file, allow_pickle=False)
             found = {name: found[name] for name in found.files} if start[:4] == _ZIP else {'dlatents': found}
             found = {name: array for name, array in found.items() if isinstance(array, np.ndarray)}  # not other files
         except (zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, EOFError, AttributeError, TypeError,
                 KeyError, MemoryError, RuntimeError, SyntaxError) as error:
-            raise UserError(f'{path}: corrupt, or not an .npz or .npy file of numbers ({error})') from None
+            objects = ': it holds Python objects, which are never loaded' if 'allow_pickle' in str(error) else ''
+            raise UserError(f'{path}: corrupt, or not an .npz or .npy file of numbers{objects}') from None
     usable = [name for name in found if name in _NAMES]
     usable = usable and [min(usable, key=_NAMES.index)] or [
         name for name, array in found.items() if array.dtype.kind == 'f' and array.ndim > 0]

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from dnnlib import UserError, util
+from dnnlib import UserError, cache, util
 from metrics.features import weight_files
 
 
@@ -98,7 +98,7 @@ def cache_path(key, title):
     """
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode('utf-8')).hexdigest()
     title = ''.join(c if c.isalnum() or c in '-_.' else '_' for c in title)
-    return os.path.join(weight_files.cache_dir(), f'{digest[:32]}-{title}.npz')
+    return cache.find(f'{digest[:32]}-{title}.npz')
 
 
 def read(path):
@@ -120,7 +120,7 @@ def write(path, arrays):
     """Writes a tuple of arrays through a temporary name; prints a line if that fails."""
     named = {'array_%d' % i: array for i, array in enumerate(arrays)}
     try:
-        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+        cache.make(os.path.dirname(path))
         with util.atomic_path(path) as temp_path:
             np.savez(temp_path, digest=weight_files.digest_of_arrays(named), **named)
     except OSError as error:

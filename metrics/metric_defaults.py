@@ -1,9 +1,9 @@
 """The table of metrics: name to class and settings. Any number of images has a name: `fid5k`, `pr1k3`, `ppl_wend2k`."""
 
-import difflib
 import re
 
 from dnnlib import EasyDict, UserError
+from dnnlib.arguments import did_you_mean
 
 _PPL = dict(func_name='metrics.perceptual_path_length.PPL', epsilon=1e-4, minibatch_per_gpu=4,
             Gs_overrides=dict(dtype='float32', mapping_dtype='float32', num_fp16_res=0))
@@ -12,6 +12,7 @@ _KID = dict(func_name='metrics.kernel_inception_distance.KID', minibatch_per_gpu
 _PR = dict(func_name='metrics.precision_recall.PR', nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000,
            col_batch_size=10000)
 _OF_NETWORKS = (_PPL['func_name'], 'metrics.linear_separability.LS')
+_WITH_REALS = (_FID['func_name'], _KID['func_name'], _PR['func_name'], 'metrics.nearest.Nearest')
 MAX_NUM_IMAGES = 10 ** 7
 _EFFNET = dict(extractor='effnetlite0')
 
@@ -59,13 +60,35 @@ class MetricTable(EasyDict):
         return settings
 
 
+LEAST_IMAGES = 1000  # with fewer, the error of a number is larger than what networks differ by
+_WHY = {  # what else fewer images do
+    _FID['func_name']: ', and a covariance of 1280 or 2048 features is not known from fewer images than features',
+    'metrics.inception_score.IS': ', and the inception score rises with the number of images',
+    'metrics.linear_separability.LS': ', and no classifier can be fitted'}
+
+
+def too_few_images(names):
+    """What to say about metrics of too few images: list of lines.
+
+    Args:
+        names: Names of metrics.
+    """
+    lines = []
+    for name in names:
+        found = _find(name)
+        if found is not None and found[1] < LEAST_IMAGES and found[2]['func_name'] != 'metrics.nearest.Nearest':
+            lines.append(f'Warning: {name} says nothing: of {found[1]} images its error is larger than what networks '
+                         f'differ by{_WHY.get(found[2]["func_name"], "")}; use at least '
+                         f'{with_num_images(name, LEAST_IMAGES)}')
+    return lines
+
+
 def check_names(names):
     """Raises UserError for a name that is not a metric, with the most similar one and all names."""
     for name in names:
         if name not in metric_defaults:
-            similar = difflib.get_close_matches(name, metric_defaults, n=1)
-            hint = f'did you mean {similar[0]!r}? ' if similar else ''
-            raise UserError(f"unknown metric {name!r}; {hint}choose from {', '.join(sorted(metric_defaults))}")
+            known = sorted(metric_defaults)
+            raise UserError(f"unknown metric {name!r}; {did_you_mean(name, known)}choose from {', '.join(known)}")
 
 
 def with_num_images(name, num_images):
@@ -80,6 +103,11 @@ def with_num_images(name, num_images):
 def needs_network(name):
     """Does the metric `name` measure a generator rather than pictures?"""
     return metric_defaults[name].func_name in _OF_NETWORKS
+
+
+def needs_reals(name):
+    """Does the metric `name` compare with a dataset, whatever the network?"""
+    return metric_defaults[name].func_name in _WITH_REALS
 
 
 def _find(name):

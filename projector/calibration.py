@@ -9,8 +9,10 @@ import numpy as np
 
 from dnnlib import util
 from dnnlib.util import UserError
+from generator.options import DEMO
 from projector import statistics
 from projector.session import MEASURING, Settings
+from training import pretrained
 
 FORMAT = 'stylegan2-calibration'
 MIN_PICTURES = 4  # of each class
@@ -227,6 +229,18 @@ class Calibration:
                 option = name.replace('_', '-')
                 raise UserError(f'{self.path}: made with {option} {own!r}, not {value!r}; leave the option out or '
                                 'calibrate again')
+
+    def find_network(self):
+        """The network that it was made for: pretrained.NetworkFile; UserError if that is no longer where it was."""
+        if self.network == DEMO.name:
+            return DEMO
+        below = os.path.relpath(self.network) if os.path.isabs(self.network) else self.network
+        name = self.network if below.startswith(os.pardir) else below
+        network = pretrained.resolve(name)
+        if network.folder is not None and not os.path.isfile(network.path):
+            raise UserError(f'{self.path}: the network {os.path.basename(name)}, which it was made for, is no longer '
+                            'where it was; give it with --network')
+        return network
 
     def check_network(self, found_hash, network):
         """Raises UserError if the hash of a loaded network is not the calibration's."""

@@ -62,11 +62,13 @@ def project_real_images(submit_config, network_pkl, dataset, data_dir, num_image
     Raises: UserError if the dataset cannot be opened, has fewer images or another shape.
     """
     from training import dataset as datasets
+    from training.data import sources
     session = Session(network_pkl, settings, tf_config)
     options = dict(max_label_size=0, repeat=False, shuffle_mb=0)
     if dataset == 'cats' and (data_dir is None or not os.path.exists(os.path.join(data_dir, dataset))):
         options.update(resolution=session.shape[1], held_out=True)
     with datasets.load_dataset(data_dir=data_dir, tfrecord_dir=dataset, **options) as reals:
+        sources.tell_not_taken(reals.not_taken)
         if reals.shape != session.shape:
             raise UserError(f'{dataset}: images of shape {reals.shape}, but the network makes {session.shape}; use '
                             'project-images, which crops and scales')
@@ -105,7 +107,7 @@ def project_images(submit_config, network_pkl, paths, options, settings, tf_conf
         print(f'{len(pictures) - len(todo)} of {len(pictures)} pictures are done already')
     for batch in batches(todo, run.prepare(len(todo)) if todo else 1):
         table.add(run.project(batch))
-        print(f'{len(table.rows)} of {len(pictures)} pictures done')
+        print(f'{len(table.rows)} of {len(pictures)} pictures done{session.pace.left()}')
     run.save_sheet(table.rows)
     results.mark_complete(submit_config.run_dir, '{} pictures projected, {} skipped'.format(
         len(table.rows), len(submit_config.bad_pictures)))
@@ -151,6 +153,8 @@ class _SnapshotFiles:
                     self._print(rows[-1])
 
         self._session.project(targets, names[0], observers=[observe])
+        if self._session.pace.left():
+            print(f'{names[-1]} is done{self._session.pace.left()}')
         self._table.add([row for rows in noted for row in rows])
         self._save_sheet(strips)
 

@@ -4,14 +4,14 @@ import os
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from dnnlib.util import UserError
+from generator.options import DEMO, ranges
 from projector import align, calibration, inputs, perturb, plots, report, results, statistics
 from projector.calibration import GENERATED, NOT, RELATED, Calibration, Conditions, Content, Measured
 from projector.commands import batches, find_usable
+from projector.reals import Reals
 from projector.session import Session
-from training import pretrained
 
 CALIBRATION_FILE = 'calibration.json'
 
@@ -41,28 +41,21 @@ def calibrate(submit_config, network_pkl, options, settings, tf_config):
         options: CalibrationOptions.
         settings: session.Settings.
         tf_config: Dictionary of settings of `tflib.init_tf`.
-    Raises: UserError for W+, unusable changes, too few pictures.
+    Raises: UserError if too few real pictures can be used.
     """
-    if settings.space != 'w':
-        raise UserError(calibration.NO_W_PLUS)
-    perturb.parse(options.changes)
-    reals = _Reals(submit_config, options)
-    if min(len(options.seeds), reals.count) < calibration.MIN_PICTURES:
-        least = calibration.MIN_PICTURES
-        raise UserError(f'a calibration takes at least {least} generated and {least} real pictures, got '
-                        f'{len(options.seeds)} and {reals.count}')
+    reals = Reals(submit_config, options)
     session = Session(network_pkl, settings, tf_config)
     session.prepare(len(options.seeds) + reals.count, masked=options.fit == 'pad')
     meter = _Meter(submit_config.run_dir, session)
     classes = dict(generated=_generated(session, options), real=reals.load(session.shape))
+    first = {kind: items[:options.robustness] for kind, items in classes.items()}
+    changes = perturb.ROBUSTNESS if options.robustness else ()
+    session.expect(len(meter.todo(classes)) + sum(len(meter.todo(first, change)) for change in changes))
     rows = meter.measure(classes, options.changes)
     table = []
-    if options.robustness:
-        count = options.robustness
-        first = {kind: items[:count] for kind, items in classes.items()}
-        made = Calibration(_content(session, options, rows, reals, table))
-        for change in perturb.ROBUSTNESS:
-            table.append(_robustness_row(meter, made, first, options.changes, change))
+    made = Calibration(_content(session, options, rows, reals, table))
+    for change in changes:
+        table.append(_robustness_row(meter, made, first, options.changes, change))
     made = Calibration(_content(session, options, rows, reals, table))
     path = os.path.join(submit_config.run_dir, CALIBRATION_FILE)
     made.save(path)
@@ -90,20 +83,13 @@ def detect(submit_config, network_pkl, paths, calibrations, error_rate, given, t
         tf_config: Dictionary of settings of `tflib.init_tf`.
     Raises: UserError if a calibration doesn't fit the settings, the network, or the error rate.
     """
-    if given.space not in (None, 'w'):
-        raise UserError(calibration.NO_W_PLUS)
-    loaded = [Calibration.load(path) for path in calibrations]
-    for item in loaded:
-        item.check_settings(given)
-        item.check_error_rate(error_rate)
-    if network_pkl is not None and len(loaded) > 1:
-        raise UserError('--network takes a single --calibration; several ones name their own networks')
+    loaded, networks = load_calibrations(calibrations, network_pkl, error_rate, given)
     aligner = _aligner(any(item.conditions.align for item in loaded))
     pictures = find_usable(submit_config, paths, aligner)
     judged = []
-    for number, item in enumerate(loaded):
+    for number, (item, network) in enumerate(zip(loaded, networks)):
         settings = item.conditions.settings._replace(minibatch=given.minibatch)
-        session = Session(network_pkl or pretrained.resolve(item.network), settings, tf_config)
+        session = Session(network, settings, tf_config)
         rows = _measure_all(submit_config.run_dir, pictures, item, number if len(loaded) > 1 else None, session)
         judged.append({row['picture']: (row, item.judge(row['distance'], error_rate, row['fine_error']))
                        for row in rows})
@@ -111,27 +97,23 @@ def detect(submit_config, network_pkl, paths, calibrations, error_rate, given, t
     results.mark_complete(submit_config.run_dir, f'{len(pictures)} pictures judged')
 
 
-class _Reals:
-    """The real pictures of a calibration: files, or the held-out cats."""
+def load_calibrations(paths, network_pkl, error_rate, given):
+    """The calibrations of `detect` and their networks, which are not loaded.
 
-    def __init__(self, submit_config, options):
-        self._options, self._aligner = options, _aligner(options.align)
-        self.is_cats = options.reals == ['cats'] and not os.path.exists('cats')
-        self.count = options.num_reals or len(options.seeds)
-        if not self.is_cats:
-            self._pictures = find_usable(submit_config, options.reals, self._aligner)[:self.count]
-            self.count = len(self._pictures)
-
-    def load(self, shape):
-        """List of (key, Fitted)."""
-        if self.is_cats:
-            from training.data.cats import CatsDataset
-            with CatsDataset(resolution=shape[1], held_out=True, shuffle_mb=0) as cats:
-                pictures = [Image.fromarray(cats.read(i).transpose(1, 2, 0)) for i in range(self.count)]
-            return [(f'cat{i:05d}', inputs.fit_picture(picture, shape, self._options.fit))
-                    for i, picture in enumerate(pictures)]
-        return [(picture.key, inputs.read_fitted(picture, shape, self._options.fit, self._aligner))
-                for picture in self._pictures]
+    Args:
+        paths, network_pkl, error_rate, given: See `detect`.
+    Returns: (list of Calibration, list of pretrained.NetworkFile).
+    Raises: UserError if one isn't a calibration, doesn't fit the settings or the error rate, or its network is gone.
+    """
+    if given.space not in (None, 'w'):
+        raise UserError(calibration.NO_W_PLUS)
+    loaded = [Calibration.load(path) for path in paths]
+    for item in loaded:
+        item.check_settings(given)
+        item.check_error_rate(error_rate)
+    if network_pkl is not None and len(loaded) > 1:
+        raise UserError('--network takes a single --calibration; several ones name their own networks')
+    return loaded, [item.find_network() if network_pkl is None else network_pkl for item in loaded]
 
 
 def _aligner(wanted):
@@ -161,9 +143,8 @@ class _Meter:
             changes, changed: See `perturb.parse`; one is made after the other.
         Returns: Dictionary: kind to list of rows, dictionaries with `distance` and `fine_error`.
         """
-        items = [(kind, key, item) for kind, pairs in classes.items() for key, item in pairs]
-        todo = [(kind, key, item) for kind, key, item in items if self._find(kind, key, changed) is None]
-        done = len(items) - len(todo)
+        count, todo = sum(map(len, classes.values())), self.todo(classes, changed)
+        done = count - len(todo)
         for batch in batches(todo, self._session.minibatch):
             pixels = np.stack([perturb.apply(perturb.apply(item.pixels, changes), changed) for _, _, item in batch])
             masks = np.stack([item.mask for _, _, item in batch]) if self._session.projector.masked else None
@@ -179,9 +160,14 @@ class _Meter:
                 self._save(kind, key, changed, target, image)
             done += len(batch)
             distances = [item.distance for item in found]
-            print(f"{changed and changed + ': '}{done} of {len(items)} pictures measured, distances "
-                  f'{min(distances):.4f} to {max(distances):.4f}')
+            print(f"{changed and changed + ': '}{done} of {count} pictures measured, distances "
+                  f'{min(distances):.4f} to {max(distances):.4f}{self._session.pace.left()}')
         return {kind: [self._find(kind, key, changed) for key, _ in pairs] for kind, pairs in classes.items()}
+
+    def todo(self, classes, changed=''):
+        """What `measure` will have to project: list of (kind, key, Fitted)."""
+        return [(kind, key, item) for kind, pairs in classes.items() for key, item in pairs
+                if self._find(kind, key, changed) is None]
 
     def _find(self, kind, key, changed):
         return self._table.find(kind=kind, picture=key, change=changed)
@@ -207,19 +193,14 @@ def _content(session, options, rows, reals, robustness):
     """Content of the file: `rows` as by `_Meter.measure`, `robustness` is a list of `_robustness_row`."""
     distances, fine_errors = [{kind: [row[key] for row in found] for kind, found in rows.items()}
                               for key in ('distance', 'fine_error')]
-    network, seeds = session.network_pkl, f'seeds {_ranges(options.seeds)}, truncation {options.truncation_psi}'
-    real_source = 'held-out cats' if reals.is_cats else ', '.join(options.reals)
+    network, seeds = session.network_pkl, f'seeds {ranges(options.seeds)}, truncation {options.truncation_psi}'
+    is_path = network.folder is not None and network != DEMO
     return Content(
-        network.name if network.folder is None else os.path.abspath(network.path), session.network_hash,
+        os.path.abspath(network.path) if is_path else network.name, session.network_hash,
         Conditions(session.settings._replace(minibatch=None), options.fit, options.align),
         Measured(distances['generated'], fine_errors['generated'], seeds),
-        Measured(distances['real'], fine_errors['real'], real_source),
+        Measured(distances['real'], fine_errors['real'], reals.source),
         options.changes, options.error_rates, robustness)
-
-
-def _ranges(seeds):
-    consecutive = seeds == list(range(seeds[0], seeds[-1] + 1))
-    return f'{seeds[0]}-{seeds[-1]}' if consecutive else ','.join(map(str, seeds))
 
 
 def _robustness_row(meter, made, classes, changes, change):
@@ -253,7 +234,9 @@ def _measure_all(folder, pictures, made, number, session):
     name = f'network{number}' if number is not None else 'triple'
     table = _distances(folder, 'distances' if number is None else 'distances-' + name)
     table.rows = [row for row in table.rows if row.get('measured_with') == made.measured_with()]  # the file may be new
-    for batch in batches([p for p in pictures if table.find(picture=p.key) is None], session.minibatch):
+    todo = [picture for picture in pictures if table.find(picture=picture.key) is None]
+    session.expect(len(todo))
+    for batch in batches(todo, session.minibatch):
         fitted = [inputs.read_fitted(picture, session.shape, made.conditions.fit, aligner) for picture in batch]
         masks = np.stack([item.mask for item in fitted]) if session.projector.masked else None
         found = session.project(inputs.to_target(np.stack([item.pixels for item in fitted])), batch[0].key, masks)
@@ -265,6 +248,7 @@ def _measure_all(folder, pictures, made, number, session):
                         fine_error=calibration.fine_error(item.pixels, image, item.mask),
                         network_hash=made.network_hash, measured_with=made.measured_with())
                    for picture, item, image, projection in zip(batch, fitted, images, found)])
+        print(f'{len(table.rows)} of {len(pictures)} pictures measured{session.pace.left()}')
     return table.rows
 
 

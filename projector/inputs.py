@@ -1,5 +1,7 @@
 """Pictures to project: files, folders and zips, checked before anything long begins and brought to a network's size."""
 
+import contextlib
+import io
 import os
 import zipfile
 from typing import NamedTuple
@@ -39,17 +41,44 @@ def find_pictures(paths):
     Returns: List of Picture; keys are the names without folder and extension where that is unique.
     Raises: UserError if a path is missing or a folder or zip has no pictures.
     """
-    found = []
+    found, not_taken = list_files(paths)
+    sources.tell_not_taken(not_taken)
+    keys = _unique_keys([name for name, _, _, _ in found])
+    return [Picture(key, file, source, name) for key, (_, file, source, name) in zip(keys, found)]
+
+
+def list_files(paths):
+    """What `find_pictures` makes pictures of: list of (short name, full name, source, name in it); what is not taken.
+
+    Raises: UserError as there.
+    """
+    found, not_taken = [], []
     for path in paths:
         if os.path.isfile(path) and not zipfile.is_zipfile(path):
             found.append((os.path.basename(path), path, None, path))
         else:
             source = sources.ImageFiles(path)
-            for line in sources.not_taken_lines(source.not_taken):
-                print(line)
+            not_taken += source.not_taken
             found += [(name, source.where(name), source, name) for name in source.names]
-    keys = _unique_keys([name for name, _, _, _ in found])
-    return [Picture(key, file, source, name) for key, (_, file, source, name) in zip(keys, found)]
+    return found, not_taken
+
+
+def check_some_usable(paths):
+    """Reads pictures until one can be used, so that wrong paths fail at once; prints nothing.
+
+    Args:
+        paths: See `find_pictures`.
+    Raises: UserError if a path is missing, a folder or zip has no pictures, or none of the pictures can be used.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        pictures, first = find_pictures(paths), None
+    for picture in pictures:
+        try:
+            read_picture(picture)
+            return
+        except UserError as error:
+            first = first or error
+    raise first
 
 
 def _unique_keys(names):
@@ -78,7 +107,7 @@ def read_picture(picture):
     if images.has_alpha(image):
         return image.convert('RGBA')
     if image.mode not in images.CONVERTIBLE_MODES:
-        raise UserError(f'{picture.file}: color mode {image.mode}; convert the picture to 8 bits per channel')
+        raise images.wrong_mode(picture.file, image.mode, 'RGB', '')
     return image.convert('L' if image.mode in ('1', 'L') else 'RGB')
 
 

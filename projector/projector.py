@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError
 from dnnlib import tflib
+from generator import drawing
 from projector import distances, losses
 from projector.schedule import learning_rate, noise_strength
 
@@ -36,7 +37,7 @@ def map_latents(mapping, latents, label=None):
     for begin in range(0, len(latents), MAPPING_BATCH):
         batch = latents[begin:begin + MAPPING_BATCH]
         labels = None if label is None else np.tile(np.float32(label), [len(batch), 1])
-        batches.append(mapping.run(batch, labels)[:, :1])  # all layers are equal
+        batches.append(mapping.run(*drawing.inputs_of(mapping, batch, labels))[:, :1])  # all layers are equal
     return np.concatenate(batches)
 
 

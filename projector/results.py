@@ -45,7 +45,7 @@ class Table:
         if not rows:
             return
         with util.atomic_path(self._path + '.csv') as temp_path:
-            with open(temp_path, 'w', newline='', encoding='utf-8') as file:
+            with open(temp_path, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file:
                 writer = csv.DictWriter(file, list(self.rows[0]))
                 writer.writeheader()
                 writer.writerows(self.rows)
@@ -129,17 +129,26 @@ def save_sheet(entries, path):
     entries = entries[:SHEET_PICTURES]
     strips = [np.concatenate([as_rgb(image) for image in pictures], axis=2) for _, pictures in entries]
     height, width = strips[0].shape[1:]
-    columns = max(1, int(round(np.sqrt(len(entries) * (height + images.LINE_HEIGHT) / width))))
+    captions = [caption for caption, _ in entries]
+    pitch, below = _caption_space(captions, width)
+    columns = max(1, int(round(np.sqrt(len(entries) * (height + below) / pitch))))
     rows = (len(entries) - 1) // columns + 1
-    scale = min(1, SHEET_SIDE / (columns * width), SHEET_SIDE / (rows * (height + images.LINE_HEIGHT)))
-    width, height = int(width * scale), int(height * scale)
-    canvas = Image.new('RGB', (columns * (width + 4), rows * (height + images.LINE_HEIGHT)), (255, 255, 255))
-    for index, ((caption, _), strip) in enumerate(zip(entries, strips)):
-        left, top = index % columns * (width + 4), index // columns * (height + images.LINE_HEIGHT)
+    scale = min(1, SHEET_SIDE / (columns * pitch), SHEET_SIDE / (rows * (height + below)))
+    width, height = max(int(width * scale), 1), max(int(height * scale), 1)
+    pitch, below = _caption_space(captions, width)
+    canvas = Image.new('RGB', (columns * (pitch + 4), rows * (height + below)), (255, 255, 255))
+    for index, (caption, strip) in enumerate(zip(captions, strips)):
+        left, top = index % columns * (pitch + 4), index // columns * (height + below)
         picture = Image.fromarray(np.ascontiguousarray(strip.transpose(1, 2, 0)))
         canvas.paste(picture if scale == 1 else picture.resize((width, height), Image.LANCZOS), (left, top))
-        images.draw_text(canvas, (left, top + height, width, images.LINE_HEIGHT), caption)
+        images.draw_text(canvas, (left, top + height, pitch, below), images.wrap(caption, pitch - 2))
     images.save_png(canvas, path)
+
+
+def _caption_space(captions, width):
+    """(width of a cell of pictures `width` pixels wide, height of the captions below them)."""
+    pitch = images.caption_width(captions, width)
+    return pitch, images.caption_height([images.wrap(caption, pitch - 2) for caption in captions])
 
 
 class SnapshotStrip:

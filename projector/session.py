@@ -8,7 +8,10 @@ import numpy as np
 import tqdm
 
 from dnnlib.files import network_file
+from dnnlib.run.heartbeat import Heartbeat
 from generator import drawing
+from projector import schedule
+from projector.pace import CANDIDATE_STEPS, Pace
 
 MINIBATCH, MINIBATCH_SIDE = 4, 256  # pictures at once, up to that size in pixels; above, one at a time
 MIN_GAIN = 0.01  # an improvement of the distance by less than this share is none for the plateau
@@ -62,6 +65,7 @@ class Session:
         shape: [C, H, W] of the images.
         label: Label of the setting `label`, [1, label_size]; None = zeros.
         projector, minibatch: projector.Projector and the pictures it takes at once, after `prepare`.
+        pace: pace.Pace of the pictures of this run, after `prepare`.
     """
 
     def __init__(self, network_pkl, settings, tf_config):
@@ -73,7 +77,7 @@ class Session:
         self.network_hash = network_file.weights_hash(tflib.run(dict(self.Gs.vars)))
         self.shape = self.drawer.image_shape
         self.label = self.drawer.label(settings.label)
-        self.projector, self.minibatch, self._all_distances = None, None, None
+        self.projector, self.minibatch, self.pace, self._all_distances = None, None, None, None
 
     def prepare(self, count, masked=False):
         """Builds the projector; only now, since this takes long and bad pictures should be reported before.
@@ -103,7 +107,15 @@ class Session:
             setattr(self.projector, name, getattr(settings, name))
         usual = MINIBATCH if max(self.shape[1:]) <= MINIBATCH_SIDE else 1
         self.minibatch = max(1, min(settings.minibatch or usual, count))
-        self.projector.set_network(self.Gs, self.minibatch)
+        print(f'Setting up the projector, {self.minibatch} at a time, {settings.num_steps} steps each ...')
+        with Heartbeat(lambda: 'Building the projector; for large networks that takes a minute or two...', first=3):
+            self.projector.set_network(self.Gs, self.minibatch)
+        self.expect(count)
+
+    def expect(self, count):
+        """Starts the estimates of the time that is left, for so many pictures."""
+        fast = schedule.NUM_STEPS['fast'] + CANDIDATE_STEPS * (schedule.PRESETS['fast']['start_candidates'] - 1)
+        self.pace = Pace(count, self.minibatch, self.settings, fast if self.settings.preset != 'fast' else None)
 
     def measure_all(self, target, image, mask=None):
         """Distances of an image [C, H, W] to a target by every measure, see `distances.AllDistances.measure`."""
@@ -126,12 +138,14 @@ class Session:
         Returns: List of N Projection.
         """
         best = [None] * len(targets)
+        self.pace.begin()
         for restart in range(self.settings.restarts):
             seeds = [self.settings.seed if restart == 0 else [self.settings.seed, restart]] * len(targets)
             self.projector.start(targets, seeds, dlatents, masks)
             for index, found in enumerate(self._descend(title, restart, observers)):
                 if best[index] is None or found.distance < best[index].distance:
                     best[index] = found
+        self.pace.finished()
         return best
 
     def _descend(self, title, restart, observers):
@@ -147,6 +161,7 @@ class Session:
             while projector.get_cur_step() < num_steps and None in results:
                 distances = projector.step()
                 step = projector.get_cur_step()
+                self.pace.step(step)
                 bar.set_postfix_str('distance {:.4f}'.format(np.mean(distances)), refresh=False)
                 bar.update()
                 for observe in observers:

@@ -1,18 +1,21 @@
-"""Fixtures shared by all tests: a fresh TensorFlow graph and session per test, and the folder of reference data."""
+"""Fixtures shared by all tests: places of their own, a fresh TensorFlow graph and session, the reference data."""
 
 import gc
+import itertools
 import os
 import pathlib
+import random
 import sys
 
 import pytest
 
-from tests import selection
+from tests import own_places, selection
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+sys.modules.setdefault('keras.src.optimizers', None)  # as in dnnlib.tflib: many tests import TensorFlow before it
 gc.set_threshold(200000, 20, 20)  # looking for garbage took a fifth of the building of graphs
 # one cache for all tests, wherever they and their sub-processes work: native operations are built once
-os.environ['STYLEGAN2_CACHE'] = os.path.abspath(
+own_places.clean_environment(
     os.environ.get('STYLEGAN2_CACHE') or str(pathlib.Path(__file__).parent.parent / '.stylegan2-cache'))
 
 # of many seconds each: they begin first, so that no process of several is left with one of them at the end
@@ -27,6 +30,7 @@ def pytest_addoption(parser):
     """`--selection`, see selection.py."""
     parser.addoption('--selection', choices=selection.SELECTIONS, default='all',
                      help="again: what TensorFlow's version can change; short: less (default: %(default)s)")
+    parser.addoption('--shuffle-files', type=int, metavar='SEED', help='run the files in a random order')
 
 
 def pytest_configure(config):
@@ -44,13 +48,40 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """The long files first, the others in their order; without what is not selected."""
+    """The long files first, the others in their order, or all in a random one; without what is not selected."""
     rank = {name: i for i, name in enumerate(LONG_FILES)}
-    items.sort(key=lambda item: rank.get(pathlib.Path(str(item.fspath)).name, len(rank)))
+    if config.option.shuffle_files is None:
+        items.sort(key=lambda item: rank.get(pathlib.Path(str(item.fspath)).name, len(rank)))
+    else:
+        places = {path: random.Random(f'{config.option.shuffle_files} {path}').random() for path in
+                  {str(item.fspath) for item in items}}
+        items.sort(key=lambda item: places[str(item.fspath)])
     left_out = [item for item in items if not selection.is_selected(item.nodeid, config.option.selection)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def pytest_collection_finish(session):
+    """What is imported by now stays; looking through all of it took a tenth of a second of every file and more."""
+    if hasattr(gc, 'freeze'):  # Python 3.7
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope='session')
+def places_of_session(tmp_path_factory):
+    """Home and temporary folder of what several tests share; yields the folder of those of single tests."""
+    folder = tmp_path_factory.getbasetemp() / 'places'  # where pytest's own folders are is decided here at the latest
+    with own_places.own_places(str(folder / 'session')):
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def places(places_of_session, numbers=itertools.count()):
+    """Home and temporary folder of one test, and its changes of environment variables undone."""
+    with own_places.own_places(str(places_of_session / str(next(numbers)))):
+        yield
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ parameters; of two that match, the longer one counts. test_selection.py checks t
 ONCE = (
     # no TensorFlow
     'tests/dnnlib/files/', 'tests/dnnlib/run/', 'tests/training/data/making/',
-    'tests/dnnlib/test_allocator.py', 'tests/dnnlib/test_cli.py', 'tests/dnnlib/test_disk.py',
-    'tests/dnnlib/test_images.py', 'tests/dnnlib/test_memory.py', 'tests/dnnlib/test_util.py',
+    'tests/dnnlib/test_allocator.py', 'tests/dnnlib/test_cache.py', 'tests/dnnlib/test_cli.py',
+    'tests/dnnlib/test_disk.py', 'tests/dnnlib/test_encoding.py', 'tests/dnnlib/test_images.py',
+    'tests/dnnlib/test_memory.py', 'tests/dnnlib/test_needed.py', 'tests/dnnlib/test_util.py',
     'tests/dnnlib/tflib/ops/test_cpu_kernels.py', 'tests/dnnlib/tflib/ops/test_cuda_kernels.py',
     'tests/export/test_torch_module.py', 'tests/generator/test_info.py',
     'tests/metrics/test_against_sklearn.py', 'tests/metrics/test_formulas.py', 'tests/metrics/test_metric_base.py',
@@ -27,8 +28,9 @@ ONCE = (
     'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/report/test_alarms.py',
     'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
+    'tests/test_cluster_page.py', 'tests/training/options/test_workers.py',
     'tests/test_dataset_tool.py', 'tests/test_environments.py', 'tests/test_help.py', 'tests/test_house_rules.py',
-    'tests/test_readme.py', 'tests/test_selection.py',
+    'tests/test_mistakes.py', 'tests/test_readme.py', 'tests/test_selection.py',
     # with fake compilers, or about where files lie
     'tests/dnnlib/tflib/ops/test_build.py', 'tests/dnnlib/tflib/ops/test_native_cache.py',
     'tests/dnnlib/tflib/ops/test_native.py::test_a_program_that_must_have_native_operations_ends_with_one_line',
@@ -76,6 +78,9 @@ ONCE = (
     'tests/metrics/test_what_is_measured.py',
     'tests/training/options/test_precision.py', 'tests/training/test_mixed_precision.py',
     'tests/training/options/test_automatic.py', 'tests/training/state/test_non_finite.py',
+    'tests/training/test_workers.py',
+    # taking over and freezing are tested under every TensorFlow in test_transfer.py and methods/test_stylegan2.py
+    'tests/training/test_training_loop.py::test_a_run_from_a_pickle_freezes_layers_and_continues_without_it',
 )
 AGAIN = (
     # every layer of translation once: convolutions, blurs, batch norm that is trained, spectral norm
@@ -87,6 +92,7 @@ AGAIN = (
     'tests/training/networks/test_translation.py::test_discriminators_of_ugatit[ugatit_dis_local5]',
     'tests/training/networks/test_translation.py::test_encoder_of_pix2pixhd',
     'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',
+    'tests/training/test_workers.py::test_two_workers_train_what_two_rounds_train',
     'tests/training/test_mixed_precision.py::test_the_clamp_stops_gradients_too',
     # dataset_tool, run_training, run_generator and run_projector, one after another; run_metrics; doctor
     'tests/test_image_sizes.py::test_training_generation_and_projection[L-12-12-config-e-settings1]',

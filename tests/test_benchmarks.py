@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from benchmarks import generate, loss_study, measure
+from benchmarks import generate, loss_study, measure, users_inputs
 from dnnlib import tflib
 
 
@@ -39,3 +39,13 @@ def test_modes_of_the_study_of_losses():
 def test_a_loss_is_trained_and_judged():
     share, distance = loss_study.train('G_wgan', 'D_wgan', seed=0, kimg=0.064, device='cpu')
     assert 0 <= share <= 0.5 and distance > loss_study.NOISE
+
+
+def test_inputs_of_users_get_the_commands_that_take_them(tmp_path):
+    (tmp_path / 'a.zip').write_bytes(b'no zip')
+    words = users_inputs.commands_for(str(tmp_path / 'a.zip'))[0].format(path=tmp_path / 'a.zip').split()
+    code, lines = users_inputs.run(words)
+    assert code == 2 and len(lines) == 1 and lines[0].startswith('dataset_tool.py: error: ') and 'a.zip' in lines[0]
+    assert users_inputs.commands_for(str(tmp_path / 'a.md')) == ()
+    assert users_inputs.cell(['a|b', '<p>']) == 'a\\|b<br>&lt;p>'
+    assert users_inputs.cell([str(i) for i in range(40)]).split('<br>')[5:8] == ['5', '...', '34']

@@ -3,6 +3,8 @@
 import os
 import sys
 
+import pytest
+
 import demo
 import environments
 
@@ -43,9 +45,27 @@ def test_a_failed_installation_is_not_remembered(tmp_path, monkeypatch):
 
 
 def test_this_python_is_found():
+    if not os.access(sys.executable, os.X_OK):
+        pytest.skip('this Python was started with the rights of somebody else')
     path = environments.find_python(sys.version_info[:2])
     assert path is not None and os.access(path, os.X_OK)
     assert environments.find_python((3, 2)) is None
+
+
+def test_the_next_line_can_be_copied(tmp_path, monkeypatch, capsys):
+    made = environments.Environment(str(tmp_path / 'my venvs' / 'bin' / 'python'), (3, 13), 'newest')
+    monkeypatch.setattr(environments, 'best', lambda say: made)
+    monkeypatch.setattr(environments, 'build_operations', lambda python, say: say('Native operations: built'))
+    monkeypatch.chdir(tmp_path)
+    assert environments.main() == 0
+    out, err = capsys.readouterr()
+    assert out == made.python + '\n'  # alone, for PYTHON=$(make setup)
+    assert err.splitlines()[-2:] == ['To use it, type:', "source 'my venvs/bin/activate'"]
+    monkeypatch.chdir(tmp_path / '..')
+    assert environments.activation(made) == "source '%s/my venvs/bin/activate'" % tmp_path.name
+    (tmp_path / 'other').mkdir()
+    monkeypatch.chdir(tmp_path / 'other')
+    assert environments.activation(made) == "source '%s/my venvs/bin/activate'" % tmp_path
 
 
 def test_progress_line():

@@ -25,6 +25,11 @@ OFFICIAL = ROOT / 'tests' / 'data' / 'configf_r32.pkl'
 FEWER = [("'--num-steps=100'", "'--num-steps=2', '--distance=pixel'"), ("'--total-kimg=2'", "'--total-kimg=1'"),
          ('resolution=16', 'resolution=8')]
 MORE = """
+from stylegan2.dnnlib import names
+for ours in ('training', 'training.loss.G_wgan', 'training.networks', 'dnnlib.EasyDict', 'run_training.x'):
+    assert names.installed_name(ours) == 'stylegan2.' + ours
+for other in ('training.mine', 'training.mine.f', 'training.networks.mine', 'numpy.mean'):  # of a user
+    assert names.installed_name(other) == other
 assert projection.shape == (64, 64, 3) and fakes.shape == (16, 8, 8, 3) and mixed.shape == w.shape
 import tensorflow.compat.v1 as tf
 assert tf.get_default_session() is None and not tf.get_default_graph().get_operations()  # programs leave nothing
@@ -106,6 +111,20 @@ def test_rewritten_text(source, expected):
 def test_imports_that_would_need_more_than_one_line(source):
     with pytest.raises(SyntaxError, match='import one module of ours at a time'):
         setup.rewrite(source)
+
+
+def test_nothing_that_lies_about_is_shipped(monkeypatch, tmp_path):
+    paths = ['networks/cats64.pkl', 'networks/mine.pkl', 'training/__init__.py', 'training/notes.txt', 'training/a.pkl',
+             'training/data/__init__.py', 'training/data/cats_layers.zip', 'training/data/photos.zip',
+             'training/runs/x.py', 'dnnlib/tflib/ops/src/a.cc', 'dnnlib/tflib/ops/src/a.o', 'metrics/old/old.py',
+             'dnnlib/__init__.py', 'dnnlib/tflib/__init__.py', 'dnnlib/tflib/ops/__init__.py', 'dnnlib/tflib/x.py~']
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text('')
+    monkeypatch.setattr(setup, 'ROOT', str(tmp_path))
+    found = {path for path in setup.shipped().values() if '/' in path}
+    assert found == {path for path in paths if path.endswith('__init__.py')} | {
+        'networks/cats64.pkl', 'training/data/cats_layers.zip', 'dnnlib/tflib/ops/src/a.cc'}
 
 
 def test_everything_is_shipped():

@@ -17,18 +17,21 @@ from tests.test_run_training import SMALL
 from training import pretrained
 
 FEWER = {  # the last value of an option counts
-    'run_training.py': SMALL[1:] + ['--total-kimg=0'],  # sets up, saves
+    'run_training.py': SMALL[1:] + ['--total-kimg=1', '--aug=noaug', '--set', 'sched.minibatch_size_base=512', '--set',
+                                    'sched.minibatch_gpu_base=512', '--set', 'train.minibatch_repeats=1'],  # two steps
     'run_metrics.py': ['--num-images=6', '--device=cpu'],
     'create_cats': ['--max_images=12'],
     'create_from_images': ['--resolution=8'],
     'project-images': ['--steps=2', '--distance=pixel', '--device=cpu'],
     'project-generated-images': ['--steps=2', '--num-snapshots=1', '--distance=pixel', '--device=cpu'],
     'project-real-images': ['--steps=2', '--num-snapshots=1', '--num-images=1', '--distance=pixel', '--device=cpu'],
-    'calibrate': ['--steps=2', '--generated=4', '--robustness=0', '--distance=pixel', '--device=cpu'],
+    'calibrate': ['--steps=2', '--generated=4', '--error-rates=0.25', '--robustness=0', '--distance=pixel',
+                  '--device=cpu'],
     'detect': ['--error-rate=0.25', '--device=cpu'],
 }
 WRITTEN = ['*-generate-images/seed0015.png', '*-generate-images/seed0389.png', '*-style-mixing-example/grid.png',
-           '*-stylegan2-photos-*/network-final.pkl', '*-stylegan2-cats-*/network-final.pkl',
+           '*-stylegan2-ada-photos-*/network-final.pkl', '*-stylegan2-ada-cats-*/network-final.pkl',
+           '*-stylegan2-photos-*/network-final.pkl',
            '*-stylegan2-cats64-*/network-final.pkl', '*-project-images/results.csv', '*-project-generated-images/*.png',
            '*-project-real-images/*.png', '*-calibrate/calibration.json', '*-detect/detections.csv',
            '*-run-metrics/metric-*.jsonl', 'cats64.png']
@@ -37,6 +40,7 @@ WRITTEN = ['*-generate-images/seed0015.png', '*-generate-images/seed0389.png', '
 def prepare(folder, monkeypatch):
     """Pictures, and the weights that would be fetched: small ones."""
     rnd = np.random.RandomState(0)
+    PIL.Image.new('RGB', (24, 24), 'gray').save(str(folder / 'cat.png'))
     for name, count in [('datasets/photos', 12), ('suspects', 2)]:
         (folder / name).mkdir(parents=True)
         for i in range(count):

@@ -15,7 +15,7 @@ import run_metrics
 from dnnlib import EasyDict, UserError, cli
 from metrics import metric_base, sampling, weights
 from metrics.features import efficientnet_lite0, inception_v3, weight_files
-from metrics.metric_defaults import metric_defaults
+from metrics.metric_defaults import metric_defaults, too_few_images
 from tests.metrics import tiny_extractor
 from tests.metrics.features import feature_reference, lpips_reference, weight_writers
 from tests.metrics.tiny_generator import PlainGenerator, empty_cache, tiny_generator
@@ -124,11 +124,8 @@ def test_a_request_to_end_keeps_what_was_measured(program, tmp_path, monkeypatch
     for name in ('first', 'second'):
         monkeypatch.setitem(metric_defaults, name, EasyDict(func_name='metrics.metric_base.DummyMetric', name=name))
     previous = signal.getsignal(signal.SIGTERM)
-    try:
-        code, _, _ = program('--metrics=first,second', '--json=new/all.json')
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-    assert code == 143
+    code, _, _ = program('--metrics=first,second', '--json=new/all.json')
+    assert code == 143 and signal.getsignal(signal.SIGTERM) == previous
     assert [record['metric'] for record in json.loads((tmp_path / 'new' / 'all.json').read_text())] == ['first']
 
 
@@ -158,6 +155,18 @@ def test_pictures_that_cannot_be_read(program, tmp_path, monkeypatch):
     (tmp_path / 'a' / '0.png').write_bytes(b'no picture')
     code, _, err = program('--metrics=fd6_effnetlite0', '--reals=a')
     assert code == 2 and '0.png' in err
+    code, out, err = program('--metrics=fd6_effnetlite0', '--reals=a', '--bad=skip')
+    assert code == 0 and 'Skipped image 0 of a: ' in out and '0.png' in out and '(1 so far)' in out, err
+    assert 'Warning: fd6_effnetlite0 says nothing: of 6 images its error' in out
+    assert 'use at least fd1k_effnetlite0' in out
+
+
+def test_metrics_of_few_images_are_warned_of():
+    assert too_few_images(['fid50', 'pr9993', 'ppl_wend', 'is1k', 'ls', 'nearest10']) == [
+        'Warning: fid50 says nothing: of 50 images its error is larger than what networks differ by, and a covariance '
+        'of 1280 or 2048 features is not known from fewer images than features; use at least fid1k',
+        'Warning: pr9993 says nothing: of 999 images its error is larger than what networks differ by; use at least '
+        'pr1k3']
 
 
 def test_folders_are_compared(program, tmp_path):
@@ -209,10 +218,11 @@ def test_table_of_results():
 
 
 @pytest.mark.parametrize('args, part', [
-    (['--metrics=fid'], "unknown metric 'fid'; did you mean 'fid50k'? choose from fd_effnetlite0, fid50k,"),
+    (['--metrics=fid'], "unknown metric 'fid'; did you mean fid50k? choose from fd_effnetlite0, fid50k,"),
     (['--metrics=ppl_wend,abc'], "unknown metric 'abc'; choose from"),
     (['--metrics='], 'names of metrics'), (['--network=missing.pkl'], 'missing.pkl'),
     (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'),
+    (['--metrics=fd1k_effnetlite0'], 'compares with real pictures; give --dataset'),
     (['--fakes=a'], 'expected either --network'), (['--num-gpus=0'], '--num-gpus=0: expected at least 1'),
     (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'expected 1 to'),
     (['--seed=2147483648'], 'below 2147483648'), (['--json=net.pkl/x'], 'net.pkl'),

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 from unittest import mock
 import zipfile
 
@@ -18,6 +19,7 @@ from projector import commands, detection, distances, projector, session
 from tests.metrics.features import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
 from tests.projector.pictures import write_picture
+from tests.projector.test_calibration import calibration_fields
 from training import pretrained
 
 SIZE = 16
@@ -159,9 +161,10 @@ def test_target_of_a_seed_is_the_picture_of_run_generator(program, tmp_path):
 def test_images_of_a_dataset_are_projected_in_order(program, tmp_path):
     (tmp_path / 'data' / 'pics').mkdir(parents=True)
     pixels = [write_picture(tmp_path / 'data' / 'pics' / '{}.png'.format(i), seed=i) for i in range(3)]
-    code, _, err = program('project-real-images', '--dataset=pics', '--data-dir=data', '--num-images=2',
-                           '--num-steps=2', '--num-snapshots=1', '--distance=pixel')
-    assert code == 0, err
+    (tmp_path / 'data' / 'pics' / 'notes.txt').write_text('not a picture')
+    code, out, err = program('project-real-images', '--dataset=pics', '--data-dir=data', '--num-images=2',
+                             '--num-steps=2', '--num-snapshots=1', '--distance=pixel')
+    assert code == 0 and 'Not taken: 1\n     1  .txt: not a picture\n' in out, err
     folder = tmp_path / 'results' / '00000-project-real-images'
     assert _pictures(folder) == ['image0000-step0002.png', 'image0000-target.png', 'image0001-step0002.png',
                                  'image0001-target.png']
@@ -177,8 +180,10 @@ def test_own_images_are_cropped_and_projected(program, tmp_path, kind, measure):
     with zipfile.ZipFile('own.zip', 'w') as archive:
         archive.write('own/a.png', 'a.png')
     options = [] if measure == 'lpips-vgg' else ['--distance=' + measure]  # that is the default
-    code, _, err = program('project-images', path, '--num-steps=12', '--num-snapshots=1', '--result-dir=out', *options)
+    options += ['--num-steps=12', '--num-snapshots=1', '--result-dir=out']
+    code, out, err = program('project-images', path, *options)
     assert code == 0, err
+    assert re.search(r'\nAbout [0-9]+s for 1 picture, 12 steps each\n', out)
     folder = tmp_path / 'out' / '00000-project-images'
     assert _pictures(folder) == ['a-difference.png', 'a-projection.png', 'a-step0012.png', 'a-target.png']
     np.testing.assert_array_equal(_read(folder / 'a-target.png'), pixels[:, 2:18])
@@ -369,7 +374,7 @@ def test_padded_pictures_are_judged_by_what_is_compared(program, tmp_path, monke
 
     monkeypatch.setattr(detection.calibration, 'compared_distance', compared)
     code, _, err = program('calibrate', '--generated=4', '--reals=cats', '--fit=pad', '--steps=1', '--distance=pixel',
-                           '--robustness=0')
+                           '--robustness=0', '--error-rates=0.25')
     assert code == 0, err
     made = os.path.join('results', '00000-calibrate', 'calibration.json')
     with open(made) as file:
@@ -416,12 +421,25 @@ def test_datasets_of_another_shape_are_refused(program, tmp_path):
     (['project-generated-images', '--truncation-psi=abc'], 'abc'), (['project-real-images'], '--dataset'),
     (['project-images', 'x.png', '--network=missing.pkl'], 'missing.pkl'),
     (['project-images', 'x', '--seed=-1'], '-1'), (['calibrate'], '--reals'),
+    (['calibrate', '--reals=cats', '--generated=8'], 'an error rate of 10% takes at least 9 of each'),
+    (['calibrate', '--reals', 'pics', '--num-reals=1'], 'too few pictures: 64 generated and 1 real'),
+    (['calibrate', '--reals', 'pics', '--num-reals=3'], '3 real pictures are asked for, but pics has 2; use'),
+    (['calibrate', '--reals=cats', '--num-reals=36001'], 'cats has 36000'),
+    (['calibrate', '--reals=cats', '--space=w+'], 'W only'), (['calibrate', '--reals=cats', '--jpeg=0'], 'jpeg=0'),
+    (['detect', 'net.pkl', '--calibration=pics/gone.json'], 'pics/gone.json: the network none.pkl, which it was made'),
     (['detect', 'x.png', '--calibration=none.json'], 'x.png'), (['detect', 'x.png'], '--calibration'),
     (['detect', 'net.pkl', '--calibration=none.json'], 'none.json'),
     (['detect', 'x.png', '--calibration=y', '--error-rate=0.7'], '0.7')])
-def test_bad_options_are_refused_before_tensorflow_starts(program, monkeypatch, args, part):
+def test_bad_options_are_refused_before_tensorflow_starts(program, tmp_path, monkeypatch, args, part):
     monkeypatch.setattr(cli, 'load_tensorflow', lambda: pytest.fail('TensorFlow was loaded'))
-    _refused(program(*args), part)
+    (tmp_path / 'pics').mkdir()
+    for i in range(2):
+        write_picture(tmp_path / 'pics' / '{}.png'.format(i), seed=i)
+    fields = dict(calibration_fields(), network=str(tmp_path / 'none.pkl'))
+    (tmp_path / 'pics' / 'gone.json').write_text(json.dumps(fields))
+    result = program(*args)
+    _refused(result, part)
+    assert str(tmp_path) not in result[2]
 
 
 def test_built_in_cats_are_the_held_out_ones(program, tmp_path):

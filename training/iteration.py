@@ -4,6 +4,7 @@ import numpy as np
 
 from dnnlib import tflib
 from dnnlib.seeds import step_seed
+from dnnlib.tflib import collectives
 from dnnlib.tflib.autosummary import autosummary
 from training.train_step import NEW_LEVEL
 
@@ -51,12 +52,15 @@ class Iteration:
         for stage in due:
             if stage.when is not None and not ignore_gates and not tflib.run(stage.when):
                 continue
-            for k in range(sched['rounds'] if stage.rounds else 1):
+            numbers = round_numbers(sched['rounds']) if stage.rounds else [0]
+            for k, number in enumerate(numbers):
                 feed = dict(settings)
-                feed[self.step.seed_in] = step_seed(seed, counters.nimg, stage.name, k)
+                feed[self.step.seed_in] = step_seed(seed, counters.nimg, stage.name, number)
+                if self.step.round_in is not None:
+                    feed[self.step.round_in] = k
                 if stage.batch is not None:
                     feed.update(minibatches[self._slot.get(stage.name, 0)][k])
-                tflib.run(stage.op, feed)
+                tflib.run(stage.op if stage.part is None or number == numbers[-1] else stage.part, feed)
 
     def _read(self, due, sched, nimg):
         """{slot: [feeds of each round]} of the stages that are due."""
@@ -66,8 +70,26 @@ class Iteration:
             for name, stream in self._streams.items():
                 if stream.skips_bad:
                     autosummary('Data/skipped_images', sum(len(s.dataset.bad_images) for s in self._streams.values()))
-                arrays = stream.minibatch(nimg, sched, slot, self.slots)
+                arrays = stream.minibatch(nimg, sched, slot, self.slots, places_of(sched))
                 for placeholder, array in zip(self.step.feeds[name], arrays):
                     for feed, part in zip(found[slot], np.split(array, rounds)):
                         feed[placeholder] = part
         return found
+
+
+def round_numbers(rounds):
+    """Numbers of this worker's rounds: workers draw in them what one worker draws in as many rounds as all have.
+
+    Args:
+        rounds: Rounds of each worker.
+    Returns: List of int.
+    """
+    return [collectives.worker() + collectives.num_workers() * k for k in range(rounds)]
+
+
+def places_of(sched):
+    """Which images of a minibatch are those of this worker's rounds: tuple of int, `None` = all."""
+    if collectives.num_workers() == 1:
+        return None
+    size = sched['minibatch_gpu']
+    return tuple(number * size + i for number in round_numbers(sched['rounds']) for i in range(size))

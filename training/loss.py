@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
-from dnnlib.tflib import random
+from dnnlib.tflib import collectives, random
 from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import call_func_by_name, UserError
 from training.terms import consistency, criteria, penalties
@@ -166,8 +166,11 @@ def _path_penalty(G, training_set, minibatch_size, drawn, pl_minibatch_shrink, p
         lengths = autosummary('Loss/pl_lengths', path_lengths(drawn.fakes, drawn.dlatents, direction))
         with tf.variable_scope('PathReg', reuse=tf.AUTO_REUSE):
             mean_var = tf.get_variable('pl_mean', shape=[], initializer=tf.initializers.zeros(), trainable=False)
-        mean = mean_var + pl_decay * (tf.reduce_mean(lengths) - mean_var)  # gradients pass through, as published
-        kept = tf.where(tf.is_finite(mean), mean, mean_var)  # or one infinity would spoil every later penalty
+        kept, means = mean_var, []
+        for batch_mean in collectives.all_gather(tf.reduce_mean(lengths)):  # of each worker, as their rounds follow
+            means.append(kept + pl_decay * (batch_mean - kept))  # gradients pass through, as published
+            kept = tf.where(tf.is_finite(means[-1]), means[-1], kept)  # or one infinity would spoil all later penalties
+        mean = means[collectives.worker()]
         with tf.control_dependencies([tf.assign(mean_var, kept)]):
             return autosummary('Loss/pl_penalty', penalties.path_length_penalty(lengths, mean))
 

@@ -63,7 +63,10 @@ def G_main(
     if dlatent_avg_beta is not None:
         with tf.variable_scope('DlatentAvg'):
             mean = tf.reduce_mean(dlatents[:, 0], axis=0)
-            with tf.control_dependencies([tf.assign(dlatent_avg, tflib.lerp(mean, dlatent_avg, dlatent_avg_beta))]):
+            average = dlatent_avg
+            for batch_mean in tflib.collectives.all_gather(mean):
+                average = tflib.lerp(batch_mean, average, dlatent_avg_beta)
+            with tf.control_dependencies([tf.assign(dlatent_avg, average)]):
                 dlatents = tf.identity(dlatents)
     if style_mixing_prob is not None:
         with tf.variable_scope('StyleMix'):

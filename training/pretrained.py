@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dnnlib import util
 from dnnlib.files import array_file, file_kinds, named_networks, network_file, torch_file
 from dnnlib.files.named_networks import Contents, Role
+from dnnlib.run import networks as run_networks
 from dnnlib.util import UserError
 from training.networks import BUILD_MODULES
 from training.torch_files import networks as torch_networks
@@ -46,6 +47,9 @@ def _published_files():
 # Published short names to URLs.
 gdrive_urls = {'gdrive:networks/' + file_name: _PUBLISHED_URL + file_name for file_name in _published_files()}
 
+# Files that other trainings start from at kimg 0, whatever number their names hold.
+PUBLISHED_FILES = frozenset(_ADA_SOURCES.values()) | frozenset(map(os.path.basename, _published_files()))
+
 # Names without a path or an extension: that of the shipped network, and `ffhq-config-f` of stylegan2-ffhq-config-f.pkl.
 SHORT_NAMES = {'cats64': DEMO_NETWORK}
 SHORT_NAMES.update((name, _ADA_URL + file_name) for name, file_name in _ADA_SOURCES.items())
@@ -73,7 +77,7 @@ def get_path_or_url(path_or_gdrive_path):
 
 class NetworkFile(NamedTuple):
     """Where the networks of a command come from; made once, on the command line."""
-    name: str    # as the user gave it, for messages
+    name: str    # as the user gave it, for messages; of a folder the file that was found in it
     path: str    # local path, or URL
     folder: str  # where `classes.json` lies beside a local file; None for a URL, never the working directory
 
@@ -82,13 +86,16 @@ def resolve(name):
     """Where the networks are that the user calls `name`; nothing is opened.
 
     Args:
-        name: Path, URL or published short name; a NetworkFile is returned unchanged.
+        name: Path, URL or published short name; a run directory, or a state in it, stands for a network file in it,
+            see `dnnlib.run.networks.choose`; a NetworkFile is returned unchanged.
     Returns: NetworkFile.
-    Raises: UserError for an unknown short name.
+    Raises: UserError for an unknown short name, or a folder without networks.
     """
     if isinstance(name, NetworkFile):
         return name
     path = get_path_or_url(name)
+    if os.path.isdir(path):
+        name = path = run_networks.choose(path)
     is_url = util.is_url(path, allow_file_urls=True)
     return NetworkFile(name, path, None if is_url else os.path.dirname(path) or os.curdir)
 
@@ -97,24 +104,23 @@ def check_network_file(path_or_url):
     """Checks that a network file exists and starts like a pickle, without TensorFlow, so that typos fail at once.
 
     Args:
-        path_or_url: Path, URL (not fetched here), published short name or NetworkFile.
+        path_or_url: As `resolve`; URLs are not fetched here.
     Raises: UserError if the file is missing or is something else.
     """
-    path = resolve(path_or_url).path
+    name, path, _ = resolve(path_or_url)
     if util.is_url(path, allow_file_urls=True):
         return
     if not os.path.isfile(path):
-        problem = 'is a folder, not a network file' if os.path.isdir(path) else 'not found'
-        raise UserError(f'{path!r} {problem}; give the path or URL of a network pickle')
+        raise UserError(f'{name!r} not found; give the path or URL of a network pickle, or a run directory')
     with open(path, 'rb') as f:
         start = f.read(file_kinds.START)
     kind = file_kinds.kind_of(start)
     if kind is not None:
-        raise UserError(f'{path!r} is not a network file: it is {kind}')
+        raise UserError(f'{name!r} is not a network file: it is {kind}')
     if array_file.looks_like(start[:16]):
         return
     if start[:1] != b'\x80' or start[1:2] not in (b'\x02', b'\x03', b'\x04', b'\x05'):
-        raise UserError(f'{path!r} is not a network pickle: it does not start like a pickle')
+        raise UserError(f'{name!r} is not a network pickle: it does not start like a pickle')
 
 
 def read_states(data, refused=None):
@@ -279,11 +285,12 @@ def load_object(file_obj):
 
 def _load(path_or_url, read):
     """What `fitting.load` returns for a path, URL, short name or NetworkFile."""
-    check_network_file(path_or_url)
+    file = resolve(path_or_url)
+    check_network_file(file)
     import dnnlib.tflib as tflib  # here, so that bad options are answered before TensorFlow loads
     from training.networks import fitting
     tflib.init_tf()
-    path = resolve(path_or_url).path
+    path = file.path
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=util.cache_dir()) as f:
             return fitting.load(f, BUILD_MODULES, read)

@@ -170,7 +170,13 @@ def accumulation_rounds(minibatch_size, minibatch_gpu, num_gpus=1):
     for name, value in [('minibatch_size', minibatch_size), ('minibatch_gpu', minibatch_gpu)]:
         if not isinstance(value, int) or value < 1:
             raise UserError('{} must be a whole number of at least 1, got {!r}'.format(name, value))
-    if minibatch_size % (minibatch_gpu * num_gpus):
+    together = minibatch_gpu * num_gpus
+    if minibatch_size % together and num_gpus > 1:
+        lower = minibatch_size // together * together
+        raise UserError(f'minibatch {minibatch_size} does not divide by {together}'
+                        + (f' ({num_gpus} workers of {minibatch_gpu} images)' if minibatch_gpu > 1 else '')
+                        + f': use {f"{lower} or " if lower else ""}{lower + together}')
+    if minibatch_size % together:
         raise UserError('minibatch_size {} is not a multiple of minibatch_gpu {} * num_gpus {}'.format(
             minibatch_size, minibatch_gpu, num_gpus))
     return minibatch_size // (minibatch_gpu * num_gpus)

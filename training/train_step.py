@@ -14,8 +14,8 @@ from dnnlib import tflib
 from dnnlib.tflib import random
 from dnnlib.tflib.autosummary import autosummary
 from dnnlib.tflib.joint import apply_jointly
-from dnnlib.util import UserError
-from training.state import files
+from training.fields import ScheduleFields
+from training.state.rounds import RoundState
 
 NEW_LEVEL = 0  # as the interval of a stage: due where a level of the growing begins
 
@@ -47,6 +47,7 @@ class Stage(NamedTuple):
     batch: str = None         # None = no data, 'this' = the iteration's minibatch, 'next' = a fresh one for this stage
     when: tf.Variable = None  # boolean that is part of the state: only where it is true; None = always
     at_end: bool = False      # due in the last of these n iterations instead of the first?
+    part: tf.Operation = None  # what all rounds but the last run instead; None = the same
     skipped: tuple = ()       # of an optimizer's stage: steps left out, see `tflib.Optimizer`; one variable per group
 
 
@@ -72,55 +73,6 @@ class Method(NamedTuple):
     sheets: object = None   # function of grid.Cells: {name of a picture of data alone: rows}, written at the start
 
 
-class ScheduleFields:
-    """The fields of the schedule as scalars of the graph: `fields[name]`.
-
-    A field that never changes is a number, which makes the graph faster; others are placeholders, made when they are
-    first asked for. A method may also set a field: to a variable of the state that one of its stages writes.
-
-    Args:
-        levels: See `Schedule`.
-    """
-
-    def __init__(self, levels):
-        self._fields = {} if len(levels) > 1 else {'lod': 0.0}
-        for name in ('minibatch_size', 'minibatch_gpu', 'rounds'):
-            if len({level[name] for level in levels}) == 1:
-                self._fields[name] = levels[0][name]
-        self._fed, self._derived = {}, {}
-
-    def __getitem__(self, name):
-        if name not in self._fields:
-            dtype = tf.int32 if name in ('minibatch_size', 'minibatch_gpu', 'rounds') else tf.float32
-            with tf.name_scope(None), tf.name_scope('Inputs/'), tf.control_dependencies(None):
-                self._fields[name] = self._fed[name] = tf.placeholder(dtype, [], name=name)
-        return self._fields[name]
-
-    def __setitem__(self, name, value):
-        self._fields[name] = value
-
-    def derive(self, name, function):
-        """Makes a further field of the others: a function of the schedule's result; returns the placeholder."""
-        self._derived[name] = function
-        return self[name]
-
-    def is_fed(self, name):
-        """Is a field given by the schedule in each iteration?"""
-        return name in self._fed
-
-    def check(self, sched):
-        """Raises UserError if a result of the schedule lacks a field that was asked for."""
-        missing = sorted(set(self._fed) - set(self._derived) - set(sched))
-        if missing:
-            raise UserError(f'the schedule gives no {missing[0]}, which the method asks for; it has '
-                            f'{", ".join(sorted(sched))}')
-
-    def feed(self, sched):
-        """{placeholder: value} for one result of the schedule."""
-        return {placeholder: self._derived[name](sched) if name in self._derived else sched[name]
-                for name, placeholder in self._fed.items()}
-
-
 class Step:
     """The graph of an iteration, in the making: handed to `Method.stages`.
 
@@ -135,6 +87,7 @@ class Step:
         batch: {stream: Batch} of the session call.
         sched: ScheduleFields.
         seed_in: Placeholder of `dnnlib.seeds.step_seed`, int64 [2].
+        round_in: Placeholder of the round of this worker, int32, for states that each round has for itself; None = no.
         feeds: {stream: (placeholder of the images, uint8; placeholder of the labels)}.
         repeats: As given.
         progress, monitors: {TensorBoard tag: variable} that every tick reports, list of functions that it calls.
@@ -142,7 +95,8 @@ class Step:
 
     def __init__(self, method, networks, datasets, levels, repeats=1):
         self.nets, self.sched, self.repeats = networks, ScheduleFields(levels), repeats
-        self.progress, self.monitors = {}, []
+        self.progress, self.monitors, self.round_in = {}, [], None
+        self._rounds = max(level['rounds'] for level in levels)
         self._groups, self._optimizers, self._opt_args, self._trained = method.groups, {}, {}, {}
         grows = len(levels) > 1
         size = self.sched['minibatch_gpu']
@@ -189,7 +143,11 @@ class Step:
         with tf.control_dependencies(updates if post else []):
             updates += [build() for build in post]
         skipped = tuple(optimizer.skipped for optimizer in optimizers)
-        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped)
+        parts = [optimizer.accumulation for optimizer in optimizers if optimizer.accumulation is not None]
+        with tf.control_dependencies(parts if post else []):
+            parts += [build() for build in post] if parts else []
+        part = tf.group(*parts) if parts else None
+        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=part)
 
     def _register(self, stage_name, group_name, loss, is_one_of_several):
         """The stage's optimizer of a group, with the gradients of the loss."""
@@ -247,15 +205,18 @@ class Step:
         Args:
             name: Unique name.
             shape: Its shape, list of ints.
-            per_worker: Does each worker keep its own, so that it is saved in a file of its own?
+            per_worker: Has each round of each worker its own? It is saved in a file of its own. A state that is not per
+                worker must become the same in all workers: what is computed from a minibatch is first exchanged, see
+                `dnnlib.tflib.collectives`.
             initial: Value of all its elements at the start; its type is that of the variable.
-        Returns: Resource variable, not trained.
+        Returns: Resource variable, not trained; `per_worker` a RoundState.
         """
+        shape = [self._rounds] + list(shape) if per_worker else shape
         with tf.name_scope(None), tf.control_dependencies(None):
             variable = tf.Variable(tf.fill(shape, initial), trainable=False, use_resource=True, name='State/' + name)
-        if per_worker:
-            tf.add_to_collection(files.PER_WORKER, variable)
-        return variable
+            if per_worker and self._rounds > 1 and self.round_in is None:
+                self.round_in = tf.placeholder(tf.int32, [], name='Inputs/round')
+        return RoundState(variable, 0 if self.round_in is None else self.round_in) if per_worker else variable
 
 
 def report_mean(tag, value):

@@ -9,7 +9,9 @@ import tensorflow.compat.v1 as tf
 
 import dnnlib
 from dnnlib import UserError, tflib
+from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.signals import StopSignals
+from dnnlib.tflib import collectives
 from dnnlib.util import get_obj_by_name
 from training import methods, misc, train_step
 from training.data import classes
@@ -20,6 +22,9 @@ from training.schedule import Schedule, is_new_level
 from training.state import files, non_finite, saver, transfer
 from training.state.checkpoints import Checkpoints, Saving
 from training.state.clock import Clock
+from training.workers import Agreement, Follower, compare_data
+
+ABORTED = -1  # what a training returns that `abort.txt` stopped
 
 
 class Options(NamedTuple):
@@ -63,14 +68,14 @@ class Training(NamedTuple):
 
 
 def training_loop(submit_config=None, metric_callback=None, dry_run=False, method_args=None, stop_signals=None,
-                  **options):
+                  cluster=None, **options):
     """Trains, from the newest state in the run directory if there is one.
 
     Writes `reals.png`, `classes.json` (names of the labels, if they have any), `skipped.csv` (files of the dataset that
     are not taken, if there are any), `fakes_init.png`, `fakes<kimg>.png`, `network-snapshot-<kimg>.pkl`,
     `network-final.pkl`, `stats.jsonl`, TensorBoard events and `state/` into the run directory, where no other process
-    may be training. On SIGINT or SIGTERM the running iteration is finished and the state saved. While the disk is full
-    the training waits.
+    may be training. On SIGINT, SIGTERM or `abort.txt` the running iteration is finished, state and networks are saved.
+    While the disk is full the training waits.
 
     Args:
         submit_config: SubmitConfig of the run; `None` = write into the working directory.
@@ -80,36 +85,44 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         dry_run: Only run each operation of the first iteration once, and write nothing?
         method_args: func_name of a method, see `training.methods`, and its options; `None` = StyleGAN2.
         stop_signals: StopSignals that stop it, for a `metric_callback` that looks at them too; `None` = new ones.
+        cluster: Cluster of the workers that train together, with the same options; only worker 0 has a run directory.
         options: Fields of Options and, for StyleGAN2, of `training.methods.stylegan2.Options`, as published.
-    Returns: 0 at the end of the training, otherwise the number of the signal that stopped it.
+    Returns: 0 at the end of the training, otherwise the number of the signal that stopped it, -1 for `abort.txt`.
     Raises: UserError for options, unknown ones included, or data that can't be used.
     """
     run_dir = submit_config.run_dir if submit_config is not None else os.getcwd()
     options, method_args = split_options(options, method_args)
-    tflib.init_tf(dict({'rnd.np_random_seed': options.seed}, **(options.tf_config or {})))
+    tflib.init_tf(dict({'rnd.np_random_seed': options.seed, 'cluster': cluster}, **(options.tf_config or {})))
+    if collectives.worker():  # worker 0 has all files but the data
+        run_dir, options = None, options._replace(resume_pkl=None, resume_state=None)
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
         streams = stack.enter_context(open_streams(
             options.stream_args or {'reals': options.dataset_args}, options.seed, options.data_dir, options.bad,
             options.holdout, options.mirror_augment, None if dry_run else run_dir))
-        training = set_up(streams, options, method_args, files.latest_state(run_dir))
-        if dry_run:
-            return try_iteration(training, options.seed)
-        pictures, states, counters = resume(training, options, run_dir)
-        signals = stack.enter_context(stop_signals or StopSignals())
+        compare_data(streams)
+        print('Building the networks and the training; large ones take up to a few minutes...', flush=True)
+        with Heartbeat(lambda: 'Still building...'):
+            training = set_up(streams, options, method_args, run_dir and files.latest_state(run_dir))
+            if dry_run:
+                return try_iteration(training, options.seed)
+            pictures, states, counters = resume(training, options, run_dir)
+        signals, agreement = stack.enter_context(stop_signals or StopSignals()), Agreement()
         checkpoints = Checkpoints(counters, Saving(
             run_dir, states, non_finite.Watch(training.stages, options.nan_patience, states, run_dir), Clock(counters),
             save_networks=lambda path: misc.save_networks(training.networks, training.method, path),
-            minutes=options.checkpoint_minutes, should_stop=lambda: signals.received))
+            minutes=options.checkpoint_minutes, should_stop=lambda: signals.received, agree=agreement.saves))
         report = make_reporter(training, options, checkpoints, pictures, metric_callback)
         stack.callback(report.close)
+        stack.enter_context(Heartbeat(report.line))
         print('Training for %g kimg, now at %.1f...' % (options.total_kimg, counters.nimg / 1000))
         with saving_after_errors(checkpoints):
-            iterate(training, options, checkpoints, report, signals)
+            iterate(training, options, checkpoints, report, lambda: agreement.stops(
+                dnnlib.RunContext.get().should_stop() or signals.received))
             is_done = counters.nimg >= options.total_kimg * 1000 and counters.iteration % options.minibatch_repeats == 0
-            stopped_by = 0 if is_done else signals.received
+            stopped_by = 0 if is_done else signals.received or ABORTED
             if stopped_by:
-                print('Stopped at kimg %.1f, state saved in %s' % (counters.nimg / 1000, checkpoints.save()))
+                print('Stopped at kimg %.1f, %s' % (counters.nimg / 1000, checkpoints.stop()))
             else:
                 checkpoints.finish()
         return stopped_by
@@ -151,7 +164,7 @@ def set_up(streams, options, method_args, state=None):
     with refusing_bad_options():
         datasets = {name: stream.dataset for name, stream in streams.items()}
         data = next(iter(datasets.values()))
-        schedule = Schedule(data, options.sched_args or {}, total_kimg=options.total_kimg)
+        schedule = Schedule(data, options.sched_args or {}, collectives.num_workers(), options.total_kimg)
         method_options = {name: value for name, value in method_args.items() if name != 'func_name'}
         method = get_obj_by_name(method_args['func_name'])(streams, schedule, **method_options)
         networks = transfer.create_networks(method.nets)
@@ -160,9 +173,10 @@ def set_up(streams, options, method_args, state=None):
             start_kimg = transfer.begin_from(networks, method.nets, data, transfer.Start(
                 options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict))
         step = train_step.Step(method, networks, datasets, schedule.levels, options.minibatch_repeats)
-        stages = method.stages(step)
-        step.sched.check(schedule.last)
-        tflib.init_uninitialized_vars()
+        with tflib.initializing_together():
+            stages = method.stages(step)
+            step.sched.check(schedule.last)
+            tflib.init_uninitialized_vars()
         return Training(streams, schedule, method, networks, stages, Iteration(stages, step, streams), start_kimg)
 
 
@@ -183,7 +197,7 @@ def try_iteration(training, seed):
     """Runs every session call of an iteration once, on one minibatch of one round, and prints how long that took."""
     counters = files.new_counters(training.start_kimg * 1000)
     sched = training.schedule(counters.nimg)
-    sched.update(minibatch_size=sched.minibatch_gpu, rounds=1, new_level=True)
+    sched.update(minibatch_size=sched.minibatch_gpu * collectives.num_workers(), rounds=1, new_level=True)
     start = time.time()
     with refusing_bad_options():
         training.iteration.run(sched, seed, counters, ignore_gates=True)
@@ -198,11 +212,13 @@ def resume(training, options, run_dir):
     """Makes what a run directory holds from the start, and loads the state to continue from, if there is one.
 
     Args:
-        training: Training; its variables and the streams' positions change.
-        options: Options.
-        run_dir: Run directory; what a killed process left unfinished there is removed.
-    Returns: (SnapshotGrid, StateSaver, counters).
+        training, options: Training, whose variables and positions in the streams change; Options.
+        run_dir: Run directory; what a killed process left unfinished there is removed. `None` = worker 0 has it.
+    Returns: (SnapshotGrid, StateSaver, counters); another worker has no grid.
     """
+    if run_dir is None:
+        states = saver.StateSaver(None)
+        return None, states, states.share(None)
     files.remove_leftovers(run_dir)
     pictures = grid.SnapshotGrid(training.streams, run_dir, training.method, options.grid_args or {})
     pictures.draw_latents(training.networks)
@@ -213,9 +229,9 @@ def resume(training, options, run_dir):
     states = saver.StateSaver(run_dir, options.keep, options.keep_best, pictures)
     counters = states.restore_latest()
     if counters is None and options.resume_state is not None:
-        counters = states.restore(options.resume_state)
+        counters = states.load(options.resume_state)
         print(f'Starting from the state {options.resume_state} at kimg {counters.nimg / 1000:.1f}.')
-    counters = counters or files.new_counters(training.start_kimg * 1000, options.resume_time)
+    counters = states.share(counters or files.new_counters(training.start_kimg * 1000, options.resume_time))
     if counters.iteration == 0:
         pictures.save_fakes(training.networks, 'fakes_init.png')
     return pictures, states, counters
@@ -223,6 +239,8 @@ def resume(training, options, run_dir):
 
 def make_reporter(training, options, checkpoints, pictures, metric_callback):
     """The Reporter of a training; adds the graph and histograms of the weights to TensorBoard if that is wanted."""
+    if collectives.worker() > 0:
+        return Follower(checkpoints, options.network_snapshot_ticks)
     method, networks, step = training.method, training.networks, training.iteration.step
     fakes = None if method.fakes is None else lambda count, seed: method.fakes(networks, count, seed)
     rates = {name: group.lrate for name, group in method.groups.items()}
@@ -253,7 +271,7 @@ def saving_after_errors(checkpoints):
         raise
 
 
-def iterate(training, options, checkpoints, report, signals):
+def iterate(training, options, checkpoints, report, should_stop):
     """The loop itself: iterations and ticks, up to the end or until somebody wants to stop.
 
     Args:
@@ -261,12 +279,11 @@ def iterate(training, options, checkpoints, report, signals):
         options: Options.
         checkpoints: Checkpoints, with the counters.
         report: Reporter.
-        signals: StopSignals.
+        should_stop: Function without arguments, called before each iteration.
     """
     context, counters, repeats = dnnlib.RunContext.get(), checkpoints.counters, options.minibatch_repeats
     end = options.total_kimg * 1000
-    while not context.should_stop() and not signals.received and (
-            counters.nimg < end or counters.iteration % repeats != 0):
+    while not should_stop() and (counters.nimg < end or counters.iteration % repeats != 0):
         sched_nimg = counters.nimg if counters.iteration % repeats == 0 else counters.sched_nimg
         sched = training.schedule(sched_nimg)
         sched.new_level = is_new_level(training.schedule(counters.sched_nimg), sched)
@@ -279,6 +296,5 @@ def iterate(training, options, checkpoints, report, signals):
             if done or counters.tick < 0 or counters.nimg >= counters.tick_nimg + sched.tick_kimg * 1000:
                 report.tick(sched, done)
                 context.update(cur_epoch=counters.nimg / 1000, max_epoch=options.total_kimg)
-        report.step(went_back=checkpoints.update())
-    if context.should_stop():
-        print('Asked to stop at kimg %.1f' % (counters.nimg / 1000))
+        tick_nimg = sched.minibatch_size * repeats if counters.tick < 0 else sched.tick_kimg * 1000
+        report.step(tick_nimg, went_back=checkpoints.update())

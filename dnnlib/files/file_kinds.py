@@ -11,6 +11,10 @@ _STARTS = (
     (b'7z\xbc\xaf', 'a 7z archive; unpack it and give the file that is in it'),
     (b'Rar!', 'a RAR archive; unpack it and give the file that is in it'),
     (b'\xfd7zXZ', 'an xz archive; unpack it and give the file that is in it'),
+    (b'BZh', 'a bzip2 archive; unpack it and give the file that is in it'),
+    (b'\x28\xb5\x2f\xfd', 'a Zstandard archive; unpack it and give the file that is in it'),
+    (b'\xff\xfe', 'a text in UTF-16, as ">" of PowerShell writes it; download the file itself'),
+    (b'\xfe\xff', 'a text in UTF-16; download the file itself'),
 )
 _TAR_AT = 257
 START = 512  # bytes that `kind_of` looks at

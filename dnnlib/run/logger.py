@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 
 from dnnlib.disk import ignoring_full
 
@@ -15,6 +16,8 @@ class Logger:
         file_name: Path of the file; `None` only redirects standard error to standard output.
         file_mode: Mode of `open`: `'w'` overwrites the file, `'a'` appends.
         should_flush: Flush both streams after every write?
+    Attributes:
+        written: When something was written last, seconds since the epoch.
     """
 
     def __init__(self, file_name=None, file_mode='w', should_flush=True):
@@ -22,6 +25,7 @@ class Logger:
         if file_name is not None:
             self.file = open(file_name, file_mode, encoding='utf-8', errors='backslashreplace')  # any name of a file
         self.should_flush = should_flush
+        self.written = time.time()
         self.stdout = sys.stdout
         self.stderr = sys.stderr
         sys.stdout = self
@@ -39,6 +43,7 @@ class Logger:
             text = text.decode('utf-8', 'replace')
         if not text:
             return
+        self.written = time.time()
         if self.file is not None:
             with ignoring_full():  # the line may be missing in the file; what prints it goes on
                 self.file.write(text)

@@ -27,7 +27,9 @@ CONFIG_TXT = 'submit_config.txt'
 LOG_FILE = 'log.txt'
 _MAX_CONFIG_BYTES = 1 << 24
 FINISHED_FILE = '_finished.txt'
-_START_FILES = ('skipped.csv', 'minibatch_gpu.json', 'precision.json')  # of training, written before its first step
+_START_FILES = re.compile(  # of training, written before its first step
+    r'(.*-)?skipped\.csv|minibatch_gpu\.json|precision\.json|reals.*\.png|fakes_init\.png|classes\.json|'
+    r'events\.out\.tfevents\..*')
 
 
 class FolderLocked(UserError):
@@ -91,7 +93,7 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
             _write_config(config)
             print(f'Local submit - run_dir: {config.run_dir}')
             _run(config, run_func, append_log=resume_run_dir is not None)
-        except (UserError, OSError, ImportError, KeyboardInterrupt):
+        except (UserError, OSError, ImportError, KeyboardInterrupt, SystemExit):  # that is SIGTERM, perhaps
             _remove_if_unused(config, made)
             raise
     return config
@@ -197,13 +199,15 @@ def _create_run_dir(config, made):
     """Creates `<id>-<desc>`, id = 1 + the largest in use; appends every folder it creates to the list `made`."""
     root = os.path.normpath(config.run_dir_root.replace('<USERNAME>', config.user_name))
     _name_run(config, 0)  # rejects a bad description before a folder exists
-    if not os.path.isdir(root):
-        try:
-            os.makedirs(root, exist_ok=True)
-        except OSError as error:
-            raise UserError('cannot create the result folder {!r} ({}); choose a different --result-dir'.format(
-                root, error.strerror)) from error
-        made.append(root)
+    missing = root
+    while missing and not os.path.isdir(missing):
+        made.append(missing)
+        missing = os.path.dirname(missing)
+    try:
+        os.makedirs(root, exist_ok=True)
+    except OSError as error:
+        raise UserError('cannot create the result folder {!r} ({}); choose a different --result-dir'.format(
+            root, error.strerror)) from error
     with locked(root, wait=True):  # so that two simultaneous starts get two numbers
         while True:
             _name_run(config, max([run_id + 1 for run_id, _ in list_runs(root)] or [0]))
@@ -276,8 +280,8 @@ def _run(config, run_func, append_log):
 
 
 def _remove_if_unused(config, made):
-    own = {CONFIG_PKL, CONFIG_TXT, LOG_FILE, RUN_FILE, FINISHED_FILE, config.options_file, *_START_FILES}
-    if made and all(name in own or name.endswith('-skipped.csv') for name in os.listdir(config.run_dir)):
+    own = {CONFIG_PKL, CONFIG_TXT, LOG_FILE, RUN_FILE, FINISHED_FILE, config.options_file}
+    if made and all(name in own or _START_FILES.fullmatch(name) for name in os.listdir(config.run_dir)):
         shutil.rmtree(config.run_dir)
         for folder in made[1:]:
             if not os.listdir(folder):

@@ -1,7 +1,9 @@
 """Turns Ctrl-C and SIGTERM into a request that a long loop checks at a convenient moment."""
 
+import contextlib
 import os
 import signal
+import sys
 import threading
 
 
@@ -30,3 +32,16 @@ class StopSignals:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+
+@contextlib.contextmanager
+def exiting_at_sigterm():
+    """Context manager: SIGTERM raises SystemExit, so that what was found is written; afterwards it acts as before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

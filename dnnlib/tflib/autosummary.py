@@ -10,7 +10,7 @@ from collections import OrderedDict
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib.tflib import tfutil
+from dnnlib.tflib import collectives, tfutil
 
 _KEY = ('dnnlib', 'autosummary')  # not a string: TensorFlow leaves such collections out of exported graphs
 
@@ -82,7 +82,7 @@ def _create_accumulator(name):
         variable = tf.Variable(np.zeros(2), trainable=False, collections=collections, name=name, use_resource=True)
     session = tf.get_default_session()
     if session is not None and session.graph is tf.get_default_graph():
-        session.run(variable.initializer)
+        tfutil.initialize([variable.initializer])
     return variable
 
 
@@ -101,12 +101,14 @@ def finalize_autosummaries():
         with tf.control_dependencies([sums]):  # read first
             resets = [tf.assign(v, tf.zeros_like(v)) for uses in state.variables.values() for v in uses]
         with tf.control_dependencies(resets):
-            state.read_op = tf.identity(sums)
+            state.read_op = collectives.total(tf.identity(sums))
         state.other_summaries = tf.summary.merge_all()
 
 
 def save_summaries(file_writer, global_step=None):
     """Writes the mean of every autosummary since the last call, and all other summaries of the graph.
+
+    All workers call this at once. What tensors added is summed over them, numbers are those of the worker that writes.
 
     Args:
         file_writer: tf.summary.FileWriter; None = only return the means.

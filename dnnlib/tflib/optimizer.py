@@ -1,4 +1,4 @@
-"""Gradient steps: averaging over devices, accumulation over rounds, loss scaling, skipping of steps that overflow."""
+"""Gradient steps: averaging over devices and workers, accumulation over rounds, loss scaling, skipping of overflows."""
 
 from collections import OrderedDict
 import operator
@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import util
-from dnnlib.tflib import autosummary, tfutil
+from dnnlib.tflib import accumulation, autosummary, collectives, tfutil
 from dnnlib.tflib.simple_adam import SimpleAdam  # noqa: F401  (its published place)
 
 
@@ -31,7 +31,7 @@ class Optimizer:
         tf_optimizer: Class, or its name: `tf.*` for TensorFlow's own, else the full name, see `tflib.optimizers`.
         learning_rate: float, or scalar float32 tensor.
         minibatch_multiplier: Number of executions of the training op over which gradients are averaged before one step
-            is made, int or scalar int32 tensor; None = 1.
+            is made, int or scalar int32 tensor; None = 1. The gradients of all workers are then added.
         share: Another Optimizer whose underlying optimizers are used, and so its moments and powers of beta; it must
             have the same class, keyword arguments and learning rate. None = own ones.
         use_loss_scaling: Multiply losses by 2^S, S adapted, to keep float16 gradients representable?
@@ -43,6 +43,8 @@ class Optimizer:
             regularization, PyTorch's `weight_decay`); float, 0 = none.
         **kwargs: For the underlying optimizer class.
     Attributes:
+        accumulation: Operation to be run instead in all but the last of the executions that make a step, made by
+            `apply_updates` where there are several workers, which exchange their sums in the last; None = none.
         skipped: Number of steps skipped because a gradient was not finite, and how many of them in a row up to the last
             step, int64 variable [2]; None before `apply_updates`.
     Raises:
@@ -67,7 +69,7 @@ class Optimizer:
         self.weight_decay = weight_decay
         self._gradients = OrderedDict()  # device -> list of registrations, each an OrderedDict of variable -> gradient
         self._loss_scaling_vars = {}  # device -> S
-        self.skipped = None
+        self.skipped = self.accumulation = None
         self._means = None  # [devices][variables] averaged gradients, see `gradients`
         self._applied = False
         self._owner = self if share is None else share._owner
@@ -135,7 +137,7 @@ class Optimizer:
 
     def gradients(self):
         """What one execution adds to a step: the mean gradients over registrations and devices, without loss scaling,
-        divided by `minibatch_multiplier`; zeros instead of None; without `weight_decay`.
+        divided by `minibatch_multiplier` and the workers; zeros instead of None; without `weight_decay`.
 
         Returns: List of float32 tensors, in the order of `trained`.
         """
@@ -180,6 +182,8 @@ class Optimizer:
                 own_vars += created
             ops.append(self._count_skipped(ready, finite))
             own_vars.append(self.skipped)
+            if self.accumulation is not None:
+                self.accumulation = tf.group(self.accumulation, *after)
             with tf.control_dependencies(ops):
                 done = tf.constant(0.0)
             summaries = self._summaries(ready, finite)
@@ -193,9 +197,10 @@ class Optimizer:
         registrations = self._gradients[device]
         scale = 1.0 / (len(registrations) * len(self._gradients))
         with tf.device(device):
-            rounds = self.minibatch_multiplier
-            if rounds is not None:
-                scale = scale / tf.cast(rounds, tf.float32)
+            rounds, workers = self.minibatch_multiplier, collectives.num_workers()
+            if rounds is not None or workers > 1:
+                rounds = 1 if rounds is None else rounds
+                scale = scale / tf.cast(rounds if workers == 1 else rounds * workers, tf.float32)
             scale = self.undo_loss_scaling(scale)
             averages = []
             for variable in registrations[0]:
@@ -208,7 +213,12 @@ class Optimizer:
         """One device's update: (operation, variables created, is this a step?, are the gradients finite?)."""
         ready, created, ops = tf.constant(True), [], []
         if self.minibatch_multiplier is not None:
-            gradients, ready, created, ops = _accumulate(gradients, self.minibatch_multiplier)
+            if collectives.num_workers() == 1:
+                gradients, ready, created, ops = accumulation.within_one_op(gradients, self.minibatch_multiplier)
+            else:
+                gradients, part, created, ops = accumulation.with_an_op_of_its_own(gradients)
+                self.accumulation = part if self.accumulation is None else tf.group(self.accumulation, part)
+        gradients = collectives.all_reduce(gradients)
         finite = tf.reduce_all(tf.stack([tf.reduce_all(tf.is_finite(gradient)) for gradient in gradients]))
         optimizer = self._tf_optimizer(device)
         steps = list(zip(gradients, self._gradients[device][0]))
@@ -279,19 +289,3 @@ def _sum_over_devices(gradients):
         return gradients
     sums = [tf.add_n(list(same)) for same in zip(*gradients)]
     return [sums for _ in gradients]
-
-
-def _accumulate(gradients, multiplier):
-    """Adds up gradients over `multiplier` executions.
-
-    Returns: (sums including the current gradients, is this the last execution?, variables created, ops that must run).
-    """
-    with tf.control_dependencies(None):
-        count = tf.Variable(0, trainable=False, name='grad_acc_count')
-        sums = [tf.Variable(tf.zeros(g.shape), trainable=False, name='grad_acc_var') for g in gradients]
-    new_count = count + 1
-    ready = tf.greater_equal(new_count, multiplier)
-    gradients = [old + new for old, new in zip(sums, gradients)]
-    ops = [tf.assign(count, tf.where(ready, 0, new_count))]
-    ops += [tf.assign(old, tf.where(ready, tf.zeros_like(new), new)) for old, new in zip(sums, gradients)]
-    return gradients, ready, sums + [count], ops

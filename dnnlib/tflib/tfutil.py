@@ -1,12 +1,15 @@
-"""The default session and small helpers around it: scopes, reading and writing of variables, image conversion."""
+"""The default session and small helpers around it: scopes, reading and writing of variables."""
 
+import contextlib
 import os
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dnnlib
-from . import layout
+from . import collectives, layout
+from .gpu_memory import gpu_memory_gb_tensor  # noqa: F401  (its published place)
+from .image_types import convert_images_from_uint8, convert_images_to_uint8, shrink_images  # noqa: F401
 from .ops import native
 
 _DEFAULT_CONFIG = {
@@ -18,6 +21,7 @@ _DEFAULT_CONFIG = {
     'graph_options.place_pruned_graph': True,
     'gpu_options.allow_growth': True,
 }
+_WAITING = '_waiting_for_initial_values'  # collection of the graph, see initializing_together
 _LN_2 = np.float32(np.log(2.0))
 
 
@@ -89,8 +93,9 @@ def init_tf(config_dict=None, verbose=False):
     Args:
         config_dict: Settings over the defaults. `device`: 'auto' (a GPU where there is one), 'cpu' or 'gpu:N'.
             `ops`: 'auto', 'ref' or 'native', None = STYLEGAN2_OPS, else 'auto'. `mixed`: see `layout.set_mixed_type`,
-            None = don't set it. `rnd.np_random_seed`: int, None = leave NumPy alone. `rnd.tf_random_seed`: int, None =
-            leave, 'auto' = from NumPy. `env.NAME`: environment variable. Other dotted keys: `tf.ConfigProto`.
+            None = don't set it. `cluster`: see `collectives.open_session`. `rnd.np_random_seed`: int, None = leave
+            NumPy alone. `rnd.tf_random_seed`: int, None = leave, 'auto' = from NumPy. `env.NAME`: environment variable.
+            Other dotted keys: `tf.ConfigProto`.
         verbose: Print the device and the operations in use?
     Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """
@@ -131,7 +136,8 @@ def create_session(config_dict=None, force_as_default=False):
     Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """
     config = dict(_DEFAULT_CONFIG, **(config_dict or {}))
-    device, ops, mixed = config.pop('device'), config.pop('ops', None), config.pop('mixed', None)
+    device = config.pop('device')
+    ops, mixed, cluster = (config.pop(key, None) for key in ('ops', 'mixed', 'cluster'))
     proto = tf.ConfigProto()
     if device == 'cpu':
         proto.device_count['GPU'] = 0
@@ -144,7 +150,7 @@ def create_session(config_dict=None, force_as_default=False):
             _set_proto_field(proto, key, value)
     native.set_mode(ops)
     try:
-        session = tf.Session(config=proto)
+        session = collectives.open_session(proto, cluster)
         has_gpu = any(d.device_type == 'GPU' for d in session.list_devices())
     except tf.errors.InvalidArgumentError as error:
         raise dnnlib.UserError('device %s cannot be used: %s' % (device, error.message))
@@ -192,15 +198,30 @@ def device_description():
     return '%s, %s; ops: %s' % (where, layout.data_format(), native.describe())
 
 
-def gpu_memory_gb_tensor(device):
-    """Memory that TensorFlow holds on a device when this is run, GiB, float32 scalar: 0 on a CPU and before TF 2.5."""
-    spec = tf.DeviceSpec.from_string(device)
-    get_info = getattr(tf.config.experimental, 'get_memory_info', None)
-    has_gpu = any(d.device_type == 'GPU' for d in tf.get_default_session().list_devices())
-    if get_info is None or not has_gpu or spec.device_type not in (None, 'GPU'):
-        return tf.constant(0.0)
-    name = 'GPU:%d' % (spec.device_index or 0)
-    return tf.reshape(tf.py_func(lambda: np.float32(get_info(name)['current'] / 2 ** 30), [], tf.float32), [])
+@contextlib.contextmanager
+def initializing_together():
+    """While entered, `init_uninitialized_vars` and `initialize` wait until the end, for one call of the session each.
+
+    While a graph grows, every call of the session costs time by the size of all that was built since. For the default
+    graph and session; an error in the block leaves the variables without values.
+    """
+    tests, initializers = {}, []
+    tf.get_collection_ref(_WAITING).append((tests, initializers))
+    try:
+        yield
+    finally:
+        tf.get_collection_ref(_WAITING).pop()
+    run(initializers)
+    _initialize_where_not(tests)
+
+
+def initialize(initializers):
+    """Runs initializers of variables, a list of operations, at once or at the end of `initializing_together`."""
+    waiting = tf.get_collection(_WAITING)
+    if waiting:
+        waiting[-1][1].extend(initializers)
+    else:
+        run(initializers)
 
 
 def init_uninitialized_vars(target_vars=None):
@@ -218,6 +239,15 @@ def init_uninitialized_vars(target_vars=None):
         except KeyError:
             with tf.control_dependencies(None), absolute_name_scope(var.op.name):
                 tests[var.op.name] = (var, tf.is_variable_initialized(var))
+    waiting = tf.get_collection(_WAITING)
+    if waiting:
+        waiting[-1][0].update(tests)
+    else:
+        _initialize_where_not(tests)
+
+
+def _initialize_where_not(tests):
+    """Runs the initializers of variables, {name: (variable, test of whether it has a value)}, that have no value."""
     known = run({name: test for name, (_var, test) in tests.items()}) if tests else {}
     run([tests[name][0].initializer for name, is_known in known.items() if not is_known])
 
@@ -257,44 +287,3 @@ def create_var_with_large_initial_value(initial_value, *args, **kwargs):
     var = tf.Variable(tf.zeros(initial_value.shape, initial_value.dtype), *args, **kwargs)
     set_vars({var: initial_value})
     return var
-
-
-def convert_images_from_uint8(images, drange=(-1, 1), nhwc_to_nchw=False):
-    """Maps bytes to float32, 0 to drange[0] and 255 to drange[1].
-
-    Args:
-        images: [N, C, H, W], or [N, H, W, C] with `nhwc_to_nchw`; numbers in [0, 255].
-        drange: Range of the result.
-        nhwc_to_nchw: Move the channels forward?
-    Returns: [N, C, H, W], float32.
-    """
-    low, high = drange
-    images = tf.cast(tf.transpose(images, [0, 3, 1, 2]) if nhwc_to_nchw else images, tf.float32)
-    return images * ((high - low) / 255) + low
-
-
-def shrink_images(images, factor):
-    """Means over squares of `factor` pixels: [N, C, H, W] to [N, C, H / factor, W / factor]."""
-    channels, height, width = images.shape.as_list()[1:]
-    # average pooling in NCHW has no CPU kernel
-    images = tf.reshape(images, [-1, channels, height // factor, factor, width // factor, factor])
-    return tf.reduce_mean(images, axis=[3, 5])
-
-
-def convert_images_to_uint8(images, drange=(-1, 1), nchw_to_nhwc=False, shrink=1):
-    """Maps [drange[0], drange[1]] to the 256 bytes, saturating outside; the mean over squares of `shrink` pixels.
-
-    Args:
-        images: [N, C, H, W], floating point.
-        drange: Range of `images` that is mapped to 0..255.
-        nchw_to_nhwc: Move the channels to the end?
-        shrink: Factor of down-sampling, divides H and W.
-    Returns: [N, C, H / shrink, W / shrink], or [N, H / shrink, W / shrink, C] with `nchw_to_nhwc`; uint8.
-    """
-    images = tf.cast(images, tf.float32)
-    if shrink > 1:
-        images = shrink_images(images, shrink)
-    if nchw_to_nhwc:
-        images = tf.transpose(images, perm=(0, 2, 3, 1))
-    scale = 255 / (drange[1] - drange[0])
-    return tf.saturate_cast(images * scale + (0.5 - drange[0] * scale), tf.uint8)

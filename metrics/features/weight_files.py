@@ -15,7 +15,7 @@ import zlib
 
 import numpy as np
 
-from dnnlib import util
+from dnnlib import cache, util
 from dnnlib.files import network_file
 from dnnlib.util import UserError, cache_dir
 
@@ -66,7 +66,7 @@ def find(what, variable, candidates, in_folder=False):
         return _read(path, candidates)
     for candidate in candidates:
         for name in (candidate.name, candidate.archive):
-            path = os.path.join(cache_dir(), name)
+            path = cache.find(name)
             if name and os.path.isdir(path):
                 raise UserError(f'{path}: this is a folder, expected the file of that name')
             if name and os.path.isfile(path):
@@ -81,7 +81,7 @@ def find(what, variable, candidates, in_folder=False):
     where = "its folder's path" if in_folder else 'its path'
     reason = '; '.join(problems) or 'no download is known'
     raise UserError(f'the weights of {what} are missing and could not be fetched ({reason}); put {names} into '
-                    f'{os.path.abspath(cache_dir())}, or set the environment variable {variable} to {where}')
+                    f'{cache_dir()}, or set the environment variable {variable} to {where}')
 
 
 def variables(state):
@@ -131,7 +131,7 @@ def _fetch(what, candidate):
         _check(candidate.name, hashlib.sha256(data).hexdigest(), candidate)
     except (UserError, OSError, zipfile.BadZipFile) as error:
         return str(error)
-    os.makedirs(cache_dir(), exist_ok=True)
+    cache.make(cache_dir())
     with util.atomic_path(os.path.join(cache_dir(), candidate.name)) as temp_path:
         with open(temp_path, 'wb') as file:
             file.write(data)

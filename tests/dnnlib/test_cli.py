@@ -76,6 +76,35 @@ def test_bad_command_lines_give_one_line(argv, code, text, capsys):
     assert out == '' and err.count('\n') == 1 and err.startswith('prog') and 'error: ' in err and text in err
 
 
+def _misspelled_parser():
+    parser = cli.ArgumentParser(prog='prog')
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND')
+    p = commands.add_parser('draw-all')
+    p.add_argument('--seeds', required=True)
+    p.add_argument('--max_images', '--truncation-psi', type=float)
+    p.add_argument('--fit', choices=('crop', 'pad'))
+    commands.add_parser('mix').add_argument('--row-seeds')
+    return parser
+
+
+@pytest.mark.parametrize('argv, text', [
+    (['draw-all', '--seed-s=1'], 'prog draw-all: error: unknown option --seed-s; did you mean --seeds? (see'),
+    (['draw-all', '--seeds=1', '--truncation_psi=1'], 'option --truncation_psi; did you mean --truncation-psi?'),
+    (['draw-all', '--seeds=1', '--max-images', '3'], 'unknown option --max-images; did you mean --max_images?'),
+    (['draw-all', '--seeds=1', '-seeds', '3'], 'unknown option -seeds; did you mean --seeds?'),
+    (['draw-all', '--seeds=1', '--quux'], 'unrecognized arguments: --quux'),
+    (['draw-all'], 'the following arguments are required: --seeds'),
+    (['draw-all', '--seeds=1', '--fit=Corp'], "invalid choice: 'Corp'; did you mean crop? choose from crop, pad"),
+    (['draw_al'], "COMMAND: invalid choice: 'draw_al'; did you mean draw-all? choose from draw-all, mix"),
+    (['--row-seeds=1', 'mix'], '--row-seeds: options come after the command mix'),
+    (['--row-seeds=1'], 'expected a command: draw-all, mix')])
+def test_misspelled_names_are_told_what_was_meant(argv, text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.parse_command(_misspelled_parser(), argv)
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out, err.count('\n')) == (2, '', 1) and text in err
+
+
 @pytest.mark.parametrize('error, code, text', [
     (dnnlib.UserError('expected a\nb'), 2, 'error: expected a b\n'),
     (FileNotFoundError(2, 'No such file or directory', 'x.pkl'), 2, "error: 'x.pkl': No such file or directory\n"),
@@ -106,6 +135,13 @@ def test_any_name_of_a_file_is_printed(tmp_path):
     output = subprocess.check_output([sys.executable, '-c', code, str(tmp_path / 'log')], stderr=subprocess.STDOUT)
     assert output.decode().split() == ['a\\udcffb']
     assert (tmp_path / 'log').read_text() == 'a\\udcffb\n' and (tmp_path / 'log2').read_text() == 'a\\udcffb'
+
+
+def test_a_name_that_tensorflow_does_not_take_is_one_line(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.run_main(lambda argv: 'photos-\udce9/a'.encode('utf-8'), [], prog='draw')
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "draw: error: 'photos-\\udce9/a' is not valid UTF-8; rename the file or folder\n"
 
 
 def test_run_main_passes_results_and_programming_errors_on():

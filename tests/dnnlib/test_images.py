@@ -55,3 +55,31 @@ def test_png_files_keep_every_byte(tmp_path):
 def test_png_into_a_missing_folder_is_an_os_error(tmp_path):
     with pytest.raises(OSError):
         images.save_png(np.zeros([2, 2], np.uint8), str(tmp_path / 'nowhere' / 'a.png'))
+
+
+def ink(picture):
+    """How much of a white picture is black, in pixels."""
+    return (255 - np.asarray(picture.convert('L'), np.float64)).sum() / 255
+
+
+@pytest.mark.parametrize('size', [4, 32, 64])
+def test_captions_of_small_pictures_are_all_there(size):
+    columns, rows = ['seed0005: 0-3', 'my_holiday_2024: 4-9,11'], ['taken from', 'seed0001\nbefore, after']
+    sheet = images.ContactSheet(4, [3, size, size], 2, columns, rows)
+    for shade in (255, 255, 255, 0):
+        sheet.add(np.full([size, size, 3], shade, np.uint8))
+    wanted = 0
+    for name in columns + rows:
+        text = PIL.Image.new('RGB', (400, 60))
+        images.draw_text(text, (0, 0, 400, 60), name)
+        wanted += ink(text)
+    assert ink(sheet.canvas) - size ** 2 == pytest.approx(wanted, rel=0.05)  # glyphs are rounded where they begin
+    assert np.asarray(sheet.canvas).shape[1] < 400
+
+
+def test_captions_that_are_too_long_end_in_dots():
+    lines = images.wrap('a-name-of-a-file-that-nobody-can-remember.png', 40).split('\n')
+    assert len(lines) == images.MAX_LINES and lines[-1].endswith('...') and lines[0] and 'a-n' in lines[0]
+    assert all(images.text_width(line) <= 40 for line in lines)
+    for width, text in ((400, 'psi 0.5'), (images.text_width('psi 0.'), 'psi\n0.5')):
+        assert images.wrap('psi 0.5', width) == text

@@ -12,7 +12,7 @@ import run_generator
 from dnnlib import UserError, cli, images, video
 from dnnlib.files.named_networks import Contents, Role, pack
 from dnnlib.files.network_file import NetworkState
-from generator import drawing, info, options, writer
+from generator import drawing, info, library, options, writer
 from training import pretrained
 
 
@@ -95,16 +95,19 @@ def test_interpolate_as_video(command, monkeypatch, capsys):
 def test_grid(command, generator):
     folder = command('grid', '--seeds=1,4', '--psis=0,0.7,1', '--outputs=webp,png,jpg')
     sheet = read(folder / 'grid.png')
-    margin = sheet[:, :-48]
-    assert len(sheet) == images.LINE_HEIGHT + 32 and 30 < margin.shape[1] < 70
+    pitch = images.caption_width(['psi 0', 'psi 0.7', 'psi 1'], 16)  # as wide as the longest word
+    margin = sheet[:, :-3 * pitch]
+    top = len(sheet) - 32
+    assert top in (images.LINE_HEIGHT, 2 * images.LINE_HEIGHT) and 30 < margin.shape[1] < 70
     assert margin[-16:].min() < 100 and margin.max() == 255  # the seed is written there
-    sheet = sheet[images.LINE_HEIGHT:, -48:]
+    sheet = sheet[top:, -3 * pitch:]
     np.testing.assert_array_equal(sheet[:16, :16], sheet[16:, :16])  # psi 0 is the average picture
     for row, seed in enumerate((1, 4)):
         for column, psi in enumerate((0, 0.7, 1)):
             picture = read(folder / 'seed{:04d}-psi{:.2f}.png'.format(seed, psi))
             assert near(picture, expected(generator, w_of(generator, seed, psi)))
-            np.testing.assert_array_equal(sheet[16 * row:16 * row + 16, 16 * column:16 * column + 16], picture)
+            np.testing.assert_array_equal(
+                sheet[16 * row:16 * row + 16, pitch * column:pitch * column + 16], picture)
             for kind in ('jpg', 'webp'):
                 other = read(folder / 'seed{:04d}-psi{:.2f}.{}'.format(seed, psi, kind))
                 assert np.corrcoef(other.ravel(), picture.ravel())[0, 1] > 0.8
@@ -131,6 +134,50 @@ def test_style_mixing_with_a_class(command, generator):
     assert near(read(folder / '1-2.png'), expected(generator, w))
 
 
+def test_style_mixing_by_its_defaults(command, generator, capsys):
+    folder = command('style-mixing-example')
+    assert 'The network has 6 layers: --col-styles is 0-2, not 0-6' in capsys.readouterr().out
+    assert len(list(folder.glob('*.png'))) == 6 + 9 + 1
+    w, other = [w_of(generator, seed, 0.5) for seed in (75, 1789)]
+    w[:, :3] = other[:, :3]
+    assert near(read(folder / '75-1789.png'), expected(generator, w))
+
+
+def plain_generator(latents_in, **kwargs):
+    """A build function of a generator with one input, as those of other methods may be."""
+    import tensorflow.compat.v1 as tf
+    from training import networks_stylegan2
+    return networks_stylegan2.G_main(latents_in, tf.zeros([tf.shape(latents_in)[0], 0]), **kwargs)
+
+
+def test_a_generator_without_an_input_for_labels(networks, command, monkeypatch, tmp_path):
+    from dnnlib import tflib
+    made = []
+
+    def load(_file):
+        made.append(tflib.Network('Plain', plain_generator, num_channels=3, resolution=8, fmap_max=8, latent_size=8,
+                                  dlatent_size=8, mapping_fmaps=8, mapping_layers=2))
+        return made[-1]
+
+    monkeypatch.setattr(pretrained, 'load_generator', load)
+    with library.Generator(networks[0]) as other:
+        assert other.label_size == 0 and other.generate([1]).shape == (1, 8, 8, 3)
+    Gs = load(None)
+    monkeypatch.setattr(pretrained, 'load_generator', lambda file: Gs)
+    latents = np.random.RandomState(5).randn(1, 8)
+    picture = read(command('generate-images', '--seeds=5', '--noise=const') / 'seed0005.png')
+    assert near(picture, pixels(Gs.run(latents, truncation_psi=0.5, randomize_noise=False)))
+    dlatents = Gs.components.mapping.run(latents, None) * 0.5
+    command('style-mixing-example', '--row-seeds=5', '--col-seeds=2')
+    folder = command('interpolate', '--seeds=5,6', '--frames=1', '--outputs=png')
+    assert near(read(folder / 'frame00000.png'), expected(Gs, dlatents))
+    with pytest.raises(UserError, match='trained without labels'):
+        command('generate-images', '--seeds=5', '--class=0')
+    Gs.components.pop('mapping')
+    with pytest.raises(UserError, match='has no network mapping'):
+        command('generate-images', '--seeds=5')
+
+
 def test_mix_takes_layers_of_seeds_and_files(command, generator, tmp_path):
     projected = w_of(generator, 9, 1)
     np.savez(str(tmp_path / 'face.npz'), dlatents=projected)
@@ -145,8 +192,8 @@ def test_mix_takes_layers_of_seeds_and_files(command, generator, tmp_path):
         np.testing.assert_allclose(mixed[i], wanted, atol=1e-5)
         assert near(read(folder / 'seed{:04d}-mixed.png'.format(seed)), expected(generator, wanted[np.newaxis]))
     sheet, last = read(folder / 'grid.png'), read(folder / 'seed0002-mixed.png')
-    assert len(sheet) == images.LINE_HEIGHT + 48
-    np.testing.assert_array_equal(sheet[-16:, -16:], last)
+    row, pitch = 2 * images.LINE_HEIGHT, images.caption_width(['seed0005: 0-1', 'face: 1,3'], 16)  # two lines, a word
+    np.testing.assert_array_equal(sheet[-row:16 - row, -pitch:16 - pitch], last)
     half = command('mix', '--seeds=1', '--take=5:0-5', '--share=0.5', '--outputs=npz')
     np.testing.assert_allclose(np.load(str(half / 'images.npz'))['dlatents'], 0.5 * (
         w_of(generator, 1, 0.5) + w_of(generator, 5, 0.5)), atol=1e-5)
@@ -212,6 +259,7 @@ def test_labels_of_single_pictures(generator):
     (['grid', '--seeds=1', '--dtype=float32'], 'add npz'), (['mix', '--seeds=1', '--take=5,6:1'], "'5,6:1'"),
     (['edit', '--seeds=1', '--directions=text.npz'], 'text.npz'), (['blend', 'a.pkl', 'b.pkl', '--at=12'], '12'),
     (['blend', 'a.pkl', 'b.pkl', '--at=16'], 'a.pkl'), (['grid', '--seeds=1', '--minibatch=x'], "'x'"),
+    (['grid', '--seeds=text.npz'], 'text.npz'), (['mix', '--seeds=1', '--take=no.npz:1'], "'no.npz': No such file"),
     (['info', 'text.npz'], 'text.npz'), (['info', 'nothing.pkl'], 'nothing.pkl')])
 def test_bad_input_answers_one_line_before_tensorflow_loads(args, text, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(str(tmp_path))
@@ -246,3 +294,4 @@ def test_types_of_arguments():
     assert options.seeds_or_files('1-3,a.npz,b.npy,7') == [1, 2, 3, 'a.npz', 'b.npy', 7]
     assert options.float_list('-1,0.5') == [-1, 0.5]
     assert [options.stem(source) for source in (7, 'a/b.npz')] == ['seed0007', 'b']
+    assert options.ranges([0, 1, 2, 8, 5, 6]) == '0-2,8,5-6' and cli.int_list('0-2,8,5-6') == [0, 1, 2, 8, 5, 6]

@@ -73,7 +73,7 @@ def test_folders_are_read_at_the_size_of_the_network(network, tiny_extractor, tm
     assert run('fd6_effnetlite0', str(tmp_path / 'photos'))['resolution'] == 16
     network.resolution = (20, 16)
     assert run('fd6_effnetlite0', str(tmp_path / 'photos'))['resolution'] == [20, 16]
-    with pytest.raises(UserError, match='run_metrics.py: --resolution=N'):
+    with pytest.raises(UserError, match='a resolution, such as --resolution=64'):
         run('fd6_effnetlite0', str(tmp_path / 'photos'), str(tmp_path / 'photos'))
 
 

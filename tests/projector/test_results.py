@@ -21,10 +21,10 @@ def test_tables_are_read_back_and_extended(tmp_path):
     results.Table(str(tmp_path), 't').add([ROW])
     table = results.Table(str(tmp_path), 't')
     assert table.rows == [ROW] and table.find(picture='a') == ROW and table.find(picture='b') is None
-    table.add([dict(ROW, picture='b')])
+    table.add([dict(ROW, picture='b\udce9')])  # a name of a file that is no text
     with open(str(tmp_path / 't.csv')) as file:
-        assert [row['picture'] for row in csv.DictReader(file)] == ['a', 'b']
-    assert [json.loads(line)['picture'] for line in (tmp_path / 't.jsonl').read_text().splitlines()] == ['a', 'b']
+        assert [row['picture'] for row in csv.DictReader(file)] == ['a', 'b\\udce9']
+    assert [json.loads(line)['picture'] for line in (tmp_path / 't.jsonl').read_text().splitlines()] == ['a', 'b\udce9']
 
 
 def test_the_newest_interrupted_run_with_the_same_options_is_continued(tmp_path):

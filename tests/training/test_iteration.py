@@ -20,7 +20,7 @@ class Numbers:
     def seek(self, position):
         self.position = position
 
-    def get_minibatch_np(self, minibatch_size, lod):
+    def get_minibatch_np(self, minibatch_size, lod, places):
         numbers = np.arange(self.position, self.position + minibatch_size)
         self.position += minibatch_size
         return numbers.reshape(-1, 1, 1, 1), numbers[:, np.newaxis]
@@ -41,7 +41,8 @@ def calls(monkeypatch):
 
 def make(*stages, streams=('reals',)):
     """Iteration of stages that are called like their operations; placeholders are texts."""
-    step = EasyDict(seed_in='seed', sched=ScheduleFields([dict(minibatch_size=4, minibatch_gpu=2, rounds=2)]),
+    step = EasyDict(seed_in='seed', round_in=None,
+                    sched=ScheduleFields([dict(minibatch_size=4, minibatch_gpu=2, rounds=2)]),
                     feeds={name: (name, name + ' labels') for name in streams})
     stages = [Stage(name, name, **options) for name, options in stages]
     return Iteration(stages, step, {name: Stream(Numbers(), name) for name in streams})

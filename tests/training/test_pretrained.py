@@ -4,6 +4,7 @@ from collections import OrderedDict
 import hashlib
 import os
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -67,6 +68,26 @@ def test_a_name_is_resolved_once(tmp_path, monkeypatch):
     with pytest.raises(UserError, match='cat-config-f'):
         pretrained.resolve('cat-config-g')
     pretrained.check_network_file(local)
+    with pytest.raises(UserError, match="^'my.pkl' not found; give the path or URL of a network pickle, or a run"):
+        pretrained.check_network_file(pretrained.NetworkFile('my.pkl', '/some/where/else.pkl', None))
+
+
+def test_folders_stand_for_their_newest_networks(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(str(tmp_path))
+    (tmp_path / 'run' / 'state' / '000007000').mkdir(parents=True)
+    path = os.path.join('run', 'network-snapshot-000007.pkl')
+    shutil.copy(pretrained.DEMO_NETWORK, path)
+    file = pretrained.resolve('run')
+    assert file == (path, path, 'run') and pretrained.resolve(file) is file
+    assert pretrained.resolve(os.path.join('run', 'state', '000007000')) == file
+    capsys.readouterr()
+    info.print_info('run')
+    out = capsys.readouterr().out
+    assert out.startswith(f'Networks: {path}, the newest of run\nFile        network-snapshot-000007.pkl, ')
+    assert out.count('Networks:') == 1
+    os.remove(path)
+    with pytest.raises(UserError, match="^'run': this run has no networks"):
+        info.print_info('run')
 
 
 def discriminator(name):

@@ -14,11 +14,11 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, RunContext, UserError, tflib
 from dnnlib.run.signals import StopSignals
-from training import misc
+from training import misc, pretrained
 from training.data.cats import CatsDataset
 from training.report import held_out
 from training.state import files
-from training.training_loop import Options, refusing_bad_options, split_options, training_loop
+from training.training_loop import ABORTED, Options, refusing_bad_options, split_options, training_loop
 
 NETWORK = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
 ADAM = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
@@ -129,10 +129,23 @@ def dense(tmp_path_factory):
 
 
 def test_being_stopped_changes_nothing(uninterrupted, tmp_path, capsys):
-    stopped = train(tmp_path, 0.16, metric_callback=interrupt_at(1, signal.SIGTERM), **STYLEGAN2)
+    stopped = train(tmp_path, 0.16, network_snapshot_ticks=None, metric_callback=interrupt_at(1, signal.SIGTERM),
+                    **STYLEGAN2)
     assert stopped == signal.SIGTERM
-    assert 'Stopped at kimg 0.1' in capsys.readouterr().out
+    state, snapshot = files.latest_state(str(tmp_path)), str(tmp_path / 'network-snapshot-000000.pkl')
+    out = capsys.readouterr().out
+    assert f'Stopped at kimg 0.1, state saved in {state}, networks in {snapshot}\n' in out
+    assert out.index('Building the networks') < out.index('G_synthesis/4x4/Conv') < out.index('tick 0')
     assert not (tmp_path / 'network-final.pkl').exists()
+    with tf.Graph().as_default():  # the networks are those of the state
+        tflib.init_tf({'device': 'cpu'})
+        try:
+            G = pretrained.load_networks(os.path.dirname(os.path.dirname(state)))[0]
+            values = variables_of_last_state(tmp_path)
+            for name in ('G_synthesis/4x4/Conv/weight', 'G_mapping/Dense0/bias'):
+                np.testing.assert_array_equal(G.get_var(name), values[name])
+        finally:
+            tflib.close_tf()
     assert train(tmp_path, 0.16, **STYLEGAN2) == 0
     assert_same_variables(uninterrupted, tmp_path)
 
@@ -168,16 +181,17 @@ def test_an_error_saves_the_state_between_two_iterations(dense, tmp_path, monkey
         return read(self, index, lod)
     with monkeypatch.context() as patch:
         patch.setattr(CatsDataset, '_read', damaged)
-        with pytest.raises(UserError, match='x.png: unreadable image.*; .* saved: .*--resume=' + str(tmp_path)):
+        with pytest.raises(UserError, match='x.png: unreadable image.*; .* saved, net.*--resume=' + str(tmp_path)):
             train(tmp_path, 0.16)
     assert files.latest_state(str(tmp_path)).endswith('000000080')
+    assert (tmp_path / 'network-snapshot-000000.pkl').exists()
 
     def crash(_network_pkl, _fakes):
         if os.path.isfile(str(tmp_path / 'stats.jsonl')):
             raise ZeroDivisionError
     with pytest.raises(ZeroDivisionError):
         train(tmp_path, 0.16, metric_callback=crash)
-    assert 'An error ends the training; what was learned is saved' in capsys.readouterr().out
+    assert 'An error ends the training; what was learned is saved, networks in ' in capsys.readouterr().out
     assert train(tmp_path, 0.16) == 0
     assert_same_variables(dense, tmp_path)
 
@@ -212,8 +226,9 @@ def test_abort_txt_saves_the_state(tmp_path):
         (tmp_path / 'abort.txt').write_text('')
     monkey = EasyDict(run_dir=str(tmp_path), task_name='t', host_name='h')
     RunContext._current = RunContext(monkey)
-    assert train(tmp_path, 0.16, metric_callback=abort) == 0
+    assert train(tmp_path, 0.16, metric_callback=abort) == ABORTED
     assert files.latest_counters(str(tmp_path)).nimg == 32
+    assert (tmp_path / 'network-snapshot-000000.pkl').exists() and not (tmp_path / 'network-final.pkl').exists()
 
 
 def test_a_run_from_a_pickle_freezes_layers_and_continues_without_it(uninterrupted, tmp_path):

@@ -147,7 +147,7 @@ class Dataset:
             except UserError as error:
                 message, reason = f'image {candidate} of {self.name}: {error}', str(error)
                 if not self._skip_bad:
-                    raise UserError(message + ' (to skip such images: run_training.py --bad=skip)') from None
+                    raise UserError(message + ' (to skip such images: --bad=skip)') from None
             self._bad.add((candidate, lod))
             if candidate not in self.bad_images:
                 self.bad_images.add(candidate)
@@ -219,34 +219,34 @@ class Dataset:
         self._minibatch_size = int(minibatch_size)
         self._lod = self._checked_lod(lod)
 
-    def get_minibatch_np(self, minibatch_size, lod=0):
+    def get_minibatch_np(self, minibatch_size, lod=0, places=None):
         """Next minibatch of the stream; the one after it is then prepared in a background thread.
 
         Args:
-            minibatch_size: Number of images, int >= 1.
+            minibatch_size: Number of images, int >= 1. `places`: tuple of those that are read, by number; `None` = all.
             lod: Level of detail, 0 = full resolution; a fraction is rounded down.
         Returns: `(images, labels)`, uint8 [N, C, H / 2^lod, W / 2^lod] and float32 [N, label_size].
         Raises: UserError for an unreadable image, EOFError after the last image if the dataset does not repeat.
         """
         self.configure(minibatch_size, lod)
-        return self._next_minibatch()
+        return self._next_minibatch(places)
 
-    def _next_minibatch(self):
-        wanted = (self.position, self._minibatch_size, self._lod)
+    def _next_minibatch(self, places=None):
+        wanted = (self.position, self._minibatch_size, self._lod, places)
         asked, future = self._ahead
         self._ahead = (None, None)
         images, labels = future.result() if asked == wanted else self._load(*wanted)
         if len(images) == 0:
             raise EOFError(f'{self.name}: no images after the first {self.num_images}')
-        self.position += len(images)
+        self.position += len(images) if places is None else self._minibatch_size
         if self._pool is None:
             self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
-        ahead = (self.position, self._minibatch_size, self._lod)
+        ahead = (self.position,) + wanted[1:]
         self._ahead = (ahead, self._pool.submit(self._load, *ahead))
         return images, labels
 
-    def _load(self, position, minibatch_size, lod):
-        indices = self.indices_at(position, minibatch_size)
+    def _load(self, position, minibatch_size, lod, places=None):
+        indices = self.indices_at(position, minibatch_size)[slice(None) if places is None else list(places)]
         images = np.empty([len(indices), self.shape[0], self.shape[1] >> lod, self.shape[2] >> lod], np.uint8)
         for i, index in enumerate(indices):
             indices[i], images[i] = self.read_good(index, lod)

@@ -18,6 +18,7 @@ LABEL_NAMES = [f'{group} {number}' for group, count in GROUPS for number in rang
 STORED_RESOLUTION = 128
 LAYERS_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'cats_layers.zip')
 HELD_OUT_EVERY = 10
+NUM_HELD_OUT = NUM_CATS // HELD_OUT_EVERY
 
 
 def cat_attributes(numbers):

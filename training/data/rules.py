@@ -5,8 +5,7 @@ import numpy as np
 from dnnlib.util import UserError
 from training import image_size
 
-RESOLUTION_OPTION = ('a resolution (dataset_tool.py and run_metrics.py: --resolution=N, run_training.py: --set '
-                     'dataset.resolution=N)')
+RESOLUTION_OPTION = 'a resolution, such as --resolution=64'
 
 
 def check_int(name, value, smallest, optional=False):

@@ -7,7 +7,8 @@ import os
 from PIL import Image
 
 from dnnlib.util import UserError
-from training.data.files import by_reason, Files
+from training.data.classes import CLASSES_FILE
+from training.data.files import by_reason, Files, HIDDEN, SKIPPED_FILE
 from training.data.images import FORMATS, MODES, open_image, unreadable, upright_size, wrong_mode
 from training.data.labels import from_folders, from_json, LABELS_FILE
 from training.data.rules import check_resolution, RESOLUTION_OPTION
@@ -40,6 +41,9 @@ class ImageFiles(Files):
         if not self.names:
             self.not_taken += [(name, self._why_not(name)) for name in names]
             self.close()
+            if any(name.endswith('.tfrecords') and '/' not in name for name in names):
+                raise UserError(f'{path}: a dataset of TFRecords where a folder or zip of images is expected; '
+                                'dataset_tool.py extract makes one of it')
             counted = ', '.join(line.strip().replace('  ', ' ') for line in by_reason(
                 reason for _, reason in self.not_taken))
             raise UserError('{}: no images among {} files{}; expected files that end in {}'.format(
@@ -113,11 +117,31 @@ def why_not_taken(name):
 
 
 def beside_records(folder, label_file):
-    """List of (name, reason) of what else is in a folder of TFRecords and is not read."""
-    names = sorted(os.listdir(folder))
-    labels = [name for name in names if name.endswith('.labels') and os.path.join(folder, name) != label_file]
-    return [(name, 'a picture beside TFRecords') for name in names if name.lower().endswith(EXTENSIONS)] + [
-        (name, 'another label file') for name in labels]
+    """List of (name, reason) of what else is in a folder of TFRecords and is not read; of folders only their names."""
+    found = []
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if os.path.isdir(path):
+            found.append((name + '/', 'hidden' if name.startswith(HIDDEN) else 'a folder beside TFRecords'))
+        elif path != label_file and not name.endswith('.tfrecords') and name not in (CLASSES_FILE, SKIPPED_FILE):
+            found.append((name, _why_not_beside_records(name)))
+    return found
+
+
+def _why_not_beside_records(name):
+    if name.startswith(HIDDEN):
+        return 'hidden'
+    if name.endswith('.labels'):
+        return 'another label file'
+    if name == LABELS_FILE:
+        return f'{LABELS_FILE} beside TFRecords, whose labels are in a .labels file'
+    return 'a picture beside TFRecords' if name.lower().endswith(EXTENSIONS) else why_not_taken(name)
+
+
+def tell_not_taken(not_taken):
+    """Prints what is not taken, a list of (name, reason): see `not_taken_lines`."""
+    for line in not_taken_lines(not_taken):
+        print(line)
 
 
 def not_taken_lines(not_taken):

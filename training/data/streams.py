@@ -12,7 +12,7 @@ from training.data.skipped import list_skipped
 from training.dataset import load_dataset
 
 
-def mirror(images, seed, nimg, name='mirror'):
+def mirror(images, seed, nimg, name='mirror', minibatch_size=None, places=None):
     """Flips each image left to right with probability 1/2, drawn from (seed, nimg, name).
 
     Args:
@@ -20,9 +20,11 @@ def mirror(images, seed, nimg, name='mirror'):
         seed: Seed of the training, int.
         nimg: Images shown before this minibatch, int.
         name: Sets minibatches of one iteration apart.
+        minibatch_size, places: See `Stream.minibatch`, if the images are only some of a minibatch.
     Returns: Copy of the same shape.
     """
-    flip = np.random.RandomState(step_seed(seed, nimg, name, 0)).rand(len(images)) < 0.5
+    flip = np.random.RandomState(step_seed(seed, nimg, name, 0)).rand(minibatch_size or len(images)) < 0.5
+    flip = flip if places is None else flip[list(places)]
     images = images.copy()
     images[flip] = images[flip, :, :, ::-1]
     return images
@@ -48,7 +50,7 @@ class Stream:
         self.dataset, self.name, self.skips_bad = dataset, name, skips_bad
         self._seed, self._mirror = seed, mirror_augment
 
-    def minibatch(self, nimg, sched, slot=0, slots=1):
+    def minibatch(self, nimg, sched, slot=0, slots=1, places=None):
         """One of the minibatches of an iteration.
 
         Args:
@@ -56,16 +58,18 @@ class Stream:
             sched: Result of the schedule: `minibatch_size` and `lod`.
             slot: Which one, 0 <= slot < slots.
             slots: Minibatches that an iteration consumes.
+            places: Tuple of the images to be read, by their number in the minibatch; `None` = all.
         Returns: (uint8 [N, C, h, w] at the level of detail, float32 [N, label_size]).
         Raises: UserError for an unreadable image.
         """
         position = nimg * slots + slot * sched['minibatch_size']
         if position != self.dataset.position:  # or the look-ahead would be lost
             self.dataset.seek(position)
-        images, labels = self.dataset.get_minibatch_np(sched['minibatch_size'], sched['lod'])
+        images, labels = self.dataset.get_minibatch_np(sched['minibatch_size'], sched['lod'], places)
         if self._mirror:
             is_only = self.name == 'reals' and slot == 0
-            images = mirror(images, self._seed, nimg, 'mirror' if is_only else f'mirror/{self.name}/{slot}')
+            name = 'mirror' if is_only else f'mirror/{self.name}/{slot}'
+            images = mirror(images, self._seed, nimg, name, sched['minibatch_size'], places)
         return images, labels
 
 

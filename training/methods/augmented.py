@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
 from dnnlib.images import adjust_dynamic_range
-from dnnlib.tflib import random
+from dnnlib.tflib import collectives, random
 from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError, get_obj_by_name
 from training.train_step import Stage, process_reals
@@ -128,7 +128,11 @@ class Augmentation:
             counts.update({'signs/' + kind: signs, 'scores/' + kind: values})
         if any(name in counts for name in self._counted):
             added = [_count_and_sum(counts[name]) if name in counts else tf.zeros([2]) for name in self._counted]
-            reports.append(tf.assign_add(self._sums, tf.stack(added)))
+            last = []
+            for counted in collectives.all_gather(tf.stack(added)):  # one after another, as rounds add them
+                with tf.control_dependencies(last):
+                    last = [tf.assign_add(self._sums, counted)]
+            reports += last
         return tf.group(*reports)
 
     def stages(self, D, data, drange_net):
@@ -174,18 +178,18 @@ class Augmentation:
         images, labels = np.stack([data.read(n) for n in numbers]), data.read_labels(numbers)
         position = self._step.state('augment_valid', [], initial=np.int64(0))
 
-        def read(begin):
-            places = np.arange(begin, begin + size) % len(numbers)
+        def read(begin):  # worker after worker, round after round
+            places = (np.arange(begin, begin + size) + collectives.worker() * size) % len(numbers)
             return images[places], labels[places]
         with self._step.losses('valid'):
-            begin = position.read_value()
+            begin, workers = position.read_value(), collectives.num_workers()
             some, some_labels = tf.py_func(read, [begin], [tf.uint8, tf.float32], stateful=False)
             some.set_shape([size] + list(data.shape))
             some_labels.set_shape([size, data.label_size])
             judge = AugmentedDiscriminator(D, self)
             scores = judge.get_output_for(process_reals(some, data.dynamic_range, drange_net), some_labels,
                                           is_training=True)
-            op = tf.group(self.count({'valid': scores}), tf.assign(position, begin + size))
+            op = tf.group(self.count({'valid': scores}), tf.assign(position, begin + size * workers))
         return Stage('valid', op)
 
 

@@ -90,19 +90,16 @@ def query_pool(step, name, images, size):
     shape = images.shape.as_list()
     pool = step.state(name, [size] + shape[1:], per_worker=True)
     filled = step.state(name + '_filled', [], per_worker=True, initial=0)
-    chosen, last = [], []
+    values, count, chosen = pool.read_value(), filled.read_value(), []
     for i in range(shape[0]):
-        with tf.control_dependencies(last):
-            count = filled.read_value()
         is_full, swaps = count >= size, random.uniform([]) > 0.5
         index = tf.where(is_full, random.uniform([], 0, size, tf.int32), count)
-        with tf.control_dependencies(last):
-            old = tf.gather(pool, index)
+        old = values[index]
         chosen.append(tf.where(tf.logical_and(is_full, swaps), old, images[i]))
         kept = tf.where(tf.logical_and(is_full, tf.logical_not(swaps)), old, images[i])
-        with tf.control_dependencies([chosen[-1], kept]):
-            last = [tf.scatter_update(pool, [index], [kept]), tf.assign(filled, tf.minimum(count + 1, size))]
-    with tf.control_dependencies(last):
+        values = tf.concat([values[:index], kept[tf.newaxis], values[index + 1:]], axis=0)
+        count = tf.minimum(count + 1, size)
+    with tf.control_dependencies([pool.assign(values), filled.assign(count)]):
         return tf.stack(chosen)
 
 

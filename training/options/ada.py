@@ -6,13 +6,13 @@ They train with the method of StyleGAN2, with other networks and numbers, and au
 from collections import OrderedDict
 from typing import NamedTuple
 
-from dnnlib import UserError, cli
+from dnnlib import UserError, cli, util
 from training import image_size
-from training.dataset import load_dataset
-from training.options import augmenting, comparison, continuing, settings, stylegan2, tuning
+from training.options import augmenting, comparison, continuing, data, stylegan2, tuning, width
 
 AUG = 'ada'  # default of --aug
-FMAP_MAX = 512
+SMALL_SIDES = 32, 128  # pixels that `small` is for
+SMALL_PIXELS = 10 ** 5  # those that it trains on in a second on two cores: 25 images of 64x64, as measured
 
 
 class Config(NamedTuple):
@@ -29,12 +29,15 @@ class Config(NamedTuple):
     mapping_layers: int        # of G
     total_kimg: int = 25000    # default length of the training
     tuned: dict = {}           # {group: further options}
+    fmap_max: int = width.FMAP_MAX
+    snap: int = None           # ticks between snapshots; None = as everywhere
+    tune_kimg: float = None    # thousand images in which p can move by 1; None = as published
 
 
 CIFAR = Config('CIFAR-10 at 32x32, tuned', 64, 32, 32, 8192, 0.0025, 0.01, 500, 0.05, 2, 100000, dict(
     G_args=dict(style_mixing_prob=None), D_args=dict(architecture='orig'), G_loss_args=dict(pl_weight=0)))
 CONFIGS = OrderedDict([
-    ('auto', None),
+    ('auto', None), ('small', None),  # by the data
     ('stylegan2', Config('config-f, which the ADA release trains in mixed precision', 32, 4, 4, 16384, 0.002, 10, 10,
                          None, 8)),
     ('paper256', Config('FFHQ and LSUN Cat at 256x256', 64, 8, 8, 8192, 0.0025, 1, 20, None, 8)),
@@ -67,13 +70,48 @@ def auto(shape, num_gpus=1, batch=None):
         gamma=0.0002 * pixels / size, G_smoothing_kimg=size * 10 / 32, G_smoothing_rampup=0.05, mapping_layers=2)
 
 
+def small(shape, num_gpus=1, batch=None):
+    """The configuration `small`: `auto` with networks for two processor cores and a training of some hours.
+
+    The networks are like those of `make demo` and the shipped network: 32 feature maps at full size, at most 128.
+
+    Args:
+        shape, num_gpus, batch: See `auto`.
+    Returns: Config.
+    """
+    resolution = 2 ** image_size.parse(shape[1:]).num_levels
+    ticks = dict(tick_kimg_base=max(round(256 / resolution) / 2, 0.5))  # of one to three minutes
+    return auto(shape, num_gpus, 16 if batch is None else batch)._replace(
+        adds=f'{SMALL_SIDES[0]} to {SMALL_SIDES[1]} pixels on a CPU', fmap_base=16 * resolution, fmap_max=128,
+        total_kimg=200, snap=4, tune_kimg=augmenting.TUNE_KIMG_FROM_NETWORKS,  # else p would still rise at the end
+        tuned=dict(G_args=dict(latent_size=128, dlatent_size=128), sched_args=ticks,
+                   grid_args=dict(size='12x8', layout='random')))
+
+
+def expect(shape, total_kimg):
+    """What to expect of `small`: list of lines.
+
+    Args:
+        shape: [C, H, W] of the images.
+        total_kimg: Length of the training, thousand images.
+    """
+    seconds = shape[1] * shape[2] * 1000 / SMALL_PIXELS
+    lines = [f'--config=small: 1000 images of {shape[2]}x{shape[1]} pixels take about {util.format_time(seconds)} on '
+             f'two processor cores, {total_kimg:g} thousand about {util.format_time(seconds * total_kimg)}; '
+             'fakes*.png in the run directory show how far it is']
+    if not min(shape[1:]) >= SMALL_SIDES[0] or not max(shape[1:]) <= SMALL_SIDES[1]:
+        lines.append('--config=small is for {} to {} pixels; with --resolution=64 pictures are cropped and scaled, '
+                     'larger ones are for --config=auto and a GPU'.format(*SMALL_SIDES))
+    return lines
+
+
 def table():
     """The configurations: list of lines."""
     row = '{:<13} {:<9} {:<7} {:<5} {:<9} {:<6} {:<5} {:<7} {:<7} {:<7} {:<6}  {}'.format
     lines = [row('config', 'minibatch', 'per GPU', 'group', 'fmap_base', 'rate', 'gamma', 'average', 'ramp-up',
                  'mapping', 'kimg', 'for')]
-    shown = [(f'auto at {size}', auto((3, size, size))) for size in (256, 1024)]
-    for name, c in shown + list(CONFIGS.items())[1:]:
+    shown = [(f'auto at {size}', auto((3, size, size))) for size in (256, 1024)] + [('small at 64', small((3, 64, 64)))]
+    for name, c in shown + list(CONFIGS.items())[2:]:
         lines.append(row(name, c.minibatch_size, c.minibatch_gpu, c.mbstd_group_size, c.fmap_base, c.lrate,
                          round(c.gamma, 2), c.G_smoothing_kimg, c.G_smoothing_rampup or 'none', c.mapping_layers,
                          c.total_kimg, c.adds))
@@ -100,24 +138,6 @@ def check(args):
         raise UserError(f'--dcap={args.dcap:g}: expected a number above 0')
 
 
-class Data(NamedTuple):
-    """What the options depend on."""
-    shape: tuple     # [C, H, W]
-    label_size: int  # number of label columns
-
-
-def dataset_args(args):
-    """Options of the dataset, with those of `--set dataset.KEY=VALUE`, which are checked later."""
-    found = dict(tfrecord_dir=args.dataset, max_label_size='any')
-    if args.resolution is not None:
-        found['resolution'] = args.resolution
-    for text in args.assignments:
-        if text.startswith('dataset.'):
-            _, key, value = settings.parse_assignment(text, ('dataset',))
-            found[key] = value
-    return found
-
-
 def make_options(args):
     """Options of the training loop that a configuration decides.
 
@@ -128,19 +148,17 @@ def make_options(args):
     """
     if args.num_gpus & args.num_gpus - 1:
         raise UserError(f'--num-gpus={args.num_gpus}: --config={args.config} is for 1, 2, 4, 8, ... GPUs')
-    data = Data(None, 0)
-    if args.config == 'auto' or args.cmethod == 'auxrot':
-        with load_dataset(data_dir=args.data_dir, **dict(dataset_args(args), bad=args.bad)) as dataset:
-            data = Data(dataset.shape, dataset.label_size)
-    c = CONFIGS[args.config] or auto(data.shape, args.num_gpus, args.batch)
-    comparison.check_data(args.cmethod, data.label_size, c.mapping_layers)
+    found = data.look(args, 'any')
+    by_data = dict(auto=auto, small=small)
+    c = CONFIGS[args.config] or by_data[args.config](found.shape, args.num_gpus, args.batch)
+    comparison.check_data(args.cmethod, found.label_size, c.mapping_layers)
     lrate = comparison.WGAN_LRATE if args.cmethod == 'wgangp' else c.lrate
     options = dict(
         freeze_mapping=args.freeze_mapping, G_smoothing_kimg=c.G_smoothing_kimg,
-        G_args=dict(func_name='training.networks_ada.G_main', fmap_base=c.fmap_base, fmap_max=FMAP_MAX,
+        G_args=dict(func_name='training.networks_ada.G_main', fmap_base=c.fmap_base, fmap_max=c.fmap_max,
                     mapping_layers=c.mapping_layers),
         D_args=dict(func_name='training.networks_ada.D_main', fmap_base=max(int(c.fmap_base * args.dcap), 1),
-                    fmap_max=max(int(FMAP_MAX * args.dcap), 1), mbstd_group_size=c.mbstd_group_size),
+                    fmap_max=max(int(c.fmap_max * args.dcap), 1), mbstd_group_size=c.mbstd_group_size),
         G_opt_args=dict(stylegan2.ADAM), D_opt_args=dict(stylegan2.ADAM),
         G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'),
         D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=c.gamma if args.gamma is None else args.gamma),
@@ -149,16 +167,23 @@ def make_options(args):
             D_lrate_base=lrate, tick_kimg_base=4, tick_kimg_dict={})),
         dataset_args=dict(max_label_size='any'))
     for group, further in c.tuned.items():
-        options[group].update(further)
+        options.setdefault(group, {}).update(further)
+    width.apply(options, args.width)
+    if args.config == 'small':
+        print('\n'.join(expect(found.shape, c.total_kimg if args.total_kimg is None else args.total_kimg)))
     if args.freeze_d:
         options['D_args']['freeze_layers'] = args.freeze_d
     if args.total_kimg is None:
         options['total_kimg'] = c.total_kimg
+    if args.snap is None and c.snap is not None:
+        options.update(image_snapshot_ticks=c.snap, network_snapshot_ticks=c.snap)
     if c.G_smoothing_rampup is not None and not continuing.starts_from_networks(args.resume):
         options['G_smoothing_rampup'] = c.G_smoothing_rampup
     augment_args = augmenting.augment_args(args, AUG)
     if augment_args is not None:
         options['augment_args'] = augment_args
+        if c.tune_kimg is not None and 'tune_kimg' in augment_args:
+            augment_args['tune_kimg'] = c.tune_kimg
     comparison.apply(options, args)
     tuning.note_single_images(options)
     return options

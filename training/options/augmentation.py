@@ -1,9 +1,9 @@
 """The pipelines of `--augpipe`: which function augments, and which of its operations are on; without TensorFlow."""
 
-import difflib
 from collections import OrderedDict
 
 from dnnlib import UserError
+from dnnlib.arguments import did_you_mean
 
 PIPELINE, DIFFAUGMENT = 'training.augment.augment_pipeline', 'training.augment.diffaugment'
 
@@ -41,7 +41,6 @@ def pipeline(name):
     if name == 'diffaugment':
         return dict(func_name=DIFFAUGMENT)  # all of its operations are on by default
     if name not in PRESETS:
-        similar = difflib.get_close_matches(str(name), NAMES, 1)
-        hint = f'did you mean {similar[0]}? ' if similar else ''
-        raise UserError(f'--augpipe: unknown pipeline {name!r}; {hint}choose from {", ".join(NAMES)}')
+        raise UserError(f'--augpipe: unknown pipeline {name!r}; {did_you_mean(name, NAMES)}choose from '
+                        f'{", ".join(NAMES)}')
     return dict({operation: 1 for operation in PRESETS[name]}, func_name=PIPELINE)

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 from dnnlib import UserError
+from dnnlib.memory import free_host_memory
 from dnnlib.names import installed_name
+from dnnlib.run import cluster
 from dnnlib.util import atomic_path
 from training.dataset import load_dataset
 from training.schedule import Schedule
@@ -31,7 +33,7 @@ def candidates(minibatch_size, group_size, largest=None):
     return found
 
 
-def fit_minibatch(options, run_dir=None, host_bytes=None):
+def fit_minibatch(options, run_dir=None, job=None, host_bytes=None):
     """Replaces a `minibatch_gpu_base` of 'auto' by the largest number of images whose step fits in memory.
 
     Each candidate is tried in a process of its own, at full resolution: building the graph and one step. Lower
@@ -40,6 +42,7 @@ def fit_minibatch(options, run_dir=None, host_bytes=None):
     Args:
         options: Keyword arguments of the training loop.
         run_dir: Run directory; the result is noted there, and a resumed training starts with it. None = none.
+        job: Cluster of the workers that share each minibatch, and their machines' memory; None = only this process.
         host_bytes: Main memory to be used on a CPU, None = what is free.
     Returns: The options with numbers.
     Raises: UserError if not even the smallest number fits, or the step fails for another reason.
@@ -49,8 +52,11 @@ def fit_minibatch(options, run_dir=None, host_bytes=None):
     sched_args = dict(options['sched_args'], minibatch_gpu_base=1, minibatch_gpu_dict=None)
     with load_dataset(data_dir=options.get('data_dir'), **options['dataset_args']) as training_set:
         levels = Schedule(training_set, sched_args).levels
+    workers = 1 if job is None else len(job.addresses)
+    if job is not None and host_bytes is None:
+        host_bytes = (free_host_memory() or 0) // cluster.on_this_host(job)[1] or None
     full, group_size = levels[-1], (options.get('D_args') or {}).get('mbstd_group_size', 4)
-    for size in candidates(full.minibatch_size, group_size, _noted(run_dir)):
+    for size in candidates(full.minibatch_size // workers, group_size, _noted(run_dir)):
         probed = dict(options, sched_args=dict(sched_args, lod_initial_resolution=None, minibatch_gpu_base=size))
         if options.get('augment_args'):  # all of it at once, which takes the most memory
             probed['augment_args'] = dict(options['augment_args'], tune_heuristic=None, initial_strength=1,
@@ -62,12 +68,12 @@ def fit_minibatch(options, run_dir=None, host_bytes=None):
         raise UserError('--minibatch-gpu=auto: not even one image per round fits in memory; choose a smaller network '
                         'or resolution')
     print(f'--minibatch-gpu=auto: {size} per round fit; rounds for a minibatch of {full.minibatch_size}: '
-          f'{full.minibatch_size // size}', flush=True)
+          f'{full.minibatch_size // size // workers}', flush=True)
     if run_dir is not None:
         with atomic_path(os.path.join(run_dir, CHOICE_FILE)) as temp_path:
             with open(temp_path, 'w') as f:
                 json.dump(dict(minibatch_gpu=size), f)
-    table = {level.resolution: candidates(level.minibatch_size, group_size,
+    table = {level.resolution: candidates(level.minibatch_size // workers, group_size,
                                           size * full.resolution // level.resolution)[0] for level in levels[:-1]}
     return dict(options, sched_args=dict(options['sched_args'], minibatch_gpu_base=size, minibatch_gpu_dict=table))
 

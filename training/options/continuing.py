@@ -4,6 +4,8 @@ import glob
 import json
 import os
 import re
+import shlex
+import sys
 
 from dnnlib import UserError
 from dnnlib.run.run_dir import is_locked, list_runs
@@ -14,7 +16,7 @@ OPTIONS_FILE = 'training_options.json'
 SAFE = (  # may change in a run
         'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
         'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
-        'bad')
+        'bad', 'start_timeout')
 FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run started from; no effect once it has a state
 
@@ -49,17 +51,18 @@ def choose_run(resume, result_dir, run_desc, options):
     """
     if resume == 'none':
         return None
+    if resume != 'auto':
+        check_start(resume)
     if resume != 'auto' and os.path.isdir(resume):
         if not files.is_state(resume):
             return _continue_in(resume, options)
-        files.check(resume)
         origin = os.path.dirname(os.path.dirname(os.path.abspath(resume)))
         check_same_options(origin, options)
         options['resume_state'] = resume
     elif resume != 'auto':
-        pretrained.check_network_file(resume)
         options['resume_pkl'] = resume
-    run_dirs = [path for _, path in list_runs(result_dir) if re.match('[0-9]+-' + re.escape(run_desc) + '$',
+    same_name = '-[0-9]+gpu-'.join(re.escape(part) for part in re.split('-[0-9]+gpu-', run_desc))  # on any number
+    run_dirs = [path for _, path in list_runs(result_dir) if re.match('[0-9]+-' + same_name + '$',
                                                                       os.path.basename(path))]
     unfinished = find_unfinished(run_dirs, options)
     if unfinished is not None:
@@ -71,13 +74,38 @@ def choose_run(resume, result_dir, run_desc, options):
     return unfinished
 
 
+def check_start(resume):
+    """Checks what can be checked of a run directory, state or network file without the options of the training.
+
+    Args:
+        resume: See `choose_run`, neither 'auto' nor 'none'.
+    Raises: UserError if a run directory holds no state, a state is damaged, or a file is no network pickle.
+    """
+    if not os.path.isdir(resume):
+        pretrained.check_network_file(resume)
+    elif files.is_state(resume):
+        files.check(resume)
+    elif files.latest_state(resume) is None:
+        hidden = pretrained.SHORT_NAMES.get(resume)
+        more = '' if hidden is None else f'; the published network of that name, which this folder hides, is {hidden}'
+        raise UserError(f'--resume: {resume!r} holds no saved state; give a run directory with a folder '
+                        f'{files.STATE_DIR!r}, or a state in it{more}')
+
+
+def arguments(argv, run_dir):
+    """The arguments `argv` of a command, list of str, changed so that they resume a run."""
+    kept = [arg for i, arg in enumerate(argv) if not arg.startswith('--resume') and argv[i - 1:i] != ['--resume']]
+    return kept + ['--resume=' + run_dir]
+
+
+def command(argv, run_dir):
+    """The command line of this process, whose arguments are `argv`, changed so that it resumes a run, str."""
+    program = ['python', sys.argv[0]] if sys.argv[0].endswith('.py') else sys.argv[0].split()
+    return ' '.join(shlex.quote(part) for part in program + arguments(argv, run_dir))
+
+
 def _continue_in(run_dir, options):
     """Checks that a run directory that was named can be continued with these options; returns it."""
-    if files.latest_state(run_dir) is None:
-        hidden = pretrained.SHORT_NAMES.get(run_dir)
-        more = '' if hidden is None else f'; the published network of that name, which this folder hides, is {hidden}'
-        raise UserError(f'--resume: {run_dir!r} holds no saved state; give a run directory with a folder '
-                        f'{files.STATE_DIR!r}, or a state in it{more}')
     saved = _saved_options(run_dir) or {}
     options.update((key, saved[key]) for key in ORIGIN if key in saved)
     check_same_options(run_dir, options)

@@ -101,15 +101,20 @@ def choose(options, precision, run_dir=None):
 
 
 def with_type(options, dtype):
-    """The options for one type of half-precision blocks; float16 needs the clamp, which bfloat16's range makes useless.
+    """The options for one type of half-precision blocks.
+
+    Network files keep `num_fp16_res`, and a GPU draws those blocks in float16, which needs the clamp. So both 16-bit
+    types train with it, though bfloat16 has the range of float32, and a training may move between them. Networks that
+    were trained in float32 without it have no such blocks.
 
     Args:
         options: Options of the training loop.
         dtype: 'float16', 'bfloat16' or 'float32'.
     """
     options = dict(options, tf_config=dict(options['tf_config'], mixed=dtype))
-    if dtype == 'float16':
-        options.update((name, dict({'conv_clamp': CLAMP}, **options[name])) for name in ('G_args', 'D_args'))
+    added = dict(num_fp16_res=0) if dtype == 'float32' else dict(conv_clamp=CLAMP)
+    options.update((name, dict(options[name], **added)) for name in ('G_args', 'D_args')
+                   if 'num_fp16_res' in options[name] and options[name].get('conv_clamp') is None)
     return options
 
 

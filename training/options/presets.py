@@ -1,10 +1,11 @@
 """The configurations of all methods: `--config` chooses a method and its options."""
 
-import difflib
+import argparse
 from collections import OrderedDict
 from typing import NamedTuple
 
 from dnnlib import UserError, cli
+from dnnlib.arguments import did_you_mean
 from training.options import ada, stylegan2
 
 
@@ -36,9 +37,8 @@ def find(config):
         if config in preset.configs:
             return preset
     known = sorted(name for preset in METHODS.values() for name in preset.configs)
-    similar = difflib.get_close_matches(config, known, 1)
-    hint = f'did you mean {similar[0]}? ' if similar else ''
-    raise UserError(f'--config: unknown configuration {config!r}; {hint}choose from {", ".join(known)}')
+    raise UserError(f'--config: unknown configuration {config!r}; {did_you_mean(config, known)}choose from '
+                    f'{", ".join(known)}')
 
 
 def of_command_line(argv):
@@ -82,3 +82,11 @@ class Flags:
 def list_configs():
     """The configurations of all methods: str of several lines."""
     return '\n\n'.join('\n'.join([preset.title + ':'] + preset.table()) for preset in METHODS.values())
+
+
+class ListConfigs(argparse.Action):
+    """Prints the configurations and ends the program."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        print(list_configs())
+        parser.exit()

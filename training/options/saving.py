@@ -4,6 +4,7 @@ import os
 
 from dnnlib import UserError, cli
 from training import pretrained
+from training.options import continuing
 
 
 def add(parser):
@@ -18,8 +19,7 @@ def add(parser):
     p.add_argument('--nan-patience', type=int, default=100, metavar='N',
                    help='after N steps in a row whose gradients are not finite, go back to the last good state, once, '
                    'then stop; 0 = never (default: %(default)s)')
-    p.add_argument('--snap', type=int, default=10, metavar='TICKS',
-                   help='ticks between snapshots (default: %(default)s)')
+    p.add_argument('--snap', type=int, metavar='TICKS', help='ticks between snapshots (default: 10; small: 4)')
     p.add_argument('--checkpoint-minutes', type=cli.finite_float, default=10, metavar='MIN',
                    help='minutes between saved states (default: %(default)s)')
     p.add_argument('--keep', type=int, default=2, metavar='N', help='newest states to keep (default: %(default)s)')
@@ -36,6 +36,8 @@ def check(args):
     if path is not None and '://' not in path and not os.path.exists(path):
         raise UserError(f'--resume={args.resume}: expected auto, none, a run directory, a saved state or a network '
                         'pickle')
+    if path is not None:
+        continuing.check_start(args.resume)
 
 
 def check_numbers(args, **minima):

@@ -6,11 +6,11 @@ these functions.
 """
 
 import ast
-import difflib
 import inspect
 import re
 
 from dnnlib import UserError, cli, util
+from dnnlib.arguments import did_you_mean, similar
 from training.options import augmentation
 from training.options.continuing import FOUND
 from training.pretrained import BUILD_MODULES
@@ -28,9 +28,12 @@ def parse_assignment(text, groups):
     Raises: UserError for another form or an unknown group.
     """
     match = re.match(r'(\w+)\.(\w+)=(.*)$', text, re.DOTALL)
-    if not match or match.group(1) not in groups:
+    if not match:
         raise UserError(f'--set expects GROUP.KEY=VALUE with a group of {", ".join(groups)}, got {text!r}')
     group, key, value = match.groups()
+    if group not in groups:
+        raise UserError(f'--set {text}: unknown group {group!r}; {did_you_mean(group, groups)}choose from '
+                        f'{", ".join(groups)}')
     try:
         value = ast.literal_eval(value)
     except (ValueError, SyntaxError):
@@ -86,9 +89,9 @@ class Settings:
         for group, key, value in sorted(assignments, key=lambda item: (item[1] != 'func_name', '_func' not in item[1])):
             defaults = self.settable(group)
             if key not in defaults:
-                similar = difflib.get_close_matches(key, sorted(defaults), 1)
-                hint = f'did you mean {group}.{similar[0]}?' if similar else \
-                    f'group {group} has {", ".join(sorted(defaults))}'
+                meant = similar(key, sorted(defaults))
+                hint = f'group {group} has {", ".join(sorted(defaults))}' if meant is None else \
+                    f'did you mean {group}.{meant}?'
                 raise UserError(f'--set {group}.{key}: unknown option; {hint}')
             is_number = value is None or isinstance(value, (int, float))
             if isinstance(defaults[key], (int, float)) and not is_number and group != 'dataset':

@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError
-from training.options import augmenting, settings, tuning
+from training.options import augmenting, settings, tuning, width
 
 
 class Config(NamedTuple):
@@ -112,6 +112,7 @@ def make_options(args):
         sched_args=tuning.sched_args(args, GROWING if c.grows else FULL_SIZE))
     if not c.lazy:
         options['lazy_regularization'] = False
+    width.apply(options, args.width)
     augment_args = augmenting.augment_args(args, AUG)
     if augment_args is not None:
         options['augment_args'] = augment_args

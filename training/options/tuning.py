@@ -3,6 +3,7 @@
 import argparse
 
 from dnnlib import UserError, cli
+from training.options import width
 from training.options.saving import check_numbers
 
 
@@ -45,6 +46,7 @@ def add(parser):
                    'stays the same (default: by config)')
     p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT',
                    help='learning rate of both networks (default: by config)')
+    width.add(p)
     p.add_argument('--freeze-d', '--freezed', type=int, default=0, metavar='N', action=TwoNames,
                    help='do not train the first N layers of the discriminator (default: %(default)s)')
     p.add_argument('--freeze-mapping', action='store_true', help='do not train the mapping network')
@@ -82,32 +84,68 @@ def sched_args(args, published):
 
     if args.batch is not None:
         put('--batch', minibatch_size_base=args.batch,
-            minibatch_gpu_base=images_per_round(args.batch, sched['minibatch_gpu_base'], args.num_gpus))
+            minibatch_gpu_base=images_per_round(args.batch, sched['minibatch_gpu_base'], num_workers(args)))
     if args.minibatch_gpu is not None:
         put('--minibatch-gpu', minibatch_gpu_base=args.minibatch_gpu)
     if args.lr is not None:
         put('--lr', G_lrate_base=args.lr, D_lrate_base=args.lr)
     if replaced:
         print(f'{" and ".join(replaced)}: at every resolution, instead of the table of {args.config}')
+    if num_workers(args) > 1:
+        share(sched, args)
     check_rounds(sched, args)
     return sched
 
 
-def images_per_round(batch, largest, num_gpus):
+def num_workers(args):
+    """Among how many processes a parsed command line divides each minibatch."""
+    return max(args.num_gpus, args.num_workers)
+
+
+def images_per_round(batch, largest, num_workers):
     """Images per device and round so that a minibatch of `batch` is a whole number of rounds.
 
     More than one, for the sake of the minibatch standard deviation, and at most `largest`; if there is no such number,
-    `largest`, or what a device gets of a smaller minibatch.
+    the next larger one that several workers can have, else `largest`, or what a device gets of a smaller minibatch.
     """
-    largest = max(min(largest, batch // num_gpus), 1)
-    return next((size for size in range(largest, 1, -1) if batch % (size * num_gpus) == 0), largest)
+    per_worker = batch // num_workers
+    largest = max(min(largest, per_worker), 1)
+    larger = range(largest + 1, per_worker + 1) if num_workers > 1 else ()
+    return next((size for sizes in (range(largest, 1, -1), larger) for size in sizes
+                 if batch % (size * num_workers) == 0), largest)
+
+
+def share(sched, args):
+    """Makes the minibatches of every resolution whole numbers of rounds on several workers.
+
+    Args:
+        sched: Options of the schedule; changed, unless the images per round were asked for.
+        args: Parsed command line.
+    Raises: UserError if a minibatch does not divide by the number of workers.
+    """
+    count, sizes = num_workers(args), dict(sched.get('minibatch_size_dict') or {}, base=sched['minibatch_size_base'])
+    for size in sizes.values():
+        if size % count:
+            below = f'{size // count * count} or ' if size > count else ''
+            raise UserError(f'minibatch {size} does not divide by {count}: use {below}{size // count * count + count} '
+                            '(--batch), or another number of workers')
+    if args.minibatch_gpu is None:
+        table = dict(sched.get('minibatch_gpu_dict') or {}, base=sched['minibatch_gpu_base'])
+        fitted = {key: images_per_round(sizes.get(key, sizes['base']), table.get(key, table['base']), count)
+                  for key in set(sizes) | set(table)}
+        if fitted['base'] != table['base']:
+            print(f'{count} workers: {fitted["base"]} images per device and round, so that a minibatch is a whole '
+                  'number of rounds')
+        sched['minibatch_gpu_base'] = fitted.pop('base')
+        if fitted:
+            sched['minibatch_gpu_dict'] = {key: fitted[key] for key in sorted(fitted)}
 
 
 def note_single_images(options):
     """Says what becomes of the path lengths where there is one image per device and round: the release fails there."""
     loss = options['G_loss_args']
-    if options['sched_args']['minibatch_gpu_base'] == 1 and loss['func_name'].endswith('_pathreg') and loss.get(
-            'pl_weight') != 0:
+    measured = loss['func_name'].endswith(('_pathreg', '.G_compared'))  # the second is of --cmethod=zcr and auxrot
+    if options['sched_args']['minibatch_gpu_base'] == 1 and measured and loss.get('pl_weight') != 0:
         print('One image per device and round: path lengths are measured on each image, instead of on half of them')
 
 
@@ -116,7 +154,9 @@ def check_rounds(sched, args):
     size, per_gpu = sched['minibatch_size_base'], sched['minibatch_gpu_base']
     if per_gpu == 'auto' or 'minibatch_size_dict' in sched:
         return
-    if per_gpu < 1 or size % (per_gpu * args.num_gpus):
+    count = num_workers(args)
+    if per_gpu < 1 or size % (per_gpu * count):
+        on = '1 GPU' if count == 1 else f'{count} workers'
         raise UserError(f'--config={args.config}: a minibatch of {size} images cannot be split into rounds of '
-                        f'{max(per_gpu, 1)} on {args.num_gpus} GPU{"s" if args.num_gpus > 1 else ""}; give '
+                        f'{max(per_gpu, 1)} on {on}; give '
                         '--minibatch-gpu or --batch so that it can')

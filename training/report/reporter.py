@@ -2,12 +2,14 @@
 
 import collections
 import sys
+import time
 from typing import NamedTuple
 
 import tqdm
 
 from dnnlib import tflib
 from dnnlib.memory import host_memory_gb
+from dnnlib.run import networks
 from dnnlib.tflib import autosummary
 from dnnlib.tflib.gpu_memory import peak_gpu_memory_gb
 from dnnlib.util import format_time
@@ -32,6 +34,24 @@ def status_line(stats):
     return ' '.join('%s %s' % (label, form % value) for (label, form, _), value in zip(fields, values))
 
 
+def speed_line(counters, tick_nimg, total_kimg, speed):
+    """The line between two ticks.
+
+    Args:
+        counters: See `files.new_counters`.
+        tick_nimg: Images of this tick.
+        total_kimg: Length of the training, thousand images.
+        speed: Images per second; `None` = not known yet.
+    Returns: str without line end.
+    """
+    line = f'kimg {counters.nimg / 1000:.1f}, iteration {counters.iteration}'
+    if not speed:
+        return f'{line}: running, its speed is not known yet'
+    in_tick, in_all = (max(end - counters.nimg, 0) / speed for end in (
+        counters.tick_nimg + tick_nimg, total_kimg * 1000))
+    return f'{line}: {speed:.3g} images/s, {format_time(in_tick)} left in this tick, {format_time(in_all)} in all'
+
+
 class Progress:
     """Progress bar with the time left on a terminal, plain `eta` lines otherwise.
 
@@ -47,6 +67,11 @@ class Progress:
             self._bar = tqdm.tqdm(
                 total=total_kimg, initial=start_kimg, file=sys.__stderr__, dynamic_ncols=True, smoothing=0.05,
                 bar_format='{l_bar}{bar}| {n:.1f}/{total:.0f} kimg [{elapsed}<{remaining}]')
+
+    @property
+    def has_bar(self):
+        """Is there a bar?"""
+        return self._bar is not None
 
     def update(self, kimg):
         """Moves the bar to `kimg`."""
@@ -107,6 +132,8 @@ class Reporter:
         self._counters, self._checkpoints, self._of = checkpoints.counters, checkpoints, reporting
         self._saving = checkpoints.saving
         self._alarms = {}  # of the last tick
+        self._tick_nimg, self._speed, self._busy = 0, None, None  # see `line`
+        self._begin = time.time(), self._counters.nimg  # where the speed is measured from
         self._maintenance_sec = 0.0
         self.writer = self._open_writer()
         self._progress = Progress(reporting.total_kimg, self._counters.nimg / 1000)
@@ -114,17 +141,32 @@ class Reporter:
     def _open_writer(self):
         return StatsWriter(self._saving.run_dir, self._counters.nimg, self._saving.should_stop, self._of.logits)
 
-    def step(self, went_back=False):
+    def step(self, tick_nimg, went_back=False):
         """To be called after every iteration: moves the progress bar.
 
         Args:
+            tick_nimg: Images of the tick that the next iteration belongs to.
             went_back: Was the state of an earlier moment restored? What was reported since then is forgotten.
         """
         if went_back:
             autosummary.save_summaries(None)
             self.writer.close()
             self.writer = self._open_writer()
+            self._begin = time.time(), self._counters.nimg
+        now, (begin, nimg) = time.time(), self._begin
+        if now > begin and self._counters.nimg > nimg:
+            self._speed = (self._counters.nimg - nimg) / (now - begin)
+        self._tick_nimg = tick_nimg
         self._progress.update(self._counters.nimg / 1000)
+
+    def line(self):
+        """What to say when nothing was said for a while, in any thread; `None` = nothing, since a bar is shown."""
+        if self._progress.has_bar:
+            return None
+        if self._busy is not None:
+            what, since = self._busy
+            return f'kimg {self._counters.nimg / 1000:.1f}: {what} since {format_time(time.time() - since)}'
+        return speed_line(self._counters, self._tick_nimg, self._of.total_kimg, self._speed)
 
     def tick(self, sched, done):
         """Ends a tick: status line, pictures and networks if they are due, statistics.
@@ -135,6 +177,7 @@ class Reporter:
         """
         c, of = self._counters, self._of
         self._saving.clock.take()
+        self._busy = 'pictures, networks, metrics', time.time()
         c.tick += 1
         stats = self._stats(sched)
         self._progress.tick(stats, {name: sched[field] for name, field in of.rates.items()})
@@ -143,7 +186,7 @@ class Reporter:
             self._checkpoints.write(lambda: of.grid.save_fakes(of.networks, 'fakes%06d.png' % (c.nimg // 1000)))
         network_pkl = None
         if _is_due(of.network_ticks, c.tick, done):
-            network_pkl = self._checkpoints.save_networks('network-snapshot-%06d.pkl' % (c.nimg // 1000))
+            network_pkl = self._checkpoints.save_networks(networks.snapshot_name(c.nimg))
             self._checkpoints.before_metrics(done)
         for monitor in of.monitors:
             monitor()
@@ -154,6 +197,7 @@ class Reporter:
         self._maintenance_sec = self._saving.clock.take_maintenance()
         if network_pkl is not None:
             self._checkpoints.after_metrics()
+        self._begin, self._busy = (time.time(), c.nimg), None
 
     def _write(self, stats):
         """Writes the statistics; says which alarms are new."""

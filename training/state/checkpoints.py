@@ -5,17 +5,19 @@ import time
 from typing import NamedTuple
 
 from dnnlib import disk
+from dnnlib.run import networks
 
 
 class Saving(NamedTuple):
     """What `Checkpoints` work with."""
-    run_dir: str            # run directory
+    run_dir: str            # run directory; None = worker 0 has it, and this is another one
     saver: object           # StateSaver
     watch: object           # non_finite.Watch
     clock: object           # Clock of the counters
     save_networks: object   # function of a path that writes all networks
     minutes: float = 10     # between two states; None = only where networks are saved
     should_stop: object = None  # see `disk.write_patiently`
+    agree: object = bool        # function of whether a state is due here: is one due in all workers?
 
 
 class Checkpoints:
@@ -48,6 +50,7 @@ class Checkpoints:
             self.save_soon = True  # or a restart would not know that it went back
         minutes = self.saving.minutes
         is_due = minutes is not None and time.time() - self._last_save >= minutes * 60
+        is_due = self.saving.agree(is_due)
         if self.counters.skipped_in_a_row == 0 and (is_due or self.save_soon):
             self.save()
         return went_back
@@ -62,20 +65,46 @@ class Checkpoints:
     def _save(self):
         saver = self.saving.saver
         size = 0 if self._saved_nimg == self.counters.nimg else saver.num_bytes()
-        path = self.write(lambda: saver.save(self.counters), size)
+        collected = saver.collect()  # once, though a full disk may need several attempts
+        path = self.write(lambda: saver.save(self.counters, collected), size)
         self._last_save, self._saved_nimg = time.time(), self.counters.nimg
         return path
 
     def save_networks(self, file_name):
         """Writes all networks under a name in the run directory; returns the path."""
-        path = os.path.join(self.saving.run_dir, file_name)
+        path = None if self.saving.run_dir is None else os.path.join(self.saving.run_dir, file_name)
         self.write(lambda: self.saving.save_networks(path))
         return path
 
     def finish(self):
         """Writes the final networks, then the state, which says that nothing is left to do."""
-        self.save_networks('network-final.pkl')
+        self.save_networks(networks.FINAL)
         self.save()
+
+    def stop(self):
+        """Saves what a training needs that ends early: a state to continue from, and networks to draw with.
+
+        Returns: End of a sentence: where they are.
+        """
+        path = self.save()
+        return 'worker 0 saves the state' if path is None else f'state saved in {path}{self._save_last_networks()}'
+
+    def _save_last_networks(self):
+        """Writes a network snapshot when a training ends early, unless nothing was learned or this kimg has one.
+
+        It is written after the state and doesn't wait for space on the disk, since nothing is lost without it.
+
+        Returns: End of a sentence about it; never raises an error.
+        """
+        if self.counters.iteration == 0:
+            return ''
+        path = os.path.join(self.saving.run_dir, networks.snapshot_name(self.counters.nimg))
+        try:
+            if not os.path.exists(path) or self.counters.went_back:  # then it may be of what was given up
+                self.saving.save_networks(path)
+        except Exception as error:  # pylint: disable=broad-except
+            return f'; its networks could not be written ({getattr(error, "strerror", None) or error})'
+        return f', networks in {path}'
 
     def before_metrics(self, done):
         """What was learned must not depend on the metrics, which may take long, and more memory than there is."""
@@ -91,22 +120,27 @@ class Checkpoints:
         self.save_soon = self.save_soon or self.counters.tick > 0
 
     def after_error(self):
-        """Saves the state when an error ends the training, unless that of this moment was saved before.
+        """Saves state and networks when an error ends the training, unless those of this moment were saved before.
 
         Returns: End of a sentence about it, for the message; never raises, so that the error itself is told.
         """
         if self.counters.iteration == 0:
             return 'nothing was learned before it'
+        if self.saving.run_dir is None or self.saving.saver.needs_others():
+            return 'the same command continues from the last state'
         if self.saving.watch.is_lost(self.counters):
             return 'what was learned since the last good state is lost'
         try:
             if self._saved_nimg != self.counters.nimg:  # it is better than one from within an iteration
                 self.save()
         except Exception as error:  # pylint: disable=broad-except
-            return f'the state could not be saved ({error}); the same command continues from the last one'
-        return (f'what was learned is saved: to continue at kimg {self.counters.nimg / 1000:.1f}, give the same '
-                f'command, or --resume={self.saving.run_dir}')
+            reason = getattr(error, 'strerror', None) or error
+            return f'the state could not be saved ({reason}); the same command continues from the last one'
+        return (f'what was learned is saved{self._save_last_networks()}: to continue at kimg '
+                f'{self.counters.nimg / 1000:.1f}, give the same command, or --resume={self.saving.run_dir}')
 
     def write(self, write, num_bytes=0):
-        """Calls a function that writes files; waits while the disk is full."""
+        """Calls a function that writes files, unless worker 0 writes them; waits while the disk is full."""
+        if self.saving.run_dir is None:
+            return None
         return disk.write_patiently(write, self.saving.run_dir, num_bytes, self.saving.should_stop)

@@ -12,7 +12,7 @@ from dnnlib.util import EasyDict, UserError, atomic_path, remove_temporary_files
 STATE_DIR = 'state'
 MANIFEST = 'state.json'
 VARIABLES = 'variables'
-WORKER_VARIABLES = 'worker-0'  # those that each worker keeps for itself
+ROUNDS = 'rounds.npz'  # states that each round of each worker keeps for itself
 PER_WORKER = 'training/per_worker'  # collection of the graph that names these
 GRID = 'grid.npz'
 UNFINISHED, REPLACED, REMOVED = 'unfinished', 'replaced', 'removed'  # names that a killed process may leave behind

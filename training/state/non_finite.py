@@ -21,7 +21,7 @@ class Watch:
         stages: List of train_step.Stage.
         patience: Steps of one stage that may be left out in a row; 0 = any number.
         saver: state.StateSaver.
-        run_dir: Run directory with the states.
+        run_dir: Run directory with the states; `None` = worker 0 has it, and this is another one.
     """
 
     def __init__(self, stages, patience, saver, run_dir):
@@ -44,8 +44,8 @@ class Watch:
                 'row')
         if counters.went_back:
             raise UserError(what + ', again after going back; ' + ADVICE)
-        path = last_good_state(self._run_dir)
-        if path is None:
+        path = None if self._run_dir is None else last_good_state(self._run_dir)
+        if path is None and self._run_dir is not None:
             raise UserError(what + ', and there is no earlier state to go back to; ' + ADVICE)
         restored = self._saver.restore(path)
         print(f'{what}. Going back to the state at kimg {restored.nimg / 1000:.1f}, once, with other random numbers.',

@@ -14,7 +14,7 @@ import numpy as np
 
 from dnnlib import UserError, tflib
 from training import image_size
-from training.pretrained import listed, load_file
+from training.pretrained import PUBLISHED_FILES, listed, load_file, resolve
 from training.state import transfer_labels
 
 KINDS = ('copied', 'resized', 'fresh', 'ignored')
@@ -83,7 +83,8 @@ def begin_from(networks, nets, dataset, start):
     Returns: Thousand images at which to start counting.
     Raises: UserError if nothing fits, `strict` is not met, or no images are left to train on.
     """
-    resume_pkl, contents = start.resume_pkl, load_file(start.resume_pkl)
+    file = resolve(start.resume_pkl)
+    resume_pkl, contents = file.name, load_file(file)
     try:
         names = find_sources(nets, contents)
     except UserError as error:
@@ -98,9 +99,8 @@ def begin_from(networks, nets, dataset, start):
         if start.strict:
             raise UserError(f'--strict: {resume_pkl}: variables do not match (table above); use the options that it '
                             'was trained with, or drop --strict')
-        for name, table in tables.items():
-            if not table['copied'] + table['resized']:
-                raise UserError(f'{resume_pkl}: nothing in it fits network {name}; choose another --config')
+        for name in [name for name, table in tables.items() if not table['copied'] + table['resized']]:
+            raise UserError(f'{resume_pkl}: nothing in it fits network {name}; choose another --config')
     kimg = start_kimg(resume_pkl, start.resume_kimg, fits, start.total_kimg)
     print('A network file holds networks only: moments of the optimizers, mean of the path lengths, order of the data, '
           'results of metrics and times start from scratch.')
@@ -112,7 +112,7 @@ def start_kimg(resume_pkl, resume_kimg, fits, total_kimg):
 
     Args:
         resume_pkl, resume_kimg, total_kimg: See `Start`; without a number it is that of `snapshot-NUMBER` or
-            `kimgNUMBER` in the name of the file, if all variables fit, else 0.
+            `kimgNUMBER` in the file's name, if all variables fit and it is no published file (there it is 0), else 0.
         fits: Did all variables fit?
     Raises: UserError for no number, or one that leaves nothing to train.
     """
@@ -120,7 +120,7 @@ def start_kimg(resume_pkl, resume_kimg, fits, total_kimg):
     kimg, why = 0.0, 'by default'
     if resume_kimg is not None:
         kimg, why = resume_kimg, 'as --set train.resume_kimg says'
-    elif match and fits:
+    elif match and fits and os.path.basename(resume_pkl) not in PUBLISHED_FILES:
         kimg, why = float(match.group(1)), 'guessed from the name of the file; --set train.resume_kimg=0 counts from 0'
     if not isinstance(kimg, (int, float)) or not math.isfinite(kimg) or kimg < 0:
         raise UserError(f'resume_kimg must be a number of at least 0, got {kimg!r}')

@@ -4,11 +4,10 @@ import contextlib
 import errno
 import json
 import os
-import stat
 import tempfile
 import time
 
-from dnnlib import util
+from dnnlib import cache, util
 from dnnlib.util import UserError
 
 FAILED = 'failed.json'
@@ -25,26 +24,12 @@ def names(folder):
 
 def roots():
     """Folders in order; in those that the user did not name, only files that pass `trusted` are used."""
-    user = os.environ.get('XDG_CACHE_HOME') or os.path.join(os.path.expanduser('~'), '.cache')
-    found = [_named() or os.path.join(os.path.abspath(util.DEFAULT_CACHE_DIR), 'ops')]
-    if os.path.isabs(user):
-        found.append(os.path.join(user, 'stylegan2-tf', 'ops'))
-    number = os.getuid() if hasattr(os, 'getuid') else 0
-    temporary = os.path.join(tempfile.gettempdir(), 'stylegan2-tf-%d' % number)
-    if not os.path.lexists(temporary) or _is_private(temporary):
-        found.append(os.path.join(temporary, 'ops'))
-    return found
+    found = cache.folders() + ([cache.of_user(), cache.temporary()] if cache.named() else [])
+    return [os.path.join(folder, 'ops') for folder in found if folder]
 
 
 def _named():
-    folder = os.environ.get('STYLEGAN2_CACHE')
-    return os.path.join(os.path.abspath(folder), 'ops') if folder else None
-
-
-def _is_private(path):
-    """Is it a folder, not a link, that belongs to this user and that no one else can enter or change?"""
-    status = os.lstat(path)
-    return stat.S_ISDIR(status.st_mode) and _owned(status) and not stat.S_IMODE(status.st_mode) & 0o077
+    return os.path.join(cache.named(), 'ops') if cache.named() else None
 
 
 def _owned(status):
@@ -73,10 +58,9 @@ def writable_folder(key):
     problems = []
     for root in roots():
         folder = os.path.join(root, key)
-        mode = 0o777 if root == _named() else 0o700  # whatever the umask: of what others can change, nothing is loaded
         try:
             for path in (os.path.dirname(root), root, folder):
-                os.makedirs(path, mode=mode, exist_ok=True)
+                cache.make(path)
             if not trusted(folder):
                 raise PermissionError(errno.EACCES, 'others can write there')
             with tempfile.TemporaryFile(dir=folder):

@@ -16,6 +16,8 @@ LFS = b'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\
     (b'<!DOCTYPE html><html><head>', 'web page'), (b'\xef\xbb\xbf\r\n <HTML lang="en">', 'web page'),
     (LFS, 'git lfs pull'), (b'', 'empty'), (b'<?xml version="1.0"?><Error><Code>AccDenied', 'XML'),
     (b'\x89PNG\r\n\x1a\n', 'PNG picture'),
+    (b'BZh91AY&SY', 'bzip2'), ('<html>'.encode('utf-16'), 'PowerShell'),
+    (b'\xfe\xff' + '{}'.encode('utf_16_be'), 'in UTF-16'), (b'\x28\xb5\x2f\xfd\x04', 'Zstandard'),
     (b'\x1f\x8b\x08\x00', 'gzip'), (b'a' * 100 + b'\0' * 157 + b'ustar\x0000', 'tar archive'),
     (b'{"error": "not found"}', "'{\"error\": \"not found\"}'"), (b'not found\n', "'not found'"),
     (b'\x93NUMPY\x01\x00', 'NumPy array')])

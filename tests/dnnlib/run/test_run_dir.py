@@ -25,7 +25,8 @@ def refuse(write_first):
 
 
 def fail_to_start(error):
-    for name in ('skipped.csv', 'b-skipped.csv', 'minibatch_gpu.json', 'precision.json'):
+    for name in ('skipped.csv', 'b-skipped.csv', 'minibatch_gpu.json', 'precision.json', 'reals-augmented.png',
+                 'fakes_init.png', 'classes.json', 'events.out.tfevents.1.host'):
         open(dnnlib.make_run_dir_path(name), 'w').close()
     raise {'OSError': OSError, 'ImportError': ImportError, 'KeyboardInterrupt': KeyboardInterrupt}[error](error)
 

@@ -119,6 +119,24 @@ def test_init_uninitialized_vars_keeps_values(session):
     tflib.init_uninitialized_vars([])
 
 
+def test_initial_values_together_at_the_end(session):
+    with tflib.initializing_together():
+        old, new = [tf.get_variable(name, initializer=1.0) for name in ('old', 'new')]
+        tflib.init_uninitialized_vars([old, new])
+        y = tflib.autosummary.autosummary('y', tf.constant(3.0))
+        with pytest.raises(tf.errors.OpError):  # no value yet
+            session.run(y)
+        tflib.set_vars({old: 7})
+    assert session.run([old, new, y]) == [7, 1, 3]
+    assert tflib.autosummary.save_summaries(None) == {'y': 3}
+    with pytest.raises(ZeroDivisionError):
+        with tflib.initializing_together():
+            raise ZeroDivisionError
+    late = tf.get_variable('late', initializer=2.0)
+    tflib.init_uninitialized_vars([late])  # nothing waits any longer
+    assert session.run(late) == 2
+
+
 def test_large_initial_value(session):
     value = np.arange(6, dtype=np.int32).reshape(2, 3)
     var = tflib.create_var_with_large_initial_value(value, trainable=False)

@@ -256,13 +256,22 @@ def test_what_lies_beside_records_is_counted(tmp_path, capsys):
     for name in 'ab':
         _png(tmp_path / 'in' / name / '0.png')
     _run('create_from_images', tmp_path / 'x', tmp_path / 'in')
-    for name in ('photo.JPG', 'y-rxx.labels', 'notes.txt'):
+    for name in ('photo.JPG', 'y-rxx.labels', 'notes.txt', '.DS_Store', 'dataset.json'):
         (tmp_path / 'x' / name).write_bytes(b'x')
+    (tmp_path / 'x' / 'old').mkdir()
     with load_dataset(tfrecord_dir=str(tmp_path / 'x'), max_label_size='full', verbose=True) as dataset:
         assert dataset.not_taken == [
+            ('.DS_Store', 'hidden'),
+            ('dataset.json', 'dataset.json beside TFRecords, whose labels are in a .labels file'),
+            ('notes.txt', '.txt: not a picture'), ('old/', 'a folder beside TFRecords'),
             ('photo.JPG', 'a picture beside TFRecords'), ('y-rxx.labels', 'another label file')]
     out = capsys.readouterr().out
-    assert 'Labels: 2 classes: a (1), b (1), from x-rxx.labels' in out and 'Not taken: 2' in out
+    assert 'Labels: 2 classes: a (1), b (1), from x-rxx.labels' in out and 'Not taken: 6' in out
+    for args in (('display', tmp_path / 'x', '--output=' + str(tmp_path / 'd.png')),
+                 ('extract', tmp_path / 'x', tmp_path / 'e'), ('compare', tmp_path / 'x', tmp_path / 'in')):
+        _run(*args)
+        out = capsys.readouterr().out
+        assert out.count('Not taken: 6\n') == 1 and '     1  hidden\n' in out, args
 
 
 def test_labels_that_are_asked_for_and_missing_are_an_error_that_names_the_cause(tmp_path):

@@ -38,10 +38,11 @@ def train(run_dir, method, total_kimg=KIMG, minibatch_gpu=4, **options):
 def variables(run_dir, folder=None):
     """{name: value} of all variables of the last state, or of the one in another folder."""
     folder, found = folder or files.latest_state(str(run_dir)), {}
-    for name in (files.VARIABLES, files.WORKER_VARIABLES):
-        if os.path.exists(os.path.join(folder, name + '.index')):
-            reader = tf.train.NewCheckpointReader(os.path.join(folder, name))
-            found.update((key, reader.get_tensor(key)) for key in reader.get_variable_to_shape_map())
+    reader = tf.train.NewCheckpointReader(os.path.join(folder, files.VARIABLES))
+    found.update((key, reader.get_tensor(key)) for key in reader.get_variable_to_shape_map())
+    if os.path.exists(os.path.join(folder, files.ROUNDS)):
+        with np.load(os.path.join(folder, files.ROUNDS)) as arrays:
+            found.update((name.replace('|', '/'), arrays[name]) for name in arrays.files)
     return found
 
 
@@ -92,15 +93,16 @@ def test_every_network_is_trained(run):
     assert all(('Progress/diversity' in line) == (method != 'cycle') for line in lines)
 
 
-def test_state_of_each_worker_has_a_file_of_its_own(run):
+def test_state_of_each_round_has_a_file_of_its_own(run):
     method, folder = run
     state = files.latest_state(str(folder))
-    assert any(name.startswith('worker-0') for name in os.listdir(state)) == (method == 'cycle')
+    assert (files.ROUNDS in os.listdir(state)) == (method == 'cycle')
     if method == 'cycle':
-        reader = tf.train.NewCheckpointReader(os.path.join(state, files.WORKER_VARIABLES))
-        assert sorted(reader.get_variable_to_shape_map()) == [
-            'State/pool_a', 'State/pool_a_filled', 'State/pool_b', 'State/pool_b_filled']
-        assert reader.get_tensor('State/pool_a_filled') == toys.POOL_SIZE
+        with np.load(os.path.join(state, files.ROUNDS)) as arrays:
+            assert sorted(arrays.files) == ['State|pool_a', 'State|pool_a_filled', 'State|pool_b',
+                                            'State|pool_b_filled']
+            assert arrays['State|pool_a_filled'].tolist() == [toys.POOL_SIZE] * 2  # two rounds
+            assert (arrays['State|pool_a'][0] != arrays['State|pool_a'][1]).any()
         shared = tf.train.NewCheckpointReader(os.path.join(state, files.VARIABLES))
         assert not [name for name in shared.get_variable_to_shape_map() if 'pool' in name]
 

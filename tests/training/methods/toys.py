@@ -61,8 +61,8 @@ def query(step, name, images):
             chosen.append(tf.where(is_new, images[i], old[index]))
             mask = tf.reshape(tf.one_hot(index, POOL_SIZE) * tf.cast(swap, tf.float32), [-1, 1, 1, 1])
             with tf.control_dependencies([chosen[-1], mask]):
-                last = [tf.assign(pool, old * (1 - mask) + images[i] * mask),
-                        tf.assign(filled, tf.minimum(count + 1, POOL_SIZE))]
+                last = [pool.assign(old * (1 - mask) + images[i] * mask),
+                        filled.assign(tf.minimum(count + 1, POOL_SIZE))]
     with tf.control_dependencies(last):
         return tf.stack(chosen)
 

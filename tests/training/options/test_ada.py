@@ -183,9 +183,10 @@ def test_auto_of_other_sizes_and_minibatches():
 
 def test_what_the_release_crashes_on_has_a_sentence(pictures, capsys):
     with pytest.raises(UserError, match='--config=cifar: a minibatch of 64 images cannot be split into rounds of 32 on '
-                                        '4 GPUs; give --minibatch-gpu or --batch so that it can'):
-        options_of(dict(cfg='cifar', gpus=4), pictures(32))
-    assert options_of(dict(cfg='cifar', gpus=4, **{'minibatch-gpu': 8}), pictures(32))
+                                        '4 workers; give --minibatch-gpu or --batch so that it can'):
+        options_of(dict(cfg='cifar', gpus=4, **{'minibatch-gpu': 32}), pictures(32))
+    assert options_of(dict(cfg='cifar', gpus=4), pictures(32))['sched_args']['minibatch_gpu_base'] == 16
+    assert '4 workers: 16 images per device and round, so that a minibatch is a whole number' in capsys.readouterr().out
     options_of(dict(gpus=64), pictures(32))
     assert 'One image per device and round: path lengths are measured on each image' in capsys.readouterr().out
 

@@ -132,6 +132,10 @@ def test_minibatch_and_rate_of_every_configuration(capsys):
     options = options_of('--config=paper256', '--batch=2', '--minibatch-gpu=1')
     assert options['sched_args']['minibatch_gpu_base'] == 1
     assert 'One image per device and round' in capsys.readouterr().out
+    for method in ('zcr', 'auxrot'):
+        options_of('--config=paper256', '--batch=2', '--minibatch-gpu=1', '--cmethod=' + method, '--set',
+                   'dataset.max_label_size=0')
+        assert 'One image per device and round' in capsys.readouterr().out
 
 
 def test_a_run_that_began_with_networks_is_resumed_with_the_same_options(tmp_path, monkeypatch):

@@ -22,6 +22,14 @@ def options(config):
     return dict(G_args=dict(func_name=G), D_args=dict(func_name=D, mbstd_group_size=4), tf_config=dict(device='cpu'))
 
 
+def with_half(config, **more):
+    """The same, with half-precision blocks."""
+    found = options(config)
+    for name in ('G_args', 'D_args'):
+        found[name].update(num_fp16_res=4, **more)
+    return found
+
+
 def applied(config, asked, cmethod='nocmethod'):
     """The options with a value of `--precision`."""
     found = options(config)
@@ -124,11 +132,21 @@ def test_another_machine_is_said(measured, tmp_path, capsys):
     assert precision.choose(options('config-f'), 'mixed', str(tmp_path))['tf_config']['mixed'] == 'bfloat16'
     assert 'bfloat16 as at the first start, on CPU one; this is CPU two' in capsys.readouterr().out and len(count) == 1
     measured(half='float16', machine='GPU', ratio=3.0)
-    chosen = precision.choose(options('config-f'), 'mixed', str(tmp_path))
+    chosen = precision.choose(with_half('config-f'), 'mixed', str(tmp_path))
     assert 'bfloat16 was chosen on CPU one, which this machine has not; measured again' in capsys.readouterr().out
     assert chosen['tf_config']['mixed'] == 'float16'
     assert chosen['G_args']['conv_clamp'] == chosen['D_args']['conv_clamp'] == 256
     assert json.loads((tmp_path / precision.CHOICE_FILE).read_text())['machine'] == 'GPU'
+
+
+def test_files_never_ask_for_half_precision_without_the_clamp():
+    plain = with_half('config-f')['G_args']
+    for dtype, added in (('float16', dict(conv_clamp=256)), ('bfloat16', dict(conv_clamp=256)),
+                         ('float32', dict(num_fp16_res=0))):
+        found = precision.with_type(with_half('config-f'), dtype)
+        assert found['G_args'] == dict(plain, **added) and found['tf_config']['mixed'] == dtype
+        ada = with_half('auto', conv_clamp=256)  # as published
+        assert precision.with_type(ada, dtype)['D_args'] == ada['D_args']
 
 
 def test_a_trial():

@@ -1,5 +1,6 @@
 """The configurations against the tables of the paper, and how they are listed."""
 
+import argparse
 import inspect
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import run_training
 from dnnlib import UserError
 from tests.test_run_training import options_of
-from training.options import presets
+from training.options import ada, presets, width
 from training.options.stylegan2 import CONFIGS
 
 GROWING = dict(
@@ -59,10 +60,10 @@ def test_configurations_are_listed_by_method(argv, lines, capsys):
     assert 'config-f  G_main                        D_stylegan2       16384 ' in out
     assert 'minibatch 32, 256 at 8, 128 at 16, 64 at 32, 32 at 64; per GPU 4, 32 at 8,' in out
     assert 'learning rate 0.001, 0.0015 at 128, 0.002 at 256, 0.003 at 512, 0.003 at 1024\n' in out
-    ada = out.split('\nStyleGAN2-ADA:\n')[1].splitlines()
-    assert [line.split()[0] for line in ada[1:9]] == ['auto', 'auto'] + list(presets.METHODS['ada'].configs)[1:]
-    assert ada[3].endswith('config-f, which the ADA release trains in mixed precision')
-    assert ada[7].split()[:11] == 'cifar 64 32 32 8192 0.0025 0.01 500 0.05 2 100000'.split()
+    of_ada = out.split('\nStyleGAN2-ADA:\n')[1].splitlines()
+    assert [line.split()[0] for line in of_ada[1:10]] == ['auto', 'auto'] + list(presets.METHODS['ada'].configs)[1:]
+    assert of_ada[4].endswith('config-f, which the ADA release trains in mixed precision')
+    assert of_ada[8].split()[:11] == 'cifar 64 32 32 8192 0.0025 0.01 500 0.05 2 100000'.split()
 
 
 def test_listed_feature_maps_are_the_networks_defaults():
@@ -121,3 +122,58 @@ def test_each_method_brings_its_flags(capsys):
 def test_flags_of_another_method_are_refused(argv, message):
     with pytest.raises(UserError, match=message):
         run_training.main(['--dataset=cats'] + argv)
+
+
+@pytest.mark.parametrize('config, expected_G, expected_D', [
+    ('config-a', dict(fmap_base=2048, fmap_max=128, latent_size=128, dlatent_size=128, mapping_fmaps=128),
+     dict(fmap_base=2048, fmap_max=128)),
+    ('config-e', dict(fmap_base=2048, fmap_max=128, latent_size=128, dlatent_size=128, mapping_fmaps=128),
+     dict(fmap_base=2048, fmap_max=128)),
+    ('config-f', dict(fmap_base=4096, fmap_max=128, latent_size=128, dlatent_size=128, mapping_fmaps=128),
+     dict(fmap_base=4096, fmap_max=128)),
+    ('paper512', dict(fmap_base=4096, fmap_max=128, latent_size=128, dlatent_size=128), dict(
+        fmap_base=4096, fmap_max=128)),
+    ('small', dict(fmap_base=128, fmap_max=32, latent_size=64, dlatent_size=64), dict(fmap_base=128, fmap_max=32))])
+def test_a_width_multiplies_all_feature_maps(config, expected_G, expected_D, capsys):
+    argv = ['--config=' + config, '--dataset=cats', '--resolution=32', '--batch=16']
+    published = options_of(*argv)
+    assert options_of('--width=1', *argv) == published and '--width' not in capsys.readouterr().out
+    options = options_of('--width=1/4', *argv)
+    out = capsys.readouterr().out
+    for name, expected in (('G_args', expected_G), ('D_args', expected_D)):
+        assert options.pop(name) == dict(published.pop(name), **expected)
+    assert options == published  # the rest
+    assert f'--width=0.25: G fmap_base={expected_G["fmap_base"]}, fmap_max={expected_G["fmap_max"]}, latent' in out
+
+
+def test_widths_are_of_functions_and_fit_the_defaults():
+    from training import networks_ada, networks_stylegan, networks_stylegan2
+    for module, base in ((networks_ada, 16384), (networks_stylegan, 8192), (networks_stylegan2, 16384)):
+        for name in [name for name in vars(module) if name.startswith(('G_synthesis', 'G_mapping', 'D_'))]:
+            for key, value in [('fmap_base', base), ('fmap_max', width.FMAP_MAX)] + [(k, 512) for k in width.MAPPING]:
+                parameter = inspect.signature(getattr(module, name)).parameters.get(key)
+                assert parameter is None or parameter.default in (value, None), (name, key)
+    assert [width.argument(text) for text in ('1/4', '0.25', '1', '2', '1/3')] == [0.25, 0.25, 1, 2, 1 / 3]
+    for text in ('0', '-1', '1/0', 'nan', 'inf', 'half', '', '1/', '9', '1/4/2'):
+        with pytest.raises(argparse.ArgumentTypeError, match='expected a number above 0 and at most 8 such as 1/4'):
+            width.argument(text)
+
+
+def test_small_is_auto_for_two_cores(capsys):
+    argv = ['--dataset=cats', '--resolution=64', '--set', 'dataset.max_label_size=0']
+    options = options_of('--config=small', *argv)
+    assert ('--config=small: 1000 images of 64x64 pixels take about 41s on two processor cores, 200 thousand about 2h '
+            '16m') in capsys.readouterr().out
+    auto = options_of('--config=auto', '--batch=16', *argv)
+    changed = {name for name in options if options[name] != auto.get(name)}
+    assert changed == {'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'G_args', 'D_args', 'sched_args',
+                       'grid_args', 'augment_args'}
+    assert options['G_args'] == dict(auto['G_args'], fmap_base=1024, fmap_max=128, latent_size=128, dlatent_size=128)
+    assert options['D_args'] == dict(auto['D_args'], fmap_base=1024, fmap_max=128)
+    assert options['sched_args'] == dict(auto['sched_args'], tick_kimg_base=2)
+    assert options['sched_args']['minibatch_size_base'] == options['sched_args']['minibatch_gpu_base'] == 16
+    assert options['augment_args'] == dict(auto['augment_args'], tune_kimg=100)
+    assert (options['total_kimg'], options['network_snapshot_ticks'], options['G_smoothing_kimg']) == (200, 4, 5)
+    options = options_of('--config=small', '--snap=7', '--total-kimg=9', *argv)
+    assert (options['total_kimg'], options['network_snapshot_ticks']) == (9, 7)
+    assert '--config=small is for 32 to 128 pixels; with --resolution=64' in ada.expect([3, 256, 256], 1)[1]

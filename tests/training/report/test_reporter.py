@@ -156,9 +156,35 @@ def test_statistics_of_a_future_that_was_given_up_are_taken_out(reporter, done, 
     for nimg in (2000, 4000):
         tick(reporter, done, nimg)
     reporter.counters.nimg = 2000
-    reporter.step(went_back=True)
+    reporter.step(4000, went_back=True)
     tick(reporter, done, 5000)
     assert [json.loads(line)['nimg'] for line in (tmp_path / 'stats.jsonl').read_text().splitlines()] == [2000, 5000]
+
+
+def test_what_is_said_between_two_ticks(reporter, done, monkeypatch):
+    c, now = reporter.counters, [1000.0]
+    monkeypatch.setattr(report.time, 'time', lambda: now[0])
+    reporter._begin = 1000.0, 0
+    assert reporter.line() == 'kimg 0.0, iteration 0: running, its speed is not known yet'
+    for c.iteration in (1, 2):
+        now[0] += 10
+        c.nimg += 32
+        reporter.step(128)
+    assert reporter.line() == 'kimg 0.1, iteration 2: 3.2 images/s, 20s left in this tick, 51m 45s in all'
+    now[0] += 1000  # within an iteration
+    assert '3.2 images/s' in reporter.line()
+
+    def measure(_path):
+        now[0] += 70
+        done.append(reporter.line())
+    reporter._of = reporter._of._replace(metric_callback=measure)
+    assert tick(reporter, done, 128)[-2:] == ['kimg 0.1: pictures, networks, metrics since 1m 10s', 'results']
+    now[0] += 10
+    c.nimg += 32  # the metrics count for nothing
+    reporter.step(4000)
+    assert reporter.line().startswith('kimg 0.2, iteration 2: 3.2 images/s, 20m 40s left in this tick')
+    reporter._progress._bar = EasyDict(close=lambda: None)
+    assert reporter.line() is None
 
 
 def test_no_diversity_where_there_is_none(reporter, done, tmp_path):

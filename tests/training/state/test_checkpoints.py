@@ -1,5 +1,6 @@
 """When the state is saved: by the clock, before and after metrics, after an error; when the training goes back."""
 
+import errno
 import os
 
 import pytest
@@ -136,12 +137,36 @@ def test_where_networks_are_written(made, tmp_path, done):
     assert done == ['network-final.pkl']
 
 
+def test_a_stopped_training_has_networks_to_draw_with(made, done, watch, monkeypatch, tmp_path):
+    monkeypatch.setattr(made.saving.saver, 'save', lambda saved: done.append(saved.nimg) or 'S')
+    path = str(tmp_path / 'network-snapshot-000006.pkl')
+    made.counters.update(nimg=6100)
+    assert made.stop() == 'state saved in S' and done == [6100]  # nothing was learned
+    made.counters.update(iteration=3)
+    assert made.stop() == 'state saved in S, networks in ' + path
+    assert done == [6100, 6100, 'network-snapshot-000006.pkl']
+    (tmp_path / 'network-snapshot-000006.pkl').write_text('')
+    del done[:]
+    assert made.stop() == 'state saved in S, networks in ' + path and done == [6100]  # perhaps it was measured
+    made.counters.went_back = 1  # that one may be of the future that was given up
+    assert made.stop() and done == [6100, 6100, 'network-snapshot-000006.pkl']
+
+    def full(_path):
+        raise OSError(errno.ENOSPC, 'No space left on device', path)
+    made.saving = made.saving._replace(save_networks=full)
+    assert made.stop() == 'state saved in S; its networks could not be written (No space left on device)'
+
+
 def test_after_an_error(made, done, watch, monkeypatch, tmp_path):
     assert made.after_error() == 'nothing was learned before it'
     made.counters.update(nimg=6000, iteration=3)
+    networks = 'network-snapshot-000006.pkl'
     for _ in range(2):  # saved once
-        assert made.after_error().endswith('at kimg 6.0, give the same command, or --resume=' + str(tmp_path))
-        assert done == [(6000, -1)]
+        assert made.after_error() == (
+            f'what was learned is saved, networks in {tmp_path / networks}: to continue at kimg 6.0, give the same '
+            f'command, or --resume={tmp_path}')
+        assert done == [(6000, -1), networks]
+        (tmp_path / networks).write_text('')
     made.counters.nimg = 7000
     monkeypatch.setattr(made.saving.saver, 'save', lambda _counters: 1 / 0)
     assert made.after_error().startswith('the state could not be saved (division by zero); ')

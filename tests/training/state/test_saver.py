@@ -8,7 +8,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError, disk
-from training.state import files
+from training.state import files, rounds
 from training.state import saver as state
 
 
@@ -104,7 +104,7 @@ def test_counters_of_a_state_are_replaced(session, tmp_path, monkeypatch):
         saver.save(counters)
         counters.metrics.setdefault('fid50k', []).append([nimg, value])
         with monkeypatch.context() as patch:
-            patch.setattr(saver._savers[files.VARIABLES], 'save',
+            patch.setattr(saver._saver, 'save',
                           lambda *_args, **_kwargs: pytest.fail('all of it is written'))
             path = saver.save(counters)
         assert files.check(path) == counters
@@ -123,17 +123,42 @@ def test_the_grid_of_pictures_is_part_of_it(session, tmp_path):
     np.testing.assert_array_equal(restored['latents'], arrays['latents'])
 
 
-def test_variables_of_each_worker_have_a_file_of_their_own(session, tmp_path):
-    shared, own = make_variable(session, 'v', 1.0), make_variable(session, 'pool', 2.0)
-    tf.add_to_collection(files.PER_WORKER, own)
+def test_states_of_the_rounds_have_a_file_of_their_own(session, tmp_path, capsys):
+    shared = make_variable(session, 'v', 1.0)
+    own = make_variable(session, 'State/pool', np.float32([[1, 2], [3, 4], [5, 6]]))
+    number = tf.placeholder(tf.int32, [])
+    pool = rounds.RoundState(own, number)
     saver = state.StateSaver(str(tmp_path))
+    session.run(pool.assign([8.0, 9.0]), {number: 1})
+    assert session.run(pool.read_value(), {number: 1}).tolist() == [8, 9]
     path = saver.save(files.new_counters(32))
-    for name, variable in ((files.VARIABLES, 'v'), (files.WORKER_VARIABLES, 'pool')):
-        reader = tf.train.NewCheckpointReader(os.path.join(path, name))
-        assert list(reader.get_variable_to_shape_map()) == [variable]
-    session.run([shared.assign(0.0), own.assign(0.0)])
-    saver.restore_latest()
-    assert session.run([shared, own]) == [1.0, 2.0]
+    assert list(tf.train.NewCheckpointReader(os.path.join(path, files.VARIABLES)).get_variable_to_shape_map()) == ['v']
+    session.run([shared.assign(0.0), own.assign(np.zeros([3, 2]))])
+    saver.share(saver.restore_latest())
+    assert session.run(own).tolist() == [[1, 2], [8, 9], [5, 6]] and session.run(shared) == 1
+    # with another number of rounds
+    assert capsys.readouterr().out == ''
+    found = rounds.load(path, {'State/pool': np.zeros([2, 2], np.float32)})['State/pool']
+    assert found.tolist() == [[1, 2], [8, 9]]
+    assert '3 rounds were saved and there are 2: those of rounds 2 to 2 are dropped.' in capsys.readouterr().out
+    assert rounds.load(path, {'State/pool': np.full([4, 2], 7.0)})['State/pool'].tolist() == [[1, 2], [8, 9], [5, 6],
+                                                                                             [7, 7]]
+    assert '3 rounds were saved and there are 4: rounds 3 to 3 begin anew.' in capsys.readouterr().out
+    for other in ({'State/pool': np.zeros([3, 5])}, {'State/other': np.zeros([3, 2])}):
+        with pytest.raises(UserError, match='does not fit this method'):
+            rounds.load(path, other)
+
+
+def test_sums_between_rounds_may_be_missing(session, tmp_path):
+    weight = make_variable(session, 'v', 1.0)
+    path = state.StateSaver(str(tmp_path)).save(files.new_counters(32))
+    added = make_variable(session, 'TrainG/grad_acc_var_1', 5.0)
+    session.run([weight.assign(0.0)])
+    state.StateSaver(str(tmp_path)).load(path)
+    assert session.run([weight, added]) == [1.0, 5.0]  # its initial value
+    make_variable(session, 'w', 5.0)
+    with pytest.raises(UserError, match='does not fit'):
+        state.StateSaver(str(tmp_path)).load(path)
 
 
 def test_what_a_killed_process_leaves_is_removed(tmp_path):
@@ -160,7 +185,7 @@ def test_a_full_disk_leaves_the_states_before(session, tmp_path, monkeypatch):
 
     def full(*_args, **_kwargs):
         raise tf.errors.ResourceExhaustedError(None, None, 'x: No space left on device')
-    monkeypatch.setattr(saver._savers[files.VARIABLES], 'save', full)
+    monkeypatch.setattr(saver._saver, 'save', full)
     with pytest.raises(OSError, match='No space left') as raised:
         saver.save(files.new_counters(64))
     assert disk.is_full(raised.value)

@@ -211,7 +211,8 @@ def test_sources_go_by_role():
     ('https://host.org/x-000012.pkl', None, True, 0), ('portraits-512.pkl', None, True, 0),
     ('https://host.org/my-snapshot-000012.npz', None, True, 12), ('cats-kimg025000-ada.pkl', None, True, 25000),
     ('cats_kimg10.pkl', None, True, 10), ('snapshot-512x512.pkl', None, True, 0), ('25kimg.pkl', None, True, 0),
-    ('a/network-snapshot-7/net.pkl', None, True, 0)])
+    ('a/network-snapshot-7/net.pkl', None, True, 0),
+    ('celebahq-res256-mirror-paper256-kimg100000-ada-target0.5.pkl', None, True, 0)])
 def test_where_counting_starts(name, given, fits, expected):
     assert transfer.start_kimg(name, given, fits, 50000) == expected
 

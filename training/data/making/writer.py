@@ -41,7 +41,9 @@ class TFRecordExporter:
     """
 
     def __init__(self, tfrecord_dir, expected_images, keep_partial=False):
-        self.tfrecord_dir = os.path.abspath(tfrecord_dir)
+        self.tfrecord_dir = os.path.normpath(tfrecord_dir)
+        if os.path.basename(self.tfrecord_dir) in (os.curdir, os.pardir):  # has no name of its own
+            self.tfrecord_dir = os.path.abspath(tfrecord_dir)
         self.expected_images = expected_images
         self.num_images = 0
         self.shape = None

@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+"""Do N workers train what one worker trains with N rounds of accumulation, and how fast?
+
+    python benchmarks/workers.py --workers=2 --workers=3 --iterations=1 --iterations=50
+    python benchmarks/workers.py --speed=3 --ops=native
+
+Tiny networks on the cats, one thread per worker. Prints for each method the largest distance of a network's weights, as
+a share of their norm, and whether all variables have the same bits. `--kill` also ends a training of N workers after
+half of the iterations and continues it. `--speed` compares two workers with one core each with one worker with two.
+"""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from dnnlib import EasyDict, UserError, cli  # noqa: E402  (found only after the line above)
+from dnnlib.run import cluster as clusters  # noqa: E402
+from dnnlib.util import get_obj_by_name  # noqa: E402
+from training.state import files  # noqa: E402
+
+NARROW = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
+ADAM = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
+STYLEGAN2 = dict(
+    G_args=dict(func_name='training.networks_stylegan2.G_main', **NARROW),
+    D_args=dict(func_name='training.networks_stylegan2.D_stylegan2', fmap_base=64, fmap_max=8),
+    G_loss_args=dict(func_name='training.loss.G_logistic_ns_pathreg'),
+    D_loss_args=dict(func_name='training.loss.D_logistic_r1', gamma=1.0), G_opt_args=ADAM, D_opt_args=ADAM,
+    dataset_args=dict(tfrecord_dir='cats', resolution=8, max_label_size='full'), G_reg_interval=2, D_reg_interval=3)
+AUGMENTED = dict(xflip=1, rotate=1, scale=1, brightness=1, tune_kimg=1, initial_strength=0.5)
+TOYS = 'tests.training.methods.toys'
+CATS = dict(tfrecord_dir='cats', resolution=8)
+GPU = 4  # images per worker and round
+
+
+def _sched(workers, rounds):
+    """8 x 8 pixels: `workers` times `rounds` parts of 4 images."""
+    return dict(minibatch_size_base=GPU * workers * rounds, minibatch_gpu_base=GPU, tick_kimg_dict={8: 0.2},
+                lrate_rampup_kimg=0.2)
+
+
+def _growing(workers):
+    """4 to 16 pixels; two rounds of each worker at first."""
+    G = dict(func_name='training.networks_stylegan2.G_main', synthesis_func='G_synthesis_stylegan_revised', **NARROW)
+    D = dict(func_name='training.networks_stylegan2.D_stylegan', fmap_base=64, fmap_max=8)
+    sched = dict(lod_initial_resolution=4, lod_training_kimg=0.04 * workers, lod_transition_kimg=0.04 * workers,
+                 minibatch_size_base=GPU * workers, minibatch_size_dict={4: 4 * GPU * workers}, minibatch_gpu_base=GPU,
+                 minibatch_gpu_dict={4: 2 * GPU}, tick_kimg_base=0.1, tick_kimg_dict={})
+    return dict(STYLEGAN2, dataset_args=dict(tfrecord_dir='cats', resolution=16), G_args=G, D_args=D, sched_args=sched)
+
+
+def _config_f(workers):
+    """64 x 64 pixels, a minibatch of 8 for all workers together; a tick is 16 iterations, D_reg_interval."""
+    def full(name):
+        return dict(func_name='training.networks_stylegan2.' + name)
+    return dict(STYLEGAN2, dataset_args=dict(tfrecord_dir='cats', resolution=64), G_args=full('G_main'),
+                D_args=full('D_stylegan2'), G_reg_interval=4, D_reg_interval=16, sched_args=dict(
+                    minibatch_size_base=8, minibatch_gpu_base=8 // workers, tick_kimg_dict={64: 0.128}))
+
+
+SPEED = '64x64 config-f'
+METHODS = {  # name -> function of (number of workers) that returns keyword arguments of the training loop
+    'StyleGAN2': lambda n: dict(STYLEGAN2, sched_args=_sched(n, 1)),
+    'StyleGAN2, 2 rounds each': lambda n: dict(STYLEGAN2, sched_args=_sched(n, 2)),
+    'growing': _growing,
+    'ADA': lambda n: dict(STYLEGAN2, sched_args=_sched(n, 1), augment_args=dict(AUGMENTED, tune_heuristic='rt')),
+    'ADA, held-out scores': lambda n: dict(STYLEGAN2, sched_args=_sched(n, 1), holdout=0.1,
+                                           augment_args=dict(AUGMENTED, tune_heuristic='rv')),
+    'pools': lambda n: dict(
+        method_args=dict(func_name=TOYS + '.cycle'), stream_args=dict(a=CATS, b=dict(CATS, held_out=True)),
+        sched_args=dict(func_name=__name__ + '.toy_schedule', minibatch_size=GPU * n)),
+    SPEED: _config_f,
+}
+
+
+def toy_schedule(cur_nimg, dataset, minibatch_size=8):
+    """Schedule of the tests' toys, with another minibatch."""
+    toys_schedule = get_obj_by_name(TOYS + '.schedule')
+    return dict(toys_schedule(cur_nimg, dataset), minibatch_size=minibatch_size, minibatch_gpu=GPU, tick_kimg=0.2)
+
+
+def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=None):
+    """Trains in this process, as one of the workers of a cluster or alone.
+
+    Args:
+        method: Key of METHODS.
+        run_dir: Folder; made if this process writes.
+        workers: Workers whose rounds there are, whoever does them.
+        iterations: Their number.
+        ops: See `tflib.init_tf`.
+        cluster: See `training_loop`.
+        cores: For each worker the numbers of the cores that it may use; `None` = all, but one thread.
+    Returns: What the loop returns.
+    """
+    import tensorflow.compat.v1 as tf
+    from dnnlib import tflib
+    from training.training_loop import training_loop
+    threads = 1
+    if cores is not None:
+        own = cores[0 if cluster is None else cluster.task]
+        os.sched_setaffinity(0, own)
+        threads = len(own)
+    if cluster is None or cluster.task == 0:
+        os.makedirs(run_dir, exist_ok=True)
+    args = METHODS[method](workers)
+    sizes = args['sched_args']
+    nimg = (sizes.get('minibatch_size') or sizes['minibatch_size_base']) * iterations
+    with tf.Graph().as_default():
+        try:
+            return training_loop(**dict(
+                args, submit_config=EasyDict(run_dir=run_dir), seed=5, total_kimg=nimg / 1000, minibatch_repeats=1,
+                tf_config=dict(device='cpu', ops=ops, intra_op_parallelism_threads=threads,
+                               inter_op_parallelism_threads=threads),
+                grid_args=dict(size='3x2'), mirror_augment=True, checkpoint_minutes=None, image_snapshot_ticks=None,
+                network_snapshot_ticks=None, keep=5, cluster=cluster))
+        finally:
+            tflib.close_tf()
+
+
+def free_ports(count):
+    """Ports of this machine that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(('127.0.0.1', 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def start(python, workers, jobs):
+    """Starts processes that run trainings one after another.
+
+    Args:
+        python: Interpreter.
+        workers: Number of processes; `None` = one alone.
+        jobs: List of keyword arguments of `train`.
+    Returns: List of Popen, worker 0 first.
+    """
+    ports = iter(free_ports((workers or 0) * len(jobs)))
+    jobs = [dict(job, addresses=[f'127.0.0.1:{next(ports)}' for _ in range(workers or 0)]) for job in jobs]
+    found = []
+    for task in range(workers or 1):
+        command = [python, '-W', 'ignore', os.path.abspath(__file__), '--child', json.dumps([task, jobs])]
+        with open(f'{jobs[0]["run_dir"]}.{task}.txt', 'ab') as log:
+            found.append(subprocess.Popen(command, env=dict(os.environ, OMP_NUM_THREADS='1', TF_CPP_MIN_LOG_LEVEL='3'),
+                                          stdout=log, stderr=subprocess.STDOUT))
+    return found
+
+
+def finish(processes, run_dir, timeout=600):
+    """Waits for processes; raises UserError with the end of a log if one failed."""
+    end = time.time() + timeout
+    try:
+        codes = [process.wait(max(end - time.time(), 1)) for process in processes]
+    except subprocess.TimeoutExpired:
+        codes = [process.poll() for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    for task, code in enumerate(codes):
+        if code != 0:
+            with open(f'{run_dir}.{task}.txt', errors='replace') as log:
+                raise UserError(f'worker {task} ended with {code}:\n' + ''.join(log.readlines()[-12:]))
+
+
+def child(task, jobs):
+    """Runs trainings as one of their workers, or alone."""
+    for job in jobs:
+        addresses = tuple(job.pop('addresses'))
+        train(cluster=clusters.Cluster(addresses, task, None) if addresses else None, **job)
+
+
+def variables(run_dir):
+    """{name: array} of the newest state; what is summed up between rounds is left out."""
+    import tensorflow.compat.v1 as tf
+    folder = files.latest_state(run_dir)
+    reader = tf.train.NewCheckpointReader(os.path.join(folder, files.VARIABLES))
+    found = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if 'grad_acc_' not in name}
+    path = os.path.join(folder, files.ROUNDS)
+    if os.path.exists(path):
+        with np.load(path) as arrays:
+            found.update((name, arrays[name]) for name in arrays.files)
+    return found
+
+
+def compare(expected, found):
+    """(largest distance of a network's weights as a share of their norm, names of variables whose bits differ)."""
+    if set(expected) != set(found):
+        raise UserError('other variables: ' + ', '.join(sorted(set(expected) ^ set(found))))
+    different = [name for name in expected if expected[name].tobytes() != found[name].tobytes()]
+    networks = {}
+    for name in expected:
+        kind = name.split('/')[0]
+        is_moment = name.split('/')[-1].startswith(('Train', 'Reg'))
+        if expected[name].dtype == np.float32 and not is_moment and not kind.startswith(('Train', 'Reg', 'State')):
+            networks.setdefault(kind, []).append(name)
+    shares = [0.0]
+    for names in networks.values():
+        a, b = (np.concatenate([np.ravel(values[name]).astype(np.float64) for name in names])
+                for values in (expected, found))
+        shares.append(np.linalg.norm(a - b) / (np.linalg.norm(a) or 1))
+    return max(shares), sorted(different)
+
+
+def measure(folder, python, workers, iterations, args):
+    """Rows of the table: all methods."""
+    jobs = [dict(method=method, workers=workers, iterations=iterations, ops=args.ops)
+            for method in args.method or METHODS if method != SPEED]
+    runs = {kind: [dict(job, run_dir=os.path.join(folder, f'{kind}-{number}')) for number, job in enumerate(jobs)]
+            for kind in ('one', 'many', 'halves')}
+    finish(start(python, None, runs['one']), runs['one'][0]['run_dir'])
+    finish(start(python, workers, runs['many']), runs['many'][0]['run_dir'])
+    if args.kill:
+        shorter = [dict(job, iterations=max(iterations // 2, 1)) for job in runs['halves']]
+        for jobs in (shorter, runs['halves']):
+            finish(start(python, workers, jobs), jobs[0]['run_dir'])
+    version = subprocess.check_output([python, '-W', 'ignore', '-c', 'import tensorflow as t; print(t.__version__)'],
+                                      stderr=subprocess.DEVNULL).decode().strip()
+    for one, many, halves in zip(*runs.values()):
+        share, different = compare(variables(one['run_dir']), variables(many['run_dir']))
+        row = f'| {workers} | {one["method"]} | {version} | {args.ops} | {iterations} '
+        row += f'| {share:.1e} | {bits(different)} |'
+        if args.kill:
+            share, different = compare(variables(many['run_dir']), variables(halves['run_dir']))
+            row += f' continued: {share:.1e}, {bits(different)} |'
+        print(row, flush=True)
+
+
+def bits(different):
+    """How a row names the variables that differ."""
+    return f'{len(different)} variables differ, such as {different[0]}' if different else 'same bits'
+
+
+def measure_speed(folder, python, ops, pairs):
+    """Two workers with one core each against one with two, one after the other, several times."""
+    ratios = []
+    for pair in range(pairs):
+        speeds = []
+        for workers, cores in ((1, [[0, 1]]), (2, [[0], [1]])):
+            run_dir = os.path.join(folder, f'{pair}-{workers}')
+            finish(start(python, workers if workers > 1 else None, [dict(
+                method=SPEED, workers=workers, iterations=33, ops=ops, run_dir=run_dir, cores=cores)]), run_dir, 3600)
+            with open(os.path.join(run_dir, 'stats.jsonl')) as lines:
+                ticks = [json.loads(line) for line in lines]
+            # without tick 0, which is one iteration
+            speeds.append(1000 / np.mean([tick['Timing/sec_per_kimg'] for tick in ticks[1:3]]))
+        ratios.append(speeds[1] / speeds[0])
+        print(f'{SPEED}: {speeds[0]:.3f} images/s of one worker with two cores, {speeds[1]:.3f} of two with one core '
+              f'each: {ratios[-1]:.2f} times', flush=True)
+    print(f'median {np.median(ratios):.2f}')
+
+
+def main(argv=None):
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--child', help=argparse.SUPPRESS)
+    parser.add_argument('--python', action='append', help='an interpreter with TensorFlow; several times for several')
+    parser.add_argument('--workers', action='append', type=int, help='number of workers (default: 2)')
+    parser.add_argument('--iterations', action='append', type=int, help='length of a training (default: 50)')
+    parser.add_argument('--method', action='append', choices=list(METHODS), help='a method (default: all)')
+    parser.add_argument('--ops', default='ref', choices=['ref', 'native'], help='operations (default: %(default)s)')
+    parser.add_argument('--kill', action='store_true', help='also stop after half of the iterations and continue')
+    parser.add_argument('--speed', type=int, metavar='PAIRS', help='measure the speed instead')
+    args = parser.parse_args(argv)
+    if args.child:
+        child(*json.loads(args.child))
+        return
+    if args.speed:
+        with tempfile.TemporaryDirectory() as folder:
+            measure_speed(folder, (args.python or [sys.executable])[0], args.ops, args.speed)
+        return
+    print('| N | method | TensorFlow | operations | iterations | difference | bits |\n|---|---|---|---|---|---|---|')
+    for python in args.python or [sys.executable]:
+        for workers in args.workers or [2]:
+            for iterations in args.iterations or [50]:
+                with tempfile.TemporaryDirectory() as folder:
+                    measure(folder, python, workers, iterations, args)
+
+
+if __name__ == '__main__':
+    cli.run_main(main)

@@ -1,0 +1,214 @@
+"""Workers that are lost, late, strangers, or in error, and the values that worker 0 shares.
+
+The processes are small, stand still in the C library as TensorFlow does, and wait for three seconds instead of ten.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from dnnlib import UserError
+from dnnlib.run import connection, watchdog
+from dnnlib.run.cluster import Cluster
+
+WORKER = '''
+import ctypes, os, signal, sys
+from dnnlib import cli
+from dnnlib.run import cluster, watchdog
+watchdog.SILENCE_SECONDS, watchdog.BEAT_SECONDS, watchdog.LOOK_SECONDS = 3.0, 0.2, 0.05
+def main(argv):
+    with watchdog.watching(cluster.find(os.environ), float(argv[1]), say=lambda text: print(text, flush=True)):
+        print('together', flush=True)
+        if argv[0] == 'error':
+            raise ValueError('no such file\\nand more')
+        if argv[0] == 'user':
+            open('no/data')
+        if argv[0] == 'stop':
+            os.kill(os.getpid(), signal.SIGSTOP)
+        ctypes.CDLL(None).pause()
+cli.run_main(main, prog='prog')
+'''
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(('127.0.0.1', 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def make_cluster(count):
+    ports = free_ports(count + 1)
+    addresses = tuple('127.0.0.1:%d' % port for port in ports)
+    return Cluster(addresses[:count], 0, addresses[count])
+
+
+class Job:
+    """Worker processes that do something each; `None` = one that never starts."""
+
+    def __init__(self, *actions, timeout=30):
+        from dnnlib.run.cluster import tf_config
+        self.cluster, self.start = make_cluster(len(actions)), time.time()
+        self.workers = [None if action is None else subprocess.Popen(
+            [sys.executable, '-c', WORKER, action, str(timeout)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=dict(os.environ, PYTHONPATH=os.getcwd(), TF_CONFIG=tf_config(self.cluster.addresses, task),
+                     STYLEGAN2_WATCH=self.cluster.watch), universal_newlines=True)
+            for task, action in enumerate(actions)]
+
+    def ends(self):
+        """(exit codes, what they printed) in worker order."""
+        outs = [worker.communicate(timeout=20)[0].splitlines() for worker in self.workers if worker is not None]
+        return [worker.returncode for worker in self.workers if worker is not None], outs
+
+    def name(self, task):
+        return 'Worker %d (%s)' % (task, self.cluster.addresses[task])
+
+
+@pytest.fixture(scope='module')
+def jobs():
+    """All at once, since most of the time they wait."""
+    jobs = dict(
+        killed=Job('wait', 'wait', 'wait'), leader_stops=Job('stop', 'wait'),
+        follower_stops=Job('wait', 'stop'), error=Job('wait', 'error'), user=Job('user', 'wait'),
+        late=Job('wait', None, 'wait', timeout=2.5), no_leader=Job(None, 'wait', timeout=1))
+    yield jobs
+    for worker in (worker for job in jobs.values() for worker in job.workers if worker is not None):
+        worker.kill()
+        worker.wait()
+        worker.stdout.close()
+        worker.stderr.close()
+
+
+def test_a_killed_worker_ends_the_others(jobs):
+    job = jobs['killed']
+    assert [worker.stdout.readline() for worker in job.workers] == ['together\n'] * 3
+    job.workers[2].kill()
+    start = time.time()
+    codes, outs = job.ends()
+    assert codes == [watchdog.LOST, watchdog.LOST, -signal.SIGKILL] and time.time() - start < 10
+    line = (job.name(2) + ' is lost: closed the connection. Ending this worker too; restarted together, they resume '
+            'from the last state.')
+    assert outs[:2] == [[line]] * 2
+
+
+def test_a_stopped_process_ends_the_others_and_itself_when_it_wakes_up(jobs):
+    for job, stopped in ((jobs['leader_stops'], 0), (jobs['follower_stops'], 1)):
+        for task, worker in enumerate(job.workers):
+            if task != stopped:
+                assert worker.wait(10) == watchdog.LOST
+        job.workers[stopped].send_signal(signal.SIGCONT)
+        codes, outs = job.ends()
+        assert codes == [watchdog.LOST] * len(codes)
+        for task, out in enumerate(outs):
+            line = ' is lost: ' if task == stopped else job.name(stopped) + ' is lost: silent for 3 s'
+            assert len(out) == 2 and line in out[1]
+
+
+def test_an_error_is_told_to_the_others(jobs):
+    job = jobs['error']
+    codes, outs = job.ends()
+    assert codes == [watchdog.LOST, 1]
+    assert outs[0][1].startswith(job.name(1) + ' is lost: ended with an error (ValueError: no such file). Ending')
+
+
+def test_an_error_of_the_user_ends_all_with_its_code(jobs):
+    codes, outs = jobs['user'].ends()
+    assert codes == [2, 2] and outs[0] == ['together']
+    assert outs[1][-1] == jobs['user'].name(0) + " ended with an error: [Errno 2] No such file or directory: 'no/data'"
+
+
+def test_workers_that_never_arrive_are_named(jobs):
+    codes, outs = jobs['late'].ends()
+    assert codes == [watchdog.LOST] * 2
+    for out in outs:
+        assert len(out) == 1 and out[0].startswith('Not here after 2.5 s: ' + jobs['late'].name(1) + '.')
+    codes, (out,) = jobs['no_leader'].ends()
+    assert codes == [watchdog.LOST] and 'Not here after 1 s: ' + jobs['no_leader'].name(0) + ', which' in out[0]
+
+
+def test_values_strangers_and_the_end():
+    cluster, seen, strangers, order = make_cluster(3), [], [], []
+
+    def work(task):
+        with watchdog.watching(cluster._replace(task=task), 20) as watch:
+            seen.append((task, watch.share({'seed': 1} if task == 0 else None), watch.share(2 if task == 0 else None)))
+            time.sleep(0.3 * task)
+            order.append('end')
+        order.append('left')
+
+    def say(*lines):
+        s = socket.create_connection(('127.0.0.1', int(cluster.watch.split(':')[1])))
+        s.sendall(b''.join(line + b'\n' for line in lines))
+        strangers.append(s)
+
+    threads = [threading.Thread(target=work, args=(task,)) for task in range(3)]
+    threads[0].start()
+    for _ in range(100):
+        try:
+            say(b'GET / HTTP/1.1')
+            break
+        except OSError:
+            time.sleep(0.02)
+    say(b'["hello", "of another job", 1]')
+    say(b'["lost", 1, "x"]')
+    say(b'[' + b'x' * 2000)
+    say()
+    token = watchdog.Watch(cluster, None)._token
+    say(('["hello", "%s", [1]]' % token).encode(), ('["hello", "%s", 7]' % token).encode())
+    say(('["hello", "%s", 1]' % token).encode())
+    time.sleep(0.3)
+    strangers[-1].close()  # a worker that was killed before all were there may come back
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(seen) == [(task, {'seed': 1}, 2) for task in range(3)]
+    assert order == ['end'] * 3 + ['left'] * 3  # all wait for the last
+    strangers[1].settimeout(5)
+    received = b''.join(iter(lambda: strangers[1].recv(100), b''))
+    assert received.strip() == b'["stranger"]'
+    for s in strangers:
+        s.close()
+
+
+def test_the_port_of_another_job():
+    cluster, ports = make_cluster(2), []
+    other = cluster._replace(run='8.0', task=1)
+    leader = threading.Thread(target=lambda: ports.append(_enter(cluster)))
+    leader.start()
+    with pytest.raises(UserError, match='belongs to another job; give the workers other ports'):
+        _enter(other)
+    _enter(cluster._replace(task=1))
+    leader.join(20)
+    assert ports == [None]
+
+
+def _enter(cluster):
+    with watchdog.watching(cluster, 20):
+        pass
+
+
+def test_addresses_that_cannot_be_used(monkeypatch):
+    monkeypatch.setattr(watchdog, 'PORT_SECONDS', 0.0)
+    cluster = make_cluster(2)
+    with pytest.raises(UserError, match='worker 0 cannot listen at 192.0.2.1:2222 .*address of this machine'):
+        _enter(cluster._replace(watch='192.0.2.1:2222'))
+    with socket.socket() as taken:
+        host, port = cluster.watch.split(':')
+        taken.bind((host, int(port)))
+        taken.listen(1)
+        with pytest.raises(UserError, match='worker 0 cannot listen at .*free port'):
+            _enter(cluster)
+    with pytest.raises(UserError, match='127.0.0.1 is 127.0.0.1 on this machine, which the other hosts cannot reach'):
+        _enter(cluster._replace(addresses=('127.0.0.1:1', '192.0.2.1:1')))
+    with connection.listen(cluster, 0) as listener:
+        assert listener.getsockname() == (host, int(port))  # not at all addresses

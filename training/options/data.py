@@ -1,0 +1,35 @@
+"""The dataset of a command line, looked at before anything long begins and without TensorFlow."""
+
+from typing import NamedTuple
+
+from training.dataset import load_dataset
+from training.options import settings
+
+
+class Data(NamedTuple):
+    """What options may depend on."""
+    shape: list      # [C, H, W] of the images
+    label_size: int  # number of label columns
+
+
+def look(args, max_label_size=0):
+    """Opens the dataset of a command line, once, and closes it.
+
+    Args:
+        args: Parsed command line; what was found is kept in it.
+        max_label_size: Which labels are used if `--set` does not say.
+    Returns: Data.
+    Raises: UserError if the dataset is missing or unusable.
+    """
+    if getattr(args, 'found_data', None) is None:
+        found = dict(tfrecord_dir=args.dataset, max_label_size=max_label_size, bad=args.bad)
+        if args.resolution is not None:
+            found['resolution'] = args.resolution
+        for text in args.assignments:
+            if text.startswith('dataset.'):
+                _, key, value = settings.parse_assignment(text, ('dataset',))
+                if key in ('resolution', 'max_label_size', 'max_images'):  # the others are checked later
+                    found[key] = value
+        with load_dataset(data_dir=args.data_dir, **found) as dataset:
+            args.found_data = Data(dataset.shape, dataset.label_size)
+    return args.found_data
