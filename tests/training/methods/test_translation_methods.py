@@ -13,6 +13,7 @@ from tests.training import golden_translation as golden
 from tests.training.methods.test_toy_methods import variables
 from tests.training.methods.translation_steps import check_after, check_iteration, Trained
 from training.methods import cut, cyclegan, pix2pix, translating
+from training.state import files
 from training.terms import nce
 from training.torch_files import translation as tables
 from training.training_loop import training_loop
@@ -27,9 +28,9 @@ def images_of(case, prefix=''):
 def test_cyclegan(session, monkeypatch):
     case = 'cyclegan_iter'
     names = dict(G_ab='G_A', G_ba='G_B', D_b='D_A', D_a='D_B')
-    files = {ours: (f'{case}_net_{theirs}.pth', tables.resnet(6) if theirs[0] == 'G' else tables.patchgan())
+    weights = {ours: (f'{case}_net_{theirs}.pth', tables.resnet(6) if theirs[0] == 'G' else tables.patchgan())
              for ours, theirs in names.items()}
-    trained = Trained(cyclegan.cyclegan, images_of(case, 'it0/'), files, monkeypatch,
+    trained = Trained(cyclegan.cyclegan, images_of(case, 'it0/'), weights, monkeypatch,
                       G_args=dict(fmaps=3, num_blocks=6), D_args=dict(fmaps=3))
     found = trained.run(images_of(case, 'it0/'))
     assert len(found[0]) == 8
@@ -40,8 +41,8 @@ def test_cyclegan(session, monkeypatch):
 def test_pix2pix(session, monkeypatch):
     case = 'pix2pix_iter'
     names = dict(G='G', D='D')
-    files = dict(G=(case + '_net_G.pth', tables.unet(5)), D=(case + '_net_D.pth', tables.patchgan(norm='batch')))
-    trained = Trained(pix2pix.pix2pix, images_of(case, 'it0/'), files, monkeypatch,
+    weights = dict(G=(case + '_net_G.pth', tables.unet(5)), D=(case + '_net_D.pth', tables.patchgan(norm='batch')))
+    trained = Trained(pix2pix.pix2pix, images_of(case, 'it0/'), weights, monkeypatch,
                       G_args=dict(fmaps=2, num_downs=5), D_args=dict(fmaps=3))
     found = trained.run(images_of(case, 'it0/'))
     assert len(found[0]) == 4
@@ -62,14 +63,14 @@ def ids_of(case):
 @pytest.mark.parametrize('cases', [('cut_iter',), ('fastcut_iter', 'fastcut_flipped_iter')])
 def test_cut(session, cases, monkeypatch):
     names, feeds = dict(G='G', F='F', D='D'), {}
-    files = {name: (f'cut_iter_net_{name}.pth', table) for name, table in (
+    weights = {name: (f'cut_iter_net_{name}.pth', table) for name, table in (
         ('G', tables.resnet(9, antialias=True)), ('F', tables.patch_mlp(5)), ('D', tables.patchgan(antialias=True)))}
     ids = [tf.placeholder(tf.int32, value.shape) for value in ids_of(cases[0])]
     drawn, share = iter(ids), tf.placeholder(tf.float32, [])
     monkeypatch.setattr(nce, 'draw_positions', lambda *_args: next(drawn))
     monkeypatch.setattr(random, 'uniform', lambda shape: share)
     options = {} if cases == ('cut_iter',) else dict(nce_idt=False, lambda_NCE=10.0, flip_equivariance=True)
-    trained = Trained(cut.cut, images_of(cases[0]), files, monkeypatch, num_patches=40, G_args=dict(fmaps=3),
+    trained = Trained(cut.cut, images_of(cases[0]), weights, monkeypatch, num_patches=40, G_args=dict(fmaps=3),
                       F_args=dict(fmaps=16), D_args=dict(fmaps=3), **options)
     assert next(drawn, None) is None
     for case in cases:
@@ -121,7 +122,7 @@ SMALL_METHODS = dict(
              nce_layers=(0, 4, 8, 12), num_patches=8, flip_equivariance=True))
 
 
-def train(run_dir, method, kimg):
+def train(run_dir, method, kimg, **options):
     """A small training on cats of 16x16 pixels; returns its variables."""
     cats = dict(tfrecord_dir='cats', resolution=16)
     with tf.Graph().as_default():
@@ -132,8 +133,8 @@ def train(run_dir, method, kimg):
                 stream_args=dict(a=cats, b=dict(cats, held_out=True)), total_kimg=kimg, minibatch_repeats=1,
                 sched_args=dict(func_name='training.schedule.translation_schedule', minibatch_size=2, minibatch_gpu=1,
                                 epoch_images=4, n_epochs=1, n_epochs_decay=4), grid_args=dict(size='2x2'),
-                image_snapshot_ticks=None, network_snapshot_ticks=1, checkpoint_minutes=None,
-                tf_config=dict(device='cpu', intra_op_parallelism_threads=1, inter_op_parallelism_threads=1))
+                image_snapshot_ticks=None, network_snapshot_ticks=1, checkpoint_minutes=None, keep=9,
+                tf_config=dict(device='cpu', intra_op_parallelism_threads=1, inter_op_parallelism_threads=1), **options)
         finally:
             tflib.close_tf()
     return variables(run_dir)
@@ -141,8 +142,10 @@ def train(run_dir, method, kimg):
 
 def test_cyclegan_stopped_and_continued_to_the_same_bits(tmp_path):
     whole = train(tmp_path / 'whole', 'cyclegan', 0.016)
-    train(tmp_path / 'parts', 'cyclegan', 0.008)
-    continued = train(tmp_path / 'parts', 'cyclegan', 0.016)
+    states = sorted((tmp_path / 'whole' / 'state').iterdir())
+    assert len(states) > 2
+    continued = train(tmp_path / 'parts', 'cyclegan', 0.016, resume_state=str(states[1]))
+    assert files.latest_counters(str(tmp_path / 'parts')).nimg == 16
     assert sorted(whole) == sorted(continued) and whole['State/pool_a_filled'].tolist() == [2, 2]
     for name, value in whole.items():
         np.testing.assert_array_equal(value, continued[name], err_msg=name)
