@@ -79,6 +79,8 @@ def test_cut(session, cases, monkeypatch):
         trained.reset()
         found = trained.run(images_of(case), feeds)
         assert len(found[0]) == 5 if case == 'cut_iter' else 4
+        # The stored gradients of G are left out: they differ from ours, which are those that differences of the losses
+        # approach; the losses, and the gradients of F, to which the same errors are handed down, agree.
         check_iteration(case, trained, found, names, left_out='G')
     if cases == ('cut_iter',):
         check_after(case, trained, names, left_out='G')
