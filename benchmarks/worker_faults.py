@@ -4,8 +4,8 @@
     python benchmarks/worker_faults.py --workers=2 --faults=20
 
 A tiny training on the CPU saves its state every few iterations. One worker at a time, worker 0 as often as another,
-gets SIGKILL or SIGSTOP or calls os._exit, a quarter of the times at any moment of its start, else while it trains; the
-launcher must start all again. Printed are the seconds until no worker of the old start was left, and until all were
+gets SIGKILL or SIGSTOP or calls os._exit, a quarter of the times at any moment of its start, else after a new state;
+the launcher must start all again. Printed are the seconds until no worker of the old start was left, and until all were
 together again. At the end no process and no unfinished file may be left, and the networks must have the bytes of those
 of a training that nobody disturbed.
 """
@@ -89,7 +89,7 @@ class Job(kill_study.Training):
         return workers_of(self.pid)
 
 
-def disturb(job, count, number, kind, rnd):
+def disturb(job, count, number, kind, rnd, nimg):
     """Does something bad to one worker at a random moment, and waits for the next start.
 
     Args:
@@ -98,13 +98,14 @@ def disturb(job, count, number, kind, rnd):
         number: Which worker.
         kind: Key of FAULTS.
         rnd: random.Random.
+        nimg: Function without arguments: images shown at the newest state.
     Returns: (phase, seconds until the old workers were gone, seconds until the new ones were together).
     """
-    old, began = job.workers(count), time.time()
+    old, began, first = job.workers(count), time.time(), nimg()
     if rnd.random() < 0.25:
         job.wait_for(lambda: False, seconds=rnd.uniform(0, job.start_sec))
     else:
-        job.wait_for(job.is_training, seconds=300)
+        job.wait_for(lambda: nimg() > first, seconds=300)
         job.start_sec = time.time() - began
         job.wait_for(lambda: False, seconds=rnd.uniform(0, 5))
     phase, before = 'in training' if job.is_training() else 'at the start', job.restarts()
@@ -133,12 +134,18 @@ def main(argv):
         disturbed, whole = os.path.join(folder, 'disturbed'), os.path.join(folder, 'whole')
         job = Job(options + ['--total-kimg=100000', '--result-dir=' + disturbed])
         job.wait_for(job.is_together)
+        run_dir, = kill_study.run_dirs_in(disturbed)
+
+        def nimg():
+            return kill_study.newest_nimg(run_dir)
+
         for i in range(args.faults):
             number, kind = rnd.choice([0, rnd.randrange(1, args.workers)]), list(FAULTS)[i % len(FAULTS)]
-            phase, gone, together = disturb(job, args.workers, number, kind, rnd)
-            run_dir, = kill_study.run_dirs_in(disturbed)
+            phase, gone, together = disturb(job, args.workers, number, kind, rnd, nimg)
             print(f'{i + 1:3d} {kind:8s} of worker {number} {phase:12s} all ended after {gone:4.1f} s, together after '
-                  f'{together:5.1f} s, kimg {kill_study.newest_nimg(run_dir) / 1000:.3f}', flush=True)
+                  f'{together:5.1f} s, kimg {nimg() / 1000:.3f}', flush=True)
+        reached = nimg()
+        job.wait_for(lambda: nimg() > reached, seconds=300)
         job.send(signal.SIGTERM)
         wrong = [] if job.finish() == 0 else ['stopped with an error: ' + ' / '.join(job.lines[-3:])]
         wrong += [f'still running: {pid}' for pid in workers_of(job.pid).values()] + kill_study.damaged_files(run_dir)

@@ -4,7 +4,8 @@
     python benchmarks/workers.py --workers=2 --workers=3 --iterations=1 --iterations=50
     python benchmarks/workers.py --speed=3 --ops=native
 
-Tiny networks on the cats, one thread per worker. Prints for each method the largest distance of a network's weights, as
+Tiny networks on the cats, one thread per worker. With two workers of one round each every bit is the same; with more, or
+with several rounds each, gradients are added in another order. Prints for each method the largest distance of a network's weights, as
 a share of their norm, and whether all variables have the same bits. `--kill` also ends a training of N workers after
 half of the iterations and continues it. `--speed` compares two workers with one core each with one worker with two.
 """
@@ -49,11 +50,11 @@ def _sched(workers, rounds):
 
 
 def _growing(workers):
-    """4 to 16 pixels; two rounds of each worker at first."""
+    """4 to 16 pixels, with other minibatches at first."""
     G = dict(func_name='training.networks_stylegan2.G_main', synthesis_func='G_synthesis_stylegan_revised', **NARROW)
     D = dict(func_name='training.networks_stylegan2.D_stylegan', fmap_base=64, fmap_max=8)
     sched = dict(lod_initial_resolution=4, lod_training_kimg=0.04 * workers, lod_transition_kimg=0.04 * workers,
-                 minibatch_size_base=GPU * workers, minibatch_size_dict={4: 4 * GPU * workers}, minibatch_gpu_base=GPU,
+                 minibatch_size_base=GPU * workers, minibatch_size_dict={4: 2 * GPU * workers}, minibatch_gpu_base=GPU,
                  minibatch_gpu_dict={4: 2 * GPU}, tick_kimg_base=0.1, tick_kimg_dict={})
     return dict(STYLEGAN2, dataset_args=dict(tfrecord_dir='cats', resolution=16), G_args=G, D_args=D, sched_args=sched)
 

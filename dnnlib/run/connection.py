@@ -40,7 +40,10 @@ class Peer:
 
         Raises: OSError if the connection is closed, or what arrived are no messages.
         """
-        data = self.connection.recv(1 << 16)
+        try:
+            data = self.connection.recv(1 << 16)
+        except ConnectionError:  # the same, with something on the way
+            data = b''
         if not data:
             raise OSError('closed the connection')
         self.heard = time.monotonic()

@@ -16,11 +16,11 @@ from training.data.streams import Stream
 from training.schedule import accumulation_rounds
 from training.state import files
 
-METHODS = {'pools': 4, 'StyleGAN2, 2 rounds each': 2}  # name: iterations
+METHODS = {'pools': 3, 'StyleGAN2': 3}  # name: iterations
 
 
 def test_two_workers_train_what_two_rounds_train(tmp_path):
-    """Pools that each round has, sums over two rounds of each worker, labels, path lengths, both regularizations."""
+    """Pools that each round has; labels, path lengths, both regularizations."""
     jobs = [dict(method=method, workers=2, iterations=count, run_dir=str(tmp_path / f'many-{number}'))
             for number, (method, count) in enumerate(METHODS.items())]
     processes = benchmark.start(sys.executable, 2, jobs)
