@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, cli, disk, tflib, util
-from dnnlib.tflib import graphs
+from dnnlib.tflib import gpu_memory, graphs
 from dnnlib.tflib.autosummary import autosummary
 from metrics import sampling, sources
 from metrics.group import MetricGroup
@@ -33,7 +33,7 @@ def describe_device(tf_config):
 def has_gpu(tf_config):
     """Do sessions of a configuration (see `tflib.init_tf`) compute on a GPU?"""
     with tf.Graph().as_default(), tflib.create_session(tf_config) as session:
-        return any(device.device_type == 'GPU' for device in session.list_devices())
+        return gpu_memory.has_gpu(session)
 
 
 class TimeIsUp(Exception):

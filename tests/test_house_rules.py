@@ -33,24 +33,26 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('networks_*', ('image_size', 'blocks')),
     ('networks', ('image_size', 'blocks', 'networks_*')),
     ('torch_files', ('image_size',)),
-    ('pretrained', ('networks', 'torch_files')),
+    ('state/files', ()),
+    ('state/network_files', ('state/files',)),
+    ('pretrained', ('networks', 'state/network_files', 'torch_files')),
     ('data', ('image_size',)),
     ('data/making', ('image_size', 'data')),
     ('dataset', ('image_size', 'data')),
     ('data/streams', ('data', 'dataset')),
     ('terms', ()),
     ('loss', ('terms',)),
-    ('state', ('image_size', 'pretrained')),
-    ('report', ()),
+    ('state', ('image_size', 'pretrained', 'state/files', 'state/network_files')),
+    ('report', ('state/network_files',)),
     ('train_step', ('fields', 'state')),
     ('iteration', ('train_step',)),
     ('augment', ()),
     ('methods', ('image_size', 'terms', 'report', 'train_step', 'augment')),
     ('misc', ('pretrained', 'report')),
-    ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'report', 'train_step', 'iteration',
-                       'methods', 'misc', 'workers')),
+    ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'state/files', 'report', 'train_step',
+                       'iteration', 'methods', 'misc', 'workers')),
     ('options', ('image_size', 'schedule', 'pretrained', 'data', 'dataset', 'data/streams', 'terms', 'loss', 'state',
-                 'report', 'train_step', 'iteration', 'methods', 'training_loop')),
+                 'state/files', 'report', 'train_step', 'iteration', 'methods', 'training_loop')),
 ])
 MODULE_LINES, NETWORK_LINES, FUNCTION_LINES, ARGUMENTS = 300, 500, 60, 8
 PUBLISHED_SIGNATURES = {  # more than 8 arguments, as in the original release
@@ -183,8 +185,15 @@ def training_room(path):
 
 
 def modules_of(name):
-    """Paths without '.py' of the modules of `training/` that a file imports, with the line of the import."""
-    for module, line in imported(name):
+    """Paths without '.py' of the modules of `training/` that a file imports, with the line of the import.
+
+    A package is none of them where only modules in it are imported.
+    """
+    found = list(imported(name))
+    for module, line in found:
+        if any(other.startswith(module + '.') and other.replace('.', '/') + '.py' in FILES
+               for other, other_line in found if other_line == line):
+            continue
         path = module.replace('.', '/')
         while path.startswith('training') and path + '.py' not in FILES and path + '/__init__.py' not in FILES:
             path = os.path.dirname(path)  # the name of a function or class

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import collective_ops
 
+from dnnlib.tflib import gpu_memory
+
 CHUNK_BYTES = 32 << 20  # of a sum: one starts while gradients of earlier layers are still being computed
 VOTES = 2  # numbers that a sum of gradients carries along, see `vote`
 _KEY = ('dnnlib', 'collectives')  # not a string: TensorFlow leaves such collections out of exported graphs
@@ -82,7 +84,7 @@ def open_session(proto, cluster=None):
     session = tf.Session(server.target, config=proto)
     session.tflib_server = server  # lives as long
     job = _Job(cluster, server.target, proto)
-    job.has_gpu = any(device.device_type == 'GPU' for device in session.list_devices())
+    job.has_gpu = gpu_memory.has_gpu(session)
     tf.get_collection_ref(_KEY).append(job)
     return session
 

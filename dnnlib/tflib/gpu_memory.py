@@ -1,12 +1,12 @@
-"""GPUs of the default session, and TensorFlow's memory use on them."""
+"""GPUs of a session, and TensorFlow's memory use on them."""
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 
-def has_gpu():
-    """Does the default session compute on a GPU?"""
-    return any(device.device_type == 'GPU' for device in tf.get_default_session().list_devices())
+def has_gpu(session=None):
+    """Does a session, by default the default one, compute on a GPU?"""
+    return any(device.device_type == 'GPU' for device in (session or tf.get_default_session()).list_devices())
 
 
 def peak_gpu_memory_gb():

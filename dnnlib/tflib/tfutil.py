@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dnnlib
-from . import collectives, layout
+from . import collectives, gpu_memory, layout
 from .gpu_memory import gpu_memory_gb_tensor  # noqa: F401  (its published place)
 from .image_types import convert_images_from_uint8, convert_images_to_uint8, shrink_images  # noqa: F401
 from .ops import native
@@ -151,7 +151,7 @@ def create_session(config_dict=None, force_as_default=False):
     native.set_mode(ops)
     try:
         session = collectives.open_session(proto, cluster)
-        has_gpu = any(d.device_type == 'GPU' for d in session.list_devices())
+        has_gpu = gpu_memory.has_gpu(session)
     except tf.errors.InvalidArgumentError as error:
         raise dnnlib.UserError('device %s cannot be used: %s' % (device, error.message))
     if device.startswith('gpu:') and not has_gpu:

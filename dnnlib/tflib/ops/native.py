@@ -8,7 +8,7 @@ import time
 
 import tensorflow.compat.v1 as tf
 
-from dnnlib.tflib import layout
+from dnnlib.tflib import gpu_memory, layout
 from dnnlib.util import UserError
 from . import native_build, native_cache, native_tools
 
@@ -84,7 +84,7 @@ def _on_gpu():
     session = tf.get_default_session()
     if session is None:
         return layout.data_format() == 'NCHW' and bool(native_tools.gpu_archs())
-    return any(device.device_type == 'GPU' for device in session.list_devices())
+    return gpu_memory.has_gpu(session)
 
 
 def load():
