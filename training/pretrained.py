@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from dnnlib import util
 from dnnlib.arguments import did_you_mean, similar
-from dnnlib.files import array_file, file_kinds, named_networks, network_file, torch_file
+from dnnlib.files import array_file, file_kinds, named_networks, network_file, safe_pickle, torch_file
 from dnnlib.files.named_networks import Contents, Role
 from dnnlib.run import networks as run_networks
 from dnnlib.util import UserError
@@ -100,7 +100,7 @@ def resolve(name):
 
 
 def check_network_file(path_or_url):
-    """Checks that a network file exists and starts like a pickle, without TensorFlow, so that typos fail at once.
+    """Checks that a network file exists, starts and ends like a pickle, without TensorFlow, so that typos fail at once.
 
     Args:
         path_or_url: As `resolve`; URLs are not fetched here.
@@ -120,6 +120,8 @@ def check_network_file(path_or_url):
         return
     if start[:1] != b'\x80' or start[1:2] not in (b'\x02', b'\x03', b'\x04', b'\x05'):
         raise UserError(f'{name!r} is not a network pickle: it does not start like a pickle')
+    if safe_pickle.is_cut(path):
+        raise UserError(f'{name!r} is cut off in the middle; copy or download it again')
 
 
 def read_states(data, refused=None):
