@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from training.data.sources import keeping_headers
 from training.dataset import load_dataset
 from training.options import settings
 
@@ -30,6 +31,6 @@ def look(args, max_label_size=0):
                 _, key, value = settings.parse_assignment(text, ('dataset',))
                 if key in ('resolution', 'max_label_size', 'max_images'):  # the others are checked later
                     found[key] = value
-        with load_dataset(data_dir=args.data_dir, **found) as dataset:
+        with keeping_headers(), load_dataset(data_dir=args.data_dir, **found) as dataset:
             args.found_data = Data(dataset.shape, dataset.label_size)
     return args.found_data
