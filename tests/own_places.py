@@ -9,7 +9,9 @@ import shutil
 import tempfile
 
 FROM_OUTSIDE = ('STYLEGAN2_', 'XDG_', 'PYTHONIOENCODING', 'PYTHONUTF8', 'PYTHONWARNINGS', 'COLUMNS', 'LINES',
-                'NO_COLOR', 'FORCE_COLOR')  # variables that begin like this change what some of the tests see
+                'NO_COLOR', 'FORCE_COLOR',  # variables that begin like this change what some of the tests see
+                'TF_CONFIG', 'SLURM_')  # of a cluster: every training of the suite would be one of its workers;
+# CUDA_VISIBLE_DEVICES stays, since it says which GPUs the tests may use
 
 
 def clean_environment(cache):

@@ -21,7 +21,7 @@ def test_nothing_is_left_by_another_test(turn):
 
 
 def test_what_the_user_has_set_is_removed(monkeypatch, tmp_path):
-    for name in ('STYLEGAN2_OPS', 'STYLEGAN2_LPIPS', 'XDG_CACHE_HOME', 'PYTHONIOENCODING'):
+    for name in ('STYLEGAN2_OPS', 'STYLEGAN2_LPIPS', 'XDG_CACHE_HOME', 'PYTHONIOENCODING', 'TF_CONFIG', 'SLURM_PROCID'):
         monkeypatch.setenv(name, 'ascii')
     own_places.clean_environment(str(tmp_path))
     assert not any(value == 'ascii' for value in os.environ.values()) and cache.cache_dir() == str(tmp_path)

@@ -1,11 +1,9 @@
 """The dataset of a command line, looked at before anything long begins and without TensorFlow."""
 
-import contextlib
-import io
-import sys
 from typing import NamedTuple
 
 from dnnlib.run.heartbeat import Heartbeat
+from training.data.sources import keeping_headers
 from training.dataset import load_dataset
 from training.options import settings
 
@@ -36,8 +34,7 @@ def look(args, max_label_size=0):
                 _, key, value = settings.parse_assignment(text, ('dataset',))
                 if key in ('resolution', 'max_label_size', 'max_images'):  # the others are checked later
                     found[key] = value
-        out = sys.stdout
-        with Heartbeat(lambda: LOOKING, first=3, say=lambda line: print(line, file=out, flush=True)), \
-                contextlib.redirect_stdout(io.StringIO()), load_dataset(data_dir=args.data_dir, **found) as dataset:
+        with Heartbeat(lambda: LOOKING, first=3), keeping_headers(), \
+                load_dataset(data_dir=args.data_dir, **found) as dataset:
             args.found_data = Data(dataset.shape, dataset.label_size)
     return args.found_data
