@@ -88,17 +88,18 @@ def small(shape, num_gpus=1, batch=None):
                    grid_args=dict(size='12x8', layout='random')))
 
 
-def expect(shape, total_kimg):
+def expect(shape, total_kimg, factor=1):
     """What to expect of `small`: list of lines.
 
     Args:
         shape: [C, H, W] of the images.
         total_kimg: Length of the training, thousand images.
+        factor: Width of the networks, see `width.apply`.
     """
     seconds = shape[1] * shape[2] * 1000 / SMALL_PIXELS
     lines = [f'--config=small: 1000 images of {shape[2]}x{shape[1]} pixels take about {util.format_time(seconds)} on '
-             f'two processor cores, {total_kimg:g} thousand about {util.format_time(seconds * total_kimg)}; '
-             'fakes*.png in the run directory show how far it is']
+             f'two processor cores{"" if factor == 1 else " at --width=1"}, {total_kimg:g} thousand about '
+             f'{util.format_time(seconds * total_kimg)}; fakes*.png in the run directory show how far it is']
     if not min(shape[1:]) >= SMALL_SIDES[0] or not max(shape[1:]) <= SMALL_SIDES[1]:
         lines.append('--config=small is for {} to {} pixels; with --resolution=64 pictures are cropped and scaled, '
                      'larger ones are for --config=auto and a GPU'.format(*SMALL_SIDES))
@@ -170,7 +171,8 @@ def make_options(args):
         options.setdefault(group, {}).update(further)
     width.apply(options, args.width)
     if args.config == 'small':
-        print('\n'.join(expect(found.shape, c.total_kimg if args.total_kimg is None else args.total_kimg)))
+        total_kimg = c.total_kimg if args.total_kimg is None else args.total_kimg
+        print('\n'.join(expect(found.shape, total_kimg, args.width)))
     if args.freeze_d:
         options['D_args']['freeze_layers'] = args.freeze_d
     if args.total_kimg is None:
