@@ -15,7 +15,7 @@ from training.data.making import arguments, check as dataset_check, export as da
 from training.data.making import findings as dataset_findings, lsun as dataset_lsun, published
 from training.data.making.pictures import Filters, PictureSource
 from training.data.making.writer import check_new_dir
-from training.data.sources import tell_not_taken
+from training.data.sources import tell
 from training.dataset import load_dataset
 
 
@@ -69,7 +69,7 @@ def create_published(tfrecord_dir, make_source, shuffle=True, skip_bad=False, ma
 def display(tfrecord_dir, output, num_images):
     """Shows the first images of a dataset side by side, in a window or as a PNG file."""
     with load_dataset(tfrecord_dir=tfrecord_dir, max_images=num_images) as dataset:
-        tell_not_taken(dataset.not_taken)
+        tell(dataset)
         grid = images.create_image_grid(np.stack([dataset.read(i) for i in range(dataset.num_images)]))
         picture = images.convert_to_pil_image(grid, dataset.dynamic_range)
     if output is not None:
@@ -83,7 +83,7 @@ def extract(tfrecord_dir, output_dir):
     """Writes every image of a dataset as `img00000000.png` and so on, in stored order."""
     cli.writable_dir(output_dir)
     with load_dataset(tfrecord_dir=tfrecord_dir) as dataset:
-        tell_not_taken(dataset.not_taken)
+        tell(dataset)
         os.makedirs(output_dir, exist_ok=True)
         for index in cli.progress(list(range(dataset.num_images)), 'images'):
             picture = images.convert_to_pil_image(dataset.read(index), dataset.dynamic_range)
@@ -97,9 +97,9 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
     with load_dataset(tfrecord_dir=tfrecord_dir_a, max_label_size=label_size) as a, \
             load_dataset(tfrecord_dir=tfrecord_dir_b, max_label_size=label_size) as b:
         for path, dataset in ((tfrecord_dir_a, a), (tfrecord_dir_b, b)):
-            if dataset.not_taken:
+            if dataset.remarks or dataset.not_taken:
                 print(f'{path}:')
-            tell_not_taken(dataset.not_taken)
+            tell(dataset)
         if a.num_images != b.num_images:
             print(f'Different number of images: {a.num_images} and {b.num_images}')
         if a.shape != b.shape:

@@ -182,14 +182,11 @@ def main(argv):
     args = args.pop('prepare', dict)(args)
     if run is generate_images:
         run, args = _choose_input(args)
-    _check_sources(args)
+    _check_sources(args)  # now, before TensorFlow is loaded
     args = options.gather_drawing(args)
     for key in [key for key in args if key.startswith('network')]:
         args[key] = pretrained.resolve(args[key])
         pretrained.check_network_file(args[key])
-    for path in [item for value in args.values() if isinstance(value, list) for item in value]:
-        if isinstance(path, str) and path.endswith(projections.ENDINGS):
-            projections.load(path)  # raises UserError now, before TensorFlow is loaded
     if args.get('class_name') is not None:
         drawing.check_class(args['class_name'], args['network_pkl'])
     config = dnnlib.SubmitConfig(

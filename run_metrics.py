@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import contextlib
 import glob
 import itertools
 import json
@@ -17,8 +18,7 @@ from dnnlib.util import UserError
 from metrics.metric_defaults import (
     MAX_NUM_IMAGES, check_names, metric_defaults, needs_network, needs_reals, too_few_images, with_num_images)
 from training import pretrained
-from training.data.skipped import tell_not_taken
-from training.data.sources import ImageFiles
+from training.data import sources as image_sources
 from training.dataset import load_dataset
 
 EPILOG = '''Every number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
@@ -56,7 +56,7 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
     print(f"Evaluating {', '.join(metrics)} of {', '.join(map(util.public_url, names))} ...")
     for args, folder in ((dataset_args, data_dir or ''), (fakes_args, '')):
         if args is not None and (folder or args['tfrecord_dir'] != 'cats'):
-            tell_not_taken(os.path.join(folder, args['tfrecord_dir']), submit_config.run_dir)
+            _tell_not_taken(os.path.join(folder, args['tfrecord_dir']))
     table = [metric_defaults[metric] for metric in metrics]
     records, hashes = [], {}
     try:
@@ -75,6 +75,12 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
     finally:
         if len(sources) * len(options.seeds) > 1 and records:
             print(make_table(records) + '\n\n' + '\n'.join(how_measured(records)))
+
+
+def _tell_not_taken(path):
+    """Counts what is not taken of a dataset; it is listed where the dataset is read."""
+    if os.path.exists(path):
+        image_sources.tell_not_taken(image_sources.not_taken_of(path))
 
 
 def make_table(records):
@@ -246,9 +252,12 @@ def _dataset_args(option, name, data_dir, args):
     found = found if args.resolution is None else dict(found, resolution=args.resolution)
     is_cats = name == 'cats' and not os.path.exists(path)
     if option == '--fakes' or is_cats or glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
-        load_dataset(data_dir=data_dir, **dict({'resolution': 8} if is_cats else {}, **found)).close()
+        with load_dataset(data_dir=data_dir, **dict({'resolution': 8} if is_cats else {}, **found)) as data:
+            for line in data.remarks:
+                print(line)
     else:  # pictures are brought to the size of the fakes
-        ImageFiles(path).close()
+        with contextlib.closing(image_sources.ImageFiles(path)) as files:
+            image_sources.check_some(files.names, files.open_image)
     return found
 
 

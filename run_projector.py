@@ -214,6 +214,8 @@ def _check_paths(args):
     for path in paths + [getattr(options, 'mask', None), getattr(options, 'start_dlatents', None)]:
         if path is not None and not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder')
+    if getattr(options, 'mask', None) is not None:
+        inputs.read_picture(inputs.Picture('mask', options.mask, None, options.mask))
     if 'calibrations' in args:
         detection.load_calibrations(args['calibrations'], args['network_pkl'], args['error_rate'], args['given'])
     for pictures in (args.get('paths', []), [path for path in getattr(options, 'reals', []) if path != 'cats']):

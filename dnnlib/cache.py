@@ -48,7 +48,7 @@ def folders():
 def cache_dir():
     """Folder that new files are put into: STYLEGAN2_CACHE, the user's, or if that can't be written, a temporary one."""
     folder = named() or of_user()
-    problem = 'no home folder is known' if folder is None else None if named() else _obstacle(folder)
+    problem = 'no home folder is known' if folder is None else None if named() else obstacle(folder)
     if problem is None or temporary() is None:
         return folder or os.path.abspath(OLD_NAME)
     if problem not in _told:
@@ -87,10 +87,10 @@ def make(folder):
     os.makedirs(folder, mode=mode, exist_ok=True)
 
 
-def _obstacle(folder):
+def obstacle(folder):
     """Why nothing can be written to a folder, or created where it is missing; None if it can. Creates nothing."""
-    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
-        folder = os.path.dirname(folder)
+    while not os.path.lexists(folder) and folder not in (os.curdir, os.path.dirname(folder)):
+        folder = os.path.dirname(folder) or os.curdir
     if not os.path.isdir(folder):
         return '%s is not a folder' % folder
     return None if os.access(folder, os.W_OK | os.X_OK) else '%s cannot be written' % folder

@@ -10,7 +10,7 @@ import time
 
 import tqdm
 
-from dnnlib import allocator, encoding, needed, util
+from dnnlib import allocator, cache, encoding, needed, util
 from dnnlib.arguments import ArgumentParser  # noqa: F401  what programs make their parsers of
 from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
@@ -157,14 +157,9 @@ def writable_dir(path):
     Returns: `path`.
     Raises: UserError naming the existing file or folder that is in the way.
     """
-    existing = os.path.normpath(path)
-    while not os.path.lexists(existing):
-        existing = os.path.dirname(existing) or os.curdir
-    if not os.path.isdir(existing):
-        raise UserError(f'cannot write to folder {path!r}: {existing!r} is not a folder; choose another one')
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f'cannot write to folder {path!r}: no permission to write in {existing!r}; choose a different '
-                        'one')
+    problem = cache.obstacle(os.path.normpath(path))
+    if problem is not None:
+        raise UserError(f'cannot write to folder {path!r}: {problem}; choose another one')
     return path
 
 

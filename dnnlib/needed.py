@@ -1,17 +1,18 @@
-"""Says in one line which packages this Python lacks, and which Python has them; standard library only, any Python.
+"""Says in one line which packages this Python lacks, and which Python has them; standard library only.
 
 It comes before every import of such a package: `dnnlib/__init__.py` calls it first, `dnnlib/tflib/__init__.py` for
 TensorFlow, without which data can be prepared and curves drawn.
 """
 
+import importlib.util
 import os
 import re
-import shlex
 import sys
+
+from dnnlib import shell
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ALWAYS = ('numpy', 'PIL', 'scipy', 'tqdm')
-OLDEST = (3, 6)
 _IN_PIP = {'PIL': 'pillow', 'tensorflow': 'tensorflow==1.14.0' if sys.version_info < (3, 8) else 'tensorflow'}
 
 
@@ -37,31 +38,22 @@ def environments():
     names = [name for name in (os.listdir(folder) if os.path.isdir(folder) else [])
              if re.match('python3[.][0-9]+$', name)]
     found = [os.path.join(folder, name, 'bin', 'python') for name in sorted(names, key=lambda name: -int(name[8:]))]
-    return [_short(path) for path in found
+    return [shell.short(path) for path in found
             if os.path.exists(path) and os.path.dirname(os.path.dirname(path)) != sys.prefix]
-
-
-def _short(path):
-    """A path relative to the working directory if that is above it."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith(os.pardir) else relative
 
 
 def _problem(names):
     """The line, or None if all is there."""
-    version = '.'.join(str(number) for number in sys.version_info[:3])
-    if sys.version_info < OLDEST:
-        return 'Python %s is too old, at least 3.6 is needed; %s' % (version, _advice([]))
     if all(_exists(name) for name in names):
         return None
     missing = [name for name in ALWAYS + ('tensorflow',) if not _exists(name)]
+    version = '.'.join(str(number) for number in sys.version_info[:3])
     return '%s %s not installed in %s (Python %s); %s' % (
         ', '.join(missing), 'are' if len(missing) > 1 else 'is', sys.executable or 'this Python', version,
         _advice(missing))
 
 
 def _exists(name):
-    import importlib.util  # here: Python 2 does not have it
     if name in sys.modules:
         return True
     try:
@@ -72,17 +64,15 @@ def _exists(name):
 
 def _advice(missing):
     """What to type."""
-    in_checkout, quote = os.path.exists(os.path.join(ROOT, 'environments.py')), getattr(shlex, 'quote', str)
+    in_checkout = os.path.exists(os.path.join(ROOT, 'environments.py'))
     for python in environments() if in_checkout else ():
-        return 'use %s instead, or first type: source %s' % (
-            quote(python), quote(os.path.join(os.path.dirname(python), 'activate')))
-    if not missing:
-        return 'make setup finds one or says what to install' if in_checkout else 'install it in a newer one'
-    pip = '%s -m pip install ' % quote(sys.executable or 'python')
+        return 'use %s instead, or first type: %s' % (
+            shell.line([python]), shell.line(['source', os.path.join(os.path.dirname(python), 'activate')]))
+    pip = [sys.executable or 'python', '-m', 'pip', 'install']
     if in_checkout:
-        return 'make setup makes an environment, or type: %s-r %s' % (
-            pip, quote(_short(os.path.join(ROOT, 'requirements.txt'))))
-    return 'type: %s%s' % (pip, ' '.join(_IN_PIP.get(name, name) for name in missing))
+        return 'make setup makes an environment, or type: ' + shell.line(
+            pip + ['-r', shell.short(os.path.join(ROOT, 'requirements.txt'))])
+    return 'type: ' + shell.line(pip + [_IN_PIP.get(name, name) for name in missing])
 
 
 def _say(kind, error, trace):

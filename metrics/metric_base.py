@@ -95,7 +95,7 @@ class MetricBase:
 
         def open_source():
             if self.settings.fakes_args is not None:
-                return sources.FileSource(self.settings.fakes_args)
+                return sources.FileSource(self.settings.fakes_args, self.settings.result_dir)
             return sources.open_network(network_pkl, Gs_kwargs, self._open_labels, num_gpus)
 
         self._measure(open_source, name, run_dir, num_gpus, tf_config)
@@ -218,7 +218,7 @@ class MetricBase:
         kwargs = dict(self._reals.dataset_args)
         if kwargs.get('max_label_size') in ('full', 'any'):
             kwargs['max_label_size'] = label_size
-        return sampling.open_dataset(kwargs, resolution)
+        return sampling.open_dataset(kwargs, resolution, self.settings.result_dir)
 
     def _open_labels(self, label_size):
         """The dataset that labels for a network with `label_size` labels are drawn from; the caller closes it."""

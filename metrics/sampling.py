@@ -1,26 +1,37 @@
 """Pictures of a dataset as metrics look at them: opened, in their order, hashed."""
 
 import hashlib
+import os
 
 import numpy as np
 
 from training import dataset
 from training.data import cats
+from training.data.files import SKIPPED_FILE
+from training.data.skipped import list_skipped
 from training.dataset import ImageDataset
 
 MIRROR_SEED = 0  # the same pictures are mirrored every time, so that their statistics can be cached
 ORDER_SEED = 0
 
 
-def open_dataset(dataset_args, resolution=None):
+def open_dataset(dataset_args, resolution=None, result_dir=None):
     """Opens a dataset, at a resolution other than its own if need be.
 
     Args:
         dataset_args: Arguments of `dataset.load_dataset`.
         resolution: Size to read it in where the arguments do not say; `None` = as it is.
+        result_dir: Folder to list in what is not read, see `list_skipped`; `None` = nowhere.
     Returns: Dataset.
     Raises: UserError if it cannot be read, or not at that resolution.
     """
+    data = _open(dataset_args, resolution)
+    if result_dir is not None:
+        list_skipped(data, os.path.join(result_dir, SKIPPED_FILE))
+    return data
+
+
+def _open(dataset_args, resolution):
     if resolution is None or dataset_args.get('resolution') is not None:
         return dataset.load_dataset(**dataset_args)
     if 'class_name' in dataset_args:  # it may not take a resolution

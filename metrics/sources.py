@@ -121,14 +121,14 @@ class FileSource(contextlib.ExitStack):
     """Pictures in files; where there are more than a metric takes, the seed chooses.
 
     Args:
-        dataset_args: Arguments of `dataset.load_dataset`.
+        dataset_args, result_dir: See `sampling.open_dataset`.
     """
 
     generator = resolution = None
 
-    def __init__(self, dataset_args):
+    def __init__(self, dataset_args, result_dir=None):
         super().__init__()
-        self._data = sampling.open_dataset(dataset_args)
+        self._data = sampling.open_dataset(dataset_args, result_dir=result_dir)
         self.callback(self._data.close)
         self.shape, self.num_images = self._data.shape, self._data.num_images
 

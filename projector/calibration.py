@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dnnlib import util
+from dnnlib import shell, util
 from dnnlib.util import UserError
 from generator.options import DEMO
 from projector import statistics
@@ -234,8 +234,7 @@ class Calibration:
         """The network that it was made for: pretrained.NetworkFile; UserError if that is no longer where it was."""
         if self.network == DEMO.name:
             return DEMO
-        below = os.path.relpath(self.network) if os.path.isabs(self.network) else self.network
-        name = self.network if below.startswith(os.pardir) else below
+        name = shell.short(self.network) if os.path.isabs(self.network) else self.network
         network = pretrained.resolve(name)
         if network.folder is not None and not os.path.isfile(network.path):
             raise UserError(f'{self.path}: the network {os.path.basename(name)}, which it was made for, is no longer '

@@ -12,6 +12,8 @@ from generator import projections
 from projector import align, inputs, results, schedule
 from projector.recording import VideoObserver
 from projector.session import Session
+from training.data import skipped, sources
+from training.data.files import SKIPPED_FILE
 
 SHEET_ROWS = 16  # pictures on the contact sheet of snapshots, the first
 
@@ -62,13 +64,13 @@ def project_real_images(submit_config, network_pkl, dataset, data_dir, num_image
     Raises: UserError if the dataset cannot be opened, has fewer images or another shape.
     """
     from training import dataset as datasets
-    from training.data import sources
     session = Session(network_pkl, settings, tf_config)
     options = dict(max_label_size=0, repeat=False, shuffle_mb=0)
     if dataset == 'cats' and (data_dir is None or not os.path.exists(os.path.join(data_dir, dataset))):
         options.update(resolution=session.shape[1], held_out=True)
     with datasets.load_dataset(data_dir=data_dir, tfrecord_dir=dataset, **options) as reals:
-        sources.tell_not_taken(reals.not_taken)
+        sources.tell(reals)
+        skipped.list_skipped(reals, os.path.join(submit_config.run_dir, SKIPPED_FILE))
         if reals.shape != session.shape:
             raise UserError(f'{dataset}: images of shape {reals.shape}, but the network makes {session.shape}; use '
                             'project-images, which crops and scales')
@@ -114,8 +116,12 @@ def project_images(submit_config, network_pkl, paths, options, settings, tf_conf
 
 
 def find_usable(submit_config, paths, aligner):
-    """Pictures at the paths that can be used; messages about the others are printed and put into `bad_pictures`."""
-    pictures, submit_config.bad_pictures = inputs.check_pictures(inputs.find_pictures(paths), aligner)
+    """Pictures at the paths that can be used; messages about the others are printed and put into `bad_pictures`.
+
+    Whatever is not used is listed in `skipped.csv` in the run directory.
+    """
+    table = skipped.SkippedList(os.path.join(submit_config.run_dir, SKIPPED_FILE))
+    pictures, submit_config.bad_pictures = inputs.check_pictures(inputs.find_pictures(paths, table), aligner, table)
     for message in submit_config.bad_pictures:
         print(f'Skipped {message}')
     return pictures

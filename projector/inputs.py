@@ -33,16 +33,19 @@ class Fitted(NamedTuple):
     mask: np.ndarray
 
 
-def find_pictures(paths):
+def find_pictures(paths, skipped=None):
     """Pictures of files, folders (sub-folders included) and zips, in the order given, sorted within each.
 
     Args:
         paths: List of paths.
+        skipped: skipped.SkippedList for what is not taken, or None.
     Returns: List of Picture; keys are the names without folder and extension where that is unique.
     Raises: UserError if a path is missing or a folder or zip has no pictures.
     """
     found, not_taken = list_files(paths)
     sources.tell_not_taken(not_taken)
+    if skipped is not None:
+        skipped.add_not_taken(not_taken)
     keys = _unique_keys([name for name, _, _, _ in found])
     return [Picture(key, file, source, name) for key, (_, file, source, name) in zip(keys, found)]
 
@@ -71,14 +74,8 @@ def check_some_usable(paths):
     Raises: UserError if a path is missing, a folder or zip has no pictures, or none of the pictures can be used.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        pictures, first = find_pictures(paths), None
-    for picture in pictures:
-        try:
-            read_picture(picture)
-            return
-        except UserError as error:
-            first = first or error
-    raise first
+        pictures = find_pictures(paths)
+    sources.check_some(pictures, read_picture)
 
 
 def _unique_keys(names):
@@ -111,17 +108,18 @@ def read_picture(picture):
     return image.convert('L' if image.mode in ('1', 'L') else 'RGB')
 
 
-def check_pictures(pictures, aligner=None):
+def check_pictures(pictures, aligner=None, skipped=None):
     """Decodes all pictures once.
 
     Args:
         pictures: List of Picture.
         aligner: align.FaceAligner if they will be aligned, or None.
+        skipped: skipped.SkippedList for the others, or None.
     Returns: (the good ones, list of Picture; messages about the others, each naming its file).
     Raises: UserError, the first message, if there is no good one.
     """
-    good, messages = [], []
-    for picture in pictures:
+    good, messages, rows = [], [], []
+    for number, picture in enumerate(pictures):
         try:
             image = read_picture(picture)
             if aligner is not None:
@@ -129,9 +127,12 @@ def check_pictures(pictures, aligner=None):
             good.append(picture)
         except UserError as error:
             messages.append(str(error))
+            rows.append((number, picture.file, error))
     if not good:
         more = '' if len(messages) == 1 else ' (and {} more)'.format(len(messages) - 1)
         raise UserError(messages[0] + more)
+    if skipped is not None:
+        skipped.add(rows)
     return good, messages
 
 

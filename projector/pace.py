@@ -25,6 +25,7 @@ class Pace:
         self._pictures, self._minibatches, self._settings = num_pictures, -(-num_pictures // minibatch), settings
         self._faster, self._clock = faster, clock
         self._steps = settings.num_steps * settings.restarts  # of a minibatch
+        self._candidate_steps = (settings.schedule['start_candidates'] - 1) * CANDIDATE_STEPS
         self._said, self._warm_at, self._done, self._begun = False, None, 0, None
 
     def begin(self):
@@ -36,19 +37,20 @@ class Pace:
         """Call it after each step, with its number from 1; prints the estimate once."""
         if self._said or number < WARM_UP:
             return
-        if number == WARM_UP:
+        if number == WARM_UP < self._settings.num_steps:
             self._warm_at = self._clock()
             return
-        steps, seconds = number - WARM_UP, self._clock() - self._warm_at
+        if self._warm_at is None:  # the only step
+            steps, seconds = number + self._candidate_steps, self._clock() - self._begun
+        else:
+            steps, seconds = number - WARM_UP, self._clock() - self._warm_at
         if number == self._settings.num_steps or steps >= MEASURED[0] and seconds >= MEASURED[1]:
             self._said = True
             print(self.estimate(seconds / steps))
 
     def estimate(self, seconds):
         """The line with the estimate for so many seconds per step."""
-        candidates = self._settings.schedule['start_candidates'] - 1
-        whole = self._minibatches * seconds * (
-            self._steps + candidates * CANDIDATE_STEPS * self._settings.restarts)
+        whole = self._minibatches * seconds * (self._steps + self._candidate_steps * self._settings.restarts)
         line = (f"{'At most' if self._settings.plateau else 'About'} {util.format_time(whole)} for "
                 f"{self._pictures} picture{'s' * (self._pictures != 1)}, {self._steps} steps each")
         if whole >= SLOW and self._faster and self._faster < self._steps:

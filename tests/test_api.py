@@ -33,7 +33,7 @@ def test_the_examples_of_the_page_run(tmp_path):
                              stderr=subprocess.PIPE, universal_newlines=True, env=env)
     assert process.returncode == 0, process.stderr
     assert process.stdout.splitlines()[:2] == ["<Generator 'cats64': 64x64x3, 10 layers, unlabeled>", '128 10 0 None']
-    assert "no file and no network is called 'cat64'; do you mean cats64" in process.stdout
+    assert "no file and no network is called 'cat64'; did you mean cats64" in process.stdout
     assert sorted(os.listdir(str(tmp_path))) == ['cat.png', 'cats8']
 
 

@@ -34,7 +34,7 @@ def program(tmp_path, monkeypatch, capsys):
         candidate._replace(sha256='') for candidate in efficientnet_lite0.CANDIDATES])
     monkeypatch.setattr(pretrained, 'load_generator', lambda path: PlainGenerator())
     for name in ('net.pkl', 'other.pkl'):
-        (tmp_path / name).write_bytes(b'\x80\x04')
+        (tmp_path / name).write_bytes(b'\x80\x04.')
     rnd = np.random.RandomState(0)
     for folder in ('a', 'b'):
         (tmp_path / folder).mkdir()
@@ -138,7 +138,12 @@ def test_sheets_of_our_programs_are_no_pictures(program, tmp_path, monkeypatch):
     code, out, err = program('--fakes=a', '--reals=b', '--metrics=fd50_effnetlite0', network=None)
     assert code == 0, err
     assert 'Not taken: 2\n     1  .txt: not a picture\n     1  a sheet of pictures that a run wrote\n' in out
-    lists = [path.read_text() for path in tmp_path.glob('results/*/skipped.csv')]
+    names = sorted(name for name in os.listdir(str(tmp_path / 'b')) if name.endswith('.png'))
+    (tmp_path / 'b' / names[-1]).write_bytes((tmp_path / 'b' / names[-1]).read_bytes()[:60])
+    code, out, err = program('--fakes=a', '--reals=b', '--metrics=fd50_effnetlite0', '--bad=skip', network=None)
+    assert code == 0 and f'{names[-1]}: ' in out, err
+    lists = [path.read_text() for path in sorted(tmp_path.glob('results/*/skipped.csv'))]
+    assert f',{names[-1]},' in lists[-1]
     assert any('\n,grid.png,a sheet of pictures that a run wrote\n' in text for text in lists)
 
 

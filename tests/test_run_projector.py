@@ -99,8 +99,8 @@ def _program(tmp_path, monkeypatch, capsys, *options):
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
     monkeypatch.setattr(pretrained, 'load_generator', _load_generator)
     monkeypatch.setattr(projector, 'MAPPING_BATCH', 5000)
-    (tmp_path / 'net.pkl').write_bytes(b'\x80\x04')
-    (tmp_path / 'other-net.pkl').write_bytes(b'\x80\x04')
+    (tmp_path / 'net.pkl').write_bytes(b'\x80\x04.')
+    (tmp_path / 'other-net.pkl').write_bytes(b'\x80\x04.')
 
     def run(command, *args):
         argv = [command, '--device=cpu', *options] + ([] if command == 'detect' else ['--network=net.pkl']) + list(args)
@@ -254,6 +254,7 @@ def test_a_corrupt_picture_does_not_stop_the_others(program, tmp_path):
     assert code == 1 and '06.png: unreadable image' in out, err
     folder = tmp_path / 'results' / '00000-project-images'
     assert [row['picture'] for row in _results(folder)[0]] == names[:6] + names[7:]
+    assert '\n6,own/06.png,' in (folder / 'skipped.csv').read_text()
 
 
 def test_options_of_the_search(program, tmp_path):

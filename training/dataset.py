@@ -16,7 +16,7 @@ from training.data.classes import load_names
 from training.data.images import convert, CONVERTIBLE_MODES, Fit, fit_image, GRAY_MODES, MODES, to_array, wrong_mode
 from training.data.rules import check_resolution, RESOLUTION_OPTION
 from training.data.labels import Found, load_labels
-from training.data.sources import beside_records, ImageFiles, not_taken_lines, uniform_shape
+from training.data.sources import beside_records, first_labels, ImageFiles, tell, uniform_shape
 from training.data.tfrecords import parse_image, RecordFile, stems
 
 IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are cached if all fit into this and a quarter of the free memory
@@ -48,14 +48,14 @@ class TFRecordDataset(Dataset):
                 self._files.append(RecordFile(path, skip_bad=kwargs.get('bad') == 'skip'))
                 self._add_level(self._files[-1])
             size = size or image_size.find(*self._files_by_size[max(self._files_by_size)].first.shape[1:])
-            self._check_levels(tfrecord_dir, size)
+            remarks = self._check_levels(tfrecord_dir, size)
             full = self._files_by_size[size.shape[0]]
             num_images = len(full)
             missing = full.cut or self._missing_images(full)
             if missing is not None and kwargs.get('bad') != 'skip':
                 raise UserError(missing + '; copy it again or re-create the dataset')
             if missing is not None:
-                print(f'Warning: {missing}; the missing images are skipped')
+                remarks.append(f'Warning: {missing}; the missing images are skipped')
             self.label_file, self._labels = self._find_labels(tfrecord_dir, label_file), None
             if self.label_file is not None and kwargs.get('max_label_size', 0) != 0:
                 self._labels = load_labels(self.label_file, num_images, more=missing is not None)
@@ -64,7 +64,7 @@ class TFRecordDataset(Dataset):
                 os.path.basename(os.path.abspath(tfrecord_dir)), num_images, full.first.shape,
                 label_names=load_names(tfrecord_dir, label_size), full_label_size=label_size,
                 no_labels='no *.labels file beside the *.tfrecords' if self.label_file is None else '', **kwargs)
-            self.not_taken = beside_records(tfrecord_dir, self.label_file)
+            self.not_taken, self.remarks = beside_records(tfrecord_dir, self.label_file), remarks
             if self.label_size:
                 self.label_text = f'{self._labels.text(self.label_names)}, from {os.path.basename(self.label_file)}'
         except UserError:
@@ -96,8 +96,8 @@ class TFRecordDataset(Dataset):
             if shape[0] != channels:
                 raise UserError('{}: {} channels at {}x{} px but {} at {}x{} px; re-create the dataset'.format(
                     tfrecord_dir, shape[0], height, width, channels, *size.shape))
-        if missing:
-            print(f"{tfrecord_dir}: no files of {', '.join(missing)} px images; computed where needed")
+        missing = ', '.join(missing)
+        return [f'{tfrecord_dir}: no files of {missing} px images; computed where needed'] if missing else []
 
     def _missing_images(self, full):
         """Message if a coarser level has more images than `full`, which was cut between two records; else `None`."""
@@ -110,7 +110,7 @@ class TFRecordDataset(Dataset):
     @staticmethod
     def _find_labels(tfrecord_dir, label_file):
         if label_file is None:
-            return next(iter(sorted(glob.glob(os.path.join(glob.escape(tfrecord_dir), '*.labels')))), None)
+            return first_labels(tfrecord_dir)
         for path in (label_file, os.path.join(tfrecord_dir, label_file)):
             if os.path.isfile(path):
                 return path
@@ -271,9 +271,9 @@ def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
         print('Dataset shape =', dataset.shape)
         print('Dynamic range =', dataset.dynamic_range)
         print('Label size    =', dataset.label_size)
-        labels = [f'Labels: {dataset.label_text}'] if dataset.label_text else []
-        for line in labels + not_taken_lines(dataset.not_taken):
-            print(line)
+        if dataset.label_text:
+            print(f'Labels: {dataset.label_text}')
+        tell(dataset)
     return dataset
 
 

@@ -1,13 +1,13 @@
 """Names of published networks, and the one way to load and save the networks of a file."""
 
 from collections import OrderedDict
-import difflib
 import io
 import os
 from typing import NamedTuple
 
 from dnnlib import util
-from dnnlib.files import array_file, file_kinds, named_networks, network_file, torch_file
+from dnnlib.arguments import did_you_mean, similar
+from dnnlib.files import array_file, file_kinds, named_networks, network_file, safe_pickle, torch_file
 from dnnlib.files.named_networks import Contents, Role
 from dnnlib.util import UserError
 from training.networks import BUILD_MODULES
@@ -64,14 +64,13 @@ def get_path_or_url(path_or_gdrive_path):
     """
     if path_or_gdrive_path in SHORT_NAMES and not os.path.exists(path_or_gdrive_path):
         return SHORT_NAMES[path_or_gdrive_path]
-    similar = difflib.get_close_matches(path_or_gdrive_path, SHORT_NAMES, cutoff=0.6)
-    if similar and not os.path.exists(path_or_gdrive_path) and not set('./:') & set(path_or_gdrive_path):
-        raise UserError(f'no file and no network is called {path_or_gdrive_path!r}; do you mean '
-                        f'{" or ".join(similar)}?')
+    found = similar(path_or_gdrive_path, SHORT_NAMES)
+    if found and not os.path.exists(path_or_gdrive_path) and not set('./:') & set(path_or_gdrive_path):
+        raise UserError(f'no file and no network is called {path_or_gdrive_path!r}; did you mean {found}?')
     if path_or_gdrive_path.startswith('gdrive:') and path_or_gdrive_path not in gdrive_urls:
-        similar = difflib.get_close_matches(path_or_gdrive_path, gdrive_urls, cutoff=0)
-        raise UserError(f'no published network is called {path_or_gdrive_path!r}; do you mean '
-                        f'{" or ".join(similar)}?')
+        raise UserError(f'no published network is called {path_or_gdrive_path!r}; '
+                        f'{did_you_mean(path_or_gdrive_path, gdrive_urls)}expected a name such as '
+                        'gdrive:networks/stylegan2-ffhq-config-f.pkl')
     return gdrive_urls.get(path_or_gdrive_path) or path_or_gdrive_path
 
 
@@ -101,7 +100,7 @@ def resolve(name):
 
 
 def check_network_file(path_or_url):
-    """Checks that a network file exists and starts like a pickle, without TensorFlow, so that typos fail at once.
+    """Checks that a network file exists, starts and ends like a pickle, without TensorFlow, so that typos fail at once.
 
     Args:
         path_or_url: As `resolve`; URLs are not fetched here.
@@ -121,6 +120,8 @@ def check_network_file(path_or_url):
         return
     if start[:1] != b'\x80' or start[1:2] not in (b'\x02', b'\x03', b'\x04', b'\x05'):
         raise UserError(f'{name!r} is not a network pickle: it does not start like a pickle')
+    if safe_pickle.is_cut(path):
+        raise UserError(f'{name!r} is cut off in the middle; copy or download it again')
 
 
 def read_states(data, refused=None):

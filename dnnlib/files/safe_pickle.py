@@ -5,6 +5,8 @@ Lengths are checked against what is left of the file before anything is read, an
 of integers and the nesting of marks are limited, so that the memory and time of any file are bounded by its size.
 """
 
+import os
+import pickletools
 import struct
 
 from dnnlib.files.pickle_machine import Machine
@@ -100,3 +102,22 @@ def _read_blocks(file_obj, limit):
         blocks.append(block)
         total += len(block)
     return blocks[0] if len(blocks) == 1 else b''.join(blocks)
+
+
+def is_cut(path):
+    """Does the file of a pickle end before the pickle does? What a cut leaves may look whole, once in 256 times.
+
+    Args:
+        path: Path of a file that starts like a pickle; it is read only if it does not end like one.
+    """
+    with open(path, 'rb') as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read() == b'.':
+            return False
+        file.seek(0)
+        try:
+            for _ in pickletools.genops(file):
+                pass
+        except ValueError:  # if there is more, it is damaged in another way
+            return not file.read(1)
+    return False  # something follows the pickle

@@ -200,7 +200,7 @@ def _create_run_dir(config, made):
     root = os.path.normpath(config.run_dir_root.replace('<USERNAME>', config.user_name))
     _name_run(config, 0)  # rejects a bad description before a folder exists
     missing = root
-    while missing and not os.path.isdir(missing):
+    while missing and missing not in made and not os.path.isdir(missing):  # a drive may be missing: its own parent
         made.append(missing)
         missing = os.path.dirname(missing)
     try:

@@ -162,9 +162,17 @@ def test_writable_dir_looks_but_does_not_create(tmp_path):
             cli.writable_dir(str(path))
 
 
+def test_a_drive_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(os.path, 'lexists', lambda path: False)
+    monkeypatch.setattr(os.path, 'isdir', lambda path: False)
+    for path in ('/drive/a/b', 'a/b'):  # a root is its own parent; nothing may look for another one
+        with pytest.raises(dnnlib.UserError, match='is not a folder'):
+            cli.writable_dir(path)
+
+
 def test_writable_dir_refuses_a_folder_without_permission(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'access', lambda path, mode: False)  # the superuser may write everywhere
-    with pytest.raises(dnnlib.UserError, match='permission'):
+    with pytest.raises(dnnlib.UserError, match='cannot be written; choose another'):
         cli.writable_dir(str(tmp_path))
 
 

@@ -46,8 +46,6 @@ def test_what_to_type(monkeypatch, tmp_path):
     tensorflow = 'tensorflow==1.14.0' if sys.version_info < (3, 8) else 'tensorflow'
     assert needed._problem(['PIL']).endswith(f'; type: {sys.executable} -m pip install pillow {tensorflow}')
     assert needed._problem(['numpy']) is None
-    monkeypatch.setattr(sys, 'version_info', (3, 5, 2))
-    assert needed._problem(['numpy']) == 'Python 3.5.2 is too old, at least 3.6 is needed; install it in a newer one'
 
 
 def test_only_tensorflow_is_missing(monkeypatch, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Pictures from files, folders and zips; how they get the shape of a network; what is refused."""
 
+import csv
 import os
 import zipfile
 
@@ -10,6 +11,7 @@ from PIL import Image
 from dnnlib.util import UserError
 from projector import inputs
 from tests.projector.pictures import write_picture
+from training.data.skipped import SkippedList
 
 
 def test_pictures_are_named_by_their_files(tmp_path):
@@ -60,9 +62,13 @@ def test_unreadable_files_are_named_and_the_others_kept(tmp_path):
     data = (tmp_path / 'good.png').read_bytes()
     (tmp_path / 'half.png').write_bytes(data[:len(data) // 2])
     (tmp_path / 'text.png').write_text('not a picture')
-    good, messages = inputs.check_pictures(inputs.find_pictures([str(tmp_path)]))
+    table = SkippedList(str(tmp_path) + '.csv')
+    good, messages = inputs.check_pictures(inputs.find_pictures([str(tmp_path)], table), skipped=table)
     assert [picture.key for picture in good] == ['good'] and len(messages) == 2
     assert 'half.png' in messages[0] and 'text.png: unreadable image (it is text' in messages[1]
+    with open(str(tmp_path) + '.csv', newline='') as file:
+        rows = [tuple(row[:2]) for row in csv.reader(file)]
+    assert rows[1:] == [(str(i), str(tmp_path / name)) for i, name in ((1, 'half.png'), (2, 'text.png'))]
     os.remove(str(tmp_path / 'good.png'))
     with pytest.raises(UserError, match=r'half\.png.*and 1 more'):
         inputs.check_pictures(inputs.find_pictures([str(tmp_path)]))

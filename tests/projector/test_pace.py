@@ -46,6 +46,8 @@ def test_short_and_faster_projections_name_no_preset(capsys):
     for changes, line in ((dict(num_steps=5), 'About 15s for 9 pictures, 5 steps each'),
                           (dict(num_steps=150, schedule=schedule.PRESETS['fast']),
                            'About 8m 33s for 9 pictures, 150 steps each'),
+                          (dict(num_steps=1, schedule=schedule.PRESETS['fast']),
+                           'About 2m 00s for 9 pictures, 1 steps each'),
                           (dict(num_steps=10, plateau=3, restarts=2), 'At most 1m 00s for 9 pictures, 20 steps each')):
         clock = Clock()
         _steps(_pace(clock, **changes), clock, 1, changes['num_steps'])

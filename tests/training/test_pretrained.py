@@ -57,7 +57,7 @@ def test_downloads_are_kept_in_the_cache_of_the_environment(session, data_dir, t
 def test_a_name_is_resolved_once(tmp_path, monkeypatch):
     monkeypatch.chdir(str(tmp_path))
     (tmp_path / 'classes.json').write_text('["a stranger\'s"]')
-    (tmp_path / 'net.pkl').write_bytes(b'\x80\x04')
+    (tmp_path / 'net.pkl').write_bytes(b'\x80\x04.')
     url = 'https://host.example/net.pkl'
     assert pretrained.resolve(url) == (url, url, None)
     assert pretrained.resolve('cat-config-f').folder is None and '://' in pretrained.resolve('cat-config-f').path

@@ -60,7 +60,7 @@ class Dataset:
         no_labels: Why there are no labels, for the message.
     Attributes:
         bad_images: Numbers of the images skipped so far, set of int.
-        not_taken: List of (file, reason) of what is beside the images and is not read.
+        not_taken, remarks: List of (file, reason) of what is beside the images and is not read; lines on what is odd.
         on_skip: `None`, or called with number, file name and reason when an image is skipped for the first time.
         label_text: Where the labels come from and how many classes there are; '' = without labels, or not known.
     Raises: UserError for an unusable number of images, size or label size.
@@ -93,7 +93,7 @@ class Dataset:
         self.label_names = list(label_names[:self.label_size]) if label_names and self.label_size else None
         self.position, self.repeat = 0, repeat
         self.shuffle, self.seed = shuffle_mb > 0, seed
-        self.bad_images, self.not_taken, self.label_text, self.on_skip = set(), [], '', None
+        self.bad_images, self.not_taken, self.remarks, self.label_text, self.on_skip = set(), [], [], '', None
         self._skip_bad = bad == 'skip'
         self._bad = set()  # (number, level of detail) of unreadable images
         self._minibatch_size, self._lod = 1, 0

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from dnnlib.arguments import did_you_mean
 from dnnlib.util import UserError, atomic_path
 
 CLASSES_FILE = 'classes.json'
@@ -62,7 +63,8 @@ def parse_label(text, label_size, names=None):
         part = ','.join(parts[:count]).strip()
         column = _column(part, label_size, names)
         if column is None:
-            raise UserError(f'there is no class {part!r}; expected {_choice(label_size, names)}')
+            raise UserError(f'there is no class {part!r}; {did_you_mean(part, names or ())}expected '
+                            f'{_choice(label_size, names)}')
         label[column] = 1
         parts = parts[count:]
     return label

@@ -2,6 +2,8 @@
 
 import collections
 import concurrent.futures
+import contextlib
+import glob
 import os
 
 from PIL import Image
@@ -22,6 +24,28 @@ VIDEOS = ('.mp4', '.mov', '.avi', '.mkv', '.webm', '.m4v')
 ARCHIVES = ('.zip', '.tar', '.gz', '.tgz', '.bz2', '.xz', '.rar', '.7z')
 TAIL_BYTES = 2 ** 16
 LATE_TAGS = (b'eXIf', b'Raw profile type', b'XML:com.adobe.xmp')  # chunks of PNG files that may hold the EXIF tag
+
+
+_keeping = []  # not empty in `keeping_headers`
+_kept = {}  # {(path, stamp): header}
+
+
+@contextlib.contextmanager
+def keeping_headers():
+    """Context manager: headers of images that are read in it are kept until `forget_headers`.
+
+    A training looks at its data before it opens it, and on a network disk reading all headers takes minutes.
+    """
+    _keeping.append(True)
+    try:
+        yield
+    finally:
+        _keeping.pop()
+
+
+def forget_headers():
+    """Drops the headers that were kept; those of a million images take hundreds of MB."""
+    _kept.clear()
 
 
 class ImageFiles(Files):
@@ -62,6 +86,18 @@ class ImageFiles(Files):
 
     def read_header(self, name):
         """Mode and upright size `(mode, (width, height))` of the image `name` without decoding it; else Unreadable."""
+        if not _keeping and not _kept:
+            return self._read_header(name)
+        try:
+            key = self.where(name), self.stamp(name)
+        except OSError:
+            return self._read_header(name)
+        header = _kept.get(key) or self._read_header(name)
+        if _keeping:
+            _kept[key] = header
+        return header
+
+    def _read_header(self, name):
         try:
             with self._lock, self._open(name) as file, Image.open(file, formats=FORMATS) as image:
                 mode, size = image.mode, upright_size(image, lambda: self._may_have_late_tags(name, file))
@@ -138,10 +174,48 @@ def _why_not_beside_records(name):
     return 'a picture beside TFRecords' if name.lower().endswith(EXTENSIONS) else why_not_taken(name)
 
 
+def first_labels(folder):
+    """The label file of a folder of TFRecords; None if it has none."""
+    return next(iter(sorted(glob.glob(os.path.join(glob.escape(folder), '*.labels')))), None)
+
+
+def not_taken_of(path):
+    """What is not taken of a folder of TFRecords, or a folder or zip of images: list of (name, reason)."""
+    if glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
+        return beside_records(path, first_labels(path))
+    with contextlib.closing(ImageFiles(path)) as files:
+        return files.not_taken
+
+
 def tell_not_taken(not_taken):
     """Prints what is not taken, a list of (name, reason): see `not_taken_lines`."""
     for line in not_taken_lines(not_taken):
         print(line)
+
+
+def tell(dataset):
+    """Prints the remarks on a Dataset, and what is not taken of it."""
+    for line in dataset.remarks:
+        print(line)
+    tell_not_taken(dataset.not_taken)
+
+
+def check_some(items, read):
+    """Calls `read` with items until it works.
+
+    Args:
+        items: List, not empty.
+        read: Function of an item.
+    Raises: UserError, the first one, if it works with none.
+    """
+    first = None
+    for item in items:
+        try:
+            read(item)
+            return
+        except UserError as error:
+            first = first or error
+    raise first
 
 
 def not_taken_lines(not_taken):

@@ -10,6 +10,7 @@ from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.seeds import step_seed
 from training.data.files import SKIPPED_FILE
 from training.data.skipped import list_skipped
+from training.data.sources import forget_headers
 from training.dataset import load_dataset
 
 
@@ -100,4 +101,5 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
                 list_skipped(dataset, os.path.join(run_dir, SKIPPED_FILE if number == 0 else f'{name}-{SKIPPED_FILE}'))
             dataset.preload()
             streams[name] = Stream(dataset, name, seed, mirror_augment, options['bad'] == 'skip')
+        forget_headers()
         yield streams

@@ -88,18 +88,19 @@ def small(shape, num_gpus=1, batch=None):
                    grid_args=dict(size='12x8', layout='random')))
 
 
-def expect(shape, total_kimg, factor=1):
+def expect(shape, total_kimg, own_width=1):
     """What to expect of `small`: list of lines.
 
     Args:
         shape: [C, H, W] of the images.
         total_kimg: Length of the training, thousand images.
-        factor: Width of the networks, see `width.apply`.
+        own_width: Value of `--width`; the times were measured at 1.
     """
     seconds = shape[1] * shape[2] * 1000 / SMALL_PIXELS
+    narrow = '' if own_width == 1 else ' at --width=1'
     lines = [f'--config=small: 1000 images of {shape[2]}x{shape[1]} pixels take about {util.format_time(seconds)} on '
-             f'two processor cores{"" if factor == 1 else " at --width=1"}, {total_kimg:g} thousand about '
-             f'{util.format_time(seconds * total_kimg)}; fakes*.png in the run directory show how far it is']
+             f'two processor cores{narrow}, {total_kimg:g} thousand about {util.format_time(seconds * total_kimg)}; '
+             'fakes*.png in the run directory show how far it is']
     if not min(shape[1:]) >= SMALL_SIDES[0] or not max(shape[1:]) <= SMALL_SIDES[1]:
         lines.append('--config=small is for {} to {} pixels; with --resolution=64 pictures are cropped and scaled, '
                      'larger ones are for --config=auto and a GPU'.format(*SMALL_SIDES))

@@ -4,10 +4,9 @@ import glob
 import json
 import os
 import re
-import shlex
 import sys
 
-from dnnlib import UserError
+from dnnlib import UserError, shell
 from dnnlib.run.run_dir import is_locked, list_runs
 from training import pretrained
 from training.state import files
@@ -99,7 +98,7 @@ def arguments(argv, run_dir):
 def command(argv, run_dir):
     """The command line of this process, whose arguments are `argv`, changed so that it resumes a run, str."""
     program = ['python', sys.argv[0]] if sys.argv[0].endswith('.py') else sys.argv[0].split()
-    return ' '.join(shlex.quote(part) for part in program + arguments(argv, run_dir))
+    return shell.line(program + arguments(argv, run_dir))
 
 
 def _continue_in(run_dir, options):

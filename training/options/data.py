@@ -6,6 +6,7 @@ import sys
 from typing import NamedTuple
 
 from dnnlib.run.heartbeat import Heartbeat
+from training.data.sources import keeping_headers
 from training.dataset import load_dataset
 from training.options import settings
 
@@ -38,6 +39,7 @@ def look(args, max_label_size=0):
                     found[key] = value
         out = sys.stdout
         with Heartbeat(lambda: LOOKING, first=3, say=lambda line: print(line, file=out, flush=True)), \
-                contextlib.redirect_stdout(io.StringIO()), load_dataset(data_dir=args.data_dir, **found) as dataset:
+                keeping_headers(), contextlib.redirect_stdout(io.StringIO()), \
+                load_dataset(data_dir=args.data_dir, **found) as dataset:
             args.found_data = Data(dataset.shape, dataset.label_size)
     return args.found_data

@@ -25,6 +25,14 @@ def load(data, **kwargs):
     return safe_pickle.load(data, no_globals, **kwargs)[0]
 
 
+def test_a_file_that_was_cut_is_known_by_its_end(tmp_path):
+    data = pickle.dumps({'weights': bytes(range(256)) * 20, 'names': ['a', 'b']}, 4)
+    for written, expected in ((data, False), (data + b'more\n', False), (data[:-1], True), (data[:100], True),
+                              (data[:8], True), (data[:20] + b'\xff' * 20, False)):
+        (tmp_path / 'x.pkl').write_bytes(written)
+        assert safe_pickle.is_cut(str(tmp_path / 'x.pkl')) == expected
+
+
 def random_value(rnd, depth=0):
     """A nested object of all the kinds that are known."""
     kinds = [lambda: None, lambda: rnd.random() < 0.5, lambda: rnd.choice((0, 1, -1, 255, 65536, -2 ** 31, 2 ** 99)),

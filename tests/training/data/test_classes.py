@@ -55,6 +55,7 @@ def test_names_that_are_numbers_or_have_commas():
 
 @pytest.mark.parametrize('text, size, names, message', [
     ('blue', 3, NAMES, "no class 'blue'; expected 0 to 2 or one of red, green, eyes 2"),
+    ('gren', 3, NAMES, "no class 'gren'; did you mean green[?] expected 0 to 2 or one of red"),
     ('3', 3, None, "no class '3'; expected 0 to 2$"), ('', 3, NAMES, "no class ''"),
     ('red', 0, None, 'trained without labels')])
 def test_unknown_classes_are_refused(text, size, names, message):

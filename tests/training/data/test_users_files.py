@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from training.data.making.findings import table
 from training.data.making.pictures import read_boxes
 from training.data.sources import ImageFiles
 from training.data.streams import open_streams
+from training.options.data import look
 from training.dataset import ImageDataset, TFRecordDataset, load_dataset
 
 
@@ -172,6 +174,21 @@ def test_other_names_are_pictures_and_the_rest_is_counted_and_listed(tmp_path, d
     (tmp_path / 'only' / 'a.heic').write_bytes(b'x')
     with pytest.raises(UserError, match='only: no images among 1 files .1 .heic: a picture in a format that is not'):
         ImageDataset(str(tmp_path / 'only'))
+
+
+def test_headers_are_read_once_before_a_training(tmp_path, monkeypatch, capsys):
+    for i in range(3):
+        _png(tmp_path / 'x' / '{}.png'.format(i), i)
+    args = SimpleNamespace(dataset=str(tmp_path / 'x'), data_dir=None, bad='stop', resolution=None, assignments=())
+    shape = look(args).shape
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageFiles, '_read_header', lambda files, name: pytest.fail(name))
+        with open_streams({'reals': dict(tfrecord_dir=args.dataset)}, seed=0) as streams:
+            assert streams['reals'].dataset.shape == shape
+    read = []
+    monkeypatch.setattr(ImageFiles, '_read_header', lambda files, name: read.append(name) or ('RGB', (16, 16)))
+    ImageDataset(args.dataset).close()  # nothing is kept for longer
+    assert len(read) == 3 and capsys.readouterr().out.count('Dataset shape') == 1
 
 
 def test_a_training_lists_what_is_not_taken_in_its_run_directory(tmp_path, capsys):

@@ -142,7 +142,7 @@ def test_a_run_that_began_with_networks_is_resumed_with_the_same_options(tmp_pat
     from training.state import files
     monkeypatch.chdir(tmp_path)
     argv = ['--config=auto', '--resolution=32']
-    (tmp_path / 'x.pkl').write_bytes(b'\x80\x02')
+    (tmp_path / 'x.pkl').write_bytes(b'\x80\x02.')
     options = options_of('--resume=x.pkl', *argv)
     assert options['augment_args']['tune_kimg'] == 100 and 'G_smoothing_rampup' not in options
     assert options_of(*argv)['augment_args']['tune_kimg'] == 500
