@@ -30,8 +30,8 @@ ONCE = (
     'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/report/test_alarms.py',
     'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
-    'tests/training/state/test_network_files.py',
-    'tests/test_cluster_page.py', 'tests/training/options/test_workers.py',
+    'tests/training/state/test_network_files.py', 'tests/test_cluster_page.py',
+    'tests/training/options/test_workers.py',
     'tests/test_dataset_tool.py', 'tests/test_environments.py', 'tests/test_help.py', 'tests/test_house_rules.py',
     'tests/test_mistakes.py', 'tests/test_readme.py', 'tests/test_selection.py',
     # with fake compilers, or about where files lie
