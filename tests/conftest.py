@@ -20,10 +20,11 @@ own_places.clean_environment(
 
 # of many seconds each: they begin first, so that no process of several is left with one of them at the end
 LONG_FILES = ('test_run_projector.py', 'test_killed_training.py', 'test_killed_workers.py', 'test_readme_run.py',
-              'test_training_loop.py', 'test_run_training.py', 'test_feature_metrics.py', 'test_configurations.py', 'test_cpu_kernels.py',
-              'test_cuda_kernels.py', 'test_networks_stylegan.py', 'test_growing.py', 'test_reference_networks.py',
-              'test_image_sizes.py', 'test_image_size.py', 'test_transfer.py', 'test_non_finite.py',
-              'test_styled_bias_act.py', 'test_fused_bias_act.py', 'test_upfirdn_2d.py', 'test_self_test.py')
+              'test_training_loop.py', 'test_run_training.py', 'test_feature_metrics.py', 'test_configurations.py',
+              'test_cpu_kernels.py', 'test_cuda_kernels.py', 'test_networks_stylegan.py', 'test_growing.py',
+              'test_reference_networks.py', 'test_image_sizes.py', 'test_image_size.py', 'test_transfer.py',
+              'test_non_finite.py', 'test_styled_bias_act.py', 'test_fused_bias_act.py', 'test_upfirdn_2d.py',
+              'test_self_test.py')
 
 
 def pytest_addoption(parser):

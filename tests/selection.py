@@ -30,7 +30,8 @@ ONCE = (
     'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/report/test_alarms.py',
     'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
-    'tests/test_cluster_page.py', 'tests/training/options/test_workers.py',
+    'tests/training/state/test_network_files.py', 'tests/test_cluster_page.py',
+    'tests/training/options/test_workers.py',
     'tests/test_dataset_tool.py', 'tests/test_environments.py', 'tests/test_help.py', 'tests/test_house_rules.py',
     'tests/test_mistakes.py', 'tests/test_readme.py', 'tests/test_selection.py',
     # with fake compilers, or about where files lie
@@ -47,6 +48,8 @@ ONCE = (
     'tests/training/augment/test_parameters.py',
     # other networks of the same layers, or names only
     'tests/training/test_networks_ada_training.py', 'tests/training/test_loss_compared.py',
+    # translation: layers and norms are tested under both by the networks in AGAIN
+    'tests/training/methods/test_translation_methods.py', 'tests/training/networks/test_translation.py',
     'tests/training/terms/test_consistency.py', 'tests/training/blocks/test_compared.py',
     'tests/training/test_networks_ada.py::test_initial_values_are_the_published_ones',
     'tests/training/test_networks_ada.py::test_bits_of_pagan',
@@ -83,6 +86,15 @@ ONCE = (
     'tests/training/test_training_loop.py::test_a_run_from_a_pickle_freezes_layers_and_continues_without_it',
 )
 AGAIN = (
+    # every layer of translation once: convolutions, blurs, batch norm that is trained, spectral norm
+    'tests/training/methods/test_translation_methods.py::test_pix2pix',
+    'tests/training/methods/test_translation_methods.py::test_image_pool',
+    'tests/training/networks/test_translation.py::test_networks_of_pix2pix_and_cyclegan[unet32_batch]',
+    'tests/training/networks/test_translation.py::test_taps_of_cut[cut_resnet4_no_antialias-options1]',
+    'tests/training/networks/test_translation.py::test_networks_of_pix2pix_and_cyclegan[patchgan_n3_antialias]',
+    'tests/training/networks/test_translation.py::test_generators_of_ugatit[True]',
+    'tests/training/networks/test_translation.py::test_discriminators_of_ugatit[ugatit_dis_local5]',
+    'tests/training/networks/test_translation.py::test_encoder_of_pix2pixhd',
     'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',
     'tests/training/test_workers.py::test_two_workers_train_what_two_rounds_train',
     'tests/training/test_mixed_precision.py::test_the_clamp_stops_gradients_too',

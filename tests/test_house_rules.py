@@ -58,7 +58,8 @@ PUBLISHED_SIGNATURES = {  # more than 8 arguments, as in the original release
     'dnnlib/tflib/ops/upfirdn_2d.py:upfirdn_2d', 'training/data/base.py:Dataset.__init__',
     'training/dataset.py:TFRecordDataset.__init__', 'training/loss.py:G_logistic_ns_pathreg',
     'training/loss.py:D_wgan_gp', 'training/loss.py:G_compared',
-    'training/loss.py:D_compared', 'training/schedule.py:training_schedule', 'training/training_loop.py:training_loop',
+    'training/loss.py:D_compared', 'training/schedule.py:training_schedule',
+    'training/schedule.py:translation_schedule', 'training/training_loop.py:training_loop',
 }
 
 
@@ -247,7 +248,8 @@ def test_functions_are_small():
 
 def is_build_function(name, function):
     """Is this one of the network build functions, whose options are one argument a line with a comment?"""
-    return name.startswith('training/networks_') and re.match(r'(G|D)_\w+$', function) is not None
+    return name.startswith(('training/networks_', 'training/networks/')) and re.match(
+        r'[DEFG]_\w+$', function) is not None
 
 
 def test_functions_take_few_arguments():

@@ -9,9 +9,9 @@ from dnnlib import util
 from dnnlib.arguments import did_you_mean, similar
 from dnnlib.files import array_file, file_kinds, named_networks, network_file, safe_pickle, torch_file
 from dnnlib.files.named_networks import Contents, Role
-from dnnlib.run import networks as run_networks
 from dnnlib.util import UserError
 from training.networks import BUILD_MODULES
+from training.state import network_files
 from training.torch_files import networks as torch_networks
 
 # Names and roles of the published tuple.
@@ -86,7 +86,7 @@ def resolve(name):
 
     Args:
         name: Path, URL or published short name; a run directory, or a state in it, stands for a network file in it,
-            see `dnnlib.run.networks.choose`; a NetworkFile is returned unchanged.
+            see `network_files.choose`; a NetworkFile is returned unchanged.
     Returns: NetworkFile.
     Raises: UserError for an unknown short name, or a folder without networks.
     """
@@ -94,7 +94,7 @@ def resolve(name):
         return name
     path = get_path_or_url(name)
     if os.path.isdir(path):
-        name = path = run_networks.choose(path)
+        name = path = network_files.choose(path)
     is_url = util.is_url(path, allow_file_urls=True)
     return NetworkFile(name, path, None if is_url else os.path.dirname(path) or os.curdir)
 

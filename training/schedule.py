@@ -47,6 +47,46 @@ def training_schedule(cur_nimg, training_set, lod_initial_resolution=None, lod_t
         tick_kimg=(TICK_KIMG if tick_kimg_dict is None else tick_kimg_dict).get(resolution, tick_kimg_base))
 
 
+def translation_schedule(cur_nimg, training_set, minibatch_size=1, minibatch_gpu=None, lrate=0.0002,
+                         lr_policy='linear', n_epochs=100, n_epochs_decay=100, lr_decay_iters=50, epoch_images=None):
+    """Settings of a method that translates at one moment; defaults and names are those of the published programs.
+
+    Args:
+        cur_nimg: Images shown so far, int.
+        training_set: Anything with `num_images`.
+        minibatch_size: Images of each stream per optimization step.
+        minibatch_gpu: Images per device and round; `None` = all of them.
+        lrate: Learning rate at the start.
+        lr_policy: See `rate_factor`; also `n_epochs`, `n_epochs_decay` and `lr_decay_iters`.
+        epoch_images: Images shown in an epoch, which is a tick, too; `None` = those of the training set.
+    Returns: EasyDict of minibatch_size, minibatch_gpu, lrate, tick_kimg.
+    Raises: UserError for an unknown policy.
+    """
+    epoch_images = epoch_images or training_set.num_images
+    factor = rate_factor(cur_nimg // epoch_images + 1, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters)
+    return EasyDict(minibatch_size=minibatch_size, minibatch_gpu=minibatch_gpu or minibatch_size, lrate=lrate * factor,
+                    tick_kimg=epoch_images / 1000)
+
+
+def rate_factor(epoch, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters=50):
+    """Factor of the learning rate in an epoch, the first of which is 1.
+
+    Args:
+        epoch: Number of the epoch.
+        lr_policy: 'linear': 1 for `n_epochs`, then down to 1 / (n_epochs_decay + 1) in the last epoch; 'step': a tenth
+            after every `lr_decay_iters` epochs; 'cosine': half a cosine wave in `n_epochs`.
+        n_epochs, n_epochs_decay, lr_decay_iters: Numbers of epochs, int.
+    Raises: UserError for an unknown policy.
+    """
+    if lr_policy == 'linear':
+        return max(1 - max(epoch - n_epochs, 0) / (n_epochs_decay + 1), 0.0)
+    if lr_policy == 'step':
+        return 0.1 ** ((epoch - 1) // lr_decay_iters)
+    if lr_policy == 'cosine':
+        return (1 + math.cos(math.pi * (epoch - 1) / n_epochs)) / 2
+    raise UserError(f'lr_policy must be linear, step or cosine, not {lr_policy!r}')
+
+
 class Schedule:
     """The schedule of one training, a function of the number of images shown; refuses at once what would fail later.
 

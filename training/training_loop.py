@@ -114,7 +114,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
             minutes=options.checkpoint_minutes, should_stop=lambda: signals.received, agree=agreement.saves))
         report = make_reporter(training, options, checkpoints, pictures, metric_callback)
         stack.callback(report.close)
-        stack.enter_context(Heartbeat(report.line))
+        stack.enter_context(Heartbeat(report.line, say=report.say))
         print('Training for %g kimg, now at %.1f...' % (options.total_kimg, counters.nimg / 1000))
         with saving_after_errors(checkpoints):
             iterate(training, options, checkpoints, report, lambda: agreement.stops(

@@ -73,7 +73,11 @@ class Follower:
 
     @staticmethod
     def line():
-        """See `Reporter.line`."""
+        """See `Reporter.line`; worker 0 says it."""
+
+    @staticmethod
+    def say(_line):
+        """See `Reporter.say`."""
 
     def close(self):
         """See `Reporter.close`."""

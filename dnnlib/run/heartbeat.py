@@ -17,10 +17,11 @@ class Heartbeat:
             print nothing.
         seconds: Of silence, > 0.
         first: Seconds before the first line; `None` = as later.
+        say: Function that prints the line, called in that thread.
     """
 
-    def __init__(self, describe, seconds=SECONDS, first=None):
-        self._describe, self._seconds = describe, seconds
+    def __init__(self, describe, seconds=SECONDS, first=None, say=None):
+        self._describe, self._seconds, self._say = describe, seconds, say or _say
         self._first = seconds if first is None else first
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)  # it must not keep a program alive
@@ -41,8 +42,15 @@ class Heartbeat:
                 if self._end.wait(left):
                     return
                 continue
-            line = self._describe()
+            try:
+                line = self._describe()
+            except Exception as error:  # pylint: disable=broad-except  # the work itself may be all right
+                line = f'Still running; how far it is cannot be told ({error})'
             if line is not None:
-                sys.stdout.write(line + '\n')  # at once, so that it is not mixed with another one
-                sys.stdout.flush()
+                self._say(line)
             silence, last = self._seconds, time.time()
+
+
+def _say(line):
+    sys.stdout.write(line + '\n')  # at once, so that it is not mixed with another one
+    sys.stdout.flush()

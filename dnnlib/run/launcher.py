@@ -22,7 +22,7 @@ from dnnlib.run.watchdog import LOST, USER_ERROR
 
 PIPE = 'STYLEGAN2_LAUNCHER'  # number of the pipe through which worker 0 tells its run directory
 POLL_SECONDS = 0.1
-GRACE_SECONDS = 5.0     # for what the watchdogs say; nothing is lost by the kill that follows
+GRACE_SECONDS = 3.0     # for what the watchdogs say; nothing is lost by the kill that follows
 ERROR_SECONDS = 1.0     # the same after a user error, which all workers see at the same time, if more than one
 MAX_RESTARTS = 3        # without progress in between: a machine that fails thrice in a row needs a person
 PORTS = 20000, 32000    # below the system's own, which any program may be given at any moment

@@ -22,7 +22,8 @@ _LEADER = '/job:worker/replica:0/task:0'
 class _Job:
     """The workers of one graph."""
 
-    def __init__(self, cluster):
+    def __init__(self, cluster, target, proto):
+        self.target, self.proto = target, proto
         self.size, self.worker = len(cluster.addresses), cluster.task
         self.has_gpu = False
         self._last_instance = 0  # the same on all workers, which build the same collectives in the same order
@@ -44,13 +45,16 @@ class _Job:
                                              self._last_instance, 'Add', 'Id', **options)
 
     def make_votes(self):
-        """Local variables, so that they belong to no state."""
+        """Local variables, so that they belong to no state; made late, see `gather_numbers`."""
+        if self.votes is not None:
+            return
         with tf.name_scope('Workers/'), tf.device('/cpu:0'), tf.control_dependencies(None):
             self.votes, self.tally = [tf.Variable(np.zeros(VOTES, np.float32), trainable=False, use_resource=True,
                                                   name=name, collections=[tf.GraphKeys.LOCAL_VARIABLES])
                                       for name in ('votes', 'tally')]
             votes_in = tf.placeholder(tf.float32, [VOTES])
             self.set_votes = (tf.assign(self.votes, votes_in).op, votes_in)
+        tf.get_default_session().run([self.votes.initializer, self.tally.initializer])
 
 
 def _job():
@@ -69,19 +73,17 @@ def open_session(proto, cluster=None):
     """
     if cluster is None or len(cluster.addresses) < 2:
         return tf.Session(config=proto)
-    job = _Job(cluster)
     proto.experimental.collective_group_leader = _LEADER  # or the first session call would hang
     # It works on another graph than in a session of one process, which changes the last bits.
     proto.graph_options.rewrite_options.disable_meta_optimizer = True
-    proto.device_filters.append(f'/job:worker/task:{job.worker}')  # or a session would look for the others to the end
-    server = tf.train.Server(tf.train.ClusterSpec({'worker': list(cluster.addresses)}), 'worker', job.worker,
+    proto.device_filters.append(f'/job:worker/task:{cluster.task}')  # or a session would look for the others to the end
+    server = tf.train.Server(tf.train.ClusterSpec({'worker': list(cluster.addresses)}), 'worker', cluster.task,
                              config=proto)
     session = tf.Session(server.target, config=proto)
     session.tflib_server = server  # lives as long
+    job = _Job(cluster, server.target, proto)
     job.has_gpu = any(device.device_type == 'GPU' for device in session.list_devices())
     tf.get_collection_ref(_KEY).append(job)
-    job.make_votes()
-    session.run([job.votes.initializer, job.tally.initializer])
     return session
 
 
@@ -108,6 +110,7 @@ def all_reduce(tensors):
     job = _job()
     if job is None:
         return tensors
+    job.make_votes()
     results, before = [None] * len(tensors), []
     chunks = chunked([tensor.shape.num_elements() * tensor.dtype.size for tensor in tensors])
     for number, chunk in enumerate(chunks):
@@ -212,22 +215,31 @@ def _from_ints(bits, dtype):
 def gather_numbers(numbers):
     """Numbers of each worker, exchanged at once.
 
+    Nothing is added to the default graph: in TensorFlow 1.14 initial values depend on the number of its operations.
+
     Args:
         numbers: List, as long in all workers; float64, so whole numbers up to 2^53.
     Returns: float64 [num_workers, len(numbers)].
     """
     value = np.asarray(numbers, np.float64)
-    if _job() is None:
+    job = _job()
+    if job is None:
         return value[np.newaxis]
-    return np.stack(tf.get_default_session().run(all_gather(tf.constant(value))))
+    with tf.Graph().as_default():
+        tf.get_collection_ref(_KEY).append(job)
+        found = all_gather(tf.constant(value))
+        with tf.Session(job.target, config=job.proto) as session:
+            return np.stack(session.run(found))
 
 
 def vote(numbers):
     """Sets what this worker adds to `tally` in sums of gradients from now on: list of VOTES numbers."""
+    _job().make_votes()
     operation, votes_in = _job().set_votes
     tf.get_default_session().run(operation, {votes_in: numbers})
 
 
 def tally():
     """Sums of the votes that the last sum of gradients carried along: float32 [VOTES], the same in all workers."""
+    _job().make_votes()
     return tf.get_default_session().run(_job().tally)

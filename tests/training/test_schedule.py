@@ -1,11 +1,14 @@
 """The schedule against the numbers of the paper and the published configurations."""
 
+import os
+
+import numpy as np
 import pytest
 
 import run_training
 from dnnlib import EasyDict, UserError
 from training.options.stylegan2 import CONFIGS
-from training.schedule import Schedule, accumulation_rounds, is_new_level, training_schedule
+from training.schedule import Schedule, accumulation_rounds, is_new_level, rate_factor, training_schedule
 
 FFHQ = EasyDict(resolution_log2=10)
 
@@ -90,7 +93,7 @@ def test_rates_ramp_up():
 def test_accumulation_rounds():
     assert accumulation_rounds(32, 4) == 8
     assert accumulation_rounds(32, 4, num_gpus=8) == 1
-    with pytest.raises(UserError, match=r'minibatch_size 30 is not a multiple of minibatch_gpu 4 \* num_gpus 2'):
+    with pytest.raises(UserError, match=r'minibatch 30 does not divide by 8 \(2 workers of 4 images\)'):
         accumulation_rounds(30, 4, 2)
     with pytest.raises(UserError, match='minibatch_gpu must be a whole number of at least 1, got 0'):
         accumulation_rounds(32, 0)
@@ -116,3 +119,23 @@ def test_a_schedule_of_another_method():
 def test_what_another_schedule_may_not_change():
     with pytest.raises(UserError, match='the schedule changes minibatch_size from 8 to 12 at kimg 4; only training'):
         Schedule(FFHQ, dict(func_name=__name__ + '.slower', growing=True), total_kimg=4)
+
+
+def test_rates_of_the_published_programs_that_translate():
+    path = os.path.join(os.path.dirname(__file__), '..', 'data', 'translation', 'lr_schedules.npz')
+    with np.load(path) as golden:
+        for key, epochs, options in (('linear', 10, ('linear', 5, 5)), ('step', 10, ('step', 5, 5, 4)),
+                                     ('cosine', 10, ('cosine', 5, 5)), ('linear_100_100', 200, ('linear', 100, 100)),
+                                     ('linear_cut_200_200', 400, ('linear', 200, 200)),
+                                     ('linear_fastcut_150_50', 200, ('linear', 150, 50))):
+            found = [rate_factor(epoch, *options) for epoch in range(1, epochs + 1)]
+            np.testing.assert_allclose(found, golden[key][:epochs], rtol=1e-6, atol=1e-9, err_msg=key)
+    with pytest.raises(UserError, match="lr_policy must be linear, step or cosine, not 'plateau'"):
+        rate_factor(1, 'plateau', 1, 1)
+
+
+def test_epochs_of_translation():
+    schedule = Schedule(EasyDict(resolution_log2=3, num_images=50), dict(
+        func_name='training.schedule.translation_schedule', n_epochs=2, n_epochs_decay=3), total_kimg=0.25)
+    assert [round(schedule(nimg).lrate / 0.0002, 6) for nimg in (0, 99, 100, 150, 249)] == [1, 1, 0.75, 0.5, 0.25]
+    assert schedule(0).tick_kimg == 0.05 and schedule(0).rounds == 1

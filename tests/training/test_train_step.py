@@ -119,7 +119,8 @@ def test_state_is_a_saved_variable(session):
     step.state('count', [], initial=2)
     tflib.init_uninitialized_vars()
     names = {variable.op.name: variable for variable in tf.global_variables()}
-    assert names['State/pool'] is pool and tf.get_collection(files.PER_WORKER) == [pool]
+    assert tf.get_collection(files.PER_WORKER) == [names['State/pool']]  # of two rounds
+    assert names['State/pool'].shape.as_list() == [2, 3, 2] and pool.read_value().shape.as_list() == [3, 2]
     assert names['State/count'].dtype.base_dtype == tf.int32 and session.run(names['State/count']) == 2
     assert not tf.trainable_variables('State')
 

@@ -1,1 +1,1 @@
-"""What networks are made of: layers, styles, growing."""
+"""What networks are made of: layers, styles, growing; for translation: plain layers, padding, norms, blocks."""

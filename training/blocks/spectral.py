@@ -37,3 +37,41 @@ def normalize(weight, is_training):
 
 def _inverse_norm(x):
     return tf.rsqrt(tf.reduce_sum(tf.square(x)) + EPSILON)
+
+
+def normalize_torch(weight, is_training):
+    """Divides a weight by its largest singular value as PyTorch does: the vectors have no gradient.
+
+    Training makes one step of the power iteration, v before u, and stores both, `weight_u` [O] and `weight_v`
+    [fan-in]; otherwise the stored ones are used as they are.
+
+    Args:
+        weight: [..., O], the other axes are one: [fan-in, O].
+        is_training: Make that step?
+    Returns: Tensor like the weight.
+    """
+    fmaps = weight.shape.as_list()[-1]
+    matrix = tf.reshape(weight, [-1, fmaps])
+    u, v = variables = [tf.get_variable(name, shape=[size], trainable=False, use_resource=True,
+                                        initializer=_random_unit_vector)
+                        for name, size in (('weight_u', fmaps), ('weight_v', matrix.shape.as_list()[0]))]
+    notes = random.notes()
+    with tf.control_dependencies(notes.get(u.name, [])):
+        u, v = u.read_value(), v.read_value()
+    updates = []
+    if is_training:
+        fixed = tf.stop_gradient(matrix)
+        v = _unit(tf.linalg.matvec(fixed, u))
+        u = _unit(tf.linalg.matvec(fixed, v, transpose_a=True))
+        updates = [tf.assign(variable, value) for variable, value in zip(variables, (u, v))]
+    notes[variables[0].name] = updates or notes.get(variables[0].name, [])
+    with tf.control_dependencies(updates):
+        return weight / tf.tensordot(tf.linalg.matvec(matrix, v, transpose_a=True), u, 1)
+
+
+def _unit(x):
+    return x / tf.maximum(tf.norm(x), 1e-12)  # PyTorch's epsilon
+
+
+def _random_unit_vector(shape, dtype=None, partition_info=None):
+    return _unit(tf.random_normal(shape, dtype=dtype or tf.float32))

@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.seeds import step_seed
 from training.data.files import SKIPPED_FILE
 from training.data.skipped import list_skipped
@@ -93,7 +94,9 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
         streams = OrderedDict()
         for number, (name, args) in enumerate(stream_args.items()):
             options = dict(dict(seed=seed + number, bad=bad), **(args or {}))
-            dataset = stack.enter_context(load_dataset(data_dir=data_dir, verbose=True, **options).hold_out(holdout))
+            with Heartbeat(lambda: 'Opening the dataset; many pictures on a slow disk take minutes...', first=3):
+                dataset = load_dataset(data_dir=data_dir, verbose=True, **options)
+            dataset = stack.enter_context(dataset.hold_out(holdout))
             if run_dir is not None:
                 list_skipped(dataset, os.path.join(run_dir, SKIPPED_FILE if number == 0 else f'{name}-{SKIPPED_FILE}'))
             dataset.preload()

@@ -179,10 +179,10 @@ class Augmentation:
         position = self._step.state('augment_valid', [], initial=np.int64(0))
 
         def read(begin):  # worker after worker, round after round
-            places = (np.arange(begin, begin + size) + collectives.worker() * size) % len(numbers)
+            places = (np.arange(begin, begin + size) + offset) % len(numbers)
             return images[places], labels[places]
         with self._step.losses('valid'):
-            begin, workers = position.read_value(), collectives.num_workers()
+            begin, workers, offset = position.read_value(), collectives.num_workers(), collectives.worker() * size
             some, some_labels = tf.py_func(read, [begin], [tf.uint8, tf.float32], stateful=False)
             some.set_shape([size] + list(data.shape))
             some_labels.set_shape([size, data.label_size])

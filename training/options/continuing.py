@@ -40,18 +40,16 @@ def choose_run(resume, result_dir, run_desc, options):
     """Decides where to train, and enters `resume_pkl` or `resume_state` into the options if the training begins there.
 
     Args:
-        resume: 'auto', 'none', a run directory, the folder of a state, or the path or URL of a network pickle.
+        resume: 'auto', 'none', a run directory, the folder of a state, or the path or URL of a network pickle; see
+            `check_start` for what must be checked before.
         result_dir: Folder of the run directories.
         run_desc: Description of this run.
         options: Result of `make_options`; changed.
     Returns: Run directory to continue in, `None` = a new one.
-    Raises: UserError if a run directory holds no state or has other options, a state is damaged, or a file is no
-        network pickle.
+    Raises: UserError if a run directory has other options or is in use.
     """
     if resume == 'none':
         return None
-    if resume != 'auto':
-        check_start(resume)
     if resume != 'auto' and os.path.isdir(resume):
         if not files.is_state(resume):
             return _continue_in(resume, options)

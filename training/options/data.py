@@ -1,10 +1,16 @@
 """The dataset of a command line, looked at before anything long begins and without TensorFlow."""
 
+import contextlib
+import io
+import sys
 from typing import NamedTuple
 
+from dnnlib.run.heartbeat import Heartbeat
 from training.data.sources import keeping_headers
 from training.dataset import load_dataset
 from training.options import settings
+
+LOOKING = 'Looking at the dataset; many pictures on a slow disk take minutes...'
 
 
 class Data(NamedTuple):
@@ -14,7 +20,7 @@ class Data(NamedTuple):
 
 
 def look(args, max_label_size=0):
-    """Opens the dataset of a command line, once, and closes it.
+    """Opens the dataset of a command line, once, and closes it; what there is to say is said when it is trained on.
 
     Args:
         args: Parsed command line; what was found is kept in it.
@@ -31,6 +37,9 @@ def look(args, max_label_size=0):
                 _, key, value = settings.parse_assignment(text, ('dataset',))
                 if key in ('resolution', 'max_label_size', 'max_images'):  # the others are checked later
                     found[key] = value
-        with keeping_headers(), load_dataset(data_dir=args.data_dir, **found) as dataset:
+        out = sys.stdout
+        with Heartbeat(lambda: LOOKING, first=3, say=lambda line: print(line, file=out, flush=True)), \
+                keeping_headers(), contextlib.redirect_stdout(io.StringIO()), \
+                load_dataset(data_dir=args.data_dir, **found) as dataset:
             args.found_data = Data(dataset.shape, dataset.label_size)
     return args.found_data

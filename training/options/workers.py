@@ -90,7 +90,21 @@ def enter(args, environ=os.environ):
                         '--num-workers for processes on the CPU')
     else:
         args.num_workers = count
+    _refuse_idle(args, job, environ)
     return job
+
+
+def _refuse_idle(args, job, environ):
+    """Raises UserError for options that nothing would look at."""
+    if args.start_timeout != watchdog.START_SECONDS and args.num_workers == 1:
+        raise UserError(f'--start-timeout={args.start_timeout:g}: this process trains alone and waits for nobody; give '
+                        '--num-gpus or --num-workers as well, or drop it')
+    if args.max_restarts == launcher.MAX_RESTARTS or clusters.WATCH in environ:  # our launcher's, which looks at it
+        return
+    if job is not None or args.num_workers == 1:
+        why = 'whoever started this job' if job is not None else 'nobody'
+        raise UserError(f'--max-restarts={args.max_restarts}: {why} restarts this process; it is for several processes '
+                        'that --num-gpus or --num-workers starts')
 
 
 def _enter_job(args, job, count, environ):

@@ -9,12 +9,12 @@ import tqdm
 
 from dnnlib import tflib
 from dnnlib.memory import host_memory_gb
-from dnnlib.run import networks
 from dnnlib.tflib import autosummary
 from dnnlib.tflib.gpu_memory import peak_gpu_memory_gb
 from dnnlib.util import format_time
 from training.report.alarms import alarm_line
 from training.report.stats_writer import StatsWriter
+from training.state import network_files
 
 
 def status_line(stats):
@@ -53,7 +53,7 @@ def speed_line(counters, tick_nimg, total_kimg, speed):
 
 
 class Progress:
-    """Progress bar with the time left on a terminal, plain `eta` lines otherwise.
+    """Progress bar with the time left on a terminal, and lines, which are printed above it.
 
     Args:
         total_kimg: Length of the training.
@@ -67,11 +67,6 @@ class Progress:
             self._bar = tqdm.tqdm(
                 total=total_kimg, initial=start_kimg, file=sys.__stderr__, dynamic_ncols=True, smoothing=0.05,
                 bar_format='{l_bar}{bar}| {n:.1f}/{total:.0f} kimg [{elapsed}<{remaining}]')
-
-    @property
-    def has_bar(self):
-        """Is there a bar?"""
-        return self._bar is not None
 
     def update(self, kimg):
         """Moves the bar to `kimg`."""
@@ -92,12 +87,13 @@ class Progress:
         self.say(status_line(stats), f"{eta}{of_groups}memory in use {stats['Resources/host_mem_gb']:.2f} GiB")
 
     def say(self, *lines):
-        """Prints lines above the bar."""
-        if self._bar is not None:
-            self._bar.clear()
-        print('\n'.join(lines))
-        if self._bar is not None:
-            self._bar.refresh()
+        """Prints lines above the bar; in any thread."""
+        with tqdm.tqdm.get_lock():
+            if self._bar is not None:
+                self._bar.clear()
+            sys.stdout.write('\n'.join(lines) + '\n')  # at once, so that it is not mixed with other lines
+            if self._bar is not None:
+                self._bar.refresh()
         sys.stdout.flush()
 
     def close(self):
@@ -160,13 +156,16 @@ class Reporter:
         self._progress.update(self._counters.nimg / 1000)
 
     def line(self):
-        """What to say when nothing was said for a while, in any thread; `None` = nothing, since a bar is shown."""
-        if self._progress.has_bar:
-            return None
-        if self._busy is not None:
-            what, since = self._busy
+        """What to say when nothing was said for a while, in any thread."""
+        busy = self._busy  # the other thread may forget it at any moment
+        if busy is not None:
+            what, since = busy
             return f'kimg {self._counters.nimg / 1000:.1f}: {what} since {format_time(time.time() - since)}'
         return speed_line(self._counters, self._tick_nimg, self._of.total_kimg, self._speed)
+
+    def say(self, line):
+        """Prints a line, in any thread."""
+        self._progress.say(line)
 
     def tick(self, sched, done):
         """Ends a tick: status line, pictures and networks if they are due, statistics.
@@ -186,7 +185,7 @@ class Reporter:
             self._checkpoints.write(lambda: of.grid.save_fakes(of.networks, 'fakes%06d.png' % (c.nimg // 1000)))
         network_pkl = None
         if _is_due(of.network_ticks, c.tick, done):
-            network_pkl = self._checkpoints.save_networks(networks.snapshot_name(c.nimg))
+            network_pkl = self._checkpoints.save_networks(network_files.snapshot_name(c.nimg))
             self._checkpoints.before_metrics(done)
         for monitor in of.monitors:
             monitor()

@@ -5,7 +5,7 @@ import time
 from typing import NamedTuple
 
 from dnnlib import disk
-from dnnlib.run import networks
+from training.state import network_files
 
 
 class Saving(NamedTuple):
@@ -35,6 +35,7 @@ class Checkpoints:
     def __init__(self, counters, saving):
         self.counters, self.saving = counters, saving
         self._saved_nimg = counters.nimg  # there is one, or nothing was learned
+        self._networks = None  # (path, images shown) of those that were written last
         self._last_save = time.time()
         self.save_soon = False  # at the next moment after a step with finite gradients
 
@@ -47,6 +48,7 @@ class Checkpoints:
         went_back = self.saving.watch.update(self.counters)
         if went_back:
             self.saving.clock.restart()
+            self._networks = None  # these may be of what was given up
             self.save_soon = True  # or a restart would not know that it went back
         minutes = self.saving.minutes
         is_due = minutes is not None and time.time() - self._last_save >= minutes * 60
@@ -73,12 +75,16 @@ class Checkpoints:
     def save_networks(self, file_name):
         """Writes all networks under a name in the run directory; returns the path."""
         path = None if self.saving.run_dir is None else os.path.join(self.saving.run_dir, file_name)
-        self.write(lambda: self.saving.save_networks(path))
+        self.write(lambda: self._write_networks(path))
         return path
+
+    def _write_networks(self, path):
+        self.saving.save_networks(path)
+        self._networks = path, self.counters.nimg
 
     def finish(self):
         """Writes the final networks, then the state, which says that nothing is left to do."""
-        self.save_networks(networks.FINAL)
+        self.save_networks(network_files.FINAL)
         self.save()
 
     def stop(self):
@@ -90,18 +96,19 @@ class Checkpoints:
         return 'worker 0 saves the state' if path is None else f'state saved in {path}{self._save_last_networks()}'
 
     def _save_last_networks(self):
-        """Writes a network snapshot when a training ends early, unless nothing was learned or this kimg has one.
+        """Writes a network snapshot when a training ends early, unless nothing was learned or it is there.
 
-        It is written after the state and doesn't wait for space on the disk, since nothing is lost without it.
+        One of the same kimg is replaced: that kimg may have taken an hour. It is written after the state and doesn't
+        wait for space on the disk, since nothing is lost without it.
 
         Returns: End of a sentence about it; never raises an error.
         """
         if self.counters.iteration == 0:
             return ''
-        path = os.path.join(self.saving.run_dir, networks.snapshot_name(self.counters.nimg))
+        path = os.path.join(self.saving.run_dir, network_files.snapshot_name(self.counters.nimg))
         try:
-            if not os.path.exists(path) or self.counters.went_back:  # then it may be of what was given up
-                self.saving.save_networks(path)
+            if self._networks != (path, self.counters.nimg):
+                self._write_networks(path)
         except Exception as error:  # pylint: disable=broad-except
             return f'; its networks could not be written ({getattr(error, "strerror", None) or error})'
         return f', networks in {path}'

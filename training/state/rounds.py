@@ -1,7 +1,7 @@
 """State that each round of each worker keeps for itself, such as a pool of images; saved by the number of the round.
 
 Round k of worker w has the number w + workers * k, so that one worker with as many rounds as all workers together keeps
-the same. A state of N workers is continued by M: rounds that are no more are dropped, new ones begin anew.
+the same. A state of N workers is continued by M: rounds that are no more are dropped, new ones have initial values.
 """
 
 import os
@@ -115,7 +115,7 @@ def load(path, now):
             before, after = len(saved), len(value)
     if before != after:
         what = f'those of rounds {after} to {before - 1} are dropped' if before > after else (
-            f'rounds {before} to {after - 1} begin anew')
+            f'rounds {before} to {after - 1} have initial values')
         print(f'Of {len(now)} states that each round keeps for itself (pools and the like), {before} rounds were saved '
               f'and there are {after}: {what}.')
     return found

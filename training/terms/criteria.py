@@ -4,6 +4,8 @@ Scores are logits of any shape, float32; a loss has the same shape and is minimi
 minimized by the generator, those with D_ by the discriminator.
 """
 
+from typing import NamedTuple
+
 import tensorflow.compat.v1 as tf
 
 
@@ -35,3 +37,22 @@ def D_wasserstein(fake_scores, real_scores):
 def drift(real_scores):
     """q^2, which keeps scores near zero where a loss depends on differences only (Karras et al. 2018, appendix A.1)."""
     return tf.square(real_scores)
+
+
+def G_least_squares(fake_scores):
+    """Least squares: (f - 1)^2 (Mao et al. 2017, equation 9, without its factor 1/2)."""
+    return tf.square(fake_scores - 1)
+
+
+class Criterion(NamedTuple):
+    """A loss whose two halves are functions of the scores of one kind of image each; G minimizes `real` of fakes."""
+    real: object  # what D minimizes for reals
+    fake: object  # what D minimizes for fakes
+
+
+TRANSLATION = {  # the names that programs for translation give them
+    'lsgan': Criterion(G_least_squares, tf.square),
+    'vanilla': Criterion(G_non_saturating, tf.nn.softplus),
+    'nonsaturating': Criterion(G_non_saturating, tf.nn.softplus),
+    'wgangp': Criterion(G_wasserstein, tf.identity),
+}

@@ -33,6 +33,9 @@ KINDS = {
     'conv': _Kind(4, lambda a: a.transpose(3, 2, 0, 1), _conv),
     # transposed convolutions of PyTorch are not given the kernel of the ordinary convolution, but its mirror image
     'up': _Kind(4, lambda a: a[::-1, ::-1].transpose(3, 2, 0, 1), lambda a: _conv(a)[::-1, ::-1]),
+    # what belongs to the taps of 4x4 kernels, [I * 16] there, [16 * I] here
+    'patch4': _Kind(1, lambda a: a.reshape(4, 4, -1).transpose(2, 0, 1).reshape(-1),
+                    lambda a: a.reshape(-1, 4, 4).transpose(1, 2, 0).reshape(-1)),
     'bias': _Kind(1, lambda a: a, lambda a: a.reshape(-1)),
     'style': _Kind(1, lambda a: a + np.float32(1), lambda a: a.reshape(-1) - np.float32(1)),  # scales are around 1
     'scalar': _Kind(0, lambda a: a, lambda a: a.reshape([])),

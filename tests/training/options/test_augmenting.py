@@ -150,7 +150,7 @@ def test_a_run_that_began_with_networks_is_resumed_with_the_same_options(tmp_pat
     state = os.path.join('run', 'state', '000000032')
     os.mkdir('ffhq256')
     with pytest.raises(UserError, match='of that name, which this folder hides, is https://.*/ffhq-res256'):
-        continuing.choose_run('ffhq256', 'results', 'x', {})
+        continuing.check_start('ffhq256')
     for name, saved in [('run', dict(options, resume_pkl='x.pkl')), ('further', dict(options, resume_state=state))]:
         os.makedirs(os.path.join(name, 'state', '000000032'))
         files.write_manifest(os.path.join(name, 'state', '000000032'), files.new_counters(32))

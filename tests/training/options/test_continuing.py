@@ -89,7 +89,7 @@ def test_a_state_begins_a_new_run(tmp_path):
     with open(os.path.join(path, files.MANIFEST), 'a') as f:
         f.write('x')
     with pytest.raises(UserError, match='is damaged: cannot read state.json'):
-        continuing.choose_run(path, str(tmp_path), 'x', dict(total_kimg=10, gamma=1.0))
+        continuing.check_start(path)
 
 
 def test_a_run_directory_that_is_in_use_is_refused(tmp_path):

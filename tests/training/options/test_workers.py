@@ -35,6 +35,9 @@ def entered(argv, **environ):
     (['--num-workers=2', '--device=gpu:1'], {}, 'these processes train on the CPU; use --num-gpus for GPUs'),
     (['--num-gpus=4'], {'CUDA_VISIBLE_DEVICES': '1,2'}, '--num-gpus=4: CUDA_VISIBLE_DEVICES=1,2 has 2; use --num-w'),
     (['--num-workers=3'], {'TF_CONFIG': tf_config(TWO, 0)}, '--num-workers=3: TF_CONFIG or SLURM names 2 workers'),
+    (['--max-restarts=9'], {}, '--max-restarts=9: nobody restarts this process; it is for several processes'),
+    (['--max-restarts=9'], {'TF_CONFIG': tf_config(TWO, 0)}, '--max-restarts=9: whoever started this job restarts'),
+    (['--start-timeout=9'], {}, '--start-timeout=9: this process trains alone and waits for nobody; give --num-gpus'),
     ([], {'TF_CONFIG': '{'}, 'TF_CONFIG: not JSON')])
 def test_contradictions_are_refused(argv, environ, message):
     with pytest.raises(UserError, match=message):
@@ -52,6 +55,9 @@ def test_who_this_process_is(monkeypatch):
     assert (args.num_workers, args.num_gpus, args.device) == (2, 2, 'gpu:0') and environ['CUDA_VISIBLE_DEVICES'] == '6'
     args, _, environ = entered([], TF_CONFIG=tf_config(('a:1', 'b:1'), 1), CUDA_VISIBLE_DEVICES='4')
     assert args.num_gpus == 2 and environ['CUDA_VISIBLE_DEVICES'] == '4'
+    args, job, _ = entered(['--max-restarts=9', '--start-timeout=9'], TF_CONFIG=tf_config(TWO, 1),
+                           STYLEGAN2_WATCH='127.0.0.1:20003')  # by our launcher
+    assert job.task == 1
     args, _, _ = entered([], TF_CONFIG=tf_config(TWO, 1), CUDA_VISIBLE_DEVICES='')
     assert (args.num_workers, args.num_gpus, args.device) == (2, 1, 'auto')
 

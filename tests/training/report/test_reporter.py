@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import types
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -183,8 +184,24 @@ def test_what_is_said_between_two_ticks(reporter, done, monkeypatch):
     c.nimg += 32  # the metrics count for nothing
     reporter.step(4000)
     assert reporter.line().startswith('kimg 0.2, iteration 2: 3.2 images/s, 20m 40s left in this tick')
-    reporter._progress._bar = EasyDict(close=lambda: None)
-    assert reporter.line() is None
+
+
+def test_lines_also_come_where_a_bar_is_shown(reporter, capsys):
+    shown = []
+    reporter._progress._bar = types.SimpleNamespace(
+        clear=lambda: shown.append(capsys.readouterr().out), refresh=lambda: shown.append(capsys.readouterr().out))
+    reporter.say(reporter.line())
+    assert shown == ['', 'kimg 0.0, iteration 0: running, its speed is not known yet\n']
+
+
+def test_the_end_of_a_tick_may_come_while_a_line_is_made(reporter, monkeypatch):
+    reporter._busy = 'metrics', 0.0
+
+    def forget():
+        reporter._busy = None
+        return 70.0
+    monkeypatch.setattr(report.time, 'time', forget)
+    assert reporter.line() == 'kimg 0.0: metrics since 1m 10s'
 
 
 def test_no_diversity_where_there_is_none(reporter, done, tmp_path):

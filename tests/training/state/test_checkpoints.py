@@ -54,7 +54,8 @@ def done():
 def made(tmp_path, watch, done):
     """Checkpoints that only note what they save."""
     counters = files.new_counters()
-    saver = EasyDict(save=lambda saved: done.append((saved.nimg, saved.tick)), num_bytes=lambda: 9)
+    saver = EasyDict(save=lambda saved, _collected: done.append((saved.nimg, saved.tick)), num_bytes=lambda: 9,
+                     collect=lambda: [], needs_others=lambda: False)
     return Checkpoints(counters, Saving(
         str(tmp_path), saver, watch, Clock(counters), lambda path: done.append(os.path.basename(path)), minutes=5))
 
@@ -138,18 +139,27 @@ def test_where_networks_are_written(made, tmp_path, done):
 
 
 def test_a_stopped_training_has_networks_to_draw_with(made, done, watch, monkeypatch, tmp_path):
-    monkeypatch.setattr(made.saving.saver, 'save', lambda saved: done.append(saved.nimg) or 'S')
+    monkeypatch.setattr(made.saving.saver, 'save', lambda saved, _collected: done.append(saved.nimg) or 'S')
     path = str(tmp_path / 'network-snapshot-000006.pkl')
     made.counters.update(nimg=6100)
     assert made.stop() == 'state saved in S' and done == [6100]  # nothing was learned
     made.counters.update(iteration=3)
     assert made.stop() == 'state saved in S, networks in ' + path
     assert done == [6100, 6100, 'network-snapshot-000006.pkl']
-    (tmp_path / 'network-snapshot-000006.pkl').write_text('')
     del done[:]
-    assert made.stop() == 'state saved in S, networks in ' + path and done == [6100]  # perhaps it was measured
-    made.counters.went_back = 1  # that one may be of the future that was given up
-    assert made.stop() and done == [6100, 6100, 'network-snapshot-000006.pkl']
+    assert made.stop() == 'state saved in S, networks in ' + path and done == [6100]  # they are there
+    made.counters.nimg = 6900  # within the same kimg
+    assert made.stop() == 'state saved in S, networks in ' + path
+    assert done == [6100, 6900, 'network-snapshot-000006.pkl']
+    watch.went_back = True  # those may be of the future that was given up
+    made.update()
+    del done[:]
+    assert made.stop() and done == [6900, 'network-snapshot-000006.pkl']
+    made.counters.nimg = 7000
+    made.save_networks('network-snapshot-000007.pkl')  # at a tick
+    del done[:]
+    assert made.stop() and done == [7000]
+    made.counters.nimg = 7032
 
     def full(_path):
         raise OSError(errno.ENOSPC, 'No space left on device', path)
@@ -166,9 +176,8 @@ def test_after_an_error(made, done, watch, monkeypatch, tmp_path):
             f'what was learned is saved, networks in {tmp_path / networks}: to continue at kimg 6.0, give the same '
             f'command, or --resume={tmp_path}')
         assert done == [(6000, -1), networks]
-        (tmp_path / networks).write_text('')
     made.counters.nimg = 7000
-    monkeypatch.setattr(made.saving.saver, 'save', lambda _counters: 1 / 0)
+    monkeypatch.setattr(made.saving.saver, 'save', lambda _counters, _collected: 1 / 0)
     assert made.after_error().startswith('the state could not be saved (division by zero); ')
     watch.lost = True
     assert made.after_error() == 'what was learned since the last good state is lost'

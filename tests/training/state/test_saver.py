@@ -143,7 +143,7 @@ def test_states_of_the_rounds_have_a_file_of_their_own(session, tmp_path, capsys
     assert '3 rounds were saved and there are 2: those of rounds 2 to 2 are dropped.' in capsys.readouterr().out
     assert rounds.load(path, {'State/pool': np.full([4, 2], 7.0)})['State/pool'].tolist() == [[1, 2], [8, 9], [5, 6],
                                                                                              [7, 7]]
-    assert '3 rounds were saved and there are 4: rounds 3 to 3 begin anew.' in capsys.readouterr().out
+    assert '3 rounds were saved and there are 4: rounds 3 to 3 have initial values.' in capsys.readouterr().out
     for other in ({'State/pool': np.zeros([3, 5])}, {'State/other': np.zeros([3, 2])}):
         with pytest.raises(UserError, match='does not fit this method'):
             rounds.load(path, other)

@@ -1,0 +1,146 @@
+"""Runs the stages of a method that translates on given images and weights, and records losses and gradients."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from dnnlib import EasyDict, tflib
+from tests.training import golden_translation as golden
+from training.state import transfer
+from training.train_step import Batch, Step
+
+LRATE = 0.0002
+
+
+class Trained:
+    """A method on constant images.
+
+    Args:
+        func: Function that makes the method.
+        images: {stream: array [N, C, H, W]}.
+        files: {network: (weight file, table[, key in the file])}.
+        monkeypatch: pytest's.
+        options: Of the method.
+    Attributes:
+        method, networks, stages: As in a training.
+        images: {stream: placeholder}.
+    """
+
+    def __init__(self, func, images, files, monkeypatch, **options):
+        size = len(next(iter(images.values())))
+        datasets = {name: SimpleNamespace(shape=list(array.shape[1:]), label_size=0, dynamic_range=[0, 255])
+                    for name, array in images.items()}
+        level = EasyDict(minibatch_size=size, minibatch_gpu=size, rounds=1, lod=0.0, lrate=LRATE)
+        schedule = SimpleNamespace(last=level, levels=[level])
+        streams = {name: SimpleNamespace(dataset=data) for name, data in datasets.items()}
+        self.method = func(streams, schedule, **options)
+        self.networks = transfer.create_networks(self.method.nets)
+        self.values = {}
+        for name, (path, table, *key) in files.items():
+            self.values[name] = golden.weights(path, table, *key)
+            assert sorted(self.values[name]) == sorted(self.networks[name].vars)
+        self.step = Step(self.method, self.networks, datasets, [level])
+        self.images = {name: tf.placeholder(tf.float32, array.shape) for name, array in images.items()}
+        self.step.batch = {name: Batch(tensor, None) for name, tensor in self.images.items()}
+        self.losses = {}
+        monkeypatch.setattr(func.__module__ + '.report_mean', self._record)
+        self.stages = self.method.stages(self.step)
+        tflib.init_uninitialized_vars()
+        self.tables = {name: table for name, (_, table, *_) in files.items()}
+        self.reset()
+
+    def reset(self):
+        """Sets the weights of the files, and lets the optimizers forget what they know."""
+        for optimizer in self.step._optimizers.values():
+            optimizer.reset_optimizer_state()
+        for name, values in self.values.items():
+            tflib.set_vars({self.networks[name].vars[local]: value for local, value in values.items()})
+
+    def _record(self, tag, value):
+        self.losses[tag] = tf.reduce_mean(value)
+        return self.losses[tag]
+
+    def run(self, images, feeds=()):
+        """One iteration: ({tag: loss}, {group: {(network, local name): gradient}})."""
+        feed = {self.images[name]: array for name, array in images.items()}
+        feed.update({self.step.seed_in: [0, 0], self.step.sched['lrate']: LRATE})
+        feed.update(feeds)
+        losses, gradients = {}, {}
+        for stage in self.stages:
+            groups = [name for name in self.method.groups if stage.name in (name, 'GD') or (
+                stage.name, name) == ('G', 'F')]
+            asked = {name: self.step._optimizers[name].gradients() for name in groups}
+            tags = {tag: loss for tag, loss in self.losses.items() if self._is_of(tag, stage.name)}
+            _, found, values = tflib.run([stage.op, tags, asked], feed)
+            losses.update(found)
+            for name in groups:
+                variables = self.step._optimizers[name].trained()
+                gradients[name] = {self._local(var): value for var, value in zip(variables, values[name])}
+        return losses, gradients
+
+    def _is_of(self, tag, stage):
+        return stage == 'GD' or tag.startswith('Loss/D') == (stage == 'D')
+
+    def _local(self, variable):
+        for name, network in self.networks.items():
+            if variable in network.vars.values():
+                return name, network.get_var_local_name(variable)
+        raise KeyError(variable.name)
+
+
+def check_iteration(case, trained, found, names, prefix='', left_out=None):
+    """Compares losses and gradients, and the variables after the step, with a case.
+
+    Args:
+        case: Name of the case.
+        trained: Trained, after the iteration.
+        found: What its `run` returned.
+        names: {network: its name in the case}.
+        prefix: Of the keys of losses and gradients.
+        left_out: Group whose gradients are not compared.
+    """
+    losses, gradients = found
+    given = golden.arrays_cached(case)
+    for tag, value in losses.items():
+        golden.check(case, f'{prefix}loss_{tag[len("Loss/"):]}', value)
+    torch = {}
+    for name, table in trained.tables.items():
+        for entry in table:
+            torch[name, entry.name] = (f'{names[name]}.{entry.torch}', entry.kind)
+    for group, of_group in gradients.items():
+        if group == left_out:
+            continue
+        by_name = {torch[key][0]: (value, torch[key][1]) for key, value in of_group.items()}
+        wanted = [str(name) for name in given[f'{prefix}{group}_grad_names']]
+        assert sorted(by_name) == sorted(wanted)
+        norms = np.array([np.linalg.norm(by_name[name][0]) for name in wanted])
+        golden.check(case, f'{prefix}{group}_grad_l2', norms, at_least=1e-4)
+        start = f'{prefix}{group}_grad_full/'
+        for key in given:
+            if key.startswith(start):
+                value, kind = by_name[key[len(start):]]
+                golden.check(case, key, golden.to_torch(value, kind), at_least=1e-4)
+
+
+def check_after(case, trained, names, lrate=LRATE, left_out=None):
+    """Compares the variables after the step with those of a case, but for those of the network `left_out`."""
+    given = golden.arrays_cached(case)
+    noisy = golden.META[case]['after_step_params_with_rounding_noise']
+    seen = 0
+    for name, table in trained.tables.items():
+        values = tflib.run(dict(trained.networks[name].vars))
+        for entry in table:
+            key = f'after/{names[name]}.{entry.torch}'
+            found, wanted = golden.to_torch(values[entry.name], entry.kind), given[key]
+            seen += 1
+            if name == left_out:
+                continue
+            error = np.abs(found.reshape(wanted.shape) - wanted)
+            assert error.max() <= 2.02 * lrate, key
+            if '/moving_' in entry.name:
+                golden.check(case, key, found)
+            elif key not in noisy:
+                near = error <= 1e-6 + 2e-6 * np.abs(wanted).max()
+                assert near.mean() >= 0.99, (key, near.mean())
+    assert seen == sum(key.startswith('after/') and 'num_batches' not in key for key in given)

@@ -1,0 +1,105 @@
+"""Normalization of feature maps: by image and channel, by channel, by image, and mixtures whose scales depend on data.
+
+Feature maps are in the layout of the graph. Epsilon is PyTorch's and stands inside the root.
+"""
+
+import tensorflow.compat.v1 as tf
+
+from dnnlib.tflib import layout, random
+
+EPSILON = 1e-5
+MOMENTUM = 0.1  # share of a minibatch in the stored statistics; PyTorch's default
+
+
+def instance_norm(x):
+    """Every channel of every image with mean 0 and variance 1 (Ulyanov et al. 2016, equation 4)."""
+    return _normalized(x, layout.spatial_axes(), False)
+
+
+def layer_norm(x, is_unbiased=False):
+    """Every image with mean 0 and variance 1 over all its channels (Ba et al. 2016, equation 3).
+
+    `is_unbiased`: divide by the estimate of the variance whose mean is right, n / (n - 1) times the usual one?
+    """
+    return _normalized(x, (1, 2, 3), is_unbiased)
+
+
+def _normalized(x, axes, is_unbiased):
+    mean, variance = _moments(x, axes)
+    if is_unbiased:
+        variance *= _bessel(x, axes)
+    return (x - mean) * tf.rsqrt(variance + EPSILON)
+
+
+def _moments(x, axes):
+    mean = tf.reduce_mean(x, axis=axes, keepdims=True)
+    return mean, tf.reduce_mean(tf.square(x - mean), axis=axes, keepdims=True)
+
+
+def _bessel(x, axes):
+    """n / (n - 1) for n values."""
+    n = tf.cast(tf.reduce_prod([tf.shape(x)[axis] for axis in axes]), tf.float32)
+    return n / (n - 1)
+
+
+def norm_layer(x, setting):
+    """The normalization that a network is built with; see `plain.Setting`. Batch norm has variables in `Norm`."""
+    if setting.norm == 'instance':
+        return instance_norm(x)
+    if setting.norm == 'batch':
+        with tf.variable_scope('Norm'):
+            return batch_norm_layer(x, setting)
+    return x
+
+
+def batch_norm_layer(x, setting):
+    """Every channel with mean `beta` and standard deviation `gamma` (Ioffe and Szegedy 2015, algorithm 1).
+
+    Training stores moving averages of mean and unbiased variance, one evaluation after the other.
+
+    Args:
+        x: Feature maps.
+        setting: plain.Setting.
+    """
+    channels, axes = x.shape.as_list()[layout.channel_axis()], (0,) + layout.spatial_axes()
+    ones, zeros = tf.initializers.ones(), tf.initializers.zeros()
+    is_drawn = setting.init != 'uniform'
+    gamma = tf.get_variable('gamma', [channels],
+                            initializer=tf.initializers.random_normal(1, setting.gain) if is_drawn else ones)
+    beta = tf.get_variable('beta', [channels], initializer=zeros)
+    stored = [tf.get_variable(name, [channels], initializer=initial, trainable=False, use_resource=True)
+              for name, initial in (('moving_mean', zeros), ('moving_variance', ones))]
+    if setting.batch_statistics:
+        mean, variance = _moments(x, axes)
+        if setting.stores_statistics:
+            seen = [tf.reshape(value, [channels]) for value in (mean, variance * _bessel(x, axes))]
+            with tf.control_dependencies(_store(stored, seen)):
+                mean = tf.identity(mean)
+    else:
+        mean, variance = (layout.per_channel(variable.read_value()) for variable in stored)
+    scale = layout.per_channel(gamma) * tf.rsqrt(variance + EPSILON)
+    return (x - mean) * scale + layout.per_channel(beta)
+
+
+def _store(variables, values):
+    """Operations that move variables toward values, after those of other evaluations in the same session call."""
+    notes, updates = random.notes(), []
+    for variable, value in zip(variables, values):
+        with tf.control_dependencies(notes.get(variable.name, [])):
+            old = variable.read_value()
+        notes[variable.name] = [tf.assign(variable, old + (value - old) * MOMENTUM)]
+        updates += notes[variable.name]
+    return updates
+
+
+def ada_lin(x, rho, gamma, beta):
+    """Adaptive layer-instance normalization (Kim et al. 2020, equation 1), with PyTorch's unbiased variances.
+
+    Args:
+        x: Feature maps.
+        rho: Share of the instance norm in the mixture with the layer norm, [C].
+        gamma, beta: Scale and mean of each channel, [N, C] or [C].
+    """
+    rho, gamma, beta = (layout.per_channel(value) for value in (rho, gamma, beta))
+    by_channel = _normalized(x, layout.spatial_axes(), True)
+    return (rho * by_channel + (1 - rho) * layer_norm(x, True)) * gamma + beta

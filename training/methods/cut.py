@@ -1,0 +1,128 @@
+"""CUT and FastCUT: one translator whose patches should tell their source (Park et al. 2020)."""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import tensorflow.compat.v1 as tf
+
+from dnnlib.tflib import random
+from dnnlib.util import call_func_by_name
+from training.methods import translating
+from training.terms import nce
+from training.train_step import Group, Method, Net, report_mean
+
+
+class Options(NamedTuple):
+    """Options of CUT; defaults are the published ones."""
+    G_args: dict = None              # generator: func_name and keyword arguments; None = ResNet of 9 blocks
+    F_args: dict = None              # what patches are compared by; None = two layers for each tap
+    D_args: dict = None              # discriminator; None = of patches of 70x70 pixels
+    G_opt_args: dict = None          # tflib.Optimizer of the generator
+    F_opt_args: dict = None          # tflib.Optimizer of F
+    D_opt_args: dict = None          # tflib.Optimizer of the discriminator
+    criterion: str = 'lsgan'         # what scores are worth: lsgan, vanilla, nonsaturating or wgangp
+    lambda_GAN: float = 1.0          # weight of the scores
+    lambda_NCE: float = 1.0          # weight of the contrast of patches; FastCUT: 10
+    nce_idt: bool = True             # contrast B and its translation, too? FastCUT: no
+    nce_layers: tuple = (0, 4, 8, 12, 16)  # layers of the generator that are compared
+    nce_T: float = 0.07              # temperature of the contrast
+    num_patches: int = 256           # samples of each layer
+    nce_includes_all_negatives_from_minibatch: bool = False  # look for negatives in all images, not one?
+    flip_equivariance: bool = False  # mirror half of the minibatches? FastCUT: yes
+
+
+def cut(streams, schedule, **options):
+    """The method, for the streams 'a' and 'b'.
+
+    Args:
+        streams: {'a': Stream, 'b': Stream}.
+        schedule: Schedule with the field `lrate`.
+        options: Fields of Options.
+    Returns: Method.
+    Raises: UserError for options that don't fit.
+    """
+    options, (a, b) = Options(**options), translating.data_of(streams)
+    translating.criterion(options.criterion)
+    smooth = dict(antialias=True, init='xavier')
+    G = translating.net(options.G_args, 'training.networks.resnet.G_resnet', a, out_channels=b.shape[0], **smooth)
+    F_args = dict(dict(func_name='training.networks.patch_mlp.F_mlp', widths=tap_widths(G, options.nce_layers),
+                       input_names=[f'tap{number}' for number in options.nce_layers]), **(options.F_args or {}))
+    nets = OrderedDict([
+        ('G', G), ('F', Net(F_args.pop('func_name'), F_args, role='sampler')),
+        ('D', translating.net(options.D_args, 'training.networks.patchgan.D_patchgan', b, 'discriminator', **smooth))])
+    size = schedule.last.minibatch_gpu
+    return Method(
+        'cut', nets, {name: Group((name,), args or translating.ADAM, 'lrate') for name, args in (
+            ('G', options.G_opt_args), ('F', options.F_opt_args), ('D', options.D_opt_args))},
+        stages=lambda step: make_stages(step, options), pictures=lambda networks, cells: translating.rows(
+            cells, cells.batch['a'][0], translating.translate(networks['G'], cells.batch['a'][0], size)))
+
+
+def tap_widths(net, taps):
+    """Channels of layers of a generator that is not made yet: list of ints.
+
+    Args:
+        net: Net.
+        taps: Numbers of the layers.
+    """
+    with tf.Graph().as_default():
+        images = tf.placeholder(tf.float32, [1, net.options['num_channels'], None, None])
+        found = call_func_by_name(images, func_name=net.func_name, **dict(net.options, taps=taps, encode_only=True))
+    return [tap.shape.as_list()[3] for tap in found]
+
+
+def make_stages(step, options):
+    """A step of D, then a joint one of G and F with the D that made it. Both draw whether the minibatch is mirrored."""
+    a, b = step.batch['a'].images, step.batch['b'].images
+    G, D, criterion = step.nets['G'], step.nets['D'], translating.criterion(options.criterion)
+    with step.losses('D'):
+        fakes = tf.stop_gradient(G.get_output_for(mirror_half(a, options)[0]))
+        losses = [report_mean('Loss/D_fake', criterion.fake(D.get_output_for(fakes, is_training=True))),
+                  report_mean('Loss/D_real', criterion.real(D.get_output_for(b, is_training=True)))]
+        D_loss = 0.5 * tf.add_n(losses)
+    with step.losses('G'):
+        sources, is_mirrored = mirror_half(tf.concat([a, b], axis=0) if options.nce_idt else a, options)
+        fakes = G.get_output_for(sources, is_training=True)
+        fakes, same = tf.split(fakes, 2) if options.nce_idt else (fakes, None)
+        G_loss = report_mean('Loss/G_GAN', options.lambda_GAN * criterion.real(
+            D.get_output_for(fakes, is_training=True)))
+        contrast = report_mean('Loss/NCE', contrast_losses(step, a, fakes, is_mirrored, options))
+        if options.nce_idt:
+            own = report_mean('Loss/NCE_Y', contrast_losses(step, b, same, is_mirrored, options))
+            contrast = 0.5 * (contrast + own)
+        G_loss += contrast
+    return [step.train('D', {'D': D_loss}, batch='this'),
+            step.train('G', dict(G=G_loss, F=G_loss), batch='this', joint=True)]
+
+
+def mirror_half(images, options):
+    """Images mirrored left to right with probability 1/2, if that is wanted, and whether they are, a boolean tensor."""
+    if not options.flip_equivariance:
+        return images, tf.constant(False)
+    is_mirrored = random.uniform([]) < 0.5
+    return tf.cond(is_mirrored, lambda: tf.reverse(images, [3]), lambda: tf.identity(images)), is_mirrored
+
+
+def contrast_losses(step, sources, translations, is_mirrored, options):
+    """Mean over layers of how badly patches of translations tell where in their sources they are from, times lambda.
+
+    Args:
+        step: Step.
+        sources, translations: [N, C, H, W].
+        is_mirrored: Are the translations those of mirrored sources? Boolean tensor.
+        options: Options.
+    Returns: Scalar.
+    """
+    G, taps = step.nets['G'], options.nce_layers
+    queries, keys = [G.get_output_for(images, taps=taps, encode_only=True, is_training=True, return_as_list=True)
+                     for images in (translations, sources)]
+    rows = [], []
+    for query, key in zip(queries, keys):
+        height, width = key.shape.as_list()[1:3]
+        positions = nce.draw_positions(height, width, options.num_patches)
+        rows[0].append(nce.sample(query, tf.where(is_mirrored, nce.mirrored(positions, width), positions)))
+        rows[1].append(nce.sample(key, positions))
+    queries, keys = [step.nets['F'].get_output_for(*samples, return_as_list=True) for samples in rows]
+    groups = 1 if options.nce_includes_all_negatives_from_minibatch else step.sched['minibatch_gpu']
+    losses = [tf.reduce_mean(nce.patch_nce(query, key, groups, options.nce_T)) for query, key in zip(queries, keys)]
+    return options.lambda_NCE * tf.add_n(losses) / len(losses)

@@ -1,0 +1,110 @@
+"""What methods that translate images have in common: two streams of data, networks by options, pictures, pools."""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from dnnlib import tflib
+from dnnlib.tflib import random
+from dnnlib.util import UserError
+from training import image_size
+from training.terms import criteria
+from training.train_step import Net
+
+ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999, epsilon=1e-8)  # as published
+DRANGE = [-1, 1]
+
+
+def data_of(streams):
+    """The datasets of the streams 'a' and 'b'; raises UserError if there are others or their sizes differ."""
+    if list(streams) != ['a', 'b']:
+        raise UserError(f'translation needs the streams a and b of data, not {", ".join(streams)}')
+    a, b = (streams[name].dataset for name in 'ab')
+    if a.shape[1:] != b.shape[1:]:
+        raise UserError('both sides must have images of one size, but they are {1}x{2} and {4}x{5}; give a --resolution'
+                        .format(*(list(a.shape) + list(b.shape))))
+    return a, b
+
+
+def net(args, default, data, role='generator', **options):
+    """Net of the options of a network.
+
+    Args:
+        args: func_name and keyword arguments, dict or None.
+        default: func_name if there is none.
+        data: Dataset that it takes images of.
+        role: See train_step.Net.
+        options: Keyword arguments that `args` may overwrite.
+    """
+    shape = dict(num_channels=data.shape[0], resolution=image_size.option(*data.shape[1:]))
+    options = dict(dict(shape, **options), **(args or {}))
+    return Net(options.pop('func_name', default), options, role=role)
+
+
+def criterion(name):
+    """The criteria.Criterion of a name; raises UserError for an unknown one."""
+    if name not in criteria.TRANSLATION:
+        raise UserError(f'unknown criterion {name!r}; choose from {", ".join(criteria.TRANSLATION)}')
+    return criteria.TRANSLATION[name]
+
+
+def translate(network, images, minibatch_size, **options):
+    """Translations of pictures.
+
+    Args:
+        network: Generator of one input, whose first output is the translation.
+        images: uint8 [N, C, H, W].
+        minibatch_size: Pictures at a time.
+        options: Options of the network's call.
+    Returns: uint8 [N, C, H, W].
+    """
+    found = []
+    for begin in range(0, len(images), minibatch_size):
+        part = images[begin:begin + minibatch_size].astype(np.float32) / 127.5 - 1
+        outputs = network.run(part, return_as_list=True, **options)
+        found.append(np.clip(np.rint((outputs[0] + 1) * 127.5), 0, 255).astype(np.uint8))
+    return np.concatenate(found)
+
+
+def rows(cells, *columns):
+    """Rows of pictures of a grid: for each of its rows one of each of several arrays of all cells."""
+    return [images[begin:begin + cells.size[0]] for begin in range(0, len(columns[0]), cells.size[0])
+            for images in columns]
+
+
+def query_pool(step, name, images, size):
+    """Images of which some are replaced by earlier ones (Shrivastava et al. 2017, section 2.3).
+
+    A pool that is not full takes every image. A full one returns, with probability 1/2, one of its images instead of
+    the new one and keeps that in its place.
+
+    Args:
+        step: Step, which saves the pool with the training.
+        name: Of the pool.
+        images: [N, C, H, W], N static.
+        size: Number of images in the pool; 0 = no pool.
+    Returns: [N, C, H, W], without gradient.
+    """
+    images = tf.stop_gradient(images)
+    if not size:
+        return images
+    shape = images.shape.as_list()
+    pool = step.state(name, [size] + shape[1:], per_worker=True)
+    filled = step.state(name + '_filled', [], per_worker=True, initial=0)
+    values, count, chosen = pool.read_value(), filled.read_value(), []
+    for i in range(shape[0]):
+        is_full, swaps = count >= size, random.uniform([]) > 0.5
+        index = tf.where(is_full, random.uniform([], 0, size, tf.int32), count)
+        old = values[index]
+        chosen.append(tf.where(tf.logical_and(is_full, swaps), old, images[i]))
+        kept = tf.where(tf.logical_and(is_full, tf.logical_not(swaps)), old, images[i])
+        values = tf.concat([values[:index], kept[tf.newaxis], values[index + 1:]], axis=0)
+        count = tf.minimum(count + 1, size)
+    with tf.control_dependencies([pool.assign(values), filled.assign(count)]):
+        return tf.stack(chosen)
+
+
+def is_static(size):
+    """Raises UserError if the size of minibatches changes during a training."""
+    if tflib.is_tf_expression(size):
+        raise UserError('minibatch_gpu must not change in a training of this method')
+    return size
