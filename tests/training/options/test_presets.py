@@ -178,4 +178,3 @@ def test_small_is_auto_for_two_cores(capsys):
     assert (options['total_kimg'], options['network_snapshot_ticks']) == (9, 7)
     assert 'on two processor cores at --width=1, 1 thousand' in ada.expect([3, 64, 64], 1, 0.5)[0]
     assert '--config=small is for 32 to 128 pixels; with --resolution=64' in ada.expect([3, 256, 256], 1)[1]
-    assert 'on two processor cores at --width=1, 1 thousand about' in ada.expect([3, 64, 64], 1, 2)[0]
