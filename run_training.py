@@ -265,6 +265,8 @@ def main(argv):
         if os.path.isdir(args.resume):
             raise
         config = dnnlib.submit_run(config, train, **options)
+    if 'G_args' in options:  # what generate-images draws
+        continuing.tell_next(config.run_dir)
     if config.stopped_by:
         print('To continue: ' + continuing.command(argv, config.run_dir))
     return 0

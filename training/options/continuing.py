@@ -9,7 +9,7 @@ import sys
 from dnnlib import UserError, shell
 from dnnlib.run.run_dir import is_locked, list_runs
 from training import pretrained
-from training.state import files
+from training.state import files, network_files
 
 OPTIONS_FILE = 'training_options.json'
 SAFE = (  # may change in a run
@@ -99,6 +99,17 @@ def command(argv, run_dir):
     """The command line of this process, whose arguments are `argv`, changed so that it resumes a run, str."""
     program = ['python', sys.argv[0]] if sys.argv[0].endswith('.py') else sys.argv[0].split()
     return shell.line(program + arguments(argv, run_dir))
+
+
+def tell_next(run_dir):
+    """Prints where the networks of a run are and the command line that draws with them, if there are any."""
+    path = network_files.newest(run_dir)
+    if path is not None:
+        program = sys.argv[0].split()[:-1] + ['generate']
+        if sys.argv[0].endswith('.py'):
+            program = ['python', os.path.join(os.path.dirname(sys.argv[0]), 'run_generator.py')]
+        print(f'Networks: {path}; to draw with them: '
+              + shell.line(program + ['generate-images', '--network=' + run_dir, '--seeds=0-15']))
 
 
 def _continue_in(run_dir, options):
