@@ -8,6 +8,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from tensorflow.python.util import tf_should_use
 
 import dnnlib
 import dnnlib.tflib as tflib
@@ -141,7 +142,7 @@ def test_initial_values_together_at_the_end(session):
 
 def test_nothing_is_complained_about_where_variables_wait_twice(session):
     var = tf.Variable(1.0, use_resource=True)
-    with mock.patch('tensorflow.python.util.tf_should_use.tf_logging.error') as error:
+    with mock.patch.object(tf_should_use.tf_logging, 'error') as error:
         with tflib.initializing_together():
             tflib.init_uninitialized_vars([var])
             tflib.init_uninitialized_vars([var])
