@@ -238,7 +238,8 @@ def init_uninitialized_vars(target_vars=None):
             graph.get_operation_by_name(var.op.name + '/IsVariableInitialized')
         except KeyError:
             with tf.control_dependencies(None), absolute_name_scope(var.op.name):
-                tests[var.op.name] = (var, tf.is_variable_initialized(var))
+                # looked at, since TensorFlow complains of tests that are not, where another takes its place
+                tests[var.op.name] = (var, tf.is_variable_initialized(var).op.outputs[0])
     waiting = tf.get_collection(_WAITING)
     if waiting:
         waiting[-1][0].update(tests)

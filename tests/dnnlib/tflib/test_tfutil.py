@@ -1,11 +1,14 @@
 """Session, scopes, variables and image conversion."""
 
+import gc
 import os
 import re
+from unittest import mock
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from tensorflow.python.util import tf_should_use
 
 import dnnlib
 import dnnlib.tflib as tflib
@@ -135,6 +138,17 @@ def test_initial_values_together_at_the_end(session):
     late = tf.get_variable('late', initializer=2.0)
     tflib.init_uninitialized_vars([late])  # nothing waits any longer
     assert session.run(late) == 2
+
+
+def test_nothing_is_complained_about_where_variables_wait_twice(session):
+    var = tf.Variable(1.0, use_resource=True)
+    with mock.patch.object(tf_should_use.tf_logging, 'error') as error:
+        with tflib.initializing_together():
+            tflib.init_uninitialized_vars([var])
+            tflib.init_uninitialized_vars([var])
+        gc.collect()
+    assert not error.called
+    assert session.run(var) == 1
 
 
 def test_large_initial_value(session):
