@@ -5,6 +5,7 @@ this module in the same order; TensorFlow's collectives do the rest. With one wo
 given, and adds nothing to the graph. The servers of TensorFlow have no authentication and listen on all interfaces.
 """
 
+import contextlib
 import inspect
 
 import numpy as np
@@ -30,6 +31,7 @@ class _Job:
         self.has_gpu = False
         self._last_instance = 0  # the same on all workers, which build the same collectives in the same order
         self.votes = self.tally = self.set_votes = None
+        self.last_sum = None  # list of the last chunk's, while `one_after_another`; None = sums don't wait for others
 
     def device(self, on_gpu=False):
         """Full name, which TensorFlow 1.14 insists on."""
@@ -101,6 +103,22 @@ def worker():
     return 0 if job is None else job.worker
 
 
+@contextlib.contextmanager
+def one_after_another():
+    """Context manager: each `all_reduce` waits for the one built before it, if one session call does several of them.
+
+    They share NCCL's communicator, which wants one order in all workers.
+    """
+    job = _job()
+    if job is not None:
+        job.last_sum = []
+    try:
+        yield
+    finally:
+        if job is not None:
+            job.last_sum = None
+
+
 def all_reduce(tensors):
     """Sums over the workers; they carry along what the workers vote for.
 
@@ -113,7 +131,9 @@ def all_reduce(tensors):
     if job is None:
         return tensors
     job.make_votes()
-    results, before = [None] * len(tensors), []
+    results = [None] * len(tensors)
+    with tf.device(job.device(job.has_gpu)):  # copies, as TensorFlow 2 complains about new dependencies on used tensors
+        before = [tf.identity(total) for total in job.last_sum or []]
     chunks = chunked([tensor.shape.num_elements() * tensor.dtype.size for tensor in tensors])
     for number, chunk in enumerate(chunks):
         is_last = number == len(chunks) - 1
@@ -126,6 +146,8 @@ def all_reduce(tensors):
         with tf.control_dependencies([tf.assign(job.tally, sums.pop())] if is_last else []):
             for i, part in zip(chunk, sums):
                 results[i] = tf.reshape(part, tensors[i].shape)
+    if job.last_sum is not None:
+        job.last_sum = before
     return results
 
 
