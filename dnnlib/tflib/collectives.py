@@ -44,6 +44,7 @@ class _Job:
         options = {}
         if 'communication_hint' in inspect.signature(collective_ops.all_reduce).parameters:  # TensorFlow 2
             options['communication_hint'] = 'nccl' if on_gpu else 'ring'
+        # TensorFlow 1.14 has no hint but one switch for all sums of a process, also those on CPUs: it takes the ring.
         with tf.device(self.device(on_gpu)):
             return collective_ops.all_reduce(tf.identity(value), self.size, _DEVICE if on_device else _HOST,
                                              self._last_instance, 'Add', 'Id', **options)
@@ -95,6 +96,11 @@ def num_workers():
     """Number of workers of the default graph."""
     job = _job()
     return 1 if job is None else job.size
+
+
+def has_gpu():
+    """Do the sums of gradients of this worker, one of several, go over a GPU?"""
+    return _job().has_gpu
 
 
 def worker():
