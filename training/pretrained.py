@@ -121,7 +121,7 @@ def check_network_file(path_or_url):
     if start[:1] != b'\x80' or start[1:2] not in (b'\x02', b'\x03', b'\x04', b'\x05'):
         raise UserError(f'{name!r} is not a network pickle: it does not start like a pickle')
     if safe_pickle.is_cut(path):
-        raise UserError(f'{name!r} is cut off in the middle; copy or download it again')
+        raise UserError(f'{name}: {file_kinds.cut_message(os.path.getsize(path))}')
 
 
 def read_states(data, refused=None):
