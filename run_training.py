@@ -221,6 +221,7 @@ def check_arguments(args, is_first=True):
     saving.check(args, is_first)
 
 
+@workers.telling
 def main(argv):
     """Parses the command line and trains; returns the exit code."""
     args = parse_args(argv)
