@@ -204,8 +204,8 @@ def make_parser(preset):
     return p
 
 
-def check_arguments(args):
-    """Refuses what can be refused without TensorFlow; raises UserError."""
+def check_arguments(args, is_first=True):
+    """Refuses what can be refused without TensorFlow; raises UserError. Only worker 0 needs what --resume names."""
     saving.check_numbers(args, total_kimg=0, seed=0)
     if args.epochs is not None and args.epochs <= 0:
         raise UserError(f'--epochs={args.epochs:g}: expected a number above 0')
@@ -218,15 +218,16 @@ def check_arguments(args):
     if args.dataset != 'cats' and not os.path.exists(path):
         raise UserError(f'--dataset={args.dataset}: there is no {path!r}; give a folder or zip of images, a folder of '
                         'TFRecords, or cats')
-    saving.check(args)
+    saving.check(args, is_first)
 
 
+@workers.telling
 def main(argv):
     """Parses the command line and trains; returns the exit code."""
     args = parse_args(argv)
     cluster = workers.enter(args)
     is_first = cluster is None or cluster.task == 0
-    check_arguments(args)
+    check_arguments(args, is_first)
     if is_first:  # nobody else writes
         cli.writable_dir(args.result_dir)
     if cluster is None and args.num_workers > 1 and not args.dry_run:

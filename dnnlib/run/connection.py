@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import selectors
 import socket
@@ -15,6 +16,23 @@ SEND_SECONDS = 5.0      # of waiting until the other side reads; half of the sil
 RETRY_SECONDS = 0.5
 HELLO_BYTES = 1 << 10   # longest line of a stranger
 LINE_BYTES = 1 << 24    # of a worker: all options of a training, with room
+FINAL = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # would come again
+
+
+def is_final(error):
+    """Would an error come again in a restart? One of the user does; one of a disk or network may have passed."""
+    return isinstance(error, UserError) or isinstance(error, OSError) and error.errno in FINAL
+
+
+def one_line(error):
+    """What happened to a worker that ended with an error, for the others."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]  # TensorFlow's go on for pages
+    return text if is_final(error) else f'ended with an error ({type(error).__name__}: {text})'
+
+
+def token(cluster):
+    """What the workers of a job say first, so that those of another are not taken for them."""
+    return hashlib.sha256(json.dumps([cluster.addresses, cluster.watch, cluster.run]).encode()).hexdigest()
 
 
 class Peer:

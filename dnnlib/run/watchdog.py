@@ -7,8 +7,6 @@ Nothing is encrypted or authenticated: for trusted networks only.
 """
 
 import contextlib
-import hashlib
-import json
 import os
 import queue
 import socket
@@ -17,7 +15,7 @@ import threading
 import time
 
 from dnnlib.run.cluster import split_address
-from dnnlib.run.connection import Peer, listen, ready
+from dnnlib.run.connection import Peer, is_final, listen, one_line, ready, token
 from dnnlib.util import UserError
 
 LOST = 75               # exit code, EX_TEMPFAIL of sysexits.h: try again
@@ -35,7 +33,7 @@ def watching(cluster, start_timeout=START_SECONDS, say=print):
     """Context manager: waits for all workers, and ends this process if one of them is lost before all reach its end.
 
     At the end of the block all workers wait for each other, so that none is left alone with the last step. An error in
-    the block ends the others: with LOST, or with USER_ERROR after a UserError or OSError, which would come again.
+    the block ends the others: with USER_ERROR if it would come again, else with LOST, and so this one after an OSError.
 
     Args:
         cluster: Cluster.
@@ -49,11 +47,13 @@ def watching(cluster, start_timeout=START_SECONDS, say=print):
         watch.start(time.monotonic() + start_timeout, start_timeout)
         yield watch
     except (Exception, KeyboardInterrupt) as error:
-        text = (str(error).strip() or type(error).__name__).splitlines()[0]  # TensorFlow's go on for pages
-        is_final = isinstance(error, (UserError, OSError))
-        if not is_final and isinstance(error, Exception):
+        error.is_told = True
+        if not is_final(error) and isinstance(error, Exception):
             time.sleep(CAUSE_SECONDS)  # often the consequence of a lost worker: then the process ends here
-        watch.close(*('error', text) if is_final else ('lost', f'ended with an error ({type(error).__name__}: {text})'))
+        watch.close('error' if is_final(error) else 'lost', one_line(error))
+        if isinstance(error, OSError) and not is_final(error):
+            say(f'{watch.name(cluster.task)} {one_line(error)}')
+            raise SystemExit(LOST) from error  # `cli.run_main` would end with USER_ERROR
         raise
     watch.finish()
 
@@ -67,8 +67,7 @@ class Watch:
         self._values = queue.Queue()  # of worker 0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        digest = hashlib.sha256(json.dumps([cluster.addresses, cluster.watch, cluster.run]).encode())
-        self._token = digest.hexdigest()
+        self._token = token(cluster)
 
     def share(self, value=None):
         """Worker 0's value; all workers must call this equally often.
@@ -128,7 +127,8 @@ class Watch:
         with contextlib.suppress(OSError, ValueError):  # noticed when reading
             peer.send(*message)
 
-    def _name(self, task):
+    def name(self, task):
+        """A worker in messages."""
         return f'Worker {task} ({self._cluster.addresses[task]})'
 
     def _leave(self, text, message=(), code=LOST):
@@ -154,8 +154,8 @@ class Watch:
     def _lost(self, task, why, kind='lost'):
         message = (kind, task, why) if self._cluster.task == 0 else ()
         if kind == 'error':
-            self._leave(f'{self._name(task)} ended with an error: {why}', message, USER_ERROR)
-        self._leave(f'{self._name(task)} is lost: {why}. Ending this worker too; restarted together, they resume from '
+            self._leave(f'{self.name(task)} ended with an error: {why}', message, USER_ERROR)
+        self._leave(f'{self.name(task)} is lost: {why}. Ending this worker too; restarted together, they resume from '
                     'the last state.', message)
 
 
@@ -174,7 +174,7 @@ class _Leader(Watch):
         self._thread.start()
         with self._changed:
             if not self._changed.wait_for(lambda: not self._missing, max(deadline - time.monotonic(), 0)):
-                names = ', '.join(self._name(task) for task in sorted(self._missing)[:8])
+                names = ', '.join(self.name(task) for task in sorted(self._missing)[:8])
                 more = f' and {len(self._missing) - 8} others' if len(self._missing) > 8 else ''
                 self._leave(f'Not here after {seconds:g} s: {names}{more}. Start them, or wait longer with '
                             '--start-timeout.', ('missing', names + more))
@@ -250,7 +250,7 @@ class _Follower(Watch):
                     return
                 peer.close()
                 if message[0] in ('lost', 'error'):
-                    self._lost(0, message[-1], message[0])
+                    self._lost(message[1], message[2], message[0])
                 if message[0] == 'stranger':
                     raise UserError(f'{self._cluster.watch} belongs to another job; give the workers other ports')
                 if message[0] == 'missing':
@@ -259,7 +259,7 @@ class _Follower(Watch):
             except OSError as error:
                 why = error.strerror or str(error)
             time.sleep(BEAT_SECONDS)
-        self._leave(f'Not here after {seconds:g} s: {self._name(0)}, which watches at {self._cluster.watch} ({why}). '
+        self._leave(f'Not here after {seconds:g} s: {self.name(0)}, which watches at {self._cluster.watch} ({why}). '
                     'Start it, or wait longer with --start-timeout.')
 
     def _wait(self, peer, deadline):

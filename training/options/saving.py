@@ -27,12 +27,17 @@ def add(parser):
                    help='keep the state of the best snapshot by one of --metrics as well (default: none)')
 
 
-def check(args):
-    """Refuses bad values; raises UserError."""
+def check(args, is_first=True):
+    """Refuses bad values; raises UserError.
+
+    Args:
+        args: Parsed command line.
+        is_first: Is this worker 0, or the only one? The others get the weights from it and need no such file.
+    """
     check_numbers(args, snap=1, checkpoint_minutes=0, keep=1, nan_patience=0)
     if args.strict and args.resume in ('auto', 'none'):
         raise UserError('--strict: there is nothing to compare with; give --resume=PKL as well')
-    path = None if args.resume in ('auto', 'none') else pretrained.get_path_or_url(args.resume)
+    path = None if args.resume in ('auto', 'none') or not is_first else pretrained.get_path_or_url(args.resume)
     if path is not None and '://' not in path and not os.path.exists(path):
         raise UserError(f'--resume={args.resume}: expected auto, none, a run directory, a saved state or a network '
                         'pickle')

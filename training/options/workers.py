@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import copy
+import functools
 import io
 import os
 import sys
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli, util
 from dnnlib.run import cluster as clusters
-from dnnlib.run import devices, launcher, watchdog
+from dnnlib.run import connection, devices, early_errors, launcher, watchdog
 from training.options import continuing
 from training.state import files
 
@@ -172,6 +173,29 @@ def joined(run_dir, start_timeout):
     with watchdog.watching(job, watchdog.START_SECONDS if start_timeout is None else start_timeout) as watch:
         print(f'Worker {job.task} of {len(job.addresses)}, all here', flush=True)
         yield Job(job, watch)
+
+
+def telling(main):
+    """Decorator of a program's `main(argv)`: tells an error that comes before `joined` to the other workers of a job.
+
+    Those that our launcher started need not be told, as it ends them. What would not come again ends with LOST.
+    """
+    @functools.wraps(main)
+    def wrapped(argv):
+        try:
+            return main(argv)
+        except Exception as error:
+            job = None
+            with contextlib.suppress(UserError):  # TF_CONFIG may be what is wrong
+                job = clusters.find(os.environ)
+            if job is not None and not hasattr(error, 'is_told') and clusters.WATCH not in os.environ:
+                print(f'{error}\nTelling the other workers...', flush=True)
+                early_errors.tell(job, error)
+            if job is not None and isinstance(error, OSError) and not connection.is_final(error):
+                print(connection.one_line(error), file=sys.stderr, flush=True)
+                raise SystemExit(watchdog.LOST) from error
+            raise
+    return wrapped
 
 
 def _with_own(settled, own):

@@ -1,8 +1,10 @@
 """Workers that are lost, late, strangers, or in error, and the values that worker 0 shares.
 
-The processes are small, stand still in the C library as TensorFlow does, and wait for three seconds instead of ten.
+The processes are small, stand still in the C library as TensorFlow does, and wait for five seconds instead of ten.
 """
 
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -14,14 +16,14 @@ import time
 import pytest
 
 from dnnlib import UserError
-from dnnlib.run import connection, watchdog
-from dnnlib.run.cluster import Cluster
+from dnnlib.run import connection, launcher, watchdog
+from dnnlib.run.cluster import Cluster, tf_config
 
-WORKER = '''
-import ctypes, os, signal, sys
+WORKERS = '''
+import ctypes, errno, json, os, signal, sys
 from dnnlib import cli
 from dnnlib.run import cluster, watchdog
-watchdog.SILENCE_SECONDS, watchdog.BEAT_SECONDS, watchdog.LOOK_SECONDS = 3.0, 0.2, 0.05
+watchdog.SILENCE_SECONDS, watchdog.BEAT_SECONDS, watchdog.LOOK_SECONDS = 5.0, 0.2, 0.05
 def main(argv):
     with watchdog.watching(cluster.find(os.environ), float(argv[1]), say=lambda text: print(text, flush=True)):
         print('together', flush=True)
@@ -29,87 +31,124 @@ def main(argv):
             raise ValueError('no such file\\nand more')
         if argv[0] == 'user':
             open('no/data')
+        if argv[0] == 'disk':
+            raise OSError(errno.EIO, 'Input/output error')
         if argv[0] == 'stop':
             os.kill(os.getpid(), signal.SIGSTOP)
         ctypes.CDLL(None).pause()
-cli.run_main(main, prog='prog')
+pids = {}
+for out, action, timeout, environ in json.loads(sys.argv[1]):
+    pid = os.fork()
+    if not pid:
+        os.environ.update(environ)
+        os.dup2(os.open(out, os.O_CREAT | os.O_WRONLY), 1)
+        cli.run_main(main, [action, timeout], prog='prog')
+    pids[pid] = out
+    print(pid, flush=True)
+while pids:
+    pid, status = os.wait()
+    with open(pids.pop(pid) + '.code', 'w') as f:
+        f.write('%d.' % (-os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)))
 '''
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(('127.0.0.1', 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 def make_cluster(count):
-    ports = free_ports(count + 1)
-    addresses = tuple('127.0.0.1:%d' % port for port in ports)
+    addresses = tuple('127.0.0.1:%d' % port for port in launcher.free_ports(count + 1))
     return Cluster(addresses[:count], 0, addresses[count])
+
+
+def until(condition):
+    """The value of `condition()` once it is true."""
+    for _ in range(6000):
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    pytest.fail('nothing happened for a minute')
 
 
 class Job:
     """Worker processes that do something each; `None` = one that never starts."""
 
-    def __init__(self, *actions, timeout=30):
-        from dnnlib.run.cluster import tf_config
-        self.cluster, self.start = make_cluster(len(actions)), time.time()
-        self.workers = [None if action is None else subprocess.Popen(
-            [sys.executable, '-c', WORKER, action, str(timeout)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=dict(os.environ, PYTHONPATH=os.getcwd(), TF_CONFIG=tf_config(self.cluster.addresses, task),
-                     STYLEGAN2_WATCH=self.cluster.watch), universal_newlines=True)
-            for task, action in enumerate(actions)]
+    def __init__(self, *actions, timeout=60):
+        self.cluster, self.actions, self.timeout, self.workers = make_cluster(len(actions)), actions, timeout, []
+
+    def arguments(self, folder):
+        """Of the processes, in worker order."""
+        present = [task for task, action in enumerate(self.actions) if action is not None]
+        self.outs = [os.path.join(folder, self.cluster.addresses[task].replace(':', '-')) for task in present]
+        return [(out, self.actions[task], str(self.timeout), {
+            'TF_CONFIG': tf_config(self.cluster.addresses, task), 'STYLEGAN2_WATCH': self.cluster.watch})
+                for task, out in zip(present, self.outs)]
+
+    def lines(self, number):
+        """What a process has printed."""
+        if not os.path.exists(self.outs[number]):
+            return []
+        with open(self.outs[number]) as f:
+            return f.read().splitlines()
+
+    def code(self, number):
+        """Exit code of a process."""
+        def read():
+            if os.path.exists(self.outs[number] + '.code'):
+                with open(self.outs[number] + '.code') as f:
+                    return f.read()
+        return int(until(lambda: (read() or '').endswith('.') and read())[:-1])
 
     def ends(self):
         """(exit codes, what they printed) in worker order."""
-        outs = [worker.communicate(timeout=20)[0].splitlines() for worker in self.workers if worker is not None]
-        return [worker.returncode for worker in self.workers if worker is not None], outs
+        return [self.code(i) for i in range(len(self.outs))], [self.lines(i) for i in range(len(self.outs))]
 
     def name(self, task):
+        """Of a worker in messages."""
         return 'Worker %d (%s)' % (task, self.cluster.addresses[task])
 
 
 @pytest.fixture(scope='module')
-def jobs():
-    """All at once, since most of the time they wait."""
+def jobs(tmp_path_factory):
+    """All at once, since most of the time they wait, and from one interpreter."""
     jobs = dict(
         killed=Job('wait', 'wait', 'wait'), leader_stops=Job('stop', 'wait'),
         follower_stops=Job('wait', 'stop'), error=Job('wait', 'error'), user=Job('user', 'wait'),
-        late=Job('wait', None, 'wait', timeout=2.5), no_leader=Job(None, 'wait', timeout=1))
+        disk=Job('wait', 'disk'), late=Job('wait', None, 'wait', timeout=8), no_leader=Job(None, 'wait', timeout=1))
+    folder = str(tmp_path_factory.mktemp('watchdog'))
+    arguments = {name: job.arguments(folder) for name, job in jobs.items()}
+    parent = subprocess.Popen([sys.executable, '-c', WORKERS, json.dumps(sum(arguments.values(), []))],
+                              env=dict(os.environ, PYTHONPATH=os.getcwd()), stdout=subprocess.PIPE)
+    for name, job in jobs.items():
+        job.workers = [int(parent.stdout.readline()) for _ in arguments[name]]
     yield jobs
-    for worker in (worker for job in jobs.values() for worker in job.workers if worker is not None):
-        worker.kill()
-        worker.wait()
-        worker.stdout.close()
-        worker.stderr.close()
+    for job in jobs.values():
+        for number, pid in enumerate(job.workers):
+            if not os.path.exists(job.outs[number] + '.code'):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
 
 
 def test_a_killed_worker_ends_the_others(jobs):
     job = jobs['killed']
-    assert [worker.stdout.readline() for worker in job.workers] == ['together\n'] * 3
-    job.workers[2].kill()
+    for number in range(3):
+        until(lambda: job.lines(number) == ['together'])
+    os.kill(job.workers[2], signal.SIGKILL)
     start = time.time()
     codes, outs = job.ends()
     assert codes == [watchdog.LOST, watchdog.LOST, -signal.SIGKILL] and time.time() - start < 10
     line = (job.name(2) + ' is lost: closed the connection. Ending this worker too; restarted together, they resume '
             'from the last state.')
-    assert outs[:2] == [[line]] * 2
+    assert outs[:2] == [['together', line]] * 2
 
 
 def test_a_stopped_process_ends_the_others_and_itself_when_it_wakes_up(jobs):
     for job, stopped in ((jobs['leader_stops'], 0), (jobs['follower_stops'], 1)):
-        for task, worker in enumerate(job.workers):
-            if task != stopped:
-                assert worker.wait(10) == watchdog.LOST
-        job.workers[stopped].send_signal(signal.SIGCONT)
+        assert job.code(1 - stopped) == watchdog.LOST
+        os.kill(job.workers[stopped], signal.SIGCONT)
         codes, outs = job.ends()
         assert codes == [watchdog.LOST] * len(codes)
         for task, out in enumerate(outs):
-            line = ' is lost: ' if task == stopped else job.name(stopped) + ' is lost: silent for 3 s'
+            line = ' is lost: ' if task == stopped else job.name(stopped) + ' is lost: silent for 5 s'
             assert len(out) == 2 and line in out[1]
 
 
@@ -126,11 +165,18 @@ def test_an_error_of_the_user_ends_all_with_its_code(jobs):
     assert outs[1][-1] == jobs['user'].name(0) + " ended with an error: [Errno 2] No such file or directory: 'no/data'"
 
 
+def test_an_error_of_the_disk_or_network_is_no_error_of_the_user(jobs):
+    codes, outs = jobs['disk'].ends()
+    assert codes == [watchdog.LOST] * 2
+    assert outs[0][1].startswith(jobs['disk'].name(1) + ' is lost: ended with an error (OSError: [Errno 5] Input/outp')
+    assert outs[1][1] == jobs['disk'].name(1) + ' ended with an error (OSError: [Errno 5] Input/output error)'
+
+
 def test_workers_that_never_arrive_are_named(jobs):
     codes, outs = jobs['late'].ends()
     assert codes == [watchdog.LOST] * 2
     for out in outs:
-        assert len(out) == 1 and out[0].startswith('Not here after 2.5 s: ' + jobs['late'].name(1) + '.')
+        assert len(out) == 1 and out[0].startswith('Not here after 8 s: ' + jobs['late'].name(1) + '.')
     codes, (out,) = jobs['no_leader'].ends()
     assert codes == [watchdog.LOST] and 'Not here after 1 s: ' + jobs['no_leader'].name(0) + ', which' in out[0]
 
@@ -162,7 +208,7 @@ def test_values_strangers_and_the_end():
     say(b'["lost", 1, "x"]')
     say(b'[' + b'x' * 2000)
     say()
-    token = watchdog.Watch(cluster, None)._token
+    token = connection.token(cluster)
     say(('["hello", "%s", [1]]' % token).encode(), ('["hello", "%s", 7]' % token).encode())
     say(('["hello", "%s", 1]' % token).encode())
     time.sleep(0.3)

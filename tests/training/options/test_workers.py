@@ -139,3 +139,12 @@ def test_workers_train_with_the_options_of_the_first_and_their_own_data():
         first, data_dir='b', dataset_args=dict(tfrecord_dir='y', resolution=8),
         tf_config=dict(device='gpu:0', mixed='float16'))
     json.dumps(watch.value)
+
+
+@pytest.mark.parametrize('resume', ['results/00000-run', 'networks.pkl'])
+def test_only_the_first_needs_what_it_resumes(resume, tmp_path, monkeypatch):
+    monkeypatch.chdir(str(tmp_path))
+    args = parse('--resume=' + resume, '--config=auto', '--freeze-d=1')
+    run_training.check_arguments(args, is_first=False)
+    with pytest.raises(UserError, match='expected auto, none, a run directory'):
+        run_training.check_arguments(args)
