@@ -22,13 +22,15 @@ CHUNK_BYTES = 4096  # so that gradients take several
 
 def test_two_workers_train_what_two_rounds_train(tmp_path):
     """Pools that each round has; labels, path lengths, both regularizations."""
-    jobs = [dict(method=method, workers=2, iterations=count, run_dir=str(tmp_path / f'many-{number}'))
-            for number, (method, count) in enumerate(METHODS.items())]
-    processes = benchmark.start(sys.executable, 2, [dict(job, chunk_bytes=CHUNK_BYTES) for job in jobs])
-    try:
-        for number, job in enumerate(jobs):
-            benchmark.train(**dict(job, run_dir=str(tmp_path / f'one-{number}')))
-        benchmark.finish(processes, jobs[0]['run_dir'], timeout=240)
+    def jobs_in(kind, **options):
+        return [dict(method=method, workers=2, iterations=count, run_dir=str(tmp_path / f'{kind}-{number}'), **options)
+                for number, (method, count) in enumerate(METHODS.items())]
+    jobs, alone = jobs_in('many', chunk_bytes=CHUNK_BYTES), jobs_in('one')
+    processes = benchmark.start(sys.executable, 2, jobs)
+    try:  # a process of its own, since the threads of this one are what its first session asked for
+        processes += benchmark.start(sys.executable, None, alone)
+        benchmark.finish(processes[2:], alone[0]['run_dir'], timeout=240)
+        benchmark.finish(processes[:2], jobs[0]['run_dir'], timeout=240)
     finally:
         benchmark.stop(processes)
     for number, job in enumerate(jobs):
