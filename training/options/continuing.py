@@ -101,15 +101,24 @@ def command(argv, run_dir):
     return shell.line(program + arguments(argv, run_dir))
 
 
-def tell_next(run_dir):
-    """Prints where the networks of a run are and the command line that draws with them, if there are any."""
-    path = network_files.newest(run_dir)
+def tell_next(argv, run_dir, draws, stopped):
+    """Prints what to type after a training.
+
+    Args:
+        argv: Its arguments, list of str.
+        run_dir: Its run directory; where that has networks, they are named.
+        draws: Are they a generator that generate-images draws with?
+        stopped: Was it stopped before its end?
+    """
+    path = network_files.newest(run_dir) if draws else None
     if path is not None:
         program = sys.argv[0].split()[:-1] + ['generate']
         if sys.argv[0].endswith('.py'):
             program = ['python', os.path.join(os.path.dirname(sys.argv[0]), 'run_generator.py')]
         print(f'Networks: {path}; to draw with them: '
               + shell.line(program + ['generate-images', '--network=' + run_dir, '--seeds=0-15']))
+    if stopped:
+        print('To continue: ' + command(argv, run_dir))
 
 
 def _continue_in(run_dir, options):
