@@ -3,6 +3,7 @@
 They run as they are on the page, with an `ssh`, `srun` and `python` in front of them that tell what they were asked.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -44,7 +45,8 @@ codes = os.environ['CODES'].split() + ['0'] * 9  # of the starts; two joined by 
 code = codes[starts].split(',')[found.task] if ',' in codes[starts] else codes[starts]
 if code == 'hang':
     import signal, time
-    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
     open('hangs%%d' %% found.task, 'w').close()
     time.sleep(60)
 sys.exit(int(code))
@@ -95,18 +97,25 @@ def test_ssh(run, tmp_path):
     assert code == 0 and len(told) == 4
 
 
-def test_ctrl_c_reaches_the_workers_behind_ssh(run, tmp_path):
-    def interrupt():
+@contextlib.contextmanager
+def interrupting(run, folder, number, tasks):
+    """Sends a signal to the script once these workers hang; when they get it, they end well."""
+    def send():
         for _ in range(1000):
-            if all((tmp_path / 'stylegan2' / ('hangs%d' % task)).exists() for task in range(2)):
+            if all((folder / ('hangs%d' % task)).exists() for task in tasks):
                 break
             time.sleep(0.02)
-        os.kill(run.process.pid, signal.SIGINT)
+        os.kill(run.process.pid, number)
 
-    thread = threading.Thread(target=interrupt)
+    thread = threading.Thread(target=send)
     thread.start()
-    code, told = run(script_of('ssh'), 'hang hang')
+    yield
     thread.join()
+
+
+def test_ctrl_c_reaches_the_workers_behind_ssh(run, tmp_path):
+    with interrupting(run, tmp_path / 'stylegan2', signal.SIGINT, tasks=[0, 1]):
+        code, told = run(script_of('ssh'), 'hang hang')
     assert code == 0 and len(told) == 2  # not started again
 
 
@@ -118,11 +127,16 @@ def test_slurm(run):
     assert argv == ['run_training.py', '--dataset=/data/faces', '--result-dir=/results']
 
 
-def test_kubernetes(run):
+def test_kubernetes(run, tmp_path):
     lines = re.search('\n +- [|]\n(.*?)\n {6}volumes:', page(), re.DOTALL).group(1).splitlines()
-    script = '\n'.join(line[10:] for line in lines)
-    for index in '01':
-        code, told = run(script, '', JOB_COMPLETION_INDEX=index)
+    script = '\n'.join(line[10:] for line in lines).replace('/results', str(tmp_path / 'results'))
+    (tmp_path / 'results' / '00000-run').mkdir(parents=True)
+    for index, codes, wanted in (('0', '0', 75), ('1', '2', 2), ('0', '0', 0), ('1', '0', 0)):
+        if wanted == 0:  # not stopped before
+            (tmp_path / 'results' / '00000-run' / 'network-final.pkl').touch()
+        code, told = run(script, codes, JOB_COMPLETION_INDEX=index)
         ((addresses, task, watch, _), argv), = told.values()
-        assert code == 0 and addresses == ['stylegan2-0.stylegan2:2222', 'stylegan2-1.stylegan2:2222']
+        assert code == wanted and addresses == ['stylegan2-0.stylegan2:2222', 'stylegan2-1.stylegan2:2222']
         assert (task, watch) == (int(index), 'stylegan2-0.stylegan2:2223') and argv[0] == 'run_training.py'
+    with interrupting(run, tmp_path, signal.SIGTERM, tasks=[1]):
+        assert run(script, 'hang', JOB_COMPLETION_INDEX='1')[0] == 0
