@@ -3,16 +3,27 @@
 They run as they are on the page, with an `ssh`, `srun` and `python` in front of them that tell what they were asked.
 """
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SSH = '#!/bin/bash\necho "$1" >> hosts.txt\nmkdir -p stylegan2\nexec bash -c "${*:2}"\n'
+SSH = '''#!%s -S
+import os, pty, sys
+host, command = sys.argv[-2:]  # after the options
+with open('hosts.txt', 'a') as f:
+    f.write(host + ' ')
+os.makedirs('stylegan2', exist_ok=True)
+sys.exit(os.WEXITSTATUS(pty.spawn(['bash', '-c', command])))  # a terminal, in which Ctrl-C is a signal
+''' % sys.executable
 SRUN = '''#!%s -S
 import os, subprocess, sys
 tasks = [dict(os.environ, SLURM_PROCID=str(i), SLURM_NODEID=str(i // 4), SLURM_STEP_NUM_TASKS='8', SLURM_JOB_ID='7',
@@ -30,7 +41,15 @@ folder = os.environ['TOLD']
 starts = sum(name.startswith('worker%%d-' %% found.task) for name in os.listdir(folder))
 with open(os.path.join(folder, 'worker%%d-%%d' %% (found.task, starts)), 'w') as f:
     json.dump([found, sys.argv[1:]], f)
-sys.exit(int((os.environ['CODES'].split() + ['0'] * 9)[starts]))
+codes = os.environ['CODES'].split() + ['0'] * 9  # of the starts; two joined by a comma are those of two workers
+code = codes[starts].split(',')[found.task] if ',' in codes[starts] else codes[starts]
+if code == 'hang':
+    import signal, time
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+    open('hangs%%d' %% found.task, 'w').close()
+    time.sleep(60)
+sys.exit(int(code))
 END
 ''' % (sys.executable, ROOT)
 
@@ -53,8 +72,8 @@ def run(tmp_path):
         told.mkdir()
         environ = dict(os.environ, PATH='%s%s%s' % (tmp_path / 'bin', os.pathsep, os.environ['PATH']), CODES=codes,
                        TOLD=str(told), **variables)
-        code = subprocess.call(['bash', '-c', script], cwd=str(tmp_path), env=environ)
-        return code, {path.name: json.loads(path.read_text()) for path in told.iterdir()}
+        call.process = subprocess.Popen(['bash', '-c', script], cwd=str(tmp_path), env=environ)
+        return call.process.wait(), {path.name: json.loads(path.read_text()) for path in told.iterdir()}
     return call
 
 
@@ -72,7 +91,32 @@ def test_ssh(run, tmp_path):
             assert (addresses, number, watch) == (['node1:2222', 'node2:2222'], task, 'node1:2223')
             assert argv == ['run_training.py', '--dataset=/data/faces', '--result-dir=/results']
     assert sorted((tmp_path / 'hosts.txt').read_text().split()) == ['node1'] * 2 + ['node2'] * 2
-    assert run(script_of('ssh'), '2')[0] == 2
+    code, told = run(script_of('ssh'), '2,75')  # the error of the user counts
+    assert code == 2 and len(told) == 2
+    code, told = run(script_of('ssh').replace('GRACE=30', 'GRACE=0'), '75,hang')
+    assert code == 0 and len(told) == 4
+
+
+@contextlib.contextmanager
+def interrupting(run, folder, number, tasks):
+    """Sends a signal to the script once these workers hang; when they get it, they end well."""
+    def send():
+        for _ in range(1000):
+            if all((folder / ('hangs%d' % task)).exists() for task in tasks):
+                break
+            time.sleep(0.02)
+        os.kill(run.process.pid, number)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_ctrl_c_reaches_the_workers_behind_ssh(run, tmp_path):
+    with interrupting(run, tmp_path / 'stylegan2', signal.SIGINT, tasks=[0, 1]):
+        code, told = run(script_of('ssh'), 'hang hang')
+    assert code == 0 and len(told) == 2  # not started again
 
 
 def test_slurm(run):
@@ -83,11 +127,16 @@ def test_slurm(run):
     assert argv == ['run_training.py', '--dataset=/data/faces', '--result-dir=/results']
 
 
-def test_kubernetes(run):
+def test_kubernetes(run, tmp_path):
     lines = re.search('\n +- [|]\n(.*?)\n {6}volumes:', page(), re.DOTALL).group(1).splitlines()
-    script = '\n'.join(line[10:] for line in lines)
-    for index in '01':
-        code, told = run(script, '', JOB_COMPLETION_INDEX=index)
+    script = '\n'.join(line[10:] for line in lines).replace('/results', str(tmp_path / 'results'))
+    (tmp_path / 'results' / '00000-run').mkdir(parents=True)
+    for index, codes, wanted in (('0', '0', 75), ('1', '2', 2), ('0', '0', 0), ('1', '0', 0)):
+        if wanted == 0:  # not stopped before
+            (tmp_path / 'results' / '00000-run' / 'network-final.pkl').touch()
+        code, told = run(script, codes, JOB_COMPLETION_INDEX=index)
         ((addresses, task, watch, _), argv), = told.values()
-        assert code == 0 and addresses == ['stylegan2-0.stylegan2:2222', 'stylegan2-1.stylegan2:2222']
+        assert code == wanted and addresses == ['stylegan2-0.stylegan2:2222', 'stylegan2-1.stylegan2:2222']
         assert (task, watch) == (int(index), 'stylegan2-0.stylegan2:2223') and argv[0] == 'run_training.py'
+    with interrupting(run, tmp_path, signal.SIGTERM, tasks=[1]):
+        assert run(script, 'hang', JOB_COMPLETION_INDEX='1')[0] == 0

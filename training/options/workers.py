@@ -112,7 +112,8 @@ def _enter_job(args, job, count, environ):
     total = len(job.addresses)
     if count not in (1, total):
         flag = '--num-gpus' if args.num_gpus > 1 else '--num-workers'
-        raise UserError(f'{flag}={count}: TF_CONFIG or SLURM names {total} workers, one a device; drop {flag}')
+        raise UserError(f'{flag}={count}: TF_CONFIG or SLURM names {total} workers, one a device; name every '
+                        f'device of every host, each with a port of its own, and drop {flag}')
     on_cpu = args.num_workers > 1 or args.device == 'cpu'
     args.num_workers = total
     if on_cpu:
