@@ -1,6 +1,8 @@
 # TensorFlow 1.14 on the GPU (Python 3.6), or any current TensorFlow GPU image:
 #   docker build --build-arg BASE_IMAGE=tensorflow/tensorflow:latest-gpu -t stylegan2 .
 # Older CUDA images are wrong or slow on newer GPUs, see the table in README.md.
+# Several GPUs (never tried): docker run --gpus all --shm-size=1g --ulimit memlock=-1 ... stylegan2 run_training.py --num-gpus=8
+# since NCCL, which sums their gradients, has its buffers in shared, pinned memory; Docker's default is 64 MB.
 ARG BASE_IMAGE=tensorflow/tensorflow:1.14.0-gpu-py3
 FROM ${BASE_IMAGE}
 # Of the GPUs that the image is for, such as 70,75; otherwise CUDA kernels are built at first use, if the image has nvcc.

@@ -117,8 +117,9 @@ def build_operations(python, say):
 
     Args:
         python: Of an environment.
-        say: Called with one line of text: where the library is, or why there is none.
+        say: Called with a line of text before, and with one after: where the library is, or why there is none.
     """
+    say('Native operations: looking for them, or compiling them (about a minute) ...')
     run = subprocess.run([python, '-m', 'dnnlib.tflib.ops.build'], cwd=ROOT, env=run_environment(),
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     lines = run.stdout.decode(errors='replace').strip().splitlines() or ['exit code %d' % run.returncode]

@@ -256,7 +256,10 @@ def main(argv):
         if interrupted is not None:
             print(f'Resuming in {interrupted}')
     config = dnnlib.submit_run(config, run, resume_run_dir=interrupted, **args)
-    return 1 if config.get('bad_pictures') else None
+    bad = config.get('bad_pictures')
+    if bad:
+        print(f'Exit code 1, since {len(bad)} of the pictures cannot be used: see "Skipped" above')
+    return 1 if bad else None
 
 
 if __name__ == '__main__':

@@ -266,8 +266,7 @@ def main(argv):
         if os.path.isdir(args.resume):
             raise
         config = dnnlib.submit_run(config, train, **options)
-    if config.stopped_by:
-        print('To continue: ' + continuing.command(argv, config.run_dir))
+    continuing.tell_next(argv, config.run_dir, draws='G_args' in options, stopped=bool(config.stopped_by))
     return 0
 
 

@@ -20,6 +20,13 @@ __version__ = '1.0'
 PROGRAMS = collections.OrderedDict([
     ('train', 'run_training'), ('generate', 'run_generator'), ('project', 'run_projector'), ('metrics', 'run_metrics'),
     ('dataset', 'dataset_tool'), ('doctor', 'dnnlib.doctor')])
+_COMMANDS = {  # of the programs that have some; where a command is given in the place of a program
+    'generate': ('generate-images', 'style-mixing-example', 'interpolate', 'grid', 'mix', 'directions', 'edit', 'blend',
+                 'export', 'info'),
+    'project': ('project-generated-images', 'project-real-images', 'project-images', 'calibrate', 'detect'),
+    'dataset': ('create_from_images', 'create_cats', 'create_mnist', 'create_mnistrgb', 'create_cifar10',
+                'create_cifar100', 'create_svhn', 'create_lsun', 'create_lsun_wide', 'create_celeba',
+                'create_from_hdf5', 'display', 'extract', 'compare', 'check')}
 
 
 def load(network, device='auto', ops='auto'):
@@ -57,6 +64,9 @@ def _start(arguments):
     parser = cli.ArgumentParser(prog=prog, description='StyleGAN2 for TensorFlow; every program has its own --help')
     parser.add_argument('--version', action='version', version='stylegan2-tf ' + __version__)
     parser.add_argument('program', choices=PROGRAMS, help='what to do')
+    for name, commands in _COMMANDS.items():
+        if arguments and arguments[0] in commands:
+            parser.error(f'{arguments[0]} is a command of {name}; did you mean {prog} {name} {arguments[0]}?')
     program, given = parser.parse_args(arguments[:1]).program, sys.argv
     sys.argv = [f'{prog} {program}'] + list(arguments[1:])
     try:

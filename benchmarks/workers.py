@@ -14,7 +14,6 @@ worker with two.
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from dnnlib import EasyDict, UserError, cli  # noqa: E402  (found only after the line above)
-from dnnlib.run import cluster as clusters  # noqa: E402
+from dnnlib.run import cluster as clusters, launcher, watchdog  # noqa: E402
 from dnnlib.util import get_obj_by_name  # noqa: E402
 from training.state import files  # noqa: E402
 
@@ -128,28 +127,18 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=N
             tflib.close_tf()
 
 
-def free_ports(count):
-    """Ports of this machine that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(('127.0.0.1', 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 def start(python, workers, jobs):
     """Starts processes that run trainings one after another.
 
     Args:
         python: Interpreter.
         workers: Number of processes; `None` = one alone.
-        jobs: List of keyword arguments of `train`.
+        jobs: List of keyword arguments of `train`; also `chunk_bytes`, see `collectives.CHUNK_BYTES`.
     Returns: List of Popen, worker 0 first.
     """
-    ports = iter(free_ports((workers or 0) * len(jobs)))
-    jobs = [dict(job, addresses=[f'127.0.0.1:{next(ports)}' for _ in range(workers or 0)]) for job in jobs]
+    count = workers + 1 if workers else 0  # the last one is the watchdog's
+    ports = iter(launcher.free_ports(count * len(jobs)))
+    jobs = [dict(job, addresses=[f'127.0.0.1:{next(ports)}' for _ in range(count)]) for job in jobs]
     found = []
     for task in range(workers or 1):
         command = [python, '-W', 'ignore', os.path.abspath(__file__), '--child', json.dumps([task, jobs])]
@@ -163,24 +152,40 @@ def finish(processes, run_dir, timeout=600):
     """Waits for processes; raises UserError with the end of a log if one failed."""
     end = time.time() + timeout
     try:
-        codes = [process.wait(max(end - time.time(), 1)) for process in processes]
-    except subprocess.TimeoutExpired:
-        codes = [process.poll() for process in processes]
+        while True:
+            codes = [process.poll() for process in processes]
+            if any(codes) or None not in codes or time.time() > end:
+                break
+            time.sleep(0.1)
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    for task, code in enumerate(codes):
-        if code != 0:
-            with open(f'{run_dir}.{task}.txt', errors='replace') as log:
-                raise UserError(f'worker {task} ended with {code}:\n' + ''.join(log.readlines()[-12:]))
+        stop(processes)
+    tasks = range(len(codes))
+    failed = [task for task in tasks if codes[task]] or [task for task in tasks if codes[task] is None]
+    for task in sorted(failed, key=lambda task: codes[task] == watchdog.LOST):  # which follows from another one's end
+        with open(f'{run_dir}.{task}.txt', errors='replace') as log:
+            what = f'worker {task} ' + ('is not done' if codes[task] is None else f'ended with {codes[task]}')
+            raise UserError(f'{what}:\n' + ''.join(log.readlines()[-12:]))
+
+
+def stop(processes):
+    """Kills those processes that run."""
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 def child(task, jobs):
     """Runs trainings as one of their workers, or alone."""
+    from dnnlib.tflib import collectives  # loads TensorFlow before anybody is waited for
     for job in jobs:
-        addresses = tuple(job.pop('addresses'))
-        train(cluster=clusters.Cluster(addresses, task, None) if addresses else None, **job)
+        *addresses, watch = job.pop('addresses') or [None]
+        collectives.CHUNK_BYTES = job.pop('chunk_bytes', collectives.CHUNK_BYTES)
+        if watch is None:
+            train(**job)
+            continue
+        cluster = clusters.Cluster(tuple(addresses), task, watch)
+        with watchdog.watching(cluster):
+            train(cluster=cluster, **job)
 
 
 def variables(run_dir):

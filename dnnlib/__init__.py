@@ -1,6 +1,10 @@
 """Utilities without any knowledge of GANs; importing this package does not import TensorFlow."""
 
-from dnnlib import needed
+from dnnlib import interrupts
+
+interrupts.watch()
+
+from dnnlib import needed  # noqa: E402
 
 needed.check(needed.ALWAYS)
 

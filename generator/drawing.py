@@ -221,8 +221,7 @@ def load(network_pkl, settings):
 def chosen_label(drawer, class_name):
     """`drawer.label`; if the network has classes and none is named, a line says which there are."""
     if class_name is None and drawer.label_size > 0:
-        names = ', '.join(drawer.class_names) if drawer.class_names else f'0 to {drawer.label_size - 1}'
-        print(f'The network has classes; --class chooses one: {names}')
+        print(f'The network has classes; --class chooses one: {classes.choice(drawer.label_size, drawer.class_names)}')
     return drawer.label(class_name)
 
 

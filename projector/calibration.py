@@ -187,9 +187,10 @@ class Calibration:
     def check_error_rate(self, error_rate):
         """Raises UserError if the calibration has too few pictures for an error rate."""
         if error_rate < self.smallest_error_rate() * (1 - 1e-9):
-            raise UserError(f'{self.path}: {len(self.generated)} generated and {len(self.reals)} real pictures allow '
-                            f'an error rate of {self.smallest_error_rate():.4f} at best, got {error_rate}; calibrate '
-                            f'with {math.ceil(1 / error_rate) - 1} of each')
+            allowed = math.ceil(self.smallest_error_rate() * 1e4 - 1e-6) / 1e4
+            raise UserError(f'{self.path}: {len(self.generated)} generated and {len(self.reals)} real pictures are too '
+                            f'few for an error rate of {error_rate:g}; use --error-rate={allowed:g}, or calibrate with '
+                            f'{math.ceil(1 / error_rate) - 1} of each')
 
     def judge(self, distance, error_rate, fine_error=None):
         """Verdict on a picture.

@@ -58,7 +58,9 @@ def write(folder, pictures, loaded, judged, error_rate):
                      'by itself: the networks are relatives, and only the margin between the scores tells them apart')
     lines.append(calibration.SCOPE)
     for made in loaded:
-        settings = [f'{key}={value}' for key, value in sorted(made.conditions.for_file().items())]
+        fields = made.conditions.for_file()
+        fields.update(fields.pop('schedule'))
+        settings = [f'{key}={value}' for key, value in sorted(fields.items()) if value is not None]
         if made.content.changes:
             settings.append(f'calibrated for pictures changed by {made.content.changes}')
         if not len(made.fine_errors):

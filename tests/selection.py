@@ -12,6 +12,7 @@ ONCE = (
     'tests/dnnlib/files/', 'tests/dnnlib/run/', 'tests/training/data/making/',
     'tests/dnnlib/test_allocator.py', 'tests/dnnlib/test_cache.py', 'tests/dnnlib/test_cli.py',
     'tests/dnnlib/test_disk.py', 'tests/dnnlib/test_encoding.py', 'tests/dnnlib/test_images.py',
+    'tests/dnnlib/test_interrupts.py',
     'tests/dnnlib/test_memory.py', 'tests/dnnlib/test_needed.py', 'tests/dnnlib/test_shell.py',
     'tests/dnnlib/test_util.py',
     'tests/dnnlib/tflib/ops/test_cpu_kernels.py', 'tests/dnnlib/tflib/ops/test_cuda_kernels.py',

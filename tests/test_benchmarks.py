@@ -1,10 +1,17 @@
-"""The benchmarks count operations as one does by hand, and the study of the losses knows what it looks for."""
+"""The benchmarks count operations as one does by hand, and the study of the losses knows what it looks for.
+
+The model of many workers has the right limits.
+"""
+
+import json
 
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
+from tensorflow.python.ops import collective_ops
 
-from benchmarks import generate, loss_study, measure, users_inputs
-from dnnlib import tflib
+from benchmarks import generate, loss_study, measure, scale, scale_pair, users_inputs
+from dnnlib import UserError, tflib
 
 
 def test_operations_of_a_generator(session):
@@ -49,3 +56,88 @@ def test_inputs_of_users_get_the_commands_that_take_them(tmp_path):
     assert users_inputs.commands_for(str(tmp_path / 'a.md')) == ()
     assert users_inputs.cell(['a|b', '<p>']) == 'a\\|b<br>&lt;p>'
     assert users_inputs.cell([str(i) for i in range(40)]).split('<br>')[5:8] == ['5', '...', '34']
+
+
+STAGES = [scale.Stage('G', 1, 0.1, 0.2, sums=(32 << 20, 1 << 20), gathers=(2048,)),
+          scale.Stage('G_reg', 4, 0.05, 0.3, sums=(30 << 20,)), scale.Stage('Gs', 1, 0.01, 0.0)]
+IDEAL, SLOW = scale.Network('ideal', float('inf'), 0.0), scale.Network('slow', 1e8, 1e-4)
+COUNTS = [2 ** i for i in range(11)]
+
+
+def test_limits_of_the_model_of_many_workers():
+    for network in (IDEAL, SLOW):
+        for overlap in (0.0, 0.5, 1.0):
+            assert scale.predict(STAGES, 4, 1, network, overlap, slower=1.3) == (1, 1)
+    for count in COUNTS:
+        speedup, cost = scale.predict(STAGES, 4, count, IDEAL, overlap=0.0)
+        assert speedup == pytest.approx(count) and cost == pytest.approx(1)
+        shared = [stage._replace(name=stage.name[0], fixed=0.0) for stage in STAGES]  # all work is that of images
+        assert scale.predict(shared, 1, count, IDEAL, 0.0, one=count) == pytest.approx((count, 1))
+    assert scale.predict(STAGES, 4, 8, IDEAL, 0.0, slower=2.0) == pytest.approx((4, 2))
+    one_image, two_images = (scale.iteration_sec(STAGES[1:2], images, 1, IDEAL, 0.0) for images in (1, 2))
+    assert one_image == two_images == pytest.approx((0.05 + 0.3 * 2) / 4)  # path lengths of one image at least
+
+
+def test_sums_of_the_model_are_rings_and_hide_behind_the_backward_pass():
+    ring = 2 * 3 * (33 * 2 ** 20 / 4 / 1e8 + 2048 / 1e8 + 3 * 1e-4)  # each worker has a place of its own for values
+    assert scale.reduction_sec(STAGES[0], 4, SLOW) == pytest.approx(ring)
+
+    def seconds(overlap, stage=STAGES[0]):
+        return scale.iteration_sec([stage], 4, 4, SLOW, overlap)
+    assert seconds(0.0) == pytest.approx(0.1 + 0.2 * 4 + ring)
+    assert seconds(0.5) == pytest.approx(0.1 + 0.2 * 4 + ring / 2)
+    assert seconds(1.0) == pytest.approx(0.9 + max(ring - 0.6, 0)) and ring < 0.6
+    fast = STAGES[0]._replace(fixed=0.03, each=0.0)
+    assert seconds(1.0, fast) == pytest.approx(0.03 + ring - 0.02)
+
+
+def test_the_model_is_monotone():
+    def cost(count, bandwidth=1e9, latency=1e-5, overlap=0.3):
+        weak = scale.predict(STAGES, 4, count, scale.Network('', bandwidth, latency), overlap)
+        strong = scale.predict(STAGES, 1024 // count, count, scale.Network('', bandwidth, latency), overlap, one=1024)
+        return np.array([weak.cost, strong.cost])
+    assert all((cost(2 * count) > cost(count)).all() for count in COUNTS[:-1])
+    for worse in (dict(bandwidth=5e8), dict(latency=1e-4), dict(overlap=0.0)):
+        assert all((cost(count, **worse) > cost(count)).all() for count in COUNTS[1:])
+
+
+def row(name, every, few, alone, sums=()):
+    """A measurement in which two workers hide a quarter of the sums, and the rewriting saves a fifth."""
+    bare = 0.001 + sum(sums) / 1e9
+    plain = alone * 1.25
+    return dict(name=name, every=every, sums=list(sums), gathers=[], few=few, alone=alone, plain=plain, bare=bare,
+                together=plain + 0.75 * bare)
+
+
+def test_measurements_become_stages(tmp_path, capsys):
+    rows = [row('G', 1, 0.5, 0.9, [10 ** 8]), row('D_reg', 16, 0.5, 0.4, [10 ** 7])]
+    main, noisy = scale.stages_of(rows, 4, faster=10, stage_sec={'D_reg': 0.008})
+    assert main == ('G', 1, pytest.approx(0.01), pytest.approx(0.02), (10 ** 8,), ())
+    assert (noisy.fixed, noisy.each) == (pytest.approx(0.008), 0)  # no negative time of an image
+    with pytest.raises(UserError, match="there is no stage 'E', only G, D_reg"):
+        scale.stages_of(rows, 4, stage_sec={'E': 1})
+    assert scale.measured_overlap(rows, 0.001) == pytest.approx(0.25)
+    assert scale.measured_slower(rows) == pytest.approx(1.25)
+    here = scale.network_of(rows, 0.001)
+    assert (here.bandwidth, here.latency) == (pytest.approx(1e9), 0.0005)
+    (tmp_path / 'found.json').write_text(json.dumps(dict(
+        rows=rows, latency=0.001, images=4, threads=1, tensorflow='2.21.0', title='64x64')))
+    scale.main([f'--measurement={tmp_path}/found.json', '--network=mine:8:0', '--minibatch=24'])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith('Prediction') for line in lines) == 3
+    assert [line.split('|')[1].strip() for line in lines if line.endswith(') |')] == (
+        ['1', '2', '4', '8'] + [f'{count:,}' for count in COUNTS])  # 24 images divide by 8
+    for wrong, message in (('--network=a:b:1', 'NAME:GBIT:MICROSECONDS'), ('--stage-ms=G', 'NAME=MS')):
+        with pytest.raises(SystemExit):
+            scale.main([wrong])
+        assert message in capsys.readouterr().err
+
+
+def test_sums_of_a_stage_are_found_in_its_graph():
+    with tf.Graph().as_default(), tf.device('/job:worker/replica:0/task:0/device:CPU:0'):
+        inputs = [tf.zeros([7]), tf.zeros([2, 5], tf.int32), tf.zeros([9]), tf.zeros([3])]
+        first, values, _other, last = [collective_ops.all_reduce(value, 2, 1, key, 'Add', 'Id')
+                                       for key, value in enumerate(inputs)]
+        with tf.control_dependencies([first, values]):
+            op = tf.group(tf.identity(last))
+    assert scale_pair.reductions(op, 2) == ([28, 12], [20])

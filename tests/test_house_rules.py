@@ -52,7 +52,8 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'state/files', 'report', 'train_step',
                        'iteration', 'methods', 'misc', 'workers')),
     ('options', ('image_size', 'schedule', 'pretrained', 'data', 'dataset', 'data/streams', 'terms', 'loss', 'state',
-                 'state/files', 'report', 'train_step', 'iteration', 'methods', 'training_loop')),
+                 'state/files', 'state/network_files', 'report', 'train_step', 'iteration', 'methods',
+                 'training_loop')),
 ])
 MODULE_LINES, NETWORK_LINES, FUNCTION_LINES, ARGUMENTS = 300, 500, 60, 8
 PUBLISHED_SIGNATURES = {  # more than 8 arguments, as in the original release

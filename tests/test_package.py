@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import zipfile
@@ -137,8 +138,16 @@ def test_everything_is_shipped():
             'dnnlib/tflib/ops/src/upfirdn_2d.cc'} <= set(setup.shipped().values())
 
 
+def test_commands_of_the_programs_are_known():
+    for program, commands in stylegan2._COMMANDS.items():
+        name = stylegan2.PROGRAMS[program]
+        text = (ROOT / 'tests' / 'data' / 'help' / (name + '.txt')).read_text()
+        assert set(commands) == set(re.findall(rf'^usage: {name}.py ([a-z]\S+)', text, re.MULTILINE))
+
+
 @pytest.mark.parametrize('argv, code, expected', [
     (['draw'], 2, "python -m stylegan2: error: argument program: invalid choice: 'draw'"),
+    (['info', 'cats64'], 2, 'info is a command of generate; did you mean python -m stylegan2 generate info?'),
     ([], 2, 'python -m stylegan2: error: the following arguments are required: program'),
     (['--version'], 0, 'stylegan2-tf ' + stylegan2.__version__),
     (['dataset', 'check', '--no-such'], 2, 'error: '),

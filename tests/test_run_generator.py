@@ -215,7 +215,7 @@ def test_class_of_the_pictures(main, loaded, tmp_path, capsys):
     unlabeled, green, one = generate(), generate('--class=green'), generate('--class=1')
     np.testing.assert_array_equal(green, one)
     assert (green != unlabeled).any()
-    assert 'The network has classes; --class chooses one: red, green, blue' in capsys.readouterr().out
+    assert 'The network has classes; --class chooses one: 0 to 2 or one of red, green, blue' in capsys.readouterr().out
     Gs = loaded('labels3_r16.pkl')
     rnd = np.random.RandomState(5)
     latents = rnd.randn(1, Gs.input_shape[1])

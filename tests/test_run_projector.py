@@ -252,6 +252,7 @@ def test_a_corrupt_picture_does_not_stop_the_others(program, tmp_path):
     (tmp_path / 'own' / '06.png').write_bytes(data[:len(data) // 2])
     code, out, err = program('project-images', 'own', '--num-steps=1', '--distance=pixel', '--minibatch=7')
     assert code == 1 and '06.png: unreadable image' in out, err
+    assert 'Exit code 1, since 1 of the pictures cannot' in out
     folder = tmp_path / 'results' / '00000-project-images'
     assert [row['picture'] for row in _results(folder)[0]] == names[:6] + names[7:]
     assert '\n6,own/06.png,' in (folder / 'skipped.csv').read_text()
@@ -315,6 +316,7 @@ def test_calibration_and_detection(program, tmp_path):
     assert rows[0]['p_fine'] > 0.05 >= rows[1]['p_fine'] and rows[0]['fine_error'] < rows[1]['fine_error']
     assert _read(folder / 'unknown-triple.png').shape == (SIZE, 3 * SIZE, 3)
     assert 'Scope:' in (folder / 'report.txt').read_text() and 'Scope:' in out
+    assert ', start_candidates=' in out and '{' not in out and '=None' not in out.split('Scope:')[1]
     _refused_later(program('detect', made, '--calibration=' + path, '--error-rate=0.01'), '99 of each')
     _refused_later(program('detect', made, '--calibration=' + path, '--steps=7'), 'num-steps 6, not 7')
     _refused_later(program('detect', made, '--calibration=' + path, '--space=w+'), 'W only')

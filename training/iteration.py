@@ -19,11 +19,12 @@ class Iteration:
     Attributes:
         step: As given.
         slots: Minibatches that an iteration consumes of each stream.
+        is_running: Has an iteration begun to change variables, and not come to its end?
     Raises: ValueError if two stages have one name, or a stage with data doesn't run in every round.
     """
 
     def __init__(self, stages, step, streams):
-        self._stages, self.step, self._streams = stages, step, streams
+        self._stages, self.step, self._streams, self.is_running = stages, step, streams, False
         names = [stage.name for stage in stages]
         if len(set(names)) < len(names):
             raise ValueError(f'stages need different names, not {names}')
@@ -49,6 +50,7 @@ class Iteration:
         # First of all, so that an unreadable image ends the training between two iterations.
         minibatches = self._read(due, sched, counters.nimg)
         settings = self.step.sched.feed(sched)
+        self.is_running = True
         for stage in due:
             if stage.when is not None and not ignore_gates and not tflib.run(stage.when):
                 continue
@@ -61,6 +63,7 @@ class Iteration:
                 if stage.batch is not None:
                     feed.update(minibatches[self._slot.get(stage.name, 0)][k])
                 tflib.run(stage.op if stage.part is None or number == numbers[-1] else stage.part, feed)
+        self.is_running = False
 
     def _read(self, due, sched, nimg):
         """{slot: [feeds of each round]} of the stages that are due."""

@@ -110,7 +110,9 @@ def check_network_file(path_or_url):
     if util.is_url(path, allow_file_urls=True):
         return
     if not os.path.isfile(path):
-        raise UserError(f'{name!r} not found; give the path or URL of a network pickle, or a run directory')
+        below = os.path.join('results', name)  # the default of --result-dir
+        hint = f'did you mean {below!r}? ' if os.path.exists(below) else ''
+        raise UserError(f'{name!r} not found; {hint}give the path or URL of a network pickle, or a run directory')
     with open(path, 'rb') as f:
         start = f.read(file_kinds.START)
     kind = file_kinds.kind_of(start)
@@ -121,7 +123,7 @@ def check_network_file(path_or_url):
     if start[:1] != b'\x80' or start[1:2] not in (b'\x02', b'\x03', b'\x04', b'\x05'):
         raise UserError(f'{name!r} is not a network pickle: it does not start like a pickle')
     if safe_pickle.is_cut(path):
-        raise UserError(f'{name!r} is cut off in the middle; copy or download it again')
+        raise UserError(f'{name}: {file_kinds.cut_message(os.path.getsize(path))}')
 
 
 def read_states(data, refused=None):

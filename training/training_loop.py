@@ -116,7 +116,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         stack.callback(report.close)
         stack.enter_context(Heartbeat(report.line, say=report.say))
         print('Training for %g kimg, now at %.1f...' % (options.total_kimg, counters.nimg / 1000))
-        with saving_after_errors(checkpoints):
+        with saving_after_errors(checkpoints, training.iteration):
             iterate(training, options, checkpoints, report, lambda: agreement.stops(
                 dnnlib.RunContext.get().should_stop() or signals.received))
             is_done = counters.nimg >= options.total_kimg * 1000 and counters.iteration % options.minibatch_repeats == 0
@@ -260,14 +260,14 @@ def make_reporter(training, options, checkpoints, pictures, metric_callback):
 
 
 @contextlib.contextmanager
-def saving_after_errors(checkpoints):
+def saving_after_errors(checkpoints, iteration):
     """While entered, an error saves the state before it goes on, and says how to continue."""
     try:
         yield
     except UserError as error:
-        raise UserError(f'{error}; {checkpoints.after_error()}') from error
+        raise UserError(f'{error}; {checkpoints.after_error(iteration.is_running)}') from error
     except Exception:
-        print('An error ends the training; ' + checkpoints.after_error())
+        print('An error ends the training; ' + checkpoints.after_error(iteration.is_running))
         raise
 
 

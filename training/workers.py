@@ -1,11 +1,13 @@
-"""The workers of one training: when all of them stop or save, what those do that write nothing, whether data are alike.
+"""The workers of one training: when all of them stop or save, what those do that write nothing, whether they are alike.
 
 Worker 0 has the run directory: it writes, and measures. The others do what takes part in the exchange.
 """
 
 import hashlib
+import re
 
 import numpy as np
+import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import autosummary, collectives
 from dnnlib.util import UserError
@@ -84,13 +86,14 @@ class Follower:
 
 
 def compare_data(streams):
-    """Raises UserError if the workers read different data.
+    """Raises UserError if the workers read different data, or compute with different things.
 
     Args:
         streams: {name: Stream}.
     """
     if collectives.num_workers() == 1:
         return
+    _compare_devices()
     for name, stream in streams.items():
         found = collectives.gather_numbers(fingerprint(stream.dataset))
         for worker, other in enumerate(found):
@@ -100,6 +103,18 @@ def compare_data(streams):
                 raise UserError(f'worker {worker} reads other data than worker 0: {name!r} has {second} instead of '
                                 f'{first}' + (' and other pixels or labels' if first == second else '')
                                 + '; give all hosts the same dataset')
+
+
+def _compare_devices():
+    device = int(collectives.has_gpu())
+    numbers = [int(number) for number in re.findall(r'\d+', tf.__version__)[:3]]
+    found = collectives.gather_numbers([device] + numbers)
+    for worker, other in enumerate(found):
+        if not np.array_equal(other, found[0]):
+            first, second = (f'{("the CPU", "a GPU")[int(row[0])]} with TensorFlow '
+                             + '.'.join(f'{number:.0f}' for number in row[1:]) for row in (found[0], other))
+            raise UserError(f'worker {worker} computes on {second}, worker 0 on {first}; give all workers the same '
+                            'kind of device and the same TensorFlow')
 
 
 def fingerprint(dataset):

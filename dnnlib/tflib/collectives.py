@@ -5,6 +5,7 @@ this module in the same order; TensorFlow's collectives do the rest. With one wo
 given, and adds nothing to the graph. The servers of TensorFlow have no authentication and listen on all interfaces.
 """
 
+import contextlib
 import inspect
 
 import numpy as np
@@ -30,6 +31,7 @@ class _Job:
         self.has_gpu = False
         self._last_instance = 0  # the same on all workers, which build the same collectives in the same order
         self.votes = self.tally = self.set_votes = None
+        self.last_sum = None  # list of the last chunk's, while `one_after_another`; None = sums don't wait for others
 
     def device(self, on_gpu=False):
         """Full name, which TensorFlow 1.14 insists on."""
@@ -42,6 +44,7 @@ class _Job:
         options = {}
         if 'communication_hint' in inspect.signature(collective_ops.all_reduce).parameters:  # TensorFlow 2
             options['communication_hint'] = 'nccl' if on_gpu else 'ring'
+        # TensorFlow 1.14 has no hint but one switch for all sums of a process, also those on CPUs: it takes the ring.
         with tf.device(self.device(on_gpu)):
             return collective_ops.all_reduce(tf.identity(value), self.size, _DEVICE if on_device else _HOST,
                                              self._last_instance, 'Add', 'Id', **options)
@@ -95,10 +98,31 @@ def num_workers():
     return 1 if job is None else job.size
 
 
+def has_gpu():
+    """Do the sums of gradients of this worker, one of several, go over a GPU?"""
+    return _job().has_gpu
+
+
 def worker():
     """Number of this worker, 0 <= worker < num_workers."""
     job = _job()
     return 0 if job is None else job.worker
+
+
+@contextlib.contextmanager
+def one_after_another():
+    """Context manager: each `all_reduce` waits for the one built before it, if one session call does several of them.
+
+    They share NCCL's communicator, which wants one order in all workers.
+    """
+    job = _job()
+    if job is not None:
+        job.last_sum = []
+    try:
+        yield
+    finally:
+        if job is not None:
+            job.last_sum = None
 
 
 def all_reduce(tensors):
@@ -113,7 +137,9 @@ def all_reduce(tensors):
     if job is None:
         return tensors
     job.make_votes()
-    results, before = [None] * len(tensors), []
+    results = [None] * len(tensors)
+    with tf.device(job.device(job.has_gpu)):  # copies, as TensorFlow 2 complains about new dependencies on used tensors
+        before = [tf.identity(total) for total in job.last_sum or []]
     chunks = chunked([tensor.shape.num_elements() * tensor.dtype.size for tensor in tensors])
     for number, chunk in enumerate(chunks):
         is_last = number == len(chunks) - 1
@@ -126,6 +152,8 @@ def all_reduce(tensors):
         with tf.control_dependencies([tf.assign(job.tally, sums.pop())] if is_last else []):
             for i, part in zip(chunk, sums):
                 results[i] = tf.reshape(part, tensors[i].shape)
+    if job.last_sum is not None:
+        job.last_sum = before
     return results
 
 

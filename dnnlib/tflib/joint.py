@@ -2,6 +2,8 @@
 
 import tensorflow.compat.v1 as tf
 
+from dnnlib.tflib import collectives
+
 
 def apply_jointly(optimizers, after=()):
     """Builds one op in which several optimizers step at the same time: no variable changes before all gradients, which
@@ -18,5 +20,6 @@ def apply_jointly(optimizers, after=()):
     if twice:
         raise ValueError(f'a joint step would change {twice[0]} twice; give each variable to one optimizer')
     computed = [gradient for optimizer in optimizers for gradient in optimizer.gradients()] + list(after)
-    ops = [optimizer.apply_updates(after=computed) for optimizer in optimizers]
+    with collectives.one_after_another():
+        ops = [optimizer.apply_updates(after=computed) for optimizer in optimizers]
     return tf.concat([op.outputs[0] for op in ops], axis=0).op  # tf.group would depend on ops seen by session calls

@@ -113,7 +113,7 @@ def test_what_was_not_calibrated_is_refused():
     with pytest.raises(UserError, match='W only'):
         of(calibration_fields(space='w+'))
     made = of(calibration_fields())
-    with pytest.raises(UserError, match=r'allow an error rate of 0.0250 at best.*99 of each'):
+    with pytest.raises(UserError, match='error rate of 0.01; use --error-rate=0.025, or calibrate with 99 of each'):
         made.judge(0.1, 0.01)
     made.check_settings(settings(num_steps=10, minibatch=2))
     with pytest.raises(UserError, match='num-steps 10, not 20'):

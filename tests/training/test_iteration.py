@@ -139,3 +139,19 @@ def test_stages_that_cannot_be(calls):
                             ([('G', dict(batch='this', rounds=False))], 'runs in every round')]:
         with pytest.raises(ValueError, match=message):
             make(*stages)
+
+
+def test_errors_from_within_an_iteration_are_known(calls, monkeypatch):
+    made = make(('a', dict(batch='this')))
+    assert not made.is_running
+    run(made, 0)
+    assert not made.is_running
+    monkeypatch.setattr(iteration.tflib, 'run', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(made, 1)
+    assert made.is_running
+    made = make(('a', dict(batch='this')))
+    monkeypatch.setattr(Stream, 'minibatch', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(made, 1)
+    assert not made.is_running

@@ -16,17 +16,23 @@ from training.data.streams import Stream
 from training.schedule import accumulation_rounds
 from training.state import files
 
-METHODS = {'pools': 3, 'StyleGAN2': 3}  # name: iterations
+METHODS = {'pools': 2, 'StyleGAN2': 3}  # name: iterations
+CHUNK_BYTES = 4096  # so that gradients take several
 
 
 def test_two_workers_train_what_two_rounds_train(tmp_path):
     """Pools that each round has; labels, path lengths, both regularizations."""
-    jobs = [dict(method=method, workers=2, iterations=count, run_dir=str(tmp_path / f'many-{number}'))
-            for number, (method, count) in enumerate(METHODS.items())]
+    def jobs_in(kind, **options):
+        return [dict(method=method, workers=2, iterations=count, run_dir=str(tmp_path / f'{kind}-{number}'), **options)
+                for number, (method, count) in enumerate(METHODS.items())]
+    jobs, alone = jobs_in('many', chunk_bytes=CHUNK_BYTES), jobs_in('one')
     processes = benchmark.start(sys.executable, 2, jobs)
-    for number, job in enumerate(jobs):
-        benchmark.train(**dict(job, run_dir=str(tmp_path / f'one-{number}')))
-    benchmark.finish(processes, jobs[0]['run_dir'], timeout=240)
+    try:  # a process of its own, since the threads of this one are what its first session asked for
+        processes += benchmark.start(sys.executable, None, alone)
+        benchmark.finish(processes[2:], alone[0]['run_dir'], timeout=240)
+        benchmark.finish(processes[:2], jobs[0]['run_dir'], timeout=240)
+    finally:
+        benchmark.stop(processes)
     for number, job in enumerate(jobs):
         one, many = (str(tmp_path / f'{kind}-{number}') for kind in ('one', 'many'))
         assert benchmark.compare(benchmark.variables(one), benchmark.variables(many)) == (0, []), job['method']
@@ -86,6 +92,7 @@ def test_minibatches_that_do_not_divide():
 def test_different_data_are_named(two, monkeypatch):
     stream = EasyDict(dataset=CatsDataset(8))
     own = workers.fingerprint(stream.dataset)
+    monkeypatch.setattr(workers, '_compare_devices', lambda: None)
     monkeypatch.setattr(collectives, 'gather_numbers', lambda numbers: np.float64([numbers, numbers]))
     workers.compare_data(dict(reals=stream))
     for change, text in [(dict(enumerate(own[:-1] + [5])), 'instead of .* and other pixels or labels; give all hosts'),
@@ -95,6 +102,18 @@ def test_different_data_are_named(two, monkeypatch):
         monkeypatch.setattr(collectives, 'gather_numbers', lambda numbers: np.float64([numbers, other]))
         with pytest.raises(UserError, match='worker 1 reads other data than worker 0: .*' + text):
             workers.compare_data(dict(reals=stream))
+
+
+def test_different_devices_are_named(two, monkeypatch):
+    monkeypatch.setattr(collectives, 'has_gpu', lambda: True)
+    monkeypatch.setattr(workers.tf, '__version__', '2.21.0-rc1')
+    monkeypatch.setattr(collectives, 'gather_numbers', lambda numbers: np.float64([numbers, numbers]))
+    workers.compare_data({})
+    for other, text in [([0, 2, 21, 0], 'the CPU with TensorFlow 2.21.0'),
+                        ([1, 1, 14, 0], 'a GPU with TensorFlow 1.14.0')]:
+        monkeypatch.setattr(collectives, 'gather_numbers', lambda numbers: np.float64([numbers, other]))
+        with pytest.raises(UserError, match=f'worker 1 computes on {text}, worker 0 on a GPU with TensorFlow 2.21.0;'):
+            workers.compare_data({})
 
 
 def test_a_worker_that_reports_nothing_keeps_the_ticks():

@@ -5,7 +5,7 @@ Feature maps are in the layout of the graph. Epsilon is PyTorch's and stands ins
 
 import tensorflow.compat.v1 as tf
 
-from dnnlib.tflib import layout, random
+from dnnlib.tflib import collectives, layout, random
 
 EPSILON = 1e-5
 MOMENTUM = 0.1  # share of a minibatch in the stored statistics; PyTorch's default
@@ -82,13 +82,17 @@ def batch_norm_layer(x, setting):
 
 
 def _store(variables, values):
-    """Operations that move variables toward values, after those of other evaluations in the same session call."""
+    """Operations that move variables toward values, after those of other evaluations in the same session call.
+
+    Toward those of one worker after another, as the rounds of one worker would.
+    """
     notes, updates = random.notes(), []
     for variable, value in zip(variables, values):
-        with tf.control_dependencies(notes.get(variable.name, [])):
-            old = variable.read_value()
-        notes[variable.name] = [tf.assign(variable, old + (value - old) * MOMENTUM)]
-        updates += notes[variable.name]
+        for one in collectives.all_gather(value):
+            with tf.control_dependencies(notes.get(variable.name, [])):
+                old = variable.read_value()
+            notes[variable.name] = [tf.assign(variable, old + (one - old) * MOMENTUM)]
+            updates += notes[variable.name]
     return updates
 
 

@@ -10,7 +10,8 @@ def normalize(weight, is_training):
     """Divides a weight by its largest singular value (Miyato et al. 2018, algorithm 1).
 
     The singular vector is a variable, `weight_sn` [1, O]. Every evaluation makes one step of the power iteration from
-    it and stores the result, in training. Gradients flow through the singular value, as published.
+    it and stores the result, in training. Several workers, whose weights are the same, make the same step. Gradients
+    flow through the singular value, as published.
 
     Args:
         weight: [..., O], the other axes are one: [fan-in, O].

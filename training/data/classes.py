@@ -64,7 +64,7 @@ def parse_label(text, label_size, names=None):
         column = _column(part, label_size, names)
         if column is None:
             raise UserError(f'there is no class {part!r}; {did_you_mean(part, names or ())}expected '
-                            f'{_choice(label_size, names)}')
+                            f'{choice(label_size, names)}')
         label[column] = 1
         parts = parts[count:]
     return label
@@ -83,8 +83,8 @@ def _column(text, label_size, names):
     return int(text) if int(text) < label_size else None
 
 
-def _choice(label_size, names):
-    """The classes there are, for messages."""
+def choice(label_size, names):
+    """The classes there are, for messages: the first 20 names; see `parse_label`."""
     if names is None:
         return f'0 to {label_size - 1}'
     known = ', '.join(names[:20]) + (', ...' if label_size > 20 else '')

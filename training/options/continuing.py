@@ -9,7 +9,7 @@ import sys
 from dnnlib import UserError, shell
 from dnnlib.run.run_dir import is_locked, list_runs
 from training import pretrained
-from training.state import files
+from training.state import files, network_files
 
 OPTIONS_FILE = 'training_options.json'
 SAFE = (  # may change in a run
@@ -100,6 +100,26 @@ def command(argv, run_dir):
     """The command line of this process, whose arguments are `argv`, changed so that it resumes a run, str."""
     program = ['python', sys.argv[0]] if sys.argv[0].endswith('.py') else sys.argv[0].split()
     return shell.line(program + arguments(argv, run_dir))
+
+
+def tell_next(argv, run_dir, draws, stopped):
+    """Prints what to type after a training.
+
+    Args:
+        argv: Its arguments, list of str.
+        run_dir: Its run directory; where that has networks, they are named.
+        draws: Are they a generator that generate-images draws with?
+        stopped: Was it stopped before its end?
+    """
+    path = network_files.newest(run_dir) if draws else None
+    if path is not None:
+        program = sys.argv[0].split()[:-1] + ['generate']
+        if sys.argv[0].endswith('.py'):
+            program = ['python', os.path.join(os.path.dirname(sys.argv[0]), 'run_generator.py')]
+        print(f'Networks: {path}; to draw with them: '
+              + shell.line(program + ['generate-images', '--network=' + run_dir, '--seeds=0-15']))
+    if stopped:
+        print('To continue: ' + command(argv, run_dir))
 
 
 def _continue_in(run_dir, options):

@@ -126,14 +126,17 @@ class Checkpoints:
         """Asks for a state that holds what the metrics found."""
         self.save_soon = self.save_soon or self.counters.tick > 0
 
-    def after_error(self):
+    def after_error(self, is_within=False):
         """Saves state and networks when an error ends the training, unless those of this moment were saved before.
 
+        Args:
+            is_within: Is it from within an iteration, some of whose steps are made? With several workers, which may
+                have come to different steps, nothing is saved then.
         Returns: End of a sentence about it, for the message; never raises, so that the error itself is told.
         """
         if self.counters.iteration == 0:
             return 'nothing was learned before it'
-        if self.saving.run_dir is None or self.saving.saver.needs_others():
+        if self.saving.run_dir is None or self.saving.saver.needs_others(is_within):
             return 'the same command continues from the last state'
         if self.saving.watch.is_lost(self.counters):
             return 'what was learned since the last good state is lost'

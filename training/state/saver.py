@@ -49,9 +49,9 @@ class StateSaver:
         """What a state needs on the disk, bytes."""
         return sum(var.shape.num_elements() * var.dtype.size for var in tf.global_variables())
 
-    def needs_others(self):
-        """Does a state need what other workers have?"""
-        return bool(self._rounds) and collectives.num_workers() > 1
+    def needs_others(self, is_within=False):
+        """Does a state need other workers: what they have, or, from within an iteration, that they come to its end?"""
+        return (bool(self._rounds) or is_within) and collectives.num_workers() > 1
 
     def collect(self):
         """What `save` needs of the other workers; to be called by all of them at once."""

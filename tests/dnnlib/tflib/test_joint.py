@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from dnnlib import EasyDict
+from dnnlib.tflib import collectives
 from dnnlib.tflib.autosummary import autosummary, save_summaries
 from dnnlib.tflib.joint import apply_jointly
 from dnnlib.tflib.optimizer import Optimizer
@@ -138,3 +140,23 @@ def test_nothing_hangs_on_operations_of_earlier_session_calls(session, monkeypat
         for before in op.control_inputs:
             assert not any(index[before.name] < mark <= index[op.name] for mark in marks), (before.name, op.name)
     assert marks
+
+
+def test_two_workers_exchange_everything_in_one_order(session, monkeypatch):
+    """Chunk after chunk, optimizer after optimizer; nothing runs."""
+    job = collectives._Job(EasyDict(addresses=('a:1', 'b:1'), task=0), '', tf.ConfigProto())
+    tf.get_collection_ref(collectives._KEY).append(job)
+    monkeypatch.setattr(collectives, 'CHUNK_BYTES', 8)
+    for jointly in (True, False):
+        with tf.variable_scope('joint' if jointly else 'apart'):
+            optimizers = []
+            for name in 'AB':
+                optimizers.append(Optimizer('Train' + name))
+                some = [create_var(A, name + number) for number in '12']
+                optimizers[-1].register_gradients(tf.reduce_sum(some[0] * some[1]), some)
+        before = set(session.graph.get_operations())
+        apply_jointly(optimizers) if jointly else [optimizer.apply_updates() for optimizer in optimizers]
+        sums = [op for op in session.graph.get_operations() if op not in before and op.type == 'CollectiveReduce']
+        assert len(sums) == 4
+        waits = [sums[number] in ancestors(sums[number + 1]) for number in range(3)]
+        assert waits == [True, jointly, True]

@@ -56,7 +56,7 @@ class Reals:
     def __init__(self):
         self.next, self.fetches = None, 0
 
-    def minibatch(self, _nimg, _sched, _slot, _slots):
+    def minibatch(self, _nimg, _sched, _slot, _slots, _places):
         self.fetches += 1
         images = np.concatenate(self.next)
         return images, np.zeros([len(images), 0])

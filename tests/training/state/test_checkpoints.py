@@ -55,7 +55,7 @@ def made(tmp_path, watch, done):
     """Checkpoints that only note what they save."""
     counters = files.new_counters()
     saver = EasyDict(save=lambda saved, _collected: done.append((saved.nimg, saved.tick)), num_bytes=lambda: 9,
-                     collect=lambda: [], needs_others=lambda: False)
+                     collect=lambda: [], needs_others=lambda is_within: is_within)
     return Checkpoints(counters, Saving(
         str(tmp_path), saver, watch, Clock(counters), lambda path: done.append(os.path.basename(path)), minutes=5))
 
@@ -171,6 +171,7 @@ def test_after_an_error(made, done, watch, monkeypatch, tmp_path):
     assert made.after_error() == 'nothing was learned before it'
     made.counters.update(nimg=6000, iteration=3)
     networks = 'network-snapshot-000006.pkl'
+    assert made.after_error(is_within=True) == 'the same command continues from the last state' and done == []
     for _ in range(2):  # saved once
         assert made.after_error() == (
             f'what was learned is saved, networks in {tmp_path / networks}: to continue at kimg 6.0, give the same '

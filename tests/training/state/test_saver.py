@@ -257,3 +257,11 @@ def test_an_unwritable_folder(session, tmp_path):
     (tmp_path / 'state').write_text('in the way')
     with pytest.raises(OSError):
         state.StateSaver(str(tmp_path)).save(files.new_counters(32))
+
+
+def test_what_one_worker_cannot_save_alone(session, monkeypatch):
+    make_variable(session)
+    saver = state.StateSaver(None)
+    assert not saver.needs_others(is_within=True)
+    monkeypatch.setattr(state.collectives, 'num_workers', lambda: 2)
+    assert saver.needs_others(is_within=True) and not saver.needs_others()

@@ -41,7 +41,8 @@ def check(path, workers=4, progress=iter, resolution=None):
         shared = compare(facts, resolution)
         about_labels, text = _check_labels(files)
         findings = [finding for fact in facts for finding in fact.findings] + others + shared + about_labels
-        return Report(len(facts), findings, tuple(not_taken_lines(files.not_taken)) + ('Labels: ' + text,))
+        checked = set(files.names).union(finding.name for finding in findings if not finding.files)
+        return Report(len(checked), findings, tuple(not_taken_lines(files.not_taken)) + ('Labels: ' + text,))
 
 
 def _check_labels(files):

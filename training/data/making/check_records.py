@@ -41,8 +41,8 @@ def check_records(path, workers, progress):
     for level in range(len(files)):
         findings += [finding for of_levels in facts for finding in of_levels[level].findings]
     label_file, text, about_labels = _check_labels(path, num_images)
-    return Report(sum(len(file) for file in files), findings + shared + about_labels,
-                  tuple(not_taken_lines(beside_records(path, label_file))) + ('Labels: ' + text,))
+    return Report(num_images, findings + shared + about_labels,
+                  tuple(not_taken_lines(beside_records(path, label_file))) + ('Labels: ' + text,), len(files))
 
 
 def _check_levels(files, num_images):

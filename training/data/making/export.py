@@ -111,7 +111,9 @@ def _save_after_error(exporter, done, fingerprint, error):
     with contextlib.suppress(OSError):
         exporter.save_progress(done, fingerprint.at(done))
         if not isinstance(error, GeneratorExit):
-            print(f'Kept {exporter.num_images} images in {exporter.partial_dir}; run the same command again to resume')
+            todo = 'correct what the error says; after that, the same command' if isinstance(error, UserError) else (
+                'the same command')
+            print(f'Kept {exporter.num_images} images in {exporter.partial_dir}; {todo} resumes')
 
 
 def _finish(exporter, source, order, tfrecord_dir):

@@ -50,9 +50,10 @@ class Facts(NamedTuple):
 
 class Report(NamedTuple):
     """Result of a check."""
-    num_files: int   # files or records checked
-    findings: list   # of Finding, in file order
-    notes: tuple = ()  # lines about labels and files that are not taken
+    num_files: int      # files, those of the findings included; of TFRecords the images
+    findings: list      # of Finding, in file order
+    notes: tuple = ()   # lines about labels and files that are not taken
+    levels: int = None  # TFRecord files, which hold the images in several sizes; None = not TFRecords
 
 
 def several(names, kind, detail):
@@ -71,7 +72,11 @@ def table(report):
         counts[finding.kind] += len(finding.files) or 1
     lines += [f'{kind:13} {counts[kind]:7}  {meaning}' for kind, meaning in KINDS.items() if counts[kind]]
     bad = set().union(*(finding.files or (finding.name,) for finding in findings))
-    return lines + list(report.notes) + [f'{report.num_files} checked, {len(bad)} with problems']
+    if report.levels is None:
+        return lines + list(report.notes) + [f'{report.num_files} checked, {len(bad)} with problems']
+    levels = f'{report.levels} level{"" if report.levels == 1 else "s"}'
+    return lines + list(report.notes) + [
+        f'{report.num_files} images in {levels} checked, {len(bad)} records or files with problems']
 
 
 def compare(facts, resolution=None):

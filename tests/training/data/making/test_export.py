@@ -193,7 +193,7 @@ def test_an_error_is_followed_by_continuing(tmp_path, capsys, monkeypatch):
     command = ['create_from_images', tmp_path / 'x', tmp_path / 'in', '--resolution=8', '--shuffle=0']
     with pytest.raises(UserError, match='007.png'):
         _run(*command)
-    assert 'run the same command again to resume' in capsys.readouterr().out and not (tmp_path / 'x').exists()
+    assert 'after that, the same command resumes' in capsys.readouterr().out and not (tmp_path / 'x').exists()
     (tmp_path / 'in' / '007.png').write_bytes(good)
     _run(*command)
     assert 'Resuming an interrupted export at image 7 of 12' in capsys.readouterr().out
