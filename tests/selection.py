@@ -70,6 +70,7 @@ ONCE = (
     'tests/training/blocks/test_growing_training.py::test_images_of_all_levels_are_augmented_at_full_size',
     # programs and whole trainings: their parts are tested under every TensorFlow
     'tests/test_api.py', 'tests/test_benchmarks.py', 'tests/test_configurations.py', 'tests/test_killed_training.py',
+    'tests/test_killed_workers.py',
     'tests/test_package.py',
     'tests/test_published_reader.py', 'tests/test_readme_run.py', 'tests/test_image_sizes.py',
     'tests/test_run_generator.py', 'tests/test_run_metrics.py', 'tests/test_run_projector.py',

@@ -93,8 +93,8 @@ def test_ssh(run, tmp_path):
     assert sorted((tmp_path / 'hosts.txt').read_text().split()) == ['node1'] * 2 + ['node2'] * 2
     code, told = run(script_of('ssh'), '2,75')  # the error of the user counts
     assert code == 2 and len(told) == 2
-    code, told = run(script_of('ssh').replace('GRACE=30', 'GRACE=0'), '75,hang')
-    assert code == 0 and len(told) == 4
+    code, told = run(script_of('ssh').replace('GRACE=30', 'GRACE=2'), '75,hang')
+    assert code == 0 and len(told) >= 4  # more where a machine takes longer to start one of the others
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ PIPE = 'STYLEGAN2_LAUNCHER'  # number of the pipe through which worker 0 tells i
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 3.0     # for what the watchdogs say; nothing is lost by the kill that follows
 ERROR_SECONDS = 1.0     # the same after a user error, which all workers see at the same time, if more than one
+PYTHON_ERROR = 1        # exit code after a traceback
+SAME_ERROR_SECONDS = 86400.0  # one that comes again within a day, as of a metric after every snapshot, is no accident
 MAX_RESTARTS = 3        # without progress in between: a machine that fails thrice in a row needs a person
 PORTS = 20000, 32000    # below the system's own, which any program may be given at any moment
 SHOWN_LINES = 8         # of a lost worker
@@ -70,22 +72,26 @@ def launch(plan, say=print):
         say: Function of a line of text.
     Returns: Exit code for this process.
     """
-    command, run_dir, progress, failures = plan.command, None, None, 0
+    command, run_dir, progress, failures, last_error = plan.command, None, None, 0, None
     with _Signals() as signals:
         while True:
+            began = time.monotonic()
             end = _Start(plan, command, signals, run_dir).run(say)
             run_dir = end.run_dir
             if end.code in (0, USER_ERROR) or signals.received:
                 return end.code
             command, reached = plan.resume(run_dir) if plan.resume is not None else (plan.command, None)
-            failures = failures + 1 if failures and reached == progress else 1
-            progress = reached
+            error = end.text if end.code == PYTHON_ERROR and time.monotonic() - began < SAME_ERROR_SECONDS else None
+            is_same = error is not None and error == last_error
+            how = 'with this error' if is_same and reached != progress else 'without progress'
+            failures = failures + 1 if failures and (reached == progress or is_same) else 1
+            progress, last_error = reached, error
             if failures > plan.max_restarts:
-                say(f'{end.text}. Giving up after {plan.max_restarts} restarts without progress in between; the same '
+                say(f'{end.text}. Giving up after {plan.max_restarts} restarts {how} in between; the same '
                     'command continues from the last state.' if plan.max_restarts else f'{end.text}.')
                 return end.code
             say(f'{end.text}. Restarting all {plan.workers} workers from the last state ({failures} of '
-                f'{plan.max_restarts} restarts without progress).')
+                f'{plan.max_restarts} restarts {how}).')
 
 
 def free_ports(count):

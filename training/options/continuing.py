@@ -76,13 +76,14 @@ def check_start(resume):
 
     Args:
         resume: See `choose_run`, neither 'auto' nor 'none'.
-    Raises: UserError if a run directory holds no state, a state is damaged, or a file is no network pickle.
+    Raises: UserError if a run directory has trained but holds no state, a state is damaged, or a file is no network
+        pickle.
     """
     if not os.path.isdir(resume):
         pretrained.check_network_file(resume)
     elif files.is_state(resume):
         files.check(resume)
-    elif files.latest_state(resume) is None:
+    elif files.latest_state(resume) is None and not can_start_over(resume):
         hidden = pretrained.SHORT_NAMES.get(resume)
         more = '' if hidden is None else f'; the published network of that name, which this folder hides, is {hidden}'
         raise UserError(f'--resume: {resume!r} holds no saved state; give a run directory with a folder '
@@ -179,6 +180,11 @@ def find_finished(run_dirs, options):
         if counters and counters.nimg >= options['total_kimg'] * 1000 and _same_run(run_dir, options):
             return run_dir
     return None
+
+
+def can_start_over(run_dir):
+    """Is this a run directory of a training that ended before it had saved anything? It begins there again."""
+    return _saved_options(run_dir) is not None and _was_killed_early(run_dir)
 
 
 def _was_killed_early(run_dir):

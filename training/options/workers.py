@@ -134,7 +134,12 @@ def launch(args, argv, check):
         args: Parsed command line after `enter`.
         argv: Its arguments, which the workers get as well.
         check: Function of a parsed command line that raises UserError for what no worker could train with.
+    Raises: UserError on Windows, and what `check` raises.
     """
+    if sys.platform == 'win32':
+        flag = f'--num-gpus={args.num_gpus}' if args.num_gpus > 1 else f'--num-workers={args.num_workers}'
+        raise UserError(f'{flag}: Windows cannot start and end the processes of a training together; use Linux, '
+                        'WSL or a single process')
     silent = copy.copy(args)
     silent.precision = None  # is measured, with TensorFlow
     with contextlib.redirect_stdout(io.StringIO()):  # the workers say it again
@@ -149,9 +154,11 @@ def launch(args, argv, check):
 
     def resume(run_dir):
         counters = files.latest_counters(run_dir) if run_dir is not None else None
-        if counters is None:
-            return program + argv, None
-        return program + continuing.arguments(argv, run_dir), counters.nimg
+        if counters is not None:
+            return program + continuing.arguments(argv, run_dir), counters.nimg
+        if args.resume == 'none' and run_dir is not None and continuing.can_start_over(run_dir):
+            return program + continuing.arguments(argv, run_dir), None  # rather than in one more new directory
+        return program + argv, None
 
     return launcher.launch(launcher.Plan(program + argv, args.num_workers, [dict(path, **item) for item in more],
                                          cpus, args.max_restarts, resume))

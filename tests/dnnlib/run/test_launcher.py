@@ -107,6 +107,14 @@ def test_restarts_without_progress_come_to_an_end():
     assert said[-1] == 'Worker 0 ended with exit code 4.'
 
 
+def test_the_same_error_after_every_state_comes_to_an_end():
+    said, reached = [], iter(range(9))
+    failing = plan('meet()\nif task == 0: sys.exit(1)\nhang()', max_restarts=2,
+                   resume=lambda _: (failing.command, next(reached)))
+    assert launcher.launch(failing, said.append) == 1 and len(starts(0)) == 3
+    assert said[1].endswith('(2 of 2 restarts with this error).') and 'after 2 restarts with this error in' in said[2]
+
+
 @pytest.mark.parametrize('code, shown', [
     ('meet()\nerror()', []), ('meet()\nif task == 1: error()\nhang()', ['[1] prog: error: no such file'])])
 def test_an_error_of_the_user_ends_all_and_is_shown_once(code, shown, capfd, monkeypatch):

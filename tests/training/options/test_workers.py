@@ -10,7 +10,7 @@ import run_training
 from dnnlib import UserError
 from dnnlib.run import devices, launcher
 from dnnlib.run.cluster import Cluster, tf_config
-from training.options import tuning, workers
+from training.options import continuing, tuning, workers
 from training.state import files
 
 TWO = ('127.0.0.1:20001', '127.0.0.1:20002')
@@ -104,6 +104,10 @@ def test_what_is_launched(monkeypatch, tmp_path, capsys):
     assert (plan.workers, plan.max_restarts) == (2, 5)
     assert [environment['CUDA_VISIBLE_DEVICES'] for environment in plan.environments] == ['-1', '-1']
     assert plan.resume(None) == plan.resume('run') == (plan.command, None)
+    (tmp_path / 'training_options.json').write_text('{}')  # as if it were a run directory without a state
+    assert plan.resume(str(tmp_path)) == (
+        plan.command[:2] + argv[:3] + argv[4:] + ['--resume=' + str(tmp_path)], None)
+    continuing.check_start(str(tmp_path))
     monkeypatch.setattr(files, 'latest_counters', lambda run_dir: files.new_counters(800))
     command, progress = plan.resume('run')
     assert command == [sys.executable, 'run_training.py'] + argv[:3] + argv[4:] + ['--resume=run'] and progress == 800
@@ -112,6 +116,12 @@ def test_what_is_launched(monkeypatch, tmp_path, capsys):
     assert run_training.main(['--dataset=cats', '--num-gpus=2', '--result-dir=' + str(tmp_path)]) == 7
     assert plans[1].command[:4] == [sys.executable, '-m', 'stylegan2', 'train'] and plans[1].cpus == ()
     assert [environment['CUDA_VISIBLE_DEVICES'] for environment in plans[1].environments] == ['3', '1']
+
+
+def test_windows(monkeypatch):
+    monkeypatch.setattr(sys, 'platform', 'win32')
+    with pytest.raises(UserError, match='--num-workers=2: Windows cannot start'):
+        workers.launch(parse('--num-workers=2'), [], check=None)
 
 
 def test_what_no_worker_could_train_with_starts_none(monkeypatch, tmp_path):
