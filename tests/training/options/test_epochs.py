@@ -51,7 +51,7 @@ def test_the_same_command_resumes_by_the_images_shown(tmp_path, monkeypatch, cap
 
     def submit(config, _function, resume_run_dir, **options):
         begun.append((resume_run_dir, options))
-        config.stopped_by = 0
+        config.stopped_by, config.run_dir = 0, str(tmp_path)
         return config
     monkeypatch.setattr(run_training.dnnlib, 'submit_run', submit)
     argv = ['--dataset=pictures', '--device=cpu', '--no-selftest']
