@@ -9,6 +9,9 @@ it, the time of these sums alone, and how much of it is hidden behind the backwa
 a + b * n, a sum of B bytes over N workers in a ring 2 (N - 1) (B / N / bandwidth + latency). Everything else is
 assumed: the bandwidths, that all workers are equally fast, that nothing else takes time. One process with one half of
 the cores stands for a worker; `--faster` or `--stage-ms` replace its times by those of another device.
+
+Nothing else may run meanwhile: on a CPU the sums are a small part of a stage, so that any other load hides what is
+looked for. If a stage without rewriting is not about as slow as with two workers, the measurement is worth nothing.
 """
 
 import argparse
