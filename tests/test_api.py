@@ -1,6 +1,7 @@
 """The program as a library: the examples of docs/api.md, and what they leave out."""
 
 import concurrent.futures
+import gc
 import os
 import pathlib
 import re
@@ -28,12 +29,15 @@ def test_the_examples_of_the_page_run(tmp_path):
     assert code.count('\n') > 15
     code += '\nassert again.min() < -0.5 and pictures.shape == (1, 64, 64, 3)\n'
     code += 'import sys\nassert "tensorflow" in sys.modules and "keras" not in sys.modules\n'  # takes two seconds
+    # what is registered first is called last: graphs are not looked for as Python ends, see dnnlib.tflib
+    code = 'import atexit, gc\natexit.register(lambda: print("frozen:", gc.get_freeze_count() > 1000))\n' + code
     env = dict(os.environ, PYTHONPATH=str(ROOT))
     process = subprocess.run([sys.executable, '-c', code], cwd=str(tmp_path), stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, universal_newlines=True, env=env)
     assert process.returncode == 0, process.stderr
     assert process.stdout.splitlines()[:2] == ["<Generator 'cats64': 64x64x3, 10 layers, unlabeled>", '128 10 0 None']
     assert "no file and no network is called 'cat64'; did you mean cats64" in process.stdout
+    assert not hasattr(gc, 'freeze') or process.stdout.splitlines()[-1] == 'frozen: True'
     assert sorted(os.listdir(str(tmp_path))) == ['cat.png', 'cats8']
 
 

@@ -72,7 +72,9 @@ def run(tmp_path):
         told.mkdir()
         environ = dict(os.environ, PATH='%s%s%s' % (tmp_path / 'bin', os.pathsep, os.environ['PATH']), CODES=codes,
                        TOLD=str(told), **variables)
-        call.process = subprocess.Popen(['bash', '-c', script], cwd=str(tmp_path), env=environ)
+        # where tests run in the background, Ctrl-C is ignored, which a script cannot change
+        call.process = subprocess.Popen(['bash', '-c', script], cwd=str(tmp_path), env=environ,
+                                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         return call.process.wait(), {path.name: json.loads(path.read_text()) for path in told.iterdir()}
     return call
 

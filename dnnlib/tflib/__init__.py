@@ -1,5 +1,7 @@
 """TensorFlow utilities: sessions, networks, optimizers, summaries. Importing it switches TensorFlow 2 to graph mode."""
 
+import atexit
+import gc
 import os
 import sys
 import warnings
@@ -28,6 +30,8 @@ from tensorflow.python.util import deprecation  # noqa: E402
 deprecation._PRINT_DEPRECATION_WARNINGS = False  # else TensorFlow looks for them in every call, and prints none
 tf.logging.set_verbosity(tf.logging.ERROR)  # TensorFlow deprecates the very switch below
 tf.disable_v2_behavior()
+if hasattr(gc, 'freeze'):  # Python 3.7. Graphs that are deleted as Python ends take time, and once in a while for ever
+    atexit.register(gc.freeze)
 
 from dnnlib.tflib import autosummary, collectives, layout, network, optimizer, random, tfutil  # noqa: E402,F401
 from dnnlib.tflib.network import Network  # noqa: E402,F401
