@@ -24,7 +24,8 @@ class RunContext:
     @classmethod
     def get(cls):
         """The context of the current run, created on first use."""
-        if cls._current is None:
+        outside = cls._current is not None and cls._current.submit_config is None  # left by a training without a run
+        if cls._current is None or outside and dnnlib.submit_config is not None:
             cls._current = cls(dnnlib.submit_config)
         return cls._current
 

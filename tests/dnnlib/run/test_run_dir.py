@@ -56,6 +56,7 @@ def _config(root, desc='test'):
 
 
 def test_run_writes_the_published_files(tmp_path):
+    dnnlib.RunContext.get()  # as of a training that was called without a run
     config = dnnlib.submit_run(_config(tmp_path / 'a' / 'results'), hello, number=3)
     assert config.run_dir == str(tmp_path / 'a' / 'results' / '00000-test')
     files = {name: open(os.path.join(config.run_dir, name), 'rb').read() for name in os.listdir(config.run_dir)}

@@ -104,7 +104,8 @@ def test_all_options_are_shown(config):
     ('H.x=1', "--set H.x=1: unknown group 'H'; choose from G, D, "),
     ('Gs.fmap_base=1', "unknown group 'Gs'; did you mean G[?] choose"),
     ('G.fmap_base', '--set expects GROUP.KEY=VALUE')])
-def test_set_refuses_by_name(assignment, message):
+def test_set_refuses_by_name(assignment, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
         run_training.main(['--dataset=cats', '--dry-run', '--set', assignment])
 
