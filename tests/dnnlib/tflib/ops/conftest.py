@@ -2,6 +2,7 @@
 
 import pytest
 
+from dnnlib import cache
 from dnnlib.tflib.ops import native_tools
 from tests.dnnlib.tflib.ops.fake_compilers import FakeCompilers
 
@@ -12,4 +13,5 @@ def compilers(monkeypatch, tmp_path):
     fakes = FakeCompilers(monkeypatch, tmp_path)
     fakes.add('g++')
     monkeypatch.setattr(native_tools, 'gpu_archs', lambda: ())
+    monkeypatch.setattr(cache, '_ROOT', str(tmp_path / 'checkout'))  # which may have a cache of its own
     return fakes

@@ -70,6 +70,7 @@ def test_the_library_of_an_older_version_is_found_in_the_working_directory(compi
 @pytest.mark.parametrize('mask', [0o002, 0o022])
 def test_what_others_can_change_is_neither_loaded_nor_written(compilers, monkeypatch, tmp_path, mask):
     monkeypatch.delenv('STYLEGAN2_CACHE')
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     before = os.umask(mask)  # 002 where each user has a group of his own
     try:
