@@ -84,9 +84,12 @@ def scaled_size(size, transform, drawn=CENTER):
         least = 1 / transform.random_scale_max
         width, height = (int(round(max(crop, side * (least + (1 - least) * share))))
                          for side, share in ((width, drawn.width), (height, drawn.height)))
-    if way not in CROPPED:
-        width, height = (max(int(round(side / MULTIPLE)), 1) * MULTIPLE for side in (width, height))
     return width, height
+
+
+def rounded_size(size):
+    """The nearest size whose sides are multiples of MULTIPLE."""
+    return tuple(max(int(round(side / MULTIPLE)), 1) * MULTIPLE for side in size)
 
 
 def output_size(size, transform):
@@ -94,16 +97,20 @@ def output_size(size, transform):
     size = scaled_size(size, transform)
     if transform.preprocess in CROPPED:
         return (transform.crop_size,) * 2 if min(size) >= transform.crop_size else None
-    return size
+    return rounded_size(size)
 
 
 def scale(image, transform, drawn=CENTER):
-    """Scales a PIL image of mode L or RGB, or, to the nearest pixel, one of mode I (numbers of a map)."""
-    size = scaled_size(image.size, transform, drawn)
-    if size == image.size:
-        return image
+    """Scales a PIL image of mode L or RGB, or, to the nearest pixel, one of mode I (numbers of a map).
+
+    What is not cropped is scaled once more, to sides that are multiples of MULTIPLE, as CUT does.
+    """
     smooth = Image.BILINEAR if transform.preprocess == 'zoom_and_patch' else Image.BICUBIC  # as published
-    return image.resize(size, Image.NEAREST if image.mode == 'I' else smooth)
+    size = scaled_size(image.size, transform, drawn)
+    for target in (size, size if transform.preprocess in CROPPED else rounded_size(size)):
+        if image.size != target:
+            image = image.resize(target, Image.NEAREST if image.mode == 'I' else smooth)
+    return image
 
 
 def cut(pixels, transform, drawn):
