@@ -146,10 +146,8 @@ class FileSource(contextlib.ExitStack):
 
     def names(self, count, seed):
         """See the module."""
-        if not hasattr(self._data, 'files'):
-            return None
         sampling.prepare_order(self._data, seed)
-        return [self._data.files.where(self._data.name_of(index)) for index in self._data.indices_at(0, count)]
+        return [self._data.where(index) for index in self._data.indices_at(0, count)]
 
 
 class FunctionSource(contextlib.ExitStack):

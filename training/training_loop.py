@@ -15,7 +15,7 @@ from dnnlib.tflib import collectives
 from dnnlib.util import get_obj_by_name
 from training import methods, misc, train_step
 from training.data import classes
-from training.data.streams import open_streams
+from training.data.streams import open_streams, stream_options
 from training.iteration import Iteration
 from training.report import grid, reporter, translations
 from training.schedule import Schedule, is_new_level
@@ -29,9 +29,8 @@ ABORTED = -1  # what a training returns that `abort.txt` stopped
 
 class Options(NamedTuple):
     """Options of a training, whatever its method."""
-    dataset_args: dict = None           # options of load_dataset, for methods with one stream of data
-    stream_args: dict = None            # {name of a stream: options of load_dataset}; None = `dataset_args` as 'reals'
-    test_args: dict = None              # of pictures that translators are measured with; None = those of the streams
+    dataset_args: dict = None           # options of load_dataset that all streams have
+    stream_args: dict = None            # {name of a stream: its further ones}; None = one stream, 'reals', without any
     sched_args: dict = None             # func_name of the schedule, by default training_schedule, and its options
     grid_args: dict = None              # options of setup_snapshot_image_grid
     tf_config: dict = None              # options of tflib.init_tf
@@ -99,7 +98,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
         streams = stack.enter_context(open_streams(
-            options.stream_args or {'reals': options.dataset_args}, options.seed, options.data_dir, options.bad,
+            stream_options(options.dataset_args, options.stream_args), options.seed, options.data_dir, options.bad,
             options.holdout, options.mirror_augment, None if dry_run else run_dir))
         compare_data(streams)
         print('Building the networks and the training; large ones take up to a few minutes...', flush=True)

@@ -12,6 +12,7 @@ from dnnlib.tflib import random
 from tests.training import golden_translation as golden
 from tests.training.methods.test_toy_methods import variables
 from tests.training.methods.translation_steps import check_after, check_iteration, Trained
+from training.data.streams import Stream
 from training.dataset import load_dataset
 from training.methods import cut, cyclegan, pix2pix, translating
 from training.report import translations
@@ -165,11 +166,10 @@ def test_cut_trains_all_of_its_networks(tmp_path):
     def measure(network_pkl, fakes):
         if network_pkl is not None:
             measured.append((np.concatenate(list(fakes(5, 0))), fakes.names(5, 1), fakes.num_images, fakes.reals))
-    trained = train(tmp_path / 'cut', 'cut', 0.004, metric_callback=measure, test_args=dict(
-        a=dict(CATS, max_images=10), b=dict(CATS, max_images=7)))
+    trained = train(tmp_path / 'cut', 'cut', 0.004, metric_callback=measure)
     images, names, num_images, reals = measured[-1]
-    assert images.shape == (5, 3, 16, 16) and images.dtype == np.uint8 and num_images == 10
-    assert names == [f'image {number}' for number in (0, 2, 4, 6, 9)] and reals['max_images'] == 7
+    assert images.shape == (5, 3, 16, 16) and images.dtype == np.uint8 and num_images == 324000
+    assert names[:2] == ['image 0', 'image 80999'] and reals == dict(CATS, held_out=True)
     with PIL.Image.open(str(tmp_path / 'cut' / 'fakes_init.png')) as image:
         assert image.size == (2 * 16, 2 * 2 * 16)
     for name in ('G/Input/bias', 'F/Tap0/Dense0/bias', 'D/Conv0/bias'):  # zeros at first
@@ -201,10 +201,10 @@ def test_what_is_translated_to_be_measured():
             seen.append(len(images))
             return [np.minimum(images * 2 + 1, 1)]
     method = SimpleNamespace(translation=translating.translation('G', direction='BtoA'), fakes=None)
-    options = SimpleNamespace(test_args=None, stream_args=dict(a=dict(CATS), b={}), data_dir=None)
+    options = SimpleNamespace(dataset_args=CATS, stream_args=dict(a={}, b={}))
     for share, numbers in ((0, range(20)), (0.5, None)):
         with load_dataset(max_images=20, **CATS) as data:
-            streams = dict(b=SimpleNamespace(dataset=data.hold_out(share)))
+            streams = {name: Stream(data.hold_out(share), name) for name in 'ab'}
             fakes = translations.fakes_of(method, dict(G=Doubles), streams, options)
             numbers = numbers or np.sort(data.held_out)
             images = np.concatenate(list(fakes(99, 0)))
