@@ -40,6 +40,17 @@ def net(args, default, data, role='generator', **options):
     return Net(options.pop('func_name', default), options, role=role)
 
 
+def numbers(images):
+    """The numbers of maps that a stream gives as bytes, see `training.data.translation`: float32 [N, 1, H, W].
+
+    Args:
+        images: `step.batch[name].images` of that stream, [N, bytes, H, W] in DRANGE.
+    """
+    digits = tf.rint((images + 1) * 127.5)
+    weights = np.float32(256.0) ** np.arange(images.shape.as_list()[1], dtype=np.float32)
+    return tf.reduce_sum(digits * weights[:, np.newaxis, np.newaxis], axis=1, keepdims=True)
+
+
 def criterion(name):
     """The criteria.Criterion of a name; raises UserError for an unknown one."""
     if name not in criteria.TRANSLATION:

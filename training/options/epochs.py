@@ -1,5 +1,6 @@
 """`--epochs`: the length of a training by how often it sees its data."""
 
+from training.data.sources import keeping_headers
 from training.data.streams import open_datasets, stream_options
 
 REPEATS = 4  # `minibatch_repeats` of the training loop, as published
@@ -12,8 +13,9 @@ def lengths(options):
         options: Options of the training loop.
     Raises: UserError if a dataset can't be opened.
     """
-    with open_datasets(stream_options(options.get('dataset_args'), options.get('stream_args')), 0, options['data_dir'],
-                       options.get('bad', 'stop'), options.get('holdout', 0)) as datasets:
+    streams = stream_options(options.get('dataset_args'), options.get('stream_args'))
+    with keeping_headers(), open_datasets(streams, 0, options['data_dir'], options.get('bad', 'stop'),
+                                          options.get('holdout', 0)) as datasets:
         return {name: data.num_images - len(data.held_out) for name, data in datasets.items()}
 
 

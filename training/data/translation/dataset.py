@@ -133,7 +133,7 @@ class TranslationDataset(Dataset):
 
     def _cached_bytes(self):
         """Of all pictures as they are kept."""
-        if self._transform.preprocess == 'zoom_and_patch':  # scaled anew at every reading
+        if self._transform.preprocess == 'zoom_and_patch':  # scaled again at every reading
             return float('inf')
         pixels = sum(np.prod(transforms.scaled_size(header[1], self._transform)) for header in self.headers if header)
         return pixels * (self.shape[0] if self.max_id is None else 4)

@@ -1,4 +1,4 @@
-"""Where the sides of the published data sets are: `trainA trainB testA testB`, A and B side by side, label maps."""
+"""Where the sides of the published datasets are: `trainA trainB testA testB`, A and B side by side, label maps."""
 
 import os
 import zipfile
@@ -51,16 +51,14 @@ def find(path, kind):
         found = _sides(folders, ends)
         if len(found) == 2:
             return found
-    if kind == UNPAIRED:
-        raise UserError(f'{path}: expected the folders trainA and trainB, found {_listed(folders)}; or give both sides '
-                        'with --dataset-a and --dataset-b')
-    if found:
-        raise UserError(f'{path}: expected trainA and trainB, or pictures of pairs side by side; found '
-                        f'{_listed(folders)}')
-    side = OrderedDict()
-    if 'train' in folders:
-        side['train'] = folders['train']
-        side.update(('test', folders[name]) for name in TESTS[:1 + ('test' not in folders)] if name in folders)
+    if kind == UNPAIRED or any(name.startswith(('trainA', 'trainB', 'train_')) for name in folders):
+        more = '' if kind == UNPAIRED else ', or pictures of pairs side by side'
+        raise UserError(f'{path}: expected the folders trainA and trainB{more}; found {_listed(folders)}; or give both '
+                        'sides with --dataset-a and --dataset-b')
+    side = dict(train=folders['train']) if 'train' in folders else {}
+    test = next((folders[name] for name in TESTS if name in folders), None)
+    if side and test is not None:
+        side['test'] = test
     return OrderedDict((stream, dict(side, half=half)) for stream, half in (('a', 'left'), ('b', 'right')))
 
 

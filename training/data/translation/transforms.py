@@ -1,4 +1,4 @@
-"""What becomes of a picture before a translator is trained on it: size, crop, mirroring, as in the published programs."""
+"""What becomes of a picture before a translator is trained on it: size, crop, mirroring, as published."""
 
 from typing import NamedTuple
 
