@@ -86,7 +86,8 @@ def run_loop(submit_config, metric_arg_list, job, options):
             if 'method_args' not in options:  # networks that the metrics can open themselves
                 group.run_in_training(network_pkl, **where)
             elif fakes is not None:
-                group.run_fakes_in_training(fakes, network_pkl, **where)
+                reals = {'dataset_args': fakes.reals} if hasattr(fakes, 'reals') else {}
+                group.run_fakes_in_training(fakes, network_pkl, **dict(where, **reals))
             elif group.metrics:
                 print('Metrics: this method generates nothing without input, so there is nothing to measure')
             results = group.get_results()
