@@ -89,7 +89,7 @@ def toy_schedule(cur_nimg, dataset, minibatch_size=8):
     return dict(toys_schedule(cur_nimg, dataset), minibatch_size=minibatch_size, minibatch_gpu=GPU, tick_kimg=0.2)
 
 
-def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=None):
+def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=None, measure=None):
     """Trains in this process, as one of the workers of a cluster or alone.
 
     Args:
@@ -100,6 +100,7 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=N
         ops: See `tflib.init_tf`.
         cluster: See `training_loop`.
         cores: For each worker the numbers of the cores that it may use; `None` = all, but one thread.
+        measure: Name of a function that makes a `metric_callback` of the run directory; `None` = there is none.
     Returns: What the loop returns.
     """
     import tensorflow.compat.v1 as tf
@@ -113,8 +114,7 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=N
     if cluster is None or cluster.task == 0:
         os.makedirs(run_dir, exist_ok=True)
     args = METHODS[method](workers)
-    sizes = args['sched_args']
-    nimg = (sizes.get('minibatch_size') or sizes['minibatch_size_base']) * iterations
+    nimg = (args['sched_args'].get('minibatch_size') or args['sched_args']['minibatch_size_base']) * iterations
     with tf.Graph().as_default():
         try:
             return training_loop(**dict(
@@ -122,7 +122,8 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=N
                 tf_config=dict(device='cpu', ops=ops, intra_op_parallelism_threads=threads,
                                inter_op_parallelism_threads=threads),
                 grid_args=dict(size='3x2'), mirror_augment=True, checkpoint_minutes=None, image_snapshot_ticks=None,
-                network_snapshot_ticks=None, keep=5, cluster=cluster))
+                network_snapshot_ticks=measure and 100, keep=5, cluster=cluster,
+                metric_callback=measure and get_obj_by_name(measure)(run_dir)))
         finally:
             tflib.close_tf()
 

@@ -64,6 +64,12 @@ class Translation(NamedTuple):
     target: str = 'b'       # stream that the translations should look like
 
 
+class Later(NamedTuple):
+    """Pictures of `Method.fakes` that are drawn only if they are wanted: of several workers, each draws some."""
+    count: int              # how many
+    draw: object            # function without arguments that returns them, uint8 [count, C, H, W]
+
+
 class Method(NamedTuple):
     """What a training trains; made by a function of a module in `training/methods/`."""
     name: str               # of the method, stored in network files of several networks
@@ -71,7 +77,7 @@ class Method(NamedTuple):
     groups: dict            # name -> Group
     stages: object          # function of a Step that returns the list of Stage, in the order in which they run
     pictures: object        # function of (networks, grid.Cells): rows of `fakes%06d.png`, list of uint8 [N, C, H, W]
-    fakes: object = None    # function of (networks, count, seed) that yields uint8 minibatches to be measured
+    fakes: object = None    # function of (networks, count, seed) that yields uint8 minibatches to be measured, or Later
     saved_as: tuple = None  # names in the published tuple, such as ('G', 'D', 'Gs'); None = a dictionary by name
     drange: tuple = (-1, 1)  # range of the networks' images
     latents: object = None  # function of (networks, count) that draws the latents of the picture grid; None = none
