@@ -89,7 +89,7 @@ def toy_schedule(cur_nimg, dataset, minibatch_size=8):
     return dict(toys_schedule(cur_nimg, dataset), minibatch_size=minibatch_size, minibatch_gpu=GPU, tick_kimg=0.2)
 
 
-def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=None):
+def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=None, minutes=None):
     """Trains in this process, as one of the workers of a cluster or alone.
 
     Args:
@@ -100,6 +100,7 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=N
         ops: See `tflib.init_tf`.
         cluster: See `training_loop`.
         cores: For each worker the numbers of the cores that it may use; `None` = all, but one thread.
+        minutes: Between two states; `None` = only at the end.
     Returns: What the loop returns.
     """
     import tensorflow.compat.v1 as tf
@@ -121,7 +122,7 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=N
                 args, submit_config=EasyDict(run_dir=run_dir), seed=5, total_kimg=nimg / 1000, minibatch_repeats=1,
                 tf_config=dict(device='cpu', ops=ops, intra_op_parallelism_threads=threads,
                                inter_op_parallelism_threads=threads),
-                grid_args=dict(size='3x2'), mirror_augment=True, checkpoint_minutes=None, image_snapshot_ticks=None,
+                grid_args=dict(size='3x2'), mirror_augment=True, checkpoint_minutes=minutes, image_snapshot_ticks=None,
                 network_snapshot_ticks=None, keep=5, cluster=cluster))
         finally:
             tflib.close_tf()
@@ -148,7 +149,7 @@ def start(python, workers, jobs):
     return found
 
 
-def finish(processes, run_dir, timeout=600):
+def finish(processes, run_dir, timeout=3600):
     """Waits for processes; raises UserError with the end of a log if one failed."""
     end = time.time() + timeout
     try:
