@@ -189,7 +189,8 @@ def wait_for_moment(job, count, when, rnd):
             job.wait_for(job.is_saving, step=0.001)
         elif when == MOMENTS[2]:
             last = job.snapshot()
-            job.wait_for(lambda: job.snapshot()[0] > last[0], seconds=300)
+            if not job.wait_for(lambda: job.snapshot()[0] > last[0], seconds=600):
+                break
             last = job.snapshot()
             job.wait_for(lambda: False, seconds=rnd.uniform(0.2, 1.0))  # a state is saved first
             if job.snapshot() != last:  # it has been measured
@@ -200,7 +201,7 @@ def wait_for_moment(job, count, when, rnd):
 
 
 def disturb(job, count, number, kind, when, rnd):
-    """Does something bad to one worker, and waits for the first iteration of the next start.
+    """Does something bad to one worker, and waits for the first state of the next start.
 
     Args:
         job: Job.
@@ -209,8 +210,7 @@ def disturb(job, count, number, kind, when, rnd):
         kind: Key of FAULTS.
         when: One of MOMENTS.
         rnd: random.Random.
-    Returns: ((seconds until the other old workers were gone, until all were, until the new ones were together), list of
-        what is wrong).
+    Returns: ((seconds until the other old workers were gone, until all were, until the new met), list of what is wrong).
     """
     old = wait_for_moment(job, count, when, rnd)
     before, began = job.restarts(), time.time()
@@ -231,6 +231,7 @@ def disturb(job, count, number, kind, when, rnd):
         raise UserError('no iteration after the restart: ' + ' / '.join(job.lines[-5:]))
     job.start_sec = time.time() - started
     wrong += kill_study.check_start(EasyDict(lines=job.now()), leftovers, nimg, job.run_dir)
+    job.wait_for(lambda: job.nimg() > nimg, seconds=300)  # or nothing would be learned between two faults
     return (others, gone, together), wrong
 
 
@@ -266,6 +267,7 @@ def main(argv):
     args = p.parse_args(argv)
     images = 8 // args.workers
     options = kill_study.TINY + [f'--num-workers={args.workers}', '--max-restarts=1000', '--start-timeout=40',
+                                 '--snap=1', '--set', 'sched.tick_kimg_base=0.1',
                                  '--set', f'sched.minibatch_size_base={images * args.workers}',
                                  '--set', f'sched.minibatch_gpu_base={images}']
     with tempfile.TemporaryDirectory() as folder:

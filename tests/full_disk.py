@@ -40,14 +40,15 @@ def main(folder, workers='1'):
 
     def nimg():
         return max([kill_study.newest_nimg(path) for path in kill_study.run_dirs_in(results)] or [0])
-    story = dict(started=training.wait_for(lambda: nimg() > 0))
+    story = dict(started=training.wait_for(lambda: nimg() > 0, seconds=300))
     fill(folder)
     story['paused'] = training.wait_for(lambda: count('Paused: ') == 1)
     at_pause = nimg()
     if int(workers) > 1:
         story['lost'] = training.wait_for(lambda: count('Restarting') > 0, seconds=1.5 * watchdog.SILENCE_SECONDS)
     os.remove(os.path.join(folder, 'filler'))
-    story['went_on'] = training.wait_for(lambda: count('has space again') == 1 and nimg() > at_pause)
+    story['went_on'] = training.wait_for(lambda: count('has space again') == 1 and nimg() > at_pause,
+                                           seconds=300)
     fill(folder)
     story['paused_again'] = training.wait_for(lambda: count('Paused: ') == 2)
     training.send(signal.SIGTERM)
