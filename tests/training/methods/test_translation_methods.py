@@ -165,7 +165,8 @@ def test_cut_trains_all_of_its_networks(tmp_path):
 
     def measure(network_pkl, fakes):
         if network_pkl is not None:
-            measured.append((np.concatenate([later.draw() for later in fakes(5, 0)]), fakes.names(5, 1), fakes.num_images, fakes.reals))
+            images = np.concatenate([later.draw() for later in fakes(5, 0)])
+            measured.append((images, fakes.names(5, 1), fakes.num_images, fakes.reals))
     trained = train(tmp_path / 'cut', 'cut', 0.004, metric_callback=measure)
     images, names, num_images, reals = measured[-1]
     assert images.shape == (5, 3, 16, 16) and images.dtype == np.uint8 and num_images == 324000
