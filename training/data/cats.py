@@ -92,6 +92,39 @@ def compose(attributes, resolution=STORED_RESOLUTION):
     return np.uint8(np.clip(np.rint(canvas), 0, 255))
 
 
+def variations(attributes, group, resolution=STORED_RESOLUTION):
+    """One cat with every layer of one group: what `compose` draws for each of them.
+
+    Args:
+        attributes: See `compose`.
+        group: Number of the group in GROUPS whose layers are exchanged.
+        resolution: See `compose`.
+    Returns: uint8 [layers of the group, 3, R, R].
+    """
+    colors, transmissions = _layers(resolution)
+    firsts = np.cumsum((0,) + GROUP_SIZES[:-1])
+    canvas = np.full([1, 3, resolution, resolution], 255, np.float32)
+    for number, (first, size) in enumerate(zip(firsts, GROUP_SIZES)):
+        chosen = slice(first, first + size) if number == group else [first + attributes[number]]
+        canvas = canvas * transmissions[chosen] + colors[chosen]
+    return np.uint8(np.clip(np.rint(canvas), 0, 255))
+
+
+def label_map(attributes, resolution=STORED_RESOLUTION):
+    """What each pixel of a cat shows: the topmost layer that is more than half opaque.
+
+    Args:
+        attributes, resolution: See `compose`.
+    Returns: uint8 [R, R]: 0 = background, 1 = body, 2 = eyes, 3 = mouth, 4 = accessory. Fur counts as body, since its
+        layers are thin or translucent.
+    """
+    _, transmissions = _layers(resolution)
+    labels = np.zeros([resolution, resolution], np.uint8)
+    for number, (first, layer) in enumerate(zip(np.cumsum((0,) + GROUP_SIZES[:-1]), attributes)):
+        labels[transmissions[first + layer, 0] < 0.5] = max(number, 1)
+    return labels
+
+
 class CatsDataset(Dataset):
     """One split of the cats as a dataset.
 
