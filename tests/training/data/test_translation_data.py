@@ -62,7 +62,8 @@ def test_published_results(key, transform, drawn, monkeypatch):
     scaled = transforms.to_array(transforms.scale(image, transform, drawn))
     found = transforms.cut(scaled, transform, drawn)
     assert found.dtype == np.uint8 and found.shape == expected.shape
-    np.testing.assert_array_equal(found, np.rint((expected + 1) * 127.5))
+    tolerance = 1 if 'zoom' in key else 0  # versions of Pillow before 9 round otherwise there
+    np.testing.assert_allclose(found, np.rint((expected + 1) * 127.5), atol=tolerance)
     if 'zoom' not in key:
         assert transforms.output_size(image.size, transform) == expected.shape[:0:-1]
 
