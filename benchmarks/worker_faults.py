@@ -210,7 +210,7 @@ def disturb(job, count, number, kind, when, rnd):
         kind: Key of FAULTS.
         when: One of MOMENTS.
         rnd: random.Random.
-    Returns: ((seconds until the other old workers were gone, until all were, until the new met), list of what is wrong).
+    Returns: ((seconds until the other old workers were gone, until all were, until the new met), what is wrong: list).
     """
     old = wait_for_moment(job, count, when, rnd)
     before, began = job.restarts(), time.time()

@@ -107,14 +107,14 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=N
     import tensorflow.compat.v1 as tf
     from dnnlib import tflib
     from training.training_loop import training_loop
-    threads = 1
-    if cores is not None:
-        own = cores[0 if cluster is None else cluster.task]
+    own = cores and cores[0 if cluster is None else cluster.task]
+    if own:
         os.sched_setaffinity(0, own)
-        threads = len(own)
+    threads = len(own) if own else 1
     if cluster is None or cluster.task == 0:
         os.makedirs(run_dir, exist_ok=True)
-    args, loop = METHODS[method](workers), dict(dict(checkpoint_minutes=None, network_snapshot_ticks=None), **loop or {})
+    args = METHODS[method](workers)
+    loop = dict(dict(checkpoint_minutes=None, network_snapshot_ticks=None), **loop or {})
     measure = loop.pop('measure', None)
     nimg = (args['sched_args'].get('minibatch_size') or args['sched_args']['minibatch_size_base']) * iterations
     with tf.Graph().as_default():
@@ -154,11 +154,10 @@ def finish(processes, run_dir, timeout=3600):
     """Waits for processes; raises UserError with the end of a log if one failed."""
     end = time.time() + timeout
     try:
-        while True:
-            codes = [process.poll() for process in processes]
-            if any(codes) or None not in codes or time.time() > end:
-                break
+        codes = [None]
+        while None in codes and not any(codes) and time.time() < end:
             time.sleep(0.1)
+            codes = [process.poll() for process in processes]
     finally:
         stop(processes)
     tasks = range(len(codes))

@@ -24,7 +24,8 @@ import tensorflow.compat.v1 as tf
 from dnnlib import UserError, tflib
 from dnnlib.tflib import random
 from metrics import sampling
-from training import image_size, pretrained, train_step
+from training import image_size, pretrained
+from training.report.fakes import Later
 
 
 class Generator:
@@ -159,7 +160,7 @@ class FunctionSource(contextlib.ExitStack):
 
     Args:
         fakes: Function of (number of images, seed) that returns an iterable of uint8 [N, C, H, W], any N, with at
-            least that number of images in all; instead of an array also `train_step.Later`. Its attribute
+            least that number of images in all; instead of an array also `Later`. Its attribute
             `num_images`, if it has one, is how many there are at most; `names` is that of a source.
     """
 
@@ -210,9 +211,9 @@ class FunctionSource(contextlib.ExitStack):
                 images = next(made, None)
             if images is None:
                 return
-            if not isinstance(images, train_step.Later):
+            if not isinstance(images, Later):
                 images = _checked(images)
-                images = train_step.Later(len(images), lambda images=images: images)
+                images = Later(len(images), lambda images=images: images)
             if images.count:
                 yield _Piece(images, self._inside)
 

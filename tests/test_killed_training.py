@@ -21,8 +21,8 @@ for _setting in ('sched.lod_initial_resolution=4', 'sched.lod_training_kimg=0.2'
     GROWING += ['--set', _setting]
 AUGMENTED = ['--aug=ada', '--augpipe=bg', '--p=0.5', '--set', 'augment.tune_kimg=2',  # config-f
              '--set', 'dataset.max_label_size=full']
-CYCLEGAN = ['--config=cyclegan', '--device=cpu', '--no-selftest', '--checkpoint-minutes=0.001', '--batch=8', '--snap=2',
-            '--resolution=16', '--width=1/32', '--n-epochs=20']
+CYCLEGAN = ['--config=cyclegan', '--device=cpu', '--no-selftest', '--checkpoint-minutes=0.001', '--batch=16',
+            '--snap=2', '--resolution=16', '--width=1/32', '--n-epochs=20']
 for _setting in ('grid.size=2x1', 'G.num_blocks=1', 'D.num_layers=1', 'train.pool_size=9', 'sched.tick_images=200'):
     CYCLEGAN += ['--set', _setting]
 KINDS = {'growing': OPTIONS + GROWING, 'augmented': OPTIONS + AUGMENTED, 'cyclegan': CYCLEGAN}

@@ -64,12 +64,6 @@ class Translation(NamedTuple):
     target: str = 'b'       # stream that the translations should look like
 
 
-class Later(NamedTuple):
-    """Pictures of `Method.fakes` that are drawn only if they are wanted: of several workers, each draws some."""
-    count: int              # how many
-    draw: object            # function without arguments that returns them, uint8 [count, C, H, W]
-
-
 class Method(NamedTuple):
     """What a training trains; made by a function of a module in `training/methods/`."""
     name: str               # of the method, stored in network files of several networks

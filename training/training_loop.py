@@ -17,7 +17,8 @@ from training import methods, misc, train_step
 from training.data import classes
 from training.data.streams import open_streams, stream_options
 from training.iteration import Iteration
-from training.report import grid, reporter, translations
+from training.report import grid, reporter
+from training.report.fakes import fakes_of
 from training.schedule import Schedule, is_new_level
 from training.state import files, non_finite, saver, transfer
 from training.state.checkpoints import Checkpoints, Saving
@@ -241,7 +242,7 @@ def resume(training, options, run_dir):
 def make_reporter(training, options, checkpoints, pictures, metric_callback):
     """The Reporter of a training; adds the graph and histograms of the weights to TensorBoard if that is wanted."""
     method, networks, step = training.method, training.networks, training.iteration.step
-    fakes = translations.fakes_of(method, networks, training.streams, options)
+    fakes = fakes_of(method, networks, training.streams, options)
     measure = metric_callback and (lambda network_pkl: metric_callback(network_pkl, fakes))
     if collectives.worker() > 0:
         return Follower(checkpoints, options.network_snapshot_ticks, measure)

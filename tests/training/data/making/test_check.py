@@ -11,7 +11,7 @@ from PIL import Image
 
 import dataset_tool
 from dnnlib import UserError
-from training.data.base import box_downscale
+from training.data.levels import box_downscale
 from training.data.making import check as dataset_check
 from training.data.making.findings import KINDS, table
 from training.data.tfrecords import frame_record, serialize_image

@@ -1,13 +1,19 @@
-"""Translations of a training, to be measured: which pictures are translated, and what the result is compared with."""
+"""Fakes of a training, to be measured; of translations: of which pictures, and what they are compared with."""
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
 from training.data.streams import stream_options
-from training.train_step import Later
 
 READ_AT_A_TIME = 8  # pictures; the method may translate fewer
+
+
+class Later(NamedTuple):
+    """Pictures of `Method.fakes` that are drawn only if they are wanted: of several workers, each draws some."""
+    count: int              # how many
+    draw: object            # function without arguments that returns them, uint8 [count, C, H, W]
 
 
 def fakes_of(method, networks, streams, options):
@@ -49,7 +55,7 @@ class Translations:
         self.num_images = len(self._numbers)
 
     def __call__(self, count, seed):
-        """Yields train_step.Later of translations of the same pictures with any seed: all, or evenly chosen ones."""
+        """Yields Later of translations of the same pictures with any seed: all, or evenly chosen ones."""
         del seed
         numbers = self._chosen(count)
         for begin in range(0, len(numbers), READ_AT_A_TIME):
