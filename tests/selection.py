@@ -52,6 +52,7 @@ ONCE = (
     'tests/training/test_networks_ada_training.py', 'tests/training/test_loss_compared.py',
     # translation: layers and norms are tested under both by the networks in AGAIN
     'tests/training/methods/test_translation_methods.py', 'tests/training/networks/test_translation.py',
+    'tests/training/torch_files/test_translators.py', 'tests/translator/', 'tests/test_run_translator.py',
     'tests/training/terms/test_consistency.py', 'tests/training/blocks/test_compared.py',
     'tests/training/test_networks_ada.py::test_initial_values_are_the_published_ones',
     'tests/training/test_networks_ada.py::test_bits_of_pagan',
@@ -100,6 +101,7 @@ AGAIN = (
     'tests/training/networks/test_translation.py::test_encoder_of_pix2pixhd',
     'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',
     'tests/training/test_workers.py::test_two_workers_train_what_two_rounds_train',
+    'tests/test_killed_workers.py::test_a_killed_worker_changes_nothing_under_tensorflow_1',
     'tests/training/test_mixed_precision.py::test_the_clamp_stops_gradients_too',
     # dataset_tool, run_training, run_generator and run_projector, one after another; run_metrics; doctor
     'tests/test_image_sizes.py::test_training_generation_and_projection[L-12-12-config-e-settings1]',

@@ -8,7 +8,7 @@ from dnnlib.tflib import random
 from dnnlib.util import UserError
 from training import image_size
 from training.terms import criteria
-from training.train_step import Net
+from training.train_step import Net, Translation
 
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999, epsilon=1e-8)  # as published
 DRANGE = [-1, 1]
@@ -80,6 +80,20 @@ def translate(network, images, minibatch_size, **options):
         outputs = network.run(part, return_as_list=True, **options)
         found.append(np.clip(np.rint((outputs[0] + 1) * 127.5), 0, 255).astype(np.uint8))
     return np.concatenate(found)
+
+
+def translation(name, minibatch_size=1, direction='AtoB', **options):
+    """The train_step.Translation of a method whose generator takes one image.
+
+    Args:
+        name: Of the generator.
+        minibatch_size: Pictures at a time; published tests translate one, which matters to batch norm alone.
+        direction: AtoB or BtoA.
+        options: See `translate`.
+    """
+    source, target = direction.lower().split('to')
+    return Translation(lambda networks, images: translate(networks[name], images[source], minibatch_size, **options),
+                       (source,), target)
 
 
 def rows(cells, *columns):

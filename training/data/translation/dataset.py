@@ -67,6 +67,7 @@ class TranslationDataset(Dataset):
     """
 
     _check_shape = staticmethod(any_size)
+    opens_sheet = dict(class_name='training.data.translation.dataset.open_sheet')  # options of load_dataset
 
     def __init__(self, tfrecord_dir, train=None, test=None, half=None, max_id=None, channels=None, settle_images=None,
                  paired=False, **kwargs):
@@ -246,6 +247,18 @@ class TranslationDataset(Dataset):
         self._close_sources()
 
 
+def open_sheet(**kwargs):
+    """What `sheet` of a TranslationDataset returns, in a random order, for metrics: a dataset of its own.
+
+    Args:
+        kwargs: Of TranslationDataset.
+    """
+    data = TranslationDataset(**kwargs)
+    found = data.sheet()
+    order = np.random.RandomState(0).permutation(found.num_images)
+    return Sheet(data, found.source, [found.numbers[index] for index in order])
+
+
 class Sheet(Dataset):
     """Pictures of a TranslationDataset without anything random.
 
@@ -259,7 +272,9 @@ class Sheet(Dataset):
 
     def __init__(self, data, source, numbers):
         super().__init__(data.name, len(numbers), data.shape, shuffle_mb=0)
+        self.source, self.numbers = source, numbers
         self._view = lambda index: data.view(source, numbers[index])
+        self.where = lambda index: source.where(numbers[index])
 
     def _read(self, index, lod):
         return self._view(index)
