@@ -21,7 +21,8 @@ class Options(NamedTuple):
     G_args: dict = None            # generator: func_name and keyword arguments; 1024 pixels: num_enhancers=1, fmaps=32
     D_args: dict = None            # discriminators, which see what is drawn from as well; num_scales=3 for 1024 pixels
     E_args: dict = None            # encoder of instances; out_channels = numbers for each
-    G_opt_args: dict = None        # tflib.Optimizer of generator and encoder
+    G_opt_args: dict = None        # tflib.Optimizer of the generator
+    E_opt_args: dict = None        # tflib.Optimizer of the encoder, which steps with the generator
     D_opt_args: dict = None        # tflib.Optimizer of the discriminators
     criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla or wgangp
     label_nc: int = 35             # number of labels; 0 = side A has pictures
@@ -63,10 +64,9 @@ def pix2pixhd(streams, schedule, **options):
     nets['D'] = translating.net(options.D_args, 'training.networks.patchgan.D_multiscale', b, 'discriminator',
                                 num_channels=channels + b.shape[0])
     nets.move_to_end('G', last=False)
-    drawn, G_opt = tuple(name for name in ('G', 'E') if name in nets), options.G_opt_args or translating.ADAM
-    groups = dict(G=Group(drawn, G_opt, 'lrate'), D=Group(('D',), options.D_opt_args or translating.ADAM, 'lrate'))
+    groups = {name: Group((name,), getattr(options, name + '_opt_args') or translating.ADAM, 'lrate') for name in nets}
     if options.niter_fix_global:
-        groups['G_enhancer'] = Group(('G',), G_opt, 'lrate', frozen=below_last_enhancer)
+        groups['G_enhancer'] = groups['G']._replace(frozen=below_last_enhancer)
     size = schedule.last.minibatch_gpu
     return Method('pix2pixhd', nets, groups, stages=lambda step: make_stages(step, options, perceptual),
                   pictures=lambda networks, cells: pictures(networks, cells, options, size))
@@ -94,9 +94,8 @@ def load_perceptual(name):
     try:
         return name, get_obj_by_name(SLICES + '.load')(name)
     except UserError as error:
-        others = ' or '.join(other for other in PERCEPTUAL if other != name)
-        raise UserError(f'{error}; or choose another perceptual term: --set perceptual={others.replace(" or ", "|")}'
-                        ) from error
+        others = '|'.join(other for other in PERCEPTUAL if other != name)
+        raise UserError(f'{error}; or choose another perceptual term: --set train.perceptual={others}') from error
 
 
 def below_last_enhancer(networks):
@@ -124,14 +123,15 @@ def make_stages(step, options, perceptual):
             G_loss += report_mean('Loss/G_VGG', options.lambda_feat * distance)
         D_loss = 0.5 * (report_mean('Loss/D_fake', total(criterion.fake, fake_scores))
                         + report_mean('Loss/D_real', total(criterion.real, real_scores)))
-    stage = step.train('GD', dict(G=G_loss, D=D_loss), batch='this', joint=True)
+    others = dict(E=G_loss, D=D_loss) if options.instance_feat else dict(D=D_loss)
+    stage = step.train('GD', dict(others, G=G_loss), batch='this', joint=True)
     if not options.niter_fix_global:
         return [stage]
     begins = step.sched.derive('is_whole', lambda sched: float(
         sched['kimg'] * 1000 >= options.niter_fix_global * sched['epoch_images']))
     is_whole, is_enhancer = (step.state(name, [], initial=False) for name in ('is_whole', 'is_enhancer'))
     chosen = tf.group(tf.assign(is_whole, begins > 0.5), tf.assign(is_enhancer, begins < 0.5))
-    first = step.train('GD_enhancer', dict(G_enhancer=G_loss, D=D_loss), batch='this', joint=True)
+    first = step.train('GD_enhancer', dict(others, G_enhancer=G_loss), batch='this', joint=True)
     return [step.run('choose', chosen), first._replace(when=is_enhancer), stage._replace(when=is_whole)]
 
 

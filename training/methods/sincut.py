@@ -13,9 +13,9 @@ class Options(NamedTuple):
     G_args: dict = None              # generator: func_name and keyword arguments; None = of StyleGAN2's layers
     F_args: dict = None              # what patches are compared by; None = two layers for each tap
     D_args: dict = None              # discriminator; None = of StyleGAN2's layers
-    G_opt_args: dict = ADAM          # tflib.Optimizer of the generator
-    F_opt_args: dict = ADAM          # tflib.Optimizer of F
-    D_opt_args: dict = ADAM          # tflib.Optimizer of the discriminator
+    G_opt_args: dict = None          # tflib.Optimizer of the generator
+    F_opt_args: dict = None          # tflib.Optimizer of F
+    D_opt_args: dict = None          # tflib.Optimizer of the discriminator
     criterion: str = 'nonsaturating'  # what scores are worth: nonsaturating, vanilla, lsgan or wgangp
     lambda_GAN: float = 1.0          # weight of the scores
     lambda_NCE: float = 4.0          # weight of the contrast of patches
@@ -35,6 +35,8 @@ def sincut(streams, schedule, **options):
     Raises: UserError for options that don't fit, or crops whose side is no power of two.
     """
     options, (_, b) = Options(**options), translating.data_of(streams)
+    options = options._replace(**{name: getattr(options, name) or ADAM for name in options._fields
+                                  if name.endswith('_opt_args')})
     if options.lambda_identity and not options.nce_idt:
         raise UserError('lambda_identity compares B with its translation, which nce_idt=no leaves out; set it to 0')
     height, width = b.shape[1:]

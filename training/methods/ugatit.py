@@ -18,8 +18,8 @@ class Options(NamedTuple):
     """Options of U-GAT-IT; defaults are the published ones."""
     G_args: dict = None            # both generators: func_name and keyword arguments; light=True = few weights
     D_args: dict = None            # all discriminators; num_layers is that of the global ones
-    G_opt_args: dict = ADAM        # tflib.Optimizer of the generators
-    D_opt_args: dict = ADAM        # tflib.Optimizer of the discriminators
+    G_opt_args: dict = None        # tflib.Optimizer of the generators
+    D_opt_args: dict = None        # tflib.Optimizer of the discriminators
     adv_weight: float = 1.0        # weight of the scores, and of those of the discriminators' classifiers
     cycle_weight: float = 10.0     # weight of the way to the other domain and back
     identity_weight: float = 10.0  # weight of leaving alone what is in the target domain
@@ -44,10 +44,10 @@ def ugatit(streams, schedule, **options):
         whole = translating.net(options.D_args, D, data, 'discriminator', num_layers=7)
         part = dict(whole.options, num_layers=whole.options['num_layers'] - LOCAL_LAYERS)
         nets[f'D_{name}_global'], nets[f'D_{name}_local'] = whole, whole._replace(options=part)
-    size = schedule.last.minibatch_gpu
+    size, judges = schedule.last.minibatch_gpu, tuple(name for name in nets if name[0] == 'D')
     return Method(
-        'ugatit', nets, dict(G=Group(('G_ab', 'G_ba'), options.G_opt_args, 'lrate'),
-                             D=Group(tuple(name for name in nets if name[0] == 'D'), options.D_opt_args, 'lrate')),
+        'ugatit', nets, dict(G=Group(('G_ab', 'G_ba'), options.G_opt_args or ADAM, 'lrate'),
+                             D=Group(judges, options.D_opt_args or ADAM, 'lrate')),
         stages=lambda step: make_stages(step, options),
         pictures=lambda networks, cells: cyclegan.pictures(networks, cells, size))
 

@@ -128,7 +128,10 @@ def test_pix2pixhd(session, case, monkeypatch):
                       perceptual='none' if kwargs['no_vgg_loss'] else 'vgg19', **options)
     golden.check(case, 'fake_image', drawn(case, trained, kwargs['instance_feat']))
     stage = 'GD_enhancer' if kwargs['niter_fix_global'] else 'GD'
-    found = trained.run(maps_of(case), stages={stage: ['G', 'D']})
+    encoder = ['E'] if kwargs['instance_feat'] else []
+    found = trained.run(maps_of(case), stages={stage: ['G', 'D'] + encoder})
+    for group in encoder:
+        found[1]['G'].update(found[1].pop(group))
     assert len(found[0]) == 5 - kwargs['no_vgg_loss']
     golden.check(case, 'loss_D', 0.5 * (found[0]['Loss/D_fake'] + found[0]['Loss/D_real']))
     golden.check(case, 'loss_G', sum(value for tag, value in found[0].items() if tag.startswith('Loss/G')))
