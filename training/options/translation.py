@@ -15,13 +15,14 @@ from training.options import epochs, saving, settings, tuning, width
 
 RESNET, UNET, PATCHGAN = (f'training.networks.{name}' for name in (
     'resnet.G_resnet', 'unet.G_unet', 'patchgan.D_patchgan'))
+NETWORKS = 'training.networks.'
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999, epsilon=1e-8)
 SMOOTH = dict(antialias=True, init='xavier')
 MAX_DOWNS, MIN_DOWNS = 8, 5  # how often a U-Net halves the size
 SNAP_EPOCHS = 5  # between snapshots; as published
 TICK_IMAGES = 1000  # at least, between two reports; pictures and networks of a tick have the thousands in their names
 MAX_INSTANCE = 2 ** 24 - 1  # number of an instance, of three bytes
-POLICIES = ('linear', 'step', 'cosine')
+POLICIES = ('linear', 'step', 'cosine', 'linear_late', 'linear_steps')
 FROM_DATA = ('num_channels', 'out_channels', 'resolution', 'widths', 'input_names')
 AT_EACH_CALL = ('is_training', 'evaluate', 'is_template_graph', 'components', 'taps', 'encode_only', 'return_features')
 
@@ -39,6 +40,7 @@ class Config(NamedTuple):
     n_epochs: int = 100        # passes at the full learning rate
     n_epochs_decay: int = 100  # passes in which it falls
     lrate: float = 0.0002      # learning rate
+    policy: str = 'linear'     # how it falls, one of POLICIES
     opt: dict = ADAM           # of all networks
     batch: int = 1             # images per step
     settles: bool = False      # are pictures no longer enlarged before cropping, once the rate falls?
@@ -47,6 +49,11 @@ class Config(NamedTuple):
 CUT = Config('unpaired, one direction', 'cut.cut', layouts.UNPAIRED, OrderedDict(
     G=dict(func_name=RESNET, **SMOOTH), F=dict(func_name='training.networks.patch_mlp.F_mlp'),
     D=dict(func_name=PATCHGAN, **SMOOTH)), n_epochs=200, n_epochs_decay=200, settles=True)
+UGATIT = Config(
+    'unpaired, other shapes', 'ugatit.ugatit', layouts.UNPAIRED, OrderedDict(
+        G=dict(func_name=NETWORKS + 'ugatit.G_ugatit'), D=dict(func_name=NETWORKS + 'ugatit.D_ugatit')),
+    data=dict(resample='bilinear'), sched=dict(epoch_images=1000), n_epochs=500, n_epochs_decay=500, lrate=0.0001,
+    policy='linear_steps', opt=dict(ADAM, weight_decay=0.0001))
 CONFIGS = OrderedDict([
     ('cyclegan', Config('unpaired, both directions', 'cyclegan.cyclegan', layouts.UNPAIRED, OrderedDict(
         G=dict(func_name=RESNET), D=dict(func_name=PATCHGAN)))),
@@ -55,7 +62,22 @@ CONFIGS = OrderedDict([
         adds='unpaired, one direction, faster', n_epochs=150, n_epochs_decay=50,
         options=dict(lambda_NCE=10.0, nce_idt=False, flip_equivariance=True))),
     ('pix2pix', Config('pairs', 'pix2pix.pix2pix', layouts.PAIRED, OrderedDict(
-        G=dict(func_name=UNET), D=dict(func_name=PATCHGAN, norm='batch'))))])
+        G=dict(func_name=UNET), D=dict(func_name=PATCHGAN, norm='batch')))),
+    ('sincut', Config(
+        'two pictures', 'sincut.sincut', layouts.UNPAIRED, OrderedDict(
+            G=dict(func_name=NETWORKS + 'sincut.G_sincut', fmaps=10), F=CUT.nets['F'],
+            D=dict(func_name=NETWORKS + 'sincut.D_sincut', fmaps=8)),
+        data=dict(preprocess='zoom_and_patch', load_size=64, crop_size=64, resample='bilinear'),
+        sched=dict(epoch_images=100000, tick_images=20000), n_epochs=8, n_epochs_decay=8, lrate=0.002,
+        opt=dict(ADAM, beta1=0.0, beta2=0.99), batch=16)),
+    ('ugatit', UGATIT),
+    ('ugatit-light', UGATIT._replace(adds='the same, a smaller network', nets=OrderedDict(
+        UGATIT.nets, G=dict(UGATIT.nets['G'], light=True)))),
+    ('pix2pixhd', Config('large photos from maps', 'pix2pixhd.pix2pixhd', layouts.LABELS, OrderedDict(
+        G=dict(func_name=NETWORKS + 'pix2pixhd.G_pix2pixhd'),
+        E=dict(func_name=NETWORKS + 'pix2pixhd.E_pix2pixhd'), D=dict(func_name=NETWORKS + 'patchgan.D_multiscale')),
+        options=dict(label_nc=35), data=dict(preprocess='scale_width', load_size=1024, crop_size=512),
+        policy='linear_late'))])
 
 
 def table():
@@ -90,8 +112,9 @@ def add_options(parser):
     p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round (default: all)')
     p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT', help='learning rate at the start (default: by '
                    'config)')
-    p.add_argument('--lr-policy', choices=POLICIES, default='linear', help='how it falls: linear after --n-epochs, '
-                   'step = to a tenth every 50 epochs, cosine = half a wave in --n-epochs (default: %(default)s)')
+    p.add_argument('--lr-policy', choices=POLICIES, help='how it falls: linear after --n-epochs (linear_late: an epoch '
+                   'later; linear_steps: with every step), step = to a tenth every 50 epochs, cosine = half a wave in '
+                   '--n-epochs (default: by config)')
     p.add_argument('--n-epochs', type=int, metavar='N', help='passes over the data at the full rate (default: by '
                    'config); --epochs is divided as the configuration is')
     p.add_argument('--n-epochs-decay', type=int, metavar='N', help='passes in which the rate falls (default: by '
@@ -194,7 +217,7 @@ def sched_args(args, c):
         n_epochs_decay = int(math.ceil(args.epochs)) - n_epochs
     return dict(func_name='training.schedule.translation_schedule', minibatch_size=batch,
                 minibatch_gpu=args.minibatch_gpu or batch // workers, lrate=args.lr or c.lrate,
-                lr_policy=args.lr_policy, n_epochs=n_epochs if args.n_epochs is None else args.n_epochs,
+                lr_policy=args.lr_policy or c.policy, n_epochs=n_epochs if args.n_epochs is None else args.n_epochs,
                 n_epochs_decay=n_epochs_decay if args.n_epochs_decay is None else args.n_epochs_decay, **c.sched)
 
 

@@ -15,9 +15,10 @@ from training.options import epochs, presets, translation
 
 @pytest.fixture(name='folder')
 def fixture_folder(tmp_path, monkeypatch):
-    """A working directory with `two` (trainA: 3, trainB: 4 pictures) and `ab` (train: 3)."""
+    """Folders `two` (trainA: 3, trainB: 4 pictures), `ab` (train: 3) and `hd` (train_A, train_B: 2)."""
     monkeypatch.chdir(tmp_path)
-    for name, count, wide in (('two/trainA', 3, 1), ('two/trainB', 4, 1), ('ab/train', 3, 2)):
+    for name, count, wide in (('two/trainA', 3, 1), ('two/trainB', 4, 1), ('ab/train', 3, 2), ('hd/train_A', 2, 1),
+                              ('hd/train_B', 2, 1)):
         os.makedirs(name)
         for i in range(count):
             PIL.Image.fromarray(np.full([32, 32 * wide, 3], i, np.uint8)).save(os.path.join(name, f'{i}.png'))
@@ -60,14 +61,36 @@ def test_published_numbers():
 
 
 @pytest.mark.usefixtures('folder')
+def test_published_numbers_of_the_further_methods(capsys):
+    options = finished('--config=sincut', '--dataset=two')
+    assert options['total_kimg'] == 1600 and options['sched_args']['minibatch_size'] == 16
+    assert options['dataset_args'] == dict(preprocess='zoom_and_patch', load_size=64, crop_size=64, flip=True,
+                                           resample='bilinear')
+    full, light = (finished(f'--config={name}', '--dataset=two') for name in ('ugatit', 'ugatit-light'))
+    assert full['total_kimg'] == 1000 and full['sched_args']['lrate'] == 0.0001
+    assert full['sched_args']['lr_policy'] == 'linear_steps' and full['dataset_args']['resample'] == 'bilinear'
+    assert light['method_args'].pop('G_args') == dict(full['method_args'].pop('G_args'), light=True)
+    assert light['method_args'] == full['method_args'] and full['method_args']['D_opt_args']['weight_decay'] == 0.0001
+    options = finished('--config=pix2pixhd', '--dataset=hd')
+    assert options['stream_args']['a']['max_id'] == 34 and 'direction' not in options['method_args']
+    assert options['dataset_args'] == dict(preprocess='scale_width', load_size=1024, crop_size=512, flip=True,
+                                           paired=True)
+    assert options['sched_args']['lr_policy'] == 'linear_late' and 'of a and 2 images of b' in capsys.readouterr().out
+    with pytest.raises(UserError, match='--direction=BtoA: photos are drawn from maps only'):
+        options_of('--config=pix2pixhd', '--dataset=hd', '--direction=BtoA')
+
+
+@pytest.mark.usefixtures('folder')
 def test_the_defaults_of_methods_are_the_same():
     from training import schedule
-    from training.methods import cut, cyclegan, pix2pix, translating
+    from training.methods import cut, cyclegan, pix2pix, pix2pixhd, sincut, translating, ugatit
     from training.options import settings
-    assert translation.ADAM == translating.ADAM
+    assert translation.ADAM == translating.ADAM and translation.POLICIES == schedule.POLICIES
+    assert [translation.CONFIGS[name].opt for name in ('sincut', 'ugatit')] == [sincut.ADAM, ugatit.ADAM]
     defaults = settings.defaults_of(schedule.translation_schedule)
-    for config, module in (('cyclegan', cyclegan), ('cut', cut), ('fastcut', cut), ('pix2pix', pix2pix)):
-        options = options_of('--config=' + config, '--dataset=' + ('ab' if config == 'pix2pix' else 'two'))
+    for config, module in (('cyclegan', cyclegan), ('cut', cut), ('fastcut', cut), ('pix2pix', pix2pix),
+                           ('sincut', sincut), ('ugatit', ugatit), ('pix2pixhd', pix2pixhd)):
+        options = options_of('--config=' + config, '--dataset=' + dict(pix2pix='ab', pix2pixhd='hd').get(config, 'two'))
         fields = module.Options._field_defaults
         assert set(options['method_args']) - {'func_name'} <= set(fields)
         assert {name for name in fields if name.endswith('_args')} <= set(options['method_args'])
