@@ -76,7 +76,7 @@ ONCE = (
     'tests/test_published_reader.py', 'tests/test_readme_run.py', 'tests/test_image_sizes.py',
     'tests/test_run_generator.py', 'tests/test_run_metrics.py', 'tests/test_run_projector.py',
     'tests/test_run_training.py',
-    'tests/export/test_command.py', 'tests/generator/test_commands.py', 'tests/generator/test_directions.py',
+    'tests/export/test_command.py', 'tests/export/test_translators.py', 'tests/generator/test_commands.py', 'tests/generator/test_directions.py',
     'tests/generator/test_foreign_files.py', 'tests/training/test_fitting.py',
     'tests/generator/test_help.py',
     'tests/metrics/test_feature_metrics.py', 'tests/metrics/test_networks_measured.py',
