@@ -12,7 +12,7 @@ import re
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PACKAGES = ('dnnlib', 'training', 'metrics', 'generator', 'projector', 'export', 'benchmarks', 'tests')
+PACKAGES = ('dnnlib', 'training', 'metrics', 'generator', 'projector', 'export', 'translator', 'benchmarks', 'tests')
 MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
     'dnnlib': (),
     'training': ('dnnlib',),
@@ -20,7 +20,8 @@ MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
     'generator': ('dnnlib', 'training', 'metrics'),
     'projector': ('dnnlib', 'training', 'metrics', 'generator'),
     'export': ('dnnlib', 'training', 'metrics', 'generator'),
-    'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export'),
+    'translator': ('dnnlib', 'training', 'metrics', 'generator', 'projector'),
+    'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export', 'translator'),
     'tests': PACKAGES,
 }
 TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it may import: earlier ones only
