@@ -43,9 +43,9 @@ class Variant(NamedTuple):
 
 
 VARIANTS = (
-    Variant('CycleGAN', 'coats', 8, ('--config=cyclegan',) + RESNET),
-    Variant('CUT', 'coats', 8, ('--config=cut',) + RESNET),
-    Variant('FastCUT', 'coats', 8, ('--config=fastcut',) + RESNET),
+    Variant('CycleGAN', 'coats', 6, ('--config=cyclegan',) + RESNET),
+    Variant('CUT', 'coats', 6, ('--config=cut',) + RESNET),
+    Variant('FastCUT', 'coats', 6, ('--config=fastcut',) + RESNET),
     Variant('pix2pix', 'outline', 16, ('--config=pix2pix',)),
     Variant('pix2pix without D: L1 alone', 'outline', 16, ('--config=pix2pix', '--set=train.lambda_GAN=0')))
 
