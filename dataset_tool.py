@@ -13,6 +13,7 @@ from training.data.cats import CatsDataset
 from training.data.cats_pairs import PAIRS, TRUTH_FILE
 from training.data.images import FILTERS, Fit, FITS
 from training.data.making import arguments, cats_pairs, check as dataset_check, export as dataset_export
+from training.data.making.check_pairs import check_pairs
 from training.data.making import findings as dataset_findings, lsun as dataset_lsun, published
 from training.data.making.pictures import Filters, PictureSource
 from training.data.making.writer import check_new_dir
@@ -129,9 +130,16 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
             print(f'Identical labels: {same_labels} / {max(a.num_images, b.num_images)}')
 
 
-def check(path, workers, resolution):
+def check(path, workers, resolution, pairs, pairs_with):
     """Prints the problems of a dataset, file by file, and its labels; returns the exit code, 1 if there are any."""
-    report = dataset_check.check(path, workers, lambda items: cli.progress(items, 'files'), resolution)
+    def progress(items):
+        return cli.progress(items, 'files')
+    if pairs or pairs_with is not None:
+        if resolution is not None:
+            raise UserError('--resolution has no effect on pairs, which training scales; drop it')
+        report = check_pairs(path, pairs_with, workers, progress)
+    else:
+        report = dataset_check.check(path, workers, progress, resolution)
     print('\n'.join(dataset_findings.table(report)))
     return 1 if report.findings else 0
 
@@ -266,6 +274,11 @@ def add_inspect_commands(commands):
     p.add_argument('path', help='folder or zip of images, or folder of TFRecords')
     p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='report only what remains a problem when every image is converted to this size')
+    p.add_argument('--pairs', action='store_true',
+                   help='pairs for pix2pix or pix2pixHD: trainA and trainB with the same file names, pictures side by '
+                   'side, or label maps in train_label')
+    p.add_argument('--pairs_with', metavar='NAME',
+                   help='folder or zip of the other side, whose files have the same names')
     _add_workers(p)
     p.set_defaults(run=check)
 

@@ -69,20 +69,20 @@ def train(submit_config, metric_arg_list, precision=None, start_timeout=None, **
 
 def run_loop(submit_config, metric_arg_list, job, options):
     """The rest of `train`: the loop and its metrics, with the options that all workers agree on, in a workers.Job."""
+    from metrics import group as groups, settings
     from training.training_loop import training_loop
-    if not job.is_first:
-        submit_config.stopped_by = training_loop(submit_config=submit_config, cluster=job.cluster, **options)
-        return
     signals = StopSignals()
-    abort_file = os.path.join(submit_config.run_dir, ABORT_FILE)
+    abort_file = os.path.join(submit_config.run_dir, ABORT_FILE) if job.is_first else ''
     tf_config = {key: value for key, value in options['tf_config'].items() if key != 'mixed'}  # metrics: in float32
-    group = make_metrics(metric_arg_list, tf_config,
-                         should_stop=lambda: bool(signals.received) or os.path.exists(abort_file))
+    asked = dict(should_stop=lambda: bool(signals.received) or os.path.exists(abort_file))
+    group = groups.agree(job, make_metrics(metric_arg_list, tf_config, **asked) if job.is_first else None, **asked)
 
     def evaluate(network_pkl, fakes):
         results = {}
         if network_pkl is not None:
             where = dict(run_dir=submit_config.run_dir, data_dir=options['data_dir'], tf_config=tf_config)
+            if not job.is_first:  # it has no run directory that would say so
+                where.update(settings.reals_of(options))
             if 'method_args' not in options:  # networks that the metrics can open themselves
                 group.run_in_training(network_pkl, **where)
             elif fakes is not None:

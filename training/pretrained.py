@@ -24,7 +24,6 @@ DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__fi
 
 _PUBLISHED_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/'
 
-
 # Networks of StyleGAN2-ADA that its authors start other trainings from, under the names of their program.
 _ADA_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada/pretrained/transfer-learning-source-nets/'
 _ADA_SOURCES = dict(
@@ -198,7 +197,7 @@ def load_file(path_or_url, names=None):
     """Loads the networks of a file of any kind.
 
     Args:
-        path_or_url: Path, URL (kept in the cache folder), published short name or NetworkFile.
+        path_or_url: Path, URL (kept in the cache folder), published short name or NetworkFile; or a binary file object.
         names: Those that are wanted; None = all.
     Returns: Contents: the method's name, the networks by name and their roles; the networks are built in the default
         session, which is set up if there is none.
@@ -287,12 +286,13 @@ def load_object(file_obj):
 
 def _load(path_or_url, read):
     """What `fitting.load` returns for a path, URL, short name or NetworkFile."""
-    file = resolve(path_or_url)
-    check_network_file(file)
+    path = path_or_url
+    if not hasattr(path, 'read'):
+        check_network_file(path)
+        path = resolve(path).path
     import dnnlib.tflib as tflib  # here, so that bad options are answered before TensorFlow loads
     from training.networks import fitting
     tflib.init_tf()
-    path = file.path
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=util.cache_dir()) as f:
             return fitting.load(f, BUILD_MODULES, read)

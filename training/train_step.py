@@ -71,7 +71,7 @@ class Method(NamedTuple):
     groups: dict            # name -> Group
     stages: object          # function of a Step that returns the list of Stage, in the order in which they run
     pictures: object        # function of (networks, grid.Cells): rows of `fakes%06d.png`, list of uint8 [N, C, H, W]
-    fakes: object = None    # function of (networks, count, seed) that yields uint8 minibatches to be measured
+    fakes: object = None    # function of (networks, count, seed) that yields uint8 minibatches to be measured, or Later
     saved_as: tuple = None  # names in the published tuple, such as ('G', 'D', 'Gs'); None = a dictionary by name
     drange: tuple = (-1, 1)  # range of the networks' images
     latents: object = None  # function of (networks, count) that draws the latents of the picture grid; None = none

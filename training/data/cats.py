@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from dnnlib.util import UserError
-from training.data.base import box_downscale, check_int, Dataset
+from training.data.base import check_int, Dataset
+from training.data.levels import box_downscale
 
 GROUPS = (('body', 15), ('fur', 10), ('eyes', 15), ('mouth', 10), ('accessory', 16))  # in drawing order
 GROUP_SIZES = tuple(count for _, count in GROUPS)

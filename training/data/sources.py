@@ -201,6 +201,17 @@ def where(dataset, index):
     return dataset.files.where(name) if hasattr(dataset, 'files') else name
 
 
+def describe(dataset):
+    """Prints what a Dataset is, and what `tell` prints."""
+    print('Dataset class =', type(dataset).__name__)
+    print('Dataset shape =', dataset.shape)
+    print('Dynamic range =', dataset.dynamic_range)
+    print('Label size    =', dataset.label_size)
+    if dataset.label_text:
+        print(f'Labels: {dataset.label_text}')
+    tell(dataset)
+
+
 def tell(dataset):
     """Prints the remarks on a Dataset, and what is not taken of it."""
     for line in dataset.remarks:

@@ -20,6 +20,7 @@ SMOOTH = dict(antialias=True, init='xavier')
 MAX_DOWNS, MIN_DOWNS = 8, 5  # how often a U-Net halves the size
 SNAP_EPOCHS = 5  # between snapshots; as published
 TICK_IMAGES = 1000  # at least, between two reports; pictures and networks of a tick have the thousands in their names
+MAX_INSTANCE = 2 ** 24 - 1  # number of an instance, of three bytes
 POLICIES = ('linear', 'step', 'cosine')
 FROM_DATA = ('num_channels', 'out_channels', 'resolution', 'widths', 'input_names')
 AT_EACH_CALL = ('is_training', 'evaluate', 'is_template_graph', 'components', 'taps', 'encode_only', 'return_features')
@@ -31,7 +32,7 @@ class Config(NamedTuple):
     method: str         # function of the method, below `training.methods.`
     kind: str           # what data it takes: layouts.UNPAIRED, PAIRED or LABELS
     nets: dict          # {group: func_name and options of the networks}; each has an optimizer <group>_opt
-    options: dict = {}  # of the method, where its default is not meant
+    options: dict = {}  # of the method, where its default is not meant; with layouts.LABELS also label_nc
     data: dict = {}     # of the datasets, the same
     n_epochs: int = 100        # passes at the full learning rate
     n_epochs_decay: int = 100  # passes in which it falls
@@ -240,7 +241,11 @@ def finish(args, options):
         options: Options of the training loop, with those of `--set`; changed.
     Raises: UserError for data that can't be used.
     """
-    data, sched = options['dataset_args'], options['sched_args']
+    data, sched, streams = options['dataset_args'], options['sched_args'], options['stream_args']
+    if CONFIGS[args.config].kind == layouts.LABELS and options['method_args']['label_nc']:
+        streams['a']['max_id'] = options['method_args']['label_nc'] - 1
+    if 'inst' in streams:
+        streams['inst']['max_id'] = MAX_INSTANCE
     settles = data.get('settle_images') == 'decay'
     if settles:
         data['settle_images'] = None

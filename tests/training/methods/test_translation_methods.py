@@ -15,7 +15,7 @@ from tests.training.methods.translation_steps import check_after, check_iteratio
 from training.data.streams import Stream
 from training.dataset import load_dataset
 from training.methods import cut, cyclegan, pix2pix, translating
-from training.report import translations
+from training.report.fakes import fakes_of
 from training.state import files
 from training.terms import nce
 from training.torch_files import translation as tables
@@ -165,7 +165,7 @@ def test_cut_trains_all_of_its_networks(tmp_path):
 
     def measure(network_pkl, fakes):
         if network_pkl is not None:
-            measured.append((np.concatenate(list(fakes(5, 0))), fakes.names(5, 1), fakes.num_images, fakes.reals))
+            measured.append((np.concatenate([later.draw() for later in fakes(5, 0)]), fakes.names(5, 1), fakes.num_images, fakes.reals))
     trained = train(tmp_path / 'cut', 'cut', 0.004, metric_callback=measure)
     images, names, num_images, reals = measured[-1]
     assert images.shape == (5, 3, 16, 16) and images.dtype == np.uint8 and num_images == 324000
@@ -205,12 +205,12 @@ def test_what_is_translated_to_be_measured():
     for share, numbers in ((0, range(20)), (0.5, None)):
         with load_dataset(max_images=20, **CATS) as data:
             streams = {name: Stream(data.hold_out(share), name) for name in 'ab'}
-            fakes = translations.fakes_of(method, dict(G=Doubles), streams, options)
+            fakes = fakes_of(method, dict(G=Doubles), streams, options)
             numbers = numbers or np.sort(data.held_out)
-            images = np.concatenate(list(fakes(99, 0)))
+            images = np.concatenate([later.draw() for later in fakes(99, 0)])
             assert fakes.num_images == len(images) == len(numbers) and fakes.reals == CATS and set(seen) == {1}
             for number, image in zip(numbers, images):
                 np.testing.assert_array_equal(image, np.minimum(2 * np.int32(data.read(number)), 255))
             assert fakes.names(99, 0) == [f'image {number}' for number in numbers]
     method = SimpleNamespace(translation=None, fakes=lambda networks, count, seed: (networks, count, seed))
-    assert translations.fakes_of(method, 'nets', streams, options)(3, 4) == ('nets', 3, 4)
+    assert fakes_of(method, 'nets', streams, options)(3, 4) == ('nets', 3, 4)

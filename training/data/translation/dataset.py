@@ -15,8 +15,7 @@ from training.data.base import Dataset
 from training.data.translation import pictures, transforms
 from training.dataset import IMAGE_CACHE_BYTES, load_dataset, PRELOAD_IMAGES
 
-MAX_LABEL = 2 ** 8 - 1  # numbers of maps of one and of three bytes
-MAX_INSTANCE = 2 ** 24 - 1
+MAX_LABEL, MAX_NUMBER = 2 ** 8 - 1, 2 ** 24 - 1  # numbers of maps of one and of three bytes
 
 
 def any_size(shape, name):
@@ -77,8 +76,8 @@ class TranslationDataset(Dataset):
         transforms.check(self._transform)
         if channels not in (None, 1, 3):
             raise UserError(f'channels must be 1 (gray), 3 (RGB) or None (by the pictures), not {channels!r}')
-        if max_id is not None and not 0 < max_id <= MAX_INSTANCE:
-            raise UserError(f'max_id must be from 1 to {MAX_INSTANCE}, not {max_id!r}')
+        if max_id is not None and not 0 < max_id <= MAX_NUMBER:
+            raise UserError(f'max_id must be from 1 to {MAX_NUMBER}, not {max_id!r}')
         self.max_id, self.paired, self._settle, self._partners = max_id, paired, settle_images, ()
         self._cache = {}
         self.source, self.test_source = open_source(tfrecord_dir, train, half), None

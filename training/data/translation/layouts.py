@@ -36,15 +36,16 @@ def find(path, kind):
     Args:
         path: Folder or zip.
         kind: UNPAIRED: trainA and trainB; PAIRED: the same, train_A and train_B, or pictures side by side, in `train`
-            or without folders; LABELS: train_label, train_img and perhaps train_inst.
+            or without folders; LABELS: train_label (or train_A), train_img (train_B) and perhaps train_inst.
     Returns: OrderedDict {stream: {train, test, half}}, see TranslationDataset; what isn't needed is left out.
     Raises: UserError if there are no such sides.
     """
     folders = folders_of(path)
     if kind == LABELS:
-        found = _sides(folders, OrderedDict(a='_label', b='_img', inst='_inst'))
-        if {'a', 'b'} <= set(found):
-            return found
+        for a, b in (('_label', '_img'), ('_A', '_B')):
+            found = _sides(folders, OrderedDict(a=a, b=b, inst='_inst'))
+            if {'a', 'b'} <= set(found):
+                return found
         raise UserError(f'{path}: expected the folders train_label, train_img and, for instances, train_inst; found '
                         f'{_listed(folders)}')
     for ends in (OrderedDict(a='A', b='B'), OrderedDict(a='_A', b='_B')):

@@ -26,15 +26,16 @@ class PictureFiles:
         inside: Folder in the zip whose pictures these are, with `/` at the end; '' = all.
         half: 'left' or 'right' half of each picture, None = all of it.
     Attributes:
+        files, half: ImageFiles; as given.
         names: Names of the files, relative to the folder or zip.
         not_taken: List of (file, reason).
     Raises: UserError if there are no pictures.
     """
 
     def __init__(self, path, inside='', half=None):
-        self._files, self._half = ImageFiles(path), half
-        self.names = [name for name in self._files.names if name.startswith(inside)]
-        self.not_taken = [item for item in self._files.not_taken if item[0].startswith(inside)]
+        self.files, self.half = ImageFiles(path), half
+        self.names = [name for name in self.files.names if name.startswith(inside)]
+        self.not_taken = [item for item in self.files.not_taken if item[0].startswith(inside)]
         self._inside = inside
 
     def keys(self):
@@ -43,15 +44,15 @@ class PictureFiles:
 
     def where(self, index):
         """Full name of a file, for messages."""
-        return self._files.where(self.names[index])
+        return self.files.where(self.names[index])
 
     def header(self, index):
         """(mode, (width, height)) of a picture, of its half where halves are meant, without decoding it.
 
         Raises: UserError for an unreadable picture, or one that can't be halved.
         """
-        mode, (width, height) = self._files.read_header(self.names[index])
-        if self._half is not None:
+        mode, (width, height) = self.files.read_header(self.names[index])
+        if self.half is not None:
             if width % 2:
                 raise UserError(f'{self.where(index)}: {width} pixels wide, but a pair side by side has an even width')
             width //= 2
@@ -59,15 +60,15 @@ class PictureFiles:
 
     def open(self, index):
         """A PIL image of any mode, or its half."""
-        image = self._files.open_image(self.names[index])
-        if self._half is None:
+        image = self.files.open_image(self.names[index])
+        if self.half is None:
             return image
-        begin = HALVES.index(self._half) * (image.size[0] // 2)
+        begin = HALVES.index(self.half) * (image.size[0] // 2)
         return image.crop((begin, 0, begin + image.size[0] // 2, image.size[1]))
 
     def close(self):
         """Closes the zip."""
-        self._files.close()
+        self.files.close()
 
 
 class Images:
@@ -76,8 +77,10 @@ class Images:
     Args:
         dataset: Dataset.
     Attributes:
-        names, not_taken: As in PictureFiles.
+        names, not_taken, half: As in PictureFiles.
     """
+
+    half = None
 
     def __init__(self, dataset):
         self._dataset, self.not_taken = dataset, dataset.not_taken

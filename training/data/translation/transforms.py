@@ -11,6 +11,7 @@ MULTIPLE = 4  # of the sides of images: what every translator needs
 TO_WIDTH = ('scale_width', 'scale_width_and_crop')
 TO_SHORT_SIDE = ('scale_shortside', 'scale_shortside_and_crop')
 CROPPED = ('resize_and_crop', 'crop', 'scale_width_and_crop', 'scale_shortside_and_crop', 'zoom_and_patch')
+ZOOM_FILTER = Image.BILINEAR  # of zoom_and_patch, as SinCUT's data have it
 WAYS = CROPPED + ('scale_width', 'scale_shortside', 'none')
 
 
@@ -105,7 +106,7 @@ def scale(image, transform, drawn=CENTER):
 
     What is not cropped is scaled once more, to sides that are multiples of MULTIPLE, as CUT does.
     """
-    smooth = Image.BILINEAR if transform.preprocess == 'zoom_and_patch' else Image.BICUBIC  # as published
+    smooth = ZOOM_FILTER if transform.preprocess == 'zoom_and_patch' else Image.BICUBIC  # as published
     size = scaled_size(image.size, transform, drawn)
     for target in (size, size if transform.preprocess in CROPPED else rounded_size(size)):
         if image.size != target:

@@ -1,4 +1,7 @@
-"""Translations of a training, to be measured: which pictures are translated, and what the result is compared with."""
+"""Fakes of a training, to be measured; of translations: of which pictures, and what they are compared with."""
+
+import functools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -6,6 +9,12 @@ from training.data.sources import where
 from training.data.streams import stream_options
 
 READ_AT_A_TIME = 8  # pictures; the method may translate fewer
+
+
+class Later(NamedTuple):
+    """Pictures of `Method.fakes` that are drawn only if they are wanted: of several workers, each draws some."""
+    count: int              # how many
+    draw: object            # function without arguments that returns them, uint8 [count, C, H, W]
 
 
 def fakes_of(method, networks, streams, options):
@@ -47,13 +56,16 @@ class Translations:
         self.num_images = len(self._numbers)
 
     def __call__(self, count, seed):
-        """Yields translations, uint8 [N, C, H, W], of the same pictures with any seed: all, or evenly chosen ones."""
+        """Yields Later of translations of the same pictures with any seed: all, or evenly chosen ones."""
         del seed
         numbers = self._chosen(count)
         for begin in range(0, len(numbers), READ_AT_A_TIME):
             part = numbers[begin:begin + READ_AT_A_TIME]
-            yield self._run(self._networks, {
-                name: np.stack([data.read(number) for number in part]) for name, data in self._data.items()})
+            yield Later(len(part), functools.partial(self._translated, part))
+
+    def _translated(self, numbers):
+        return self._run(self._networks, {
+            name: np.stack([data.read(number) for number in numbers]) for name, data in self._data.items()})
 
     def names(self, count, seed):
         """Paths of the pictures that `__call__` translates, or names where they are no files: list of str."""
