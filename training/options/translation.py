@@ -34,6 +34,7 @@ class Config(NamedTuple):
     nets: dict          # {group: func_name and options of the networks}; each has an optimizer <group>_opt
     options: dict = {}  # of the method, where its default is not meant; with layouts.LABELS also label_nc
     data: dict = {}     # of the datasets, the same
+    sched: dict = {}    # of the schedule, the same; not what has a field here
     n_epochs: int = 100        # passes at the full learning rate
     n_epochs_decay: int = 100  # passes in which it falls
     lrate: float = 0.0002      # learning rate
@@ -153,8 +154,10 @@ def data_args(args, c):
     """Options that the datasets of both sides share."""
     default = transforms.Transform(**c.data)
     crop = args.crop_size or args.resolution or default.crop_size
-    load = args.load_size or int(round(default.load_size * crop / default.crop_size))
-    found = dict(c.data, preprocess=args.preprocess or default.preprocess, load_size=load, crop_size=crop,
+    way = args.preprocess or default.preprocess
+    load = default.load_size * crop / default.crop_size if way in transforms.CROPPED else (
+        args.resolution or default.load_size)
+    found = dict(c.data, preprocess=way, load_size=args.load_size or int(round(load)), crop_size=crop,
                  flip=default.flip and not args.no_flip)
     if c.settles:
         found['settle_images'] = 'decay'  # until `finish` knows the length of an epoch
@@ -190,7 +193,7 @@ def sched_args(args, c):
     return dict(func_name='training.schedule.translation_schedule', minibatch_size=batch,
                 minibatch_gpu=args.minibatch_gpu or batch // workers, lrate=args.lr or c.lrate,
                 lr_policy=args.lr_policy, n_epochs=n_epochs if args.n_epochs is None else args.n_epochs,
-                n_epochs_decay=n_epochs_decay if args.n_epochs_decay is None else args.n_epochs_decay)
+                n_epochs_decay=n_epochs_decay if args.n_epochs_decay is None else args.n_epochs_decay, **c.sched)
 
 
 def num_downs(size):

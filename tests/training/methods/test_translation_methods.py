@@ -14,11 +14,13 @@ from tests.training.methods.test_toy_methods import variables
 from tests.training.methods.translation_steps import check_after, check_iteration, Trained
 from training.data.streams import Stream
 from training.dataset import load_dataset
+from training.data.translation import pictures
 from training.methods import cut, cyclegan, pix2pix, translating
 from training.report.fakes import fakes_of
 from training.state import files
 from training.terms import nce
 from training.torch_files import translation as tables
+from training.train_step import process_reals
 from training.training_loop import training_loop
 
 
@@ -165,7 +167,8 @@ def test_cut_trains_all_of_its_networks(tmp_path):
 
     def measure(network_pkl, fakes):
         if network_pkl is not None:
-            measured.append((np.concatenate([later.draw() for later in fakes(5, 0)]), fakes.names(5, 1), fakes.num_images, fakes.reals))
+            images = np.concatenate([later.draw() for later in fakes(5, 0)])
+            measured.append((images, fakes.names(5, 1), fakes.num_images, fakes.reals))
     trained = train(tmp_path / 'cut', 'cut', 0.004, metric_callback=measure)
     images, names, num_images, reals = measured[-1]
     assert images.shape == (5, 3, 16, 16) and images.dtype == np.uint8 and num_images == 324000
@@ -214,3 +217,13 @@ def test_what_is_translated_to_be_measured():
             assert fakes.names(99, 0) == [f'image {number}' for number in numbers]
     method = SimpleNamespace(translation=None, fakes=lambda networks, count, seed: (networks, count, seed))
     assert fakes_of(method, 'nets', streams, options)(3, 4) == ('nets', 3, 4)
+
+
+def test_numbers_of_maps_pass_through_the_range_of_the_networks(session):
+    numbers = np.array([0, 1, 34, 255, 256, 66051, 2 ** 24 - 2, 2 ** 24 - 1]).reshape(1, 1, 2, 4)
+    images = tf.constant(pictures.to_bytes(numbers[0], 3)[np.newaxis])
+    found = session.run(translating.numbers(process_reals(images, [0, 255], translating.DRANGE)))
+    np.testing.assert_array_equal(found, numbers)
+    labels = tf.constant(np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16))
+    found = session.run(translating.numbers(process_reals(labels, [0, 255], translating.DRANGE)))
+    np.testing.assert_array_equal(found.reshape(-1), np.arange(256))

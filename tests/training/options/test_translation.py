@@ -101,6 +101,7 @@ def test_sizes(capsys):
         options = options_of('--config=cyclegan', '--dataset=two', *argv)
         return [options['dataset_args'][name] for name in ('load_size', 'crop_size', 'flip')]
     assert data('--resolution=64') == [72, 64, True]  # in the proportion of 286 to 256
+    assert data('--resolution=64', '--preprocess=scale_width') == [64, 64, True]
     assert data('--crop-size=64', '--load-size=64', '--no-flip') == [64, 64, False]
     options = options_of('--config=pix2pix', '--dataset=ab', '--resolution=64', '--width=1/4')
     assert options['method_args']['G_args'] == dict(
