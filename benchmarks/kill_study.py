@@ -62,13 +62,19 @@ class Training:
         """Has it not ended yet?"""
         return self._process.poll() is None
 
-    def wait_for(self, condition, seconds=120):
-        """Waits until `condition()` is true; returns False if the process ends or the time is up before that."""
+    def wait_for(self, condition, seconds=120, step=0.01):
+        """Waits until `condition()` is true; returns False if the process ends or the time is up before that.
+
+        Args:
+            condition: Function without arguments, called every `step` seconds.
+            seconds: That there are.
+            step: See above.
+        """
         until = time.time() + seconds
         while not condition():
             if not self.is_running() or time.time() > until:
                 return bool(condition())
-            time.sleep(0.002)
+            time.sleep(step)
         return True
 
     def has_started(self):

@@ -13,7 +13,7 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import workers  # noqa: E402  (found only after the line above)
-from dnnlib.run import cluster as clusters  # noqa: E402
+from dnnlib.run import cluster as clusters, launcher  # noqa: E402
 
 FEW = 2  # images of the smaller minibatch; with 1, path lengths would not be of half as many
 KINDS = (           # what is timed of each stage, by both processes at the same time:
@@ -138,7 +138,7 @@ def measure(args):
     cores = sorted(os.sched_getaffinity(0))
     shares = [cores[:len(cores) // 2] or cores, cores[len(cores) // 2:]]
     args.threads = len(shares[1])
-    addresses = [f'127.0.0.1:{port}' for port in workers.free_ports(2)]
+    addresses = [f'127.0.0.1:{port}' for port in launcher.free_ports(2)]
     with tempfile.TemporaryDirectory() as folder:
         processes, base = [], os.path.join(folder, 'worker')
         for task, share in enumerate(shares):

@@ -5,6 +5,8 @@ A source has these attributes; metrics know nothing else about the fakes:
     shape: [C, H, W] of the images.
     num_images: How many there are; `None` = any number.
     resolution: Size to read folders of reals in (see `image_size.option`); `None` = as they are.
+    names(count, seed): Paths of the pictures that the images which `minibatches` yields are translations of, in that
+        order; of pictures in files these. `None` = not known.
     generator: Generator, for metrics that measure how images follow from latents; `None` = there is none.
     minibatches(count, size, seed, wanted): Yields uint8 [N, C, H, W] with at least `count` images in all: `size` each
         time, the last time possibly fewer; `None` for a minibatch whose number the function `wanted`, if it is not
@@ -22,7 +24,8 @@ import tensorflow.compat.v1 as tf
 from dnnlib import UserError, tflib
 from dnnlib.tflib import random
 from metrics import sampling
-from training import image_size, pretrained, train_step
+from training import image_size, pretrained
+from training.report.fakes import Later
 
 
 class Generator:
@@ -77,6 +80,11 @@ class Generator:
         return run_round
 
 
+def no_names(count, seed):
+    """`names` of a source that doesn't translate."""
+    del count, seed
+
+
 class NetworkSource(contextlib.ExitStack):
     """Images of a Generator."""
 
@@ -85,6 +93,7 @@ class NetworkSource(contextlib.ExitStack):
     def __init__(self, generator):
         super().__init__()
         self.generator = generator
+        self.names = no_names
         self.shape = generator.Gs.output_shape[1:]
         self.resolution = image_size.option(*self.shape[1:])
         if generator.labels_from is not None:
@@ -138,6 +147,11 @@ class FileSource(contextlib.ExitStack):
         """See the module."""
         return sampling.image_minibatches(self._data, count, size, mirror=False, order_seed=seed, wanted=wanted)
 
+    def names(self, count, seed):
+        """See the module."""
+        sampling.prepare_order(self._data, seed)
+        return [self._data.where(index) for index in self._data.indices_at(0, count)]
+
 
 class FunctionSource(contextlib.ExitStack):
     """Images that a function makes, whatever it makes them of.
@@ -146,14 +160,16 @@ class FunctionSource(contextlib.ExitStack):
 
     Args:
         fakes: Function of (number of images, seed) that returns an iterable of uint8 [N, C, H, W], any N, with at
-            least that number of images in all; instead of an array also `train_step.Later`.
+            least that number of images in all; instead of an array also `Later`. Its attribute
+            `num_images`, if it has one, is how many there are at most; `names` is that of a source.
     """
 
-    generator = num_images = None
+    generator = None
 
     def __init__(self, fakes):
         super().__init__()
         self._fakes, self._session = fakes, tf.get_default_session()
+        self.num_images, self.names = getattr(fakes, 'num_images', None), getattr(fakes, 'names', no_names)
         self.shape = list(next(self._make(1, 0)).images().shape[1:])
         self.resolution = image_size.option(*self.shape[1:])
 
@@ -195,9 +211,9 @@ class FunctionSource(contextlib.ExitStack):
                 images = next(made, None)
             if images is None:
                 return
-            if not isinstance(images, train_step.Later):
+            if not isinstance(images, Later):
                 images = _checked(images)
-                images = train_step.Later(len(images), lambda images=images: images)
+                images = Later(len(images), lambda images=images: images)
             if images.count:
                 yield _Piece(images, self._inside)
 

@@ -2,8 +2,17 @@
 
 import os
 import signal
+import sys
+import threading
+import time
+
+import pytest
+import tensorflow.compat.v1 as tf
 
 from benchmarks import kill_study, worker_faults
+from benchmarks import workers as benchmark
+from dnnlib.run import cluster, launcher, watchdog
+from training.state import files
 
 OPTIONS = kill_study.TINY + ['--num-workers=2', '--total-kimg=100000', '--set', 'sched.minibatch_size_base=32', '--set',
                              'sched.minibatch_gpu_base=16', '--g-loss=G_logistic_ns', '--d-loss=D_logistic']
@@ -35,3 +44,49 @@ def test_a_killed_worker_is_replaced(tmp_path):
         assert f.read().count('Worker 1 of 2, all here') == 2
     assert not kill_study.unfinished_files(folder) and not kill_study.damaged_files(folder)
     assert not worker_faults.workers_of(job.pid)
+
+
+JOB = dict(method='pools', workers=2, iterations=40)  # networks that are built in no time
+
+
+def train_as_worker(run_dir):
+    """What the processes of the test below do."""
+    found = cluster.find(os.environ)
+    if found.task == 0:
+        os.makedirs(run_dir, exist_ok=True)
+        launcher.tell(run_dir)
+    with watchdog.watching(found):
+        benchmark.train(cluster=found, run_dir=run_dir, loop=dict(checkpoint_minutes=0), **JOB)
+
+
+@pytest.mark.skipif(int(tf.__version__.split('.')[0]) > 1, reason='the test above is of this TensorFlow')
+def test_a_killed_worker_changes_nothing_under_tensorflow_1(tmp_path):
+    run_dir, alone, reached, said = str(tmp_path / 'two'), str(tmp_path / 'alone'), [], []
+
+    def kill():
+        until = time.time() + 240
+        while not files.list_states(run_dir) and time.time() < until:
+            time.sleep(0.01)
+        os.kill(worker_faults.workers_of(os.getpid())[1], signal.SIGKILL)
+        reached.append(files.latest_counters(run_dir).nimg)
+
+    processes = benchmark.start(sys.executable, None, [dict(JOB, run_dir=alone)])
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        environ = dict(PYTHONPATH=worker_faults.ROOT, OMP_NUM_THREADS='1')
+        command = [sys.executable, '-W', 'ignore', os.path.abspath(__file__), run_dir]
+        assert launcher.launch(launcher.Plan(command, 2, [environ] * 2), say=said.append) == 0, said
+        benchmark.finish(processes, alone, timeout=240)
+    finally:
+        benchmark.stop(processes)
+        thread.join()
+    assert 0 < reached[0] < 8 * JOB['iterations']
+    assert said == ['Worker 1 was killed by SIGKILL. Restarting all 2 workers from the last state (1 of 3 restarts '
+                    'without progress).']
+    assert benchmark.compare(benchmark.variables(alone), benchmark.variables(run_dir)) == (0, [])
+    assert not kill_study.unfinished_files(run_dir) and not worker_faults.workers_of(os.getpid())
+
+
+if __name__ == '__main__':
+    train_as_worker(sys.argv[1])

@@ -57,10 +57,11 @@ class Batch(NamedTuple):
     labels: tf.Tensor   # float32 [minibatch_gpu, label_size]
 
 
-class Later(NamedTuple):
-    """Pictures of `Method.fakes` that are drawn only if they are wanted: of several workers, each draws some."""
-    count: int              # how many
-    draw: object            # function without arguments that returns them, uint8 [count, C, H, W]
+class Translation(NamedTuple):
+    """How a method translates pictures, so that its translations can be measured."""
+    run: object             # function of (networks, {stream: uint8 [N, C, H, W]}) that returns uint8 [N, C, H, W]
+    sources: tuple = ('a',)  # streams that it needs pictures of, in the same order; what is translated is the first
+    target: str = 'b'       # stream that the translations should look like
 
 
 class Method(NamedTuple):
@@ -77,6 +78,7 @@ class Method(NamedTuple):
     logits: bool = False    # are `Loss/scores/real` and `fake` logits, so that an alarm can watch them?
     monitors: object = None  # function of the networks that returns a list of functions to call at every tick
     sheets: object = None   # function of grid.Cells: {name of a picture of data alone: rows}, written at the start
+    translation: object = None  # Translation, of methods that have one instead of `fakes`
 
 
 class Step:

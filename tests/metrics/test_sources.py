@@ -11,7 +11,7 @@ from metrics import metric_base, sources
 from metrics.metric_defaults import metric_defaults
 from tests.metrics.tiny_generator import tiny_generator
 from training import pretrained
-from training.train_step import Later
+from training.report.fakes import Later
 
 CPU = {'device': 'cpu'}
 

@@ -109,7 +109,7 @@ def test_an_error_of_one_ends_it_in_all(hall, where, failing):
     assert str(errors.pop(failing)) == 'no more memory'
     assert [(type(error), str(error)) for error in errors] == [
         (team.Stopped, f'worker {failing}: no more memory')] * 2
-    assert [str(error) for error in opened.run(work)].count('no more memory') == 1  # and they still understand each other
+    assert [str(error) for error in opened.run(work)].count('no more memory') == 1  # they still understand each other
 
 
 def test_worker_0_decides_and_gives(hall, tmp_path):

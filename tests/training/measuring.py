@@ -1,4 +1,4 @@
-"""Metrics in a training of several workers, on a tiny feature network; `tests/training/test_workers.py` compares them."""
+"""Metrics in trainings of several workers, by a tiny network; `tests/training/test_workers.py` compares them."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from dnnlib.tflib import collectives
 from metrics import feature_metric, metric_base
 from metrics.metric_defaults import metric_defaults
 from tests.metrics import tiny_extractor
-from training.train_step import Later
+from training.report.fakes import Later
 
 NETWORKS = ('fd100_effnetlite0', 'pr1003_effnetlite0')  # with the same fakes
 FUNCTIONS = ('is90', 'kid100')

@@ -19,7 +19,7 @@ from training.schedule import accumulation_rounds
 from training.state import files
 
 METHODS = {'pools': 2, 'StyleGAN2': 3}  # name: iterations
-MEASURED = {'StyleGAN2': measuring.__name__ + '.callback'}
+LOOP = {'StyleGAN2': dict(measure=measuring.__name__ + '.callback', network_snapshot_ticks=100)}
 CHUNK_BYTES = 4096  # so that gradients take several
 
 
@@ -27,7 +27,7 @@ def test_two_workers_train_what_two_rounds_train(tmp_path):
     """Pools that each round has; labels, path lengths, both regularizations, and the metrics of the last networks."""
     def jobs_in(kind, **options):
         return [dict(method=method, workers=2, iterations=count, run_dir=str(tmp_path / f'{kind}-{number}'),
-                     measure=MEASURED.get(method), **options) for number, (method, count) in enumerate(METHODS.items())]
+                     loop=LOOP.get(method), **options) for number, (method, count) in enumerate(METHODS.items())]
     jobs, alone = jobs_in('many', chunk_bytes=CHUNK_BYTES), jobs_in('one')
     processes = benchmark.start(sys.executable, 2, jobs)
     try:  # a process of its own, since the threads of this one are what its first session asked for

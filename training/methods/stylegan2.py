@@ -18,8 +18,9 @@ from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError, call_func_by_name
 from training import image_size
 from training.methods import augmented, growing
+from training.report.fakes import Later
 from training.report.held_out import ScoreMonitor
-from training.train_step import Group, Later, Method, Net
+from training.train_step import Group, Method, Net
 
 
 class Options(NamedTuple):

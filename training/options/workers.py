@@ -50,7 +50,8 @@ def add(parser):
                    '(default: %(default)s)')
     p.add_argument('--max-restarts', type=int, default=launcher.MAX_RESTARTS, metavar='N',
                    help='restarts of all processes, from the last state, after one of them was lost; every new state '
-                   'resets the count (default: %(default)s)')
+                   'resets the count, unless the same process ends again with a Python error (exit code 1) within a '
+                   'day (default: %(default)s)')
     p.add_argument('--start-timeout', type=cli.finite_float, default=watchdog.START_SECONDS, metavar='SEC',
                    help='seconds until all workers of a job must have started (default: %(default)g)')
 
