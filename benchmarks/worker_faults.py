@@ -210,7 +210,7 @@ def disturb(job, count, number, kind, when, rnd):
         kind: Key of FAULTS.
         when: One of MOMENTS.
         rnd: random.Random.
-    Returns: ((seconds until the other old workers were gone, until all were, until the new met), list of what is wrong).
+    Returns: ((seconds until the other old workers were gone, all were, the new ones met), list of what is wrong).
     """
     old = wait_for_moment(job, count, when, rnd)
     before, began = job.restarts(), time.time()
@@ -267,7 +267,7 @@ def main(argv):
     args = p.parse_args(argv)
     images = 8 // args.workers
     options = kill_study.TINY + [f'--num-workers={args.workers}', '--max-restarts=1000', '--start-timeout=40',
-                                 '--snap=1', '--set', 'sched.tick_kimg_base=0.1',
+                                 '--snap=1', '--set', 'sched.tick_kimg_base=0.1', f'--batch={images * args.workers}',
                                  '--set', f'sched.minibatch_size_base={images * args.workers}',
                                  '--set', f'sched.minibatch_gpu_base={images}']
     with tempfile.TemporaryDirectory() as folder:
