@@ -10,8 +10,10 @@ from PIL import Image, ImageShow
 from dnnlib.util import UserError
 from training import image_size
 from training.data.cats import CatsDataset
+from training.data.cats_pairs import PAIRS, TRUTH_FILE
 from training.data.images import FILTERS, Fit, FITS
-from training.data.making import arguments, check as dataset_check, export as dataset_export
+from training.data.making import arguments, cats_pairs, check as dataset_check, export as dataset_export
+from training.data.making.check_pairs import check_pairs
 from training.data.making import findings as dataset_findings, lsun as dataset_lsun, published
 from training.data.making.pictures import Filters, PictureSource
 from training.data.making.writer import check_new_dir
@@ -51,6 +53,12 @@ def create_cats(tfrecord_dir, resolution, max_images, held_out, workers):
     dataset = CatsDataset(resolution, held_out=held_out, max_images=max_images, max_label_size='full')
     source = dataset_export.DatasetSource(dataset, ['cats', resolution, held_out])
     dataset_export.export(source, tfrecord_dir, shuffle=False, workers=workers)  # they are already in random order
+
+
+def create_cats_pairs(folder, pair, resolution, train, test, layout):
+    """Writes two sides of cats whose true translations are known, as folders of pictures."""
+    count = cats_pairs.write_set(folder, pair, resolution, (train, test), layout)
+    print(f'Wrote {count} pictures to {folder}; {TRUTH_FILE} in it says what they show')
 
 
 def create_published(tfrecord_dir, make_source, shuffle=True, skip_bad=False, max_images=None, workers=1, **options):
@@ -122,9 +130,16 @@ def compare(tfrecord_dir_a, tfrecord_dir_b, ignore_labels):
             print(f'Identical labels: {same_labels} / {max(a.num_images, b.num_images)}')
 
 
-def check(path, workers, resolution):
+def check(path, workers, resolution, pairs, pairs_with):
     """Prints the problems of a dataset, file by file, and its labels; returns the exit code, 1 if there are any."""
-    report = dataset_check.check(path, workers, lambda items: cli.progress(items, 'files'), resolution)
+    def progress(items):
+        return cli.progress(items, 'files')
+    if pairs or pairs_with is not None:
+        if resolution is not None:
+            raise UserError('--resolution has no effect on pairs, which training scales; drop it')
+        report = check_pairs(path, pairs_with, workers, progress)
+    else:
+        report = dataset_check.check(path, workers, progress, resolution)
     print('\n'.join(dataset_findings.table(report)))
     return 1 if report.findings else 0
 
@@ -169,6 +184,21 @@ def add_create_commands(commands):
     p.add_argument('--held_out', action='store_true', help='use the 36000 cats that training never sees')
     _add_workers(p)
     p.set_defaults(run=create_cats)
+
+    p = commands.add_parser('create_cats_pairs', help='draw two sides of cats whose true translations are known')
+    p.add_argument('folder', help='folder to write')
+    p.add_argument('--pair', choices=sorted(PAIRS), default='coats', help='what the sides are: ' + '; '.join(
+        f'{name} = {PAIRS[name].text}' for name in sorted(PAIRS)) + ' (default: %(default)s)')
+    p.add_argument('--resolution', type=image_size.argument, default=64, metavar='PIXELS',
+                   help='width and height of a cat, at most 128 (default: %(default)s)')
+    p.add_argument('--train', type=arguments.positive, metavar='N',
+                   help='pictures of each side to train with (default: 1000)')
+    p.add_argument('--test', type=arguments.positive, metavar='N',
+                   help='pictures of each side to test with, of cats that are in no training (default: 200)')
+    p.add_argument('--layout', choices=cats_pairs.LAYOUTS,
+                   help='of pairs: beside = A and B side by side in one file, folders = trainA, trainB and so on with '
+                   'the same names (default: beside)')
+    p.set_defaults(run=create_cats_pairs)
 
 
 def add_published_commands(commands):
@@ -244,6 +274,11 @@ def add_inspect_commands(commands):
     p.add_argument('path', help='folder or zip of images, or folder of TFRecords')
     p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='report only what remains a problem when every image is converted to this size')
+    p.add_argument('--pairs', action='store_true',
+                   help='pairs for pix2pix or pix2pixHD: trainA and trainB with the same file names, pictures side by '
+                   'side, or label maps in train_label')
+    p.add_argument('--pairs_with', metavar='NAME',
+                   help='folder or zip of the other side, whose files have the same names')
     _add_workers(p)
     p.set_defaults(run=check)
 

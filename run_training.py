@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import re
 
 import dnnlib
 from dnnlib import UserError, cli
@@ -12,7 +11,7 @@ from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.run_dir import FolderLocked
 from dnnlib.run.signals import StopSignals
 from training import image_size
-from training.options import augmenting, continuing, data, epochs, presets, saving, tuning, workers
+from training.options import augmenting, continuing, data, presets, saving, tuning, workers
 from training.options import precision as precisions
 from training.options.settings import Settings, parse_assignment
 
@@ -35,7 +34,8 @@ def make_options(args):
         args: Result of `parse_args`.
     Returns: Plain dictionary of plain values.
     """
-    of_method, snap = presets.find(args.config).make_options(args), SNAP if args.snap is None else args.snap
+    preset, snap = presets.find(args.config), SNAP if args.snap is None else args.snap
+    of_method = preset.make_options(args)
     options = dict(
         data_dir=args.data_dir, bad=args.bad, total_kimg=25000 if args.total_kimg is None else args.total_kimg,
         mirror_augment=args.mirror_augment,
@@ -43,11 +43,12 @@ def make_options(args):
         checkpoint_minutes=args.checkpoint_minutes, keep=args.keep, keep_best=args.keep_best, strict=args.strict)
     options.update(of_method)
     options.update(
-        dataset_args=dict(options.get('dataset_args', {}), tfrecord_dir=args.dataset),
         grid_args=of_method.get('grid_args', dict(size='8k', layout='random')), metric_arg_list=args.metrics,
         nan_patience=args.nan_patience, tf_config=dict(device=args.device, ops=args.ops))
-    if args.resolution is not None:
-        options['dataset_args']['resolution'] = args.resolution
+    if not preset.has_streams:
+        options['dataset_args'] = dict(options.get('dataset_args', {}), tfrecord_dir=args.dataset)
+        if args.resolution is not None:
+            options['dataset_args']['resolution'] = args.resolution
     if args.holdout:
         options['holdout'] = args.holdout
     precisions.apply(options, args)
@@ -68,24 +69,25 @@ def train(submit_config, metric_arg_list, precision=None, start_timeout=None, **
 
 def run_loop(submit_config, metric_arg_list, job, options):
     """The rest of `train`: the loop and its metrics, with the options that all workers agree on, in a workers.Job."""
+    from metrics import group as groups, settings
     from training.training_loop import training_loop
-    if not job.is_first:
-        submit_config.stopped_by = training_loop(submit_config=submit_config, cluster=job.cluster, **options)
-        return
     signals = StopSignals()
-    abort_file = os.path.join(submit_config.run_dir, ABORT_FILE)
+    abort_file = os.path.join(submit_config.run_dir, ABORT_FILE) if job.is_first else ''
     tf_config = {key: value for key, value in options['tf_config'].items() if key != 'mixed'}  # metrics: in float32
-    group = make_metrics(metric_arg_list, tf_config,
-                         should_stop=lambda: bool(signals.received) or os.path.exists(abort_file))
+    asked = dict(should_stop=lambda: bool(signals.received) or os.path.exists(abort_file))
+    group = groups.agree(job, make_metrics(metric_arg_list, tf_config, **asked) if job.is_first else None, **asked)
 
     def evaluate(network_pkl, fakes):
         results = {}
         if network_pkl is not None:
             where = dict(run_dir=submit_config.run_dir, data_dir=options['data_dir'], tf_config=tf_config)
+            if not job.is_first:  # it has no run directory that would say so
+                where.update(settings.reals_of(options))
             if 'method_args' not in options:  # networks that the metrics can open themselves
                 group.run_in_training(network_pkl, **where)
             elif fakes is not None:
-                group.run_fakes_in_training(fakes, network_pkl, **where)
+                reals = {'dataset_args': fakes.reals} if hasattr(fakes, 'reals') else {}
+                group.run_fakes_in_training(fakes, network_pkl, **dict(where, **reals))
             elif group.metrics:
                 print('Metrics: this method generates nothing without input, so there is nothing to measure')
             results = group.get_results()
@@ -158,7 +160,7 @@ def make_parser(preset):
     """The command line; `preset` = Preset of the method, which has flags of its own."""
     p = cli.ArgumentParser(description=__doc__, epilog=EPILOG + presets.list_configs(),
                            formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--dataset', required=True, metavar='NAME',
+    p.add_argument('--dataset', required=not preset.has_streams, metavar='NAME',
                    help='folder of TFRecords, folder or zip of images, or the built-in dataset: cats')
     p.add_argument('--data-dir', metavar='DIR', help='folder that --dataset is in (default: the working directory)')
     p.add_argument('--config', default=presets.DEFAULT_CONFIG, metavar='CONFIG',
@@ -214,8 +216,8 @@ def check_arguments(args, is_first=True):
         raise UserError(f'--holdout={args.holdout:g}: expected a share from 0 to below 1')
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
         raise UserError(f'--data-dir={args.data_dir}: folder not found')
-    path = os.path.join(args.data_dir or '', args.dataset)
-    if args.dataset != 'cats' and not os.path.exists(path):
+    path = os.path.join(args.data_dir or '', args.dataset or '')
+    if args.dataset not in (None, 'cats') and not os.path.exists(path):
         raise UserError(f'--dataset={args.dataset}: there is no {path!r}; give a folder or zip of images, a folder of '
                         'TFRecords, or cats')
     saving.check(args, is_first)
@@ -237,12 +239,12 @@ def main(argv):
     assignments = [parse_assignment(text, changes.groups) for text in args.assignments]
     _check_metrics(args.metrics)
     options['keep_best'] = _best_of(args.keep_best, args.metrics)
-    data.look(args)
+    preset = presets.find(args.config)
+    if not preset.has_streams:
+        data.look(args)
     changes.apply(assignments)  # loads TensorFlow if there are any
-    if args.epochs is not None:
-        options['total_kimg'] = epochs.total_kimg(args.epochs, options)
-    dataset_name = re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(args.dataset)))[0])
-    run_desc = f'{presets.find(args.config).name}-{dataset_name}-{args.num_gpus}gpu-{args.config}'
+    preset.finish(args, options)
+    run_desc = f'{preset.name}-{data.name_of(args)}-{args.num_gpus}gpu-{args.config}'
     resume_run_dir = continuing.choose_run(args.resume, args.result_dir, run_desc, options) if is_first else None
     if args.metrics and is_first:
         make_metrics(args.metrics, options['tf_config'], should_stop=None)  # fails now if weights are missing

@@ -89,7 +89,7 @@ def toy_schedule(cur_nimg, dataset, minibatch_size=8):
     return dict(toys_schedule(cur_nimg, dataset), minibatch_size=minibatch_size, minibatch_gpu=GPU, tick_kimg=0.2)
 
 
-def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=None, minutes=None):
+def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=None, loop=None):
     """Trains in this process, as one of the workers of a cluster or alone.
 
     Args:
@@ -100,30 +100,31 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=N
         ops: See `tflib.init_tf`.
         cluster: See `training_loop`.
         cores: For each worker the numbers of the cores that it may use; `None` = all, but one thread.
-        minutes: Between two states; `None` = only at the end.
+        loop: Further arguments of `training_loop`; instead of a `metric_callback`, `measure` is the name of a function
+            that makes it of the run directory.
     Returns: What the loop returns.
     """
     import tensorflow.compat.v1 as tf
     from dnnlib import tflib
     from training.training_loop import training_loop
-    threads = 1
-    if cores is not None:
-        own = cores[0 if cluster is None else cluster.task]
+    own = cores and cores[0 if cluster is None else cluster.task]
+    if own:
         os.sched_setaffinity(0, own)
-        threads = len(own)
+    threads = len(own) if own else 1
     if cluster is None or cluster.task == 0:
         os.makedirs(run_dir, exist_ok=True)
     args = METHODS[method](workers)
-    sizes = args['sched_args']
-    nimg = (sizes.get('minibatch_size') or sizes['minibatch_size_base']) * iterations
+    loop = dict(dict(checkpoint_minutes=None, network_snapshot_ticks=None), **loop or {})
+    measure = loop.pop('measure', None)
+    nimg = (args['sched_args'].get('minibatch_size') or args['sched_args']['minibatch_size_base']) * iterations
     with tf.Graph().as_default():
         try:
             return training_loop(**dict(
                 args, submit_config=EasyDict(run_dir=run_dir), seed=5, total_kimg=nimg / 1000, minibatch_repeats=1,
                 tf_config=dict(device='cpu', ops=ops, intra_op_parallelism_threads=threads,
                                inter_op_parallelism_threads=threads),
-                grid_args=dict(size='3x2'), mirror_augment=True, checkpoint_minutes=minutes, image_snapshot_ticks=None,
-                network_snapshot_ticks=None, keep=5, cluster=cluster))
+                grid_args=dict(size='3x2'), mirror_augment=True, image_snapshot_ticks=None, keep=5, cluster=cluster,
+                metric_callback=measure and get_obj_by_name(measure)(run_dir), **loop))
         finally:
             tflib.close_tf()
 
@@ -153,11 +154,10 @@ def finish(processes, run_dir, timeout=3600):
     """Waits for processes; raises UserError with the end of a log if one failed."""
     end = time.time() + timeout
     try:
-        while True:
-            codes = [process.poll() for process in processes]
-            if any(codes) or None not in codes or time.time() > end:
-                break
+        codes = [None]
+        while None in codes and not any(codes) and time.time() < end:
             time.sleep(0.1)
+            codes = [process.poll() for process in processes]
     finally:
         stop(processes)
     tasks = range(len(codes))

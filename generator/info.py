@@ -12,9 +12,9 @@ from dnnlib import cli, util
 from dnnlib.files import array_file, file_kinds, named_networks, network_file, safe_pickle, torch_file
 from dnnlib.util import UserError
 from training import pretrained
-from training.torch_files import networks as torch_networks
+from training.torch_files import contents as torch_contents
 
-_UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+)$')
+_UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+|moving_mean|moving_variance|weight_[uv])$')
 _GENERATORS = {'G_main': 'StyleGAN2', 'G_style': 'StyleGAN'}
 _LONG_TEXT = 60  # characters of an option's value that are shown
 
@@ -57,16 +57,19 @@ def describe(data):
     if kind is not None or data[:1] != b'\x80':
         raise UserError('neither a pickle nor a PyTorch file' + (kind and f': it is {kind}' or ''))
     saved = network_file.read_inert(data, refused)
-    if pretrained.holds_modules(saved):
+    if torch_contents.holds_modules(saved):
         return _describe_torch(saved, refused, 'PyTorch pickle')
     return _describe_networks(saved, refused, 'network pickle')
 
 
 def _describe_torch(saved, refused, what):
     try:
-        G, D, Gs = torch_networks.read(saved)
-        lines = _describe_networks([None if G is Gs else G, D, Gs], refused, what)
-        return lines[:-1] + ['Note        ' + note for note in network_file.notes_in([G, Gs])] + lines[-1:]
+        networks = torch_contents.read(saved)
+        states = networks['networks'].values() if isinstance(networks, dict) else networks
+        if isinstance(networks, tuple) and networks[0] is networks[2]:
+            networks = (None,) + networks[1:]
+        lines = _describe_networks(networks, refused, what)
+        return lines[:-1] + ['Note        ' + note for note in network_file.notes_in(states)] + lines[-1:]
     except UserError as error:
         items = saved.items() if isinstance(saved, dict) else [('', saved)]
         arrays = {str(key): item.value for key, item in items if isinstance(item, torch_file.Tensor)}

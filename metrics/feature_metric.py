@@ -1,5 +1,6 @@
 """Base of the metrics that look at features of images: extractors by name, features of reals and of fakes."""
 
+import itertools
 import os
 
 import numpy as np
@@ -46,13 +47,15 @@ class FeatureMetric(metric_base.MetricBase):
     def _build_extractor(self):
         """Loads the feature network into the default graph and notes which one it is."""
         module, network_class = EXTRACTORS[self.extractor]
-        weights, file = module.load()
-        self._network, self._weights_sha256 = network_class(weights), file.sha256
-        self._note(extractor=self.extractor, weights=os.path.basename(file.path), weights_sha256=file.sha256,
-                   resize=self._network.resize)
+        weights, file = module.load() if self._team.is_first else (None, None)
+        self._network = network_class(self._team.from_first(weights))
+        if file is not None:
+            self._weights_sha256 = file.sha256
+            self._note(extractor=self.extractor, weights=os.path.basename(file.path), weights_sha256=file.sha256,
+                       resize=self._network.resize)
 
     def _features_of_both(self, source, collect):
-        """Features of reals and of fakes: both all of them, (features,), or (mean, covariance)."""
+        """Features of reals and of fakes: both all of them, (features,), or (mean, covariance); in worker 0 alone."""
         with self._open_reals(source) as reals:
             self._build_extractor()
             return (self._real_features(reals, collect, self._reals.mirror and self.max_reals is None),
@@ -72,35 +75,47 @@ class FeatureMetric(metric_base.MetricBase):
             data: Dataset.
             collect: Keep all features (`Collection`), or their mean and covariance (`Moments`)?
             mirror: Flip half of the images left to right?
-        Returns: Result of `get` of the class.
+        Returns: Result of `get` of the class; `None` in the others than worker 0.
         """
         count = self._count(data.num_images, 'reals', data.name, self.max_reals)
         self._note(dataset=data.name, mirror_augment=mirror, resolution=data.resolution)
-        path = feature_stats.cache_path(dict(
+        path = self._cache_path(data, count, collect, mirror) if self._team.is_first else None
+        result = None if path is None else feature_stats.read(path)
+        if not self._team.decide(result is not None):
+            minibatches = sampling.image_minibatches(data, count, self._minibatch_size(), mirror,
+                                                     wanted=self._wanted())
+            result = self._look_at(minibatches, data.shape, count, collect)
+            if result is not None:
+                feature_stats.write(path, result)
+        return result
+
+    def _cache_path(self, data, count, collect, mirror):
+        """Where the features of a dataset are kept; arguments as of `_real_features`."""
+        return feature_stats.cache_path(dict(
             data=self._content_hash(data, count), bad=self._reals.dataset_args.get('bad'), mirror=mirror,
             extractor=self.extractor, collect=collect, weights=self._weights_sha256,
             resize=self._network.resize), f'{self.extractor}-{data.name}')
-        result = feature_stats.read(path)
-        if result is None:
-            minibatches = sampling.image_minibatches(data, count, self._minibatch_size(), mirror)
-            result = self._look_at(minibatches, data.shape, count, collect)
-            feature_stats.write(path, result)
-        return result
 
     def _fake_features(self, source, collect):
-        """Features of `num_images` fakes; metrics of a group that look at the same ones share them."""
+        """Features of `num_images` fakes; metrics of a group that look at the same ones share them.
+
+        The last thing that all workers do.
+        """
         if self.shared is None:
-            return self._measure_fakes(source, collect)
-        if self.fakes_key not in self.shared:
+            result = self._measure_fakes(source, collect)
+            self._team.leave()
+            return result
+        if not self._team.decide(self.fakes_key in self.shared):
             measured = self._measure_fakes(source, True)
             self.shared[self.fakes_key] = self._seed, measured
+        self._team.leave()
         self._seed, (features,) = self.shared[self.fakes_key]
         self._note(num_fakes=len(features))
         return (features,) if collect else feature_stats.moments(features)
 
     def _measure_fakes(self, source, collect):
         count = self._count(source.num_images, 'fakes', 'fakes')
-        minibatches = source.minibatches(count, self._minibatch_size(), self._seed)
+        minibatches = source.minibatches(count, self._minibatch_size(), self._seed, self._wanted())
         return self._look_at(minibatches, source.shape, count, collect)
 
     def _count(self, available, kind, name, wanted=None):
@@ -118,17 +133,29 @@ class FeatureMetric(metric_base.MetricBase):
     def _look_at(self, minibatches, shape, count, collect):
         """Features of the first `count` images of minibatches uint8 [N, C, H, W]; `collect` as in `_real_features`."""
         features_of = self._on_all_gpus(self._network.features, shape)
-        num_features = self._network.num_features
-        result = feature_stats.Collection(count, num_features) if collect else feature_stats.Moments(num_features)
-        for images in self._limited(minibatches, count):
-            result.add(features_of(images)[:count - result.count])
-        return result.get()
+        num_features, result = self._network.num_features, None
+        if self._team.is_first:
+            result = feature_stats.Collection(count, num_features) if collect else feature_stats.Moments(num_features)
+        for features in self._found_in(minibatches, count, features_of):
+            result.add(features[:count - result.count])
+        return None if result is None else result.get()
 
-    def _limited(self, minibatches, count):
-        """Yields as many minibatches as hold `count` images, with a progress bar."""
-        minibatches = iter(minibatches)
-        for _ in self._rounds(-(-count // self._minibatch_size())):
-            yield next(minibatches)
+    def _found_in(self, minibatches, count, function):
+        """Yields a function of as many minibatches as hold `count` images; in the others than worker 0, nothing."""
+        minibatches, passed = iter(minibatches), 0
+
+        def find(number):
+            nonlocal passed
+            images = next(itertools.islice(minibatches, number - passed, None))
+            passed = number + 1
+            return [function(images)]
+
+        for found, in self._computed(-(-count // self._minibatch_size()), find):
+            yield found
+
+    def _wanted(self):
+        """Function of the number of a minibatch: is it one of this worker? `None` = all are."""
+        return None if self._team.size == 1 else self._team.is_mine
 
     def _minibatch_size(self):
         return self.minibatch_per_gpu * self._num_gpus

@@ -1,6 +1,8 @@
-"""Several metrics one after another."""
+"""Several metrics one after another; those of a training, in all its workers."""
 
 from dnnlib import util
+from dnnlib.tflib.exchange import Broken
+from metrics.metric_defaults import metric_defaults
 from metrics.settings import Settings
 
 TRAINING_MINUTES = 60  # after which a metric of a network snapshot is abandoned so training can continue
@@ -72,6 +74,21 @@ class MetricGroup:
             metric.update_autosummaries()
 
 
+def agree(job, group, should_stop):
+    """The metrics of worker 0, in all workers; the others need not have the weights of their networks.
+
+    Args:
+        job: training.options.workers.Job.
+        group: MetricGroup; `None` in the others.
+        should_stop: See `Settings`; of this worker.
+    Returns: MetricGroup.
+    """
+    if job.cluster is None:
+        return group
+    names = job.watch.share(group and [metric.name for metric in group.metrics])
+    return group or MetricGroup([metric_defaults[name] for name in names], should_stop=should_stop)
+
+
 def _try(metric, run, args, kwargs):
     """Runs a metric during training; see `MetricGroup.run_in_training`."""
     if metric.settings.seconds is None:
@@ -79,6 +96,8 @@ def _try(metric, run, args, kwargs):
     metric.forget()
     try:
         run(*args, **kwargs)
+    except Broken:
+        raise
     except Exception as error:  # pylint: disable=broad-except
         metric.forget()
         reason = ' '.join((str(error).strip() or type(error).__name__).split())

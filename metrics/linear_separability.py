@@ -118,9 +118,10 @@ class LS(metric_base.MetricBase):
         run_round = generator.build(lambda latents, _labels, dlatents, images: [
             latents, tf.cast(dlatents[:, -1], tf.float32), _logits(classifiers, images)], self.minibatch_per_gpu,
                                     self._seed)
-        rounds = self._rounds(-(-self.num_samples // (self.minibatch_per_gpu * generator.num_gpus)))
-        latents, dlatents, logits = (np.concatenate(parts)[:self.num_samples]
-                                     for parts in zip(*[run_round(index) for index in rounds]))
+        num_rounds = -(-self.num_samples // (self.minibatch_per_gpu * generator.num_gpus))
+        found = list(self._computed(num_rounds, run_round))
+        self._team.leave()
+        latents, dlatents, logits = (np.concatenate(parts)[:self.num_samples] for parts in zip(*found))
         self._note(num_fakes=self.num_samples, num_keep=self.num_keep, attributes=self.attrib_indices,
                    extractor='celebahq-classifier', weights_sha256=list(hashes), resize='box average, from 512 px on')
         for points, suffix in ((latents, '_z'), (dlatents, '_w')):
@@ -139,12 +140,13 @@ class LS(metric_base.MetricBase):
         w = linear_svm(x, target)
         return conditional_entropy(x @ w[:-1] + w[-1] > 0, target)
 
-    @staticmethod
-    def _load_classifier(index):
-        path = classifier_path(index)
-        network = network_pickle.load(path, pretrained.BUILD_MODULES)
+    def _load_classifier(self, index):
+        path = classifier_path(index) if self._team.is_first else None
+        network = network_pickle.load(self._team.file_from_first(path), pretrained.BUILD_MODULES)
         if not isinstance(network, tflib.Network):
             raise UserError(f'{path}: expected a single network, a classifier')
+        if path is None:
+            return network, ''
         with open(path, 'rb') as file:
             return network, hashlib.sha256(file.read()).hexdigest()
 

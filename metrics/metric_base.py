@@ -1,5 +1,6 @@
 """What all metrics have in common: the fakes and reals of a run, progress, result lines and files."""
 
+import collections
 import json
 import os
 import time
@@ -11,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import UserError, cli, disk, tflib, util
 from dnnlib.tflib import gpu_memory, graphs
 from dnnlib.tflib.autosummary import autosummary
-from metrics import sampling, sources
+from metrics import sampling, sources, team
 from metrics.group import MetricGroup
 from metrics.settings import Reals, Settings, find_reals
 from training import pretrained
@@ -50,6 +51,8 @@ class Result(NamedTuple):
 class MetricBase:
     """A metric; subclasses implement `_evaluate(source)` (see `sources`), which calls `_report_result`.
 
+    In a training of several workers all of them run it at the same time, see `Team`; worker 0 has the result.
+
     Args:
         name: Name in result lines, files and summary tags.
     Attributes:
@@ -72,6 +75,7 @@ class MetricBase:
         self._reals = Reals(None, False)
         self._num_gpus = 1
         self._seed = 0
+        self._team = team.Team()
 
     def run(self, network_pkl, run_dir=None, data_dir=None, dataset_args=None, mirror_augment=None, num_gpus=1,
             tf_config=None, Gs_kwargs=None):
@@ -79,7 +83,7 @@ class MetricBase:
 
         Args:
             network_pkl: Path, URL, published name or `pretrained.NetworkFile`; with `settings.fakes_args` only the name
-                of the pictures.
+                of the pictures. Of several workers, worker 0 must have a path, and gives the others the file.
             run_dir: Run directory of a training; supplies `dataset_args` and `mirror_augment` where they are None, and
                 gets the result line in `metric-<name>.txt`, the record in `metric-<name>.jsonl`. `None` = only print.
             data_dir, dataset_args: Arguments of `dataset.load_dataset`; for all metrics that look at reals, and for
@@ -90,15 +94,16 @@ class MetricBase:
             Gs_kwargs: Options of the generator; `None` = of StyleGAN's `is_validation=True`, so no truncation.
         Raises: UserError for bad input; TimeIsUp after `settings.seconds`, or when `settings.should_stop` says so.
         """
-        self._reals = find_reals(run_dir, data_dir, dataset_args, mirror_augment)
         name = network_pkl.name if isinstance(network_pkl, pretrained.NetworkFile) else network_pkl
 
         def open_source():
             if self.settings.fakes_args is not None:
                 return sources.FileSource(self.settings.fakes_args, self.settings.result_dir)
-            return sources.open_network(network_pkl, Gs_kwargs, self._open_labels, num_gpus)
+            return sources.open_network(self._team.file_from_first(network_pkl), Gs_kwargs, self._open_labels, num_gpus)
 
-        self._measure(open_source, name, run_dir, num_gpus, tf_config)
+        with team.Team() as self._team:
+            self._reals = find_reals(run_dir, data_dir, dataset_args, mirror_augment)
+            self._measure(open_source, name, run_dir, num_gpus, tf_config)
 
     def run_fakes(self, fakes, name, run_dir=None, data_dir=None, dataset_args=None, mirror_augment=None, num_gpus=1,
                   tf_config=None):
@@ -112,9 +117,10 @@ class MetricBase:
         Raises: See `run`; UserError if the metric measures a generator rather than images; ValueError if the function
             makes something else than it must.
         """
-        self._reals = find_reals(run_dir, data_dir, dataset_args, mirror_augment)
-        source = sources.FunctionSource(fakes)
-        self._measure(lambda: source, name, run_dir, num_gpus, tf_config)
+        with team.Team() as self._team:
+            self._reals = find_reals(run_dir, data_dir, dataset_args, mirror_augment)
+            source = sources.FunctionSource(fakes)
+            self._measure(lambda: source, name, run_dir, num_gpus, tf_config)
 
     def _measure(self, open_source, name, run_dir, num_gpus, tf_config):
         """Evaluates the source that a function opens, in a graph and session of its own."""
@@ -122,6 +128,7 @@ class MetricBase:
         self._network_name, self._num_gpus, self._seed = _short_name(name, from_files), num_gpus, self.settings.seed
         if self._seed is None:
             self._seed = sampling.ORDER_SEED if from_files else np.random.RandomState().randint(2 ** 31)
+        self._seed = self._team.decide(int(self._seed))
         self._results, self._facts = [], {}
         self._folders = sorted({run_dir, self.settings.result_dir} - {None})
         self._begin = time.time()
@@ -191,6 +198,19 @@ class MetricBase:
     def _rounds(self, count):
         """The numbers 0 to count - 1 with a progress bar; raises TimeIsUp when the time is up."""
         return self._tracked(range(count), self.name)
+
+    def _computed(self, count, function):
+        """Yields `function(number)`, a list of arrays, of rounds 0 to count - 1, with a progress bar; see `Team`."""
+        if self._team.size == 1:
+            for number in self._rounds(count):
+                yield function(number)
+            return
+        found = self._team.compute(count, function, self.check_time)
+        if self._team.is_first:
+            for _ in self._rounds(count):
+                yield next(found)
+        else:
+            collections.deque(found, maxlen=0)
 
     def _tracked(self, items, label):
         """The items of a sequence with a progress bar; raises TimeIsUp when the time is up."""

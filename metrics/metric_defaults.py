@@ -13,6 +13,7 @@ _PR = dict(func_name='metrics.precision_recall.PR', nhood_size=3, minibatch_per_
            col_batch_size=10000)
 _OF_NETWORKS = (_PPL['func_name'], 'metrics.linear_separability.LS')
 _WITH_REALS = (_FID['func_name'], _KID['func_name'], _PR['func_name'], 'metrics.nearest.Nearest')
+_CATS = 'metrics.cats_oracle.CatsOracle'  # translations of what create_cats_pairs of dataset_tool.py makes
 MAX_NUM_IMAGES = 10 ** 7
 _EFFNET = dict(extractor='effnetlite0')
 
@@ -36,6 +37,7 @@ _METRICS = (
     ('pr{}3_effnetlite0', None, dict(_PR, **_EFFNET)),
     ('nearest{}', 50000, dict(func_name='metrics.nearest.Nearest', num_fakes=24, num_neighbors=3,
                               minibatch_per_gpu=8)),
+    ('cats{}', 200, dict(func_name=_CATS)),
 )
 
 
@@ -76,7 +78,8 @@ def too_few_images(names):
     lines = []
     for name in names:
         found = _find(name)
-        if found is not None and found[1] < LEAST_IMAGES and found[2]['func_name'] != 'metrics.nearest.Nearest':
+        if found is not None and found[1] < LEAST_IMAGES and (
+                found[2]['func_name'] not in ('metrics.nearest.Nearest', _CATS)):
             lines.append(f'Warning: {name} says nothing: of {found[1]} images its error is larger than what networks '
                          f'differ by{_WHY.get(found[2]["func_name"], "")}; use at least '
                          f'{with_num_images(name, LEAST_IMAGES)}')
@@ -126,7 +129,9 @@ _BEST = {  # results of metrics that have other names or another direction than 
     'metrics.inception_score.IS': {'_mean': 'highest'},
     'metrics.precision_recall.PR': {'_precision': 'highest', '_recall': 'highest'},
     'metrics.linear_separability.LS': {'_z': 'lowest', '_w': 'lowest'},
-    'metrics.nearest.Nearest': {}}
+    'metrics.nearest.Nearest': {},
+    _CATS: {'_domain': 'highest', '_eyes': 'highest', '_mouth': 'highest', '_accessory': 'highest', '_body': 'highest',
+            '_l1': 'lowest', '_saturation': 'lowest', '_iou': 'highest'}}  # `_edges` is best at 1
 
 
 def best_results(name):
@@ -137,5 +142,5 @@ def best_results(name):
 metric_defaults = MetricTable()
 for _name in ('fid50k', 'is50k', 'kid50k', 'pr50k3', 'fid50k_full', 'kid50k_full', 'pr50k3_full', 'ls', 'ppl_zfull',
               'ppl_wfull', 'ppl_zend', 'ppl_wend', 'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0',
-              'pr50k3_effnetlite0', 'nearest'):
+              'pr50k3_effnetlite0', 'nearest', 'cats'):
     metric_defaults[_name] = metric_defaults[_name]

@@ -35,7 +35,9 @@ class Nearest(feature_metric.FeatureMetric):
                 raise UserError('metric {}: reals of {}x{} pixels, fakes of {}x{}; both must have one size, see '
                                 '--resolution'.format(self.name, *(data.shape[1:] + source.shape[1:])))
             self._build_extractor()
-            features, = self._real_features(data, collect=True, mirror=False)
+            found = self._real_features(data, collect=True, mirror=False)
+            self._team.leave()  # what follows are a few images
+            features, = found
             self._note(mirror_augment=self._reals.mirror)
             if len(features) <= self.num_neighbors:
                 raise UserError(f'metric {self.name}: {len(features)} images are too few for {self.num_neighbors} '
@@ -55,7 +57,8 @@ class Nearest(feature_metric.FeatureMetric):
         """The fakes, uint8 [N, C, H, W]."""
         count = self.num_fakes if source.num_images is None else min(self.num_fakes, source.num_images)
         minibatches = source.minibatches(count, self._minibatch_size(), self._seed)
-        return np.concatenate(list(self._limited(minibatches, count)))[:count]
+        rounds = self._rounds(-(-count // self._minibatch_size()))
+        return np.concatenate([images for _, images in zip(rounds, minibatches)])[:count]
 
     def _nearest(self, pictures, features, count):
         """See `nearest`, of pictures [N, C, H, W], or of these and their mirror images, whichever is closer."""

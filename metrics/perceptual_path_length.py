@@ -84,19 +84,22 @@ class PPL(metric_base.MetricBase):
         seed_in = tf.placeholder(tf.int64, [2])
         with random.seeded(seed_in):
             new_noise_op = tf.group(*[tf.assign(noise, random.normal(noise.shape.as_list())) for noise in noises])
-        lpips = detectors.LpipsVgg16(weights.lpips_vgg16())
+        lpips = detectors.LpipsVgg16(self._team.from_first(weights.lpips_vgg16() if self._team.is_first else None))
         distances_ops = []
         with random.seeded(seed_in):
             for gpu in range(num_gpus):
                 with tf.device(f'/gpu:{gpu}'):
                     labels = generator.random_labels(self.minibatch_per_gpu)
                     distances_ops.append(self._distances(Gs, options, labels, lpips))
-        distances = []
-        for index in self._rounds(-(-self.num_samples // (self.minibatch_per_gpu * num_gpus))):
+
+        def run_round(index):
             # a call of its own: nothing orders it before the reads within one call
             tflib.run(new_noise_op, {seed_in: [self._seed, 2 * index]})
-            distances += tflib.run(distances_ops, {seed_in: [self._seed, 2 * index + 1]})
-        distances = np.concatenate(distances)
+            return tflib.run(distances_ops, {seed_in: [self._seed, 2 * index + 1]})
+
+        found = list(self._computed(-(-self.num_samples // (self.minibatch_per_gpu * num_gpus)), run_round))
+        self._team.leave()
+        distances = np.concatenate([part for parts in found for part in parts])
         kept = trimmed(distances)
         self._note(num_samples=len(distances), standard_error=standard_error(distances, kept),
                    extractor='lpips-vgg16', weights=weights.LPIPS_FILE,

@@ -42,7 +42,7 @@ def _open(dataset_args, resolution):
     return dataset.load_dataset(**dict(dataset_args, resolution=resolution))
 
 
-def image_minibatches(data, count, minibatch_size, mirror, order_seed=ORDER_SEED):
+def image_minibatches(data, count, minibatch_size, mirror, order_seed=ORDER_SEED, wanted=None):
     """The first pictures of a dataset; of a folder or zip, whose order may be by class, a fixed random choice.
 
     Args:
@@ -51,15 +51,20 @@ def image_minibatches(data, count, minibatch_size, mirror, order_seed=ORDER_SEED
         minibatch_size: Pictures at a time; the last time fewer.
         mirror: Flip half of them left to right?
         order_seed: Seed of the choice.
-    Yields: uint8 [N, C, H, W].
+        wanted: Function of the number of a minibatch: is it wanted? `None` = all are.
+    Yields: uint8 [N, C, H, W]; `None` for what is not wanted.
     """
     prepare_order(data, order_seed)
     rnd = np.random.RandomState(MIRROR_SEED)
-    for begin in range(0, count, minibatch_size):
+    for number, begin in enumerate(range(0, count, minibatch_size)):
         size = min(minibatch_size, count - begin)
+        flip = rnd.rand(size) < 0.5 if mirror else []
+        if wanted is not None and not wanted(number):
+            yield None
+            continue
+        data.seek(begin)
         images = data.get_minibatch_np(size)[0]
         if mirror:
-            flip = rnd.rand(size) < 0.5
             images[flip] = images[flip, :, :, ::-1]
         yield images
 

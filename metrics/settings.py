@@ -24,10 +24,20 @@ class Reals(NamedTuple):
 def find_reals(run_dir, data_dir, dataset_args, mirror_augment):
     """The Reals of arguments of `MetricBase.run`; what is None comes from the training in `run_dir`."""
     if run_dir is not None and (dataset_args is None or mirror_augment is None):
-        trained_with = run_dirs.load_submit_config(run_dir).get('run_func_kwargs') or {}
-        if dataset_args is None and trained_with.get('dataset_args') is not None:
-            skipping = {'bad': 'skip'} if trained_with.get('bad') == 'skip' else {}
-            dataset_args = dict(trained_with['dataset_args'], **skipping)
-        mirror_augment = trained_with.get('mirror_augment', False) if mirror_augment is None else mirror_augment
+        trained_with = reals_of(run_dirs.load_submit_config(run_dir).get('run_func_kwargs') or {})
+        dataset_args = trained_with['dataset_args'] if dataset_args is None else dataset_args
+        mirror_augment = trained_with['mirror_augment'] if mirror_augment is None else mirror_augment
     return Reals(None if dataset_args is None else dict(dataset_args, data_dir=data_dir, shuffle_mb=0),
                  bool(mirror_augment))
+
+
+def reals_of(options):
+    """What a training with these options compares its networks with: `dataset_args` and `mirror_augment`, dictionary.
+
+    Args:
+        options: Keyword arguments of the training loop.
+    """
+    dataset_args = options.get('dataset_args')
+    if dataset_args is not None and options.get('bad') == 'skip':
+        dataset_args = dict(dataset_args, bad='skip')
+    return dict(dataset_args=dataset_args, mirror_augment=options.get('mirror_augment', False))

@@ -5,13 +5,17 @@ A source has these attributes; metrics know nothing else about the fakes:
     shape: [C, H, W] of the images.
     num_images: How many there are; `None` = any number.
     resolution: Size to read folders of reals in (see `image_size.option`); `None` = as they are.
+    names(count, seed): Paths of the pictures that the images which `minibatches` yields are translations of, in that
+        order; of pictures in files these. `None` = not known.
     generator: Generator, for metrics that measure how images follow from latents; `None` = there is none.
-    minibatches(count, size, seed): Yields uint8 [N, C, H, W] with at least `count` images in all: `size` each time, the
-        last time possibly fewer.
+    minibatches(count, size, seed, wanted): Yields uint8 [N, C, H, W] with at least `count` images in all: `size` each
+        time, the last time possibly fewer; `None` for a minibatch whose number the function `wanted`, if it is not
+        None, says no to.
 
 It is a context manager that closes the datasets it has opened.
 """
 
+import collections
 import contextlib
 
 import numpy as np
@@ -21,6 +25,7 @@ from dnnlib import UserError, tflib
 from dnnlib.tflib import random
 from metrics import sampling
 from training import image_size, pretrained
+from training.report.fakes import Later
 
 
 class Generator:
@@ -75,6 +80,11 @@ class Generator:
         return run_round
 
 
+def no_names(count, seed):
+    """`names` of a source that doesn't translate."""
+    del count, seed
+
+
 class NetworkSource(contextlib.ExitStack):
     """Images of a Generator."""
 
@@ -83,17 +93,18 @@ class NetworkSource(contextlib.ExitStack):
     def __init__(self, generator):
         super().__init__()
         self.generator = generator
+        self.names = no_names
         self.shape = generator.Gs.output_shape[1:]
         self.resolution = image_size.option(*self.shape[1:])
         if generator.labels_from is not None:
             self.callback(generator.labels_from.close)
 
-    def minibatches(self, count, size, seed):
+    def minibatches(self, count, size, seed, wanted=None):
         """See the module; every minibatch has `size` images, a multiple of the number of GPUs."""
         run_round = self.generator.build(lambda _latents, _labels, _dlatents, images: [
             tflib.convert_images_to_uint8(images)], size // self.generator.num_gpus, seed)
         for index in range(-(-count // size)):
-            yield run_round(index)[0]
+            yield run_round(index)[0] if wanted is None or wanted(index) else None
 
 
 def open_network(network, options, open_labels, num_gpus):
@@ -132,9 +143,14 @@ class FileSource(contextlib.ExitStack):
         self.callback(self._data.close)
         self.shape, self.num_images = self._data.shape, self._data.num_images
 
-    def minibatches(self, count, size, seed):
+    def minibatches(self, count, size, seed, wanted=None):
         """See the module."""
-        return sampling.image_minibatches(self._data, count, size, mirror=False, order_seed=seed)
+        return sampling.image_minibatches(self._data, count, size, mirror=False, order_seed=seed, wanted=wanted)
+
+    def names(self, count, seed):
+        """See the module."""
+        sampling.prepare_order(self._data, seed)
+        return [self._data.where(index) for index in self._data.indices_at(0, count)]
 
 
 class FunctionSource(contextlib.ExitStack):
@@ -144,45 +160,92 @@ class FunctionSource(contextlib.ExitStack):
 
     Args:
         fakes: Function of (number of images, seed) that returns an iterable of uint8 [N, C, H, W], any N, with at
-            least that number of images in all.
+            least that number of images in all; instead of an array also `Later`. Its attribute
+            `num_images`, if it has one, is how many there are at most; `names` is that of a source.
     """
 
-    generator = num_images = None
+    generator = None
 
     def __init__(self, fakes):
         super().__init__()
         self._fakes, self._session = fakes, tf.get_default_session()
-        self.shape = list(next(self._make(1, 0)).shape[1:])
+        self.num_images, self.names = getattr(fakes, 'num_images', None), getattr(fakes, 'names', no_names)
+        self.shape = list(next(self._make(1, 0)).images().shape[1:])
         self.resolution = image_size.option(*self.shape[1:])
 
-    def minibatches(self, count, size, seed):
+    def minibatches(self, count, size, seed, wanted=None):
         """See the module."""
-        total, rest = 0, np.zeros([0] + self.shape, np.uint8)
-        for images in self._make(count, seed):
-            if list(images.shape[1:]) != self.shape:
-                raise ValueError(f'expected fakes of {self.shape}, got {list(images.shape[1:])}')
-            total, rest = total + len(images), np.concatenate([rest, images])
-            while len(rest) >= size:
-                yield rest[:size]
-                rest = rest[size:]
+        total, left, pieces, number = 0, 0, collections.deque(), 0
+        for piece in self._make(count, seed):
+            total, left = total + piece.count, left + piece.count
+            pieces.append(piece)
+            while left >= size:
+                yield self._take(pieces, size, wanted is None or wanted(number))
+                left, number = left - size, number + 1
         if total < count:
             raise ValueError(f'expected {count} fakes, got {total}')
-        if len(rest):
-            yield rest
+        if left:
+            yield self._take(pieces, left, wanted is None or wanted(number))
+
+    def _take(self, pieces, count, is_wanted):
+        """Removes images from the front of a queue of _Piece and returns them, or `None` if they are not wanted."""
+        parts = []
+        while count:
+            begin, size = pieces[0].begin, min(count, pieces[0].count - pieces[0].begin)
+            if is_wanted:
+                parts.append(pieces[0].images()[begin:begin + size])
+                if list(parts[-1].shape[1:]) != self.shape:
+                    raise ValueError(f'expected fakes of {self.shape}, got {list(parts[-1].shape[1:])}')
+            pieces[0].begin += size
+            if pieces[0].begin == pieces[0].count:
+                pieces.popleft()
+            count -= size
+        return np.concatenate(parts) if is_wanted else None
 
     def _make(self, count, seed):
-        """Yields what the function makes, checked."""
-        made = None
+        """Yields what the function makes as _Piece."""
+        with self._inside():
+            made = iter(self._fakes(count, seed))
         while True:
-            with contextlib.ExitStack() as context:
-                if self._session is not None:
-                    context.enter_context(self._session.graph.as_default())
-                    context.enter_context(self._session.as_default())
-                made = iter(self._fakes(count, seed)) if made is None else made
+            with self._inside():
                 images = next(made, None)
             if images is None:
                 return
-            images = np.asarray(images)
-            if images.dtype != np.uint8 or images.ndim != 4:
-                raise ValueError(f'expected fakes as uint8 [N, C, H, W], got {images.dtype} {list(images.shape)}')
-            yield images
+            if not isinstance(images, Later):
+                images = _checked(images)
+                images = Later(len(images), lambda images=images: images)
+            if images.count:
+                yield _Piece(images, self._inside)
+
+    @contextlib.contextmanager
+    def _inside(self):
+        """Context manager: the function's graph and session are the default ones."""
+        with contextlib.ExitStack() as context:
+            if self._session is not None:
+                context.enter_context(self._session.graph.as_default())
+                context.enter_context(self._session.as_default())
+            yield
+
+
+class _Piece:
+    """Images of a function, drawn if they are wanted; `begin` = how many are taken."""
+
+    def __init__(self, later, inside):
+        self.count, self.begin, self._draw, self._inside, self._images = later.count, 0, later.draw, inside, None
+
+    def images(self):
+        """The images, uint8 [count, C, H, W]."""
+        if self._images is None:
+            with self._inside():
+                self._images = _checked(self._draw())
+            if len(self._images) != self.count:
+                raise ValueError(f'expected a minibatch of {self.count} fakes, got {len(self._images)}')
+        return self._images
+
+
+def _checked(images):
+    """The images as an array; raises ValueError if they are no uint8 [N, C, H, W]."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError(f'expected fakes as uint8 [N, C, H, W], got {images.dtype} {list(images.shape)}')
+    return images

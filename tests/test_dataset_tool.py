@@ -72,6 +72,13 @@ def test_create_cats(tmp_path):
         np.testing.assert_array_equal(written.read_labels(range(5)), cats.read_labels(range(5)))
 
 
+def test_create_cats_pairs(tmp_path, capsys):
+    _run('create_cats_pairs', tmp_path / 'out', '--pair=gray', '--resolution=8', '--train=2', '--test=1',
+         '--layout=folders')
+    assert 'Wrote 6 pictures to ' in capsys.readouterr().out
+    assert sorted(os.listdir(str(tmp_path / 'out'))) == ['cats.json', 'testA', 'testB', 'trainA', 'trainB']
+
+
 def test_extract_writes_what_was_put_in(tmp_path, capsys):
     images = _pictures(tmp_path / 'in', 3)
     _run('create_from_images', tmp_path / 'records', tmp_path / 'in', '--shuffle=0')
@@ -138,6 +145,8 @@ def test_a_bad_image_leaves_no_data_set(tmp_path):
     (['create_cats', 'out', '--resolution=256'], 'at most 128'),
     (['create_cats', 'out', '--max_images=-3'], "got '-3'"),
     (['create_cats', 'file/out'], 'is not a folder'),
+    (['create_cats_pairs', '.'], 'expected the name of a new folder'),
+    (['create_cats_pairs', 'out', '--test=99999'], 'are too many: there are 7168 such cats of side A'),
     (['create_from_images', 'out', 'file', '--shuffle=2'], 'invalid choice'),
     (['create_from_images', 'out', 'file'], 'file: not a zip file'),
     (['frobnicate'], 'invalid choice'), ([], 'expected a command: create_')])

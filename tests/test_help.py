@@ -15,13 +15,15 @@ import run_generator
 import run_metrics
 import run_projector
 import run_training
+import run_translator
 from dnnlib import doctor
 from dnnlib.tflib.ops import build
 from metrics import weights
 from training import plot
 
 FOLDER = pathlib.Path(__file__).parent / 'data' / 'help'
-PROGRAMS = [dataset_tool, run_generator, run_metrics, run_projector, run_training, doctor, plot, build, weights]
+PROGRAMS = [dataset_tool, run_generator, run_metrics, run_projector, run_training, run_translator, doctor, plot, build,
+            weights]
 
 
 def help_of(program, args, capsys, monkeypatch):
@@ -61,5 +63,6 @@ def test_help_is_the_golden_one(program, capsys, monkeypatch):
 
 
 def test_commands_are_found(capsys, monkeypatch):
-    counts = {program.__name__: len(commands_in(help_of(program, [], capsys, monkeypatch))) for program in PROGRAMS[:5]}
-    assert counts == {'dataset_tool': 15, 'run_generator': 10, 'run_metrics': 0, 'run_projector': 5, 'run_training': 0}
+    counts = {program.__name__: len(commands_in(help_of(program, [], capsys, monkeypatch))) for program in PROGRAMS[:6]}
+    assert counts == {'dataset_tool': 16, 'run_generator': 10, 'run_metrics': 0, 'run_projector': 5, 'run_training': 0,
+                      'run_translator': 1}

@@ -12,7 +12,7 @@ import re
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PACKAGES = ('dnnlib', 'training', 'metrics', 'generator', 'projector', 'export', 'benchmarks', 'tests')
+PACKAGES = ('dnnlib', 'training', 'metrics', 'generator', 'projector', 'export', 'translator', 'benchmarks', 'tests')
 MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
     'dnnlib': (),
     'training': ('dnnlib',),
@@ -20,7 +20,8 @@ MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
     'generator': ('dnnlib', 'training', 'metrics'),
     'projector': ('dnnlib', 'training', 'metrics', 'generator'),
     'export': ('dnnlib', 'training', 'metrics', 'generator'),
-    'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export'),
+    'translator': ('dnnlib', 'training', 'metrics', 'generator', 'projector'),
+    'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export', 'translator'),
     'tests': PACKAGES,
 }
 TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it may import: earlier ones only
@@ -37,13 +38,14 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('state/network_files', ('state/files',)),
     ('pretrained', ('networks', 'state/network_files', 'torch_files')),
     ('data', ('image_size',)),
-    ('data/making', ('image_size', 'data')),
     ('dataset', ('image_size', 'data')),
-    ('data/streams', ('data', 'dataset')),
+    ('data/translation', ('data', 'dataset')),
+    ('data/making', ('image_size', 'data', 'data/translation')),
+    ('data/streams', ('data', 'dataset', 'data/translation')),
     ('terms', ()),
     ('loss', ('terms',)),
     ('state', ('image_size', 'pretrained', 'state/files', 'state/network_files')),
-    ('report', ('state/network_files',)),
+    ('report', ('state/network_files', 'data/streams')),
     ('train_step', ('fields', 'state')),
     ('iteration', ('train_step',)),
     ('augment', ()),
@@ -51,8 +53,8 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('misc', ('pretrained', 'report')),
     ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'state/files', 'report', 'train_step',
                        'iteration', 'methods', 'misc', 'workers')),
-    ('options', ('image_size', 'schedule', 'pretrained', 'data', 'dataset', 'data/streams', 'terms', 'loss', 'state',
-                 'state/files', 'state/network_files', 'report', 'train_step', 'iteration', 'methods',
+    ('options', ('image_size', 'schedule', 'pretrained', 'data', 'dataset', 'data/translation', 'data/streams', 'terms',
+                 'loss', 'state', 'state/files', 'state/network_files', 'report', 'train_step', 'iteration', 'methods',
                  'training_loop')),
 ])
 MODULE_LINES, NETWORK_LINES, FUNCTION_LINES, ARGUMENTS = 300, 500, 60, 8

@@ -56,7 +56,7 @@ def train_as_worker(run_dir):
         os.makedirs(run_dir, exist_ok=True)
         launcher.tell(run_dir)
     with watchdog.watching(found):
-        benchmark.train(cluster=found, run_dir=run_dir, minutes=0, **JOB)
+        benchmark.train(cluster=found, run_dir=run_dir, loop=dict(checkpoint_minutes=0), **JOB)
 
 
 @pytest.mark.skipif(int(tf.__version__.split('.')[0]) > 1, reason='the test above is of this TensorFlow')

@@ -14,7 +14,8 @@ import sys
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PROGRAMS = ('run_training.py', 'run_generator.py', 'run_projector.py', 'run_metrics.py', 'dataset_tool.py')
+PROGRAMS = ('run_training.py', 'run_generator.py', 'run_projector.py', 'run_metrics.py', 'run_translator.py',
+            'dataset_tool.py')
 
 
 def read(name):

@@ -10,13 +10,14 @@ from dnnlib import cli
 from dnnlib.memory import free_host_memory
 from dnnlib.util import UserError, get_obj_by_name
 from training import image_size
-from training.data.base import box_downscale, Dataset
+from training.data.base import Dataset
 from training.data.cats import CatsDataset
 from training.data.classes import load_names
 from training.data.images import convert, CONVERTIBLE_MODES, Fit, fit_image, GRAY_MODES, MODES, to_array, wrong_mode
 from training.data.rules import check_resolution, RESOLUTION_OPTION
 from training.data.labels import Found, load_labels
-from training.data.sources import beside_records, first_labels, ImageFiles, tell, uniform_shape
+from training.data.levels import box_downscale
+from training.data.sources import beside_records, describe, first_labels, ImageFiles, uniform_shape
 from training.data.tfrecords import parse_image, RecordFile, stems
 
 IMAGE_CACHE_BYTES = 2 ** 30  # decoded images are cached if all fit into this and a quarter of the free memory
@@ -232,6 +233,10 @@ class ImageDataset(Dataset):
         """Name of the file of an image, relative to the folder or zip."""
         return self.files.names[index]
 
+    def where(self, index):
+        """See Dataset."""
+        return self.files.where(self.files.names[index])
+
     def preload(self):
         """Decodes every image if there are few and they fit the cache, to find damaged ones now."""
         if self._cache_fits and self.num_images <= PRELOAD_IMAGES:
@@ -267,13 +272,7 @@ def load_dataset(class_name=None, data_dir=None, verbose=False, **kwargs):
     else:
         dataset = _open_by_path(kwargs.pop('tfrecord_dir', None), data_dir, kwargs)
     if verbose:
-        print('Dataset class =', type(dataset).__name__)
-        print('Dataset shape =', dataset.shape)
-        print('Dynamic range =', dataset.dynamic_range)
-        print('Label size    =', dataset.label_size)
-        if dataset.label_text:
-            print(f'Labels: {dataset.label_text}')
-        tell(dataset)
+        describe(dataset)
     return dataset
 
 

@@ -12,7 +12,7 @@ from dnnlib.files.named_networks import Contents, Role
 from dnnlib.util import UserError
 from training.networks import BUILD_MODULES
 from training.state import network_files
-from training.torch_files import networks as torch_networks
+from training.torch_files import contents as torch_contents
 
 # Names and roles of the published tuple.
 PUBLISHED_ROLES = OrderedDict([
@@ -23,7 +23,6 @@ PUBLISHED_ROLES = OrderedDict([
 DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'cats64.pkl')
 
 _PUBLISHED_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/'
-
 
 # Networks of StyleGAN2-ADA that its authors start other trainings from, under the names of their program.
 _ADA_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada/pretrained/transfer-learning-source-nets/'
@@ -132,20 +131,15 @@ def read_states(data, refused=None):
     Args:
         data: Pickle, npz, safetensors or PyTorch file.
         refused: See `network_file.read_inert`.
-    Returns: What was saved, usually a tuple of NetworkState; of PyTorch files what `torch_networks.read` makes of them.
+    Returns: What was saved, usually a tuple of NetworkState; of PyTorch files what `torch_contents.read` makes of them.
     Raises: UserError if it is none of these, is corrupt or contains other objects.
     """
     if torch_file.looks_like(data):
-        return torch_networks.read(torch_file.load(io.BytesIO(data)))
+        return torch_contents.read(torch_file.load(io.BytesIO(data)))
     if array_file.looks_like(data[:16]):
         return array_file.read(data)
     saved = network_file.read_inert(data, refused)
-    return torch_networks.read(saved) if holds_modules(saved) else saved
-
-
-def holds_modules(saved):
-    """Is an object of a pickle a module of PyTorch, or a dictionary with one?"""
-    return any(isinstance(item, torch_file.Module) for item in (saved.values() if isinstance(saved, dict) else [saved]))
+    return torch_contents.read(saved) if torch_contents.holds_modules(saved) else saved
 
 
 def read_contents(data):
@@ -199,11 +193,12 @@ def contents_of(saved):
     return contents
 
 
-def load_file(path_or_url):
-    """Loads all networks of a file of any kind.
+def load_file(path_or_url, names=None):
+    """Loads the networks of a file of any kind.
 
     Args:
-        path_or_url: Path, URL (kept in the cache folder), published short name or NetworkFile.
+        path_or_url: Path, URL (kept in the cache folder), published short name or NetworkFile; or a binary file object.
+        names: Those that are wanted; None = all.
     Returns: Contents: the method's name, the networks by name and their roles; the networks are built in the default
         session, which is set up if there is none.
     Raises: UserError if the file does not hold networks of ours; OSError if it cannot be read or fetched.
@@ -211,7 +206,10 @@ def load_file(path_or_url):
     found = []
 
     def read(data):
-        found.append(read_contents(data))
+        contents = read_contents(data)
+        found.append(contents._replace(**{field: OrderedDict(
+            (name, item) for name, item in getattr(contents, field).items() if names is None or name in names)
+            for field in ('networks', 'roles')}))
         return dict(found[0].networks)
 
     networks = _load(path_or_url, read)
@@ -288,12 +286,13 @@ def load_object(file_obj):
 
 def _load(path_or_url, read):
     """What `fitting.load` returns for a path, URL, short name or NetworkFile."""
-    file = resolve(path_or_url)
-    check_network_file(file)
+    path = path_or_url
+    if not hasattr(path, 'read'):
+        check_network_file(path)
+        path = resolve(path).path
     import dnnlib.tflib as tflib  # here, so that bad options are answered before TensorFlow loads
     from training.networks import fitting
     tflib.init_tf()
-    path = file.path
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=util.cache_dir()) as f:
             return fitting.load(f, BUILD_MODULES, read)

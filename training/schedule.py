@@ -48,7 +48,8 @@ def training_schedule(cur_nimg, training_set, lod_initial_resolution=None, lod_t
 
 
 def translation_schedule(cur_nimg, training_set, minibatch_size=1, minibatch_gpu=None, lrate=0.0002,
-                         lr_policy='linear', n_epochs=100, n_epochs_decay=100, lr_decay_iters=50, epoch_images=None):
+                         lr_policy='linear', n_epochs=100, n_epochs_decay=100, lr_decay_iters=50, epoch_images=None,
+                         tick_images=None):
     """Settings of a method that translates at one moment; defaults and names are those of the published programs.
 
     Args:
@@ -58,14 +59,15 @@ def translation_schedule(cur_nimg, training_set, minibatch_size=1, minibatch_gpu
         minibatch_gpu: Images per device and round; `None` = all of them.
         lrate: Learning rate at the start.
         lr_policy: See `rate_factor`; also `n_epochs`, `n_epochs_decay` and `lr_decay_iters`.
-        epoch_images: Images shown in an epoch, which is a tick, too; `None` = those of the training set.
-    Returns: EasyDict of minibatch_size, minibatch_gpu, lrate, tick_kimg.
+        epoch_images: Images shown in an epoch; `None` = those of the training set.
+        tick_images: Images between two reports; `None` = those of an epoch.
+    Returns: EasyDict of minibatch_size, minibatch_gpu, lrate, tick_kimg, epoch_images.
     Raises: UserError for an unknown policy.
     """
     epoch_images = epoch_images or training_set.num_images
     factor = rate_factor(cur_nimg // epoch_images + 1, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters)
     return EasyDict(minibatch_size=minibatch_size, minibatch_gpu=minibatch_gpu or minibatch_size, lrate=lrate * factor,
-                    tick_kimg=epoch_images / 1000)
+                    tick_kimg=(tick_images or epoch_images) / 1000, epoch_images=epoch_images)
 
 
 def rate_factor(epoch, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters=50):

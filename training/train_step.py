@@ -57,6 +57,13 @@ class Batch(NamedTuple):
     labels: tf.Tensor   # float32 [minibatch_gpu, label_size]
 
 
+class Translation(NamedTuple):
+    """How a method translates pictures, so that its translations can be measured."""
+    run: object             # function of (networks, {stream: uint8 [N, C, H, W]}) that returns uint8 [N, C, H, W]
+    sources: tuple = ('a',)  # streams that it needs pictures of, in the same order; what is translated is the first
+    target: str = 'b'       # stream that the translations should look like
+
+
 class Method(NamedTuple):
     """What a training trains; made by a function of a module in `training/methods/`."""
     name: str               # of the method, stored in network files of several networks
@@ -64,13 +71,14 @@ class Method(NamedTuple):
     groups: dict            # name -> Group
     stages: object          # function of a Step that returns the list of Stage, in the order in which they run
     pictures: object        # function of (networks, grid.Cells): rows of `fakes%06d.png`, list of uint8 [N, C, H, W]
-    fakes: object = None    # function of (networks, count, seed) that yields uint8 minibatches to be measured
+    fakes: object = None    # function of (networks, count, seed) that yields uint8 minibatches to be measured, or Later
     saved_as: tuple = None  # names in the published tuple, such as ('G', 'D', 'Gs'); None = a dictionary by name
     drange: tuple = (-1, 1)  # range of the networks' images
     latents: object = None  # function of (networks, count) that draws the latents of the picture grid; None = none
     logits: bool = False    # are `Loss/scores/real` and `fake` logits, so that an alarm can watch them?
     monitors: object = None  # function of the networks that returns a list of functions to call at every tick
     sheets: object = None   # function of grid.Cells: {name of a picture of data alone: rows}, written at the start
+    translation: object = None  # Translation, of methods that have one instead of `fakes`
 
 
 class Step:

@@ -15,9 +15,10 @@ from dnnlib.tflib import collectives
 from dnnlib.util import get_obj_by_name
 from training import methods, misc, train_step
 from training.data import classes
-from training.data.streams import open_streams
+from training.data.streams import open_streams, stream_options
 from training.iteration import Iteration
 from training.report import grid, reporter
+from training.report.fakes import fakes_of
 from training.schedule import Schedule, is_new_level
 from training.state import files, non_finite, saver, transfer
 from training.state.checkpoints import Checkpoints, Saving
@@ -29,8 +30,8 @@ ABORTED = -1  # what a training returns that `abort.txt` stopped
 
 class Options(NamedTuple):
     """Options of a training, whatever its method."""
-    dataset_args: dict = None           # options of load_dataset, for methods with one stream of data
-    stream_args: dict = None            # {name of a stream: options of load_dataset}; None = `dataset_args` as 'reals'
+    dataset_args: dict = None           # options of load_dataset that all streams have
+    stream_args: dict = None            # {name of a stream: its further ones}; None = one stream, 'reals', without any
     sched_args: dict = None             # func_name of the schedule, by default training_schedule, and its options
     grid_args: dict = None              # options of setup_snapshot_image_grid
     tf_config: dict = None              # options of tflib.init_tf
@@ -80,8 +81,9 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
     Args:
         submit_config: SubmitConfig of the run; `None` = write into the working directory.
         metric_callback: Called at every tick with the path of its network file or `None`, and with a function of
-            (count, seed) that yields uint8 minibatches of the method's fakes, or `None`; returns {name of a result:
-            value} or `None`.
+            (count, seed) that yields minibatches of the method's fakes (Translations if it translates), or `None`;
+            returns {name of a result: value} or `None`. The workers behind worker 0 have no file and call it only
+            where there is one.
         dry_run: Only run each operation of the first iteration once, and write nothing?
         method_args: func_name of a method, see `training.methods`, and its options; `None` = StyleGAN2.
         stop_signals: StopSignals that stop it, for a `metric_callback` that looks at them too; `None` = new ones.
@@ -98,7 +100,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
         streams = stack.enter_context(open_streams(
-            options.stream_args or {'reals': options.dataset_args}, options.seed, options.data_dir, options.bad,
+            stream_options(options.dataset_args, options.stream_args), options.seed, options.data_dir, options.bad,
             options.holdout, options.mirror_augment, None if dry_run else run_dir))
         compare_data(streams)
         print('Building the networks and the training; large ones take up to a few minutes...', flush=True)
@@ -239,18 +241,17 @@ def resume(training, options, run_dir):
 
 def make_reporter(training, options, checkpoints, pictures, metric_callback):
     """The Reporter of a training; adds the graph and histograms of the weights to TensorBoard if that is wanted."""
-    if collectives.worker() > 0:
-        return Follower(checkpoints, options.network_snapshot_ticks)
     method, networks, step = training.method, training.networks, training.iteration.step
-    fakes = None if method.fakes is None else lambda count, seed: method.fakes(networks, count, seed)
-    rates = {name: group.lrate for name, group in method.groups.items()}
-    rates = {name: field for name, field in rates.items() if step.sched.is_fed(field)}
+    fakes = fakes_of(method, networks, training.streams, options)
+    measure = metric_callback and (lambda network_pkl: metric_callback(network_pkl, fakes))
+    if collectives.worker() > 0:
+        return Follower(checkpoints, options.network_snapshot_ticks, measure)
+    rates = {name: group.lrate for name, group in method.groups.items() if step.sched.is_fed(group.lrate)}
     monitors = () if method.monitors is None else tuple(method.monitors(networks))
     report = reporter.Reporter(checkpoints, reporter.Reporting(
         networks, rates, pictures, options.total_kimg, options.image_snapshot_ticks,
         options.network_snapshot_ticks, method.logits,
-        step.progress, monitors + tuple(step.monitors),
-        metric_callback=metric_callback and (lambda network_pkl: metric_callback(network_pkl, fakes))))
+        step.progress, monitors + tuple(step.monitors), metric_callback=measure))
     if options.save_tf_graph:
         report.writer.add_graph(tf.get_default_graph())
     if options.save_weight_histograms:

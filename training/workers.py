@@ -1,6 +1,6 @@
 """The workers of one training: when all of them stop or save, what those do that write nothing, whether they are alike.
 
-Worker 0 has the run directory: it writes, and measures. The others do what takes part in the exchange.
+Worker 0 has the run directory, and writes. The others do what takes part in the exchange, and their share of metrics.
 """
 
 import hashlib
@@ -45,15 +45,17 @@ class Agreement:
 
 
 class Follower:
-    """What a worker does at the ticks that reports nothing: it has part in the statistics and states.
+    """What a worker does at the ticks that reports nothing: it has part in the statistics, states and metrics.
 
     Args:
         checkpoints: Checkpoints.
         network_ticks: Ticks between two network files, `None` = never.
+        measure: Function of a text in place of the network file that has part in its metrics; `None` = there are none.
     """
 
-    def __init__(self, checkpoints, network_ticks):
+    def __init__(self, checkpoints, network_ticks, measure=None):
         self._counters, self._checkpoints, self._network_ticks = checkpoints.counters, checkpoints, network_ticks
+        self._measure = measure
 
     def step(self, *_args, went_back=False):
         """See `Reporter.step`."""
@@ -69,6 +71,8 @@ class Follower:
         is_due = self._network_ticks is not None and (done or c.tick % self._network_ticks == 0)
         if is_due:
             self._checkpoints.before_metrics(done)
+            if self._measure is not None:
+                self._measure('the networks of worker 0')
         autosummary.save_summaries(None)
         if is_due:
             self._checkpoints.after_metrics()

@@ -255,11 +255,20 @@ def gather_numbers(numbers):
     job = _job()
     if job is None:
         return value[np.newaxis]
-    with tf.Graph().as_default():
+    graph = tf.Graph()
+    with session_beside(graph) as session:
+        return np.stack(session.run(all_gather(tf.constant(value))))
+
+
+def session_beside(graph):
+    """Opens a session on another graph, in which the functions of this module reach the workers of the default graph.
+
+    Returns: tf.Session; the caller closes it.
+    """
+    job = _job()
+    with graph.as_default():
         tf.get_collection_ref(_KEY).append(job)
-        found = all_gather(tf.constant(value))
-        with tf.Session(job.target, config=job.proto) as session:
-            return np.stack(session.run(found))
+    return tf.Session(job.target, graph=graph, config=job.proto)
 
 
 def vote(numbers):

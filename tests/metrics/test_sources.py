@@ -11,6 +11,7 @@ from metrics import metric_base, sources
 from metrics.metric_defaults import metric_defaults
 from tests.metrics.tiny_generator import tiny_generator
 from training import pretrained
+from training.report.fakes import Later
 
 CPU = {'device': 'cpu'}
 
@@ -34,6 +35,29 @@ def test_images_of_a_function_come_in_minibatches_of_one_size():
         np.testing.assert_array_equal(np.concatenate(found), images)
     with pytest.raises(ValueError, match='expected 11 fakes, got 10'):
         list(source.minibatches(11, 4, seed=0))
+
+
+def test_only_wanted_images_of_a_function_are_drawn():
+    images = np.random.RandomState(0).randint(0, 256, [23, 3, 8, 8]).astype(np.uint8)
+    parts, drawn = np.split(images, [2, 5, 9, 10, 18]), []
+
+    def fakes(_count, _seed):
+        for number, part in enumerate(parts):
+            yield part if number == 3 else Later(len(part), lambda number=number: drawn.append(number) or parts[number])
+    source = sources.FunctionSource(fakes)
+    assert drawn == [0]
+    for wanted, expected in [(None, [0, 1, 2, 4, 5]), (lambda n: n % 2 == 0, [0, 1, 2, 4, 5]), (lambda n: n == 3, [4])]:
+        del drawn[:]
+        found = list(source.minibatches(23, 4, 0, wanted))
+        assert drawn == expected and len(found) == 6
+        for number, part in enumerate(found):
+            if wanted is None or wanted(number):
+                np.testing.assert_array_equal(part, images[4 * number:4 * number + 4])
+            else:
+                assert part is None
+    parts[1] = parts[1][:1]
+    with pytest.raises(ValueError, match='expected a minibatch of 3 fakes, got 1'):
+        sources.FunctionSource(lambda _count, _seed: [Later(3, lambda: parts[1])])
 
 
 @pytest.mark.parametrize('images, message', [

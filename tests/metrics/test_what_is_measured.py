@@ -55,6 +55,9 @@ def test_reals_alone_are_mirrored_left_to_right(graph, tiny_extractor, folders, 
     with sampling.open_dataset(dict(tfrecord_dir=odd)) as data:
         plain, flipped = (np.concatenate(list(sampling.image_minibatches(data, 12, 5, mirror)))
                           for mirror in (False, True))
+        some = list(sampling.image_minibatches(data, 12, 5, True, wanted=lambda number: number != 1))
+    assert some[1] is None
+    np.testing.assert_array_equal(np.concatenate([some[0], some[2]]), flipped[[0, 1, 2, 3, 4, 10, 11]])
     is_flipped = np.any(plain != flipped, axis=(1, 2, 3))
     np.testing.assert_array_equal(flipped[is_flipped], plain[is_flipped, :, :, ::-1])
     assert 2 <= is_flipped.sum() <= 10

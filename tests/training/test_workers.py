@@ -1,5 +1,6 @@
 """Two workers train what one worker trains with two rounds, to the last bit; what they agree on."""
 
+import json
 import os
 import sys
 from unittest import mock
@@ -10,6 +11,7 @@ import pytest
 from benchmarks import workers as benchmark
 from dnnlib import EasyDict, UserError
 from dnnlib.tflib import collectives
+from tests.training import measuring
 from training import iteration, workers
 from training.data.cats import CatsDataset
 from training.data.streams import Stream
@@ -17,14 +19,15 @@ from training.schedule import accumulation_rounds
 from training.state import files
 
 METHODS = {'pools': 2, 'StyleGAN2': 3}  # name: iterations
+LOOP = {'StyleGAN2': dict(measure=measuring.__name__ + '.callback', network_snapshot_ticks=100)}
 CHUNK_BYTES = 4096  # so that gradients take several
 
 
 def test_two_workers_train_what_two_rounds_train(tmp_path):
-    """Pools that each round has; labels, path lengths, both regularizations."""
+    """Pools that each round has; labels, path lengths, both regularizations, and the metrics of the last networks."""
     def jobs_in(kind, **options):
-        return [dict(method=method, workers=2, iterations=count, run_dir=str(tmp_path / f'{kind}-{number}'), **options)
-                for number, (method, count) in enumerate(METHODS.items())]
+        return [dict(method=method, workers=2, iterations=count, run_dir=str(tmp_path / f'{kind}-{number}'),
+                     loop=LOOP.get(method), **options) for number, (method, count) in enumerate(METHODS.items())]
     jobs, alone = jobs_in('many', chunk_bytes=CHUNK_BYTES), jobs_in('one')
     processes = benchmark.start(sys.executable, 2, jobs)
     try:  # a process of its own, since the threads of this one are what its first session asked for
@@ -38,6 +41,11 @@ def test_two_workers_train_what_two_rounds_train(tmp_path):
         assert benchmark.compare(benchmark.variables(one), benchmark.variables(many)) == (0, []), job['method']
         assert sorted(os.listdir(one + '/state')) == sorted(os.listdir(many + '/state'))
         assert files.latest_counters(one).tick == files.latest_counters(many).tick
+    with open(jobs[0]['run_dir'] + '.0.txt') as log:
+        assert 'metric failing: worker 1: no more memory' in log.read()
+    one, many = (json.loads((tmp_path / f'{kind}-1' / measuring.RESULTS).read_text()) for kind in ('one', 'many'))
+    assert many.pop('drawn') < one.pop('drawn') - 5
+    assert one == many and all(map(np.isfinite, one.values())) and len(one) == 6
 
 
 @pytest.fixture

@@ -12,29 +12,6 @@ MAX_BAD_RUN = 100  # this many unreadable images in a row are no accident
 HOLD_OUT_SEED = 2019
 
 
-def halve(pixels):
-    """Averages blocks of 2 x 2 pixels: float32 [C, H, W] to float32 [C, H / 2, W / 2]."""
-    return (pixels[:, 0::2, 0::2] + pixels[:, 0::2, 1::2] + pixels[:, 1::2, 0::2] + pixels[:, 1::2, 1::2]) / 4
-
-
-def quantize(pixels):
-    """Rounds half to even and clips: float32 to uint8 of the same shape."""
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
-
-
-def box_downscale(image, lod):
-    """Level of detail `lod` (int >= 0) of an image: uint8 [C, H, W] to uint8 [C, H / 2^lod, W / 2^lod].
-
-    Each level is the 2 x 2 average of the unrounded level above it, as in the published files.
-    """
-    if lod == 0:
-        return image
-    pixels = image.astype(np.float32)
-    for _ in range(lod):
-        pixels = halve(pixels)
-    return quantize(pixels)
-
-
 class Dataset:
     """Base class of datasets. Subclasses implement `_read` and, if labeled, `_labels_of`.
 
@@ -66,6 +43,8 @@ class Dataset:
     Raises: UserError for an unusable number of images, size or label size.
     """
 
+    _check_shape = staticmethod(check_resolution)  # a subclass may allow other sizes
+
     def __init__(self, name, num_images, shape, label_names=None, full_label_size=0, max_label_size=0, max_images=None,
                  repeat=True, shuffle_mb=4096, seed=0, bad='stop', no_labels=''):
         check_int('max_images', max_images, 1, optional=True)
@@ -80,14 +59,12 @@ class Dataset:
         if full_label_size == 0 and max_label_size not in (0, 'any'):
             raise UserError('{}: no labels, but max_label_size={} asks for them{}; or do without labels'.format(
                 name, max_label_size, no_labels and f': {no_labels}'))
-        check_resolution(shape, name)
+        self.resolution_log2 = self._check_shape(shape, name)
         self.name = name
         self.num_images = min(num_images, num_images if max_images is None else max_images)
         self.shape = [int(size) for size in shape]
         self.resolution = image_size.option(*self.shape[1:])
-        self.resolution_log2 = image_size.parse(self.resolution).num_levels
-        self.dtype = 'uint8'
-        self.dynamic_range = [0, 255]
+        self.dtype, self.dynamic_range = 'uint8', [0, 255]
         self.label_size = full_label_size if isinstance(max_label_size, str) else min(max_label_size, full_label_size)
         self.label_dtype = 'float32'
         self.label_names = list(label_names[:self.label_size]) if label_names and self.label_size else None
@@ -114,6 +91,10 @@ class Dataset:
         """Name of the file of an image, for messages."""
         return f'image {index}'
 
+    def where(self, index):
+        """Path of the file of an image; of images that are no files of their own `name_of`."""
+        return self.name_of(index)
+
     def read(self, index, lod=0):
         """Reads one image.
 
@@ -127,12 +108,12 @@ class Dataset:
             raise IndexError(f'{self.name}: image {index} of {self.num_images}')
         return self.read_good(index, self._checked_lod(lod))[1]
 
-    def read_good(self, index, lod=0):
+    def read_good(self, index, lod=0, read=None):
         """An image, or, if it can't be read and `bad` is `'skip'`, the next readable one.
 
         Args:
             index: Number of the image in file order, 0 <= index < num_images.
-            lod: Level of detail, int.
+            lod: Level of detail, int. `read`: function of number and level that reads an image; `None` = `_read`.
         Returns: (its number, uint8 [C, H / 2^lod, W / 2^lod]); depends only on the files.
         Raises: UserError naming file and index, or that MAX_BAD_RUN images in a row can't be read.
         """
@@ -143,7 +124,7 @@ class Dataset:
             if held_out or (candidate, lod) in self._bad:
                 continue
             try:
-                return candidate, self._read(candidate, lod)
+                return candidate, (read or self._read)(candidate, lod)
             except UserError as error:
                 message, reason = f'image {candidate} of {self.name}: {error}', str(error)
                 if not self._skip_bad:

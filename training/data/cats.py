@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from dnnlib.util import UserError
-from training.data.base import box_downscale, check_int, Dataset
+from training.data.base import check_int, Dataset
+from training.data.levels import box_downscale
 
 GROUPS = (('body', 15), ('fur', 10), ('eyes', 15), ('mouth', 10), ('accessory', 16))  # in drawing order
 GROUP_SIZES = tuple(count for _, count in GROUPS)
@@ -90,6 +91,39 @@ def compose(attributes, resolution=STORED_RESOLUTION):
         canvas += colors[first + number]
         first += size
     return np.uint8(np.clip(np.rint(canvas), 0, 255))
+
+
+def variations(attributes, group, resolution=STORED_RESOLUTION):
+    """One cat with every layer of one group: what `compose` draws for each of them.
+
+    Args:
+        attributes: See `compose`.
+        group: Number of the group in GROUPS whose layers are exchanged.
+        resolution: See `compose`.
+    Returns: uint8 [layers of the group, 3, R, R].
+    """
+    colors, transmissions = _layers(resolution)
+    firsts = np.cumsum((0,) + GROUP_SIZES[:-1])
+    canvas = np.full([1, 3, resolution, resolution], 255, np.float32)
+    for number, (first, size) in enumerate(zip(firsts, GROUP_SIZES)):
+        chosen = slice(first, first + size) if number == group else [first + attributes[number]]
+        canvas = canvas * transmissions[chosen] + colors[chosen]
+    return np.uint8(np.clip(np.rint(canvas), 0, 255))
+
+
+def label_map(attributes, resolution=STORED_RESOLUTION):
+    """What each pixel of a cat shows: the topmost layer that is more than half opaque.
+
+    Args:
+        attributes, resolution: See `compose`.
+    Returns: uint8 [R, R]: 0 = background, 1 = body, 2 = eyes, 3 = mouth, 4 = accessory. Fur counts as body, since its
+        layers are thin or translucent.
+    """
+    _, transmissions = _layers(resolution)
+    labels = np.zeros([resolution, resolution], np.uint8)
+    for number, (first, layer) in enumerate(zip(np.cumsum((0,) + GROUP_SIZES[:-1]), attributes)):
+        labels[transmissions[first + layer, 0] < 0.5] = max(number, 1)
+    return labels
 
 
 class CatsDataset(Dataset):

@@ -15,12 +15,17 @@ def check_int(name, value, smallest, optional=False):
 
 
 def check_resolution(shape, name):
-    """Raises UserError, which starts with `name`, unless `shape` is [1, 3 or 4, H, W] of a size of `image_size`."""
+    """Number of levels of images [C, H, W], see `image_size`.
+
+    Raises: UserError, which starts with `name`, unless there are 1, 3 or 4 channels and networks support the size.
+    """
     channels, height, width = shape
     if channels not in (1, 3, 4):
         raise UserError(f'{name}: {channels} channels; expected 1 (gray), 3 (RGB) or 4 (RGBA), so convert the images')
-    if image_size.find(height, width) is None:
+    size = image_size.find(height, width)
+    if size is None:
         nearest = ', '.join('%dx%d' % size for size in image_size.nearest(height, width))
         raise UserError(
             f'{name}: no network has images {height} pixels high and {width} wide; the nearest sizes (height x width) '
             f'are {nearest}; resize the images, or set {RESOLUTION_OPTION}')
+    return size.num_levels

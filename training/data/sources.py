@@ -193,6 +193,17 @@ def tell_not_taken(not_taken):
         print(line)
 
 
+def describe(dataset):
+    """Prints what a Dataset is, and what `tell` prints."""
+    print('Dataset class =', type(dataset).__name__)
+    print('Dataset shape =', dataset.shape)
+    print('Dynamic range =', dataset.dynamic_range)
+    print('Label size    =', dataset.label_size)
+    if dataset.label_text:
+        print(f'Labels: {dataset.label_text}')
+    tell(dataset)
+
+
 def tell(dataset):
     """Prints the remarks on a Dataset, and what is not taken of it."""
     for line in dataset.remarks:

@@ -11,6 +11,7 @@ from dnnlib.seeds import step_seed
 from training.data.files import SKIPPED_FILE
 from training.data.skipped import list_skipped
 from training.data.sources import forget_headers
+from training.data.translation import pairs
 from training.dataset import load_dataset
 
 
@@ -74,6 +75,44 @@ class Stream:
             images = mirror(images, self._seed, nimg, name, sched['minibatch_size'], places)
         return images, labels
 
+    def sheet(self):
+        """Dataset of what the sheets of pictures show: that of the stream, or what it gives for that."""
+        return self.dataset.sheet() if hasattr(self.dataset, 'sheet') else self.dataset
+
+
+def stream_options(dataset_args, stream_args):
+    """{name of a stream: options of `load_dataset`}, from those that all streams have and those of each.
+
+    Args:
+        dataset_args: Options of all, or `None`.
+        stream_args: {name: further options}; `None` = one stream, `reals`.
+    """
+    return {name: dict(dataset_args or {}, **(args or {})) for name, args in (stream_args or {'reals': None}).items()}
+
+
+@contextlib.contextmanager
+def open_datasets(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, verbose=False):
+    """Opens the datasets of several streams, and closes them at the end of the block.
+
+    Args:
+        stream_args: {name of a stream: options of `load_dataset`}.
+        seed: Seed of the order, int; the second stream has the next seed, and so on, unless they are pairs.
+        data_dir, bad, holdout: See `open_streams`.
+        verbose: Print what they are?
+    Yields: OrderedDict of Dataset.
+    Raises: UserError for data that can't be used.
+    """
+    with contextlib.ExitStack() as stack:
+        datasets = OrderedDict()
+        with Heartbeat(lambda: 'Opening the dataset; many pictures on a slow disk take minutes...', first=3):
+            for number, (name, args) in enumerate(stream_args.items()):
+                options = dict(dict(seed=seed + number, bad=bad), **args)
+                datasets[name] = stack.enter_context(load_dataset(data_dir=data_dir, verbose=verbose, **options))
+            pairs.join(list(datasets.values()), bad == 'skip')
+        for dataset in datasets.values():
+            dataset.hold_out(holdout)
+        yield datasets
+
 
 @contextlib.contextmanager
 def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirror_augment=False, run_dir=None):
@@ -90,16 +129,13 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
     Yields: OrderedDict of Stream.
     Raises: UserError for data that can't be used.
     """
-    with contextlib.ExitStack() as stack:
+    with open_datasets(stream_args, seed, data_dir, bad, holdout, verbose=True) as datasets:
         streams = OrderedDict()
-        for number, (name, args) in enumerate(stream_args.items()):
-            options = dict(dict(seed=seed + number, bad=bad), **(args or {}))
-            with Heartbeat(lambda: 'Opening the dataset; many pictures on a slow disk take minutes...', first=3):
-                dataset = load_dataset(data_dir=data_dir, verbose=True, **options)
-            dataset = stack.enter_context(dataset.hold_out(holdout))
+        for number, (name, dataset) in enumerate(datasets.items()):
             if run_dir is not None:
                 list_skipped(dataset, os.path.join(run_dir, SKIPPED_FILE if number == 0 else f'{name}-{SKIPPED_FILE}'))
             dataset.preload()
-            streams[name] = Stream(dataset, name, seed, mirror_augment, options['bad'] == 'skip')
+            skips_bad = stream_args[name].get('bad', bad) == 'skip'
+            streams[name] = Stream(dataset, name, seed, mirror_augment, skips_bad)
         forget_headers()
         yield streams

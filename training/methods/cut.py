@@ -55,7 +55,8 @@ def cut(streams, schedule, **options):
         'cut', nets, {name: Group((name,), args or translating.ADAM, 'lrate') for name, args in (
             ('G', options.G_opt_args), ('F', options.F_opt_args), ('D', options.D_opt_args))},
         stages=lambda step: make_stages(step, options), pictures=lambda networks, cells: translating.rows(
-            cells, cells.batch['a'][0], translating.translate(networks['G'], cells.batch['a'][0], size)))
+            cells, cells.batch['a'][0], translating.translate(networks['G'], cells.batch['a'][0], size)),
+        translation=translating.translation('G', size))
 
 
 def tap_widths(net, taps):

@@ -46,7 +46,8 @@ def cyclegan(streams, schedule, **options):
         'cyclegan', nets, dict(G=Group(('G_ab', 'G_ba'), options.G_opt_args or translating.ADAM, 'lrate'),
                                D=Group(('D_a', 'D_b'), options.D_opt_args or translating.ADAM, 'lrate')),
         stages=lambda step: make_stages(step, options),
-        pictures=lambda networks, cells: pictures(networks, cells, size))
+        pictures=lambda networks, cells: pictures(networks, cells, size),
+        translation=translating.translation('G_ab', size))  # the way back is in the pictures
 
 
 def make_stages(step, options):

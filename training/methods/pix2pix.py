@@ -46,7 +46,8 @@ def pix2pix(streams, schedule, **options):
         'pix2pix', nets, {name: Group((name,), args or translating.ADAM, 'lrate') for name, args in (
             ('G', options.G_opt_args), ('D', options.D_opt_args))},
         stages=lambda step: make_stages(step, options),
-        pictures=lambda networks, cells: pictures(networks, cells, options, size))
+        pictures=lambda networks, cells: pictures(networks, cells, options, size),
+        translation=translating.translation('G', direction=options.direction))
 
 
 def make_stages(step, options):

@@ -4,6 +4,7 @@ Stages are G, its regularization, Gs, D, its regularization. Growing networks ar
 the optimizers forget their moments at a new level.
 """
 
+import functools
 import re
 from collections import OrderedDict
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError, call_func_by_name
 from training import image_size
 from training.methods import augmented, growing
+from training.report.fakes import Later
 from training.report.held_out import ScoreMonitor
 from training.train_step import Group, Method, Net
 
@@ -256,7 +258,7 @@ def draw_seed(Gs, data, pictures):
         Gs: Generator.
         data: Dataset whose labels are drawn.
         pictures: RandomPictures.
-    Yields: uint8 [N, C, H, W].
+    Yields: Later.
     """
     rnd = np.random.RandomState(pictures.seed)
     numbers = np.setdiff1d(np.arange(data.num_images), data.held_out) if data.label_size else np.zeros(1, int)
@@ -265,4 +267,4 @@ def draw_seed(Gs, data, pictures):
         size = min(pictures.minibatch_size, pictures.count - begin)
         latents = rnd.randn(size, *Gs.input_shape[1:])
         labels = data.read_labels(numbers[rnd.randint(len(numbers), size=[size])])
-        yield Gs.run(latents, labels, is_validation=True, output_transform=to_bytes)
+        yield Later(size, functools.partial(Gs.run, latents, labels, is_validation=True, output_transform=to_bytes))

@@ -8,7 +8,7 @@ from dnnlib.tflib import random
 from dnnlib.util import UserError
 from training import image_size
 from training.terms import criteria
-from training.train_step import Net
+from training.train_step import Net, Translation
 
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999, epsilon=1e-8)  # as published
 DRANGE = [-1, 1]
@@ -40,6 +40,17 @@ def net(args, default, data, role='generator', **options):
     return Net(options.pop('func_name', default), options, role=role)
 
 
+def numbers(images):
+    """The numbers of maps that a stream gives as bytes, see `training.data.translation`: float32 [N, 1, H, W].
+
+    Args:
+        images: `step.batch[name].images` of that stream, [N, bytes, H, W] in DRANGE.
+    """
+    digits = tf.rint((images + 1) * 127.5)
+    weights = np.float32(256.0) ** np.arange(images.shape.as_list()[1], dtype=np.float32)
+    return tf.reduce_sum(digits * weights[:, np.newaxis, np.newaxis], axis=1, keepdims=True)
+
+
 def criterion(name):
     """The criteria.Criterion of a name; raises UserError for an unknown one."""
     if name not in criteria.TRANSLATION:
@@ -63,6 +74,20 @@ def translate(network, images, minibatch_size, **options):
         outputs = network.run(part, return_as_list=True, **options)
         found.append(np.clip(np.rint((outputs[0] + 1) * 127.5), 0, 255).astype(np.uint8))
     return np.concatenate(found)
+
+
+def translation(name, minibatch_size=1, direction='AtoB', **options):
+    """The train_step.Translation of a method whose generator takes one image.
+
+    Args:
+        name: Of the generator.
+        minibatch_size: Pictures at a time; published tests translate one, which matters to batch norm alone.
+        direction: AtoB or BtoA.
+        options: See `translate`.
+    """
+    source, target = direction.lower().split('to')
+    return Translation(lambda networks, images: translate(networks[name], images[source], minibatch_size, **options),
+                       (source,), target)
 
 
 def rows(cells, *columns):

@@ -1,5 +1,7 @@
 """The dataset of a command line, looked at before anything long begins and without TensorFlow."""
 
+import os
+import re
 from typing import NamedTuple
 
 from dnnlib.run.heartbeat import Heartbeat
@@ -38,3 +40,10 @@ def look(args, max_label_size=0):
                 load_dataset(data_dir=args.data_dir, **found) as dataset:
             args.found_data = Data(dataset.shape, dataset.label_size)
     return args.found_data
+
+
+def name_of(args):
+    """Name of the data of a parsed command line, as it stands in names of run directories."""
+    paths = [args.dataset] if args.dataset is not None else [args.dataset_a, args.dataset_b]
+    return '-'.join(re.sub('[^a-zA-Z0-9_.-]', '_', os.path.splitext(os.path.basename(os.path.abspath(path)))[0])
+                    for path in paths)

@@ -1,8 +1,22 @@
 """`--epochs`: the length of a training by how often it sees its data."""
 
-from training.dataset import load_dataset
+from training.data.sources import keeping_headers
+from training.data.streams import open_datasets, stream_options
 
 REPEATS = 4  # `minibatch_repeats` of the training loop, as published
+
+
+def lengths(options):
+    """Number of images that each stream of a training is trained on: {stream: int}.
+
+    Args:
+        options: Options of the training loop.
+    Raises: UserError if a dataset can't be opened.
+    """
+    streams = stream_options(options.get('dataset_args'), options.get('stream_args'))
+    with keeping_headers(), open_datasets(streams, 0, options['data_dir'], options.get('bad', 'stop'),
+                                          options.get('holdout', 0)) as datasets:
+        return {name: data.num_images - len(data.held_out) for name, data in datasets.items()}
 
 
 def total_kimg(epochs, options):
@@ -17,15 +31,22 @@ def total_kimg(epochs, options):
     Returns: Thousand images, float.
     Raises: UserError if a dataset can't be opened.
     """
-    lengths = {}
-    for name, args in (options.get('stream_args') or {'reals': options['dataset_args']}).items():
-        with load_dataset(data_dir=options['data_dir'], **args) as dataset:
-            dataset.hold_out(options.get('holdout', 0))
-            lengths[name] = dataset.num_images - len(dataset.held_out)
-    longest = max(lengths, key=lengths.get)
-    kimg = epochs * lengths[longest] / 1000
+    found = lengths(options)
+    longest = max(found, key=found.get)
+    kimg = epochs * found[longest] / 1000
     repeats = options.get('minibatch_repeats', REPEATS)
-    print(f'--epochs={epochs:g}: {epochs:g} times the {lengths[longest]} images of {longest} = {kimg:g} kimg, rounded '
+    print(f'--epochs={epochs:g}: {epochs:g} times the {found[longest]} images of {longest} = {kimg:g} kimg, rounded '
           'up '
           + (f'to a multiple of {repeats} minibatches' if repeats != 1 else 'to whole minibatches'))
     return kimg
+
+
+def finish(args, options):
+    """Enters `--epochs`, if it was given, into options that are complete but for that.
+
+    Args:
+        args: Parsed command line.
+        options: Options of the training loop; changed.
+    """
+    if args.epochs is not None:
+        options['total_kimg'] = total_kimg(args.epochs, options)

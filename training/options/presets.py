@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, stylegan2
+from training.options import ada, epochs, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -17,9 +17,12 @@ class Preset(NamedTuple):
     table: object       # function that returns the lines of `--list-configs`
     make_options: object  # function of the parsed command line that returns options of the training loop
     settable: object    # function of the options: {group of `--set`: function that returns {key: default}}
-    options_class: str  # full name of the NamedTuple of the method's options; those that are plain values join `train`
+    options_class: str  # full name of the NamedTuple of the method's options; those that are plain values join `train`;
+    #                     None = `Options` of the module of the method
     add_options: object  # function that adds the flags that this method understands to an argparse parser or group
     check: object       # function of the parsed command line that refuses bad values of them
+    has_streams: bool = False  # does `make_options` open data by `stream_args`, so that --dataset need not be given?
+    finish: object = epochs.finish  # function of (parsed command line, options) that adds what depends on the data
 
 
 DEFAULT_CONFIG = 'config-f'  # the best of the StyleGAN2 paper
@@ -28,7 +31,10 @@ METHODS = OrderedDict([
     ('stylegan2', Preset('stylegan2', 'StyleGAN, StyleGAN2', stylegan2.CONFIGS, stylegan2.table, stylegan2.make_options,
                          stylegan2.settable, OPTIONS, stylegan2.add_options, stylegan2.check)),
     ('ada', Preset('stylegan2-ada', 'StyleGAN2-ADA', ada.CONFIGS, ada.table, ada.make_options, stylegan2.settable,
-                   OPTIONS, ada.add_options, ada.check))])
+                   OPTIONS, ada.add_options, ada.check)),
+    ('translation', Preset('translation', 'translation of pictures', translation.CONFIGS, translation.table,
+                           translation.make_options, translation.settable, None, translation.add_options,
+                           translation.check, has_streams=True, finish=translation.finish))])
 
 
 def find(config):

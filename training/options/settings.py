@@ -57,7 +57,8 @@ class Settings:
     @property
     def groups(self):
         """Names of the groups."""
-        return tuple(self._preset.settable(self._options)) + COMMON_GROUPS
+        of_method = self._preset.settable(self._options)
+        return tuple(name for name in of_method if name not in COMMON_GROUPS) + COMMON_GROUPS
 
     def settable(self, group):
         """What can be changed in a group: {name: default}, from the signatures of the functions that are called."""
@@ -73,7 +74,8 @@ class Settings:
             return defaults_of(grid.setup_snapshot_image_grid)
         if group == 'dataset':
             return _of_dataset(self._options)
-        of_method = _of_options(util.get_obj_by_name(self._preset.options_class))
+        name = self._preset.options_class or self._options['method_args']['func_name'].rpartition('.')[0] + '.Options'
+        of_method = _of_options(util.get_obj_by_name(name))
         found = dict(_of_options(training_loop.Options), **of_method)
         return {name: default for name, default in found.items() if name not in self._taken}
 

@@ -129,7 +129,10 @@ class SnapshotGrid:
         self._run_dir, self._method = run_dir, method
         batch, grid_args = OrderedDict(), dict(grid_args)
         for number, (name, stream) in enumerate(streams.items()):
-            size, reals, labels = setup_snapshot_image_grid(stream.dataset, **grid_args)
+            data = stream.sheet()
+            size, reals, labels = setup_snapshot_image_grid(data, **grid_args)
+            if data is not stream.dataset:
+                data.close()
             grid_args['size'] = '{}x{}'.format(*size)  # the same cells of all streams
             batch[name] = (reals, labels)
             save_image_grid(reals, os.path.join(run_dir, f'reals-{name}.png' if number else 'reals.png'),

@@ -28,6 +28,8 @@ def status_line(stats):
               ('minibatch', '%-4d', 'Progress/minibatch'), ('time', '%-12s', 'Timing/total_sec'),
               ('sec/tick', '%-7.1f', 'Timing/sec_per_tick'), ('sec/kimg', '%-7.2f', 'Timing/sec_per_kimg'),
               ('maintenance', '%-6.1f', 'Timing/maintenance_sec'), ('gpumem', '%.1f', 'Resources/peak_gpu_mem_gb')]
+    if 'Progress/epoch' in stats:
+        fields.append(('epoch', '%.1f', 'Progress/epoch'))
     if 'Progress/augment' in stats:
         fields.append(('augment', '%.3f', 'Progress/augment'))
     values = [format_time(stats[tag]) if label == 'time' else stats[tag] for label, _, tag in fields]
@@ -223,6 +225,7 @@ class Reporter:
             ('Timing/total_days', c.seconds / 86400), ('Resources/peak_gpu_mem_gb', peak_gpu_memory_gb()),
             ('Resources/host_mem_gb', host_memory_gb()),
             ('Progress/diversity', self._of.grid.diversity(self._of.networks)),
+            ('Progress/epoch', c.nimg / sched.epoch_images if 'epoch_images' in sched else None),
             ('Alarms/skipped_steps', c.skipped), ('Alarms/went_back', c.went_back)])
         stats.update((tag, float(tflib.run(variable))) for tag, variable in self._of.progress.items())
         return collections.OrderedDict((tag, value) for tag, value in stats.items() if value is not None)

@@ -12,7 +12,10 @@ from dnnlib.tflib import random
 from tests.training import golden_translation as golden
 from tests.training.methods.test_toy_methods import variables
 from tests.training.methods.translation_steps import check_after, check_iteration, Trained
+from training.data.streams import Stream
+from training.dataset import load_dataset
 from training.methods import cut, cyclegan, pix2pix, translating
+from training.report.fakes import fakes_of
 from training.state import files
 from training.terms import nce
 from training.torch_files import translation as tables
@@ -124,15 +127,17 @@ SMALL_METHODS = dict(
              nce_layers=(0, 4, 8, 12), num_patches=8, flip_equivariance=True))
 
 
+CATS = dict(tfrecord_dir='cats', resolution=16)
+
+
 def train(run_dir, method, kimg, **options):
     """A small training on cats of 16x16 pixels; returns its variables."""
-    cats = dict(tfrecord_dir='cats', resolution=16)
     with tf.Graph().as_default():
         try:
             run_dir.mkdir(exist_ok=True)
             training_loop(
                 submit_config=EasyDict(run_dir=str(run_dir)), method_args=SMALL_METHODS[method],
-                stream_args=dict(a=cats, b=dict(cats, held_out=True)), total_kimg=kimg, minibatch_repeats=1,
+                stream_args=dict(a=CATS, b=dict(CATS, held_out=True)), total_kimg=kimg, minibatch_repeats=1,
                 sched_args=dict(func_name='training.schedule.translation_schedule', minibatch_size=2, minibatch_gpu=1,
                                 epoch_images=4, n_epochs=1, n_epochs_decay=4), grid_args=dict(size='2x2'),
                 image_snapshot_ticks=None, network_snapshot_ticks=1, checkpoint_minutes=None, keep=9,
@@ -156,7 +161,15 @@ def test_cyclegan_stopped_and_continued_to_the_same_bits(tmp_path):
 
 
 def test_cut_trains_all_of_its_networks(tmp_path):
-    trained = train(tmp_path / 'cut', 'cut', 0.004)
+    measured = []
+
+    def measure(network_pkl, fakes):
+        if network_pkl is not None:
+            measured.append((np.concatenate([later.draw() for later in fakes(5, 0)]), fakes.names(5, 1), fakes.num_images, fakes.reals))
+    trained = train(tmp_path / 'cut', 'cut', 0.004, metric_callback=measure)
+    images, names, num_images, reals = measured[-1]
+    assert images.shape == (5, 3, 16, 16) and images.dtype == np.uint8 and num_images == 324000
+    assert names[:2] == ['image 0', 'image 80999'] and reals == dict(CATS, held_out=True)
     with PIL.Image.open(str(tmp_path / 'cut' / 'fakes_init.png')) as image:
         assert image.size == (2 * 16, 2 * 2 * 16)
     for name in ('G/Input/bias', 'F/Tap0/Dense0/bias', 'D/Conv0/bias'):  # zeros at first
@@ -173,3 +186,31 @@ def test_sizes_and_options_that_do_not_fit():
         cut.cut(dict(a=data[0], b=data[0]), None, criterion='hinge')
     with pytest.raises(UserError, match="direction must be AtoB or BtoA, not 'AB'"):
         pix2pix.pix2pix(dict(a=data[0], b=data[0]), None, direction='AB')
+
+
+def test_what_is_translated_to_be_measured():
+    """Held-out pictures where there are any, else all; one after another, as published."""
+    seen = []
+
+    class Doubles:
+        """A generator that shows its input twice as bright."""
+
+        @staticmethod
+        def run(images, return_as_list):
+            """See Network."""
+            seen.append(len(images))
+            return [np.minimum(images * 2 + 1, 1)]
+    method = SimpleNamespace(translation=translating.translation('G', direction='BtoA'), fakes=None)
+    options = SimpleNamespace(dataset_args=CATS, stream_args=dict(a={}, b={}))
+    for share, numbers in ((0, range(20)), (0.5, None)):
+        with load_dataset(max_images=20, **CATS) as data:
+            streams = {name: Stream(data.hold_out(share), name) for name in 'ab'}
+            fakes = fakes_of(method, dict(G=Doubles), streams, options)
+            numbers = numbers or np.sort(data.held_out)
+            images = np.concatenate([later.draw() for later in fakes(99, 0)])
+            assert fakes.num_images == len(images) == len(numbers) and fakes.reals == CATS and set(seen) == {1}
+            for number, image in zip(numbers, images):
+                np.testing.assert_array_equal(image, np.minimum(2 * np.int32(data.read(number)), 255))
+            assert fakes.names(99, 0) == [f'image {number}' for number in numbers]
+    method = SimpleNamespace(translation=None, fakes=lambda networks, count, seed: (networks, count, seed))
+    assert fakes_of(method, 'nets', streams, options)(3, 4) == ('nets', 3, 4)

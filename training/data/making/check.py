@@ -34,7 +34,7 @@ def check(path, workers=4, progress=iter, resolution=None):
             raise UserError('--resolution is for folders and zips of images; leave it out for TFRecords')
         return check_records(path, workers, progress)
     with contextlib.closing(ImageFiles(path)) as files:
-        found = ordered_map(lambda name: _look_at(files, name), files.names, workers)
+        found = ordered_map(lambda name: look_at(files, name), files.names, workers)
         facts = [fact for _, fact in zip(progress(files.names), found)]
         others = [Finding(name, 'other format', reason) for name, reason in files.not_taken
                   if name.lower().endswith(OTHER_PICTURES)]
@@ -68,8 +68,8 @@ def _without(names, detail):
     return [Finding(name, 'labels', detail) for name in names]
 
 
-def _look_at(files, name):
-    """Facts of one file; its findings are those that need no comparison with other files."""
+def look_at(files, name):
+    """Facts of one file of an ImageFiles; its findings are those that need no comparison with other files."""
     try:
         data = files.read_bytes(name)
         image = open_image(data, name)

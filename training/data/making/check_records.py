@@ -8,7 +8,7 @@ import numpy as np
 
 from dnnlib.util import UserError
 from training import image_size
-from training.data.base import box_downscale
+from training.data.levels import box_downscale
 from training.data.classes import CLASSES_FILE, load_names
 from training.data.images import MAX_PIXELS, MODES
 from training.data.labels import load_labels

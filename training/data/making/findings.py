@@ -25,6 +25,9 @@ KINDS = collections.OrderedDict([
     ('animated', 'only the first frame is read'),
     ('duplicate', 'the same pixels as an earlier image'),
     ('levels', 'the levels of detail do not match; re-create the dataset'),
+    ('partner', 'no file of this name on the other side; add it, or remove this one'),
+    ('pair', 'sizes of a pair differ; scale both to one'),
+    ('numbers', 'no map of numbers, or too large ones'),
     ('labels', 'invalid or missing labels; correct them, or train without labels'),
 ])
 SOLVED = {'mode', 'alpha', 'gray', 'CMYK', 'EXIF rotation'}  # by converting to one resolution

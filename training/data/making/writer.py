@@ -11,7 +11,7 @@ import numpy as np
 from dnnlib.run.run_dir import locked
 from dnnlib.util import UserError, atomic_path
 from training import image_size
-from training.data.base import halve, quantize
+from training.data.levels import halve, quantize
 from training.data.files import SKIPPED_FILE, SKIPPED_HEADER
 from training.data.rules import check_resolution
 from training.data.tfrecords import frame_record, serialize_image

@@ -11,7 +11,7 @@ from PIL import Image
 
 import dataset_tool
 from dnnlib import UserError
-from training.data.base import box_downscale
+from training.data.levels import box_downscale
 from training.data.making import check as dataset_check
 from training.data.making.findings import KINDS, table
 from training.data.tfrecords import frame_record, serialize_image
@@ -97,7 +97,8 @@ def test_each_defect_is_found(good):
     for name, kind in expected.items():
         assert kind in found[name], name
     assert set(found) == set(expected)
-    assert set(expected.values()) == set(KINDS) - {'levels', 'small'}  # those of records, and with a resolution
+    others = {'levels', 'small', 'partner', 'pair', 'numbers'}  # those of records, with a resolution, of pairs
+    assert set(expected.values()) == set(KINDS) - others
     assert report.notes[0] == 'Not taken: 2' and 'b_notes.txt' not in found
     text = '\n'.join(table(report))
     assert not [word for word in ('0x', '<', 'Error', 'cannot identify') if word in text]

@@ -1,0 +1,81 @@
+"""Translates pictures with a trained network: horses to zebras, outlines to cats, label maps to streets."""
+
+import os
+
+import dnnlib  # first: says if a package is missing
+
+from dnnlib import cli
+from dnnlib.util import UserError
+from generator import options as drawing_options
+from training import pretrained
+from translator import command, networks
+
+OUTPUTS = ('png', 'jpg', 'webp')
+
+
+def add_translate(commands):
+    """Adds the sub-command `translate`."""
+    p = commands.add_parser('translate', help='write the translations of pictures and videos')
+    p.add_argument('paths', metavar='PATH', nargs='+', help='picture, folder or zip of pictures, or video')
+    p.add_argument('--network', dest='network_pkl', metavar='FILE', required=True,
+                   help='network file of a training, its run directory, or a weight file of pix2pix, CycleGAN, CUT, '
+                   'SinCUT, pix2pixHD or U-GAT-IT for PyTorch (.pth, .pt): path or URL')
+    p.add_argument('--direction', choices=networks.DIRECTIONS,
+                   help='which of two networks of a file translates (default: AtoB)')
+    p.add_argument('--eval', dest='evaluate', action='store_true', help='statistics that training stored and no '
+                   'dropout; by default those of each picture and dropout, as in the published tests')
+    p.add_argument('--dropout', type=cli.bool_arg, metavar='BOOL',
+                   help='has the network dropout? (default: as its file says)')
+    p.add_argument('--seed', type=number, metavar='N', default=0,
+                   help='seed of dropout and noise (default: %(default)s)')
+    p.add_argument('--tile', type=drawing_options.positive_int, metavar='N', help='translate large pictures in pieces '
+                   'of NxN pixels, where memory is short; pieces look less alike than one picture does')
+    p.add_argument('--overlap', type=number, metavar='N',
+                   help='pixels that pieces share, in which they fade into each other (default: a quarter of --tile)')
+    p.add_argument('--instances', metavar='PATH', help='pix2pixHD: map of instances of a label map, or folder or zip '
+                   'of such maps under the same names')
+    p.add_argument('--reference', metavar='PATH', help='pix2pixHD with an encoder: picture whose instances look as '
+                   'those of the translation should, or folder or zip of such pictures under the same names')
+    p.add_argument('--outputs', type=drawing_options.choice_list(OUTPUTS), default=OUTPUTS[:1], metavar='LIST',
+                   help=f"files to write, some of {', '.join(OUTPUTS)} (default: {OUTPUTS[0]})")
+    p.add_argument('--sheet', action='store_true', help='write grid.png: pictures beside their translations')
+    p.add_argument('--video', action='store_true',
+                   help='pictures are frames: write video.mp4 of their translations too')
+    p.add_argument('--fps', type=cli.finite_float, metavar='X', help='frames per second of --video (default: 25)')
+    p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
+                   help='at a picture that cannot be read: stop, or skip it (default: %(default)s)')
+    p.add_argument('--result-dir', default='results', metavar='DIR',
+                   help='folder of the numbered run directories (default: %(default)s)')
+    cli.add_common(p)
+    p.set_defaults(run=command.translate)
+
+
+def number(text):
+    """Argument type: an int of at least 0 and below 2^32."""
+    return cli.seed_list(text)[0]
+
+
+def main(argv):
+    """Parses the arguments, checks what can be checked at once, and runs the sub-command."""
+    parser = cli.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(metavar='COMMAND', dest='command')
+    add_translate(commands)
+    name, run, args = cli.parse_command(parser, argv)
+    if args['fps'] is not None and (not args['video'] or args['fps'] <= 0):
+        raise UserError(f'--fps={args["fps"]:g} must be above 0, and is for --video')
+    args['fps'] = args['fps'] or command.FPS
+    for path in args['paths'] + [args['instances'], args['reference']]:
+        if path is not None and not os.path.exists(path):
+            raise UserError(f'{path}: no such file or folder')
+    args['network_pkl'] = pretrained.resolve(args['network_pkl'])
+    pretrained.check_network_file(args['network_pkl'])
+    result_dir = cli.writable_dir(args.pop('result_dir'))
+    args['tf_config'] = cli.pop_tf_config(args)
+    args = cli.gather(cli.gather(args, networks.Mode, 'mode'), command.Options, 'options')
+    networks.read_kind(args['network_pkl'], args['direction'], args['mode'])
+    config = dnnlib.SubmitConfig(run_dir_root=result_dir, run_desc=name, options_file=None)
+    dnnlib.submit_run(config, run, **args)
+
+
+if __name__ == '__main__':
+    cli.run_main(main)

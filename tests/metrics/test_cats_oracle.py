@@ -1,0 +1,78 @@
+"""The oracle of the cats: what it finds in translations that are known to be right, wrong, or blurred."""
+
+import numpy as np
+import pytest
+
+from dnnlib import UserError
+from metrics import cats_oracle, metric_base
+from metrics.metric_defaults import best_results, metric_defaults, too_few_images
+from training.data import cats_pairs
+from training.data.cats import compose
+from training.data.making.cats_pairs import write_set
+
+
+@pytest.mark.parametrize('pair, differs', [('coats', 'domain'), ('accessory', 'domain'), ('gray', 'body')])
+def test_references(pair, differs):
+    cats = cats_pairs.choose(pair, 'a', True, 40)
+    found = cats_oracle.references(cats, pair, 32)
+    kept = [name for name in ('eyes', 'mouth', 'accessory', 'body') if name in found['true translation']]
+    assert all(found['true translation'][name] == 100 for name in kept + [differs])
+    assert found['true translation']['l1'] == 0 and found['true translation']['edges'] == 1
+    assert all(found['input ignored'][name] < 30 for name in kept)  # chance is 1 in 10 to 16
+    if differs == 'domain':
+        assert found['input ignored']['domain'] == 100 and found['unchanged input']['domain'] == 0
+        assert all(found['unchanged input'][name] == 100 for name in kept)
+    else:
+        assert found['unchanged input']['saturation'] > 0.5 and found['true translation']['saturation'] == 0
+
+
+def test_noise_is_seen_through_and_blur_in_the_edges():
+    cats = cats_pairs.choose('coats', 'a', True, 16)
+    cats[:, 0] = 8  # the true translations
+    images = np.stack([compose(cat, 64) for cat in cats])
+    noisy = np.uint8(np.clip(images + np.random.RandomState(0).normal(scale=40, size=images.shape), 0, 255))
+    found = cats_oracle.judge(noisy, cats, 'coats')
+    assert found['domain'] == 100 and found['accessory'] >= 75 and found['l1'] > 10
+    blurred = images.reshape(16, 3, 32, 2, 32, 2).mean(axis=(3, 5)).repeat(2, axis=2).repeat(2, axis=3)
+    assert cats_oracle.judge(np.uint8(blurred), cats, 'coats')['edges'] < 0.8
+
+
+def test_masks_of_the_layers_found():
+    cats = cats_pairs.choose('masks', 'a', True, 8)
+    images = np.stack([compose(cat, 32) for cat in cats])
+    assert cats_oracle.judge(images, cats, 'masks')['iou'] == 100
+    assert 20 < cats_oracle.judge(images[::-1], cats, 'masks')['iou'] < 80
+
+
+def test_cells_of_sheets():
+    cats = cats_pairs.choose('sheets', 'a', True, 64)
+    sheet = np.stack([compose(cat, 16) for cat in cats]).reshape(8, 8, 3, 16, 16)
+    images, found = cats_oracle.cells_of(sheet.transpose(2, 0, 3, 1, 4).reshape(1, 3, 128, 128), cats[np.newaxis])
+    np.testing.assert_array_equal(images, sheet.reshape(64, 3, 16, 16))
+    np.testing.assert_array_equal(found, cats)
+    for shape in ((2, 3, 8, 16), (2, 1, 8, 8), (2, 3, 256, 256), (1, 3, 8, 8)):
+        with pytest.raises(UserError, match='expected one square color picture of at most 128 pixels for each cat'):
+            cats_oracle.cells_of(np.zeros(shape, np.uint8), cats[:2])
+
+
+def test_folders_of_translations_are_judged(tmp_path, capsys):
+    folder = tmp_path / 'set'
+    write_set(str(folder), 'coats', 16, (2, 6))
+    group = metric_base.MetricGroup([metric_defaults['cats4']], seed=0, fakes_args=dict(
+        tfrecord_dir=str(folder / 'testA')))
+    args = dict(mirror_augment=False, tf_config={'device': 'cpu'})
+    group.run(str(folder / 'testA'), **args)
+    found = group.get_results()
+    assert found['cats4_domain'] == 0 and found['cats4_eyes'] == 100 and found['cats4_l1'] > 10
+    assert 'cats4: input ignored: domain 100.0, ' in capsys.readouterr().out
+    assert set(best_results('cats')) > {'_domain', '_l1'} and too_few_images(['cats4']) == []
+    (folder / 'testA').rename(tmp_path / 'translations')
+    group = metric_base.MetricGroup([metric_defaults['cats']], seed=0, fakes_args=dict(
+        tfrecord_dir=str(tmp_path / 'translations')))
+    with pytest.raises(UserError, match='no cats.json around .*translations'):
+        group.run('translations', **args)
+    group.run('translations', dataset_args=dict(tfrecord_dir=str(folder / 'testB')), **args)
+    assert group.get_results()['cats_domain'] == 0
+    fakes = [np.zeros([1, 3, 16, 16], np.uint8)]
+    with pytest.raises(UserError, match='it judges translations, and these pictures are not known to be any'):
+        group.run_fakes(lambda count, seed: fakes, 'x', **args)

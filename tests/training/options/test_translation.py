@@ -1,0 +1,185 @@
+"""Configurations of translation: published numbers, data of the command line, what is refused; no TensorFlow."""
+
+import json
+import os
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import run_training
+from dnnlib import UserError
+from tests.test_run_training import options_of
+from training.options import epochs, presets, translation
+
+
+@pytest.fixture(name='folder')
+def fixture_folder(tmp_path, monkeypatch):
+    """A working directory with `two` (trainA: 3, trainB: 4 pictures) and `ab` (train: 3)."""
+    monkeypatch.chdir(tmp_path)
+    for name, count, wide in (('two/trainA', 3, 1), ('two/trainB', 4, 1), ('ab/train', 3, 2)):
+        os.makedirs(name)
+        for i in range(count):
+            PIL.Image.fromarray(np.full([32, 32 * wide, 3], i, np.uint8)).save(os.path.join(name, f'{i}.png'))
+    return tmp_path
+
+
+def finished(*argv):
+    """Options of a command line without `--set`, as the training gets them."""
+    args = run_training.parse_args(list(argv))
+    run_training.check_arguments(args)
+    options = run_training.make_options(args)
+    presets.find(args.config).finish(args, options)
+    return options
+
+
+@pytest.mark.usefixtures('folder')
+def test_published_numbers():
+    options = options_of('--config=cyclegan', '--dataset=two')
+    method, sched = options['method_args'], options['sched_args']
+    assert method['func_name'] == 'training.methods.cyclegan.cyclegan' and 'direction' not in method
+    assert method['G_args'] == dict(func_name='training.networks.resnet.G_resnet')
+    assert method['G_opt_args'] == method['D_opt_args'] == dict(
+        tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999, epsilon=1e-8)
+    assert sched == dict(func_name='training.schedule.translation_schedule', minibatch_size=1, minibatch_gpu=1,
+                         lrate=0.0002, lr_policy='linear', n_epochs=100, n_epochs_decay=100)
+    assert options['dataset_args'] == dict(preprocess='resize_and_crop', load_size=286, crop_size=256, flip=True)
+    assert options['stream_args']['b'] == dict(
+        train='trainB', tfrecord_dir='two', class_name='training.data.translation.dataset.TranslationDataset')
+    assert options['minibatch_repeats'] == 1
+    cut, fast = (options_of('--config=' + name, '--dataset=two') for name in ('cut', 'fastcut'))
+    assert [o['sched_args'][key] for o in (cut, fast) for key in ('n_epochs', 'n_epochs_decay')] == [200, 200, 150, 50]
+    assert cut['method_args']['G_args'] == dict(method['G_args'], antialias=True, init='xavier')
+    assert {key: value for key, value in fast['method_args'].items() if cut['method_args'].get(key) != value} == dict(
+        lambda_NCE=10, nce_idt=False, flip_equivariance=True)
+    options = options_of('--config=pix2pix', '--dataset=ab', '--direction=BtoA')
+    assert options['method_args']['direction'] == 'BtoA' and options['dataset_args']['paired']
+    assert options['method_args']['D_args']['norm'] == 'batch' and options['method_args']['G_args']['num_downs'] == 8
+    assert options['stream_args']['b']['half'] == 'right'
+    json.dumps(options)  # they are written into the run directory
+
+
+@pytest.mark.usefixtures('folder')
+def test_the_defaults_of_methods_are_the_same():
+    from training import schedule
+    from training.methods import cut, cyclegan, pix2pix, translating
+    from training.options import settings
+    assert translation.ADAM == translating.ADAM
+    defaults = settings.defaults_of(schedule.translation_schedule)
+    for config, module in (('cyclegan', cyclegan), ('cut', cut), ('fastcut', cut), ('pix2pix', pix2pix)):
+        options = options_of('--config=' + config, '--dataset=' + ('ab' if config == 'pix2pix' else 'two'))
+        fields = module.Options._field_defaults
+        assert set(options['method_args']) - {'func_name'} <= set(fields)
+        assert {name for name in fields if name.endswith('_args')} <= set(options['method_args'])
+        assert set(options['sched_args']) - {'func_name'} <= set(defaults)
+        if config != 'fastcut':
+            assert all(fields[name] == value for name, value in options['method_args'].items()
+                       if not name.endswith(('_args', 'func_name')))
+
+
+@pytest.mark.usefixtures('folder')
+def test_lengths_follow_the_longer_side(capsys):
+    options = finished('--config=cyclegan', '--dataset=two')
+    assert options['total_kimg'] == 0.8 and options['sched_args']['epoch_images'] == 4
+    assert options['sched_args']['tick_images'] == 1000 and options['network_snapshot_ticks'] == 1
+    assert ('3 images of a and 4 images of b; an epoch is 4 images, the training 200 epochs or 0.8 kimg'
+            ) in capsys.readouterr().out
+    options = finished('--config=fastcut', '--dataset=two', '--epochs=20', '--snap=3')
+    assert [options['sched_args'][key] for key in ('n_epochs', 'n_epochs_decay')] == [15, 5]
+    assert options['total_kimg'] == 0.08 and options['image_snapshot_ticks'] == 3
+    assert options['dataset_args']['settle_images'] == 60  # where the rate begins to fall
+    options = finished('--config=cut', '--dataset=two', '--n-epochs=2', '--n-epochs-decay=0', '--holdout=0.3')
+    assert options['total_kimg'] == 0.006 and options['dataset_args']['settle_images'] == 6
+    assert finished('--config=pix2pix', '--dataset=ab', '--kimg=7')['total_kimg'] == 7
+    large = finished('--config=pix2pix', '--dataset=ab')
+    assert epochs.lengths(large) == dict(a=3, b=3)
+
+
+@pytest.mark.usefixtures('folder')
+def test_sizes(capsys):
+    def data(*argv):
+        options = options_of('--config=cyclegan', '--dataset=two', *argv)
+        return [options['dataset_args'][name] for name in ('load_size', 'crop_size', 'flip')]
+    assert data('--resolution=64') == [72, 64, True]  # in the proportion of 286 to 256
+    assert data('--crop-size=64', '--load-size=64', '--no-flip') == [64, 64, False]
+    options = options_of('--config=pix2pix', '--dataset=ab', '--resolution=64', '--width=1/4')
+    assert options['method_args']['G_args'] == dict(
+        func_name='training.networks.unet.G_unet', num_downs=6, fmaps=16)
+    assert '--width=0.25: G fmaps=16, D fmaps=16' in capsys.readouterr().out
+    assert [translation.num_downs(side) for side in (16, 32, 64, 96, 128, 256, 512)] == [5, 5, 6, 5, 7, 8, 8]
+
+
+def test_sides_of_their_own(folder):
+    options = finished('--config=cyclegan', '--dataset-a=two/trainA', '--dataset-b=two/trainB', '--direction=BtoA')
+    assert [options['stream_args'][name]['tfrecord_dir'] for name in 'ab'] == ['two/trainB', 'two/trainA']
+    args = run_training.parse_args(['--config=cyclegan', '--dataset-a=two/trainA', '--dataset-b=two/trainB'])
+    from training.options import data
+    assert data.name_of(args) == 'trainA-trainB'
+    options = finished('--config=cyclegan', '--data-dir=' + str(folder), '--dataset=two')
+    assert options['stream_args']['a']['tfrecord_dir'] == 'two'
+
+
+@pytest.mark.usefixtures('folder')
+def test_workers_share_the_minibatch():
+    argv = ['--config=cyclegan', '--dataset=two', '--num-workers=2']
+    with pytest.raises(UserError, match='a minibatch of 1 does not divide by 2 workers: use --batch=2'):
+        options_of(*argv)
+    sched = options_of('--batch=4', *argv)['sched_args']
+    assert (sched['minibatch_size'], sched['minibatch_gpu']) == (4, 2)
+
+
+@pytest.mark.usefixtures('folder')
+@pytest.mark.parametrize('argv, message', [
+    ([], '--config=cyclegan: give --dataset with both sides, or --dataset-a and --dataset-b'),
+    (['--dataset=two', '--dataset-a=two'], 'give --dataset with both sides, or'),
+    (['--dataset-a=two'], 'give --dataset with both sides, or'),
+    (['--dataset-a=two', '--dataset-b=nowhere'], "--dataset-b=nowhere: there is no 'nowhere'; give a folder or zip"),
+    (['--dataset=ab'], 'ab: expected the folders trainA and trainB; found train; or give both sides'),
+    (['--dataset=two', '--config=pix2pix'], 'trainB/3.png: no partner of the same name on the other side'),
+    (['--dataset=two', '--mirror=1'], '--mirror-augment: half of the images are mirrored anyway'),
+    (['--dataset=two', '--resolution=64x32'], '--resolution: crops are square'),
+    (['--dataset=two', '--resolution=64', '--crop-size=32'], 'both are the side of the crops'),
+    (['--dataset=two', '--epochs=3', '--n-epochs=2'], '--epochs: the sum of --n-epochs and --n-epochs-decay'),
+    (['--dataset=two', '--lr=0'], '--lr=0: expected a number above 0'),
+    (['--dataset=two', '--batch=0'], '--batch=0: expected 1 to'),
+    (['--dataset=two', '--load-size=100', '--crop-size=200'], 'load_size 100 must not be smaller than crop_size 200'),
+    (['--dataset=two', '--precision=mixed'], 'the networks of --config=cyclegan have no mixed precision'),
+    (['--dataset=two', '--aug=ada'], '--aug: not an option of translation of pictures, the method of --config=c')])
+def test_what_is_refused(argv, message):
+    with pytest.raises(UserError, match=message):
+        finished(*['--config=cyclegan'] + argv)
+
+
+@pytest.mark.usefixtures('folder')
+def test_settings():
+    from training.options.settings import parse_assignment, Settings
+    args = run_training.parse_args(['--config=cut', '--dataset=two'])
+    options = run_training.make_options(args)
+    changes = Settings(options, presets.find('cut'), vars(args))
+    assert changes.groups == ('G', 'G_opt', 'F', 'F_opt', 'D', 'D_opt', 'sched', 'grid', 'dataset', 'train')
+    changes.apply([parse_assignment(text, changes.groups) for text in (
+        'G.num_blocks=6', 'D_opt.beta2=0.99', 'sched.lr_decay_iters=5', 'dataset.max_images=2', 'train.nce_T=0.1',
+        'train.nce_layers=(0, 4)', 'F.fmaps=8', 'dataset.settle_images=None')])
+    method = options['method_args']
+    assert (method['G_args']['num_blocks'], method['D_opt_args']['beta2'], method['nce_T']) == (6, 0.99, 0.1)
+    assert method['nce_layers'] == (0, 4) and method['F_args']['fmaps'] == 8
+    presets.find('cut').finish(args, options)
+    assert options['total_kimg'] == 0.8 and options['dataset_args']['settle_images'] is None
+    assert options['sched_args']['lr_decay_iters'] == 5
+    for text, message in (('G.resolution=8', 'G.resolution: unknown option'), ('dataset.paired=1', 'unknown option'),
+                          ('train.lambda_A=1', 'train.lambda_A: unknown option; did you mean|group train has')):
+        with pytest.raises(UserError, match=message):
+            changes.apply([parse_assignment(text, changes.groups)])
+    assert 'dataset.load_size=286' in changes.resolved()
+
+
+def test_what_is_listed(capsys):
+    for argv in (['--list-configs'], ['--help', '--config=cyclegan']):
+        with pytest.raises(SystemExit):
+            run_training.main(argv)
+    listed, text = capsys.readouterr().out.split('usage: ')
+    assert [line.split()[0] for line in listed.split('translation of pictures:\n')[1].splitlines()[1:5]] == list(
+        translation.CONFIGS)[:4]
+    assert '--dataset NAME' not in text.split('[-h]')[0] and '[--dataset NAME]' in text
+    of_method = text.split('options of translation of pictures:')[1]
+    assert all(flag in of_method for flag in ('--dataset-a', '--preprocess', '--n-epochs-decay', '--width'))

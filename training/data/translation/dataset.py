@@ -1,0 +1,280 @@
+"""One side of the data of a method that translates: pictures in other sizes and crops at every reading, or maps."""
+
+import glob
+import os
+import zipfile
+from functools import partial
+
+import numpy as np
+
+from dnnlib import cli
+from dnnlib.memory import free_host_memory
+from dnnlib.seeds import step_seed
+from dnnlib.util import UserError
+from training.data.base import Dataset
+from training.data.translation import pictures, transforms
+from training.dataset import IMAGE_CACHE_BYTES, load_dataset, PRELOAD_IMAGES
+
+MAX_LABEL, MAX_NUMBER = 2 ** 8 - 1, 2 ** 24 - 1  # numbers of maps of one and of three bytes
+
+
+def any_size(shape, name):
+    """Number of levels of images of any size, of which only the full size is used; networks check theirs."""
+    del shape, name
+    return 2
+
+
+def open_source(path, folder=None, half=None):
+    """The pictures of a side.
+
+    Args:
+        path: Folder or zip of pictures, folder of TFRecords, or 'cats'.
+        folder: Folder in it that is meant; None = all of it.
+        half: See pictures.PictureFiles.
+    Returns: pictures.PictureFiles or pictures.Images.
+    Raises: UserError if there are no pictures.
+    """
+    if os.path.isdir(path) and folder is not None:
+        path, folder = os.path.join(path, folder), None
+    is_cats = path == 'cats' and not os.path.exists(path)
+    if is_cats or os.path.isdir(path) and glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
+        if half is not None:
+            raise UserError(f'{path}: pairs side by side are expected as pictures in a folder or zip')
+        return pictures.Images(load_dataset(tfrecord_dir=path))
+    return pictures.PictureFiles(path, '' if folder is None else folder + '/', half)
+
+
+class TranslationDataset(Dataset):
+    """Pictures of one side. What is drawn of the n-th of the endless stream is a function of (seed, n).
+
+    Args:
+        tfrecord_dir: Path, see `open_source`.
+        train: Folder in it with the pictures that are trained on; `None` = all of it.
+        test: The same of those that the sheets show; `None` = those held out or, without any, trained on.
+        half: 'left' or 'right' half of each picture; `None` = all of it.
+        max_id: Maps of numbers up to this one are read instead of pictures, see the package; `None` = pictures.
+        channels: 1 or 3; `None` = 1 if all pictures are gray.
+        settle_images: Position in the stream from which pictures are no longer scaled to more than the crop; `None` =
+            never.
+        paired: Does it belong to the other streams, picture by picture? See `pairs.join`.
+        kwargs: Fields of transforms.Transform, and arguments of Dataset.
+    Attributes:
+        source, headers: Of the pictures; (mode, size) of each, `None` if it is unreadable and may be skipped.
+        test_source: Of the pictures for sheets, or `None`.
+        numbers, test_numbers: Which pictures of the sources the images are.
+        max_id, paired: As given.
+    Raises: UserError for options, or pictures of sizes, that don't fit.
+    """
+
+    _check_shape = staticmethod(any_size)
+    opens_sheet = dict(class_name='training.data.translation.dataset.open_sheet')  # options of load_dataset
+
+    def __init__(self, tfrecord_dir, train=None, test=None, half=None, max_id=None, channels=None, settle_images=None,
+                 paired=False, **kwargs):
+        given = {name: kwargs.pop(name) for name in transforms.Transform._fields if name in kwargs}
+        self._transform = transforms.Transform(**given)
+        transforms.check(self._transform)
+        if channels not in (None, 1, 3):
+            raise UserError(f'channels must be 1 (gray), 3 (RGB) or None (by the pictures), not {channels!r}')
+        if max_id is not None and not 0 < max_id <= MAX_NUMBER:
+            raise UserError(f'max_id must be from 1 to {MAX_NUMBER}, not {max_id!r}')
+        self.max_id, self.paired, self._settle, self._partners = max_id, paired, settle_images, ()
+        self._cache = {}
+        self.source, self.test_source = open_source(tfrecord_dir, train, half), None
+        try:
+            if test is not None:
+                self.test_source = open_source(tfrecord_dir, test, half)
+                self.test_numbers = list(range(len(self.test_source.names)))
+            self.headers = self._read_headers(kwargs.get('bad') == 'skip')
+            name = os.path.basename(os.path.abspath(tfrecord_dir))
+            name = '/'.join([name[:-len('.zip')] if name.endswith('.zip') else name] + [train] * (train is not None))
+            super().__init__(name, len(self.headers), self._common_shape(channels), **kwargs)
+        except (UserError, zipfile.BadZipFile):
+            self._close_sources()
+            raise
+        self.numbers, self._max_images = list(range(len(self.headers))), kwargs.get('max_images')
+        self.not_taken = list(self.source.not_taken)
+        self._cache_fits = self._cached_bytes() <= min(IMAGE_CACHE_BYTES, (free_host_memory() or 2 ** 40) // 8)
+
+    def _read_headers(self, skips_bad):
+        headers = []
+        for index in range(len(self.source.names)):
+            try:
+                headers.append(self.source.header(index))
+                pictures.check_mode(headers[-1][0], self.source.where(index), self.max_id is not None)
+            except UserError:
+                if not skips_bad:
+                    raise
+                headers[index:] = [None]
+        return headers
+
+    def _common_shape(self, channels):
+        """[C, H, W] of the images; raises UserError naming two pictures that differ, or one that is too small."""
+        usable = [index for index, header in enumerate(self.headers) if header is not None]
+        if not usable:
+            raise UserError(f'{self.source.where(0)} and {len(self.headers) - 1} more: none of them can be read')
+        sizes = [transforms.output_size(self.headers[index][1], self._transform) for index in usable]
+        for index, size in zip(usable, sizes):
+            if size is None:
+                raise UserError('{}: {}x{} pixels, too small for crops of {}; choose another preprocess, such as '
+                                'resize_and_crop, or smaller crops'.format(
+                                    self.source.where(index), *self.headers[index][1] + (self._transform.crop_size,)))
+            if size != sizes[0]:
+                raise UserError('{}: with preprocess={} it becomes {}x{} pixels, but {} becomes {}x{}; scale them to '
+                                'one size, or choose a preprocess that crops'.format(
+                                    self.source.where(index), self._transform.preprocess, *size
+                                    + (self.source.where(usable[0]),) + sizes[0]))
+        if self.max_id is not None:
+            channels = 1 if self.max_id <= MAX_LABEL else 3
+        elif channels is None:
+            channels = 1 if all(pictures.is_gray(self.headers[index][0]) for index in usable) else 3
+        return [channels, sizes[0][1], sizes[0][0]]
+
+    def _cached_bytes(self):
+        """Of all pictures as they are kept."""
+        if self._transform.preprocess == 'zoom_and_patch':  # scaled again at every reading
+            return float('inf')
+        pixels = sum(np.prod(transforms.scaled_size(header[1], self._transform)) for header in self.headers if header)
+        return pixels * (self.shape[0] if self.max_id is None else 4)
+
+    def select(self, numbers, test_numbers=None):
+        """Keeps only these pictures, in this order; to be called before anything is read.
+
+        Args:
+            numbers: Places in the source, list of int.
+            test_numbers: The same of the test source.
+        """
+        self.numbers, self.test_numbers = numbers[:self._max_images], test_numbers
+        self.num_images = len(self.numbers)
+        self._stream = np.arange(self.num_images)
+        self.held_out = self._stream[:0]
+
+    def join(self, partners, seed):
+        """Makes the dataset one of pairs: it is read in the order of `seed`, and skips what a partner can't read."""
+        self._partners, self.seed = partners, seed
+
+    def can_open(self, index):
+        """Raises UserError if the picture of an image can't be read."""
+        self._open(self.source, self.numbers[index])
+
+    def _open(self, source, number):
+        """A PIL image: gray, RGB or, of a map, of mode I."""
+        image, where = source.open(number), source.where(number)
+        if self.max_id is not None:
+            return pictures.to_numbers(image, self.max_id, where)
+        return pictures.to_mode(image, self.shape[0], where)
+
+    def _scaled(self, index, transform, drawn):
+        """The picture of an image in the size that is cropped, [C, h, w]."""
+        key = index, transform.load_size
+        found = self._cache.get(key)
+        if found is None:
+            if self._skip_bad:
+                for partner in self._partners:
+                    partner.can_open(index)
+            found = transforms.to_array(transforms.scale(
+                self._open(self.source, self.numbers[index]), transform, drawn))
+            if self._cache_fits:
+                self._cache[key] = found
+        return found
+
+    def _finished(self, pixels, transform, drawn, where):
+        """The image of a picture that is scaled, uint8 [C, H, W]."""
+        pixels = transforms.cut(pixels, transform, drawn)
+        if list(pixels.shape[1:]) != self.shape[1:]:
+            raise UserError(f'{where}: it becomes {pixels.shape[2]}x{pixels.shape[1]} pixels instead of '
+                            f'{self.shape[2]}x{self.shape[1]}; scale it to the size of the others')
+        return pixels if self.max_id is None else pictures.to_bytes(pixels, self.shape[0])
+
+    def _draw(self, position, index):
+        """An image as it is at a position of the stream."""
+        drawn = transforms.draw(np.random.RandomState(step_seed(self.seed, position, 'crop', 0)))
+        is_settled = self._settle is not None and position >= self._settle
+        transform = transforms.settled(self._transform) if is_settled else self._transform
+        pixels = self._scaled(index, transform, drawn)
+        return self._finished(pixels, transform, drawn, self.source.where(self.numbers[index]))
+
+    def view(self, source, number):
+        """All of a picture, or its center: an image as the published programs test with, uint8 [C, H, W].
+
+        Args:
+            source: `source` or `test_source`.
+            number: Place in it.
+        """
+        transform = transforms.settled(self._transform)._replace(flip=False)
+        pixels = transforms.to_array(transforms.scale(self._open(source, number), transform))
+        return self._finished(pixels, transform, transforms.CENTER, source.where(number))
+
+    def _read(self, index, lod):
+        return self.view(self.source, self.numbers[index])
+
+    def _load(self, position, minibatch_size, lod, places=None):
+        indices = self.indices_at(position, minibatch_size)
+        chosen = range(len(indices)) if places is None else places
+        images = np.empty([len(chosen)] + self.shape, np.uint8)
+        for i, place in enumerate(chosen):
+            read = partial(lambda n, index, _: self._draw(n, index), position + place)
+            images[i] = self.read_good(indices[place], lod, read)[1]
+        return images, self.read_labels(indices[list(chosen)])
+
+    def name_of(self, index):
+        """Name of the file of an image, relative to the folder or zip."""
+        return self.source.names[self.numbers[index]]
+
+    def preload(self):
+        """Decodes every picture if there are few and they fit the cache, to find damaged ones now."""
+        if self._cache_fits and self.num_images <= PRELOAD_IMAGES:
+            print(f'Decoding {self.num_images} pictures of {self.name}...')
+            for index in cli.progress(range(self.num_images), 'pictures'):
+                self.read_good(index, 0, lambda number, lod: self._scaled(number, self._transform, transforms.CENTER))
+
+    def sheet(self):
+        """Dataset of what the fixed sheets show, in file order: test pictures, those held out, or those trained on."""
+        source, numbers = self.test_source, self.test_numbers if self.test_source is not None else None
+        if source is None:
+            source = self.source
+            numbers = [self.numbers[i] for i in (self.held_out if len(self.held_out) else self._stream)]
+        return Sheet(self, source, numbers)
+
+    def _close_sources(self):
+        for source in (self.source, self.test_source):
+            if source is not None:
+                source.close()
+
+    def close(self):
+        """Stops the background thread and closes the zip files."""
+        super().close()
+        self._close_sources()
+
+
+def open_sheet(**kwargs):
+    """What `sheet` of a TranslationDataset returns, in a random order, for metrics: a dataset of its own.
+
+    Args:
+        kwargs: Of TranslationDataset.
+    """
+    data = TranslationDataset(**kwargs)
+    found = data.sheet()
+    order = np.random.RandomState(0).permutation(found.num_images)
+    return Sheet(data, found.source, [found.numbers[index] for index in order])
+
+
+class Sheet(Dataset):
+    """Pictures of a TranslationDataset without anything random.
+
+    Args:
+        data: TranslationDataset.
+        source: One of its sources.
+        numbers: Places in it.
+    """
+
+    _check_shape = staticmethod(any_size)
+
+    def __init__(self, data, source, numbers):
+        super().__init__(data.name, len(numbers), data.shape, shuffle_mb=0)
+        self.source, self.numbers = source, numbers
+        self._view = lambda index: data.view(source, numbers[index])
+        self.where = lambda index: source.where(numbers[index])
+
+    def _read(self, index, lod):
+        return self._view(index)

@@ -1,0 +1,147 @@
+"""What becomes of a picture before a translator is trained on it: size, crop, mirroring, as published."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from dnnlib.util import UserError
+
+MULTIPLE = 4  # of the sides of images: what every translator needs
+TO_WIDTH = ('scale_width', 'scale_width_and_crop')
+TO_SHORT_SIDE = ('scale_shortside', 'scale_shortside_and_crop')
+CROPPED = ('resize_and_crop', 'crop', 'scale_width_and_crop', 'scale_shortside_and_crop', 'zoom_and_patch')
+ZOOM_FILTER = Image.BILINEAR  # of zoom_and_patch, as SinCUT's data have it
+WAYS = CROPPED + ('scale_width', 'scale_shortside', 'none')
+
+
+class Transform(NamedTuple):
+    """The options of the published programs, under their names; sizes in pixels."""
+    preprocess: str = 'resize_and_crop'  # one of WAYS
+    load_size: int = 286                 # side, width or shorter side that pictures are scaled to; as published
+    crop_size: int = 256                 # side of the crops; as published
+    flip: bool = True                    # mirror half of them left to right?
+    random_scale_max: float = 3          # zoom_and_patch: sides are scaled by 1 / this to 1; as published for SinCUT
+
+
+class Draw(NamedTuple):
+    """The random numbers of one image, each uniform from 0 to below 1."""
+    left: float    # of the crop, as a share of the room that there is
+    top: float
+    flip: float    # mirrored if below 1/2
+    width: float   # zoom_and_patch: the scale of each side
+    height: float
+    cell: float    # zoom_and_patch: which cell of the grid
+
+
+CENTER = Draw(0.5, 0.5, 1, 1, 1, 0.5)  # of images that are not drawn at random
+
+
+def draw(rnd):
+    """Draw from a RandomState."""
+    return Draw(*rnd.random_sample(len(Draw._fields)))
+
+
+def check(transform):
+    """Raises UserError naming an option that is unknown or makes no sense."""
+    if transform.preprocess not in WAYS:
+        raise UserError(f'preprocess must be one of {", ".join(WAYS)}, not {transform.preprocess!r}')
+    for name in ('load_size', 'crop_size'):
+        value = getattr(transform, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < MULTIPLE:
+            raise UserError(f'{name} must be a whole number of pixels from {MULTIPLE} on, not {value!r}')
+    if transform.preprocess in CROPPED and transform.crop_size % MULTIPLE:
+        raise UserError(f'crop_size must be a multiple of {MULTIPLE}, not {transform.crop_size}')
+    scaled = transform.preprocess in CROPPED and transform.preprocess not in ('crop', 'zoom_and_patch')
+    if scaled and transform.load_size < transform.crop_size:
+        raise UserError(f'load_size {transform.load_size} must not be smaller than crop_size {transform.crop_size}')
+    if not transform.random_scale_max >= 1:
+        raise UserError(f'random_scale_max must be a number from 1 on, not {transform.random_scale_max!r}')
+
+
+def settled(transform):
+    """The same without enlargement before cropping, so that, but for long sides, all of a picture is seen."""
+    return transform._replace(load_size=transform.crop_size) if transform.preprocess in CROPPED else transform
+
+
+def scaled_size(size, transform, drawn=CENTER):
+    """Size of a picture after scaling, before cropping.
+
+    Args:
+        size: (width, height).
+        transform: Transform.
+        drawn: Draw.
+    Returns: (width, height).
+    """
+    (width, height), load, crop = size, transform.load_size, transform.crop_size
+    way = transform.preprocess
+    if way == 'resize_and_crop':
+        return load, load
+    if way in TO_WIDTH and not (width == load and height >= crop):
+        width, height = load, int(max(load * height / width, crop))
+    if way in TO_SHORT_SIDE and min(size) < load:
+        width, height = (int(round(side * load / min(size))) for side in size)
+    if way == 'zoom_and_patch':
+        least = 1 / transform.random_scale_max
+        width, height = (int(round(max(crop, side * (least + (1 - least) * share))))
+                         for side, share in ((width, drawn.width), (height, drawn.height)))
+    return width, height
+
+
+def rounded_size(size):
+    """The nearest size whose sides are multiples of MULTIPLE."""
+    return tuple(max(int(round(side / MULTIPLE)), 1) * MULTIPLE for side in size)
+
+
+def output_size(size, transform):
+    """Size that a picture becomes, (width, height); `None` if it is too small to be cropped."""
+    size = scaled_size(size, transform)
+    if transform.preprocess in CROPPED:
+        return (transform.crop_size,) * 2 if min(size) >= transform.crop_size else None
+    return rounded_size(size)
+
+
+def scale(image, transform, drawn=CENTER):
+    """Scales a PIL image of mode L or RGB, or, to the nearest pixel, one of mode I (numbers of a map).
+
+    What is not cropped is scaled once more, to sides that are multiples of MULTIPLE, as CUT does.
+    """
+    smooth = ZOOM_FILTER if transform.preprocess == 'zoom_and_patch' else Image.BICUBIC  # as published
+    size = scaled_size(image.size, transform, drawn)
+    for target in (size, size if transform.preprocess in CROPPED else rounded_size(size)):
+        if image.size != target:
+            image = image.resize(target, Image.NEAREST if image.mode == 'I' else smooth)
+    return image
+
+
+def cut(pixels, transform, drawn):
+    """The part of a scaled image that is trained on, perhaps mirrored.
+
+    Args:
+        pixels: [C, H, W].
+        transform: Transform.
+        drawn: Draw.
+    Returns: [C, h, w].
+    """
+    if transform.preprocess in CROPPED:
+        crop = transform.crop_size
+        left, top = _corner(pixels.shape[2], pixels.shape[1], transform, drawn)
+        pixels = pixels[:, top:top + crop, left:left + crop]
+    return pixels[:, :, ::-1] if transform.flip and drawn.flip < 0.5 else pixels
+
+
+def _corner(width, height, transform, drawn):
+    """Left and top of the crop."""
+    crop = transform.crop_size
+    if transform.preprocess != 'zoom_and_patch':
+        return int(drawn.left * (width - crop + 1)), int(drawn.top * (height - crop + 1))
+    columns, rows = width // crop, height // crop  # a grid of cells that begins somewhere in the room that is left
+    column, row = divmod(int(drawn.cell * columns * rows), rows)
+    return (int(drawn.left * (width - columns * crop + 1)) + column * crop,
+            int(drawn.top * (height - rows * crop + 1)) + row * crop)
+
+
+def to_array(image):
+    """Image of mode L, RGB or I as [C, H, W], uint8 or int32."""
+    pixels = np.asarray(image)
+    return pixels[np.newaxis] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))

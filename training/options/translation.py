@@ -1,0 +1,266 @@
+"""Configurations of the methods that translate pictures, without TensorFlow: `--config=cyclegan` and so on.
+
+Numbers are those of the published programs, under their names. A further method is one more Config.
+"""
+
+import math
+import os
+from collections import OrderedDict
+from functools import partial
+from typing import NamedTuple
+
+from dnnlib import UserError, cli, util
+from training.data.translation import layouts, transforms
+from training.options import epochs, saving, settings, tuning, width
+
+RESNET, UNET, PATCHGAN = (f'training.networks.{name}' for name in (
+    'resnet.G_resnet', 'unet.G_unet', 'patchgan.D_patchgan'))
+ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999, epsilon=1e-8)
+SMOOTH = dict(antialias=True, init='xavier')
+MAX_DOWNS, MIN_DOWNS = 8, 5  # how often a U-Net halves the size
+SNAP_EPOCHS = 5  # between snapshots; as published
+TICK_IMAGES = 1000  # at least, between two reports; pictures and networks of a tick have the thousands in their names
+MAX_INSTANCE = 2 ** 24 - 1  # number of an instance, of three bytes
+POLICIES = ('linear', 'step', 'cosine')
+FROM_DATA = ('num_channels', 'out_channels', 'resolution', 'widths', 'input_names')
+AT_EACH_CALL = ('is_training', 'evaluate', 'is_template_graph', 'components', 'taps', 'encode_only', 'return_features')
+
+
+class Config(NamedTuple):
+    """A published configuration."""
+    adds: str           # what it is for
+    method: str         # function of the method, below `training.methods.`
+    kind: str           # what data it takes: layouts.UNPAIRED, PAIRED or LABELS
+    nets: dict          # {group: func_name and options of the networks}; each has an optimizer <group>_opt
+    options: dict = {}  # of the method, where its default is not meant; with layouts.LABELS also label_nc
+    data: dict = {}     # of the datasets, the same
+    n_epochs: int = 100        # passes at the full learning rate
+    n_epochs_decay: int = 100  # passes in which it falls
+    lrate: float = 0.0002      # learning rate
+    opt: dict = ADAM           # of all networks
+    batch: int = 1             # images per step
+    settles: bool = False      # are pictures no longer enlarged before cropping, once the rate falls?
+
+
+CUT = Config('unpaired, one direction', 'cut.cut', layouts.UNPAIRED, OrderedDict(
+    G=dict(func_name=RESNET, **SMOOTH), F=dict(func_name='training.networks.patch_mlp.F_mlp'),
+    D=dict(func_name=PATCHGAN, **SMOOTH)), n_epochs=200, n_epochs_decay=200, settles=True)
+CONFIGS = OrderedDict([
+    ('cyclegan', Config('unpaired, both directions', 'cyclegan.cyclegan', layouts.UNPAIRED, OrderedDict(
+        G=dict(func_name=RESNET), D=dict(func_name=PATCHGAN)))),
+    ('cut', CUT),
+    ('fastcut', CUT._replace(
+        adds='unpaired, one direction, faster', n_epochs=150, n_epochs_decay=50,
+        options=dict(lambda_NCE=10.0, nce_idt=False, flip_equivariance=True))),
+    ('pix2pix', Config('pairs', 'pix2pix.pix2pix', layouts.PAIRED, OrderedDict(
+        G=dict(func_name=UNET), D=dict(func_name=PATCHGAN, norm='batch'))))])
+
+
+def table():
+    """The configurations: list of lines."""
+    row = '{:<12} {:<9} {:<11} {:<9} {:<7} {:<9}  {}'.format
+    lines = [row('config', 'data', 'generator', 'minibatch', 'rate', 'epochs', 'for')]
+    for name, c in CONFIGS.items():
+        lines.append(row(name, c.kind, c.nets['G']['func_name'].split('.')[-1], c.batch, c.lrate,
+                         f'{c.n_epochs}+{c.n_epochs_decay}', c.adds))
+    data = transforms.Transform()
+    return lines + [f'pictures are scaled to {data.load_size} pixels and cropped to {data.crop_size}; epochs: at the '
+                    'full rate + while it falls; --width=1/4 and --resolution=64 make trainings for a CPU']
+
+
+def add_options(parser):
+    """Adds the flags that these configurations understand to an argparse parser or group."""
+    p, data = parser, transforms.Transform()
+    p.add_argument('--dataset-a', metavar='NAME', help='side A, instead of --dataset: folder or zip of pictures, or '
+                   'folder of TFRecords')
+    p.add_argument('--dataset-b', metavar='NAME', help='side B; pairs have the same file names on both sides')
+    p.add_argument('--direction', choices=('AtoB', 'BtoA'), default='AtoB', help='which side is translated to the '
+                   'other (default: %(default)s)')
+    p.add_argument('--preprocess', choices=transforms.WAYS, metavar='WAY', help='how pictures become images: '
+                   f'{", ".join(transforms.WAYS)} (default: {data.preprocess})')
+    p.add_argument('--load-size', type=int, metavar='PIXELS', help='size that pictures are scaled to (default: '
+                   f'{data.load_size}, or in that proportion to the crops)')
+    p.add_argument('--crop-size', type=int, metavar='PIXELS', help='side of the crops that are trained on (default: '
+                   f'--resolution, or {data.crop_size})')
+    p.add_argument('--no-flip', action='store_true', help='do not mirror half of the images left to right')
+    p.add_argument('--batch', type=int, metavar='N', help='images of each side per step, over all rounds (default: by '
+                   'config)')
+    p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round (default: all)')
+    p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT', help='learning rate at the start (default: by '
+                   'config)')
+    p.add_argument('--lr-policy', choices=POLICIES, default='linear', help='how it falls: linear after --n-epochs, '
+                   'step = to a tenth every 50 epochs, cosine = half a wave in --n-epochs (default: %(default)s)')
+    p.add_argument('--n-epochs', type=int, metavar='N', help='passes over the data at the full rate (default: by '
+                   'config); --epochs is divided as the configuration is')
+    p.add_argument('--n-epochs-decay', type=int, metavar='N', help='passes in which the rate falls (default: by '
+                   'config)')
+    p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
+                   'generators and discriminators, such as 1/4 (default: %(default)s)')
+
+
+def check(args):
+    """Refuses bad values of them; raises UserError."""
+    sides = [args.dataset_a, args.dataset_b]
+    if (args.dataset is not None) == any(sides) or any(sides) and not all(sides):
+        raise UserError(f'--config={args.config}: give --dataset with both sides, or --dataset-a and --dataset-b')
+    for flag, path in (('--dataset-a', args.dataset_a), ('--dataset-b', args.dataset_b)):
+        place = path and os.path.join(args.data_dir or '', path)
+        if place and place != 'cats' and not os.path.exists(place):
+            raise UserError(f'{flag}={path}: there is no {place!r}; give a folder or zip of pictures, or a folder of '
+                            'TFRecords')
+    if any(sides) and CONFIGS[args.config].kind == layouts.LABELS:
+        raise UserError(f'--config={args.config}: give --dataset with the folders train_label, train_img and, for '
+                        'instances, train_inst')
+    if args.mirror_augment:
+        raise UserError('--mirror-augment: half of the images are mirrored anyway; drop it (--no-flip mirrors none)')
+    if isinstance(args.resolution, list):
+        raise UserError('--resolution: crops are square; give one side, or --preprocess=none to keep the size of the '
+                        'pictures')
+    if args.resolution is not None and args.crop_size not in (None, args.resolution):
+        raise UserError(f'--resolution={args.resolution} --crop-size={args.crop_size}: both are the side of the crops; '
+                        'give one of them')
+    if args.epochs is not None and not (args.n_epochs is args.n_epochs_decay is None):
+        raise UserError('--epochs: the sum of --n-epochs and --n-epochs-decay; give either it or these')
+    saving.check_numbers(args, batch=1, minibatch_gpu=1, n_epochs=0, n_epochs_decay=0, load_size=4, crop_size=4)
+    if args.lr is not None and args.lr <= 0:
+        raise UserError(f'--lr={args.lr:g}: expected a number above 0')
+
+
+def make_options(args):
+    """Options of the training loop that a configuration decides.
+
+    Args:
+        args: Parsed command line; `config` is a key of CONFIGS.
+    Returns: Plain dictionary of plain values.
+    Raises: UserError for data without two sides, or a minibatch that can't be divided.
+    """
+    c = CONFIGS[args.config]
+    method = dict(c.options, func_name='training.methods.' + c.method)
+    for name, net in c.nets.items():
+        method[name + '_args'], method[name + '_opt_args'] = dict(net), dict(c.opt)
+    if c.kind != layouts.UNPAIRED:
+        method['direction'] = args.direction
+    data = data_args(args, c)
+    options = dict(method_args=method, dataset_args=data, stream_args=stream_args(args, c),
+                   sched_args=sched_args(args, c), minibatch_repeats=1, grid_args=dict(size='8x1', layout='random'))
+    if c.nets['G']['func_name'] == UNET and data['preprocess'] in transforms.CROPPED:
+        method['G_args']['num_downs'] = num_downs(data['crop_size'])
+    apply_width(method, args.width)
+    return options
+
+
+def data_args(args, c):
+    """Options that the datasets of both sides share."""
+    default = transforms.Transform(**c.data)
+    crop = args.crop_size or args.resolution or default.crop_size
+    load = args.load_size or int(round(default.load_size * crop / default.crop_size))
+    found = dict(c.data, preprocess=args.preprocess or default.preprocess, load_size=load, crop_size=crop,
+                 flip=default.flip and not args.no_flip)
+    if c.settles:
+        found['settle_images'] = 'decay'  # until `finish` knows the length of an epoch
+    if c.kind != layouts.UNPAIRED:
+        found['paired'] = True
+    return found
+
+
+def stream_args(args, c):
+    """{stream: options of its dataset}."""
+    if args.dataset is None:
+        found = OrderedDict(a=dict(tfrecord_dir=args.dataset_a), b=dict(tfrecord_dir=args.dataset_b))
+    else:
+        sides = layouts.find(os.path.join(args.data_dir or '', args.dataset), c.kind)
+        found = OrderedDict((name, dict(side, tfrecord_dir=args.dataset)) for name, side in sides.items())
+    if c.kind == layouts.UNPAIRED and args.direction == 'BtoA':
+        found = OrderedDict(a=found['b'], b=found['a'])
+    for options in found.values():
+        options['class_name'] = 'training.data.translation.dataset.TranslationDataset'
+    return found
+
+
+def sched_args(args, c):
+    """Options of the schedule; raises UserError for a minibatch that can't be divided."""
+    batch, workers = args.batch or c.batch, tuning.num_workers(args)
+    if batch % workers:
+        raise UserError(f'a minibatch of {batch} does not divide by {workers} workers: use --batch='
+                        f'{-(-batch // workers) * workers}')
+    n_epochs, n_epochs_decay = c.n_epochs, c.n_epochs_decay
+    if args.epochs is not None:
+        n_epochs = int(round(args.epochs * n_epochs / (n_epochs + n_epochs_decay)))
+        n_epochs_decay = int(math.ceil(args.epochs)) - n_epochs
+    return dict(func_name='training.schedule.translation_schedule', minibatch_size=batch,
+                minibatch_gpu=args.minibatch_gpu or batch // workers, lrate=args.lr or c.lrate,
+                lr_policy=args.lr_policy, n_epochs=n_epochs if args.n_epochs is None else args.n_epochs,
+                n_epochs_decay=n_epochs_decay if args.n_epochs_decay is None else args.n_epochs_decay)
+
+
+def num_downs(size):
+    """How often a U-Net halves images of this side: up to 8 times, as published for 256 pixels."""
+    return max([count for count in range(MIN_DOWNS, MAX_DOWNS + 1) if size % 2 ** count == 0] or [MIN_DOWNS])
+
+
+def apply_width(method, factor):
+    """Multiplies the widths of generators and discriminators, and prints what they become; 1 changes nothing."""
+    if factor == 1:
+        return
+    texts = []
+    for name in ('G', 'D'):
+        args = method[name + '_args']
+        args['fmaps'] = max(int(round(args.get('fmaps', 64) * factor)), 1)
+        texts.append(f'{name} fmaps={args["fmaps"]}')
+    print(f'--width={factor:g}: {", ".join(texts)}')
+
+
+def settable(options):
+    """What `--set` can change: {group: function that returns {key: default}}.
+
+    Args:
+        options: Options of the training loop; they decide which functions there are.
+    """
+    method, found = options['method_args'], OrderedDict()
+    for name in [name[:-len('_opt_args')] for name in method if name.endswith('_opt_args')]:
+        found[name] = partial(settings.of_network, name, method[name + '_args'], FROM_DATA + AT_EACH_CALL)
+        found[name + '_opt'] = partial(settings.of_optimizer, method[name + '_opt_args'])
+    found['sched'] = lambda: settings.defaults_of(util.get_obj_by_name(options['sched_args']['func_name']))
+    found['dataset'] = of_dataset
+    return found
+
+
+def of_dataset():
+    """Options of the datasets."""
+    from training.data.translation.dataset import TranslationDataset
+    defaults = dict(transforms.Transform._field_defaults, max_images=None, shuffle_mb=4096)
+    of_class = settings.defaults_of(TranslationDataset.__init__)
+    return dict(defaults, **{name: of_class[name] for name in ('channels', 'settle_images')})
+
+
+def finish(args, options):
+    """Enters what depends on the data: the length of an epoch and of the training, when crops settle; prints it.
+
+    Args:
+        args: Parsed command line.
+        options: Options of the training loop, with those of `--set`; changed.
+    Raises: UserError for data that can't be used.
+    """
+    data, sched, streams = options['dataset_args'], options['sched_args'], options['stream_args']
+    if CONFIGS[args.config].kind == layouts.LABELS and options['method_args']['label_nc']:
+        streams['a']['max_id'] = options['method_args']['label_nc'] - 1
+    if 'inst' in streams:
+        streams['inst']['max_id'] = MAX_INSTANCE
+    settles = data.get('settle_images') == 'decay'
+    if settles:
+        data['settle_images'] = None
+    found = epochs.lengths(options)
+    longest = max(found, key=found.get)
+    size = sched.setdefault('epoch_images', found[longest])
+    passes = TICK_IMAGES / size
+    sched.setdefault('tick_images', size * math.ceil(passes) if passes > 1 else size)
+    if settles:
+        data['settle_images'] = size * sched['n_epochs']
+    count = args.epochs or sched['n_epochs'] + sched['n_epochs_decay']
+    if args.total_kimg is None:
+        options['total_kimg'] = count * size / 1000
+    if args.snap is None:
+        ticks = max(int(round(SNAP_EPOCHS * size / sched['tick_images'])), 1)
+        options.update(image_snapshot_ticks=ticks, network_snapshot_ticks=ticks)
+    print(f'{" and ".join(f"{number} images of {name}" for name, number in found.items())}; an epoch is {size} images, '
+          f'the training {options["total_kimg"] * 1000 / size:g} epochs or {options["total_kimg"]:g} kimg')

@@ -1,0 +1,152 @@
+"""The command `translate`: pictures and videos in, their translations out."""
+
+import os
+from typing import NamedTuple
+
+from dnnlib import cli, images, util
+from dnnlib.util import UserError
+from dnnlib.video import FPS, Video
+from generator.writer import PictureWriter
+from projector import inputs
+from translator import networks, sheet, sources
+
+
+class Options(NamedTuple):
+    """What is written, and what is given beside the pictures."""
+    outputs: tuple = ('png',)  # some of png, jpg and webp
+    sheet: bool = False        # write grid.png, each picture beside its translation?
+    video: bool = False        # write the translations of pictures as frames of video.mp4 too?
+    fps: float = FPS           # frames per second of that video; those of others are kept
+    bad: str = 'stop'          # 'stop' or 'skip' at pictures that can't be read
+    instances: str = None      # maps of instances: file, folder or zip
+    reference: str = None      # pictures whose instances look as those of the translations should: the same
+
+
+class Items(NamedTuple):
+    """What is translated."""
+    layout: sources.Layout
+    pictures: list   # of inputs.Picture
+    videos: list     # paths
+    instances: list  # of inputs.Picture, one for each picture; None = there are none
+    references: list  # the same
+
+
+def translate(submit_config, network_pkl, direction, paths, mode, options, tf_config):
+    """Writes `<name>.png` for every picture and `<name>.mp4` for every video, `grid.png` and `video.mp4` if wanted.
+
+    Args:
+        submit_config: SubmitConfig; the files go to its `run_dir`.
+        network_pkl: pretrained.NetworkFile.
+        direction: See `networks.choose`.
+        paths: Files, folders and zips of pictures, and videos.
+        mode: networks.Mode.
+        options: Options.
+        tf_config: See `tflib.init_tf`.
+    Raises: UserError for a network or pictures that can't be used; OSError if a file cannot be read or written.
+    """
+    kind = networks.read_kind(network_pkl, direction, mode)
+    items = prepare(kind, paths, options)
+    cli.load_tensorflow().init_tf(tf_config, verbose=True)
+    from translator import drawing  # which loads TensorFlow
+    print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
+    translator = drawing.Translator(network_pkl, kind, mode)
+    print(sources.remark(kind, items.layout))
+    for line in networks.remarks(kind, mode):
+        print(line)
+    folder = submit_config.run_dir
+    if items.pictures:
+        _translate_pictures(translator, items, options, folder)
+    for path in items.videos:
+        _translate_video(translator, items.layout, path, os.path.join(folder, _stem(path)))
+    counts = [(len(items.pictures), 'picture'), (len(items.videos), 'video')]
+    print('Wrote the translations of {} to {}'.format(' and '.join(
+        f'{count} {what}{"" if count == 1 else "s"}' for count, what in counts if count), folder))
+
+
+def prepare(kind, paths, options):
+    """Finds and reads all that is to be translated, once; TensorFlow is not needed.
+
+    Args:
+        kind: networks.Kind.
+        paths, options: See `translate`.
+    Returns: Items.
+    Raises: UserError for what can't be used.
+    """
+    layout = sources.layout_of(kind, options.instances is not None)
+    if layout.features and (options.reference is None or options.instances is None):
+        raise UserError('this network takes features of instances; give --instances and a --reference picture')
+    if options.reference is not None and not layout.features:
+        raise UserError('this network has no encoder that describes a --reference; leave that out')
+    pictures, videos = sources.find(paths)
+    if videos and (not layout.colors or options.instances):
+        raise UserError(f'{videos[0]}: a network of label maps translates no videos')
+    for path in videos:
+        sources.open_video(path)
+    sizes = []
+    if pictures:
+        pictures, sizes = sources.check_all(pictures, lambda picture: sources.read(picture, layout),
+                                            options.bad == 'skip')
+    if options.video and len(set(sizes)) != 1:
+        raise UserError('--video needs pictures, all of one size' + (
+            f', not {sizes[0][1]}x{sizes[0][0]} and others' if sizes else ''))
+    extra = {}
+    for name, read in (('instances', sources.read_map), ('reference', inputs.read_picture)):
+        path = getattr(options, name)
+        extra[name] = None if path is None else sources.beside(pictures, path, '--' + name)
+        for picture, size, other in zip(pictures, sizes, extra[name] or ()):
+            found = sources.size_of(read(other))
+            if found != size:
+                raise UserError(f'{other.file}: {found[1]}x{found[0]} pixels, but {picture.file} has '
+                                f'{size[1]}x{size[0]}; both must have one size')
+    return Items(layout, pictures, videos, extra['instances'], extra['reference'])
+
+
+def _translate_pictures(translator, items, options, folder):
+    """Writes the translations of all pictures, one after another."""
+    files, pairs, film = PictureWriter(folder, options.outputs), sheet.Sheet(), None
+    for number, picture in enumerate(cli.progress(items.pictures, 'pictures')):
+        image = sources.read(picture, items.layout)
+        shown = sheet.as_colors(image, items.layout)
+        result = translator.translate(_with_instances(translator, image, items, number), picture.key)
+        pixels = files.add(picture.key, inputs.to_pixels(result).transpose(1, 2, 0))
+        if options.sheet:
+            pairs.add(shown, pixels)
+        if options.video:
+            film = film or Video(os.path.join(folder, 'video'), pixels.shape[:2], options.fps, None)
+            film.add(images.as_rgb(pixels))
+    if film is not None:
+        film.close()
+        print(f'Wrote {film.path}')
+    if options.sheet:
+        pairs.save(os.path.join(folder, 'grid.png'))
+
+
+def _with_instances(translator, image, items, number):
+    """The channels of an image with those of its instances, if the network takes them."""
+    if items.instances is None:
+        return image
+    instances = sources.read_map(items.instances[number])
+    features = None
+    if items.references is not None:
+        reference = sources.read(items.references[number], items.layout._replace(colors=3))
+        features = translator.describe(reference, instances)
+    return sources.join(image, instances, features)
+
+
+def _translate_video(translator, layout, path, output):
+    """Writes a video whose frames are those of another one translated; a broken one is removed."""
+    size, fps, frames = sources.open_video(path)
+    film = Video(output, size[::-1], fps, None)
+    try:
+        for number, frame in enumerate(frames):
+            result = translator.translate(sources.convert_frame(frame, layout), f'{os.path.basename(path)} {number}')
+            film.add(images.as_rgb(inputs.to_pixels(result).transpose(1, 2, 0)))
+    except BaseException:
+        film.remove()
+        raise
+    film.close()
+    print(f'Wrote {film.path}')
+
+
+def _stem(path):
+    return os.path.splitext(os.path.basename(path))[0]
