@@ -170,7 +170,6 @@ def wait_for_moment(job, count, when, rnd):
         when: One of MOMENTS.
         rnd: random.Random.
     Returns: Old, the workers of now.
-    Raises: UserError if it does not come.
     """
     for _ in range(20):
         pids = job.workers(count)
@@ -238,7 +237,7 @@ def disturb(job, count, number, kind, when, rnd):
 def run_faults(job, args):
     """All faults of a study; returns the list of what went wrong."""
     rnd, wrong, slowest = random.Random(args.seed), [], collections.defaultdict(float)
-    cases = list(itertools.product(FAULTS, MOMENTS, (True, False)))
+    cases = list(itertools.product(FAULTS, [moment for moment in MOMENTS if args.only in moment], (True, False)))
     rnd.shuffle(cases)
     for i in range(args.faults):
         kind, when, is_first = cases[(args.skip + i) % len(cases)]
@@ -263,6 +262,7 @@ def main(argv):
     p.add_argument('--workers', type=int, default=2, metavar='N', help='number of workers (default: %(default)s)')
     p.add_argument('--faults', type=int, default=24, metavar='N', help='number of faults (default: %(default)s)')
     p.add_argument('--skip', type=int, default=0, metavar='N', help='faults of the same seed that were done already')
+    p.add_argument('--only', default='', metavar='WORD', help='moments with this word only, such as metric')
     p.add_argument('--seed', type=int, default=0, metavar='N', help='of the moments (default: %(default)s)')
     args = p.parse_args(argv)
     images = 8 // args.workers
