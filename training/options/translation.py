@@ -32,7 +32,8 @@ class Config(NamedTuple):
     adds: str           # what it is for
     method: str         # function of the method, below `training.methods.`
     kind: str           # what data it takes: layouts.UNPAIRED, PAIRED or LABELS
-    nets: dict          # {group: func_name and options of the networks}; each has an optimizer <group>_opt
+    nets: dict          # {name: func_name and options of networks}; <name>_args of the method
+    without_opt: tuple = ()  # names of those without an optimizer <name>_opt of their own
     options: dict = {}  # of the method, where its default is not meant; with layouts.LABELS also label_nc
     data: dict = {}     # of the datasets, the same
     sched: dict = {}    # of the schedule, the same; not what has a field here
@@ -136,7 +137,7 @@ def check(args):
         raise UserError(f'--config={args.config}: give --dataset with the folders train_label, train_img and, for '
                         'instances, train_inst')
     if args.direction == 'BtoA' and CONFIGS[args.config].kind == layouts.LABELS:
-        raise UserError('--direction=BtoA: photos are drawn from maps only; drop it')
+        raise UserError('--direction=BtoA: photos are drawn from label maps, not the other way round; drop it')
     if args.mirror_augment:
         raise UserError('--mirror-augment: half of the images are mirrored anyway; drop it (--no-flip mirrors none)')
     if isinstance(args.resolution, list):
@@ -163,14 +164,13 @@ def make_options(args):
     c = CONFIGS[args.config]
     method = dict(c.options, func_name='training.methods.' + c.method)
     for name, net in c.nets.items():
-        method[name + '_args'], method[name + '_opt_args'] = dict(net), dict(c.opt)
+        method[name + '_args'] = dict(net)
+        if name not in c.without_opt:
+            method[name + '_opt_args'] = dict(c.opt)
     if c.kind == layouts.PAIRED:
         method['direction'] = args.direction
-    data = data_args(args, c)
-    options = dict(method_args=method, dataset_args=data, stream_args=stream_args(args, c),
+    options = dict(method_args=method, dataset_args=data_args(args, c), stream_args=stream_args(args, c),
                    sched_args=sched_args(args, c), minibatch_repeats=1, grid_args=dict(size='8x1', layout='random'))
-    if c.nets['G']['func_name'] == UNET and data['preprocess'] in transforms.CROPPED:
-        method['G_args']['num_downs'] = num_downs(data['crop_size'])
     apply_width(method, args.width)
     return options
 
@@ -221,9 +221,10 @@ def sched_args(args, c):
                 n_epochs_decay=n_epochs_decay if args.n_epochs_decay is None else args.n_epochs_decay, **c.sched)
 
 
-def num_downs(size):
-    """How often a U-Net halves images of this side: up to 8 times, as published for 256 pixels."""
-    return max([count for count in range(MIN_DOWNS, MAX_DOWNS + 1) if size % 2 ** count == 0] or [MIN_DOWNS])
+def num_downs(*sides):
+    """How often a U-Net halves images with these sides: up to 8 times, as published for 256 pixels."""
+    fitting = [count for count in range(MIN_DOWNS, MAX_DOWNS + 1) if all(side % 2 ** count == 0 for side in sides)]
+    return max(fitting or [MIN_DOWNS])
 
 
 def apply_width(method, factor):
@@ -245,9 +246,10 @@ def settable(options):
         options: Options of the training loop; they decide which functions there are.
     """
     method, found = options['method_args'], OrderedDict()
-    for name in [name[:-len('_opt_args')] for name in method if name.endswith('_opt_args')]:
-        found[name] = partial(settings.of_network, name, method[name + '_args'], FROM_DATA + AT_EACH_CALL)
-        found[name + '_opt'] = partial(settings.of_optimizer, method[name + '_opt_args'])
+    for name in [name[:-len('_args')] for name in method if name.endswith('_args')]:
+        args = method[name + '_args']
+        found[name] = partial(settings.of_optimizer, args) if name.endswith('_opt') else partial(
+            settings.of_network, name, args, FROM_DATA + AT_EACH_CALL)
     found['sched'] = lambda: settings.defaults_of(util.get_obj_by_name(options['sched_args']['func_name']))
     found['dataset'] = of_dataset
     return found
@@ -262,7 +264,7 @@ def of_dataset():
 
 
 def finish(args, options):
-    """Enters what depends on the data: the length of an epoch and of the training, when crops settle; prints it.
+    """Enters what depends on the data: the depth of a U-Net, the length of an epoch and of the training; prints it.
 
     Args:
         args: Parsed command line.
@@ -277,9 +279,11 @@ def finish(args, options):
     settles = data.get('settle_images') == 'decay'
     if settles:
         data['settle_images'] = None
-    found = epochs.lengths(options)
-    longest = max(found, key=found.get)
-    size = sched.setdefault('epoch_images', found[longest])
+    found = epochs.look(options)
+    size = sched.setdefault('epoch_images', max(item.num_images for item in found.values()))
+    G_args = options['method_args']['G_args']
+    if G_args['func_name'] == UNET:
+        G_args.setdefault('num_downs', num_downs(*found['a'].shape[1:]))
     passes = TICK_IMAGES / size
     sched.setdefault('tick_images', size * math.ceil(passes) if passes > 1 else size)
     if settles:
@@ -290,5 +294,6 @@ def finish(args, options):
     if args.snap is None:
         ticks = max(int(round(SNAP_EPOCHS * size / sched['tick_images'])), 1)
         options.update(image_snapshot_ticks=ticks, network_snapshot_ticks=ticks)
-    print(f'{" and ".join(f"{number} images of {name}" for name, number in found.items())}; an epoch is {size} images, '
-          f'the training {options["total_kimg"] * 1000 / size:g} epochs or {options["total_kimg"]:g} kimg')
+    sides = ' and '.join(f'{item.num_images} images of {name}' for name, item in found.items())
+    print(f'{sides}; an epoch is {size} images, the training {options["total_kimg"] * 1000 / size:g} epochs or '
+          f'{options["total_kimg"]:g} kimg')

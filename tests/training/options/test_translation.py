@@ -53,7 +53,7 @@ def test_published_numbers():
     assert cut['method_args']['G_args'] == dict(method['G_args'], antialias=True, init='xavier')
     assert {key: value for key, value in fast['method_args'].items() if cut['method_args'].get(key) != value} == dict(
         lambda_NCE=10, nce_idt=False, flip_equivariance=True)
-    options = options_of('--config=pix2pix', '--dataset=ab', '--direction=BtoA')
+    options = finished('--config=pix2pix', '--dataset=ab', '--direction=BtoA')
     assert options['method_args']['direction'] == 'BtoA' and options['dataset_args']['paired']
     assert options['method_args']['D_args']['norm'] == 'batch' and options['method_args']['G_args']['num_downs'] == 8
     assert options['stream_args']['b']['half'] == 'right'
@@ -115,7 +115,7 @@ def test_lengths_follow_the_longer_side(capsys):
     assert options['total_kimg'] == 0.006 and options['dataset_args']['settle_images'] == 6
     assert finished('--config=pix2pix', '--dataset=ab', '--kimg=7')['total_kimg'] == 7
     large = finished('--config=pix2pix', '--dataset=ab')
-    assert epochs.lengths(large) == dict(a=3, b=3)
+    assert epochs.look(large) == dict.fromkeys('ab', (3, [3, 256, 256]))
 
 
 @pytest.mark.usefixtures('folder')
@@ -126,10 +126,11 @@ def test_sizes(capsys):
     assert data('--resolution=64') == [72, 64, True]  # in the proportion of 286 to 256
     assert data('--resolution=64', '--preprocess=scale_width') == [64, 64, True]
     assert data('--crop-size=64', '--load-size=64', '--no-flip') == [64, 64, False]
-    options = options_of('--config=pix2pix', '--dataset=ab', '--resolution=64', '--width=1/4')
+    options = finished('--config=pix2pix', '--dataset=ab', '--resolution=64', '--width=1/4')
     assert options['method_args']['G_args'] == dict(
         func_name='training.networks.unet.G_unet', num_downs=6, fmaps=16)
     assert '--width=0.25: G fmaps=16, D fmaps=16' in capsys.readouterr().out
+    assert translation.num_downs(256, 192) == 6
     assert [translation.num_downs(side) for side in (16, 32, 64, 96, 128, 256, 512)] == [5, 5, 6, 5, 7, 8, 8]
 
 
