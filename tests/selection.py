@@ -18,7 +18,7 @@ ONCE = (
     'tests/dnnlib/tflib/ops/test_cpu_kernels.py', 'tests/dnnlib/tflib/ops/test_cuda_kernels.py',
     'tests/export/test_torch_module.py', 'tests/generator/test_info.py',
     'tests/metrics/test_against_sklearn.py', 'tests/metrics/test_formulas.py', 'tests/metrics/test_metric_base.py',
-    'tests/metrics/test_weights.py',
+    'tests/metrics/test_team.py', 'tests/metrics/test_weights.py',
     'tests/projector/test_align.py', 'tests/projector/test_calibration.py', 'tests/projector/test_inputs.py',
     'tests/projector/test_pace.py', 'tests/projector/test_perturb.py', 'tests/projector/test_report.py',
     'tests/projector/test_results.py',

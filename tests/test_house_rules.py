@@ -45,7 +45,7 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('terms', ()),
     ('loss', ('terms',)),
     ('state', ('image_size', 'pretrained', 'state/files', 'state/network_files')),
-    ('report', ('state/network_files', 'data/streams')),
+    ('report', ('state/network_files', 'data', 'data/streams')),
     ('train_step', ('fields', 'state')),
     ('iteration', ('train_step',)),
     ('augment', ()),
