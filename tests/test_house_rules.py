@@ -19,8 +19,8 @@ MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
     'metrics': ('dnnlib', 'training'),
     'generator': ('dnnlib', 'training', 'metrics'),
     'projector': ('dnnlib', 'training', 'metrics', 'generator'),
-    'export': ('dnnlib', 'training', 'metrics', 'generator'),
     'translator': ('dnnlib', 'training', 'metrics', 'generator', 'projector'),
+    'export': ('dnnlib', 'training', 'metrics', 'generator', 'translator'),
     'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export', 'translator'),
     'tests': PACKAGES,
 }

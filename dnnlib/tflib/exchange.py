@@ -28,12 +28,13 @@ class Exchange:
         size = collectives.num_workers()
         self._mine_bytes, self._first_bytes = max(PART_BYTES // 4 // size * 4, MIN_PARTS), PART_BYTES
         self._is_first = collectives.worker() == 0
-        graph = tf.Graph()
-        self._session = collectives.session_beside(graph)
-        with graph.as_default():
-            self._mine_in, self._first_in = (tf.placeholder(tf.int32, [count // 4])
-                                             for count in (self._mine_bytes, self._first_bytes))
-            self._all, self._first = collectives.all_gather(self._mine_in), collectives.from_first(self._first_in)
+        with _breaking():
+            graph = tf.Graph()
+            self._session = collectives.session_beside(graph)
+            with graph.as_default():
+                self._mine_in, self._first_in = (tf.placeholder(tf.int32, [count // 4])
+                                                 for count in (self._mine_bytes, self._first_bytes))
+                self._all, self._first = collectives.all_gather(self._mine_in), collectives.from_first(self._first_in)
 
     def close(self):
         """Closes the session."""
