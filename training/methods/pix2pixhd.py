@@ -10,7 +10,7 @@ from dnnlib.util import get_obj_by_name, UserError
 from training.blocks import label_maps
 from training.methods import translating
 from training.terms import content
-from training.train_step import Group, Method, report_mean
+from training.train_step import Group, Method, report_mean, Translation
 
 PERCEPTUAL = ('vgg19', 'vgg16', 'none')
 SLICES = 'metrics.features.slices'  # by name, as metrics are: the packages of metrics stand above those of training
@@ -68,8 +68,10 @@ def pix2pixhd(streams, schedule, **options):
     if options.niter_fix_global:
         groups['G_enhancer'] = groups['G']._replace(frozen=below_last_enhancer)
     size = schedule.last.minibatch_gpu
-    return Method('pix2pixhd', nets, groups, stages=lambda step: make_stages(step, options, perceptual),
-                  pictures=lambda networks, cells: pictures(networks, cells, options, size))
+    return Method(
+        'pix2pixhd', nets, groups, stages=lambda step: make_stages(step, options, perceptual),
+        pictures=lambda networks, cells: pictures(networks, cells, options, size),
+        translation=Translation(lambda networks, batch: drawn(networks, batch, options, size), tuple(streams)))
 
 
 def check(options, a, has_instances, num_enhancers):
@@ -165,6 +167,20 @@ def total(formula, scores):
 def pictures(networks, cells, options, minibatch_size):
     """Rows of the label maps in colors, or the pictures of side A; what is drawn from them; the truth."""
     batch = {name: cells.batch[name][0] for name in cells.batch}
+    source, fakes = batch['a'], drawn(networks, batch, options, minibatch_size)
+    return translating.rows(cells, colors(source) if options.label_nc else source, fakes, batch['b'])
+
+
+def drawn(networks, batch, options, minibatch_size):
+    """What is drawn from maps or pictures, with the features of the true photos if there is an encoder.
+
+    Args:
+        networks: tflib.Networks by name.
+        batch: {stream: uint8 [N, C, H, W]}.
+        options: Options.
+        minibatch_size: Pictures at a time.
+    Returns: uint8 [N, C, H, W].
+    """
     source, photos = batch['a'], batch['b']
     instances = numbers(batch['inst']) if 'inst' in batch else None
     maps = planes(source, instances, options.label_nc)
@@ -172,8 +188,7 @@ def pictures(networks, cells, options, minibatch_size):
         inputs = photos.astype(np.float32) / 127.5 - 1, instances.astype(np.float32)
         maps = np.concatenate([maps, networks['E'].run(*inputs, minibatch_size=minibatch_size)], axis=1)
     fakes = networks['G'].run(maps, minibatch_size=minibatch_size)
-    fakes = np.clip(np.rint((fakes + 1) * 127.5), 0, 255).astype(np.uint8)
-    return translating.rows(cells, colors(source) if options.label_nc else source, fakes, photos)
+    return np.clip(np.rint((fakes + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 def numbers(images):
