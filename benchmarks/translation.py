@@ -128,8 +128,9 @@ def table(pair, rows):
         lines.append(f'| *{name}* | ' + ' | '.join(cell(key, values[key]) for key in names) + ' | | | |')
     for variant, seconds, records in rows:
         values = {key[len(METRIC) + 1:]: value for key, value in records[-1]['results'].items()}
+        epochs = int(records[-1]['network'].split('-')[-1]) * 1000 // NUM_TRAIN  # fewer than planned if it was stopped
         lines.append(f'| {variant.name} | ' + ' | '.join(cell(key, values[key]) for key in names)
-                     + f' | {variant.epochs} | {seconds["wall"] / 60:.1f} | {seconds["cpu"] / 60:.1f} |')
+                     + f' | {epochs} of {variant.epochs} | {seconds["wall"] / 60:.1f} | {seconds["cpu"] / 60:.1f} |')
     return lines + ['']
 
 
