@@ -53,7 +53,7 @@ def opened(file, path, direction, seed, tf_config):
     Raises: UserError for a network that doesn't translate, or takes maps of instances, or a path without pictures.
     """
     mode = networks.Mode(seed=seed)
-    kind = networks.read_kind(file, direction, mode)
+    kind = networks.read_kind(file, direction)
     if kind.maps:
         raise UserError(f'{file.name}: it translates label maps; write its translations with run_translator.py and '
                         'measure these by --fakes')
