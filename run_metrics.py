@@ -34,6 +34,8 @@ class Options(NamedTuple):
     tf_config: dict  # device and operations, see `tflib.init_tf`
     seeds: list  # of the fakes; [None] = one run with a new seed
     json: str  # file that all records are written to; None = none
+    inputs: str = None  # file, folder or zip of pictures for networks that translate; None = they draw
+    direction: str = None  # 'AtoB' or 'BtoA', of a file that translates both ways
 
 
 def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data_dir, options):
@@ -64,8 +66,7 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
             group = metric_base.MetricGroup(table, seed=seed, hashes=hashes, fakes_args=fakes_args,
                                             result_dir=submit_config.run_dir)
             try:
-                group.run(source, data_dir=data_dir, dataset_args=dataset_args, mirror_augment=options.mirror_augment,
-                          num_gpus=options.num_gpus, tf_config=options.tf_config)
+                measure(group, source, options, seed, dict(data_dir=data_dir, dataset_args=dataset_args))
             finally:  # what was measured before an error counts
                 records += [dict(metric.get_record(), network_pkl=util.public_url(name)) for metric in group.metrics
                             if metric.get_results()]
@@ -75,6 +76,25 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
     finally:
         if len(sources) * len(options.seeds) > 1 and records:
             print(make_table(records) + '\n\n' + '\n'.join(how_measured(records)))
+
+
+def measure(group, source, options, seed, data):
+    """Runs the metrics of a group on what a network draws or translates, or on pictures.
+
+    Args:
+        group: MetricGroup.
+        source: NetworkFile, or name of the pictures.
+        options: Options.
+        seed: Of the fakes; `None` = any.
+        data: `data_dir` and `dataset_args`, see `MetricBase.run`.
+    """
+    args = dict(data, mirror_augment=options.mirror_augment, num_gpus=options.num_gpus, tf_config=options.tf_config)
+    if options.inputs is None:
+        group.run(source, **args)
+        return
+    from translator import measured
+    with measured.opened(source, options.inputs, options.direction, seed or 0, options.tf_config) as fakes:
+        group.run_fakes(fakes, source.name, **args)
 
 
 def _tell_not_taken(path):
@@ -152,6 +172,10 @@ def make_parser():
     parser.add_argument('--fakes', metavar='PATH',
                         help='measure these pictures instead of a network: a folder or zip of images, a folder of '
                              'TFRecords, or cats')
+    parser.add_argument('--inputs', metavar='PATH',
+                        help='pictures, a folder or zip, for networks that translate: measure the translations')
+    parser.add_argument('--direction', choices=('AtoB', 'BtoA'),
+                        help='which of two networks of a file translates --inputs (default: AtoB)')
     parser.add_argument('--metrics', type=metric_list, metavar='LIST', default='ppl2_wend',
                         help=f"{', '.join(sorted(metric_defaults))} (default: %(default)s)")
     parser.add_argument('--dataset', '--reals', metavar='NAME',
@@ -187,6 +211,11 @@ def main(argv):
     names = [name for group in args.networks for name in group]
     if bool(names) == (args.fakes is not None):
         parser.error('expected either --network=PKL or --fakes=PATH' + ', not both' * bool(names))
+    if args.inputs is None and args.direction is not None or args.inputs is not None and args.fakes is not None:
+        parser.error('--inputs and --direction are for a --network that translates'
+                     + '; give --inputs as well' * (args.inputs is None))
+    if args.inputs is not None and not os.path.exists(args.inputs):
+        raise UserError(f'--inputs={args.inputs}: no such file or folder')
     options = _options(args)
     metrics = args.metrics
     if args.num_images is not None:
@@ -198,8 +227,9 @@ def main(argv):
     dataset_args = _dataset_args('--dataset', args.dataset, args.data_dir, args)
     fakes_args = _dataset_args('--fakes', args.fakes, None, args)
     for name in metrics:
-        if args.fakes is not None and needs_network(name):
-            raise UserError(f'--metrics={name} measures a network, not pictures; replace --fakes by --network')
+        if not (args.fakes is args.inputs is None) and needs_network(name):
+            raise UserError(f'--metrics={name} measures a network, not pictures; replace --fakes by --network'
+                            if args.inputs is None else f'--metrics={name} measures networks that draw from latents')
         if args.dataset is None and needs_reals(name):
             raise UserError(f'--metrics={name} compares with real pictures; give --dataset')
     for line in too_few_images(metrics):
@@ -235,7 +265,8 @@ def _options(args):
         raise UserError(f'--seed: expected seeds below {2 ** 31}')
     if args.num_gpus < 1:
         raise UserError(f'--num-gpus={args.num_gpus}: expected at least 1')
-    return Options(args.mirror_augment, args.num_gpus, cli.pop_tf_config(vars(args)), seeds, args.json)
+    return Options(args.mirror_augment, args.num_gpus, cli.pop_tf_config(vars(args)), seeds, args.json,
+                   args.inputs, args.direction)
 
 
 def _dataset_args(option, name, data_dir, args):

@@ -268,7 +268,7 @@ def main(argv):
         if os.path.isdir(args.resume):
             raise
         config = dnnlib.submit_run(config, train, **options)
-    continuing.tell_next(argv, config.run_dir, draws='G_args' in options, stopped=bool(config.stopped_by))
+    continuing.tell_next(argv, config.run_dir, options, stopped=bool(config.stopped_by))
     return 0
 
 

@@ -1,5 +1,7 @@
 """Translates pictures with a trained network: horses to zebras, outlines to cats, label maps to streets."""
 
+import contextlib
+import io
 import os
 
 import dnnlib  # first: says if a package is missing
@@ -17,7 +19,7 @@ def add_translate(commands):
     """Adds the sub-command `translate`."""
     p = commands.add_parser('translate', help='write the translations of pictures and videos')
     p.add_argument('paths', metavar='PATH', nargs='+', help='picture, folder or zip of pictures, or video')
-    p.add_argument('--network', dest='network_pkl', metavar='FILE', required=True,
+    p.add_argument('--network', metavar='FILE', required=True,
                    help='network file of a training, its run directory, or a weight file of pix2pix, CycleGAN, CUT, '
                    'SinCUT, pix2pixHD or U-GAT-IT for PyTorch (.pth, .pt): path or URL')
     p.add_argument('--direction', choices=networks.DIRECTIONS,
@@ -34,6 +36,8 @@ def add_translate(commands):
                    help='pixels that pieces share, in which they fade into each other (default: a quarter of --tile)')
     p.add_argument('--instances', metavar='PATH', help='pix2pixHD: map of instances of a label map, or folder or zip '
                    'of such maps under the same names')
+    p.add_argument('--encoder', metavar='FILE',
+                   help='pix2pixHD: file of the encoder (EPOCH_net_E.pth), unless the network file holds it')
     p.add_argument('--reference', metavar='PATH', help='pix2pixHD with an encoder: picture whose instances look as '
                    'those of the translation should, or folder or zip of such pictures under the same names')
     p.add_argument('--outputs', type=drawing_options.choice_list(OUTPUTS), default=OUTPUTS[:1], metavar='LIST',
@@ -67,12 +71,16 @@ def main(argv):
     for path in args['paths'] + [args['instances'], args['reference']]:
         if path is not None and not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder')
-    args['network_pkl'] = pretrained.resolve(args['network_pkl'])
-    pretrained.check_network_file(args['network_pkl'])
+    for key in ('network', 'encoder'):
+        if args[key] is not None:
+            args[key] = pretrained.resolve(args[key])
+            pretrained.check_network_file(args[key])
     result_dir = cli.writable_dir(args.pop('result_dir'))
     args['tf_config'] = cli.pop_tf_config(args)
-    args = cli.gather(cli.gather(args, networks.Mode, 'mode'), command.Options, 'options')
-    networks.read_kind(args['network_pkl'], args['direction'], args['mode'])
+    for kind, key in ((networks.Files, 'files'), (networks.Mode, 'mode'), (command.Options, 'options')):
+        args = cli.gather(args, kind, key)
+    with contextlib.redirect_stdout(io.StringIO()):  # what it says is said again in the log
+        command.prepare(networks.read_kind(args['files'], args['mode']), args['paths'], args['options'])
     config = dnnlib.SubmitConfig(run_dir_root=result_dir, run_desc=name, options_file=None)
     dnnlib.submit_run(config, run, **args)
 

@@ -14,12 +14,14 @@ import tempfile
 import zipfile
 from typing import NamedTuple
 
+import numpy as np
 import PIL.Image
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from dnnlib import cli  # noqa: E402  (found only after the line above)
+from dnnlib.files import torch_writer  # noqa: E402
 
 NETWORK = os.path.join(ROOT, 'networks', 'cats64.pkl')
 SECONDS = 120  # a mistake that takes longer to find counts as not found
@@ -81,6 +83,21 @@ def make_files(folder):
     with zipfile.ZipFile(path('texts.npz'), 'w') as archive:
         archive.writestr('notes.txt', 'text')
     write('other.json', json.dumps(dict(answer=42)).encode())
+    tensors = translator_tensors()
+    torch_writer.save(tensors, path('G.pth'))
+    torch_writer.save(dict(list(tensors.items())[:-1]), path('lacking.pth'))
+
+
+def translator_tensors():
+    """A generator of CycleGAN with one block and one feature map, all zeros, as PyTorch names its tensors."""
+    shapes = {'1': (1, 3, 7), '4': (2, 1, 3), '7': (4, 2, 3), '10.conv_block.1': (4, 4, 3),
+              '10.conv_block.5': (4, 4, 3), '11': (4, 2, 3), '14': (2, 1, 3), '18': (3, 1, 7)}
+    found = {}
+    for name, (first, second, kernel) in shapes.items():
+        outputs = second if name in ('11', '14') else first  # transposed convolutions
+        found[f'model.{name}.weight'] = np.zeros([first, second, kernel, kernel], np.float32)
+        found[f'model.{name}.bias'] = np.zeros([outputs], np.float32)
+    return found
 
 
 def listing(folder):

@@ -217,7 +217,7 @@ def main(argv=None):
         '(default: %(default)s)')
     add('--minibatch', type=int, default=32, help='images of all workers together (default: %(default)s, config-f)')
     add('--ops', type=cli.ops_mode, default='auto', help='operations, as in training (default: %(default)s)')
-    add('--repeats', type=int, default=3, help='measurements of each time (default: %(default)s)')
+    add('--repeats', type=int, default=3, help='measurements of each time, fewer of slow ones (default: %(default)s)')
     add('--measurement', metavar='FILE', help='written, or read and not measured again if it exists')
     add('--faster', type=float, default=1.0, help='a worker is as many times as fast as here (default: %(default)s)')
     add('--stage-ms', type=stage_ms, action='append', default=[], metavar='NAME=MS',

@@ -22,6 +22,8 @@ KINDS = (           # what is timed of each stage, by both processes at the same
     'plain',        # the same without TensorFlow's rewriting of graphs, which several workers do without
     'together')     # as workers
 BARE = 'bare'       # the sums of the stage alone
+ENOUGH_SECONDS = 120  # for the measurements of a stage: under TensorFlow 1.14 one of config-f takes minutes
+HUNG_SECONDS = 6 * 3600  # of both processes together; an hour was not enough for TensorFlow 1.14
 
 
 def reductions(op, count):
@@ -99,7 +101,8 @@ def measure_as_worker(args, cluster):
     calls = {kind: (variant.stages, call) for variant in variants for kind, call in variant.calls.items()}
     rows, bare = [], []
     with together.graph.as_default(), together.session.as_default():
-        one = collectives.total(tf.zeros([1]))
+        value_in = tf.placeholder(tf.float32, [1])
+        sum_of_both = collectives.total(value_in)
         for stage in together.stages:
             sums, gathers = reductions(stage.op, 2)
             rows.append(dict(name=stage.name, every=stage.every, sums=sums, gathers=gathers))
@@ -107,18 +110,36 @@ def measure_as_worker(args, cluster):
             if numbers:
                 numbers[0] -= collectives.VOTES  # which it adds
             bare.append(tf.group(*collectives.all_reduce([tf.zeros([n]) for n in numbers])) if numbers else tf.no_op())
-    meet = lambda: together.session.run(one)  # noqa: E731
+
+    def meet(value=0.0):
+        """Waits for the other process; returns the sum of the values of both."""
+        return together.session.run(sum_of_both, {value_in: [value]})[0]
     latency = np.median([_seconds(meet) for _ in range(20 * args.repeats + 1)][1:])
     for number, row in enumerate(rows):
-        times = {kind: [] for kind in KINDS + (BARE,)}
-        for _ in range(args.repeats + 1):
-            for kind, (stages, call) in calls.items():
-                meet()
-                times[kind].append(_seconds(lambda: call(stages[number])))
-            meet()
-            times[BARE].append(_seconds(lambda: together.session.run(bare[number])))
-        row.update((kind, float(np.median(found[1:]))) for kind, found in times.items())  # the first call is slower
+        timed = {kind: lambda stages=stages, call=call: call(stages[number]) for kind, (stages, call) in calls.items()}
+        timed[BARE] = lambda: together.session.run(bare[number])
+        row.update(_times(timed, meet, args.repeats))
+        print(row, flush=True)
     return rows, float(latency)
+
+
+def _times(timed, meet, repeats):
+    """Median seconds of several functions, one after the other: {kind: seconds}.
+
+    Args:
+        timed: {kind: function without arguments}, of things that both processes do at the same time.
+        meet: See `measure_as_worker`.
+        repeats: Measurements of each, fewer if they take more than ENOUGH_SECONDS.
+    """
+    times, started = {kind: [] for kind in timed}, None
+    for number in range(repeats + 1):
+        for kind, call in timed.items():
+            meet()
+            times[kind].append(_seconds(call))
+        started = started or time.time()  # the first calls are slower, and don't count
+        if number > 0 and meet(time.time() - started) > 2 * ENOUGH_SECONDS:  # the same in both processes
+            break
+    return {kind: float(np.median(found[1:])) for kind, found in times.items()}
 
 
 def _seconds(call):
@@ -147,7 +168,7 @@ def measure(args):
             with open(f'{base}.{task}.txt', 'wb') as log:
                 processes.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=dict(
                     os.environ, OMP_NUM_THREADS=str(args.threads), TF_CPP_MIN_LOG_LEVEL='3')))
-        workers.finish(processes, base, timeout=3600)
+        workers.finish(processes, base, timeout=HUNG_SECONDS)
         with open(base + '.json') as file:
             return json.load(file)
 

@@ -1,21 +1,25 @@
 """`export`: the networks of a file in other formats; this module chooses the format, its neighbors write the files."""
 
+import argparse
 import collections
 import os
+import re
 
 from dnnlib import cli, util
 from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
 from training import pretrained
 
-GRAPH = ('input', 'noise', 'truncation_psi', 'images')  # options of formats that draw
+# options of formats that draw
+GRAPH = ('input', 'noise', 'truncation_psi', 'images', 'direction', 'resolution', 'evaluate')
 
 Format = collections.namedtuple('Format', 'extension writer text options')
 # Name of the format to its extension; full name of the function that writes it, which
 # is called as writer(network_pkl, output, kind, **options); what it is; names of the options that it takes.
 FORMATS = collections.OrderedDict([
     ('pkl', Format('.pkl', 'export.arrays.write', 'published pickle of all networks', ())),
-    ('torch', Format('.pt', 'export.torch_module.write', 'weight file of PyTorch, and a module that runs it', ())),
+    ('torch', Format('.pt', 'export.torch_module.write', 'weight file of PyTorch, and for StyleGAN2 a module that runs '
+                     'it', ('direction',))),
     ('npz', Format('.npz', 'export.arrays.write', 'NumPy archive of all networks', ())),
     ('safetensors', Format('.safetensors', 'export.arrays.write', 'safetensors file of all networks', ())),
     ('savedmodel', Format('.savedmodel', 'export.tensorflow_files.write', 'folder for tf.saved_model.load', GRAPH)),
@@ -40,12 +44,26 @@ def add_command(commands):
                    'input = an input of that name (default: 1, no truncation)')
     p.add_argument('--images', choices=('nchw', 'nhwc', 'uint8'), help='formats that draw: float32 around [-1, 1], '
                    'with channels first or last, or bytes with channels last (default: nchw)')
+    p.add_argument('--direction', choices=('AtoB', 'BtoA'),
+                   help='of a file of two networks that translate pictures, which one (default: AtoB)')
+    p.add_argument('--resolution', type=image_size, metavar='HxW', help='networks that translate pictures, formats '
+                   'that draw: size of the pictures (default: that of the network)')
+    p.add_argument('--eval', dest='evaluate', action='store_const', const=True,
+                   help='the same: statistics that training stored and no dropout')
     p.set_defaults(run=export)
 
 
 def psi_or_input(text):
     """Argument type: a number, or `input`."""
     return text if text == 'input' else cli.finite_float(text)
+
+
+def image_size(text):
+    """Argument type: a side such as 256, or height x width such as 160x128; a list of both."""
+    match = re.match(r'([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?\Z', text)
+    if not match:
+        raise argparse.ArgumentTypeError(f'expected a size such as 256 or 160x128 (height x width), got {text!r}')
+    return [int(match.group(1)), int(match.group(2) or match.group(1))]
 
 
 def export(network_pkl, output, kind=None, **options):
@@ -62,7 +80,7 @@ def export(network_pkl, output, kind=None, **options):
     kind = kind or kind_of(output)
     given = {name: value for name, value in options.items() if value is not None}
     for name in sorted(set(given) - set(FORMATS[kind].options)):
-        option = name.replace('_', '-')
+        option = {'evaluate': 'eval'}.get(name, name.replace('_', '-'))
         raise UserError(f'--{option} does not apply to --format={kind}')
     if os.path.isdir(output) or not os.path.isdir(os.path.dirname(os.path.abspath(output))):
         raise UserError(f'cannot write {output!r}: its folder does not exist, or a folder has this name')

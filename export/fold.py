@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-_VARIABLES = ('VariableV2', 'Variable', 'VarHandleOp')
+_VARIABLES = ('VariableV2', 'Variable', 'VarHandleOp', 'ReadVariableOp')
 _SUMS = ('Add', 'AddV2')
 _ZERO_OF_ZERO = ('Mul', 'Reshape', 'Cast', 'Transpose')  # zero if one of their inputs is
 _COPIES = ('Identity', 'IdentityN', 'StopGradient', 'PreventGradient')

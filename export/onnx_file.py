@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import util
 from dnnlib.util import UserError
-from export import check, onnx_nodes
+from export import check, onnx_nodes, translator_graph
 from export import graph as export_graph
 
 OPSET, IR_VERSION = 17, 8  # of 2022: read by onnxruntime 1.12 and everything newer
@@ -21,7 +21,7 @@ def write(network_pkl, output, kind, **options):
         network_pkl: pretrained.NetworkFile.
         output: The new file.
         kind: `onnx`.
-        options: Of GeneratorGraph.
+        options: Of GeneratorGraph or TranslatorGraph.
     Raises: UserError without the package onnx, under TensorFlow 1, for a network that cannot be converted, or if its
         pictures differ; OSError if a file cannot be read or written.
     """
@@ -31,7 +31,7 @@ def write(network_pkl, output, kind, **options):
     except ImportError as error:
         raise UserError('ONNX files are written by the package onnx, which cannot be imported ({}): '
                         'pip install onnx'.format(error)) from error
-    with export_graph.GeneratorGraph(network_pkl, **options) as graph:
+    with translator_graph.open_graph(network_pkl, options) as graph:
         model = convert(graph.graph_def('NCHW'), graph)
         with util.atomic_path(output) as temp_path:
             with open(temp_path, 'wb') as f:

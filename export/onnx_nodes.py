@@ -107,9 +107,12 @@ def _rsqrt(b, op):
     b.node('Reciprocal', [b.node('Sqrt', _names(op))], op.name)
 
 
-def _mean(b, op):
-    axes = [int(axis) for axis in np.ravel(_value(op, 1))]
-    b.node('ReduceMean', _names(op)[:1], op.name, axes=axes, keepdims=int(op.get_attr('keep_dims')))
+def _reduced(type):
+    """Converter to an operator that takes the axes as an attribute."""
+    def convert(b, op):
+        axes = [int(axis) for axis in np.ravel(_value(op, 1))]
+        b.node(type, _names(op)[:1], op.name, axes=axes, keepdims=int(op.get_attr('keep_dims')))
+    return convert
 
 
 def _bias_add(b, op):
@@ -139,6 +142,15 @@ def _cast(b, op):
 
 def _pad(b, op):
     b.node('Pad', [_names(op)[0], np.int64(_value(op, 1).T.ravel())], op.name)
+
+
+def _mirror_pad(b, op):
+    """A reflected border; one that repeats the outermost pixel is ONNX's `edge` where it is one pixel wide."""
+    padding = _value(op, 1)
+    reflects = op.get_attr('mode') == b'REFLECT'
+    if not reflects and padding.max() > 1:
+        raise UserError(f'the border {op.name} cannot be written as ONNX by this program')
+    b.node('Pad', [_names(op)[0], np.int64(padding.T.ravel())], op.name, mode='reflect' if reflects else 'edge')
 
 
 def _fill(b, op):
@@ -245,8 +257,9 @@ def _require_nchw(op):
 
 
 _CONVERTERS = {
-    'LeakyRelu': _leaky_relu, 'Square': _square, 'Rsqrt': _rsqrt, 'Mean': _mean, 'BiasAdd': _bias_add, 'Pack': _pack,
-    'ConcatV2': _concat, 'Transpose': _transpose, 'Cast': _cast, 'Pad': _pad, 'Fill': _fill,
-    'ExpandDims': _expand_dims, 'RandomStandardNormal': _random_normal, 'StridedSlice': _strided_slice,
+    'LeakyRelu': _leaky_relu, 'Square': _square, 'Rsqrt': _rsqrt, 'Mean': _reduced('ReduceMean'),
+    'Max': _reduced('ReduceMax'), 'Prod': _reduced('ReduceProd'), 'BiasAdd': _bias_add, 'Pack': _pack,
+    'ConcatV2': _concat, 'Transpose': _transpose, 'Cast': _cast, 'Pad': _pad, 'MirrorPad': _mirror_pad,
+    'Fill': _fill, 'ExpandDims': _expand_dims, 'RandomStandardNormal': _random_normal, 'StridedSlice': _strided_slice,
     'Conv2D': _conv, 'Conv2DBackpropInput': _conv_transpose, 'DepthwiseConv2dNative': _depthwise_conv,
 }

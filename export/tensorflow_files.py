@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import util
 from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
-from export import check
+from export import check, translator_graph
 from export import graph as export_graph
 
 
@@ -19,14 +19,14 @@ def write(network_pkl, output, kind, **options):
         network_pkl: pretrained.NetworkFile.
         output: The new file, or for a SavedModel the new folder.
         kind: `savedmodel`, `graphdef` or `tflite`.
-        options: Of GeneratorGraph.
+        options: Of GeneratorGraph or TranslatorGraph.
     Raises: UserError for TensorFlow Lite under TensorFlow 1, or if the pictures differ; OSError if a file cannot be
         read or written.
     """
     if kind == 'tflite':
         check.require_tensorflow_2(kind)
     save, runner = _KINDS[kind]
-    with export_graph.GeneratorGraph(network_pkl, **options) as graph:
+    with translator_graph.open_graph(network_pkl, options) as graph:
         graph_def = graph.graph_def()
         with util.atomic_path(output) as temp_path:
             save(graph_def, graph, temp_path)

@@ -10,9 +10,11 @@ from dnnlib import cli, util
 from dnnlib.files import torch_file, torch_writer
 from dnnlib.seeds import latents_of_seeds
 from dnnlib.util import UserError
+from export import torch_translator
 from generator import info
 from training import pretrained
 from training.torch_files import names, networks
+from translator import networks as translators
 
 _TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'torch_template.py')
 _FAMILIES = {'G_synthesis_stylegan2': 'stylegan2', 'G_synthesis': 'stylegan2-ada'}
@@ -20,17 +22,23 @@ _CHECKED_SEEDS = [0, 1, 2]
 MAX_DIFFERENCE = 1e-3  # of pictures in [-1, 1], or of the largest value of theirs
 
 
-def write(network_pkl, output, kind):
+def write(network_pkl, output, kind, direction=None):
     """Writes the generator and its module, reads the weights back, and compares pictures if PyTorch is installed.
 
     Args:
         network_pkl: pretrained.NetworkFile.
         output: The new weight file; the module has the same name with the extension `.py`.
         kind: `torch`.
+        direction: Of a network that translates pictures: see `torch_translator.write`, which writes these.
     Raises: UserError if there is no generator of StyleGAN2 or StyleGAN2-ADA in the file, or if the pictures differ;
         OSError if a file cannot be read or written.
     """
     del kind
+    if translators.holds_translator(network_pkl):
+        torch_translator.write(network_pkl, output, direction)
+        return
+    if direction is not None:
+        raise UserError(f'--direction={direction} is for networks that translate pictures')
     stem = os.path.splitext(output)[0]
     module, text = stem + '.py', _read_text(_TEMPLATE)
     if not os.path.basename(stem).isidentifier() or module == output:

@@ -25,6 +25,7 @@ from dnnlib import UserError, tflib
 from dnnlib.tflib import random
 from metrics import sampling
 from training import image_size, pretrained
+from training.data.sources import where
 from training.report.fakes import Later
 
 
@@ -150,7 +151,7 @@ class FileSource(contextlib.ExitStack):
     def names(self, count, seed):
         """See the module."""
         sampling.prepare_order(self._data, seed)
-        return [self._data.where(index) for index in self._data.indices_at(0, count)]
+        return [where(self._data, index) for index in self._data.indices_at(0, count)]
 
 
 class FunctionSource(contextlib.ExitStack):

@@ -19,8 +19,8 @@ MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
     'metrics': ('dnnlib', 'training'),
     'generator': ('dnnlib', 'training', 'metrics'),
     'projector': ('dnnlib', 'training', 'metrics', 'generator'),
-    'export': ('dnnlib', 'training', 'metrics', 'generator'),
     'translator': ('dnnlib', 'training', 'metrics', 'generator', 'projector'),
+    'export': ('dnnlib', 'training', 'metrics', 'generator', 'translator'),
     'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export', 'translator'),
     'tests': PACKAGES,
 }
@@ -45,7 +45,7 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('terms', ()),
     ('loss', ('terms',)),
     ('state', ('image_size', 'pretrained', 'state/files', 'state/network_files')),
-    ('report', ('state/network_files', 'data/streams')),
+    ('report', ('state/network_files', 'data', 'data/streams')),
     ('train_step', ('fields', 'state')),
     ('iteration', ('train_step',)),
     ('augment', ()),

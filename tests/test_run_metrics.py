@@ -223,7 +223,7 @@ def test_table_of_results():
 
 
 @pytest.mark.parametrize('args, part', [
-    (['--metrics=fid'], "unknown metric 'fid'; did you mean fid50k? choose from fd_effnetlite0, fid50k,"),
+    (['--metrics=fid'], "unknown metric 'fid'; did you mean fid50k? choose from cats, fd_effnetlite0, fid50k,"),
     (['--metrics=ppl_wend,abc'], "unknown metric 'abc'; choose from"),
     (['--metrics='], 'names of metrics'), (['--network=missing.pkl'], 'missing.pkl'),
     (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'),
@@ -231,6 +231,9 @@ def test_table_of_results():
     (['--fakes=a'], 'expected either --network'), (['--num-gpus=0'], '--num-gpus=0: expected at least 1'),
     (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'expected 1 to'),
     (['--seed=2147483648'], 'below 2147483648'), (['--json=net.pkl/x'], 'net.pkl'),
+    (['--inputs=nosuch'], '--inputs=nosuch: no such file or folder'),
+    (['--direction=BtoA'], 'are for a --network that translates; give --inputs as well'),
+    (['--inputs=a', '--metrics=ppl_wend'], '--metrics=ppl_wend measures networks that draw from latents'),
     (['--json=.'], '--json=.: this is a folder'), (['--num-images=10000001'], 'expected 1 to 10000000'),
     (['--metrics=fd10000001_effnetlite0'], 'unknown metric')])
 def test_bad_options_are_refused_in_one_line(program, monkeypatch, args, part):

@@ -233,10 +233,6 @@ class ImageDataset(Dataset):
         """Name of the file of an image, relative to the folder or zip."""
         return self.files.names[index]
 
-    def where(self, index):
-        """See Dataset."""
-        return self.files.where(self.files.names[index])
-
     def preload(self):
         """Decodes every image if there are few and they fit the cache, to find damaged ones now."""
         if self._cache_fits and self.num_images <= PRELOAD_IMAGES:

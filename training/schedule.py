@@ -7,6 +7,7 @@ from dnnlib import EasyDict, UserError
 from dnnlib.util import get_obj_by_name
 
 PUBLISHED = 'training.schedule.training_schedule'
+POLICIES = ('linear', 'step', 'cosine', 'linear_late', 'linear_steps')  # of `translation_schedule`
 TICK_KIMG = {8: 28, 16: 24, 32: 20, 64: 16, 128: 12, 256: 8, 512: 6, 1024: 4}
 
 
@@ -65,7 +66,9 @@ def translation_schedule(cur_nimg, training_set, minibatch_size=1, minibatch_gpu
     Raises: UserError for an unknown policy.
     """
     epoch_images = epoch_images or training_set.num_images
-    factor = rate_factor(cur_nimg // epoch_images + 1, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters)
+    is_by_step = lr_policy == 'linear_steps'
+    epoch = (cur_nimg + minibatch_size) / epoch_images if is_by_step else cur_nimg // epoch_images + 1
+    factor = rate_factor(epoch, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters)
     return EasyDict(minibatch_size=minibatch_size, minibatch_gpu=minibatch_gpu or minibatch_size, lrate=lrate * factor,
                     tick_kimg=(tick_images or epoch_images) / 1000, epoch_images=epoch_images)
 
@@ -74,19 +77,24 @@ def rate_factor(epoch, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters=50):
     """Factor of the learning rate in an epoch, the first of which is 1.
 
     Args:
-        epoch: Number of the epoch.
+        epoch: Number of the epoch; with 'linear_steps' a fraction: epochs seen at the end of the step.
         lr_policy: 'linear': 1 for `n_epochs`, then down to 1 / (n_epochs_decay + 1) in the last epoch; 'step': a tenth
-            after every `lr_decay_iters` epochs; 'cosine': half a cosine wave in `n_epochs`.
+            after every `lr_decay_iters` epochs; 'cosine': half a cosine wave in `n_epochs`; 'linear_late', pix2pixHD's:
+            1 for one epoch more, then down to 1 / n_epochs_decay; 'linear_steps', U-GAT-IT's: 1 for `n_epochs`, then
+            down by the same amount with every step, to 0 in the last.
         n_epochs, n_epochs_decay, lr_decay_iters: Numbers of epochs, int.
     Raises: UserError for an unknown policy.
     """
     if lr_policy == 'linear':
         return max(1 - max(epoch - n_epochs, 0) / (n_epochs_decay + 1), 0.0)
+    if lr_policy in ('linear_late', 'linear_steps'):
+        seen = epoch - (lr_policy == 'linear_late') - n_epochs
+        return max(1 - max(seen, 0) / n_epochs_decay, 0.0) if n_epochs_decay else float(seen <= 0)
     if lr_policy == 'step':
         return 0.1 ** ((epoch - 1) // lr_decay_iters)
     if lr_policy == 'cosine':
         return (1 + math.cos(math.pi * (epoch - 1) / n_epochs)) / 2
-    raise UserError(f'lr_policy must be linear, step or cosine, not {lr_policy!r}')
+    raise UserError(f'lr_policy must be {", ".join(POLICIES)}, not {lr_policy!r}')
 
 
 class Schedule:

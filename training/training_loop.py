@@ -250,8 +250,7 @@ def make_reporter(training, options, checkpoints, pictures, metric_callback):
     monitors = () if method.monitors is None else tuple(method.monitors(networks))
     report = reporter.Reporter(checkpoints, reporter.Reporting(
         networks, rates, pictures, options.total_kimg, options.image_snapshot_ticks,
-        options.network_snapshot_ticks, method.logits,
-        step.progress, monitors + tuple(step.monitors), metric_callback=measure))
+        options.network_snapshot_ticks, method.logits, step.progress, monitors + tuple(step.monitors), measure))
     if options.save_tf_graph:
         report.writer.add_graph(tf.get_default_graph())
     if options.save_weight_histograms:

@@ -31,25 +31,24 @@ class Items(NamedTuple):
     references: list  # the same
 
 
-def translate(submit_config, network_pkl, direction, paths, mode, options, tf_config):
+def translate(submit_config, files, paths, mode, options, tf_config):
     """Writes `<name>.png` for every picture and `<name>.mp4` for every video, `grid.png` and `video.mp4` if wanted.
 
     Args:
         submit_config: SubmitConfig; the files go to its `run_dir`.
-        network_pkl: pretrained.NetworkFile.
-        direction: See `networks.choose`.
+        files: networks.Files.
         paths: Files, folders and zips of pictures, and videos.
         mode: networks.Mode.
         options: Options.
         tf_config: See `tflib.init_tf`.
     Raises: UserError for a network or pictures that can't be used; OSError if a file cannot be read or written.
     """
-    kind = networks.read_kind(network_pkl, direction, mode)
+    kind = networks.read_kind(files, mode)
     items = prepare(kind, paths, options)
     cli.load_tensorflow().init_tf(tf_config, verbose=True)
     from translator import drawing  # which loads TensorFlow
-    print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
-    translator = drawing.Translator(network_pkl, kind, mode)
+    print(f'Loading networks from {util.public_url(files.network.name)} ...')
+    translator = drawing.Translator(files, kind, mode)
     print(sources.remark(kind, items.layout))
     for line in networks.remarks(kind, mode):
         print(line)
@@ -76,7 +75,7 @@ def prepare(kind, paths, options):
     if layout.features and (options.reference is None or options.instances is None):
         raise UserError('this network takes features of instances; give --instances and a --reference picture')
     if options.reference is not None and not layout.features:
-        raise UserError('this network has no encoder that describes a --reference; leave that out')
+        raise UserError('--reference: this network has no encoder; give its file as --encoder')
     pictures, videos = sources.find(paths)
     if videos and (not layout.colors or options.instances):
         raise UserError(f'{videos[0]}: a network of label maps translates no videos')

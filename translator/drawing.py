@@ -12,19 +12,21 @@ from translator import tiles
 
 
 class Translator:
-    """A translator of a file, in the default session, which is set up if there is none.
+    """The translator of a file, in the default session, which is set up if there is none.
 
     Args:
-        file: pretrained.NetworkFile.
-        kind: networks.Kind of it.
+        files: networks.Files.
+        kind: networks.Kind of them.
         mode: networks.Mode.
     Raises: UserError or OSError as `pretrained.load_file`.
     """
 
-    def __init__(self, file, kind, mode):
-        contents = pretrained.load_file(file, [kind.name, kind.encoder])
+    def __init__(self, files, kind, mode):
+        found = dict(pretrained.load_file(files.network, [kind.name, kind.encoder]).networks)
+        if files.encoder is not None:
+            found[kind.encoder] = pretrained.load_file(files.encoder, [kind.encoder]).networks[kind.encoder]
         self.kind, self._mode, self._graphs = kind, mode, {}
-        self._network, self._encoder = (contents.networks.get(name) for name in (kind.name, kind.encoder))
+        self._network, self._encoder = found[kind.name], found.get(kind.encoder)
         self._options = kind.run_options(mode)
 
     def translate(self, image, key):

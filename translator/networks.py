@@ -35,7 +35,7 @@ class Kind(NamedTuple):
     multiple: int    # sides of images must be multiples of this
     fixed: tuple     # (height, width) of the only images that it takes; None = of any size
     maps: bool       # does it draw from label maps, or from pictures with maps beside them?
-    encoder: str     # name of the network in the file that describes instances; None = it has none
+    encoder: str     # name of the network that describes instances; None = there is none
     features: int    # channels of these descriptions
 
     def has_dropout(self, mode):
@@ -49,23 +49,64 @@ class Kind(NamedTuple):
         return found if mode.dropout is None else dict(found, dropout=mode.dropout)
 
 
-def read_kind(file, direction, mode):
+class Files(NamedTuple):
+    """Where the networks are, and which of them is meant."""
+    network: pretrained.NetworkFile         # of the translator
+    direction: str = None                   # see `choose`
+    encoder: pretrained.NetworkFile = None  # of what describes instances; None = that of the translator if it has one
+
+
+def read_kind(files, mode):
     """The translator of a file.
 
     Args:
-        file: pretrained.NetworkFile.
-        direction: See `choose`.
+        files: Files.
         mode: Mode.
     Returns: Kind.
-    Raises: UserError for a file without such a translator, or a mode that it does not have; OSError if it cannot be
-        read.
+    Raises: UserError for a file without such a network, or a mode that it does not have; OSError if one cannot be read.
     """
-    try:
-        kind = choose(pretrained.read_contents(info.read_file(file)), direction)
-    except UserError as error:
-        raise UserError(f'{os.path.basename(file.name)}: {error}') from error
+    kind = _named(files.network, lambda contents: choose(contents, files.direction))
+    if files.encoder is not None:
+        name, features = _named(files.encoder, encoder_of)
+        if name is None:
+            raise UserError(f'{files.encoder.name}: it holds no encoder')
+        kind = kind._replace(encoder=name, features=features)
     check_mode(kind, mode)
     return kind
+
+
+def _named(file, function):
+    """What a function makes of the contents of a file, whose name is put in front of errors."""
+    try:
+        return function(pretrained.read_contents(info.read_file(file)))
+    except UserError as error:
+        raise UserError(f'{os.path.basename(file.name)}: {error}') from error
+
+
+def holds_translator(file):
+    """Does a file hold a network that translates images?
+
+    Args:
+        file: pretrained.NetworkFile.
+    Raises: UserError and OSError as `pretrained.read_contents`.
+    """
+    return bool(_translators(_named(file, lambda contents: contents)))
+
+
+def _translators(contents):
+    """Names of the networks that translate, averages in the place of what they follow."""
+    names = [name for name, role in contents.roles.items()
+             if role.role == 'generator' and role.inputs[:1] in (('images',), ('maps',))]
+    averages = {contents.roles[name].average_of for name in names}
+    return [name for name in names if name not in averages]
+
+
+def encoder_of(contents):
+    """(name, channels of the result) of the encoder in Contents of NetworkStates; (None, 0) if there is none."""
+    for name, role in contents.roles.items():
+        if role.role == 'encoder':
+            return name, info.options_of(contents.networks[name].state or {}).get('out_channels', 3)
+    return None, 0
 
 
 def choose(contents, direction=None):
@@ -77,10 +118,7 @@ def choose(contents, direction=None):
     Returns: Kind.
     Raises: UserError if it has none, or none of this direction.
     """
-    names = [name for name, role in contents.roles.items()
-             if role.role == 'generator' and role.inputs[:1] in (('images',), ('maps',))]
-    averages = {contents.roles[name].average_of for name in names}
-    names = [name for name in names if name not in averages]
+    names = _translators(contents)
     if not names:
         draws = any('latents' in role.inputs for role in contents.roles.values())
         raise UserError(f'it holds {pretrained.listed(contents)}, none of which translates pictures; ' + (
@@ -90,7 +128,8 @@ def choose(contents, direction=None):
         fitting = [name for name in names if (contents.roles[name].average_of or name).endswith(ending)]
         if len(fitting) != 1:
             raise UserError(f'it holds {pretrained.listed(contents)}, but not one translator whose name ends in '
-                            f'{ending}' + ('' if len(names) > 1 else f'; leave out --direction={direction}'))
+                            f'{ending}' if len(names) > 1 else f'it holds one translator, {names[0]}, which goes the '
+                            f'way that it was trained for; leave out --direction={direction}')
         names = fitting
     return _kind(contents, names[0])
 
@@ -107,10 +146,8 @@ def _kind(contents, name):
     outputs = options.get('out_channels') or channels
     if outputs not in images.MODES:
         raise UserError(f'its network {name} makes images of {outputs} channels; pictures have 1, 3 or 4')
-    encoder = next((key for key, role in contents.roles.items() if role.role == 'encoder'), None)
-    features = 0 if encoder is None else info.options_of(contents.networks[encoder].state or {}).get('out_channels', 3)
-    return Kind(name, options, channels, multiple, fixed, contents.roles[name].inputs[:1] == ('maps',), encoder,
-                features)
+    return Kind(name, options, channels, multiple, fixed, contents.roles[name].inputs[:1] == ('maps',),
+                *encoder_of(contents))
 
 
 def check_mode(kind, mode):

@@ -1,14 +1,19 @@
 """The oracle of the cats: what it finds in translations that are known to be right, wrong, or blurred."""
 
+import os
+
 import numpy as np
 import pytest
 
 from dnnlib import UserError
 from metrics import cats_oracle, metric_base
 from metrics.metric_defaults import best_results, metric_defaults, too_few_images
+from tests.training import golden_translation
+from training import pretrained
 from training.data import cats_pairs
 from training.data.cats import compose
 from training.data.making.cats_pairs import write_set
+from translator import measured
 
 
 @pytest.mark.parametrize('pair, differs', [('coats', 'domain'), ('accessory', 'domain'), ('gray', 'body')])
@@ -76,3 +81,21 @@ def test_folders_of_translations_are_judged(tmp_path, capsys):
     fakes = [np.zeros([1, 3, 16, 16], np.uint8)]
     with pytest.raises(UserError, match='it judges translations, and these pictures are not known to be any'):
         group.run_fakes(lambda count, seed: fakes, 'x', **args)
+
+
+def test_translations_of_a_network_are_judged(tmp_path):
+    folder = tmp_path / 'set'
+    write_set(str(folder), 'coats', 16, (2, 3))
+    network = pretrained.resolve(os.path.join(golden_translation.DATA, 'resnet6_instance_old_buffers.pth'))
+    args = dict(mirror_augment=False, tf_config={'device': 'cpu'})
+    with measured.opened(network, str(folder / 'testA'), None, 0, args['tf_config']) as fakes:
+        assert fakes.num_images == 3 and fakes.names(2, 0)[1].endswith('00001.png')
+        group = metric_base.MetricGroup([metric_defaults['cats']], seed=0)
+        group.run_fakes(fakes, network.name, **args)
+        images = np.concatenate(list(fakes(3, 0)))
+    cats = cats_pairs.read_truth(str(folder)).cats_of([f'{number:05d}.png' for number in range(3)])
+    expected = cats_oracle.judge(images, cats, 'coats')
+    assert group.get_results() == {'cats_' + name: pytest.approx(value) for name, value in expected.items()}
+    with pytest.raises(UserError, match='no translator.*|not one translator'):
+        with measured.opened(network, str(folder / 'testA'), 'BtoA', 0, args['tf_config']):
+            pass

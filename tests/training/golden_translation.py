@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
@@ -17,10 +19,61 @@ with open(os.path.join(DATA, 'meta.json'), encoding='utf-8') as _file:
     META = json.load(_file)
 
 
+# By file that reads it (below tests/training): cases of which it must use every array, see `check_all_used`.
+OWNERS = {
+    'networks/test_translation.py': (
+        'cut_netF', 'cut_resnet4_no_antialias', 'cut_resnet9', 'hd_dis', 'hd_edges_onehot', 'hd_encoder', 'hd_global',
+        'hd_local1', 'hd_local2', 'patchgan_n2_instance', 'patchgan_n3_antialias', 'patchgan_n3_batch_6ch',
+        'patchgan_n3_instance', 'pixel_instance', 'resnet6_batch_dropout', 'resnet6_instance', 'sincut_nets',
+        'smallstylegan2', 'ugatit_dis_6', 'ugatit_dis_global7', 'ugatit_dis_local5', 'ugatit_gen_full',
+        'ugatit_gen_light', 'unet32_batch', 'unet32_instance', 'unet64_batch_dropout'),
+    'methods/test_translation_methods.py': (
+        'cut_iter', 'cyclegan_iter', 'fastcut_flipped_iter', 'fastcut_iter', 'image_pool', 'pix2pix_iter'),
+    'methods/test_translation_golden.py': (
+        'hd_feat_iter', 'hd_iter', 'hd_local_fixed_iter', 'hd_vgg_loss', 'sincut_iter', 'ugatit_iter'),
+    'terms/test_translation_terms.py': ('cut_patchnce', 'gan_losses'),
+    'test_schedule.py': ('hd_lr', 'lr_schedules'),
+    'data/test_translation_data.py': ('data_preparation',),  # has such a test of its own
+}
+# Arrays that nothing is compared with: (cases, beginning of the key, why not).
+LEFT_OUT = (
+    ('.', 'num_batches_tracked', 'a counter that nothing reads'),
+    ('(cut|fastcut|fastcut_flipped)_iter', 'G_grad_', 'not the gradients of the stored losses: ours, those of an '
+     'implementation in float64 without code of this project, and differences of the losses agree with each other; '
+     'the stored gradients of D and F, and those of G in sincut_iter, agree with ours'),
+)
+
+
+class Used(dict):
+    """Arrays of a case, which remember whether anyone looked at them."""
+
+    def __init__(self, items):
+        super().__init__(items)
+        self.used = set()
+
+    def __getitem__(self, key):
+        self.used.add(key)
+        return super().__getitem__(key)
+
+
 def arrays(case):
     """{key: array} of a case."""
     with np.load(os.path.join(DATA, case + '.npz')) as file:
-        return {key: file[key] for key in file.files}
+        return Used({key: file[key] for key in file.files})
+
+
+def check_all_used(request, file):
+    """Did the tests of a file use every array of its cases? Skipped unless they all ran before in this process."""
+    items = [item for item in request.session.items if item.module is request.module]
+    functions = {name for name in dir(request.module) if name.startswith('test_')}
+    if {item.originalname or item.name for item in items} != functions:
+        pytest.skip('only some tests of this file run')
+    missing = []
+    for case in OWNERS[file]:
+        given = arrays_cached(case)
+        missing += [f'{case} {key}' for key in sorted(set(given) - given.used) if not any(
+            re.match(cases, case) and part in key for cases, part, _ in LEFT_OUT)]
+    assert not missing, missing
 
 
 def weights(name, table, key=None):

@@ -130,8 +130,24 @@ def test_rates_of_the_published_programs_that_translate():
                                      ('linear_fastcut_150_50', 200, ('linear', 150, 50))):
             found = [rate_factor(epoch, *options) for epoch in range(1, epochs + 1)]
             np.testing.assert_allclose(found, golden[key][:epochs], rtol=1e-6, atol=1e-9, err_msg=key)
-    with pytest.raises(UserError, match="lr_policy must be linear, step or cosine, not 'plateau'"):
+        found = [rate_factor(epoch, 'linear', 5, 5) for epoch in range(3, 11)]  # begins with the third epoch
+        np.testing.assert_allclose(found, golden['linear_epoch_count_3'][:8], rtol=1e-6)
+    with np.load(os.path.join(os.path.dirname(path), 'hd_lr.npz')) as golden:
+        found = [0.0002 * rate_factor(epoch, 'linear_late', 3, 4) for epoch in range(1, 8)]
+        np.testing.assert_allclose(found, golden['lr'], rtol=1e-6)
+    with pytest.raises(UserError, match="lr_policy must be linear, step, cosine, linear_late, linear_steps, not 'plat"):
         rate_factor(1, 'plateau', 1, 1)
+
+
+def test_rates_of_ugatit():
+    schedule = Schedule(EasyDict(resolution_log2=3, num_images=7), dict(
+        func_name='training.schedule.translation_schedule', lr_policy='linear_steps', n_epochs=2, n_epochs_decay=2,
+        epoch_images=10), total_kimg=0.04)
+    rate, found = 0.0002, []
+    for step in range(1, 41):  # as published: 40 iterations of one image
+        rate -= 0.0002 / 20 if step > 20 else 0
+        found.append(rate)
+    np.testing.assert_allclose([schedule(nimg).lrate for nimg in range(40)], found, rtol=1e-5, atol=1e-12)
 
 
 def test_epochs_of_translation():

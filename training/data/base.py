@@ -91,10 +91,6 @@ class Dataset:
         """Name of the file of an image, for messages."""
         return f'image {index}'
 
-    def where(self, index):
-        """Path of the file of an image; of images that are no files of their own `name_of`."""
-        return self.name_of(index)
-
     def read(self, index, lod=0):
         """Reads one image.
 

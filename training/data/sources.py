@@ -193,6 +193,14 @@ def tell_not_taken(not_taken):
         print(line)
 
 
+def where(dataset, index):
+    """Path of the file of an image of a Dataset; of images that are no files of their own a name."""
+    if hasattr(dataset, 'where'):
+        return dataset.where(index)
+    name = dataset.name_of(index)
+    return dataset.files.where(name) if hasattr(dataset, 'files') else name
+
+
 def describe(dataset):
     """Prints what a Dataset is, and what `tell` prints."""
     print('Dataset class =', type(dataset).__name__)

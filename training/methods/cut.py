@@ -1,14 +1,15 @@
 """CUT and FastCUT: one translator whose patches should tell their source (Park et al. 2020)."""
 
 from collections import OrderedDict
+from functools import partial
 from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import random
-from dnnlib.util import call_func_by_name
+from dnnlib.util import call_func_by_name, UserError
 from training.methods import translating
-from training.terms import nce
+from training.terms import content, nce, penalties
 from training.train_step import Group, Method, Net, report_mean
 
 
@@ -29,6 +30,8 @@ class Options(NamedTuple):
     num_patches: int = 256           # samples of each layer
     nce_includes_all_negatives_from_minibatch: bool = False  # look for negatives in all images, not one?
     flip_equivariance: bool = False  # mirror half of the minibatches? FastCUT: yes
+    lambda_R1: float = 0.0           # weight of the discriminator's gradients at reals; SinCUT: 1
+    lambda_identity: float = 0.0     # weight of leaving B as it is; SinCUT: 1
 
 
 def cut(streams, schedule, **options):
@@ -41,18 +44,35 @@ def cut(streams, schedule, **options):
     Returns: Method.
     Raises: UserError for options that don't fit.
     """
-    options, (a, b) = Options(**options), translating.data_of(streams)
-    translating.criterion(options.criterion)
     smooth = dict(antialias=True, init='xavier')
-    G = translating.net(options.G_args, 'training.networks.resnet.G_resnet', a, out_channels=b.shape[0], **smooth)
+    return make('cut', streams, schedule, Options(**options), ('training.networks.resnet.G_resnet', smooth),
+                ('training.networks.patchgan.D_patchgan', smooth))
+
+
+def make(name, streams, schedule, options, G, D):
+    """The method `name` on networks of these kinds; see `cut`.
+
+    Args:
+        name, streams, schedule: As in `cut`.
+        options: Options, or a tuple with the same fields.
+        G, D: (func_name, options) of generator and discriminator, where the options of the method don't say otherwise.
+    Returns: Method.
+    Raises: UserError for options that don't fit.
+    """
+    a, b = translating.data_of(streams)
+    translating.criterion(options.criterion)
+    if options.lambda_identity and a.shape[0] != b.shape[0]:
+        raise UserError(f'lambda_identity compares images of B with their translations: both sides need the same '
+                        f'channels, not {a.shape[0]} and {b.shape[0]}')
+    G = translating.net(options.G_args, G[0], a, out_channels=b.shape[0], **G[1])
     F_args = dict(dict(func_name='training.networks.patch_mlp.F_mlp', widths=tap_widths(G, options.nce_layers),
                        input_names=[f'tap{number}' for number in options.nce_layers]), **(options.F_args or {}))
     nets = OrderedDict([
         ('G', G), ('F', Net(F_args.pop('func_name'), F_args, role='sampler')),
-        ('D', translating.net(options.D_args, 'training.networks.patchgan.D_patchgan', b, 'discriminator', **smooth))])
+        ('D', translating.net(options.D_args, D[0], b, 'discriminator', **D[1]))])
     size = schedule.last.minibatch_gpu
     return Method(
-        'cut', nets, {name: Group((name,), args or translating.ADAM, 'lrate') for name, args in (
+        name, nets, {name: Group((name,), args or translating.ADAM, 'lrate') for name, args in (
             ('G', options.G_opt_args), ('F', options.F_opt_args), ('D', options.D_opt_args))},
         stages=lambda step: make_stages(step, options), pictures=lambda networks, cells: translating.rows(
             cells, cells.batch['a'][0], translating.translate(networks['G'], cells.batch['a'][0], size)),
@@ -75,23 +95,28 @@ def tap_widths(net, taps):
 def make_stages(step, options):
     """A step of D, then a joint one of G and F with the D that made it. Both draw whether the minibatch is mirrored."""
     a, b = step.batch['a'].images, step.batch['b'].images
-    G, D, criterion = step.nets['G'], step.nets['D'], translating.criterion(options.criterion)
+    G, D = (partial(translating.in_training, step.nets[name]) for name in 'GD')
+    criterion = translating.criterion(options.criterion)
     with step.losses('D'):
-        fakes = tf.stop_gradient(G.get_output_for(mirror_half(a, options)[0]))
-        losses = [report_mean('Loss/D_fake', criterion.fake(D.get_output_for(fakes, is_training=True))),
-                  report_mean('Loss/D_real', criterion.real(D.get_output_for(b, is_training=True)))]
+        fakes = tf.stop_gradient(step.nets['G'].get_output_for(mirror_half(a, options)[0]))
+        real_scores = D(b)
+        losses = [report_mean('Loss/D_fake', criterion.fake(D(fakes))),
+                  report_mean('Loss/D_real', criterion.real(real_scores))]
         D_loss = 0.5 * tf.add_n(losses)
+        if options.lambda_R1:
+            D_loss += report_mean('Loss/D_R1', 0.5 * options.lambda_R1 * penalties.gradient_penalty(real_scores, b))
     with step.losses('G'):
         sources, is_mirrored = mirror_half(tf.concat([a, b], axis=0) if options.nce_idt else a, options)
-        fakes = G.get_output_for(sources, is_training=True)
+        fakes = G(sources)
         fakes, same = tf.split(fakes, 2) if options.nce_idt else (fakes, None)
-        G_loss = report_mean('Loss/G_GAN', options.lambda_GAN * criterion.real(
-            D.get_output_for(fakes, is_training=True)))
+        G_loss = report_mean('Loss/G_GAN', options.lambda_GAN * criterion.real(D(fakes)))
         contrast = report_mean('Loss/NCE', contrast_losses(step, a, fakes, is_mirrored, options))
         if options.nce_idt:
             own = report_mean('Loss/NCE_Y', contrast_losses(step, b, same, is_mirrored, options))
             contrast = 0.5 * (contrast + own)
         G_loss += contrast
+        if options.lambda_identity:
+            G_loss += report_mean('Loss/idt', options.lambda_identity * content.difference(same, b))
     return [step.train('D', {'D': D_loss}, batch='this'),
             step.train('G', dict(G=G_loss, F=G_loss), batch='this', joint=True)]
 
@@ -115,7 +140,7 @@ def contrast_losses(step, sources, translations, is_mirrored, options):
     Returns: Scalar.
     """
     G, taps = step.nets['G'], options.nce_layers
-    queries, keys = [G.get_output_for(images, taps=taps, encode_only=True, is_training=True, return_as_list=True)
+    queries, keys = [translating.in_training(G, images, taps=taps, encode_only=True, return_as_list=True)
                      for images in (translations, sources)]
     rows = [], []
     for query, key in zip(queries, keys):

@@ -18,6 +18,7 @@ class Options(NamedTuple):
     G_opt_args: dict = None      # tflib.Optimizer of the generator
     D_opt_args: dict = None      # tflib.Optimizer of the discriminator
     criterion: str = 'vanilla'   # what scores are worth: vanilla, lsgan or wgangp
+    lambda_GAN: float = 1.0      # weight of the scores; 0 = learn without a discriminator, which blurs
     lambda_L1: float = 100.0     # weight of the difference from the true translation
     direction: str = 'AtoB'      # or 'BtoA'
 
@@ -64,9 +65,11 @@ def make_stages(step, options):
         D_loss = 0.5 * tf.add_n(losses)
     with step.losses('G'):
         fakes = step.nets['G'].get_output_for(source, is_training=True)
-        G_loss = report_mean('Loss/G_GAN', criterion.real(scores(fakes))) + report_mean(
-            'Loss/G_L1', options.lambda_L1 * content.difference(fakes, target))
-    return [step.train('D', {'D': D_loss}, batch='this'), step.train('G', {'G': G_loss}, batch='this')]
+        G_loss = report_mean('Loss/G_L1', options.lambda_L1 * content.difference(fakes, target))
+        if options.lambda_GAN:
+            G_loss += options.lambda_GAN * report_mean('Loss/G_GAN', criterion.real(scores(fakes)))
+    trained = [step.train('D', {'D': D_loss}, batch='this')] if options.lambda_GAN else []
+    return trained + [step.train('G', {'G': G_loss}, batch='this')]
 
 
 def pictures(networks, cells, options, minibatch_size):

@@ -40,6 +40,12 @@ def net(args, default, data, role='generator', **options):
     return Net(options.pop('func_name', default), options, role=role)
 
 
+def in_training(network, *inputs, **options):
+    """A network's graph as training builds it, if that makes a difference to the network; as `get_output_for`."""
+    flags = dict(is_training=True) if 'is_training' in network.option_names else {}
+    return network.get_output_for(*inputs, **dict(flags, **options))
+
+
 def numbers(images):
     """The numbers of maps that a stream gives as bytes, see `training.data.translation`: float32 [N, 1, H, W].
 

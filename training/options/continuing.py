@@ -16,6 +16,9 @@ SAFE = (  # may change in a run
         'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
         'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
         'bad', 'start_timeout')
+USES = dict(  # of networks: file of the program, its name as one of `stylegan2`, arguments before and after --network
+    draw=('run_generator.py', 'generate', ['generate-images'], ['--seeds=0-15']),
+    translate=('run_translator.py', 'translate', ['translate', 'PICTURES'], []))
 FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run started from; no effect once it has a state
 
@@ -102,22 +105,24 @@ def command(argv, run_dir):
     return shell.line(program + arguments(argv, run_dir))
 
 
-def tell_next(argv, run_dir, draws, stopped):
+def tell_next(argv, run_dir, options, stopped):
     """Prints what to type after a training.
 
     Args:
         argv: Its arguments, list of str.
         run_dir: Its run directory; where that has networks, they are named.
-        draws: Are they a generator that generate-images draws with?
+        options: Options of the training loop, which say what the networks are for.
         stopped: Was it stopped before its end?
     """
-    path = network_files.newest(run_dir) if draws else None
+    use = 'draw' if 'G_args' in options else 'translate' if 'stream_args' in options else None
+    path = network_files.newest(run_dir) if use is not None else None
     if path is not None:
-        program = sys.argv[0].split()[:-1] + ['generate']
+        file, program, before, after = USES[use]
+        program = sys.argv[0].split()[:-1] + [program]
         if sys.argv[0].endswith('.py'):
-            program = ['python', os.path.join(os.path.dirname(sys.argv[0]), 'run_generator.py')]
-        print(f'Networks: {path}; to draw with them: '
-              + shell.line(program + ['generate-images', '--network=' + run_dir, '--seeds=0-15']))
+            program = ['python', os.path.join(os.path.dirname(sys.argv[0]), file)]
+        print(f'Networks: {path}; to {use} with them: '
+              + shell.line(program + before + ['--network=' + run_dir] + after))
     if stopped:
         print('To continue: ' + command(argv, run_dir))
 

@@ -1,22 +1,31 @@
 """`--epochs`: the length of a training by how often it sees its data."""
 
+from typing import NamedTuple
+
 from training.data.sources import keeping_headers
 from training.data.streams import open_datasets, stream_options
 
 REPEATS = 4  # `minibatch_repeats` of the training loop, as published
 
 
-def lengths(options):
-    """Number of images that each stream of a training is trained on: {stream: int}.
+class Found(NamedTuple):
+    """What is known of the data of one stream."""
+    num_images: int  # that are trained on
+    shape: list      # [C, H, W] of them
+
+
+def look(options):
+    """Opens the data of all streams of a training once.
 
     Args:
         options: Options of the training loop.
+    Returns: {stream: Found}.
     Raises: UserError if a dataset can't be opened.
     """
     streams = stream_options(options.get('dataset_args'), options.get('stream_args'))
     with keeping_headers(), open_datasets(streams, 0, options['data_dir'], options.get('bad', 'stop'),
                                           options.get('holdout', 0)) as datasets:
-        return {name: data.num_images - len(data.held_out) for name, data in datasets.items()}
+        return {name: Found(data.num_images - len(data.held_out), list(data.shape)) for name, data in datasets.items()}
 
 
 def total_kimg(epochs, options):
@@ -31,7 +40,7 @@ def total_kimg(epochs, options):
     Returns: Thousand images, float.
     Raises: UserError if a dataset can't be opened.
     """
-    found = lengths(options)
+    found = {name: data.num_images for name, data in look(options).items()}
     longest = max(found, key=found.get)
     kimg = epochs * found[longest] / 1000
     repeats = options.get('minibatch_repeats', REPEATS)

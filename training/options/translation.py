@@ -15,13 +15,14 @@ from training.options import epochs, saving, settings, tuning, width
 
 RESNET, UNET, PATCHGAN = (f'training.networks.{name}' for name in (
     'resnet.G_resnet', 'unet.G_unet', 'patchgan.D_patchgan'))
+NETWORKS = 'training.networks.'
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999, epsilon=1e-8)
 SMOOTH = dict(antialias=True, init='xavier')
 MAX_DOWNS, MIN_DOWNS = 8, 5  # how often a U-Net halves the size
 SNAP_EPOCHS = 5  # between snapshots; as published
 TICK_IMAGES = 1000  # at least, between two reports; pictures and networks of a tick have the thousands in their names
 MAX_INSTANCE = 2 ** 24 - 1  # number of an instance, of three bytes
-POLICIES = ('linear', 'step', 'cosine')
+POLICIES = ('linear', 'step', 'cosine', 'linear_late', 'linear_steps')
 FROM_DATA = ('num_channels', 'out_channels', 'resolution', 'widths', 'input_names')
 AT_EACH_CALL = ('is_training', 'evaluate', 'is_template_graph', 'components', 'taps', 'encode_only', 'return_features')
 
@@ -31,12 +32,15 @@ class Config(NamedTuple):
     adds: str           # what it is for
     method: str         # function of the method, below `training.methods.`
     kind: str           # what data it takes: layouts.UNPAIRED, PAIRED or LABELS
-    nets: dict          # {group: func_name and options of the networks}; each has an optimizer <group>_opt
+    nets: dict          # {name: func_name and options of networks}; <name>_args of the method
+    without_opt: tuple = ()  # names of those without an optimizer <name>_opt of their own
     options: dict = {}  # of the method, where its default is not meant; with layouts.LABELS also label_nc
     data: dict = {}     # of the datasets, the same
+    sched: dict = {}    # of the schedule, the same; not what has a field here
     n_epochs: int = 100        # passes at the full learning rate
     n_epochs_decay: int = 100  # passes in which it falls
     lrate: float = 0.0002      # learning rate
+    policy: str = 'linear'     # how it falls, one of POLICIES
     opt: dict = ADAM           # of all networks
     batch: int = 1             # images per step
     settles: bool = False      # are pictures no longer enlarged before cropping, once the rate falls?
@@ -45,6 +49,11 @@ class Config(NamedTuple):
 CUT = Config('unpaired, one direction', 'cut.cut', layouts.UNPAIRED, OrderedDict(
     G=dict(func_name=RESNET, **SMOOTH), F=dict(func_name='training.networks.patch_mlp.F_mlp'),
     D=dict(func_name=PATCHGAN, **SMOOTH)), n_epochs=200, n_epochs_decay=200, settles=True)
+UGATIT = Config(
+    'unpaired, other shapes', 'ugatit.ugatit', layouts.UNPAIRED, OrderedDict(
+        G=dict(func_name=NETWORKS + 'ugatit.G_ugatit'), D=dict(func_name=NETWORKS + 'ugatit.D_ugatit')),
+    data=dict(resample='bilinear'), sched=dict(epoch_images=1000), n_epochs=500, n_epochs_decay=500, lrate=0.0001,
+    policy='linear_steps', opt=dict(ADAM, weight_decay=0.0001))
 CONFIGS = OrderedDict([
     ('cyclegan', Config('unpaired, both directions', 'cyclegan.cyclegan', layouts.UNPAIRED, OrderedDict(
         G=dict(func_name=RESNET), D=dict(func_name=PATCHGAN)))),
@@ -53,7 +62,22 @@ CONFIGS = OrderedDict([
         adds='unpaired, one direction, faster', n_epochs=150, n_epochs_decay=50,
         options=dict(lambda_NCE=10.0, nce_idt=False, flip_equivariance=True))),
     ('pix2pix', Config('pairs', 'pix2pix.pix2pix', layouts.PAIRED, OrderedDict(
-        G=dict(func_name=UNET), D=dict(func_name=PATCHGAN, norm='batch'))))])
+        G=dict(func_name=UNET), D=dict(func_name=PATCHGAN, norm='batch')))),
+    ('sincut', Config(
+        'two pictures', 'sincut.sincut', layouts.UNPAIRED, OrderedDict(
+            G=dict(func_name=NETWORKS + 'sincut.G_sincut', fmaps=10), F=CUT.nets['F'],
+            D=dict(func_name=NETWORKS + 'sincut.D_sincut', fmaps=8)),
+        data=dict(preprocess='zoom_and_patch', load_size=64, crop_size=64, resample='bilinear'),
+        sched=dict(epoch_images=100000, tick_images=20000), n_epochs=8, n_epochs_decay=8, lrate=0.002,
+        opt=dict(ADAM, beta1=0.0, beta2=0.99), batch=16)),
+    ('ugatit', UGATIT),
+    ('ugatit-light', UGATIT._replace(adds='the same, a smaller network', nets=OrderedDict(
+        UGATIT.nets, G=dict(UGATIT.nets['G'], light=True)))),
+    ('pix2pixhd', Config('large photos from maps', 'pix2pixhd.pix2pixhd', layouts.LABELS, OrderedDict(
+        G=dict(func_name=NETWORKS + 'pix2pixhd.G_pix2pixhd'),
+        E=dict(func_name=NETWORKS + 'pix2pixhd.E_pix2pixhd'), D=dict(func_name=NETWORKS + 'patchgan.D_multiscale')),
+        options=dict(label_nc=35), data=dict(preprocess='scale_width', load_size=1024, crop_size=512),
+        policy='linear_late'))])
 
 
 def table():
@@ -88,8 +112,9 @@ def add_options(parser):
     p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round (default: all)')
     p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT', help='learning rate at the start (default: by '
                    'config)')
-    p.add_argument('--lr-policy', choices=POLICIES, default='linear', help='how it falls: linear after --n-epochs, '
-                   'step = to a tenth every 50 epochs, cosine = half a wave in --n-epochs (default: %(default)s)')
+    p.add_argument('--lr-policy', choices=POLICIES, help='how it falls: linear after --n-epochs (linear_late: an epoch '
+                   'later; linear_steps: with every step), step = to a tenth every 50 epochs, cosine = half a wave in '
+                   '--n-epochs (default: by config)')
     p.add_argument('--n-epochs', type=int, metavar='N', help='passes over the data at the full rate (default: by '
                    'config); --epochs is divided as the configuration is')
     p.add_argument('--n-epochs-decay', type=int, metavar='N', help='passes in which the rate falls (default: by '
@@ -111,6 +136,8 @@ def check(args):
     if any(sides) and CONFIGS[args.config].kind == layouts.LABELS:
         raise UserError(f'--config={args.config}: give --dataset with the folders train_label, train_img and, for '
                         'instances, train_inst')
+    if args.direction == 'BtoA' and CONFIGS[args.config].kind == layouts.LABELS:
+        raise UserError('--direction=BtoA: photos are drawn from label maps, not the other way round; drop it')
     if args.mirror_augment:
         raise UserError('--mirror-augment: half of the images are mirrored anyway; drop it (--no-flip mirrors none)')
     if isinstance(args.resolution, list):
@@ -137,14 +164,13 @@ def make_options(args):
     c = CONFIGS[args.config]
     method = dict(c.options, func_name='training.methods.' + c.method)
     for name, net in c.nets.items():
-        method[name + '_args'], method[name + '_opt_args'] = dict(net), dict(c.opt)
-    if c.kind != layouts.UNPAIRED:
+        method[name + '_args'] = dict(net)
+        if name not in c.without_opt:
+            method[name + '_opt_args'] = dict(c.opt)
+    if c.kind == layouts.PAIRED:
         method['direction'] = args.direction
-    data = data_args(args, c)
-    options = dict(method_args=method, dataset_args=data, stream_args=stream_args(args, c),
+    options = dict(method_args=method, dataset_args=data_args(args, c), stream_args=stream_args(args, c),
                    sched_args=sched_args(args, c), minibatch_repeats=1, grid_args=dict(size='8x1', layout='random'))
-    if c.nets['G']['func_name'] == UNET and data['preprocess'] in transforms.CROPPED:
-        method['G_args']['num_downs'] = num_downs(data['crop_size'])
     apply_width(method, args.width)
     return options
 
@@ -153,8 +179,10 @@ def data_args(args, c):
     """Options that the datasets of both sides share."""
     default = transforms.Transform(**c.data)
     crop = args.crop_size or args.resolution or default.crop_size
-    load = args.load_size or int(round(default.load_size * crop / default.crop_size))
-    found = dict(c.data, preprocess=args.preprocess or default.preprocess, load_size=load, crop_size=crop,
+    way = args.preprocess or default.preprocess
+    load = default.load_size * crop / default.crop_size if way in transforms.CROPPED else (
+        args.resolution or default.load_size)
+    found = dict(c.data, preprocess=way, load_size=args.load_size or int(round(load)), crop_size=crop,
                  flip=default.flip and not args.no_flip)
     if c.settles:
         found['settle_images'] = 'decay'  # until `finish` knows the length of an epoch
@@ -189,13 +217,14 @@ def sched_args(args, c):
         n_epochs_decay = int(math.ceil(args.epochs)) - n_epochs
     return dict(func_name='training.schedule.translation_schedule', minibatch_size=batch,
                 minibatch_gpu=args.minibatch_gpu or batch // workers, lrate=args.lr or c.lrate,
-                lr_policy=args.lr_policy, n_epochs=n_epochs if args.n_epochs is None else args.n_epochs,
-                n_epochs_decay=n_epochs_decay if args.n_epochs_decay is None else args.n_epochs_decay)
+                lr_policy=args.lr_policy or c.policy, n_epochs=n_epochs if args.n_epochs is None else args.n_epochs,
+                n_epochs_decay=n_epochs_decay if args.n_epochs_decay is None else args.n_epochs_decay, **c.sched)
 
 
-def num_downs(size):
-    """How often a U-Net halves images of this side: up to 8 times, as published for 256 pixels."""
-    return max([count for count in range(MIN_DOWNS, MAX_DOWNS + 1) if size % 2 ** count == 0] or [MIN_DOWNS])
+def num_downs(*sides):
+    """How often a U-Net halves images with these sides: up to 8 times, as published for 256 pixels."""
+    fitting = [count for count in range(MIN_DOWNS, MAX_DOWNS + 1) if all(side % 2 ** count == 0 for side in sides)]
+    return max(fitting or [MIN_DOWNS])
 
 
 def apply_width(method, factor):
@@ -217,9 +246,10 @@ def settable(options):
         options: Options of the training loop; they decide which functions there are.
     """
     method, found = options['method_args'], OrderedDict()
-    for name in [name[:-len('_opt_args')] for name in method if name.endswith('_opt_args')]:
-        found[name] = partial(settings.of_network, name, method[name + '_args'], FROM_DATA + AT_EACH_CALL)
-        found[name + '_opt'] = partial(settings.of_optimizer, method[name + '_opt_args'])
+    for name in [name[:-len('_args')] for name in method if name.endswith('_args')]:
+        args = method[name + '_args']
+        found[name] = partial(settings.of_optimizer, args) if name.endswith('_opt') else partial(
+            settings.of_network, name, args, FROM_DATA + AT_EACH_CALL)
     found['sched'] = lambda: settings.defaults_of(util.get_obj_by_name(options['sched_args']['func_name']))
     found['dataset'] = of_dataset
     return found
@@ -234,7 +264,7 @@ def of_dataset():
 
 
 def finish(args, options):
-    """Enters what depends on the data: the length of an epoch and of the training, when crops settle; prints it.
+    """Enters what depends on the data: the depth of a U-Net, the length of an epoch and of the training; prints it.
 
     Args:
         args: Parsed command line.
@@ -249,9 +279,11 @@ def finish(args, options):
     settles = data.get('settle_images') == 'decay'
     if settles:
         data['settle_images'] = None
-    found = epochs.lengths(options)
-    longest = max(found, key=found.get)
-    size = sched.setdefault('epoch_images', found[longest])
+    found = epochs.look(options)
+    size = sched.setdefault('epoch_images', max(item.num_images for item in found.values()))
+    G_args = options['method_args']['G_args']
+    if G_args['func_name'] == UNET:
+        G_args.setdefault('num_downs', num_downs(*found['a'].shape[1:]))
     passes = TICK_IMAGES / size
     sched.setdefault('tick_images', size * math.ceil(passes) if passes > 1 else size)
     if settles:
@@ -262,5 +294,6 @@ def finish(args, options):
     if args.snap is None:
         ticks = max(int(round(SNAP_EPOCHS * size / sched['tick_images'])), 1)
         options.update(image_snapshot_ticks=ticks, network_snapshot_ticks=ticks)
-    print(f'{" and ".join(f"{number} images of {name}" for name, number in found.items())}; an epoch is {size} images, '
-          f'the training {options["total_kimg"] * 1000 / size:g} epochs or {options["total_kimg"]:g} kimg')
+    sides = ' and '.join(f'{item.num_images} images of {name}' for name, item in found.items())
+    print(f'{sides}; an epoch is {size} images, the training {options["total_kimg"] * 1000 / size:g} epochs or '
+          f'{options["total_kimg"]:g} kimg')

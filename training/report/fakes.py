@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from training.data.sources import where
 from training.data.streams import stream_options
 
 READ_AT_A_TIME = 8  # pictures; the method may translate fewer
@@ -69,7 +70,7 @@ class Translations:
     def names(self, count, seed):
         """Paths of the pictures that `__call__` translates, or names where they are no files: list of str."""
         del seed
-        return [self._first.where(number) for number in self._chosen(count)]
+        return [where(self._first, number) for number in self._chosen(count)]
 
     def _chosen(self, count):
         """Numbers of `count` pictures, int [N]."""

@@ -54,15 +54,15 @@ def opened(path, kind, **options):
         (f'zoom_and_patch_{index}', Transform('zoom_and_patch', 1024, 16), Draw(
             0.5, 0.45, 0 if index == 5 else 1, 0.85, 0.325, (index % cells + 0.5) / cells))
         for index, cells in ((0, 2), (5, 2), (7, 2), (100, 2))])
-def test_published_results(key, transform, drawn, monkeypatch):
-    monkeypatch.setattr(transforms, 'ZOOM_FILTER', PIL.Image.BICUBIC)  # the default of the published function
+def test_published_results(key, transform, drawn):
     with np.load(GOLDEN) as golden:
         image, expected = PIL.Image.fromarray(golden['image']), golden[key]
     transforms.check(transform)
     scaled = transforms.to_array(transforms.scale(image, transform, drawn))
     found = transforms.cut(scaled, transform, drawn)
     assert found.dtype == np.uint8 and found.shape == expected.shape
-    np.testing.assert_array_equal(found, np.rint((expected + 1) * 127.5))
+    tolerance = 1 if 'zoom' in key else 0  # versions of Pillow before 9 round otherwise there
+    np.testing.assert_allclose(found, np.rint((expected + 1) * 127.5), atol=tolerance)
     if 'zoom' not in key:
         assert transforms.output_size(image.size, transform) == expected.shape[:0:-1]
 
@@ -234,6 +234,7 @@ def test_sizes_that_do_not_fit(tmp_path):
             (dict(load_size=12), 'load_size 12 must not be smaller than crop_size 16'),
             (dict(crop_size=18), 'crop_size must be a multiple of 4, not 18'),
             (dict(preprocess='stretch'), "preprocess must be one of resize_and_crop, crop, .* not 'stretch'"),
+            (dict(resample='box'), "resample must be bicubic or bilinear, not 'box'"),
             (dict(channels=2), 'channels must be 1')):
         with pytest.raises(UserError, match=message):
             TranslationDataset(str(tmp_path), **dict(dict(load_size=20, crop_size=16), **options))

@@ -14,11 +14,13 @@ from tests.training.methods.test_toy_methods import variables
 from tests.training.methods.translation_steps import check_after, check_iteration, Trained
 from training.data.streams import Stream
 from training.dataset import load_dataset
+from training.data.translation import pictures
 from training.methods import cut, cyclegan, pix2pix, translating
 from training.report.fakes import fakes_of
 from training.state import files
 from training.terms import nce
 from training.torch_files import translation as tables
+from training.train_step import process_reals
 from training.training_loop import training_loop
 
 
@@ -35,10 +37,24 @@ def test_cyclegan(session, monkeypatch):
              for ours, theirs in names.items()}
     trained = Trained(cyclegan.cyclegan, images_of(case, 'it0/'), weights, monkeypatch,
                       G_args=dict(fmaps=3, num_blocks=6), D_args=dict(fmaps=3))
+    a, b = images_of(case, 'it0/').values()
+    fake_b = trained.networks['G_ab'].run(a)
+    for key, image in (('fake_B', fake_b), ('rec_A', trained.networks['G_ba'].run(fake_b)),
+                       ('idt_A', trained.networks['G_ab'].run(b))):
+        golden.check(case, 'it0/' + key, image)
     found = trained.run(images_of(case, 'it0/'))
     assert len(found[0]) == 8
     check_iteration(case, trained, found, names, 'it0/')
     check_after(case, trained, names)
+    check_second(case, trained)
+
+
+def check_second(case, trained):
+    """Compares the losses of a second iteration, which the first one's rounding errors change."""
+    losses, _ = trained.run(images_of(case, 'it1/'))
+    for tag, value in losses.items():
+        np.testing.assert_allclose(value, golden.arrays_cached(case)['it1/loss_' + tag[len('Loss/'):]], rtol=1e-3)
+    return losses
 
 
 def test_pix2pix(session, monkeypatch):
@@ -47,10 +63,17 @@ def test_pix2pix(session, monkeypatch):
     weights = dict(G=(case + '_net_G.pth', tables.unet(5)), D=(case + '_net_D.pth', tables.patchgan(norm='batch')))
     trained = Trained(pix2pix.pix2pix, images_of(case, 'it0/'), weights, monkeypatch,
                       G_args=dict(fmaps=2, num_downs=5), D_args=dict(fmaps=3))
+    golden.check(case, 'it0/fake_B', trained.networks['G'].run(images_of(case, 'it0/')['a']))
     found = trained.run(images_of(case, 'it0/'))
     assert len(found[0]) == 4
+    golden.check(case, 'it0/loss_D', 0.5 * (found[0]['Loss/D_fake'] + found[0]['Loss/D_real']))
+    golden.check(case, 'it0/loss_G', found[0]['Loss/G_GAN'] + found[0]['Loss/G_L1'])
     check_iteration(case, trained, found, names, 'it0/')
     check_after(case, trained, names)
+    second = check_second(case, trained)
+    given = golden.arrays_cached(case)
+    np.testing.assert_allclose(0.5 * (second['Loss/D_fake'] + second['Loss/D_real']), given['it1/loss_D'], rtol=1e-3)
+    np.testing.assert_allclose(second['Loss/G_GAN'] + second['Loss/G_L1'], given['it1/loss_G'], rtol=1e-3)
 
 
 LAYERS = [0, 4, 8, 12, 16]
@@ -80,7 +103,17 @@ def test_cut(session, cases, monkeypatch):
         feeds = dict(zip(ids, ids_of(case)))
         feeds[share] = 0.0 if golden.META[case]['kwargs']['flipped'] else 0.9
         trained.reset()
-        found = trained.run(images_of(case), feeds)
+        sources, flip = images_of(case), -1 if golden.META[case]['kwargs']['flipped'] else 1
+        golden.check(case, 'fake_B', trained.networks['G'].run(sources['a'][..., ::flip]))
+        same_b = trained.networks['G'].run(sources['b'])
+        found = trained.run(sources, feeds)
+        losses = {tag[len('Loss/'):]: value for tag, value in found[0].items()}
+        golden.check(case, 'loss_D', 0.5 * (losses['D_fake'] + losses['D_real']))
+        contrast = losses['NCE']
+        if case == 'cut_iter':
+            golden.check(case, 'idt_B', same_b)
+            contrast = 0.5 * (contrast + losses['NCE_Y'])
+        golden.check(case, 'loss_G', losses['G_GAN'] + contrast)
         assert len(found[0]) == 5 if case == 'cut_iter' else 4
         # The stored gradients of G are left out: they differ from ours, which are those that differences of the losses
         # approach; the losses, and the gradients of F, to which the same errors are handed down, agree.
@@ -117,6 +150,10 @@ def test_image_pool(session, monkeypatch):
         feed = {numbers: query.reshape(2, 1, 1, 1), coin: coins, place: places}
         np.testing.assert_array_equal(session.run(chosen, feed).reshape(2), returned)
     np.testing.assert_array_equal(session.run(variables['pool']).reshape(-1), given['final'])
+
+
+def test_every_array_of_these_cases_is_used(request):
+    golden.check_all_used(request, 'methods/test_translation_methods.py')
 
 
 SMALL = dict(D_args=dict(fmaps=4, num_layers=1))
@@ -165,7 +202,8 @@ def test_cut_trains_all_of_its_networks(tmp_path):
 
     def measure(network_pkl, fakes):
         if network_pkl is not None:
-            measured.append((np.concatenate([later.draw() for later in fakes(5, 0)]), fakes.names(5, 1), fakes.num_images, fakes.reals))
+            images = np.concatenate([later.draw() for later in fakes(5, 0)])
+            measured.append((images, fakes.names(5, 1), fakes.num_images, fakes.reals))
     trained = train(tmp_path / 'cut', 'cut', 0.004, metric_callback=measure)
     images, names, num_images, reals = measured[-1]
     assert images.shape == (5, 3, 16, 16) and images.dtype == np.uint8 and num_images == 324000
@@ -214,3 +252,13 @@ def test_what_is_translated_to_be_measured():
             assert fakes.names(99, 0) == [f'image {number}' for number in numbers]
     method = SimpleNamespace(translation=None, fakes=lambda networks, count, seed: (networks, count, seed))
     assert fakes_of(method, 'nets', streams, options)(3, 4) == ('nets', 3, 4)
+
+
+def test_numbers_of_maps_pass_through_the_range_of_the_networks(session):
+    numbers = np.array([0, 1, 34, 255, 256, 66051, 2 ** 24 - 2, 2 ** 24 - 1]).reshape(1, 1, 2, 4)
+    images = tf.constant(pictures.to_bytes(numbers[0], 3)[np.newaxis])
+    found = session.run(translating.numbers(process_reals(images, [0, 255], translating.DRANGE)))
+    np.testing.assert_array_equal(found, numbers)
+    labels = tf.constant(np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16))
+    found = session.run(translating.numbers(process_reals(labels, [0, 255], translating.DRANGE)))
+    np.testing.assert_array_equal(found.reshape(-1), np.arange(256))

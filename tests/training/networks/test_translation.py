@@ -198,3 +198,7 @@ def test_label_maps_of_pix2pixhd(session):
     edges, planes = session.run([edges, planes])
     np.testing.assert_array_equal(edges, given['edges'])
     np.testing.assert_array_equal(planes, given['input_label'])
+
+
+def test_every_array_of_these_cases_is_used(request):
+    golden.check_all_used(request, 'networks/test_translation.py')

@@ -101,15 +101,18 @@ def test_a_run_directory_that_is_in_use_is_refused(tmp_path):
 
 def test_what_to_type_after_a_training(tmp_path, monkeypatch, capsys):
     run_dir = make_run(tmp_path, '00000-a run', {}, nimg=None)
-    continuing.tell_next([], run_dir, draws=True, stopped=False)
+    continuing.tell_next([], run_dir, dict(G_args={}), stopped=False)
     assert capsys.readouterr().out == ''
     path = os.path.join(run_dir, 'network-final.pkl')
     open(path, 'wb').close()
     for program, expected in [('there/run_training.py', 'python there/run_generator.py'),
                               ('python -m stylegan2 train', 'python -m stylegan2 generate')]:
         monkeypatch.setattr('sys.argv', [program])
-        continuing.tell_next([], run_dir, draws=True, stopped=False)
+        continuing.tell_next([], run_dir, dict(G_args={}), stopped=False)
         assert capsys.readouterr().out == (f"Networks: {path}; to draw with them: {expected} generate-images "
                                            f"'--network={run_dir}' --seeds=0-15\n")
-    continuing.tell_next(['--lr=1'], run_dir, draws=False, stopped=True)
+    continuing.tell_next([], run_dir, dict(stream_args={}), stopped=False)
+    assert capsys.readouterr().out.endswith(f"{path}; to translate with them: python -m stylegan2 translate translate "
+                                            f"PICTURES '--network={run_dir}'\n")
+    continuing.tell_next(['--lr=1'], run_dir, {}, stopped=True)
     assert capsys.readouterr().out == f"To continue: python -m stylegan2 train --lr=1 '--resume={run_dir}'\n"

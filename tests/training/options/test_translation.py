@@ -15,9 +15,10 @@ from training.options import epochs, presets, translation
 
 @pytest.fixture(name='folder')
 def fixture_folder(tmp_path, monkeypatch):
-    """A working directory with `two` (trainA: 3, trainB: 4 pictures) and `ab` (train: 3)."""
+    """Folders `two` (trainA: 3, trainB: 4 pictures), `ab` (train: 3) and `hd` (train_A, train_B: 2)."""
     monkeypatch.chdir(tmp_path)
-    for name, count, wide in (('two/trainA', 3, 1), ('two/trainB', 4, 1), ('ab/train', 3, 2)):
+    for name, count, wide in (('two/trainA', 3, 1), ('two/trainB', 4, 1), ('ab/train', 3, 2), ('hd/train_A', 2, 1),
+                              ('hd/train_B', 2, 1)):
         os.makedirs(name)
         for i in range(count):
             PIL.Image.fromarray(np.full([32, 32 * wide, 3], i, np.uint8)).save(os.path.join(name, f'{i}.png'))
@@ -52,7 +53,7 @@ def test_published_numbers():
     assert cut['method_args']['G_args'] == dict(method['G_args'], antialias=True, init='xavier')
     assert {key: value for key, value in fast['method_args'].items() if cut['method_args'].get(key) != value} == dict(
         lambda_NCE=10, nce_idt=False, flip_equivariance=True)
-    options = options_of('--config=pix2pix', '--dataset=ab', '--direction=BtoA')
+    options = finished('--config=pix2pix', '--dataset=ab', '--direction=BtoA')
     assert options['method_args']['direction'] == 'BtoA' and options['dataset_args']['paired']
     assert options['method_args']['D_args']['norm'] == 'batch' and options['method_args']['G_args']['num_downs'] == 8
     assert options['stream_args']['b']['half'] == 'right'
@@ -60,14 +61,36 @@ def test_published_numbers():
 
 
 @pytest.mark.usefixtures('folder')
+def test_published_numbers_of_the_further_methods(capsys):
+    options = finished('--config=sincut', '--dataset=two')
+    assert options['total_kimg'] == 1600 and options['sched_args']['minibatch_size'] == 16
+    assert options['dataset_args'] == dict(preprocess='zoom_and_patch', load_size=64, crop_size=64, flip=True,
+                                           resample='bilinear')
+    full, light = (finished(f'--config={name}', '--dataset=two') for name in ('ugatit', 'ugatit-light'))
+    assert full['total_kimg'] == 1000 and full['sched_args']['lrate'] == 0.0001
+    assert full['sched_args']['lr_policy'] == 'linear_steps' and full['dataset_args']['resample'] == 'bilinear'
+    assert light['method_args'].pop('G_args') == dict(full['method_args'].pop('G_args'), light=True)
+    assert light['method_args'] == full['method_args'] and full['method_args']['D_opt_args']['weight_decay'] == 0.0001
+    options = finished('--config=pix2pixhd', '--dataset=hd')
+    assert options['stream_args']['a']['max_id'] == 34 and 'direction' not in options['method_args']
+    assert options['dataset_args'] == dict(preprocess='scale_width', load_size=1024, crop_size=512, flip=True,
+                                           paired=True)
+    assert options['sched_args']['lr_policy'] == 'linear_late' and 'of a and 2 images of b' in capsys.readouterr().out
+    with pytest.raises(UserError, match='--direction=BtoA: photos are drawn from maps only'):
+        options_of('--config=pix2pixhd', '--dataset=hd', '--direction=BtoA')
+
+
+@pytest.mark.usefixtures('folder')
 def test_the_defaults_of_methods_are_the_same():
     from training import schedule
-    from training.methods import cut, cyclegan, pix2pix, translating
+    from training.methods import cut, cyclegan, pix2pix, pix2pixhd, sincut, translating, ugatit
     from training.options import settings
-    assert translation.ADAM == translating.ADAM
+    assert translation.ADAM == translating.ADAM and translation.POLICIES == schedule.POLICIES
+    assert [translation.CONFIGS[name].opt for name in ('sincut', 'ugatit')] == [sincut.ADAM, ugatit.ADAM]
     defaults = settings.defaults_of(schedule.translation_schedule)
-    for config, module in (('cyclegan', cyclegan), ('cut', cut), ('fastcut', cut), ('pix2pix', pix2pix)):
-        options = options_of('--config=' + config, '--dataset=' + ('ab' if config == 'pix2pix' else 'two'))
+    for config, module in (('cyclegan', cyclegan), ('cut', cut), ('fastcut', cut), ('pix2pix', pix2pix),
+                           ('sincut', sincut), ('ugatit', ugatit), ('pix2pixhd', pix2pixhd)):
+        options = options_of('--config=' + config, '--dataset=' + dict(pix2pix='ab', pix2pixhd='hd').get(config, 'two'))
         fields = module.Options._field_defaults
         assert set(options['method_args']) - {'func_name'} <= set(fields)
         assert {name for name in fields if name.endswith('_args')} <= set(options['method_args'])
@@ -92,7 +115,7 @@ def test_lengths_follow_the_longer_side(capsys):
     assert options['total_kimg'] == 0.006 and options['dataset_args']['settle_images'] == 6
     assert finished('--config=pix2pix', '--dataset=ab', '--kimg=7')['total_kimg'] == 7
     large = finished('--config=pix2pix', '--dataset=ab')
-    assert epochs.lengths(large) == dict(a=3, b=3)
+    assert epochs.look(large) == dict.fromkeys('ab', (3, [3, 256, 256]))
 
 
 @pytest.mark.usefixtures('folder')
@@ -101,11 +124,13 @@ def test_sizes(capsys):
         options = options_of('--config=cyclegan', '--dataset=two', *argv)
         return [options['dataset_args'][name] for name in ('load_size', 'crop_size', 'flip')]
     assert data('--resolution=64') == [72, 64, True]  # in the proportion of 286 to 256
+    assert data('--resolution=64', '--preprocess=scale_width') == [64, 64, True]
     assert data('--crop-size=64', '--load-size=64', '--no-flip') == [64, 64, False]
-    options = options_of('--config=pix2pix', '--dataset=ab', '--resolution=64', '--width=1/4')
+    options = finished('--config=pix2pix', '--dataset=ab', '--resolution=64', '--width=1/4')
     assert options['method_args']['G_args'] == dict(
         func_name='training.networks.unet.G_unet', num_downs=6, fmaps=16)
     assert '--width=0.25: G fmaps=16, D fmaps=16' in capsys.readouterr().out
+    assert translation.num_downs(256, 192) == 6
     assert [translation.num_downs(side) for side in (16, 32, 64, 96, 128, 256, 512)] == [5, 5, 6, 5, 7, 8, 8]
 
 

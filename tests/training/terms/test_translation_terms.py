@@ -1,5 +1,7 @@
 """Losses of translation against the published programs: criteria of score maps, contrast of patches, and content."""
 
+import os
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -43,3 +45,13 @@ def test_content(session):
     wanted = (np.abs(a - b) + np.abs(2 * a - b)).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(session.run(loss), wanted, rtol=1e-5)
     assert tf.gradients(loss, real) == [None] and tf.gradients(loss, fake) != [None]
+
+
+def test_every_array_of_these_cases_is_used(request):
+    golden.check_all_used(request, 'terms/test_translation_terms.py')
+
+
+def test_every_golden_file_is_used():
+    names = [name for name in os.listdir(golden.DATA) if name.endswith('.npz')]
+    owned = [case + '.npz' for cases in golden.OWNERS.values() for case in cases]
+    assert sorted(owned) == sorted(names)

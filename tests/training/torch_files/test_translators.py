@@ -34,7 +34,7 @@ GENERATORS = [  # file, case, what is inferred, key of the result, options of th
     ('sincut_net_G.pth', 'sincut_nets', dict(num_blocks=6, use_noise=True), 'y', {}),
     ('smallstylegan2_net_G.pth', 'smallstylegan2', dict(num_blocks=2, use_noise=False), 'y', {}),
 ]
-DRAWN = (OLD, 'resnet6_batch_dropout.pth', 'cut_resnet9.pth', 'sincut_net_G.pth')
+DRAWN = (OLD, 'sincut_net_G.pth')  # others in test_run_translator and where networks are tested
 
 
 def file_of(name):

@@ -11,7 +11,7 @@ MULTIPLE = 4  # of the sides of images: what every translator needs
 TO_WIDTH = ('scale_width', 'scale_width_and_crop')
 TO_SHORT_SIDE = ('scale_shortside', 'scale_shortside_and_crop')
 CROPPED = ('resize_and_crop', 'crop', 'scale_width_and_crop', 'scale_shortside_and_crop', 'zoom_and_patch')
-ZOOM_FILTER = Image.BILINEAR  # of zoom_and_patch, as SinCUT's data have it
+FILTERS = dict(bicubic=Image.BICUBIC, bilinear=Image.BILINEAR)
 WAYS = CROPPED + ('scale_width', 'scale_shortside', 'none')
 
 
@@ -21,6 +21,7 @@ class Transform(NamedTuple):
     load_size: int = 286                 # side, width or shorter side that pictures are scaled to; as published
     crop_size: int = 256                 # side of the crops; as published
     flip: bool = True                    # mirror half of them left to right?
+    resample: str = 'bicubic'            # or 'bilinear', as SinCUT and U-GAT-IT scale
     random_scale_max: float = 3          # zoom_and_patch: sides are scaled by 1 / this to 1; as published for SinCUT
 
 
@@ -46,6 +47,8 @@ def check(transform):
     """Raises UserError naming an option that is unknown or makes no sense."""
     if transform.preprocess not in WAYS:
         raise UserError(f'preprocess must be one of {", ".join(WAYS)}, not {transform.preprocess!r}')
+    if transform.resample not in FILTERS:
+        raise UserError(f'resample must be {" or ".join(FILTERS)}, not {transform.resample!r}')
     for name in ('load_size', 'crop_size'):
         value = getattr(transform, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < MULTIPLE:
@@ -106,11 +109,10 @@ def scale(image, transform, drawn=CENTER):
 
     What is not cropped is scaled once more, to sides that are multiples of MULTIPLE, as CUT does.
     """
-    smooth = ZOOM_FILTER if transform.preprocess == 'zoom_and_patch' else Image.BICUBIC  # as published
     size = scaled_size(image.size, transform, drawn)
     for target in (size, size if transform.preprocess in CROPPED else rounded_size(size)):
         if image.size != target:
-            image = image.resize(target, Image.NEAREST if image.mode == 'I' else smooth)
+            image = image.resize(target, Image.NEAREST if image.mode == 'I' else FILTERS[transform.resample])
     return image
 
 

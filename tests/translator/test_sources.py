@@ -1,0 +1,56 @@
+"""What is translated: pictures, label maps, maps of instances."""
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from dnnlib import UserError
+from projector import inputs
+from tests.training import golden_translation as golden
+from translator import networks, sources
+
+
+def kind(channels, maps=True, features=0):
+    """A Kind with these channels."""
+    return networks.Kind('G', {}, channels, 4, None, maps, 'E' if features else None, features)
+
+
+def saved(tmp_path, array, name='map.png', palette=False):
+    """A Picture of a file with these values."""
+    image = PIL.Image.fromarray(array)
+    if palette:
+        image.putpalette(list(range(256)) * 3)
+    image.save(str(tmp_path / name))
+    return inputs.Picture('map', str(tmp_path / name), None, str(tmp_path / name))
+
+
+def test_what_the_channels_are():
+    assert sources.layout_of(kind(3, maps=False), False) == (3, 0, False, 0)
+    assert sources.layout_of(kind(36), True) == (0, 35, True, 0)
+    assert sources.layout_of(kind(36), False) == (0, 36, False, 0)
+    assert sources.layout_of(kind(39, features=3), True) == (0, 35, True, 3)
+    assert sources.layout_of(kind(4), True) == (3, 0, True, 0)  # pictures, and edges beside them
+    for wrong, message in ((lambda: sources.layout_of(kind(6, maps=False), False), 'images of 6 channels'),
+                           (lambda: sources.layout_of(kind(1), True), 'too few')):
+        with pytest.raises(UserError, match=message):
+            wrong()
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.int32])
+def test_labels_and_edges_are_the_published_ones(dtype, tmp_path):
+    given = golden.arrays_cached('hd_edges_onehot')
+    maps = {}
+    for name in ('label', 'inst'):
+        maps[name] = saved(tmp_path, given[name][0, 0].astype(dtype), name + '.tif')
+    labels = sources.read(maps['label'], sources.Layout(0, 4, True, 0))
+    instances = sources.read_map(maps['inst'])
+    np.testing.assert_array_equal(sources.join(labels, instances), given['input_label'][0])
+
+
+def test_maps_that_are_something_else(tmp_path):
+    labels = np.uint8(np.arange(64).reshape(8, 8) % 6)
+    np.testing.assert_array_equal(sources.read_map(saved(tmp_path, labels, palette=True))[0], labels)
+    with pytest.raises(UserError, match='map.png: label 5, but the network knows 0 to 4'):
+        sources.read(saved(tmp_path, labels), sources.Layout(0, 5, False, 0))
+    with pytest.raises(UserError, match='color mode RGB; a map of labels'):
+        sources.read_map(saved(tmp_path, np.zeros([8, 8, 3], np.uint8)))

@@ -1,0 +1,206 @@
+"""pix2pixHD: large photos from label maps, maps of instances and what describes them (Wang et al. 2018)."""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from dnnlib.util import get_obj_by_name, UserError
+from training.blocks import label_maps
+from training.methods import translating
+from training.terms import content
+from training.train_step import Group, Method, report_mean
+
+PERCEPTUAL = ('vgg19', 'vgg16', 'none')
+SLICES = 'metrics.features.slices'  # by name, as metrics are: the packages of metrics stand above those of training
+
+
+class Options(NamedTuple):
+    """Options of pix2pixHD; defaults are the published ones."""
+    G_args: dict = None            # generator: func_name and keyword arguments; 1024 pixels: num_enhancers=1, fmaps=32
+    D_args: dict = None            # discriminators, which see what is drawn from as well; num_scales=3 for 1024 pixels
+    E_args: dict = None            # encoder of instances; out_channels = numbers for each
+    G_opt_args: dict = None        # tflib.Optimizer of the generator
+    E_opt_args: dict = None        # tflib.Optimizer of the encoder, which steps with the generator
+    D_opt_args: dict = None        # tflib.Optimizer of the discriminators
+    criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla or wgangp
+    label_nc: int = 35             # number of labels; 0 = side A has pictures
+    instance_feat: bool = False    # describe each instance by what an encoder sees in it?
+    lambda_feat: float = 10.0      # weight of the features of the discriminators, and of the perceptual ones
+    perceptual: str = 'vgg19'      # network whose features are compared: vgg19 (as published), vgg16 or none
+    niter_fix_global: int = 0      # epochs in which only the last enhancer is trained; published for 1024 pixels: 10
+
+
+class Inputs(NamedTuple):
+    """What one minibatch is drawn from."""
+    conditions: tf.Tensor  # label planes or pictures, and edges of instances: what D sees, too, [N, C, H, W]
+    maps: tf.Tensor        # the same with the encoder's features: what G is given
+    photos: tf.Tensor      # the truth
+
+
+def pix2pixhd(streams, schedule, **options):
+    """The method, for the streams 'a' (label maps or pictures), 'b' (photos) and perhaps 'inst' (maps of instances).
+
+    Args:
+        streams: {name: Stream}, all in the same order.
+        schedule: Schedule with the fields `lrate` and, for niter_fix_global, `epoch_images`.
+        options: Fields of Options.
+    Returns: Method.
+    Raises: UserError for options that don't fit, or weights of the perceptual network that can't be found.
+    """
+    options, has_instances = Options(**options), 'inst' in streams
+    a, b = translating.data_of(OrderedDict((name, stream) for name, stream in streams.items() if name != 'inst'))
+    check(options, a, has_instances, (options.G_args or {}).get('num_enhancers', 0))
+    perceptual = load_perceptual(options.perceptual)
+    channels = (options.label_nc or a.shape[0]) + has_instances
+    nets = OrderedDict()
+    if options.instance_feat:
+        nets['E'] = translating.net(options.E_args, 'training.networks.pix2pixhd.E_pix2pixhd', b, 'encoder',
+                                    out_channels=3)
+    features = nets['E'].options['out_channels'] if options.instance_feat else 0
+    nets['G'] = translating.net(options.G_args, 'training.networks.pix2pixhd.G_pix2pixhd', a, out_channels=b.shape[0],
+                                num_channels=channels + features)
+    nets['D'] = translating.net(options.D_args, 'training.networks.patchgan.D_multiscale', b, 'discriminator',
+                                num_channels=channels + b.shape[0])
+    nets.move_to_end('G', last=False)
+    groups = {name: Group((name,), getattr(options, name + '_opt_args') or translating.ADAM, 'lrate') for name in nets}
+    if options.niter_fix_global:
+        groups['G_enhancer'] = groups['G']._replace(frozen=below_last_enhancer)
+    size = schedule.last.minibatch_gpu
+    return Method('pix2pixhd', nets, groups, stages=lambda step: make_stages(step, options, perceptual),
+                  pictures=lambda networks, cells: pictures(networks, cells, options, size))
+
+
+def check(options, a, has_instances, num_enhancers):
+    """Raises UserError for options that don't fit each other, the dataset of side A, or what there is."""
+    translating.criterion(options.criterion)
+    if options.perceptual not in PERCEPTUAL:
+        raise UserError(f'perceptual must be {", ".join(PERCEPTUAL)}, not {options.perceptual!r}')
+    if options.label_nc and a.shape[0] != 1:
+        raise UserError(f'label_nc={options.label_nc}: side A must be label maps of one channel, not images of '
+                        f'{a.shape[0]}; label_nc=0 is for pictures')
+    if options.instance_feat and not has_instances:
+        raise UserError('instance_feat needs maps of instances: give a dataset with the folder train_inst')
+    if options.niter_fix_global and not num_enhancers:
+        raise UserError('niter_fix_global trains the last local enhancer alone, but there is none; set '
+                        'G.num_enhancers=1, or niter_fix_global=0')
+
+
+def load_perceptual(name):
+    """(name, weights) of the perceptual network; None for 'none'. Raises UserError naming what else there is."""
+    if name == 'none':
+        return None
+    try:
+        return name, get_obj_by_name(SLICES + '.load')(name)
+    except UserError as error:
+        others = '|'.join(other for other in PERCEPTUAL if other != name)
+        raise UserError(f'{error}; or choose another perceptual term: --set train.perceptual={others}') from error
+
+
+def below_last_enhancer(networks):
+    """Local names of what is not trained while only the last local enhancer of the generator is."""
+    names = list(networks['G'].trainables)
+    last = max(name.split('/')[0] for name in names if name.startswith('Enhancer'))
+    return [name for name in names if not name.startswith(last + '/')]
+
+
+def make_stages(step, options, perceptual):
+    """One stage, in which all networks step from what they were before it: everything is computed once."""
+    with step.losses('GD'):
+        inputs = make_inputs(step, options)
+        fakes = translating.in_training(step.nets['G'], inputs.maps)
+        (fake_scores, fake_features), (real_scores, real_features) = (
+            judged(step, inputs.conditions, images) for images in (fakes, inputs.photos))
+        criterion = translating.criterion(options.criterion)
+        G_loss = report_mean('Loss/G_GAN', total(criterion.real, fake_scores))
+        # As published: over the layers but the last, 4 / (layers - 1) for each; over the scales, the mean.
+        weight = 4 * options.lambda_feat / len(fake_features[0]) / len(fake_features)
+        G_loss += report_mean('Loss/G_GAN_Feat', weight * tf.add_n([
+            content.feature_matching(fake, real) for fake, real in zip(fake_features, real_features)]))
+        if perceptual is not None:
+            distance = get_obj_by_name(SLICES + '.Slices')(*perceptual).distance(fakes, inputs.photos)
+            G_loss += report_mean('Loss/G_VGG', options.lambda_feat * distance)
+        D_loss = 0.5 * (report_mean('Loss/D_fake', total(criterion.fake, fake_scores))
+                        + report_mean('Loss/D_real', total(criterion.real, real_scores)))
+    others = dict(E=G_loss, D=D_loss) if options.instance_feat else dict(D=D_loss)
+    stage = step.train('GD', dict(others, G=G_loss), batch='this', joint=True)
+    if not options.niter_fix_global:
+        return [stage]
+    begins = step.sched.derive('is_whole', lambda sched: float(
+        sched['kimg'] * 1000 >= options.niter_fix_global * sched['epoch_images']))
+    is_whole, is_enhancer = (step.state(name, [], initial=False) for name in ('is_whole', 'is_enhancer'))
+    chosen = tf.group(tf.assign(is_whole, begins > 0.5), tf.assign(is_enhancer, begins < 0.5))
+    first = step.train('GD_enhancer', dict(others, G_enhancer=G_loss), batch='this', joint=True)
+    return [step.run('choose', chosen), first._replace(when=is_enhancer), stage._replace(when=is_whole)]
+
+
+def make_inputs(step, options):
+    """Inputs of the session call."""
+    a, photos = step.batch['a'].images, step.batch['b'].images
+    planes = [label_maps.one_hot(translating.numbers(a), options.label_nc) if options.label_nc else a]
+    instances = translating.numbers(step.batch['inst'].images) if 'inst' in step.batch else None
+    planes += [] if instances is None else [label_maps.edges(instances)]
+    conditions = maps = tf.concat(planes, axis=1)
+    if options.instance_feat:
+        maps = tf.concat(planes + [step.nets['E'].get_output_for(photos, instances)], axis=1)
+    return Inputs(conditions, maps, photos)
+
+
+def judged(step, conditions, images):
+    """([scores of each scale], [[feature maps of all layers but the last] of each scale]) of images."""
+    D = step.nets['D']
+    found = translating.in_training(D, tf.concat([conditions, images], axis=1), return_features=True)
+    scales = D.num_outputs
+    layers = len(found) // scales
+    scales = [found[i * layers:(i + 1) * layers] for i in range(scales)]
+    return [layers[-1] for layers in scales], [layers[:-1] for layers in scales]
+
+
+def total(formula, scores):
+    """Sum over the scales of the mean of a formula."""
+    return tf.add_n([tf.reduce_mean(formula(values)) for values in scores])
+
+
+def pictures(networks, cells, options, minibatch_size):
+    """Rows of the label maps in colors, or the pictures of side A; what is drawn from them; the truth."""
+    batch = {name: cells.batch[name][0] for name in cells.batch}
+    source, photos = batch['a'], batch['b']
+    instances = numbers(batch['inst']) if 'inst' in batch else None
+    maps = planes(source, instances, options.label_nc)
+    if options.instance_feat:
+        inputs = photos.astype(np.float32) / 127.5 - 1, instances.astype(np.float32)
+        maps = np.concatenate([maps, networks['E'].run(*inputs, minibatch_size=minibatch_size)], axis=1)
+    fakes = networks['G'].run(maps, minibatch_size=minibatch_size)
+    fakes = np.clip(np.rint((fakes + 1) * 127.5), 0, 255).astype(np.uint8)
+    return translating.rows(cells, colors(source) if options.label_nc else source, fakes, photos)
+
+
+def numbers(images):
+    """Numbers of maps of bytes, see `training.data.translation`: int64 [N, 1, H, W] of uint8 [N, bytes, H, W]."""
+    return np.sum(images * 256 ** np.arange(images.shape[1])[:, np.newaxis, np.newaxis], axis=1, keepdims=True)
+
+
+def planes(source, instances, label_nc):
+    """What is drawn from, without features: float32 [N, C, H, W]; the same as in the graph of the training.
+
+    Args:
+        source: Label maps [N, 1, H, W] or, with label_nc = 0, pictures uint8 [N, C, H, W].
+        instances: Numbers of instances [N, 1, H, W], or None.
+        label_nc: Number of labels.
+    """
+    found = [source == np.arange(label_nc)[:, np.newaxis, np.newaxis] if label_nc else source / 127.5 - 1]
+    if instances is not None:
+        edges = np.zeros(instances.shape, bool)
+        down, right = instances[:, :, 1:] != instances[:, :, :-1], instances[..., 1:] != instances[..., :-1]
+        edges[:, :, 1:] |= down
+        edges[:, :, :-1] |= down
+        edges[..., 1:] |= right
+        edges[..., :-1] |= right
+        found.append(edges)
+    return np.concatenate(found, axis=1).astype(np.float32)
+
+
+def colors(labels):
+    """Label maps [N, 1, H, W] as pictures, uint8 [N, 3, H, W]; the first label is black."""
+    return (labels.astype(int) * np.array([67, 149, 211])[:, np.newaxis, np.newaxis] % 256).astype(np.uint8)

@@ -1,0 +1,65 @@
+"""Translations of pictures in files, as metrics take them."""
+
+import contextlib
+
+import numpy as np
+
+from dnnlib import tflib
+from dnnlib.tflib import graphs
+from dnnlib.util import UserError
+from projector import inputs
+from translator import drawing, networks, sources
+
+
+class Translations:
+    """A function of (count, seed) that translates the first `count` pictures, see `metrics.sources.FunctionSource`.
+
+    Args:
+        translator: drawing.Translator.
+        pictures: List of inputs.Picture.
+        layout: sources.Layout of its input.
+    Attributes:
+        num_images: Number of pictures.
+    """
+
+    def __init__(self, translator, pictures, layout):
+        self._translator, self._pictures, self._layout = translator, pictures, layout
+        self.num_images = len(pictures)
+
+    def __call__(self, count, seed):
+        """Yields uint8 [1, C, H, W], in the order of the pictures; noise depends on the translator's seed alone."""
+        del seed
+        for picture in self._pictures[:count]:
+            image = self._translator.translate(sources.read(picture, self._layout), picture.key)
+            yield inputs.to_pixels(image)[np.newaxis]
+
+    def names(self, count, seed):
+        """Paths of the pictures that are translated."""
+        del seed
+        return [picture.file for picture in self._pictures[:count]]
+
+
+@contextlib.contextmanager
+def opened(file, path, direction, seed, tf_config):
+    """Translations by a network of a file, in a graph and session that are the default ones until the block ends.
+
+    Args:
+        file: pretrained.NetworkFile.
+        path: File, folder or zip of pictures.
+        direction: See `networks.choose`.
+        seed: Of dropout and noise, int.
+        tf_config: See `tflib.init_tf`.
+    Yields: Translations.
+    Raises: UserError for a network that doesn't translate, or takes maps of instances, or a path without pictures.
+    """
+    mode = networks.Mode(seed=seed)
+    kind = networks.read_kind(file, direction, mode)
+    if kind.maps:
+        raise UserError(f'{file.name}: it translates label maps; write its translations with run_translator.py and '
+                        'measure these by --fakes')
+    pictures = sources.find([path])[0]
+    with graphs.temporary_graph(), tflib.create_session(tf_config).as_default() as session:
+        try:
+            yield Translations(drawing.Translator(file, kind, mode), pictures, sources.layout_of(kind, False))
+        finally:
+            session.close()
