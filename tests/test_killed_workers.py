@@ -46,7 +46,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
     assert not worker_faults.workers_of(job.pid)
 
 
-JOB = dict(method='pools', workers=2, iterations=40)  # networks that are built in no time
+JOB = dict(method='pools', workers=2, iterations=24)  # networks that are built in no time
 
 
 def train_as_worker(run_dir):
