@@ -7,9 +7,13 @@ import pytest
 
 from dnnlib import EasyDict
 from dnnlib.tflib import collectives
-from metrics import group, team
+from metrics import group, team, weights
 from metrics.group import MetricGroup
 from metrics.metric_base import DummyMetric
+from metrics.metric_defaults import metric_defaults
+from tests.metrics import tiny_extractor as tiny_extractor_module
+from tests.metrics.tiny_generator import PlainGenerator
+from training import pretrained
 
 WAIT = 20.0
 
@@ -128,6 +132,37 @@ def test_worker_0_decides_and_gives(hall, tmp_path):
         assert decided == (5, None) and file == (b'abc' if worker else str(tmp_path / 'file'))
         assert list(given) == list(arrays) and all(np.array_equal(given[name], arrays[name]) for name in arrays)
         assert all(given[name].dtype == arrays[name].dtype for name in arrays)
+
+
+def test_metrics_of_three_are_those_of_one(hall, tiny_extractor, narrow_lpips, picture_folder, tmp_path, monkeypatch):
+    """Also the features of the reals, which nobody knows yet."""
+    (tmp_path / 'net.pkl').write_bytes(b'a network')
+    loaded = []
+
+    def load(file):
+        loaded.append(file if isinstance(file, str) else file.read())
+        made = PlainGenerator()
+        made.components.mapping.output_shape = [None, 1, made.latent_size]
+        made.components.synthesis.update(
+            option_names=(), get_output_for=lambda dlatents, **_options: made.get_output_for(dlatents[:, 0], None))
+        return made
+    monkeypatch.setattr(pretrained, 'load_generator', load)
+    names = ['fd100_effnetlite0', 'kid100_effnetlite0', 'is100', 'nearest60', 'ppl2_wend50']
+    where = dict(dataset_args=dict(tfrecord_dir=picture_folder('reals', 70)[0]), mirror_augment=True,
+                 tf_config=dict(device='cpu', intra_op_parallelism_threads=1, inter_op_parallelism_threads=1))
+
+    def measure():
+        metrics = MetricGroup([metric_defaults[name] for name in names], seed=3)
+        metrics.run(str(tmp_path / 'net.pkl') if collectives.worker() == 0 else 'nothing', **where)
+        return metrics.get_results()
+    found = hall(3).run(measure)
+    assert sorted(map(str, loaded)) == sorted([str(tmp_path / 'net.pkl')] * 5 + [str(b'a network')] * 10)
+    monkeypatch.undo()
+    monkeypatch.setenv('STYLEGAN2_CACHE', str(tmp_path / 'other'))
+    tiny_extractor_module.use(monkeypatch)
+    monkeypatch.setattr(pretrained, 'load_generator', load)
+    monkeypatch.setattr(weights, 'lpips_vgg16', lambda: narrow_lpips)
+    assert found == [measure(), {}, {}] and len(found[0]) == 7
 
 
 def test_meetings_are_a_second_apart_and_bounded():
