@@ -161,6 +161,7 @@ class CatsOracle(metric_base.MetricBase):
         self._references = {}
 
     def _evaluate(self, source):
+        self._team.leave()  # worker 0 draws so few alone
         count = self.num_images if source.num_images is None else min(self.num_images, source.num_images)
         names = source.names(count, self._seed)
         if names is None:

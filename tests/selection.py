@@ -23,7 +23,8 @@ ONCE = (
     'tests/projector/test_pace.py', 'tests/projector/test_perturb.py', 'tests/projector/test_report.py',
     'tests/projector/test_results.py',
     'tests/projector/test_statistics.py',
-    'tests/training/data/test_cats.py', 'tests/training/data/test_classes.py', 'tests/training/data/test_fuzz_data.py',
+    'tests/training/data/test_cats.py', 'tests/training/data/test_cats_pairs.py', 'tests/metrics/test_cats_oracle.py',
+    'tests/training/data/test_classes.py', 'tests/training/data/test_fuzz_data.py',
     'tests/training/data/test_translation_data.py', 'tests/training/data/test_users_files.py',
     'tests/training/data/test_memory.py', 'tests/training/test_dataset.py', 'tests/training/test_plot.py',
     'tests/training/data/test_streams.py', 'tests/dnnlib/test_seeds.py',
@@ -52,6 +53,7 @@ ONCE = (
     'tests/training/test_networks_ada_training.py', 'tests/training/test_loss_compared.py',
     # translation: layers and norms are tested under both by the networks in AGAIN
     'tests/training/methods/test_translation_methods.py', 'tests/training/networks/test_translation.py',
+    'tests/training/methods/test_translation_golden.py',
     'tests/training/torch_files/test_translators.py', 'tests/translator/', 'tests/test_run_translator.py',
     'tests/training/terms/test_consistency.py', 'tests/training/blocks/test_compared.py',
     'tests/training/test_networks_ada.py::test_initial_values_are_the_published_ones',
@@ -94,6 +96,7 @@ AGAIN = (
     # every layer of translation once: convolutions, blurs, batch norm that is trained, spectral norm
     'tests/training/methods/test_translation_methods.py::test_pix2pix',
     'tests/training/methods/test_translation_methods.py::test_image_pool',
+    'tests/training/methods/test_translation_golden.py::test_pix2pixhd[hd_local_fixed_iter]',
     'tests/training/networks/test_translation.py::test_networks_of_pix2pix_and_cyclegan[unet32_batch]',
     'tests/training/networks/test_translation.py::test_taps_of_cut[cut_resnet4_no_antialias-options1]',
     'tests/training/networks/test_translation.py::test_networks_of_pix2pix_and_cyclegan[patchgan_n3_antialias]',

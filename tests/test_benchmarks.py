@@ -10,7 +10,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import collective_ops
 
-from benchmarks import generate, loss_study, measure, scale, scale_pair, users_inputs
+from benchmarks import generate, loss_study, measure, scale, scale_pair, translation, users_inputs
 from dnnlib import UserError, tflib
 
 
@@ -141,3 +141,12 @@ def test_sums_of_a_stage_are_found_in_its_graph():
         with tf.control_dependencies([first, values]):
             op = tf.group(tf.identity(last))
     assert scale_pair.reductions(op, 2) == ([28, 12], [20])
+
+
+def test_translators_stand_below_what_they_must_beat():
+    record = dict(network='network-snapshot-000003', results=dict(cats200_domain=97.5, cats200_edges=0.5),
+                  references={'input ignored': dict(domain=100.0, edges=1.0)})
+    rows = [(translation.VARIANTS[0], dict(wall=90, cpu=150), [dict(record, results={}), record])]
+    lines = translation.table('coats', rows)
+    assert lines[2:6] == ['| | domain | edges | epochs | minutes | CPU minutes |', '|---|---|---|---|---|---|',
+                          '| *input ignored* | 100.0 | 1.00 | | | |', '| CycleGAN | 97.5 | 0.50 | 3 of 6 | 1.5 | 2.5 |']

@@ -1,6 +1,7 @@
 """The README's commands run, in their order, in an empty folder: with little data, few steps and few feature maps."""
 
 import importlib
+import os
 import re
 
 import numpy as np
@@ -14,6 +15,7 @@ from metrics.features import efficientnet_lite0
 from tests import test_readme
 from tests.metrics.features import feature_reference, lpips_reference, weight_writers
 from tests.test_run_training import SMALL
+from tests.training import golden_translation
 from training import pretrained
 
 FEWER = {  # the last value of an option counts
@@ -27,13 +29,14 @@ FEWER = {  # the last value of an option counts
     'calibrate': ['--steps=2', '--generated=4', '--error-rates=0.25', '--robustness=0', '--distance=pixel',
                   '--device=cpu'],
     'detect': ['--error-rate=0.25', '--device=cpu'],
+    'translate': ['--device=cpu'],
 }
 WRITTEN = ['*-generate-images/seed0015.png', '*-generate-images/seed0389.png', '*-style-mixing-example/grid.png',
            '*-stylegan2-ada-photos-*/network-final.pkl', '*-stylegan2-ada-cats-*/network-final.pkl',
            '*-stylegan2-photos-*/network-final.pkl',
            '*-stylegan2-cats64-*/network-final.pkl', '*-project-images/results.csv', '*-project-generated-images/*.png',
            '*-project-real-images/*.png', '*-calibrate/calibration.json', '*-detect/detections.csv',
-           '*-run-metrics/metric-*.jsonl', 'cats64.png']
+           '*-run-metrics/metric-*.jsonl', '*-translate/grid.png', 'cats64.png']
 
 
 def prepare(folder, monkeypatch):
@@ -45,6 +48,7 @@ def prepare(folder, monkeypatch):
         for i in range(count):
             PIL.Image.fromarray(rnd.randint(256, size=[24, 24, 3], dtype=np.uint8)).save(
                 str(folder / name / ('%d.png' % i)))
+    (folder / 'latest_net_G_A.pth').symlink_to(os.path.join(golden_translation.DATA, 'resnet6_instance.pth'))
     (folder / 'networks').mkdir()
     (folder / 'networks' / 'cats64.pkl').symlink_to(pretrained.DEMO_NETWORK)
     (folder / 'eff.pth').write_bytes(weight_writers.torch_file(feature_reference.effnet_state(), False))

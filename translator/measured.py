@@ -52,14 +52,14 @@ def opened(file, path, direction, seed, tf_config):
     Yields: Translations.
     Raises: UserError for a network that doesn't translate, or takes maps of instances, or a path without pictures.
     """
-    mode = networks.Mode(seed=seed)
-    kind = networks.read_kind(file, direction, mode)
+    files, mode = networks.Files(file, direction), networks.Mode(seed=seed)
+    kind = networks.read_kind(files, mode)
     if kind.maps:
         raise UserError(f'{file.name}: it translates label maps; write its translations with run_translator.py and '
                         'measure these by --fakes')
     pictures = sources.find([path])[0]
     with graphs.temporary_graph(), tflib.create_session(tf_config).as_default() as session:
         try:
-            yield Translations(drawing.Translator(file, kind, mode), pictures, sources.layout_of(kind, False))
+            yield Translations(drawing.Translator(files, kind, mode), pictures, sources.layout_of(kind, False))
         finally:
             session.close()

@@ -10,7 +10,7 @@ from dnnlib.util import get_obj_by_name, UserError
 from training.blocks import label_maps
 from training.methods import translating
 from training.terms import content
-from training.train_step import Group, Method, report_mean
+from training.train_step import Group, Method, report_mean, Translation
 
 PERCEPTUAL = ('vgg19', 'vgg16', 'none')
 SLICES = 'metrics.features.slices'  # by name, as metrics are: the packages of metrics stand above those of training
@@ -68,8 +68,10 @@ def pix2pixhd(streams, schedule, **options):
     if options.niter_fix_global:
         groups['G_enhancer'] = groups['G']._replace(frozen=below_last_enhancer)
     size = schedule.last.minibatch_gpu
+    sources = ('a',) + ('inst',) * has_instances + ('b',) * options.instance_feat  # features are those of the truth
     return Method('pix2pixhd', nets, groups, stages=lambda step: make_stages(step, options, perceptual),
-                  pictures=lambda networks, cells: pictures(networks, cells, options, size))
+                  pictures=lambda networks, cells: pictures(networks, cells, options, size),
+                  translation=Translation(lambda networks, images: draw(networks, images, options, size), sources))
 
 
 def check(options, a, has_instances, num_enhancers):
@@ -162,18 +164,29 @@ def total(formula, scores):
     return tf.add_n([tf.reduce_mean(formula(values)) for values in scores])
 
 
+def draw(networks, images, options, minibatch_size):
+    """What is drawn from pictures of the streams, uint8 [N, C, H, W]; as features those of the photos.
+
+    Args:
+        networks: {name: Network}.
+        images: {stream: uint8 [N, C, H, W]}.
+        options: Options.
+        minibatch_size: Pictures at a time.
+    """
+    instances = numbers(images['inst']) if 'inst' in images else None
+    maps = planes(images['a'], instances, options.label_nc)
+    if options.instance_feat:
+        inputs = images['b'].astype(np.float32) / 127.5 - 1, instances.astype(np.float32)
+        maps = np.concatenate([maps, networks['E'].run(*inputs, minibatch_size=minibatch_size)], axis=1)
+    found = networks['G'].run(maps, minibatch_size=minibatch_size)
+    return np.clip(np.rint((found + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
 def pictures(networks, cells, options, minibatch_size):
     """Rows of the label maps in colors, or the pictures of side A; what is drawn from them; the truth."""
-    batch = {name: cells.batch[name][0] for name in cells.batch}
-    source, photos = batch['a'], batch['b']
-    instances = numbers(batch['inst']) if 'inst' in batch else None
-    maps = planes(source, instances, options.label_nc)
-    if options.instance_feat:
-        inputs = photos.astype(np.float32) / 127.5 - 1, instances.astype(np.float32)
-        maps = np.concatenate([maps, networks['E'].run(*inputs, minibatch_size=minibatch_size)], axis=1)
-    fakes = networks['G'].run(maps, minibatch_size=minibatch_size)
-    fakes = np.clip(np.rint((fakes + 1) * 127.5), 0, 255).astype(np.uint8)
-    return translating.rows(cells, colors(source) if options.label_nc else source, fakes, photos)
+    images = {name: cells.batch[name][0] for name in cells.batch}
+    source = colors(images['a']) if options.label_nc else images['a']
+    return translating.rows(cells, source, draw(networks, images, options, minibatch_size), images['b'])
 
 
 def numbers(images):

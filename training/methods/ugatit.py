@@ -49,7 +49,8 @@ def ugatit(streams, schedule, **options):
         'ugatit', nets, dict(G=Group(('G_ab', 'G_ba'), options.G_opt_args or ADAM, 'lrate'),
                              D=Group(judges, options.D_opt_args or ADAM, 'lrate')),
         stages=lambda step: make_stages(step, options),
-        pictures=lambda networks, cells: cyclegan.pictures(networks, cells, size))
+        pictures=lambda networks, cells: cyclegan.pictures(networks, cells, size),
+        translation=translating.translation('G_ab', size))  # the way back is in the pictures
 
 
 def make_stages(step, options):

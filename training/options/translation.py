@@ -32,8 +32,7 @@ class Config(NamedTuple):
     adds: str           # what it is for
     method: str         # function of the method, below `training.methods.`
     kind: str           # what data it takes: layouts.UNPAIRED, PAIRED or LABELS
-    nets: dict          # {name: func_name and options of networks}; <name>_args of the method
-    without_opt: tuple = ()  # names of those without an optimizer <name>_opt of their own
+    nets: dict          # {name: func_name and options of networks}; each has an optimizer <name>_opt
     options: dict = {}  # of the method, where its default is not meant; with layouts.LABELS also label_nc
     data: dict = {}     # of the datasets, the same
     sched: dict = {}    # of the schedule, the same; not what has a field here
@@ -137,7 +136,7 @@ def check(args):
         raise UserError(f'--config={args.config}: give --dataset with the folders train_label, train_img and, for '
                         'instances, train_inst')
     if args.direction == 'BtoA' and CONFIGS[args.config].kind == layouts.LABELS:
-        raise UserError('--direction=BtoA: photos are drawn from label maps, not the other way round; drop it')
+        raise UserError('--direction=BtoA: photos are drawn from maps only; drop it')
     if args.mirror_augment:
         raise UserError('--mirror-augment: half of the images are mirrored anyway; drop it (--no-flip mirrors none)')
     if isinstance(args.resolution, list):
@@ -164,9 +163,7 @@ def make_options(args):
     c = CONFIGS[args.config]
     method = dict(c.options, func_name='training.methods.' + c.method)
     for name, net in c.nets.items():
-        method[name + '_args'] = dict(net)
-        if name not in c.without_opt:
-            method[name + '_opt_args'] = dict(c.opt)
+        method[name + '_args'], method[name + '_opt_args'] = dict(net), dict(c.opt)
     if c.kind == layouts.PAIRED:
         method['direction'] = args.direction
     options = dict(method_args=method, dataset_args=data_args(args, c), stream_args=stream_args(args, c),

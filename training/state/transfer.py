@@ -14,8 +14,9 @@ import numpy as np
 
 from dnnlib import UserError, tflib
 from training import image_size
-from training.pretrained import PUBLISHED_FILES, listed, load_file, resolve
+from training.pretrained import PUBLISHED_FILES, load_file, resolve
 from training.state import transfer_labels
+from training.state.sources import find_sources
 
 KINDS = ('copied', 'resized', 'fresh', 'ignored')
 SHOWN = 12  # layers named in one line of the table
@@ -46,32 +47,6 @@ def create_networks(nets):
     return networks
 
 
-def find_sources(nets, contents):
-    """Which network of a file each network of a method begins from.
-
-    It is the only one with the same role, of those that are averages if that one is an average; if the file or the
-    method has several, the one of the same name.
-
-    Args:
-        nets: Ordered {name: train_step.Net}.
-        contents: named_networks.Contents of the file.
-    Returns: OrderedDict, {name: name in the file}.
-    Raises: UserError naming a network that the file has nothing for.
-    """
-    found = collections.OrderedDict()
-    for name, net in nets.items():
-        alike, rivals = ([other for other, role in those.items() if role.role == net.role and (
-            role.average_of is None) == (net.average_of is None)] for those in (contents.roles, nets))
-        if len(alike) > 1 or len(rivals) > 1:
-            alike = [other for other in alike if other == name]
-        if not alike:
-            average = '' if net.average_of is None else ', an average'
-            raise UserError(f'it holds {listed(contents)}, but nothing for {name} ({net.role}{average}); choose '
-                            'another --config or file')
-        found[name] = alike[0]
-    return found
-
-
 def begin_from(networks, nets, dataset, start):
     """Gives new networks the values of a file where they fit, and prints what became of every variable.
 
@@ -89,11 +64,13 @@ def begin_from(networks, nets, dataset, start):
         names = find_sources(nets, contents)
     except UserError as error:
         raise UserError(f'{resume_pkl}: {error}') from error
+    for name in [name for name in nets if name not in names]:
+        print(f'{resume_pkl} holds no {nets[name].role}: {name} starts new.')
     sources = {name: contents.networks[other] for name, other in names.items()}
     labels_per_image = _labels_per_image(dataset)
     tables = collections.OrderedDict(
-        (name, transfer(networks[name], sources[name], net.role, labels_per_image)) for name, net in nets.items())
-    fits = all(not table[kind] for table in tables.values() for kind in KINDS[1:])
+        (name, transfer(networks[name], source, nets[name].role, labels_per_image)) for name, source in sources.items())
+    fits = len(names) == len(nets) and all(not table[kind] for table in tables.values() for kind in KINDS[1:])
     if not fits:
         print('\n'.join(describe(tables, networks, sources, resume_pkl)))
         if start.strict:
@@ -272,7 +249,7 @@ def describe(tables, networks, sources, resume_pkl):
         labels = [shape[1] for name, shape in zip(network.input_names, network.input_shapes) if 'label' in name]
         size = '' if shape is None else f'{shape[2]}x{shape[3]} pixels, {shape[1]} channels, '
         return size + f'{sum(labels)} labels'
-    first = next(iter(networks))
+    first = next(iter(tables))
     lines = [f'Networks from {resume_pkl}: {kind_of(sources[first])} -> {kind_of(networks[first])}']
     row = '{:<8}' + ' {:>18}' * len(KINDS)
     lines.append(row.format('network', *KINDS) + '   variables (numbers)')

@@ -1,12 +1,14 @@
 """Iterations of SinCUT, U-GAT-IT and pix2pixHD against the published programs: losses, gradients, steps."""
 
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import random
+from dnnlib import UserError
 from dnnlib.files import torch_file
 from metrics.features import slices
 from tests.training import golden_translation as golden
@@ -137,6 +139,25 @@ def test_pix2pixhd(session, case, monkeypatch):
     golden.check(case, 'loss_G', sum(value for tag, value in found[0].items() if tag.startswith('Loss/G')))
     check_iteration(case, trained, found, names)
     check_after(case, trained, names)
+
+
+def test_options_that_do_not_fit(monkeypatch):
+    def streams(channels, height, width, *more):
+        made = SimpleNamespace(dataset=SimpleNamespace(shape=[channels, height, width]))
+        return {name: made for name in ('a', 'b') + more}
+    hd = pix2pixhd.pix2pixhd
+    for make, data, options, message in (
+            (sincut.sincut, streams(3, 64, 96), {}, 'square crops whose side is a power of two, not 9'),
+            (sincut.sincut, streams(3, 64, 64), dict(nce_idt=False), 'compares B with its translation, which nce_idt'),
+            (hd, streams(3, 64, 64), {}, 'label_nc=35: side A must be label maps of one channel'),
+            (hd, streams(1, 64, 64), dict(perceptual='vgg'), "vgg19, vgg16, none, not 'vgg'"),
+            (hd, streams(1, 64, 64), dict(instance_feat=True), 'needs maps of instances: give'),
+            (hd, streams(1, 64, 64, 'inst'), dict(niter_fix_global=1), 'but there is none; set G')):
+        with pytest.raises(UserError, match=message):
+            make(data, None, **options)
+    monkeypatch.setenv(slices.VARIABLE, 'nowhere.pth')  # no other network is taken instead
+    with pytest.raises(UserError, match='=nowhere.pth: no such file.* --set train.perceptual=vgg16.none'):
+        hd(streams(1, 64, 64), None)
 
 
 def test_every_array_of_these_cases_is_used(request):

@@ -77,7 +77,7 @@ def test_published_numbers_of_the_further_methods(capsys):
                                            paired=True)
     assert options['sched_args']['lr_policy'] == 'linear_late' and 'of a and 2 images of b' in capsys.readouterr().out
     with pytest.raises(UserError, match='--direction=BtoA: photos are drawn from maps only'):
-        options_of('--config=pix2pixhd', '--dataset=hd', '--direction=BtoA')
+        finished('--config=pix2pixhd', '--dataset=hd', '--direction=BtoA')
 
 
 @pytest.mark.usefixtures('folder')

@@ -1,6 +1,7 @@
 """Values of one network in another: what is kept exactly, what is resized, what is refused."""
 
 from collections import OrderedDict
+import os
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import tensorflow.compat.v1 as tf
 from dnnlib import EasyDict, UserError, tflib
 from dnnlib.files.named_networks import Contents, Role
 from dnnlib.tflib.ops.upfirdn_2d import upsample_2d
+from tests.training import golden_translation
 from training import misc
 from training.state import transfer
+from training.torch_files import translation
 from training.train_step import Net
 
 SMALL = dict(latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
@@ -203,6 +206,23 @@ def test_sources_go_by_role():
         transfer.find_sources(nets, file)
     with pytest.raises(UserError, match=r'nothing for Gs \(generator, an average\)'):
         transfer.find_sources(nets, contents(A=('generator', None), B=('discriminator', None)))
+    one_way = OrderedDict([('G', Net('f')), ('F', Net('f', role='sampler')), ('D', critic)])
+    assert transfer.find_sources(one_way, contents(gen=('generator', None))) == {'G': 'gen'}  # published, without D
+    with pytest.raises(UserError, match='nothing for D'):
+        transfer.find_sources(one_way, contents(gen=('generator', None), F=('sampler', None)))
+
+
+def test_a_published_generator_alone_is_tuned_with_a_new_discriminator(session, capsys):
+    path = os.path.join(golden_translation.DATA, 'unet32_batch.pth')
+    nets = OrderedDict([('G', Net('training.networks.unet.G_unet', dict(fmaps=2, num_downs=5, resolution=32))), (
+        'D', Net('training.networks.patchgan.D_pixel', dict(fmaps=1, resolution=32), role='discriminator'))])
+    networks = transfer.create_networks(nets)
+    before = networks['D'].get_var('Conv0/weight')
+    assert transfer.begin_from(networks, nets, dataset(), transfer.Start(path)) == 0
+    assert 'unet32_batch.pth holds no discriminator: D starts new.' in capsys.readouterr().out
+    np.testing.assert_array_equal(networks['D'].get_var('Conv0/weight'), before)
+    values = golden_translation.weights('unet32_batch.pth', translation.unet(5))
+    np.testing.assert_array_equal(networks['G'].get_var('Up3/weight'), values['Up3/weight'])
 
 
 @pytest.mark.parametrize('name, given, fits, expected', [

@@ -1,0 +1,36 @@
+"""Which networks of a file a training begins from."""
+
+import collections
+
+from dnnlib import UserError
+from training.pretrained import listed
+
+
+def find_sources(nets, contents):
+    """Which network of a file each network of a method begins from.
+
+    It is the only one with the same role, of those that are averages if that one is an average; if the file or the
+    method has several, the one of the same name. A file of networks by name may hold generators alone, as published
+    ones that translate pictures do: networks of other roles are left out then.
+
+    Args:
+        nets: Ordered {name: train_step.Net}.
+        contents: named_networks.Contents of the file.
+    Returns: OrderedDict, {name: name in the file}.
+    Raises: UserError naming a network that the file has nothing for.
+    """
+    found = collections.OrderedDict()
+    for name, net in nets.items():
+        alike, rivals = ([other for other, role in those.items() if role.role == net.role and (
+            role.average_of is None) == (net.average_of is None)] for those in (contents.roles, nets))
+        if len(alike) > 1 or len(rivals) > 1:
+            alike = [other for other in alike if other == name]
+        if not alike and net.role != 'generator' and contents.method != 'stylegan2' and all(
+                role.role == 'generator' for role in contents.roles.values()):
+            continue
+        if not alike:
+            average = '' if net.average_of is None else ', an average'
+            raise UserError(f'it holds {listed(contents)}, but nothing for {name} ({net.role}{average}); choose '
+                            'another --config or file')
+        found[name] = alike[0]
+    return found
