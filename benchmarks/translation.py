@@ -32,6 +32,7 @@ COLUMNS = ('domain', 'body', 'eyes', 'mouth', 'accessory', 'l1', 'edges')  # see
 SMALL = (f'--resolution={RESOLUTION}', f'--load-size={RESOLUTION}', '--no-flip', '--width=1/4', '--set=D.num_layers=2',
          '--lr=0.0005')
 RESNET = ('--set=G.num_blocks=4',)
+TAPS = ('--set=train.nce_layers=(0,4,8,12,14)',)  # the last published one, 16, lies behind four blocks
 
 
 class Variant(NamedTuple):
@@ -44,8 +45,8 @@ class Variant(NamedTuple):
 
 VARIANTS = (
     Variant('CycleGAN', 'coats', 6, ('--config=cyclegan',) + RESNET),
-    Variant('CUT', 'coats', 6, ('--config=cut',) + RESNET),
-    Variant('FastCUT', 'coats', 6, ('--config=fastcut',) + RESNET),
+    Variant('CUT', 'coats', 6, ('--config=cut',) + RESNET + TAPS),
+    Variant('FastCUT', 'coats', 6, ('--config=fastcut',) + RESNET + TAPS),
     Variant('pix2pix', 'outline', 16, ('--config=pix2pix',)),
     Variant('pix2pix without D: L1 alone', 'outline', 16, ('--config=pix2pix', '--set=train.lambda_GAN=0')))
 

@@ -41,8 +41,8 @@ def test_exported_translators_are_compared_with_ours(name, output, options, tmp_
 
 
 @pytest.mark.parametrize('name, args, message', [
-    ('unet64_batch_dropout.pth', ['G.onnx'], 'has dropout, which is random.*--eval exports it'),
-    ('cut_resnet9.pth', ['G.onnx', '--truncation-psi=1'], '--truncation-psi does not apply to a network that trans'),
+    ('unet64_batch_dropout.pth', ['G.pb'], 'has dropout, which is random.*--eval exports it'),
+    ('cut_resnet9.pth', ['G.pb', '--truncation-psi=1'], '--truncation-psi does not apply to a network that trans'),
     ('cut_resnet9.pth', ['G.pb', '--noise=none'], '--noise=none does not apply: the network G has no noise'),
     ('cut_resnet9.pth', ['G.npz', '--eval'], '--eval does not apply to --format=npz'),
     ('cut_resnet9.pth', ['G.pb', '--direction=AtoB'], 'leave out --direction=AtoB'),

@@ -189,6 +189,8 @@ def test_encoder_of_pix2pixhd(session):
     net = golden.network('E', 'training.networks.pix2pixhd.E_pix2pixhd', golden.weights(
         'hd_encoder.pth', tables.pix2pixhd_encoder(2)), resolution=32, fmaps=3, num_downs=2)
     golden.check('hd_encoder', 'y', net.run(given['x'], given['inst']))
+    pixels = np.arange(32 * 32).reshape(1, 1, 32, 32).repeat(2, axis=0)  # each an instance
+    golden.check('hd_encoder', 'before_pooling', net.run(given['x'], pixels))
 
 
 def test_label_maps_of_pix2pixhd(session):
