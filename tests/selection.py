@@ -96,7 +96,7 @@ AGAIN = (
     # every layer of translation once: convolutions, blurs, batch norm that is trained, spectral norm
     'tests/training/methods/test_translation_methods.py::test_pix2pix',
     'tests/training/methods/test_translation_methods.py::test_image_pool',
-    'tests/training/methods/test_translation_golden.py::test_pix2pixhd[hd_local_fixed_iter]',
+    'tests/training/methods/test_translation_golden.py::test_pix2pixhd[hd_feat_iter]',
     'tests/training/networks/test_translation.py::test_networks_of_pix2pix_and_cyclegan[unet32_batch]',
     'tests/training/networks/test_translation.py::test_taps_of_cut[cut_resnet4_no_antialias-options1]',
     'tests/training/networks/test_translation.py::test_networks_of_pix2pix_and_cyclegan[patchgan_n3_antialias]',

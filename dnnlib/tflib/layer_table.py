@@ -96,7 +96,7 @@ def setup_weight_histograms(network, title=None):
 
 def _nchw(shape, image_sizes):
     """Shape of feature maps in the published order, which is told by the proportions of images [[H, W], ...]."""
-    if layout.data_format() == 'NHWC' and len(shape) == 4 and any(
+    if layout.data_format() == 'NHWC' and len(shape) == 4 and None not in shape[1:3] and any(
             shape[1] * width == shape[2] * height for height, width in image_sizes):
         return [shape[0], shape[3], shape[1], shape[2]]
     return shape

@@ -78,7 +78,11 @@ class Trained:
                 stage.name, name) == ('G', 'F')] if stages is None else stages[stage.name]
             asked = {name: self.step._optimizers[name].gradients() for name in groups}
             tags = {tag: loss for tag, loss in self.losses.items() if self._is_of(tag, stage.name)}
-            _, found, values = tflib.run([stage.op, tags, asked], feed)
+            if stages is None:
+                _, found, values = tflib.run([stage.op, tags, asked], feed)
+            else:  # gradients of groups that the stage does not train are not computed before it changes variables
+                found, values = tflib.run([tags, asked], feed)
+                tflib.run(stage.op, feed)
             losses.update(found)
             for name in groups:
                 variables = self.step._optimizers[name].trained()
