@@ -9,7 +9,6 @@ from dnnlib import UserError, cli
 from dnnlib.run.context import ABORT_FILE
 from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.run_dir import FolderLocked
-from dnnlib.run.signals import StopSignals
 from training import image_size
 from training.options import augmenting, continuing, data, presets, saving, tuning, workers
 from training.options import precision as precisions
@@ -71,7 +70,7 @@ def run_loop(submit_config, metric_arg_list, job, options):
     """The rest of `train`: the loop and its metrics, with the options that all workers agree on, in a workers.Job."""
     from metrics import group as groups, settings
     from training.training_loop import training_loop
-    signals = StopSignals()
+    signals = workers.stop_signals()
     abort_file = os.path.join(submit_config.run_dir, ABORT_FILE) if job.is_first else ''
     tf_config = {key: value for key, value in options['tf_config'].items() if key != 'mixed'}  # metrics: in float32
     asked = dict(should_stop=lambda: bool(signals.received) or os.path.exists(abort_file))

@@ -252,10 +252,10 @@ def bits(different):
 
 def measure_speed(folder, python, ops, pairs):
     """Two workers with one core each against one with two, one after the other, several times."""
-    ratios = []
+    ratios, own = [], sorted(os.sched_getaffinity(0))[:2]
     for pair in range(pairs):
         speeds = []
-        for workers, cores in ((1, [[0, 1]]), (2, [[0], [1]])):
+        for workers, cores in ((1, [own]), (2, [own[:1], own[1:]])):
             run_dir = os.path.join(folder, f'{pair}-{workers}')
             finish(start(python, workers if workers > 1 else None, [dict(
                 method=SPEED, workers=workers, iterations=33, ops=ops, run_dir=run_dir, cores=cores)]), run_dir, 3600)

@@ -90,8 +90,9 @@ class Team:
         shapes = self.decide(arrays and [(name, value.dtype.str, value.shape) for name, value in arrays.items()])
         if not self.is_first:
             arrays = {name: np.empty(shape, dtype) for name, dtype, shape in shapes}
+        found = [np.ascontiguousarray(arrays[name]) for name, _, _ in shapes]
         self._meet()  # has everybody the memory?
-        self._exchange.copy_from_first([np.ascontiguousarray(arrays[name]) for name, _, _ in shapes])
+        self._exchange.copy_from_first(found)
         return arrays
 
     def file_from_first(self, path):

@@ -28,7 +28,7 @@ SRUN = '''#!%s -S
 import os, subprocess, sys
 tasks = [dict(os.environ, SLURM_PROCID=str(i), SLURM_NODEID=str(i // 4), SLURM_STEP_NUM_TASKS='8', SLURM_JOB_ID='7',
               SLURM_STEP_NODELIST='node[1-2]', SLURM_STEP_TASKS_PER_NODE='4(x2)', SLURM_STEP_ID='0') for i in (0, 5)]
-processes = [subprocess.Popen(sys.argv[2:], env=task) for task in tasks]
+processes = [subprocess.Popen(sys.argv[sys.argv.index('python'):], env=task) for task in tasks]
 sys.exit(max(process.wait() for process in processes))
 ''' % sys.executable
 PYTHON = '''#!/bin/bash

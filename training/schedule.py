@@ -83,8 +83,11 @@ def rate_factor(epoch, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters=50):
             1 for one epoch more, then down to 1 / n_epochs_decay; 'linear_steps', U-GAT-IT's: 1 for `n_epochs`, then
             down by the same amount with every step, to 0 in the last.
         n_epochs, n_epochs_decay, lr_decay_iters: Numbers of epochs, int.
-    Raises: UserError for an unknown policy.
+    Raises: UserError for an unknown policy, or one that these numbers make impossible.
     """
+    for name, value in (('n_epochs', n_epochs), ('lr_decay_iters', lr_decay_iters)):
+        if value < 1 and lr_policy == dict(n_epochs='cosine', lr_decay_iters='step')[name]:
+            raise UserError(f'lr_policy={lr_policy} needs {name} of at least 1, not {value}')
     if lr_policy == 'linear':
         return max(1 - max(epoch - n_epochs, 0) / (n_epochs_decay + 1), 0.0)
     if lr_policy in ('linear_late', 'linear_steps'):

@@ -41,9 +41,10 @@ def gpu_of(index, count, environ):
     gpus = visible_gpus(environ)
     if not gpus:
         return None
-    if 1 < len(gpus) < count:
+    if len(gpus) < count and (len(gpus) > 1 or VISIBLE not in environ):
         where = f'{VISIBLE}={environ[VISIBLE]}' if VISIBLE in environ else 'this machine'
-        raise UserError(f'{count} workers are on this machine, but {where} has {len(gpus)} GPUs')
+        raise UserError(f'{count} workers are on this machine, but {where} has '
+                        f'{len(gpus)} GPU{"s" * (len(gpus) > 1)}')
     return gpus[index] if len(gpus) > 1 else gpus[0]
 
 

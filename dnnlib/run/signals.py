@@ -8,10 +8,15 @@ import threading
 
 
 class StopSignals:
-    """Context manager: records SIGINT or SIGTERM in `received` (0 = none); a second signal acts as usual."""
+    """Context manager: records SIGINT or SIGTERM in `received` (0 = none).
 
-    def __init__(self):
-        self.received = 0
+    Args:
+        only_first: Ignore further signals? By default a second one acts as usual. A launcher kills its workers instead,
+            and what sends the first signal to all processes at once, such as systemd, would end them by its repetition.
+    """
+
+    def __init__(self, only_first=False):
+        self.received, self._only_first = 0, only_first
         self._previous = {}
 
     def __enter__(self):
@@ -24,8 +29,11 @@ class StopSignals:
         self._restore()
 
     def _note(self, number, _frame):
+        if self.received and self._only_first:
+            return
         self.received = int(number)
-        self._restore()
+        if not self._only_first:
+            self._restore()
         os.write(2, b'\nStopping after this iteration; repeat to stop immediately and lose it.\n')
 
     def _restore(self):

@@ -98,6 +98,7 @@ def test_published_settings():
         kid_effnetlite0=('kernel_inception_distance.KID', dict(num_images=50000, minibatch_per_gpu=8,
                                                                extractor='effnetlite0')),
         pr50k3_effnetlite0=(pr, dict(tiles, extractor='effnetlite0')),
+        cats=('cats_oracle.CatsOracle', dict(num_images=200)),
         nearest=('nearest.Nearest', dict(num_images=50000, num_fakes=24, num_neighbors=3, minibatch_per_gpu=8)))
     assert sorted(metric_defaults) == sorted(expected)
     for name, (func_name, kwargs) in expected.items():

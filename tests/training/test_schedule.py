@@ -137,6 +137,11 @@ def test_rates_of_the_published_programs_that_translate():
         np.testing.assert_allclose(found, golden['lr'], rtol=1e-6)
     with pytest.raises(UserError, match="lr_policy must be linear, step, cosine, linear_late, linear_steps, not 'plat"):
         rate_factor(1, 'plateau', 1, 1)
+    with pytest.raises(UserError, match='lr_policy=cosine needs n_epochs of at least 1, not 0'):
+        rate_factor(1, 'cosine', 0, 5)
+    with pytest.raises(UserError, match='lr_policy=step needs lr_decay_iters of at least 1, not 0'):
+        rate_factor(1, 'step', 5, 5, lr_decay_iters=0)
+    assert rate_factor(1, 'linear', 0, 1, lr_decay_iters=0) == 0.5
 
 
 def test_rates_of_ugatit():

@@ -290,6 +290,10 @@ def test_a_second_signal_acts_as_always(request):
             interrupt()
             assert signals.received == signal.SIGINT
             interrupt()
+    with StopSignals(only_first=True) as signals:  # of a worker, which its launcher kills instead
+        interrupt()
+        interrupt()
+        assert signals.received == signal.SIGINT
     with pytest.raises(KeyboardInterrupt):  # the handler from before is back
         interrupt()
 

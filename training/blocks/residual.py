@@ -3,6 +3,7 @@
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import layout
+from dnnlib.util import UserError
 from training.blocks import norm, plain
 
 
@@ -41,11 +42,12 @@ def run_chain(steps, x, taps=(), encode_only=False):
             step before a ReLU is the one after it, unless nothing follows.
         encode_only: Stop after the last tap?
     Returns: (result, list of the taps' results in the order of their numbers).
-    Raises: ValueError for a number that is no step's.
+    Raises: UserError for a number that is no step's.
     """
     found = {}
     if any(not 0 <= number < len(steps) for number in taps):
-        raise ValueError(f'taps must be numbers of layers, 0 to {len(steps) - 1}, not {list(taps)}')
+        raise UserError(f'taps must be numbers of layers, 0 to {len(steps) - 1}, not {list(taps)}; for CUT give others '
+                        'by --set train.nce_layers')
     for number, step in enumerate(steps):
         x = step(x)
         if number in taps:

@@ -61,9 +61,8 @@ def make(name, streams, schedule, options, G, D):
     """
     a, b = translating.data_of(streams)
     translating.criterion(options.criterion)
-    if options.lambda_identity and a.shape[0] != b.shape[0]:
-        raise UserError(f'lambda_identity compares images of B with their translations: both sides need the same '
-                        f'channels, not {a.shape[0]} and {b.shape[0]}')
+    if options.lambda_identity and not options.nce_idt:
+        raise UserError('lambda_identity compares B with its translation, which nce_idt=no leaves out; set it to 0')
     G = translating.net(options.G_args, G[0], a, out_channels=b.shape[0], **G[1])
     F_args = dict(dict(func_name='training.networks.patch_mlp.F_mlp', widths=tap_widths(G, options.nce_layers),
                        input_names=[f'tap{number}' for number in options.nce_layers]), **(options.F_args or {}))

@@ -33,7 +33,7 @@ def pix2pix(streams, schedule, **options):
     Returns: Method.
     Raises: UserError for options that don't fit.
     """
-    options, (a, b) = Options(**options), translating.data_of(streams)
+    options, (a, b) = Options(**options), translating.data_of(streams, is_paired=True)
     translating.criterion(options.criterion)
     if options.direction not in ('AtoB', 'BtoA'):
         raise UserError(f'direction must be AtoB or BtoA, not {options.direction!r}')

@@ -50,7 +50,7 @@ def pix2pixhd(streams, schedule, **options):
     Raises: UserError for options that don't fit, or weights of the perceptual network that can't be found.
     """
     options, has_instances = Options(**options), 'inst' in streams
-    a, b = translating.data_of(OrderedDict((name, stream) for name, stream in streams.items() if name != 'inst'))
+    a, b = translating.data_of(OrderedDict((name, stream) for name, stream in streams.items() if name != 'inst'), True)
     check(options, a, has_instances, (options.G_args or {}).get('num_enhancers', 0))
     perceptual = load_perceptual(options.perceptual)
     channels = (options.label_nc or a.shape[0]) + has_instances

@@ -37,8 +37,6 @@ def sincut(streams, schedule, **options):
     options, (_, b) = Options(**options), translating.data_of(streams)
     options = options._replace(**{name: getattr(options, name) or ADAM for name in options._fields
                                   if name.endswith('_opt_args')})
-    if options.lambda_identity and not options.nce_idt:
-        raise UserError('lambda_identity compares B with its translation, which nce_idt=no leaves out; set it to 0')
     height, width = b.shape[1:]
     if height != width or height & (height - 1):
         raise UserError(f'SinCUT needs square crops whose side is a power of two, not {width}x{height}; give a '

@@ -14,14 +14,23 @@ ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999,
 DRANGE = [-1, 1]
 
 
-def data_of(streams):
-    """The datasets of the streams 'a' and 'b'; raises UserError if there are others or their sizes differ."""
+def data_of(streams, is_paired=False):
+    """The datasets of the streams 'a' and 'b'.
+
+    Args:
+        streams: {name: Stream}.
+        is_paired: May one side be gray and the other in color? Without pairs each side is given to the same networks.
+    Raises: UserError if there are other streams, or sizes or channels differ.
+    """
     if list(streams) != ['a', 'b']:
         raise UserError(f'translation needs the streams a and b of data, not {", ".join(streams)}')
     a, b = (streams[name].dataset for name in 'ab')
     if a.shape[1:] != b.shape[1:]:
         raise UserError('both sides must have images of one size, but they are {1}x{2} and {4}x{5}; give a --resolution'
                         .format(*(list(a.shape) + list(b.shape))))
+    if a.shape[0] != b.shape[0] and not is_paired:
+        raise UserError(f'both sides must have the same channels, but they have {a.shape[0]} and {b.shape[0]}; give '
+                        '--set dataset.channels=3')
     return a, b
 
 
@@ -58,7 +67,7 @@ def numbers(images):
 
 
 def criterion(name):
-    """The criteria.Criterion of a name; raises UserError for an unknown one."""
+    """The criteria.Criterion of a name (wgangp has no penalty, as published); raises UserError for an unknown one."""
     if name not in criteria.TRANSLATION:
         raise UserError(f'unknown criterion {name!r}; choose from {", ".join(criteria.TRANSLATION)}')
     return criteria.TRANSLATION[name]

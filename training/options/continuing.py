@@ -19,6 +19,7 @@ SAFE = (  # may change in a run
 USES = dict(  # of networks: file of the program, its name as one of `stylegan2`, arguments before and after --network
     draw=('run_generator.py', 'generate', ['generate-images'], ['--seeds=0-15']),
     translate=('run_translator.py', 'translate', ['translate', 'PICTURES'], []))
+ROUNDS = 'sched_args.minibatch_gpu'  # how options begin that follow the number of workers
 FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run started from; no effect once it has a state
 
@@ -71,6 +72,7 @@ def choose_run(resume, result_dir, run_desc, options):
         finished = find_finished(run_dirs, options)
         if finished is not None:
             print(f'{finished} is finished; starting a new run. To continue it, raise --total-kimg.')
+        _tell_other_rounds(run_dirs, options)
     return unfinished
 
 
@@ -185,6 +187,23 @@ def find_finished(run_dirs, options):
         if counters and counters.nimg >= options['total_kimg'] * 1000 and _same_run(run_dir, options):
             return run_dir
     return None
+
+
+def _tell_other_rounds(run_dirs, options):
+    """Prints the newest unfinished run that would be continued, were it not for the images of a round.
+
+    These follow the number of workers, which may change.
+    """
+    wanted = _flat(_without(options, SAFE))
+    for run_dir in reversed(run_dirs):
+        saved, counters = _flat(_without(_saved_options(run_dir) or {}, SAFE)), files.latest_counters(run_dir)
+        names = [name for name in sorted(set(saved) | set(wanted)) if saved.get(name) != wanted.get(name)]
+        if names and all(name.startswith(ROUNDS) for name in names) and counters and (
+                counters.nimg < options['total_kimg'] * 1000):
+            size = saved[names[0]]
+            print(f'{run_dir} is not continued, since there are {size} images per device and round in it, here '
+                  f'{wanted[names[0]]}; to continue it, give --minibatch-gpu={size}')
+            return
 
 
 def can_start_over(run_dir):

@@ -210,8 +210,8 @@ def sched_args(args, c):
                         f'{-(-batch // workers) * workers}')
     n_epochs, n_epochs_decay = c.n_epochs, c.n_epochs_decay
     if args.epochs is not None:
-        n_epochs = int(round(args.epochs * n_epochs / (n_epochs + n_epochs_decay)))
-        n_epochs_decay = int(math.ceil(args.epochs)) - n_epochs
+        n_epochs = max(int(round(args.epochs * n_epochs / (n_epochs + n_epochs_decay))), 1)
+        n_epochs_decay = max(int(math.ceil(args.epochs)) - n_epochs, 0)
     return dict(func_name='training.schedule.translation_schedule', minibatch_size=batch,
                 minibatch_gpu=args.minibatch_gpu or batch // workers, lrate=args.lr or c.lrate,
                 lr_policy=args.lr_policy or c.policy, n_epochs=n_epochs if args.n_epochs is None else args.n_epochs,
@@ -220,8 +220,7 @@ def sched_args(args, c):
 
 def num_downs(*sides):
     """How often a U-Net halves images with these sides: up to 8 times, as published for 256 pixels."""
-    fitting = [count for count in range(MIN_DOWNS, MAX_DOWNS + 1) if all(side % 2 ** count == 0 for side in sides)]
-    return max(fitting or [MIN_DOWNS])
+    return max([MIN_DOWNS] + [n for n in range(MIN_DOWNS, MAX_DOWNS + 1) if all(side % 2 ** n == 0 for side in sides)])
 
 
 def apply_width(method, factor):
@@ -281,8 +280,13 @@ def finish(args, options):
     G_args = options['method_args']['G_args']
     if G_args['func_name'] == UNET:
         G_args.setdefault('num_downs', num_downs(*found['a'].shape[1:]))
-    passes = TICK_IMAGES / size
-    sched.setdefault('tick_images', size * math.ceil(passes) if passes > 1 else size)
+    judge = options['method_args']['D_args']
+    if judge['func_name'].endswith('D_ugatit') and min(found['a'].shape[1:]) < 128:  # 3 pixels must be left of them
+        judge.setdefault('num_layers', max(int(math.log2(min(found['a'].shape[1:]))), 4))
+    if CONFIGS[args.config].kind == layouts.UNPAIRED and found['a'].shape[0] != found['b'].shape[0]:
+        data['channels'] = 3
+        print('One side is gray and the other in color: both are read as color')
+    sched.setdefault('tick_images', size * max(math.ceil(TICK_IMAGES / size), 1))
     if settles:
         data['settle_images'] = size * sched['n_epochs']
     count = args.epochs or sched['n_epochs'] + sched['n_epochs_decay']

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from dnnlib import UserError, cli, util
 from dnnlib.run import cluster as clusters
 from dnnlib.run import connection, devices, early_errors, launcher, watchdog
+from dnnlib.run.signals import StopSignals
 from training.options import continuing
 from training.state import files
 
@@ -205,6 +206,11 @@ def telling(main):
                 raise SystemExit(watchdog.LOST) from error
             raise
     return wrapped
+
+
+def stop_signals():
+    """StopSignals of this process; a worker that our launcher has started leaves a second signal to it."""
+    return StopSignals(only_first=clusters.WATCH in os.environ)
 
 
 def _with_own(settled, own):

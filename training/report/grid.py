@@ -172,6 +172,8 @@ class SnapshotGrid:
 
     def _save(self, rows, file_name):
         width = max(map(len, rows))
+        if len({row.shape[1] for row in rows}) > 1:  # gray pictures beside those in color
+            rows = [np.repeat(row, 3, axis=1) if row.shape[1] == 1 else row for row in rows]
         rows = [np.concatenate([row, np.zeros((width - len(row),) + row.shape[1:], row.dtype)]) for row in rows]
         save_image_grid(np.concatenate(rows), os.path.join(self._run_dir, file_name), drange=[0, 255],
                         grid_size=(width, len(rows)))

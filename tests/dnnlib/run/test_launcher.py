@@ -201,6 +201,9 @@ def test_gpus_are_divided(monkeypatch):
     assert devices.gpu_of(0, 2, {'CUDA_VISIBLE_DEVICES': ''}) is None
     with pytest.raises(UserError, match='8 workers are on this machine, but this machine has 4 GPUs'):
         devices.gpu_of(0, 8, {})
+    monkeypatch.setattr(devices.glob, 'glob', lambda pattern: ['/dev/nvidia0'])
+    with pytest.raises(UserError, match='2 workers are on this machine, but this machine has 1 GPU$'):
+        devices.gpu_of(1, 2, {})
 
 
 def test_cpus_are_divided(monkeypatch):

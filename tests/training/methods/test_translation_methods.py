@@ -218,6 +218,12 @@ def test_sizes_and_options_that_do_not_fit():
     data = [SimpleNamespace(dataset=SimpleNamespace(shape=[3, size, 16])) for size in (16, 32)]
     with pytest.raises(UserError, match='both sides must have images of one size, but they are 16x16 and 32x16'):
         translating.data_of(dict(a=data[0], b=data[1]))
+    gray, color = [SimpleNamespace(dataset=SimpleNamespace(shape=[count, 16, 16])) for count in (1, 3)]
+    with pytest.raises(UserError, match='same channels, but they have 1 and 3; give --set dataset.channels=3'):
+        translating.data_of(dict(a=gray, b=color))
+    assert translating.data_of(dict(a=gray, b=color), is_paired=True) == (gray.dataset, color.dataset)
+    with pytest.raises(UserError, match='lambda_identity compares B with its translation, which nce_idt=no leaves out'):
+        cut.cut(dict(a=color, b=color), None, lambda_identity=1, nce_idt=False)
     with pytest.raises(UserError, match='translation needs the streams a and b of data, not reals'):
         translating.data_of(dict(reals=data[0]))
     with pytest.raises(UserError, match="unknown criterion 'hinge'; choose from lsgan, "):

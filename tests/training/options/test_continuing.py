@@ -60,6 +60,17 @@ def test_a_run_that_was_killed_before_its_first_state_is_started_over(tmp_path, 
     assert continuing.find_unfinished([run_dir], options) == run_dir
 
 
+def test_a_run_with_other_rounds_is_told(tmp_path, capsys):
+    """As of another number of workers."""
+    options = dict(total_kimg=4, seed=1, sched_args=dict(minibatch_gpu_base=4))
+    run_dir = make_run(tmp_path, '00000-cats-1gpu-x', options, 2000)
+    for sched_args, seed, said in ((dict(minibatch_gpu_base=2), 1, True), (dict(minibatch_gpu_base=2), 2, False),
+                                   (dict(minibatch_gpu_base=4), 1, False)):
+        continuing.choose_run('auto', str(tmp_path), 'cats-2gpu-x', dict(options, seed=seed, sched_args=sched_args))
+        told = 'is not continued, since there are 4 images per device and round in it, here 2; to continue it, give '
+        assert (f'{run_dir} {told}--minibatch-gpu=4\n' in capsys.readouterr().out) == said
+
+
 def test_runs_without_readable_files_are_passed_over(tmp_path):
     options = dict(total_kimg=10)
     run_dir = make_run(tmp_path, '0', options, nimg=32)

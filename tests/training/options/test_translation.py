@@ -111,6 +111,8 @@ def test_lengths_follow_the_longer_side(capsys):
     assert [options['sched_args'][key] for key in ('n_epochs', 'n_epochs_decay')] == [15, 5]
     assert options['total_kimg'] == 0.08 and options['image_snapshot_ticks'] == 3
     assert options['dataset_args']['settle_images'] == 60  # where the rate begins to fall
+    options = finished('--config=cyclegan', '--dataset=two', '--epochs=1')
+    assert [options['sched_args'][key] for key in ('n_epochs', 'n_epochs_decay')] == [1, 0]
     options = finished('--config=cut', '--dataset=two', '--n-epochs=2', '--n-epochs-decay=0', '--holdout=0.3')
     assert options['total_kimg'] == 0.006 and options['dataset_args']['settle_images'] == 6
     assert finished('--config=pix2pix', '--dataset=ab', '--kimg=7')['total_kimg'] == 7
@@ -130,18 +132,26 @@ def test_sizes(capsys):
     assert options['method_args']['G_args'] == dict(
         func_name='training.networks.unet.G_unet', num_downs=6, fmaps=16)
     assert '--width=0.25: G fmaps=16, D fmaps=16' in capsys.readouterr().out
+    for side, layers in ((64, 6), (32, 5), (256, None)):  # of U-GAT-IT's global discriminators, seven as published
+        options = finished('--config=ugatit', '--dataset=two', f'--resolution={side}')
+        assert options['method_args']['D_args'].get('num_layers') == layers
     assert translation.num_downs(256, 192) == 6
     assert [translation.num_downs(side) for side in (16, 32, 64, 96, 128, 256, 512)] == [5, 5, 6, 5, 7, 8, 8]
 
 
-def test_sides_of_their_own(folder):
+def test_sides_of_their_own(folder, capsys):
     options = finished('--config=cyclegan', '--dataset-a=two/trainA', '--dataset-b=two/trainB', '--direction=BtoA')
     assert [options['stream_args'][name]['tfrecord_dir'] for name in 'ab'] == ['two/trainB', 'two/trainA']
     args = run_training.parse_args(['--config=cyclegan', '--dataset-a=two/trainA', '--dataset-b=two/trainB'])
     from training.options import data
     assert data.name_of(args) == 'trainA-trainB'
     options = finished('--config=cyclegan', '--data-dir=' + str(folder), '--dataset=two')
-    assert options['stream_args']['a']['tfrecord_dir'] == 'two'
+    assert options['stream_args']['a']['tfrecord_dir'] == 'two' and 'channels' not in options['dataset_args']
+    for i in range(3):
+        PIL.Image.fromarray(np.full([32, 32], i, np.uint8)).save(os.path.join('two/trainA', f'{i}.png'))
+    options = finished('--config=cyclegan', '--dataset=two')
+    assert options['dataset_args']['channels'] == 3
+    assert 'One side is gray and the other in color: both are read as color' in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures('folder')

@@ -21,10 +21,10 @@ try:
 except ImportError:
     hypothesis = None
 
-# Relative to the largest value of a tensor; three roundings of the 16-bit types, there relative to at least 0.25, since
-# what is computed from a rounded output has an absolute error.
+# Relative to the largest value of a tensor; three roundings of the 16-bit types, there relative to at least 1, since
+# what is computed from a rounded output, such as the derivative of tanh, has an absolute error.
 TOLERANCES = {'float32': 1e-5, 'float16': 3e-3, 'bfloat16': 2.4e-2}  # three roundings of the reference
-LEAST_SCALE = {'float32': 0.01, 'float16': 0.25, 'bfloat16': 0.25}
+LEAST_SCALE = {'float32': 0.01, 'float16': 1, 'bfloat16': 1}
 DTYPES = [dtype.name for dtype in TYPES]
 
 
