@@ -12,8 +12,8 @@ from training import image_size
 from training.data.cats import CatsDataset
 from training.data.cats_pairs import PAIRS, TRUTH_FILE
 from training.data.images import FILTERS, Fit, FITS
-from training.data.making import arguments, cats_pairs, check as dataset_check, export as dataset_export
-from training.data.making.check_pairs import check_pairs
+from training.data.making import arguments, cats_pairs, export as dataset_export
+from training.data.making.check_pairs import check_pairs, check_unpaired
 from training.data.making import findings as dataset_findings, lsun as dataset_lsun, published
 from training.data.making.pictures import Filters, PictureSource
 from training.data.making.writer import check_new_dir
@@ -139,7 +139,7 @@ def check(path, workers, resolution, pairs, pairs_with):
             raise UserError('--resolution has no effect on pairs, which training scales; drop it')
         report = check_pairs(path, pairs_with, workers, progress)
     else:
-        report = dataset_check.check(path, workers, progress, resolution)
+        report = check_unpaired(path, workers, progress, resolution)
     print('\n'.join(dataset_findings.table(report)))
     return 1 if report.findings else 0
 

@@ -72,6 +72,21 @@ def cells_of(images, cats):
     return images, cats
 
 
+def check_size(images, cats, truth):
+    """Width and height of a cat, pixels; raises UserError if translations differ in size from the set's pictures.
+
+    Args:
+        images, cats: See `judge`.
+        truth: cats_pairs.Truth.
+    """
+    expected = truth.resolution * (cats_pairs.SHEET_CELLS if np.ndim(cats) == 3 else 1)
+    height, width = images.shape[2:]
+    if (height, width) != (expected, expected):
+        raise UserError(f'translations of {width}x{height} pixels, but the pictures of {truth.folder} have {expected}'
+                        f'x{expected}; translate whole pictures at their own size, or draw a set of another size')
+    return truth.resolution
+
+
 def _judge(image, cat, pair):
     """({name: what one image shows, 0 to 1}, the true translation that is nearest to it, int16 [3, R, R])."""
     recipe, shown = cats_pairs.PAIRS[pair], OrderedDict()
@@ -173,8 +188,8 @@ class CatsOracle(metric_base.MetricBase):
             self.check_time()
             images.append(minibatch)
         images = np.concatenate(images)[:count]
+        resolution = check_size(images, cats, truth)
         results = judge(images, cats, truth.pair)
-        resolution = cells_of(images, cats)[0].shape[-1]
         key = truth.pair, resolution, cats.tobytes()
         if key not in self._references:
             self._references = {key: references(cats, truth.pair, resolution)}

@@ -60,6 +60,14 @@ def test_cells_of_sheets():
             cats_oracle.cells_of(np.zeros(shape, np.uint8), cats[:2])
 
 
+def test_translations_have_the_size_of_the_set():
+    for cats, side in ((np.zeros([2, 5], int), 32), (np.zeros([1, 64, 5], int), 256)):
+        truth = cats_pairs.Truth('coats', 'set', {}, 32)
+        assert cats_oracle.check_size(np.zeros([1, 3, side, side]), cats, truth) == 32
+        with pytest.raises(UserError, match=f'of 64x64 pixels, but the pictures of set have {side}x{side}; '):
+            cats_oracle.check_size(np.zeros([1, 3, 64, 64]), cats, truth)
+
+
 def test_folders_of_translations_are_judged(tmp_path, capsys):
     folder = tmp_path / 'set'
     write_set(str(folder), 'coats', 16, (2, 6))

@@ -42,6 +42,7 @@ class Truth(NamedTuple):
     pair: str       # key of PAIRS
     folder: str     # of the set
     pictures: dict  # name of a file, with `/` -> attributes of its cat, five layer numbers; of a sheet a list of them
+    resolution: int  # width and height of a cat, pixels
 
     def cats_of(self, paths):
         """Attributes of the cats in pictures: int [N, 5], or of sheets [N, 64, 5].
@@ -146,6 +147,6 @@ def read_truth(folder):
             data = json.load(file)
         if data['pair'] not in PAIRS:
             raise ValueError('unknown pair')
-        return Truth(data['pair'], folder, dict(data['pictures']))
+        return Truth(data['pair'], folder, dict(data['pictures']), int(data['resolution']))
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f'{path}: not a file that create_cats_pairs wrote ({type(error).__name__}: {error})') from None

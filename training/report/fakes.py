@@ -42,7 +42,7 @@ class Translations:
     Attributes:
         num_images: Number of pictures.
         reals: Options of load_dataset of what the translations are compared with, chosen in the same way; of a dataset
-            that knows no pictures to test with, all of it.
+            without a sheet of its own, such as the built-in cats, all of it.
     """
 
     def __init__(self, translation, networks, streams, options):
@@ -50,6 +50,8 @@ class Translations:
         self._data = {name: streams[name].sheet() for name in translation.sources}
         self.reals = stream_options(options.dataset_args, options.stream_args)[translation.target]
         self.reals.update(getattr(streams[translation.target].dataset, 'opens_sheet', {}))
+        if options.bad == 'skip':
+            self.reals.setdefault('bad', 'skip')
         self._first = self._data[translation.sources[0]]
         held_out = np.sort(self._first.held_out)
         self._numbers = held_out if len(held_out) else np.arange(self._first.num_images)

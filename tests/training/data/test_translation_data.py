@@ -2,6 +2,8 @@
 
 import io
 import os
+import re
+import shutil
 import zipfile
 
 import numpy as np
@@ -13,6 +15,7 @@ from training.data.streams import open_datasets, open_streams, stream_options
 from training.data.translation import layouts, pairs, pictures, transforms
 from training.data.translation.dataset import TranslationDataset
 from training.data.translation.transforms import CENTER, Draw, Transform
+from training.dataset import load_dataset
 
 GOLDEN = os.path.join(os.path.dirname(__file__), '..', '..', 'data', 'translation', 'data_preparation.npz')
 CLASS = 'training.data.translation.dataset.TranslationDataset'
@@ -125,6 +128,44 @@ def test_sheets_show_test_pictures_or_those_held_out(sides):
         assert sheet.num_images == 2
         np.testing.assert_array_equal(sheet.read(1), data.read(data.held_out[1]))
         assert not set(data.indices_at(0, 50)) & set(data.held_out)
+        with load_dataset(**dict(options['a'], **data.opens_sheet)) as opened_again:  # as metrics do
+            held = [sheet.read(i) for i in range(2)]
+            assert opened_again.num_images == 2
+            assert all(any(np.array_equal(opened_again.read(i), image) for image in held) for i in range(2))
+
+
+def test_folders_to_test_with_that_one_side_lacks(tmp_path, sides, capsys):
+    shutil.rmtree(os.path.join(sides, 'testB'))
+    assert layouts.find(sides, layouts.UNPAIRED) == dict(a=dict(train='trainA'), b=dict(train='trainB'))
+    assert capsys.readouterr().out == 'Left out: testA, as there is no testB\n'
+    path = tmp_path / 'labels'
+    for name in ('train_label', 'train_img', 'train_inst', 'test_label', 'test_img'):
+        os.makedirs(str(path / name))
+    assert all('test' not in side for side in layouts.find(str(path), layouts.LABELS).values())
+    assert capsys.readouterr().out == 'Left out: test_label and test_img, as there is no test_inst\n'
+
+
+def test_pictures_to_test_with_that_cannot_be_used(tmp_path, capsys):
+    for name in ('trainA', 'trainB', 'testA', 'testB'):
+        save(tmp_path / name, {f'{i}.png': noise(24, 24, i) for i in range(4)})
+    (tmp_path / 'testA' / '1.png').write_bytes(b'no picture')
+    path = tmp_path / 'testB' / '2.png'
+    path.write_bytes(path.read_bytes()[:-40])  # a good header
+    save(tmp_path / 'testB', {'3.png': noise(12, 24, 3)})
+    options = stream_options(dict(SMALL, tfrecord_dir=str(tmp_path), paired=True), layouts.find(
+        str(tmp_path), layouts.PAIRED))
+    with pytest.raises(UserError, match='testA/1.png: '):
+        with open_datasets(options, 0):
+            pass
+    for side in options.values():
+        side['preprocess'] = 'crop'
+    with open_streams(options, 0, bad='skip') as streams:
+        a, b = (stream.sheet() for stream in streams.values())
+        np.testing.assert_array_equal(a.get_minibatch_np(3)[0], b.get_minibatch_np(3)[0])
+        assert a.num_images == b.num_images == 2 and a.bad_images == b.bad_images == {1}
+        assert streams['a'].dataset.opens_sheet['numbers'] == [0, 2]
+    out = capsys.readouterr().out
+    assert re.search('Left out: .*testB/3.png: it is too small for crops, but .* .1 of 4 pictures to test with', out)
 
 
 def test_pairs_side_by_side_and_in_two_folders_are_the_same(tmp_path):
@@ -221,7 +262,7 @@ def test_label_maps_with_instances(tmp_path):
         np.testing.assert_array_equal(numbers[1], np.int64(a[1, 0]) * 400000 + 3)
     options['a']['max_id'] = int(labels[0].max()) - 1
     with open_datasets(options, 0) as datasets:
-        with pytest.raises(UserError, match='town_0_gtFine_labelIds.png: the map holds .*, but numbers here are from'):
+        with pytest.raises(UserError, match='town_0_.*: the map holds .* allow more labels by --set train.label_nc=3'):
             datasets['a'].preload()
 
 

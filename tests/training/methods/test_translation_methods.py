@@ -245,7 +245,7 @@ def test_what_is_translated_to_be_measured():
             seen.append(len(images))
             return [np.minimum(images * 2 + 1, 1)]
     method = SimpleNamespace(translation=translating.translation('G', direction='BtoA'), fakes=None)
-    options = SimpleNamespace(dataset_args=CATS, stream_args=dict(a={}, b={}))
+    options = SimpleNamespace(dataset_args=CATS, stream_args=dict(a={}, b={}), bad='stop')
     for share, numbers in ((0, range(20)), (0.5, None)):
         with load_dataset(max_images=20, **CATS) as data:
             streams = {name: Stream(data.hold_out(share), name) for name in 'ab'}

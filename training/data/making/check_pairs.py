@@ -1,4 +1,4 @@
-"""Checks pairs of pictures: every file, missing partners, different sizes; of label maps also the numbers."""
+"""Checks two sides of pictures: every file; of pairs also partners and sizes, of label maps the numbers."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from dnnlib.util import UserError
-from training.data.making.check import look_at
+from training.data.making.check import check, look_at
 from training.data.making.findings import Finding, Report
 from training.data.sources import ordered_map
 from training.data.translation import layouts, pairs, pictures
@@ -38,6 +38,8 @@ def check_pairs(path, other=None, workers=4, progress=iter):
         for part, sides in open_sides(path, other).items():
             for side in sides:
                 stack.callback(side.source.close)
+            for side in sides:
+                _needs_files(side.source, path if other is None else side.folder)
             paired = pairs.find([side.source for side in sides])
             own = _sides_of_files(sides)
             for side in own:
@@ -52,6 +54,38 @@ def check_pairs(path, other=None, workers=4, progress=iter):
             number = len(paired.found)
             notes.append(f'{number} pair{"" if number == 1 else "s"}' + (f' in {part}' if part else ''))
     return Report(count, found, tuple(notes))
+
+
+def check_unpaired(path, workers=4, progress=iter, resolution=None):
+    """Checks a dataset; if it holds trainA and trainB, these and testA and testB, which are no classes.
+
+    Sizes of such sides may differ, as training scales them.
+
+    Args:
+        path, workers, progress, resolution: See `check.check`, which it is for other datasets, or to be converted.
+    Returns: findings.Report.
+    """
+    if resolution is not None or not {'trainA', 'trainB'} <= set(layouts.folders_of(path)):
+        return check(path, workers, progress, resolution)
+    found, notes, count = [], [], 0
+    with contextlib.ExitStack() as stack:
+        for side in layouts.find(path, layouts.UNPAIRED).values():
+            for folder in (side[part] for part in ('train', 'test') if part in side):
+                source = open_source(path, folder)
+                stack.callback(source.close)
+                _needs_files(source, os.path.join(path, folder))
+                found += _check_files(Side(source, folder + '/', False), workers, progress)[0]
+                number = len(source.names)
+                notes.append(f'{number} picture{"" if number == 1 else "s"} in {folder}')
+                count += number
+    return Report(count, found, tuple(notes) + ('Two sides; --pairs also checks whether they are pairs',))
+
+
+def _needs_files(source, path):
+    """Raises UserError for a source whose pictures are no files."""
+    if not isinstance(source, pictures.PictureFiles):
+        raise UserError(f'{path}: expected a folder or zip of pictures; check each folder of TFRecords by itself, '
+                        'without --pairs_with')
 
 
 def open_sides(path, other=None):

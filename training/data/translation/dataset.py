@@ -13,15 +13,10 @@ from dnnlib.seeds import step_seed
 from dnnlib.util import UserError
 from training.data.base import Dataset
 from training.data.translation import pictures, transforms
+from training.data.translation.sheets import any_size, Sheet
 from training.dataset import IMAGE_CACHE_BYTES, load_dataset, PRELOAD_IMAGES
 
-MAX_LABEL, MAX_NUMBER = 2 ** 8 - 1, 2 ** 24 - 1  # numbers of maps of one and of three bytes
-
-
-def any_size(shape, name):
-    """Number of levels of images of any size, of which only the full size is used; networks check theirs."""
-    del shape, name
-    return 2
+MAX_NUMBER = 2 ** 24 - 1  # of a map of three bytes
 
 
 def open_source(path, folder=None, half=None):
@@ -61,14 +56,13 @@ class TranslationDataset(Dataset):
     Attributes:
         source, headers: Of the pictures; (mode, size) of each, `None` if it is unreadable and may be skipped.
         test_source: Of the pictures for sheets, or `None`.
-        numbers, test_numbers: Which pictures of the sources the images are.
+        numbers, test_numbers: Which pictures of the sources the images are; without a test source, or where a partner
+            has none, `test_numbers` is `None`.
         max_id, paired: As given.
     Raises: UserError for options, or pictures of sizes, that don't fit.
     """
 
     _check_shape = staticmethod(any_size)
-    opens_sheet = dict(class_name='training.data.translation.dataset.open_sheet')  # options of load_dataset
-
     def __init__(self, tfrecord_dir, train=None, test=None, half=None, max_id=None, channels=None, settle_images=None,
                  paired=False, **kwargs):
         given = {name: kwargs.pop(name) for name in transforms.Transform._fields if name in kwargs}
@@ -79,16 +73,17 @@ class TranslationDataset(Dataset):
         if max_id is not None and not 0 < max_id <= MAX_NUMBER:
             raise UserError(f'max_id must be from 1 to {MAX_NUMBER}, not {max_id!r}')
         self.max_id, self.paired, self._settle, self._partners = max_id, paired, settle_images, ()
-        self._cache = {}
+        self._cache, self.test_numbers = {}, None
         self.source, self.test_source = open_source(tfrecord_dir, train, half), None
         try:
             if test is not None:
                 self.test_source = open_source(tfrecord_dir, test, half)
-                self.test_numbers = list(range(len(self.test_source.names)))
             self.headers = self._read_headers(kwargs.get('bad') == 'skip')
             name = os.path.basename(os.path.abspath(tfrecord_dir))
             name = '/'.join([name[:-len('.zip')] if name.endswith('.zip') else name] + [train] * (train is not None))
             super().__init__(name, len(self.headers), self._common_shape(channels), **kwargs)
+            if test is not None:
+                self.test_numbers = self._usable_tests()
         except (UserError, zipfile.BadZipFile):
             self._close_sources()
             raise
@@ -100,13 +95,37 @@ class TranslationDataset(Dataset):
         headers = []
         for index in range(len(self.source.names)):
             try:
-                headers.append(self.source.header(index))
-                pictures.check_mode(headers[-1][0], self.source.where(index), self.max_id is not None)
+                headers.append(self._header(self.source, index))
             except UserError:
                 if not skips_bad:
                     raise
-                headers[index:] = [None]
+                headers.append(None)
         return headers
+
+    def _header(self, source, number):
+        """(mode, size) of a picture; raises UserError if they can't be read, or not that mode."""
+        mode, size = source.header(number)
+        pictures.check_mode(mode, source.where(number), self.max_id is not None)
+        return mode, size
+
+    def _usable_tests(self):
+        """Places of the pictures to test with; raises UserError for one that can't be used, if that is not skipped."""
+        usable, errors, count = [], [], len(self.test_source.names)
+        for number in range(count):
+            try:
+                size = transforms.output_size(self._header(self.test_source, number)[1], self._view_transform())
+                if size != (self.shape[2], self.shape[1]):
+                    becomes = 'is too small for crops' if size is None else 'becomes {}x{} pixels'.format(*size)
+                    raise UserError(f'{self.test_source.where(number)}: it {becomes}, but those to train with become '
+                                    f'{self.shape[2]}x{self.shape[1]}; scale it to the size of the others')
+                usable.append(number)
+            except UserError as error:
+                errors.append(error)
+        if errors and not (usable and self._skip_bad):
+            raise errors[0]
+        if errors:
+            self.remarks.append(f'Left out: {errors[0]} ({len(errors)} of {count} pictures to test with)')
+        return usable
 
     def _common_shape(self, channels):
         """[C, H, W] of the images; raises UserError naming two pictures that differ, or one that is too small."""
@@ -125,7 +144,7 @@ class TranslationDataset(Dataset):
                                     self.source.where(index), self._transform.preprocess, *size
                                     + (self.source.where(usable[0]),) + sizes[0]))
         if self.max_id is not None:
-            channels = 1 if self.max_id <= MAX_LABEL else 3
+            channels = 1 if self.max_id <= pictures.MAX_LABEL else 3
         elif channels is None:
             channels = 1 if all(pictures.is_gray(self.headers[index][0]) for index in usable) else 3
         return [channels, sizes[0][1], sizes[0][0]]
@@ -153,9 +172,10 @@ class TranslationDataset(Dataset):
         """Makes the dataset one of pairs: it is read in the order of `seed`, and skips what a partner can't read."""
         self._partners, self.seed = partners, seed
 
-    def can_open(self, index):
-        """Raises UserError if the picture of an image can't be read."""
-        self._open(self.source, self.numbers[index])
+    def can_open(self, index, shown=False):
+        """Raises UserError if the picture of an image, or of the one that the sheet shows, can't be read."""
+        source, numbers = self.shown() if shown else (self.source, self.numbers)
+        self._open(source, numbers[index])
 
     def _open(self, source, number):
         """A PIL image: gray, RGB or, of a map, of mode I."""
@@ -201,9 +221,12 @@ class TranslationDataset(Dataset):
             source: `source` or `test_source`.
             number: Place in it.
         """
-        transform = transforms.settled(self._transform)._replace(flip=False)
+        transform = self._view_transform()
         pixels = transforms.to_array(transforms.scale(self._open(source, number), transform))
         return self._finished(pixels, transform, transforms.CENTER, source.where(number))
+
+    def _view_transform(self):
+        return transforms.settled(self._transform)._replace(flip=False)
 
     def _read(self, index, lod):
         return self.view(self.source, self.numbers[index])
@@ -228,13 +251,22 @@ class TranslationDataset(Dataset):
             for index in cli.progress(range(self.num_images), 'pictures'):
                 self.read_good(index, 0, lambda number, lod: self._scaled(number, self._transform, transforms.CENTER))
 
+    def shown(self):
+        """(source, places in it) of what sheets show: pictures to test with, those held out, or those trained on."""
+        if self.test_numbers is not None:
+            return self.test_source, self.test_numbers
+        return self.source, [self.numbers[i] for i in (self.held_out if len(self.held_out) else self._stream)]
+
     def sheet(self):
-        """Dataset of what the fixed sheets show, in file order: test pictures, those held out, or those trained on."""
-        source, numbers = self.test_source, self.test_numbers if self.test_source is not None else None
-        if source is None:
-            source = self.source
-            numbers = [self.numbers[i] for i in (self.held_out if len(self.held_out) else self._stream)]
-        return Sheet(self, source, numbers)
+        """Dataset of what the fixed sheets show; skips unreadable pictures, with their partners, if `bad` says so."""
+        return Sheet(self, *self.shown(), partners=self._partners, bad='skip' if self._skip_bad else 'stop')
+
+    @property
+    def opens_sheet(self):
+        """Further options of load_dataset that open what `sheet` shows, for metrics."""
+        source, numbers = self.shown()
+        found = dict(class_name='training.data.translation.dataset.open_sheet')
+        return found if len(numbers) == len(source.names) else dict(found, numbers=sorted(map(int, numbers)))
 
     def _close_sources(self):
         for source in (self.source, self.test_source):
@@ -247,34 +279,15 @@ class TranslationDataset(Dataset):
         self._close_sources()
 
 
-def open_sheet(**kwargs):
+def open_sheet(numbers=None, bad='stop', **kwargs):
     """What `sheet` of a TranslationDataset returns, in a random order, for metrics: a dataset of its own.
 
     Args:
-        kwargs: Of TranslationDataset.
+        numbers: Places in the source, such as those of held-out pictures; `None` = all.
+        bad, kwargs: Of TranslationDataset.
     """
-    data = TranslationDataset(**kwargs)
-    found = data.sheet()
-    order = np.random.RandomState(0).permutation(found.num_images)
-    return Sheet(data, found.source, [found.numbers[index] for index in order])
-
-
-class Sheet(Dataset):
-    """Pictures of a TranslationDataset without anything random.
-
-    Args:
-        data: TranslationDataset.
-        source: One of its sources.
-        numbers: Places in it.
-    """
-
-    _check_shape = staticmethod(any_size)
-
-    def __init__(self, data, source, numbers):
-        super().__init__(data.name, len(numbers), data.shape, shuffle_mb=0)
-        self.source, self.numbers = source, numbers
-        self._view = lambda index: data.view(source, numbers[index])
-        self.where = lambda index: source.where(numbers[index])
-
-    def _read(self, index, lod):
-        return self._view(index)
+    data = TranslationDataset(bad=bad, **kwargs)
+    source, found = data.shown()
+    found = found if numbers is None else numbers
+    order = np.random.RandomState(0).permutation(len(found))
+    return Sheet(data, source, [found[index] for index in order], bad=bad)

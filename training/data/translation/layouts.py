@@ -39,6 +39,8 @@ def find(path, kind):
             or without folders; LABELS: train_label (or train_A), train_img (train_B) and perhaps train_inst.
     Returns: OrderedDict {stream: {train, test, half}}, see TranslationDataset; what isn't needed is left out.
     Raises: UserError if there are no such sides.
+
+    Prints which folders to test with are left out because another stream has none.
     """
     folders = folders_of(path)
     if kind == LABELS:
@@ -65,13 +67,19 @@ def find(path, kind):
 
 def _sides(folders, ends):
     """{stream: {train, test}} of folders that are named `train` or `test` and the end of the stream."""
-    found = OrderedDict()
-    tests = [test for test in TESTS if all(test + end in folders for end in list(ends.values())[:2])]
-    for stream, end in ends.items():
-        if 'train' + end in folders:
-            found[stream] = dict(train=folders['train' + end])
-            if tests and tests[0] + end in folders:
-                found[stream]['test'] = folders[tests[0] + end]
+    found = OrderedDict((stream, dict(train=folders['train' + end])) for stream, end in ends.items()
+                        if 'train' + end in folders)
+    if len(found) < 2:
+        return found
+    for test in TESTS:
+        there = [test + ends[stream] for stream in found if test + ends[stream] in folders]
+        if len(there) == len(found):
+            for stream, side in found.items():
+                side['test'] = folders[test + ends[stream]]
+            break
+        if there:
+            missing = [test + ends[stream] for stream in found if test + ends[stream] not in folders]
+            print(f'Left out: {" and ".join(there)}, as there is no {" or ".join(missing)}')
     return found
 
 

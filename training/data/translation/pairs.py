@@ -46,7 +46,7 @@ def join(datasets, skips_bad=False):
     Args:
         datasets: Those of all streams, just opened.
         skips_bad: Leave out pictures without a partner, instead of raising an error?
-    Raises: UserError naming a picture without a partner, or a pair of different sizes.
+    Raises: UserError naming a picture without a partner, or a pair of different sizes, or if no test pair is usable.
     """
     paired = [data for data in datasets if getattr(data, 'paired', False)]
     if len(paired) < 2:
@@ -55,7 +55,10 @@ def join(datasets, skips_bad=False):
     _check_sizes(paired, pairs)
     tests = []
     if all(data.test_source is not None for data in paired):
-        tests = find_checked([data.test_source for data in paired], skips_bad)
+        tests = [pair for pair in find_checked([data.test_source for data in paired], skips_bad)
+                 if all(place in data.test_numbers for data, place in zip(paired, pair))]
+        if not tests:
+            raise UserError(f'{paired[0].test_source.where(0)}: of no pair to test with can both pictures be used')
     for number, data in enumerate(paired):
         data.select([pair[number] for pair in pairs], [pair[number] for pair in tests] or None)
         data.join([other for other in paired if other is not data], paired[0].seed)

@@ -13,6 +13,7 @@ from training.data.sources import ImageFiles
 WHITE = (255, 255, 255)  # behind transparency
 DEEP = ('I;16', 'I;16B', 'I;16L', 'I;16N', 'I')  # gray of 16 bits, as different versions of Pillow call it
 MAX_DEEP = 2 ** 16 - 1
+MAX_LABEL = 2 ** 8 - 1  # number of a map of one byte
 HALVES = ('left', 'right')
 # what Cityscapes adds to the names of a photo, its labels and its instances, which are a pair without it
 SUFFIX = re.compile('_(leftImg8bit|gtFine_labelIds|gtFine_instanceIds|gtFine_color)$')
@@ -157,8 +158,12 @@ def to_numbers(image, max_id, where):
         numbers = numbers @ [1, 2 ** 8, 2 ** 16]
     wrong = numbers[(numbers < 0) | (numbers > max_id)]
     if wrong.size:
-        raise UserError(f'{where}: the map holds {wrong[0]}, but numbers here are from 0 to {max_id}; change the map, '
-                        'or allow more labels')
+        advice = 'change the map'
+        if max_id <= MAX_LABEL:  # not of instances
+            more = f', allow more labels by --set train.label_nc={wrong.max() + 1}'
+            advice += (more if max_id < wrong.max() <= MAX_LABEL else '') + (
+                ', or, if these are pictures, --set train.label_nc=0')
+        raise UserError(f'{where}: the map holds {wrong[0]}, but numbers here are from 0 to {max_id}; {advice}')
     return Image.fromarray(numbers.astype(np.int32))
 
 

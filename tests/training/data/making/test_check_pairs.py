@@ -44,6 +44,18 @@ def test_two_folders(tmp_path, capsys):
     assert 'trainA/4.png  partner        not in trainB/\n' in out and '11 checked, 5 with problems' in out
     with pytest.raises(UserError, match='--resolution has no effect on pairs'):
         dataset_tool.main(arguments + ['--resolution=64'])
+    with pytest.raises(UserError, match='cats/: expected a folder or zip of pictures; check each folder of'):
+        dataset_tool.main(arguments[:3] + ['cats'])
+
+
+def test_two_sides_are_no_classes(tmp_path, capsys):
+    for folder, width in (('trainA', 8), ('trainB', 12), ('testA', 8), ('testB', 16)):
+        save(tmp_path / folder / f'{width}.png', [8, width, 3])
+    assert dataset_tool.main(['check', str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert '1 picture in testB\nTwo sides; --pairs also checks' in out and 'Labels' not in out
+    (tmp_path / 'testB' / 'x.png').write_bytes(b'no picture')
+    assert dataset_tool.main(['check', str(tmp_path)]) == 1 and 'testB/x.png' in capsys.readouterr().out
 
 
 def test_side_by_side(tmp_path, capsys):
