@@ -258,11 +258,11 @@ def measure_speed(folder, python, ops, pairs):
         for workers, cores in ((1, [own]), (2, [own[:1], own[1:]])):
             run_dir = os.path.join(folder, f'{pair}-{workers}')
             finish(start(python, workers if workers > 1 else None, [dict(
-                method=SPEED, workers=workers, iterations=33, ops=ops, run_dir=run_dir, cores=cores)]), run_dir, 3600)
+                method=SPEED, workers=workers, iterations=17, ops=ops, run_dir=run_dir, cores=cores)]), run_dir, 3600)
             with open(os.path.join(run_dir, 'stats.jsonl')) as lines:
                 ticks = [json.loads(line) for line in lines]
-            # without tick 0, which is one iteration
-            speeds.append(1000 / np.mean([tick['Timing/sec_per_kimg'] for tick in ticks[1:3]]))
+            # of tick 1, 16 iterations; tick 0 is the first one
+            speeds.append(1000 / np.mean([tick['Timing/sec_per_kimg'] for tick in ticks[1:2]]))
         ratios.append(speeds[1] / speeds[0])
         print(f'{SPEED}: {speeds[0]:.3f} images/s of one worker with two cores, {speeds[1]:.3f} of two with one core '
               f'each: {ratios[-1]:.2f} times', flush=True)
