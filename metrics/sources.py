@@ -121,7 +121,7 @@ def open_network(network, options, open_labels, num_gpus):
     Gs = pretrained.load_generator(network)
     if len(Gs.input_shapes) > 2 or any(len(shape) != 2 for shape in Gs.input_shapes):
         raise UserError(f'{pretrained.resolve(network).name}: its generator takes more than latents and labels; '
-                        'networks of this kind are measured during training')
+                        'networks that translate are measured on the pictures of --inputs, others during training')
     label_size = Gs.input_shapes[1][1] if len(Gs.input_shapes) == 2 else 0
     generator = Generator(Gs, options, open_labels(label_size) if label_size else None, num_gpus)
     if options is None:

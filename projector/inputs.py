@@ -46,7 +46,7 @@ def find_pictures(paths, skipped=None):
     sources.tell_not_taken(not_taken)
     if skipped is not None:
         skipped.add_not_taken(not_taken)
-    keys = _unique_keys([name for name, _, _, _ in found])
+    keys = unique_keys([name for name, _, _, _ in found])
     return [Picture(key, file, source, name) for key, (_, file, source, name) in zip(keys, found)]
 
 
@@ -78,7 +78,7 @@ def check_some_usable(paths):
     sources.check_some(pictures, read_picture)
 
 
-def _unique_keys(names):
+def unique_keys(names):
     """Shortest names that differ from each other: stem, path, path with extension, else with a number."""
     paths = [name.replace('/', '-').replace(' ', '_') for name in names]
     candidates = [[os.path.splitext(os.path.basename(name))[0].replace(' ', '_') for name in names],

@@ -1,13 +1,14 @@
 """The command line of run_translator.py as a user types it, with small published networks."""
 
 import os
+import shutil
 
 import numpy as np
 import PIL.Image
 import pytest
 
 import run_translator
-from dnnlib import video
+from dnnlib import UserError, video
 from export import arrays
 from projector import inputs
 from tests.training import golden_translation as golden
@@ -128,6 +129,15 @@ def test_videos_in_and_out_and_bad_pictures(translate, tmp_path, capsys):
     assert len(list(run.glob('*.png'))) == 3
     clip = str(tmp_path / 'clip.mp4')
     os.rename(str(run / 'video.mp4'), clip)
-    reader = video.load_ffmpeg().read_frames(str(translate(clip, network) / 'clip.mp4'))
+    os.mkdir('other')
+    shutil.copy(clip, 'other')
+    run = translate('clip.mp4', os.path.join('other', 'clip.mp4'), network)
+    assert sorted(path.name for path in run.glob('*.mp4')) == ['clip.mp4', 'other-clip.mp4']
+    reader = video.load_ffmpeg().read_frames(str(run / 'other-clip.mp4'))
     meta = next(reader)
     assert meta['size'] == (48, 32) and meta['fps'] == 5 and len(list(reader)) == 3
+    with pytest.raises(UserError, match='--sheet shows pictures, and there are only videos'):
+        translate(clip, network, '--sheet')
+    os.rename('frames/0.png', 'frames/Grid.png')
+    with pytest.raises(UserError, match='--sheet would overwrite the translation of a picture called grid; rename it'):
+        translate('frames/Grid.png', network, '--sheet')

@@ -55,8 +55,9 @@ def translate(submit_config, files, paths, mode, options, tf_config):
     folder = submit_config.run_dir
     if items.pictures:
         _translate_pictures(translator, items, options, folder)
-    for path in items.videos:
-        _translate_video(translator, items.layout, path, os.path.join(folder, _stem(path)))
+    names = inputs.unique_keys(items.videos + ['video'])  # --video writes a file of that name
+    for path, name in zip(items.videos, names):
+        _translate_video(translator, items.layout, path, os.path.join(folder, name))
     counts = [(len(items.pictures), 'picture'), (len(items.videos), 'video')]
     print('Wrote the translations of {} to {}'.format(' and '.join(
         f'{count} {what}{"" if count == 1 else "s"}' for count, what in counts if count), folder))
@@ -88,6 +89,10 @@ def prepare(kind, paths, options):
     if options.video and len(set(sizes)) != 1:
         raise UserError('--video needs pictures, all of one size' + (
             f', not {sizes[0][1]}x{sizes[0][0]} and others' if sizes else ''))
+    if options.sheet and any(picture.key.lower() == 'grid' for picture in pictures):
+        raise UserError('--sheet would overwrite the translation of a picture called grid; rename it')
+    if options.sheet and not pictures:
+        raise UserError('--sheet shows pictures, and there are only videos; drop it')
     extra = {}
     for name, read in (('instances', sources.read_map), ('reference', inputs.read_picture)):
         path = getattr(options, name)
@@ -145,7 +150,3 @@ def _translate_video(translator, layout, path, output):
         raise
     film.close()
     print(f'Wrote {film.path}')
-
-
-def _stem(path):
-    return os.path.splitext(os.path.basename(path))[0]

@@ -50,16 +50,22 @@ def opened(file, path, direction, seed, tf_config):
         seed: Of dropout and noise, int.
         tf_config: See `tflib.init_tf`.
     Yields: Translations.
-    Raises: UserError for a network that doesn't translate, or takes maps of instances, or a path without pictures.
+    Raises: UserError for a network that doesn't translate, or takes maps of instances, or a path without
+            pictures, or with such of several sizes.
     """
     files, mode = networks.Files(file, direction), networks.Mode(seed=seed)
     kind = networks.read_kind(files, mode)
     if kind.maps:
         raise UserError(f'{file.name}: it translates label maps; write its translations with run_translator.py and '
                         'measure these by --fakes')
-    pictures = sources.find([path])[0]
+    layout = sources.layout_of(kind, False)
+    pictures, sizes = sources.check_all(sources.find([path])[0], lambda picture: sources.read(picture, layout))
+    for picture, size in zip(pictures, sizes):
+        if size != sizes[0]:
+            raise UserError(f'{picture.file}: {size[1]}x{size[0]} pixels, but {pictures[0].file} has {sizes[0][1]}x'
+                            f'{sizes[0][0]}; metrics need pictures of one size')
     with graphs.temporary_graph(), tflib.create_session(tf_config).as_default() as session:
         try:
-            yield Translations(drawing.Translator(files, kind, mode), pictures, sources.layout_of(kind, False))
+            yield Translations(drawing.Translator(files, kind, mode), pictures, layout)
         finally:
             session.close()

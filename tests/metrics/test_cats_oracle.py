@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from dnnlib import UserError
@@ -106,4 +107,8 @@ def test_translations_of_a_network_are_judged(tmp_path):
     assert group.get_results() == {'cats_' + name: pytest.approx(value) for name, value in expected.items()}
     with pytest.raises(UserError, match='it holds one translator, G, '):
         with measured.opened(network, str(folder / 'testA'), 'BtoA', 0, args['tf_config']):
+            pass
+    PIL.Image.new('RGB', (24, 16)).save(str(folder / 'testA' / 'wide.png'))
+    with pytest.raises(UserError, match='wide.png: 24x16 pixels, but .*00000.png has 16x16; metrics need '):
+        with measured.opened(network, str(folder / 'testA'), None, 0, args['tf_config']):
             pass
