@@ -1,8 +1,7 @@
 """Do the native operations compute what the reference means? Random cases, and comparisons to the second order.
 
-The reference is computed in float64, so that only the native side rounds. A test draws its cases from a random.Random:
-of hypothesis where there is one, else with fixed seeds. Cases that fail are not simplified, which would take minutes:
-the message names the case.
+The reference is computed in float64, so that only the native side rounds. A test draws its cases from a random.Random
+with a fixed seed; the message names the case.
 """
 
 import random
@@ -14,12 +13,6 @@ import tensorflow.compat.v1 as tf
 from dnnlib.tflib.ops import native, native_tools
 from dnnlib.tflib.ops.bias_act_native import TYPES
 from dnnlib.util import UserError
-
-try:
-    import hypothesis
-    from hypothesis import strategies
-except ImportError:
-    hypothesis = None
 
 # Relative to the largest value of a tensor; three roundings of the 16-bit types, there relative to at least 1, since
 # what is computed from a rounded output, such as the derivative of tanh, has an absolute error.
@@ -43,16 +36,9 @@ def require_native():
 
 
 def random_cases(examples):
-    """Decorator: calls the test `examples` times with a random.Random as `rng`."""
-    def decorate(test):
-        if hypothesis is None:
-            return pytest.mark.parametrize('rng', [random.Random(seed) for seed in range(examples)],
-                                           ids=['seed%d' % seed for seed in range(examples)])(test)
-        checked = hypothesis.given(rng=strategies.randoms(use_true_random=False))(test)
-        return hypothesis.settings(max_examples=examples, deadline=None, derandomize=True, database=None,
-                                   phases=[hypothesis.Phase.generate],
-                                   suppress_health_check=list(hypothesis.HealthCheck))(checked)
-    return decorate
+    """Decorator: calls the test `examples` times with a random.Random as `rng`, the same ones each time."""
+    return pytest.mark.parametrize('rng', [random.Random(seed) for seed in range(examples)],
+                                   ids=['seed%d' % seed for seed in range(examples)])
 
 
 class Batch:
