@@ -55,7 +55,7 @@ def translate(submit_config, files, paths, mode, options, tf_config):
     folder = submit_config.run_dir
     if items.pictures:
         _translate_pictures(translator, items, options, folder)
-    names = inputs.unique_keys(items.videos + ['video'])  # --video writes a file of that name
+    names = inputs.unique_keys(items.videos + ['video'] * options.video)  # it writes a file of that name
     for path, name in zip(items.videos, names):
         _translate_video(translator, items.layout, path, os.path.join(folder, name))
     counts = [(len(items.pictures), 'picture'), (len(items.videos), 'video')]

@@ -3,16 +3,15 @@
 import numpy as np
 
 
-def pad(image, multiple, least=1):
+def pad(image, multiple):
     """An image with a reflected border, so that its sides are multiples of a number.
 
     Args:
         image: [C, H, W], any type.
         multiple: The number.
-        least: Shortest side of the result, a multiple of it.
     Returns: (image, (top, left)): the larger one, and where the given one begins in it.
     """
-    sizes = [max(-(-size // multiple) * multiple, least) for size in image.shape[1:]]
+    sizes = [-(-size // multiple) * multiple for size in image.shape[1:]]
     before = [(size - old) // 2 for size, old in zip(sizes, image.shape[1:])]
     after = [size - old - first for size, old, first in zip(sizes, image.shape[1:], before)]
     return np.pad(image, [(0, 0)] + list(zip(before, after)), mode='reflect'), tuple(before)
