@@ -87,17 +87,22 @@ def unique_keys(names):
     return next(keys for keys in candidates if len({key.lower() for key in keys}) == len(keys))
 
 
-def read_picture(picture):
-    """The picture, upright by its EXIF tag, as PIL.Image of mode L, RGB or RGBA.
-
-    Raises: UserError naming the file if it can't be decoded, or has a side below MIN_SIDE or above MAX_SIDE.
-    """
+def open_picture(picture):
+    """The picture, upright by its EXIF tag, as PIL.Image of any mode; raises UserError naming the file if it can't."""
     if picture.source is not None:
         data = picture.source.read_bytes(picture.name)
     else:
         with open(picture.file, 'rb') as file:
             data = file.read()
-    image = images.open_image(data, picture.file)
+    return images.open_image(data, picture.file)
+
+
+def read_picture(picture):
+    """The picture, upright by its EXIF tag, as PIL.Image of mode L, RGB or RGBA.
+
+    Raises: UserError naming the file if it can't be decoded, or has a side below MIN_SIDE or above MAX_SIDE.
+    """
+    image = open_picture(picture)
     if not MIN_SIDE <= min(image.size) or not max(image.size) <= MAX_SIDE:
         raise UserError('{}: {}x{} pixels; expected sides of {} to {}'.format(
             picture.file, *image.size, MIN_SIDE, MAX_SIDE))

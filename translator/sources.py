@@ -74,12 +74,7 @@ def read_map(picture):
 
     Raises: UserError naming the file if it can't be read or is in color.
     """
-    if picture.source is not None:
-        data = picture.source.read_bytes(picture.name)
-    else:
-        with open(picture.file, 'rb') as file:
-            data = file.read()
-    image = images.open_image(data, picture.file)
+    image = inputs.open_picture(picture)
     if image.mode not in ('1', 'L', 'P', 'I') and not image.mode.startswith('I;16'):
         raise UserError(f'{picture.file}: color mode {image.mode}; a map of labels or instances is gray, or has a '
                         'palette')
