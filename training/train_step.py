@@ -26,6 +26,7 @@ class Net(NamedTuple):
     options: dict = {}      # keyword arguments of the build function
     average_of: str = None  # it begins as a copy of this network and is meant to follow it, see `Step.average`
     role: str = 'generator'  # what it is for: 'generator', 'discriminator', 'encoder', ...; stored in network files
+    file: str = None        # network file, of ours or PyTorch's, whose network of this role it begins with; None = new
 
 
 class Group(NamedTuple):
