@@ -13,6 +13,12 @@ from training.blocks.resample import resize_bilinear
 NUM_LANDMARKS = 98
 MASK_SIZE = 256  # side of the masks
 LEAST = 0.1  # of a map; what is below is nothing
+PATCH, SIGMA = 3, 1.75  # of the Gaussian that stands for a point: pixels on each side, standard deviation; as published
+LINE = 3  # pixels on each side of a boundary
+BOUNDARIES = (  # points of the lines in a face of 98 landmarks: contour, brows, nose, eyes, lips
+    range(33), range(33, 38), range(42, 47), range(51, 55), range(55, 60), range(60, 65), (64, 65, 66, 67, 60),
+    range(68, 73), (72, 73, 74, 75, 68), range(76, 83), (82, 83, 84, 85, 86, 87, 76), range(88, 93),
+    (92, 93, 94, 95, 88))
 
 
 class Part(NamedTuple):
@@ -72,3 +78,37 @@ def places_of(maps):
                       for sign in (1, -1))
         found[..., axis] += 0.25 * np.sign(one - other) * inside
     return found.astype(np.float32)
+
+
+def heat_maps(points, side):
+    """Targets of the network of landmarks (Wang et al. 2019, section 5): a Gaussian at each point, then a map of lines.
+
+    The lines are straight between the points (the published program bends them); with other numbers of points than 98
+    they connect all of them.
+
+    Args:
+        points: [N, K, 2], x and y as shares of the width and height, float32.
+        side: Of the maps, pixels.
+    Returns: [N, K + 1, side, side] in [0, 1].
+    """
+    places = tf.range(side, dtype=tf.float32)
+    distances = [places - tf.floor(points[:, :, i:i + 1] * side) for i in range(2)]
+    parts = [tf.exp(-d ** 2 / (2 * SIGMA ** 2)) * tf.cast(tf.abs(d) <= PATCH, tf.float32) for d in distances]
+    maps = parts[1][:, :, :, tf.newaxis] * parts[0][:, :, tf.newaxis, :]
+    return tf.concat([maps, _lines(points * side - 0.5, side)], axis=1)
+
+
+def _lines(points, side):
+    """Map of the lines between points [N, K, 2] in pixels: [N, 1, side, side]."""
+    count = points.shape.as_list()[1]
+    lines = BOUNDARIES if count == NUM_LANDMARKS else [list(range(count)) + [0]]
+    ends = [(line[i], line[i + 1]) for line in lines for i in range(len(line) - 1)]
+    first, last = (tf.gather(points, [pair[i] for pair in ends], axis=1)[:, :, tf.newaxis] for i in range(2))  # NS12
+    columns, rows = np.meshgrid(np.arange(side), np.arange(side))
+    pixels = np.float32(np.stack([columns, rows], axis=2).reshape(1, 1, -1, 2))
+    along = last - first
+    share = tf.reduce_sum((pixels - first) * along, axis=3, keepdims=True) / (
+        tf.reduce_sum(along ** 2, axis=3, keepdims=True) + 1e-8)
+    squares = tf.reduce_sum((pixels - first - along * tf.clip_by_value(share, 0, 1)) ** 2, axis=3)
+    nearest = tf.reshape(tf.reduce_min(squares, axis=1), [-1, 1, side, side])
+    return tf.exp(-nearest / 2) * tf.cast(nearest <= LINE ** 2, tf.float32)

@@ -20,8 +20,8 @@ def data_of(streams, names, at_least=1):
         raise UserError(f'this method needs the streams {", ".join(names)} of data, not {", ".join(streams)}')
     data = streams[names[0]].dataset
     if data.label_size < at_least:
-        raise UserError(f'{data.name}: this method needs at least {at_least} domains, one folder of pictures each; found '
-                        f'{data.label_size}')
+        raise UserError(f'{data.name}: this method needs at least {at_least} domains, one folder of pictures each, and '
+                        f'found {data.label_size}')
     return data
 
 

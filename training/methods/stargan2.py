@@ -54,8 +54,8 @@ def stargan2(streams, schedule, **options):
     """
     options, data = Options(**options), domains.data_of(streams, ('source', 'reference'), at_least=2)
     if options.masked and not options.fan_file:
-        raise UserError('masks are made of the landmarks of faces: give the network that finds them, such as wing.ckpt, '
-                        'by --fan=FILE; for pictures of anything else --config=stargan-v2-afhq has none')
+        raise UserError('masks are made of the landmarks of faces: give the network that finds them, such as '
+                        'wing.ckpt, by --fan=FILE; for other pictures --config=stargan-v2-afhq has no masks')
     nets = nets_of(options, data)
     size = schedule.last.minibatch_gpu
     groups = {name: Group((name,), args or ADAM, 'F_lrate' if name == 'F' else 'lrate') for name, args in (
@@ -142,7 +142,8 @@ def masks_of(step, images):
     """Masks of what must stay of images, without gradient; `None` where no network finds landmarks."""
     if 'H' not in step.nets:
         return None
-    return tf.stop_gradient(landmarks.masks_of(*step.nets['H'].get_output_for(images, return_as_list=True)))
+    maps = step.nets['H'].get_output_for(images, resolution=images.shape.as_list()[2:], return_as_list=True)
+    return tf.stop_gradient(landmarks.masks_of(*maps))
 
 
 def translate(step, images, styles, masks):
@@ -184,7 +185,8 @@ def G_losses(step, batch, styles, report):
     back = translate(step, fakes, E.get_output_for(batch.images, batch.domains), masks_of(step, fakes))
     scored = criteria.TRANSLATION['vanilla'].real(step.nets['D'].get_output_for(fakes, batch.targets))
     parts = [('adv', 1, scored), ('sty', weights.lambda_sty, tf.abs(E.get_output_for(fakes, batch.targets) - style)),
-             ('ds', -weights.lambda_ds, tf.abs(fakes - others)), ('cyc', weights.lambda_cyc, tf.abs(back - batch.images))]
+             ('ds', -weights.lambda_ds, tf.abs(fakes - others)),
+             ('cyc', weights.lambda_cyc, tf.abs(back - batch.images))]
     return tf.add_n([weight * report_mean(f'Loss/{tag}_{name}', loss) for name, weight, loss in parts])
 
 
@@ -214,6 +216,6 @@ def draw(networks, images, minibatch_size, styles):
     """Pictures uint8 [N, C, H, W] in these styles [N, style_size]: uint8 like the pictures."""
     given = [images.astype(np.float32) / 127.5 - 1, styles]
     if 'H' in networks:
-        given.append(networks['H'].run(given[0], minibatch_size=minibatch_size,
+        given.append(networks['H'].run(given[0], resolution=list(images.shape[2:]), minibatch_size=minibatch_size,
                                        output_transform=dict(func=landmarks.masks_of)))
     return domains.to_pictures(networks['G_ema'].run(*given, minibatch_size=minibatch_size))

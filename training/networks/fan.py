@@ -1,4 +1,4 @@
-"""The network of heat maps of landmarks (Bulat and Tzimiropoulos 2017; Wang et al. 2019), as in StarGAN v2's release."""
+"""The network of heat maps of landmarks (Bulat and Tzimiropoulos 2017; Wang et al. 2019), as in StarGAN v2."""
 
 import numpy as np
 import tensorflow.compat.v1 as tf

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, epochs, stylegan2, translation
+from training.options import ada, domains, epochs, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -34,7 +34,10 @@ METHODS = OrderedDict([
                    OPTIONS, ada.add_options, ada.check)),
     ('translation', Preset('translation', 'translation of pictures', translation.CONFIGS, translation.table,
                            translation.make_options, translation.settable, None, translation.add_options,
-                           translation.check, has_streams=True, finish=translation.finish))])
+                           translation.check, has_streams=True, finish=translation.finish)),
+    ('domains', Preset('domains', 'translation between domains', domains.CONFIGS, domains.table, domains.make_options,
+                       domains.settable, None, domains.add_options, domains.check, has_streams=True,
+                       finish=domains.finish))])
 
 
 def find(config):

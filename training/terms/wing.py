@@ -37,7 +37,7 @@ def adaptive_wing(maps, targets, alpha=2.1, omega=14.0, epsilon=1.0, theta=0.5):
     offset = theta * slope - omega * tf.log(1 + (theta / epsilon) ** power)
     size = tf.abs(targets - maps)
     near = size < theta
-    small = tf.where(near, size, tf.fill(tf.shape(size), theta))  # gradients of what is not chosen must be finite, too
+    small = tf.where(near, size, theta * tf.ones_like(size))  # gradients of what is not chosen must be finite, too
     return tf.where(near, omega * tf.log(1 + (small / epsilon) ** power), slope * size - offset)
 
 

@@ -19,13 +19,14 @@ from training.dataset import IMAGE_CACHE_BYTES, load_dataset, PRELOAD_IMAGES
 MAX_NUMBER = 2 ** 24 - 1  # of a map of three bytes
 
 
-def open_source(path, folder=None, half=None):
+def open_source(path, folder=None, half=None, max_label_size=0):
     """The pictures of a side.
 
     Args:
         path: Folder or zip of pictures, folder of TFRecords, or 'cats'.
         folder: Folder in it that is meant; None = all of it.
         half: See pictures.PictureFiles.
+        max_label_size: Labels of TFRecords and cats that are read, see Dataset.
     Returns: pictures.PictureFiles or pictures.Images.
     Raises: UserError if there are no pictures.
     """
@@ -35,7 +36,7 @@ def open_source(path, folder=None, half=None):
     if is_cats or os.path.isdir(path) and glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
         if half is not None:
             raise UserError(f'{path}: pairs side by side are expected as pictures in a folder or zip')
-        return pictures.Images(load_dataset(tfrecord_dir=path))
+        return pictures.Images(load_dataset(tfrecord_dir=path, max_label_size=max_label_size))
     return pictures.PictureFiles(path, '' if folder is None else folder + '/', half)
 
 
@@ -63,6 +64,8 @@ class TranslationDataset(Dataset):
     """
 
     _check_shape = staticmethod(any_size)
+    _labels_read = 0  # see `open_source`
+
     def __init__(self, tfrecord_dir, train=None, test=None, half=None, max_id=None, channels=None, settle_images=None,
                  paired=False, **kwargs):
         given = {name: kwargs.pop(name) for name in transforms.Transform._fields if name in kwargs}
@@ -74,10 +77,10 @@ class TranslationDataset(Dataset):
             raise UserError(f'max_id must be from 1 to {MAX_NUMBER}, not {max_id!r}')
         self.max_id, self.paired, self._settle, self._partners = max_id, paired, settle_images, ()
         self._cache, self.test_numbers = {}, None
-        self.source, self.test_source = open_source(tfrecord_dir, train, half), None
+        self.source, self.test_source = open_source(tfrecord_dir, train, half, self._labels_read), None
         try:
             if test is not None:
-                self.test_source = open_source(tfrecord_dir, test, half)
+                self.test_source = open_source(tfrecord_dir, test, half, self._labels_read)
             self.headers = self._read_headers(kwargs.get('bad') == 'skip')
             name = os.path.basename(os.path.abspath(tfrecord_dir))
             name = '/'.join([name[:-len('.zip')] if name.endswith('.zip') else name] + [train] * (train is not None))

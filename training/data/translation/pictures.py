@@ -106,6 +106,12 @@ class Images:
         pixels = self._dataset.read(index)
         return Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
 
+    def labels(self):
+        """(labels of the images, float32 [N, label_size], names of the labels or `None`)."""
+        if not self._dataset.label_size:
+            raise UserError(f'{self._dataset.name}: this dataset has no labels; give pictures in one folder per domain')
+        return self._dataset.read_labels(range(self._dataset.num_images)), self._dataset.label_names
+
     def close(self):
         """Closes the dataset."""
         self._dataset.close()

@@ -1,0 +1,117 @@
+"""StarGAN and StarGAN v2 against the published programs: networks, losses, gradients, an iteration."""
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from dnnlib.tflib import random
+from tests.training import golden_domains as golden
+from tests.training.methods.domain_steps import Trained
+from training.methods import stargan, stargan2
+
+
+def one_hot(classes, count):
+    """Rows with a 1, float32 [N, count]."""
+    return np.float32(np.asarray(classes)[:, np.newaxis] == np.arange(count))
+
+
+def masks(given, prefix):
+    """The masks of a case, [N, 2, 256, 256]."""
+    both = np.concatenate([given[f'{prefix}mask1'], given[f'{prefix}mask2']], axis=1)
+    return np.float32(both.repeat(16, axis=2).repeat(16, axis=3))
+
+
+def check_networks2(case, networks, given, domains, masked):
+    """Compares the networks of a case of StarGAN v2."""
+    targets = one_hot(given['y_trg'], domains)
+    golden.check_outputs(case, 'F_out', networks['F'].run(given['z_trg'], targets))
+    golden.check_outputs(case, 'E_out', networks['E'].run(given['x_ref'], targets))
+    if masked:
+        golden.check_outputs(case, 'G_out', networks['G'].run(given['x_real'], given['F_out'], masks(given, '')))
+        plain = networks['G'].run(given['x_real'][:1], given['F_out'][:1], np.zeros([1, 2, 256, 256]))
+        golden.check_outputs(case, 'G_out_no_masks', plain)
+    else:
+        golden.check_outputs(case, 'G_out', networks['G'].run(given['x_real'], given['F_out']))
+    scores = [networks['D'].run(given['x_real'], one_hot([k] * len(targets), domains))[:, 0] for k in range(domains)]
+    golden.check_outputs(case, 'D_main', np.stack(scores, axis=1)[:, :, np.newaxis, np.newaxis])
+    golden.check_outputs(case, 'D_out', np.stack(scores, axis=1)[range(len(targets)), given['y_org']])
+
+
+@pytest.mark.parametrize('case', ['stargan2_afhq', 'stargan2_celeba'])
+def test_stargan2(session, case, monkeypatch):
+    given, kwargs = golden.FILES.arrays(case), golden.kwargs_of(case)
+    domains, masked = kwargs['num_domains'], kwargs['w_hpf'] > 0
+    drawn = iter([given['z_trg'], given['z_trg'], given['z_trg2']])
+    monkeypatch.setattr(random, 'normal', lambda shape: tf.constant(next(drawn)))
+    if masked:
+        used = iter([masks(given, name) for name in ('', 'cycle_', 'cycle_')])
+        monkeypatch.setattr(stargan2, 'masks_of', lambda step, images: tf.constant(next(used)))
+        nets_of = stargan2.nets_of
+        monkeypatch.setattr(stargan2, 'nets_of', lambda *args: {
+            name: net for name, net in nets_of(*args).items() if name != 'H'})
+    widths = dict(fmap_base=kwargs['base'], fmap_max=kwargs['max_conv_dim'])
+    trained = Trained(
+        stargan2.stargan2, dict(
+            source=(given['x_real'], one_hot(given['y_org'], domains)),
+            reference=(np.concatenate([given['x_ref'], given['x_ref2']], axis=1), one_hot(given['y_trg'], domains))),
+        case, monkeypatch, masked=masked, fan_file='wing.ckpt', G_args=widths, E_args=widths, D_args=widths,
+        F_args=dict(latent_size=kwargs['latent_dim'], fmaps=kwargs['hidden'], style_size=kwargs['style_dim']),
+        **{name: kwargs[name] for name in ('lambda_reg', 'lambda_cyc', 'lambda_sty', 'lambda_ds', 'ds_iter')})
+    check_networks2(case, trained.networks, given, domains, masked)
+    assert list(trained.stages) == ['D', 'D_ref', 'G', 'G_ref', 'G_ema', 'F_ema', 'E_ema', 'lambda_ds']
+    for stage, theirs, parts, nets in (
+            ('D', 'D_latent', ('real', 'fake', 'reg'), 'D'), ('D_ref', 'D_ref', ('real', 'fake', 'reg'), 'D'),
+            ('G', 'G_latent', ('adv', 'sty', 'ds', 'cyc'), 'GFE'),
+            ('G_ref', 'G_ref', ('adv', 'sty', 'ds', 'cyc'), 'G')):
+        losses, gradients = trained.run(stage, [f'{theirs}_{part}' for part in parts])
+        golden.check_loss(case, theirs + '/loss', losses.pop(stage))
+        for tag, value in losses.items():
+            golden.check_loss(case, f'{theirs}/{tag[len(theirs) + 1:]}', value)
+        golden.check_gradients(case, theirs + '/', gradients)
+        values = {key: value for name in nets for key, value in trained.values(name).items()}
+        golden.check_sums(case, theirs + '/', values)
+    for stage in ('G_ema', 'F_ema', 'E_ema', 'lambda_ds'):
+        trained.run(stage)
+    for end, suffix in (('end/', ''), ('end_ema/', '_ema')):
+        values = {key: value for name in trained.networks if name.endswith('_ema') == bool(suffix)
+                  for key, value in trained.values(name).items()}
+        for key in [key for key in given if key.startswith(end) and key != 'end/lambda_ds']:
+            name, tensor = key[len(end):].split('/')
+            golden.check_outputs(case, key, values[f'{name}{suffix}/{tensor}'].reshape(given[key].shape), atol=3e-6)
+    lambda_ds = session.run(trained.step.progress['Progress/lambda_ds'])
+    np.testing.assert_allclose(lambda_ds, given['end/lambda_ds'], rtol=1e-6)
+
+
+@pytest.mark.parametrize('case', ['stargan_attributes', 'stargan_classes'])
+def test_stargan(session, case, monkeypatch):
+    given, kwargs = golden.FILES.arrays(case), golden.kwargs_of(case)
+    labels, targets = given['label_org'], given['c_trg']
+    assert np.array_equal(given['label_trg'], targets if given['label_trg'].ndim == 2 else targets.argmax(axis=1))
+    labels = labels if kwargs['dataset'] == 'CelebA' else one_hot(labels, kwargs['c_dim'])
+    monkeypatch.setattr(stargan, 'shuffled', lambda labels: tf.constant(targets))
+    monkeypatch.setattr(random, 'uniform', lambda shape: tf.constant(1 - given['alpha']))  # shares of the fakes
+    trained = Trained(
+        stargan.stargan, dict(a=(given['x_real'], labels)), case, monkeypatch,
+        kinds=['attributes' if kwargs['dataset'] == 'CelebA' else 'classes'], n_critic=1,
+        G_args=dict(fmaps=kwargs['g_conv_dim'], num_blocks=kwargs['g_repeat_num']),
+        D_args=dict(fmaps=kwargs['d_conv_dim'], num_layers=kwargs['d_repeat_num']),
+        **{name: kwargs[name] for name in ('lambda_cls', 'lambda_rec', 'lambda_gp')})
+    golden.check_outputs(case, 'G_out', trained.networks['G'].run(given['x_real'], targets))
+    scores, logits = trained.networks['D'].run(given['x_real'])
+    golden.check_outputs(case, 'D_src', scores)
+    golden.check_outputs(case, 'D_cls', logits)
+    for stage, parts in (('D', ('real', 'fake', 'cls', 'gp')), ('G', ('fake', 'rec', 'cls'))):
+        losses, gradients = trained.run(stage, [f'{stage}_{part}' for part in parts])
+        golden.check_loss(case, stage + '/loss', losses.pop(stage))
+        for tag, value in losses.items():
+            golden.check_loss(case, tag.replace('_', '/'), value)
+        golden.check_gradients(case, stage + '/', {key.split('/')[1]: value for key, value in gradients.items()})
+        values = {key.split('/')[1]: value for key, value in trained.values(stage).items()}
+        golden.check_sums(case, stage + '/', values)
+        for key in [key for key in given if key.startswith(f'end/{stage}/')]:
+            golden.check_outputs(case, key, values[key.split('/')[2]].reshape(given[key].shape), atol=3e-6)
+
+
+def test_every_array_of_these_cases_is_used(request):
+    golden.FILES.check_all_used(request, 'methods/test_domains.py')
+    golden.FILES.check_all_owned()
