@@ -10,9 +10,10 @@ from PIL import Image, ImageShow
 from dnnlib.util import UserError
 from training import image_size
 from training.data.cats import CatsDataset
+from training.data.cats_domains import SETS
 from training.data.cats_pairs import PAIRS, TRUTH_FILE
 from training.data.images import FILTERS, Fit, FITS
-from training.data.making import arguments, cats_pairs, export as dataset_export
+from training.data.making import arguments, cats_domains, cats_pairs, export as dataset_export
 from training.data.making.check_pairs import check_pairs, check_unpaired
 from training.data.making import findings as dataset_findings, lsun as dataset_lsun, published
 from training.data.making.pictures import Filters, PictureSource
@@ -59,6 +60,12 @@ def create_cats_pairs(folder, pair, resolution, train, test, layout):
     """Writes two sides of cats whose true translations are known, as folders of pictures."""
     count = cats_pairs.write_set(folder, pair, resolution, (train, test), layout)
     print(f'Wrote {count} pictures to {folder}; {TRUTH_FILE} in it says what they show')
+
+
+def create_cats_domains(folder, domains, resolution, train, test):
+    """Writes several domains of cats whose true translations are known, as folders of pictures or with a list."""
+    count = cats_domains.write_set(folder, domains, resolution, train, test)
+    print(f'Wrote {count} pictures to {folder}')
 
 
 def create_published(tfrecord_dir, make_source, shuffle=True, skip_bad=False, max_images=None, workers=1, **options):
@@ -199,6 +206,18 @@ def add_create_commands(commands):
                    help='of pairs: beside = A and B side by side in one file, folders = trainA, trainB and so on with '
                    'the same names (default: beside)')
     p.set_defaults(run=create_cats_pairs)
+
+    p = commands.add_parser('create_cats_domains', help='draw several domains of cats whose true translations are known')
+    p.add_argument('folder', help='folder to write')
+    p.add_argument('--domains', choices=SETS, default='families', help='what they are: families = three, of several '
+                   'coats each; coats = five; attributes = a list of eight (default: %(default)s)')
+    p.add_argument('--resolution', type=image_size.argument, default=64, metavar='PIXELS',
+                   help='width and height, at most 128 (default: %(default)s)')
+    p.add_argument('--train', type=arguments.positive, default=1800, metavar='N',
+                   help='pictures to train with (default: %(default)s)')
+    p.add_argument('--test', type=arguments.positive, default=200, metavar='N',
+                   help='pictures to test with, of cats that are in no training (default: %(default)s)')
+    p.set_defaults(run=create_cats_domains)
 
 
 def add_published_commands(commands):

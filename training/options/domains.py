@@ -77,8 +77,8 @@ def add_options(parser):
     p.add_argument('--dataset-b', metavar='NAME', help='stargan: a second dataset, with a folder for each class')
     p.add_argument('--fan', metavar='FILE', help='stargan-v2-celeba: network that finds landmarks of faces, such as '
                    'the published wing.ckpt')
-    p.add_argument('--landmarks', metavar='FILE', help='fan: list of landmarks, a line for each picture: its name, x and '
-                   'y of each in pixels; or as in WFLW')
+    p.add_argument('--landmarks', metavar='FILE', help='fan: list of landmarks, a line for each picture: its name, '
+                   'x and y of each in pixels; or as in WFLW')
     p.add_argument('--no-flip', action='store_true', help='do not mirror half of the images left to right')
     p.add_argument('--batch', type=int, metavar='N', help='images of each dataset per step, over all rounds (default: '
                    'by config)')

@@ -61,11 +61,12 @@ class DomainDataset(TranslationDataset):
             found = lists.read(path, self.options.chosen)
             rows, train, test = lists.find(found, self.source.names, path)
             if self.test_source is not None:
+                train = sorted(train + test)
                 self._test_rows, test, more = lists.find(found, self.test_source.names, path)
                 test = sorted(test + more)
             elif test:
                 self.test_source, self._test_rows = self.source, rows
-            left = len(self.source.names) - len(train) - (len(test) if self.test_source is self.source else 0)
+            left = len(self.source.names) - len(train) - len(test) * (self.test_source is self.source)
             if left:
                 self.remarks.append(f'Left out: {left} pictures that are not in {path}')
             self._rows, names = rows, found.names

@@ -41,7 +41,8 @@ class LandmarkDataset(TranslationDataset):
             self._close_sources()
             raise
         if len(numbers) < len(self.source.names):
-            self.remarks.append(f'Left out: {len(self.source.names) - len(numbers)} pictures that are not in {landmarks}')
+            left = len(self.source.names) - len(numbers)
+            self.remarks.append(f'Left out: {left} pictures that are not in {landmarks}')
         self.select(numbers)
         self.label_size, self.label_names = self._rows.shape[1], None
         self.label_text = f'{self.label_size // 2} landmarks'
@@ -75,12 +76,12 @@ def read(path):
         name, values = (words[-1], words[:-1]) if _is_number(words[0]) else (words[0], words[1:])
         values = values[:WFLW_NUMBERS] if len(values) == WFLW_COLUMNS else values
         if not values or len(values) % 2 or not all(map(_is_number, values)) or count not in (None, len(values)):
-            raise UserError(f'{path}, line {number}: expected the name of a picture and x and y of as many landmarks as '
-                            f'the first one has, got {line:.60}')
+            raise UserError(f'{path}, line {number}: expected the name of a picture and x and y of as many landmarks '
+                            f'as the first one has, got {line:.60}')
         count = len(values)
         found[name_key(name)] = [float(value) for value in values]
     if not found:
-        raise UserError(f'{path}: no landmarks; expected a line for each picture: its name, then x and y of each landmark')
+        raise UserError(f'{path}: no landmarks; expected a line for each picture: its name, then x and y of each one')
     return found
 
 
