@@ -207,7 +207,7 @@ def add_create_commands(commands):
                    'the same names (default: beside)')
     p.set_defaults(run=create_cats_pairs)
 
-    p = commands.add_parser('create_cats_domains', help='draw several domains of cats whose true translations are known')
+    p = commands.add_parser('create_cats_domains', help='draw domains of cats whose true translations are known')
     p.add_argument('folder', help='folder to write')
     p.add_argument('--domains', choices=SETS, default='families', help='what they are: families = three, of several '
                    'coats each; coats = five; attributes = a list of eight (default: %(default)s)')

@@ -25,8 +25,8 @@ _COMMANDS = {  # of the programs that have some; where a command is given in the
                  'export', 'info'),
     'project': ('project-generated-images', 'project-real-images', 'project-images', 'calibrate', 'detect'),
     'dataset': ('create_from_images', 'create_cats', 'create_cats_pairs', 'create_cats_domains', 'create_mnist',
-                'create_mnistrgb', 'create_cifar10', 'create_cifar100', 'create_svhn', 'create_lsun', 'create_lsun_wide', 'create_celeba',
-                'create_from_hdf5', 'display', 'extract', 'compare', 'check')}
+                'create_mnistrgb', 'create_cifar10', 'create_cifar100', 'create_svhn', 'create_lsun',
+                'create_lsun_wide', 'create_celeba', 'create_from_hdf5', 'display', 'extract', 'compare', 'check')}
 
 
 def load(network, device='auto', ops='auto'):

@@ -76,4 +76,4 @@ def read_truth(folder):
             raise ValueError('unknown set')
         return Truth(data['set'], folder, dict(data['pictures']), int(data['resolution']))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{path}: not a file that create_cats_domains wrote ({type(error).__name__}: {error})') from None
+        raise UserError(f'{path}: not a file of create_cats_domains ({type(error).__name__}: {error})') from None

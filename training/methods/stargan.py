@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib.tflib import random
 from dnnlib.util import UserError
 from training.methods import domains, translating
+from training.networks.stargan import given_size
 from training.terms import criteria, penalties
 from training.train_step import Group, Method, report_mean
 
@@ -52,7 +53,7 @@ def stargan(streams, schedule, **options):
         raise UserError(f'n_critic must be a whole number from 1 on, not {options.n_critic!r}')
     sets = Sets(tuple(stream.dataset.label_size for stream in streams.values()))
     nets = OrderedDict([
-        ('G', translating.net(options.G_args, NETWORKS + 'G_stargan', data, label_size=sets.size)),
+        ('G', translating.net(options.G_args, NETWORKS + 'G_stargan', data, label_sizes=sets.sizes)),
         ('D', translating.net(options.D_args, NETWORKS + 'D_stargan', data, 'discriminator',
                               label_size=sum(sets.sizes)))])
     label_names = [stream.dataset.label_names or () for stream in streams.values()]
@@ -76,7 +77,7 @@ class Sets:
 
     def __init__(self, sizes):
         self.sizes = sizes
-        self.size = sum(sizes) + (len(sizes) if len(sizes) > 1 else 0)
+        self.size = given_size(sizes)
 
     def given(self, labels, number):
         """Labels [N, size] for labels [N, sizes[number]] of one dataset, tensors; those of the others are 0."""
@@ -178,8 +179,7 @@ class Targets:
         found = []
         for other, (size, kind) in enumerate(zip(self._sizes, self._kinds)):
             for label in range(size):
-                rows = np.zeros([len(labels), sum(self._sizes) + (len(self._sizes) if len(self._sizes) > 1 else 0)],
-                                np.float32)
+                rows = np.zeros([len(labels), given_size(self._sizes)], np.float32)
                 first = sum(self._sizes[:other])
                 rows[:, first:first + size] = self._changed(labels if other == number else rows[:, :size] * 0, other,
                                                             label, kind)

@@ -16,10 +16,10 @@ SLOPE = 0.01  # of the discriminator's ReLU
 
 def G_stargan(
         images_in,                  # Images [N, num_channels, H, W].
-        labels_in,                  # Labels of the results [N, label_size].
+        labels_in,                  # Labels of the results [N, given_size(label_sizes)].
         num_channels=3,             # Channels of the images.
         resolution=128,             # Side of the images, or (height, width).
-        label_size=5,               # Number of labels.
+        label_sizes=(5,),           # Number of labels of each dataset; of several, which one is meant follows.
         fmaps=64,                   # Feature maps of the first layer, doubled where the size is halved; as published.
         num_blocks=6,               # Residual blocks; as published.
         init='uniform',             # Initial weights: see plain.initializers; as published.
@@ -32,7 +32,7 @@ def G_stargan(
     plain.check_multiple(resolution, 2 ** NUM_DOWNS)
     height, width = plain.sides(resolution)
     images_in.set_shape([None, num_channels, height, width])
-    labels_in.set_shape([None, label_size])
+    labels_in.set_shape([None, given_size(label_sizes)])
     setting = plain.Setting(init=init, bias=False)
     planes = tf.tile(labels_in[:, :, tf.newaxis, tf.newaxis], [1, 1, height, width])
     x = layout.from_nchw(tf.concat([images_in, planes], axis=1))
@@ -52,6 +52,11 @@ def G_stargan(
     with tf.variable_scope('Output'):
         x = tf.tanh(plain.conv_layer(x, num_channels, 7, setting, pad=3))
     return tf.identity(layout.to_nchw(x), name='images_out')
+
+
+def given_size(label_sizes):
+    """Size of the labels that the generator is given: those of all datasets, and one for each if there are several."""
+    return sum(label_sizes) + (len(label_sizes) if len(label_sizes) > 1 else 0)
 
 
 def block_layer(x, fmaps, setting):

@@ -14,7 +14,7 @@ def _stargan_generator(weights, _has_blur):
     fmaps, given = shape_of(weights, 'main.0.weight')[:2]
     channels = shape_of(weights, f'main.{15 + num_blocks}.weight')[0]
     return Found('stargan', 'generator', ('images', 'labels'), _NETWORKS + 'stargan.G_stargan', dict(
-        num_channels=channels, label_size=given - channels, resolution=128, fmaps=fmaps, num_blocks=num_blocks),
+        num_channels=channels, label_sizes=(given - channels,), resolution=128, fmaps=fmaps, num_blocks=num_blocks),
         tables.stargan_generator(num_blocks))
 
 
