@@ -49,7 +49,7 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('train_step', ('fields', 'state')),
     ('iteration', ('train_step',)),
     ('augment', ()),
-    ('methods', ('image_size', 'blocks', 'terms', 'report', 'train_step', 'augment')),
+    ('methods', ('image_size', 'blocks', 'networks', 'terms', 'report', 'train_step', 'augment')),
     ('misc', ('pretrained', 'report')),
     ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'state/files', 'report', 'train_step',
                        'iteration', 'methods', 'misc', 'workers')),

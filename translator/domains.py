@@ -90,8 +90,7 @@ def targets_of(kind, text):
     for one in texts:
         row = classes.parse_label(one, count, names)
         if kind.method != 'stargan' and row.sum() != 1:
-            raise UserError(f'--domain={one}: give one domain, {classes.choice(count, names)}; without --domain all are '
-                            'drawn')
+            raise UserError(f'--domain={one}: give one domain, {classes.choice(count, names)}, or leave it out for all')
         if len(kind.sizes) > 1:
             parts = np.split(row, np.cumsum(kind.sizes)[:-1])
             row = np.concatenate([row] + [np.float32([part.any()]) for part in parts])
@@ -134,8 +133,8 @@ class Translator:
         from training.methods import domains, stargan2
         given = np.broadcast_to(given, (len(pictures),) + given.shape[1:])
         if self.kind.method == 'stargan':
-            found = self._networks['G_ema'].run(pictures.astype(np.float32) / 127.5 - 1, given, minibatch_size=AT_A_TIME)
-            return domains.to_pictures(found)
+            inputs_ = pictures.astype(np.float32) / 127.5 - 1
+            return domains.to_pictures(self._networks['G_ema'].run(inputs_, given, minibatch_size=AT_A_TIME))
         return stargan2.draw(self._networks, pictures, AT_A_TIME, given)
 
 

@@ -16,7 +16,7 @@ NETWORKS = 'training.networks.'
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999, epsilon=1e-8)
 DECAYING = dict(ADAM, beta1=0.0, beta2=0.99, weight_decay=0.0001)
 DATASETS = 'training.data.translation.'
-FROM_DATA = ('num_channels', 'resolution', 'num_domains', 'label_size', 'label_sizes', 'style_size', 'num_landmarks', 'size')
+FROM_DATA = ('num_channels', 'resolution', 'num_domains', 'label_size', 'label_sizes', 'num_landmarks', 'size')
 AT_EACH_CALL = ('is_training', 'is_template_graph', 'components')
 SNAPSHOTS = 20  # of a training, at least; pictures and networks of a tick have the thousands of images in their names
 MIN_BATCH = 8  # below this StarGAN v2 is known to train badly
@@ -215,7 +215,7 @@ def settable(options):
     for name in [name[:-len('_args')] for name in method if name.endswith('_args')]:
         args = method[name + '_args']
         found[name] = partial(settings.of_optimizer, args) if name.endswith('_opt') else partial(
-            settings.of_network, name, args, FROM_DATA + AT_EACH_CALL)
+            settings.of_network, name, args, FROM_DATA + AT_EACH_CALL + ('style_size',) * (name != 'F'))  # follows F's
     found['sched'] = lambda: settings.defaults_of(util.get_obj_by_name(options['sched_args']['func_name']))
     found['dataset'] = of_dataset
     return found
