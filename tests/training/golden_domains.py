@@ -6,10 +6,11 @@ import os
 import numpy as np
 
 from dnnlib import tflib
+from dnnlib.files import torch_file
 from generator import info
 from tests.training import golden_files
-from training import pretrained
 from training.torch_files import domains as tables
+from training.torch_files import translators
 from training.torch_files.names import KINDS
 
 DATA = os.path.join(os.path.dirname(__file__), '..', 'data', 'domains')
@@ -18,7 +19,6 @@ FILES = golden_files.Files(DATA, {
     'methods/test_domains.py': ('stargan2_afhq', 'stargan2_celeba', 'stargan_attributes', 'stargan_classes')}, (
         ('stargan_', 'G_out_eval_mode', 'with statistics that the published programs store and never read'),
         ('stargan_', 'after_one_pass/', 'these statistics, which ours does not store')))
-NAMES = dict(G='generator', F='mapping_network', E='style_encoder', D='discriminator')
 
 
 def path_of(name):
@@ -31,9 +31,12 @@ def kwargs_of(case):
     return json.loads(str(FILES.arrays(case)['kwargs']))
 
 
-def contents_of(data):
-    """named_networks.Contents of a PyTorch file, given as bytes, of which nothing is built."""
-    return pretrained.read_contents(data)
+def states_of(case):
+    """{G, F, E or D: NetworkState} of the weight file of a case; those of StarGAN are two files in one."""
+    with open(path_of(case + '.pt'), 'rb') as file:
+        saved = torch_file.load(file)
+    parts = [saved[name] for name in 'GD'] if 'G' in saved else [saved]
+    return {name: state for part in parts for name, state in translators.read(part).networks.items()}
 
 
 def values_of(state):

@@ -35,10 +35,8 @@ class Trained:
         streams = {name: SimpleNamespace(dataset=data) for name, data in datasets.items()}
         method = func(streams, SimpleNamespace(last=level, levels=[level]), **options)
         self.networks = transfer.create_networks(method.nets)
-        with open(golden.path_of(case + '.pt'), 'rb') as file:
-            contents = golden.contents_of(file.read())
         self.tables = {}
-        for name, state in contents.networks.items():
+        for name, state in golden.states_of(case).items():
             found, values = golden.values_of(state)
             self.tables[name] = golden.table_of(name, found, values)
             for net in self.networks:

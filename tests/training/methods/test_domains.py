@@ -1,13 +1,21 @@
 """StarGAN and StarGAN v2 against the published programs: networks, losses, gradients, an iteration."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow.compat.v1 as tf
 
+from dnnlib import EasyDict, tflib, UserError
 from dnnlib.tflib import random
 from tests.training import golden_domains as golden
 from tests.training.methods.domain_steps import Trained
+from tests.training.methods.test_toy_methods import variables
+from training.data.making.cats_domains import write_set
 from training.methods import stargan, stargan2
+from training.state import files
+from training.training_loop import training_loop
 
 
 def one_hot(classes, count):
@@ -110,6 +118,74 @@ def test_stargan(session, case, monkeypatch):
         golden.check_sums(case, stage + '/', values)
         for key in [key for key in given if key.startswith(f'end/{stage}/')]:
             golden.check_outputs(case, key, values[key.split('/')[2]].reshape(given[key].shape), atol=3e-6)
+
+
+WIDTHS = dict(fmap_base=64, fmap_max=8)
+SMALL = dict(
+    stargan2=dict(func_name='training.methods.stargan2.stargan2', masked=False, ds_iter=3, G_args=WIDTHS, D_args=WIDTHS,
+                  E_args=WIDTHS, F_args=dict(fmaps=8, latent_size=4, style_size=4)),
+    stargan=dict(func_name='training.methods.stargan.stargan', n_critic=2, G_args=dict(fmaps=2, num_blocks=1),
+                 D_args=dict(fmaps=2, num_layers=3), kinds=['classes', 'classes']))
+DATA = dict(class_name='training.data.translation.domains.DomainDataset', train='train', test='test', load_size=16,
+            crop_size=16, resample='bilinear')
+
+
+def train(run_dir, method, streams, kimg, **options):
+    """A small training on cats of 16x16 pixels; returns its variables."""
+    with tf.Graph().as_default():
+        try:
+            run_dir.mkdir(exist_ok=True)
+            training_loop(
+                submit_config=EasyDict(run_dir=str(run_dir)), method_args=SMALL[method], stream_args=streams,
+                dataset_args=DATA, total_kimg=kimg, minibatch_repeats=1, grid_args=dict(size='3x1'),
+                sched_args=dict(func_name='training.schedule.domain_schedule', minibatch_size=4, minibatch_gpu=2,
+                                tick_images=8), image_snapshot_ticks=None, network_snapshot_ticks=1,
+                checkpoint_minutes=None, keep=9,
+                tf_config=dict(device='cpu', intra_op_parallelism_threads=1, inter_op_parallelism_threads=1), **options)
+        finally:
+            tflib.close_tf()
+    return variables(run_dir)
+
+
+@pytest.mark.parametrize('method', list(SMALL))
+def test_stopped_and_continued_to_the_same_bits(tmp_path, method):
+    write_set(str(tmp_path / 'set'), 'families', 16, 24, 6)
+    streams = dict(a=dict(tfrecord_dir=str(tmp_path / 'set')), b=dict(tfrecord_dir=str(tmp_path / 'set')))
+    if method == 'stargan2':
+        side = dict(streams['a'], balanced=True, crop_prob=0.5)
+        streams = dict(source=side, reference=dict(side, pairs=True))
+    whole = train(tmp_path / 'whole', method, streams, 0.016)
+    states = sorted((tmp_path / 'whole' / 'state').iterdir())
+    assert len(states) > 1
+    continued = train(tmp_path / 'parts', method, streams, 0.016, resume_state=str(states[0]))
+    assert files.latest_counters(str(tmp_path / 'parts')).nimg == 16 and sorted(whole) == sorted(continued)
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, continued[name], err_msg=name)
+    with PIL.Image.open(str(tmp_path / 'whole' / 'fakes_init.png')) as image:
+        assert image.size == (3 * 16, (1 + 3 + 2) * 16 if method == 'stargan2' else 2 * (1 + 6) * 16)
+    if method == 'stargan2':
+        assert whole['State/lambda_ds'] <= 0  # after four iterations of three
+        assert len([name for name in whole if name.startswith(('G_ema/', 'F_ema/', 'E_ema/'))]) > 50
+
+
+def test_labels_of_the_pictures():
+    targets = stargan.Targets(stargan.Sets((3, 2)), stargan.Options(
+        kinds=('attributes', 'classes'), exclusive=('Black', 'Blond')), [['Black', 'Blond', 'Young'], ['a', 'b']])
+    found = np.concatenate(targets.of(np.float32([[1, 0, 0]]), 0)).tolist()
+    assert found == [[1, 0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 1, 0], [1, 0, 1, 0, 0, 1, 0], [0, 0, 0, 1, 0, 0, 1],
+                     [0, 0, 0, 0, 1, 0, 1]]
+
+
+def test_options_and_data_that_do_not_fit():
+    data = SimpleNamespace(dataset=SimpleNamespace(name='x', shape=[3, 16, 16], label_size=1, label_names=None))
+    with pytest.raises(UserError, match='at least 2 domains, one folder of pictures each, and found 1'):
+        stargan2.stargan2(dict(source=data, reference=data), None, masked=False)
+    with pytest.raises(UserError, match='needs the streams source, reference of data, not a'):
+        stargan2.stargan2(dict(a=data), None, masked=False)
+    with pytest.raises(UserError, match='kinds must be attributes or classes for each of the streams a, not'):
+        stargan.stargan(dict(a=data), None, kinds=('classes', 'classes'))
+    with pytest.raises(UserError, match='masks are made of the landmarks of faces'):
+        stargan2.stargan2(dict(source=SimpleNamespace(dataset=SimpleNamespace(label_size=2)), reference=data), None)
 
 
 def test_every_array_of_these_cases_is_used(request):
