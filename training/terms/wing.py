@@ -1,5 +1,6 @@
 """Losses of landmarks: of their places, and of heat maps that show them."""
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 MAX_TARGET = 1.0  # of a heat map; the slope at a target above 1.1 would be infinite
@@ -15,8 +16,8 @@ def wing(difference, width=10.0, curvature=2.0):
     Returns: The same shape.
     """
     size = tf.abs(difference)
-    return tf.where(size < width, width * tf.log(1 + size / curvature), size - width + width * tf.log(
-        1 + width / curvature))
+    return tf.where(size < width, width * tf.log(1 + size / curvature),
+                    size - width + width * np.log(1 + width / curvature))
 
 
 def adaptive_wing(maps, targets, alpha=2.1, omega=14.0, epsilon=1.0, theta=0.5):

@@ -88,7 +88,9 @@ def _fan(weights, _has_blur):
     others = sorted(set(weights.arrays) - {entry.torch for entry in table})
     for name in others:
         del weights.arrays[name]
-    notes = (f'{len(others)} tensors of the file belong to nothing known here, such as {others[0]:.60}',) * bool(others)
+    notes = ()
+    if others:
+        notes = (f'{len(others)} tensors of the file belong to nothing known here, such as {others[0]:.60}',)
     return Found('fan', 'landmarks', ('images',), _NETWORKS + 'fan.H_fan', dict(
         num_landmarks=maps - 1, fmaps=fmaps, num_stacks=num_stacks), table, notes)
 

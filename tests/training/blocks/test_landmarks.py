@@ -45,7 +45,8 @@ def check_mask(found, wanted):
 
 def test_published_network(session):
     given = golden.FILES.arrays(CASE)
-    weights = Weights('FAN', published_weights(given))
+    weights = Weights('FAN', {})
+    weights.arrays = published_weights(given)
     values = weights.variables(tables.fan())
     weights.finish()
     network = golden.network('H', 'training.networks.fan.H_fan', values, resolution=64)

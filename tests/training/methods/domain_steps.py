@@ -10,7 +10,7 @@ from tests.training import golden_domains as golden
 from training.state import transfer
 from training.train_step import Batch, Step
 
-RATES = dict(lrate=1e-4, F_lrate=1e-6)
+RATES = dict(lrate=golden.LRATE, F_lrate=1e-6)
 
 
 class Trained:
@@ -50,8 +50,8 @@ class Trained:
         self._register, self.step._register = self.step._register, self._note
         self.stages = {stage.name: stage for stage in method.stages(self.step)}
         tflib.init_uninitialized_vars()
-        self._feed = dict({self.step.seed_in: [0, 0]}, **{
-            self.step.sched[name]: rate for name, rate in RATES.items() if self.step.sched.is_fed(name)})
+        self._feed = {self.step.sched[name]: rate for name, rate in RATES.items() if self.step.sched.is_fed(name)}
+        self._feed[self.step.seed_in] = [0, 0]
 
     def _record(self, tag, value):
         self.losses[tag[len('Loss/'):]] = tf.reduce_mean(value)

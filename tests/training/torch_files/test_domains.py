@@ -31,7 +31,8 @@ def test_published_sizes():
     for title, (arrays, count) in published().items():
         if 'hpf.filter' in arrays:
             arrays['hpf.filter'] = np.float32([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
-        weights = Weights(title, arrays)
+        weights = Weights(title, {})
+        weights.arrays = dict(arrays)
         found = translators.infer(weights)
         assert sorted(weights.arrays) == sorted(entry.torch for entry in found.table), title
         name, options = found.func_name.rsplit('.', 1)[1], found.options
@@ -50,7 +51,7 @@ def test_single_networks_of_stargan(session, case, key):
     del session
     given = golden.FILES.arrays(case)
     with open(golden.path_of(case + '.pt'), 'rb') as file:
-        torch_writer.save(torch_file.load(file)[key], 'STEP.ckpt')
+        torch_writer.save(torch_file.tensors_in(torch_file.load(file)[key]), 'STEP.ckpt')
     network = pretrained.load_file('STEP.ckpt').networks[key]
     if key == 'G':
         golden.check_outputs(case, 'G_out', network.run(given['x_real'], given['c_trg'], resolution=32))
@@ -60,6 +61,7 @@ def test_single_networks_of_stargan(session, case, key):
 
 def test_landmarks_leave_other_tensors_alone():
     arrays = published()['stargan2/fan (98 landmarks)'][0]
-    weights = Weights('wing', dict(arrays, extra=np.zeros(3, np.float32)))
+    weights = Weights('wing', {})
+    weights.arrays = dict(arrays, extra=np.zeros(3, np.float32))
     assert translators.infer(weights).notes == (
         '1 tensors of the file belong to nothing known here, such as extra',)
