@@ -132,7 +132,7 @@ def make_stages(step, options, latent_size):
                        weights.lambda_ds)
     kimg = domains.half_life(options.ema_beta, step.sched['minibatch_size'])
     return [step.train('D', {'D': D_loss}, batch='this'), step.train('D_ref', {'D': D_ref_loss}, batch='this'),
-            step.train('G', dict(G=G_loss, F=G_loss, E=G_loss), batch='this', joint=True),
+            step.train('G', {('G', 'F', 'E'): G_loss}, batch='this', joint=True),
             step.train('G_ref', {'G': G_ref_loss}, batch='this')] + [
                 step.average(name + '_ema', of=name, kimg=kimg) for name in AVERAGED] + [
                     step.run('lambda_ds', lambda_ds.assign(smaller))]

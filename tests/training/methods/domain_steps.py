@@ -57,8 +57,8 @@ class Trained:
         self.losses[tag[len('Loss/'):]] = tf.reduce_mean(value)
         return self.losses[tag[len('Loss/'):]]
 
-    def _note(self, stage, group, loss, is_one_of_several):
-        optimizer = self._register(stage, group, loss, is_one_of_several)
+    def _note(self, stage, group, loss, *more):
+        optimizer = self._register(stage, group, loss, *more)
         self._optimizers.setdefault(stage, {})[group] = optimizer
         self.losses[stage] = loss
         return optimizer

@@ -78,7 +78,7 @@ def test_stargan2(session, case, monkeypatch):
         golden.check_loss(case, theirs + '/loss', losses.pop(stage))
         for tag, value in losses.items():
             golden.check_loss(case, f'{theirs}/{tag[len(theirs) + 1:]}', value)
-        golden.check_gradients(case, theirs + '/', gradients)
+        golden.check_gradients(case, theirs + '/', gradients, 1e-3 if stage == 'G_ref' else 2e-4)
         values = {key: value for name in nets for key, value in trained.values(name).items()}
         golden.check_sums(case, theirs + '/', values)
     for stage in ('G_ema', 'F_ema', 'E_ema', 'lambda_ds'):
