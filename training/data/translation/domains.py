@@ -178,7 +178,6 @@ class LabeledSheet(Sheet):
 
     def __init__(self, data, source, numbers, rows):
         super().__init__(data, source, numbers, bad='skip' if data._skip_bad else 'stop')
-        self.shape = [getattr(data, '_channels', data.shape[0])] + data.shape[1:]
         self._rows = rows[numbers]
         self.label_size, self.label_names = data.label_size, data.label_names
 
