@@ -134,8 +134,7 @@ class Step:
 
         Args:
             name: Name of the stage; one that ends with `_reg` is a regularization, see `Group.lazy`.
-            losses: {group: scalar tensor}; of several groups, in a tuple, that have one loss: its gradients are computed
-                at once.
+            losses: {group: scalar tensor}; several groups with one loss, in a tuple, share the computation of gradients.
             every, batch: See Stage.
             joint: Train several groups: all gradients are computed before any variable changes?
             post: Functions without arguments that build operations to run after the step, in the same session call;
