@@ -18,7 +18,7 @@ from training.state import files
 from training.training_loop import training_loop
 
 
-NOISE = 0.01  # share of values of StarGAN's first layer, which sees constant planes of labels, see `check_sums`
+NOISE = 0.02  # the middle taps for planes of labels, behind which comes a normalization: see `check_sums`
 
 
 def one_hot(classes, count):
