@@ -12,11 +12,11 @@ from dnnlib.tflib import random
 from tests.training import golden_domains as golden
 from tests.training.methods.domain_steps import Trained
 from tests.training.methods.test_toy_methods import variables
+from training import pretrained
 from training.data.making.cats_domains import write_set
 from training.methods import stargan, stargan2
 from training.state import files
 from training.training_loop import training_loop
-
 
 NOISE = 0.02  # the middle taps for planes of labels, behind which comes a normalization: see `check_sums`
 
@@ -32,8 +32,14 @@ def masks(given, prefix):
     return np.float32(both.repeat(16, axis=2).repeat(16, axis=3))
 
 
-def check_networks2(case, networks, given, domains, masked):
-    """Compares the networks of a case of StarGAN v2."""
+@pytest.mark.parametrize('case', ['stargan2_afhq', 'stargan2_celeba'])
+def test_published_files_of_stargan2_give_the_published_results(session, case):
+    del session
+    given, kwargs = golden.FILES.arrays(case), golden.kwargs_of(case)
+    domains, masked = kwargs['num_domains'], kwargs['w_hpf'] > 0
+    contents = pretrained.load_file(golden.path_of(case + '.pt'))
+    networks = contents.networks
+    assert contents.method == 'stargan2' and list(networks) == list('GFED')
     targets = one_hot(given['y_trg'], domains)
     golden.check_outputs(case, 'F_out', networks['F'].run(given['z_trg'], targets))
     golden.check_outputs(case, 'E_out', networks['E'].run(given['x_ref'], targets))
@@ -68,7 +74,6 @@ def test_stargan2(session, case, monkeypatch):
         case, monkeypatch, masked=masked, fan_file='wing.ckpt', G_args=widths, E_args=widths, D_args=widths,
         F_args=dict(latent_size=kwargs['latent_dim'], fmaps=kwargs['hidden'], style_size=kwargs['style_dim']),
         **{name: kwargs[name] for name in ('lambda_reg', 'lambda_cyc', 'lambda_sty', 'lambda_ds', 'ds_iter')})
-    check_networks2(case, trained.networks, given, domains, masked)
     assert list(trained.stages) == ['D', 'D_ref', 'G', 'G_ref', 'G_ema', 'F_ema', 'E_ema', 'lambda_ds']
     for stage, theirs, parts, nets in (
             ('D', 'D_latent', ('real', 'fake', 'reg'), 'D'), ('D_ref', 'D_ref', ('real', 'fake', 'reg'), 'D'),
@@ -78,7 +83,8 @@ def test_stargan2(session, case, monkeypatch):
         golden.check_loss(case, theirs + '/loss', losses.pop(stage))
         for tag, value in losses.items():
             golden.check_loss(case, f'{theirs}/{tag[len(theirs) + 1:]}', value)
-        golden.check_gradients(case, theirs + '/', gradients, 1e-3 if stage == 'G_ref' else 2e-4)
+        # after three steps, in which rounding errors of the gradients became steps, kinks of |x| lie elsewhere
+        golden.check_gradients(case, theirs + '/', gradients, 5e-3 if stage == 'G_ref' else 2e-4)
         values = {key: value for name in nets for key, value in trained.values(name).items()}
         golden.check_sums(case, theirs + '/', values)
     for stage in ('G_ema', 'F_ema', 'E_ema', 'lambda_ds'):
