@@ -134,7 +134,7 @@ class Step:
 
         Args:
             name: Name of the stage; one that ends with `_reg` is a regularization, see `Group.lazy`.
-            losses: {group: scalar tensor}; several groups with one loss, in a tuple, share the computation of gradients.
+            losses: {group: scalar tensor}; several groups with one loss, in a tuple, share its gradients.
             every, batch: See Stage.
             joint: Train several groups: all gradients are computed before any variable changes?
             post: Functions without arguments that build operations to run after the step, in the same session call;
