@@ -5,7 +5,6 @@ import collections
 from dnnlib import UserError
 from training.pretrained import listed
 
-
 AVERAGES_ALONE = ('stargan2',)  # methods whose published files hold averages, not called so, and no discriminator
 
 

@@ -52,7 +52,7 @@ def network_of_file(name, net):
 
     Raises: UserError if there is none of that role.
     """
-    contents = load_file(resolve(net.file), (name,))
+    contents = load_file(net.file, (name,))
     if name not in contents.networks or contents.roles[name].role != net.role:
         raise UserError(f'{net.file}: it holds no network {name} ({net.role}); give another file')
     return contents.networks[name]
