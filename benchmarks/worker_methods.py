@@ -67,7 +67,8 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
     'CycleGAN': lambda n: _translation(n, 'cyclegan.cyclegan', G_args=dict(fmaps=2, num_blocks=1), pool_size=2,
                                        **JUDGE),
     'SinCUT': lambda n: _translation(n, 'sincut.sincut', G_args=dict(fmaps=1, num_blocks=2), F_args=dict(fmaps=4),
-                                     D_args=dict(fmaps=1), augment_args=dict(AUGMENTED, tune_heuristic='rt')),
+                                     D_args=dict(fmaps=1), nce_layers=(0, 2, 3), augment_args=dict(
+                                         AUGMENTED, tune_heuristic='rt')),
     'U-GAT-IT': lambda n: _translation(n, 'ugatit.ugatit', G_args=dict(fmaps=2, num_blocks=1, light=True),
                                        D_args=dict(fmaps=2, num_layers=5)),
     'pix2pixHD': lambda n: _translation(

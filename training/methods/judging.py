@@ -71,7 +71,7 @@ class Judging:
 
     def count(self, *scores):
         """Counts scores of reals, tensors of any shape, when the stage runs that `post` is given to."""
-        self._scores += [tf.reshape(values, [-1]) for values in scores]
+        self._scores += [tf.reshape(values, [-1]) for values in scores] if self.is_on else []
 
     @property
     def post(self):

@@ -25,6 +25,7 @@ def test_without_it_nothing_is_added_to_the_graph(session):
     before = len(tf.get_default_graph().get_operations())
     judges, rate = judging.Judging(step, None, 'lsgan'), plateau.Plateau(step)
     assert judges.see(*images, maps=images[:1]) == images + images[:1]
+    judges.count(images[0])
     assert judges.post == judges.stages() == rate.post(None) == rate.stages() == []
     assert len(tf.get_default_graph().get_operations()) == before and not step.progress
 
