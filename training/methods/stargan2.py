@@ -111,7 +111,7 @@ def make_stages(step, options, latent_size):
     images, targets = step.batch['reference']
     batch = Batch(step.batch['source'].images, step.batch['source'].labels, masks_of(step, step.batch['source'].images),
                   tf.split(images, 2, axis=1), targets)
-    lambda_ds = step.state('lambda_ds', [], initial=options.lambda_ds)
+    lambda_ds = step.state('lambda_ds', [], initial=float(options.lambda_ds))
     step.progress['Progress/lambda_ds'] = lambda_ds
 
     def latent_styles():
