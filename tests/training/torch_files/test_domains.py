@@ -1,5 +1,6 @@
 """Files of StarGAN, StarGAN v2 and of landmarks: what they are is inferred, also in their published sizes."""
 
+from collections import OrderedDict
 import json
 
 import numpy as np
@@ -10,8 +11,10 @@ from dnnlib.files import torch_file, torch_writer
 from dnnlib.util import call_func_by_name
 from tests.training import golden_domains as golden
 from training import pretrained
+from training.state.sources import find_sources
 from training.torch_files import translators
 from training.torch_files.weights import Weights
+from training.train_step import Net
 
 INPUTS = dict(G_stargan2=[(2, 3, 256, 256), (2, 64)], G_stargan2_masked=[(2, 3, 256, 256), (2, 64), (2, 2, 256, 256)],
               E_stargan2=[(2, 3, 256, 256), None], D_stargan2=[(2, 3, 256, 256), None], F_stargan2=[(2, 16), None],
@@ -65,3 +68,13 @@ def test_landmarks_leave_other_tensors_alone():
     weights.arrays = dict(arrays, extra=np.zeros(3, np.float32))
     assert translators.infer(weights).notes == (
         '1 tensors of the file belong to nothing known here, such as extra',)
+
+
+def test_a_training_begins_from_published_averages():
+    with open(golden.path_of('stargan2_afhq.pt'), 'rb') as file:
+        saved = torch_file.load(file)
+    contents = translators.read({name: part for name, part in saved.items() if name != 'discriminator'})
+    roles = dict(G='generator', F='mapping', E='encoder', D='discriminator')
+    nets = OrderedDict((name, Net('', role=role)) for name, role in roles.items())
+    nets.update((name + '_ema', Net('', role=roles[name], average_of=name)) for name in 'GFE')
+    assert find_sources(nets, contents) == dict(G='G', F='F', E='E', G_ema='G', F_ema='F', E_ema='E')
