@@ -56,7 +56,7 @@ ONCE = (
     'tests/training/methods/test_translation_golden.py', 'tests/training/methods/test_translation_workers.py',
     'tests/training/methods/test_ugatit_tf.py', 'tests/training/methods/test_judging.py',
     'tests/training/augment/test_together.py', 'tests/training/state/test_pairs.py',
-    'tests/training/methods/test_domains.py',
+    'tests/training/methods/test_domains.py', 'tests/training/methods/test_fan.py',
     'tests/training/torch_files/test_domains.py', 'tests/training/data/test_domains.py',
     'tests/training/options/test_domains.py', 'tests/training/blocks/test_landmarks.py',
     'tests/training/torch_files/test_translators.py', 'tests/translator/', 'tests/test_run_translator.py',
