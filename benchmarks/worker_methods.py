@@ -44,13 +44,13 @@ def _config_f(workers):
 JUDGE = dict(D_args=dict(fmaps=2, num_layers=1))
 
 
-def _translation(workers, method, further=(), **options):
-    """Cats of 16 x 16 pixels on both sides; of further streams all pixels are numbers."""
+def _translation(workers, method, further=(), size=16, **options):
+    """Cats of size x size pixels on both sides; of further streams all pixels are numbers."""
     streams = dict(a=CATS, b=dict(CATS, held_out=True), **{name: CATS for name in further})
     sched = dict(func_name='training.schedule.translation_schedule', minibatch_size=2 * workers, minibatch_gpu=2,
                  epoch_images=2 * workers, lr_policy='plateau')
     return dict(method_args=dict(options, func_name='training.methods.' + method), sched_args=sched, stream_args={
-        name: dict(stream, resolution=16) for name, stream in streams.items()})
+        name: dict(stream, resolution=size) for name, stream in streams.items()})
 
 
 SPEED = '64x64 config-f'
@@ -66,6 +66,9 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
         sched_args=dict(func_name=__name__ + '.toy_schedule', minibatch_size=GPU * n)),
     'CycleGAN': lambda n: _translation(n, 'cyclegan.cyclegan', G_args=dict(fmaps=2, num_blocks=1), pool_size=2,
                                        **JUDGE),
+    'pix2pix': lambda n: _translation(
+        n, 'pix2pix.pix2pix', size=32, G_args=dict(fmaps=1, num_downs=5), D_args=dict(JUDGE['D_args'], norm='batch'),
+        augment_args=dict(xflip=1, brightness=1, tune_kimg=1, initial_strength=0.5, tune_heuristic='rt')),
     'SinCUT': lambda n: _translation(n, 'sincut.sincut', G_args=dict(fmaps=1, num_blocks=2), F_args=dict(fmaps=4),
                                      D_args=dict(fmaps=1), nce_layers=(0, 2, 3), augment_args=dict(
                                          AUGMENTED, tune_heuristic='rt')),

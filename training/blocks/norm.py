@@ -108,15 +108,24 @@ def batch_norm_layer(x, setting):
 def _store(variables, values):
     """Operations that move variables toward values, after those of other evaluations in the same session call.
 
-    Toward those of one worker after another, as the rounds of one worker would.
+    As the rounds of one worker would: first toward what one worker saw in all evaluations so far, then toward what the
+    next one saw. So each evaluation begins again at what was stored before the session call, and the last one counts.
     """
     notes, updates = random.notes(), []
     for variable, value in zip(variables, values):
-        for one in collectives.all_gather(value):
-            with tf.control_dependencies(notes.get(variable.name, [])):
-                old = variable.read_value()
-            notes[variable.name] = [tf.assign(variable, old + (one - old) * MOMENTUM)]
-            updates += notes[variable.name]
+        gathered = collectives.all_gather(value)
+        before, seen, last = notes.get(variable.name, (None, [], []))
+        is_alone = len(gathered) == 1  # which goes on from the evaluation before
+        seen = [gathered] if is_alone else seen + [gathered]
+        with tf.control_dependencies(last):
+            new = variable.read_value() if is_alone or before is None else tf.identity(before)
+        before = new if before is None else before
+        for of_worker in zip(*seen):
+            for one in of_worker:
+                new = new + (one - new) * MOMENTUM
+        last = [tf.assign(variable, new)]
+        notes[variable.name] = before, seen, last
+        updates += last
     return updates
 
 
