@@ -119,7 +119,7 @@ def test_cut(session, cases, monkeypatch):
         # approach; the losses, and the gradients of F, to which the same errors are handed down, agree.
         check_iteration(case, trained, found, names, left_out='G')
     if cases == ('cut_iter',):
-        check_after(case, trained, names, left_out='G')
+        check_after(case, trained, names)
 
 
 def test_image_pool(session, monkeypatch):

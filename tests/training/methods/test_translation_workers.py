@@ -1,4 +1,4 @@
-"""pix2pix, batch norm and augmentation: two workers that continue what one began with two rounds end with the same bits.
+"""pix2pix with batch norm and augmentation: two workers continue what one began with two rounds to the same bits.
 
 Others take a minute more: `python benchmarks/workers.py --method=SinCUT --method=U-GAT-IT --method=CycleGAN
 --method=pix2pixHD`.
