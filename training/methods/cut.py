@@ -34,6 +34,7 @@ class Options(NamedTuple):
     lambda_R1: float = 0.0           # weight of the discriminator's gradients at reals; SinCUT: 1
     lambda_identity: float = 0.0     # weight of leaving B as it is; SinCUT: 1
     lambda_gp: float = 0.0           # weight of the gradient penalty, which wgangp was made for: 10 there
+    pool_size: int = 0               # earlier fakes that the discriminator is shown again; 0 = none, as published
     augment_args: dict = None        # what the discriminator sees of images, see `judging`; None = all
 
 
@@ -104,6 +105,8 @@ def make_stages(step, options):
     criterion = translating.criterion(options.criterion)
     with step.losses('D'):
         fakes = tf.stop_gradient(step.nets['G'].get_output_for(mirror_half(a, options)[0]))
+        if options.pool_size:
+            fakes = translating.query_pool(step, 'pool', fakes, options.pool_size)
         (real,), (fake,) = judges.see(b), judges.see(fakes)
         real_scores = D(real)
         judges.count(real_scores)

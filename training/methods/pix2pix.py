@@ -23,6 +23,7 @@ class Options(NamedTuple):
     lambda_L1: float = 100.0     # weight of the difference from the true translation
     direction: str = 'AtoB'      # or 'BtoA'
     lambda_gp: float = 0.0       # weight of the discriminator's gradient penalty, which wgangp was made for: 10 there
+    pool_size: int = 0           # earlier pairs that the discriminator is shown again; 0 = none, as published
     augment_args: dict = None    # what the discriminator sees of pairs, see `judging`; None = all
 
 
@@ -69,7 +70,12 @@ def make_stages(step, options):
         return step.nets['D'].get_output_for(tf.concat(pair, axis=1), **training)
     with step.losses('D'):  # fakes first, as what batch norm stores depends on the order
         fakes = tf.stop_gradient(step.nets['G'].get_output_for(source))
-        fake, real = judges.see(source, fakes), judges.see(source, target)
+        conditions = source
+        if options.pool_size:
+            conditions, fakes = tf.split(translating.query_pool(
+                step, 'pool', tf.concat([source, fakes], axis=1), options.pool_size), [
+                    source.shape.as_list()[1], fakes.shape.as_list()[1]], axis=1)
+        fake, real = judges.see(conditions, fakes), judges.see(source, target)
         losses = [report_mean('Loss/D_fake', criterion.fake(scores(fake, is_training=True)))]
         real_scores = scores(real, is_training=True)
         judges.count(real_scores)

@@ -29,9 +29,11 @@ class Options(NamedTuple):
     criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla or wgangp
     label_nc: int = 35             # number of labels; 0 = side A has pictures
     instance_feat: bool = False    # describe each instance by what an encoder sees in it?
+    feature_matching: bool = True  # compare features of the discriminators? False: published as --no_ganFeat_loss
     lambda_feat: float = 10.0      # weight of the features of the discriminators, and of the perceptual ones
-    perceptual: str = 'vgg19'      # network whose features are compared: vgg19 (as published), vgg16 or none
+    perceptual: str = 'vgg19'      # network whose features are compared: vgg19 (published), vgg16, none (--no_vgg_loss)
     niter_fix_global: int = 0      # epochs in which only the last enhancer is trained; published for 1024 pixels: 10
+    pool_size: int = 0             # earlier fakes that the discriminators are shown again; 0 = none, as published
     augment_args: dict = None      # what discriminators see of maps and photos, see `judging`; None = all
 
 
@@ -127,11 +129,14 @@ def make_stages(step, options, perceptual):
         G_loss = report_mean('Loss/G_GAN', total(criterion.real, fake_scores))
         # As published: over the layers but the last, 4 / (layers - 1) for each; over the scales, the mean.
         weight = 4 * options.lambda_feat / len(fake_features[0]) / len(fake_features)
-        G_loss += report_mean('Loss/G_GAN_Feat', weight * tf.add_n([
-            content.feature_matching(fake, real) for fake, real in zip(fake_features, real_features)]))
+        if options.feature_matching:
+            G_loss += report_mean('Loss/G_GAN_Feat', weight * tf.add_n([
+                content.feature_matching(fake, real) for fake, real in zip(fake_features, real_features)]))
         if perceptual is not None:
             distance = get_obj_by_name(SLICES + '.Slices')(*perceptual).distance(fakes, inputs.photos)
             G_loss += report_mean('Loss/G_VGG', options.lambda_feat * distance)
+        if options.pool_size:
+            fake_scores = scores_of_pool(step, judges, inputs, fakes, options)
         D_loss = 0.5 * (report_mean('Loss/D_fake', total(criterion.fake, fake_scores))
                         + report_mean('Loss/D_real', total(criterion.real, real_scores)))
     others = dict(E=G_loss, D=D_loss) if options.instance_feat else dict(D=D_loss)
@@ -168,6 +173,15 @@ def seen(judges, fakes, inputs, options):
     maps = [inputs.conditions[:, inputs.colors:]] if inputs.conditions.shape.as_list()[1] > inputs.colors else []
     found = judges.see(fakes, inputs.photos, inputs.conditions[:, :inputs.colors], maps=maps)
     return found[:2] + [tf.concat(found[2:], axis=1)]
+
+
+def scores_of_pool(step, judges, inputs, fakes, options):
+    """[scores of each scale] of fakes, some of them earlier ones, with what these were drawn from."""
+    parts = [inputs.conditions, fakes]
+    conditions, fakes = tf.split(translating.query_pool(step, 'pool', tf.concat(parts, axis=1), options.pool_size), [
+        part.shape.as_list()[1] for part in parts], axis=1)
+    fakes, _, conditions = seen(judges, fakes, inputs._replace(conditions=conditions), options)
+    return judged(step, conditions, fakes)[0]
 
 
 def judged(step, conditions, images):

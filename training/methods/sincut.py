@@ -28,6 +28,7 @@ class Options(NamedTuple):
     lambda_R1: float = 1.0           # weight of the discriminator's gradients at reals, times 1/2, in every step
     lambda_identity: float = 1.0     # weight of leaving B as it is
     lambda_gp: float = 0.0           # weight of the gradient penalty, which wgangp was made for: 10 there
+    pool_size: int = 0               # earlier fakes that the discriminator is shown again; 0 = none, as published
     augment_args: dict = None        # what the discriminator sees of crops, see `judging`; None = all
 
 

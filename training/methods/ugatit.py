@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
+from dnnlib.util import UserError
 from training.methods import cyclegan, judging, translating
 from training.methods.plateau import Plateau
 from training.terms import content, criteria
@@ -16,7 +17,6 @@ from training.train_step import Group, Method, report_mean
 ADAM = dict(translating.ADAM, weight_decay=1e-4)  # as published: also of biases and of rho
 LOCAL_LAYERS = 2  # that a local discriminator has less than a global one, whose patches it sees a part of
 SIDES = ('global', 'local')
-CRITERION = 'lsgan'
 
 
 class Options(NamedTuple):
@@ -29,6 +29,9 @@ class Options(NamedTuple):
     cycle_weight: float = 10.0     # weight of the way to the other domain and back
     identity_weight: float = 10.0  # weight of leaving alone what is in the target domain
     cam_weight: float = 1000.0     # weight of the generators' classifiers, which tell whose image they are given
+    criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla or wgangp
+    lambda_gp: float = 0.0         # weight of the discriminators' gradient penalty, which wgangp was made for: 10 there
+    n_critic: int = 1              # steps of the discriminators for each of the generators
     kernel_decay: float = 0.0      # weight of half of the squares of weights but for biases; for TensorFlow: 1e-4
     augment_args: dict = None      # what discriminators see of images, see `judging`; None = all
 
@@ -44,7 +47,10 @@ def ugatit(streams, schedule, **options):
     Raises: UserError for options that don't fit.
     """
     options, (a, b) = Options(**options), translating.data_of(streams)
-    judging.check(options.augment_args, CRITERION)
+    translating.criterion(options.criterion)
+    judging.check(options.augment_args, options.criterion)
+    if not isinstance(options.n_critic, int) or options.n_critic < 1:
+        raise UserError(f'n_critic must be a whole number of at least 1, not {options.n_critic!r}')
     G, D = 'training.networks.ugatit.G_ugatit', 'training.networks.ugatit.D_ugatit'
     nets = OrderedDict([('G_ab', translating.net(options.G_args, G, a, out_channels=b.shape[0])),
                         ('G_ba', translating.net(options.G_args, G, b, out_channels=a.shape[0]))])
@@ -69,11 +75,11 @@ def make_stages(step, options):
     begins where the first did, since several workers move the same vectors.
     """
     a, b = step.batch['a'].images, step.batch['b'].images
-    rate, judges = Plateau(step), judging.Judging(step, options.augment_args, CRITERION)
+    rate, judges = Plateau(step), judging.Judging(step, options.augment_args, options.criterion)
     with step.losses('D'):
         fakes = [tf.stop_gradient(step.nets[name].get_output_for(image, return_as_list=True)[0])
                  for name, image in (('G_ba', b), ('G_ab', a))]
-        D_loss = options.adv_weight * D_losses(step, (a, b), fakes, judges)
+        D_loss = options.adv_weight * D_losses(step, (a, b), fakes, options, judges)
         if options.kernel_decay:
             D_loss += decay(step, 'D', options.kernel_decay)
     with step.losses('G'):
@@ -86,7 +92,7 @@ def make_stages(step, options):
                   if local.split('/')[-1] == 'rho']
         return tf.group(*[tf.assign(var, tf.clip_by_value(var.read_value(), 0, 1)) for var in shares])
     trained = [step.train('D', {'D': D_loss}, batch='this', post=judges.post),
-               step.train('G', {'G': G_loss}, batch='this', post=[bounded] + rate.post(G_loss))]
+               step.train('G', {'G': G_loss}, options.n_critic, batch='this', post=[bounded] + rate.post(G_loss))]
     vectors = tuple(var for name, network in step.nets.items() if name[0] == 'D' for local, var in network.vars.items()
                     if local.endswith(('/weight_u', '/weight_v')))
     return rate.stages() + [stage._replace(rewound=vectors) for stage in trained] + judges.stages()
@@ -110,25 +116,34 @@ def scores(step, name, images):
     return translating.in_training(step.nets[name], images, return_as_list=True)[:2]
 
 
-def D_losses(step, reals, fakes, judges):
+def D_losses(step, reals, fakes, options, judges):
     """Sum over all discriminators of what their scores and those of their classifiers are worth.
 
     Args:
         step: Step.
         reals, fakes: Images of (A, B).
+        options: Options.
         judges: judging.Judging.
     """
     losses = []
     for domain, real, fake in zip('ab', reals, fakes):
         (real,), (fake,) = judges.see(real), judges.see(fake)
         for side in SIDES:
-            name, criterion = f'D_{domain}_{side}', criteria.TRANSLATION[CRITERION]
+            name, criterion = f'D_{domain}_{side}', criteria.TRANSLATION[options.criterion]
             real_scores = scores(step, name, real)
             judges.count(real_scores[0])
             for tag, found in (('real', [criterion.real(x) for x in real_scores]),
                                ('fake', [criterion.fake(x) for x in scores(step, name, fake)])):
                 losses += [report_mean(f'Loss/{name}_{tag}', found[0]), report_mean(f'Loss/{name}_cam_{tag}', found[1])]
+            if options.lambda_gp:
+                losses.append(report_mean(f'Loss/{name}_gp', penalty(step, name, real, fake, options.lambda_gp)))
     return tf.add_n(losses)
+
+
+def penalty(step, name, real, fake, weight):
+    """Gradient penalty of a discriminator's scores and of its classifier's logits, each on points of its own, [N]."""
+    return tf.add_n([judging.gradient_penalty(lambda image, index=i: step.nets[name].get_output_for(
+        image, return_as_list=True)[index], real, fake, weight) for i in range(2)])
 
 
 def G_losses(step, a, b, options, judges):
@@ -152,7 +167,7 @@ def G_losses(step, a, b, options, judges):
         ('cam_AB', entropy.real(cam_ab)), ('cam_BB', entropy.fake(cam_bb)))]
     for domain, fake in (('a', *judges.see(fake_a)), ('b', *judges.see(fake_b))):
         for side in SIDES:
-            found = [options.adv_weight * criteria.TRANSLATION[CRITERION].real(x) for x in scores(
+            found = [options.adv_weight * criteria.TRANSLATION[options.criterion].real(x) for x in scores(
                 step, f'D_{domain}_{side}', fake)]
             losses += [(f'G_{domain}_{side}', found[0]), (f'G_{domain}_cam_{side}', found[1])]
     return tf.add_n([report_mean('Loss/' + tag, loss) for tag, loss in losses])

@@ -55,6 +55,7 @@ def G_ugatit(
         num_blocks=4,               # Residual blocks of the encoder and of the decoder; as published.
         light=False,                # Scales from averages of the feature maps instead of all values? Far fewer weights.
         release='pytorch',          # Official release that it computes like: 'pytorch' or 'tensorflow'.
+        smoothing=None,             # Taken off rho before it is used; None = as the release does (TensorFlow: 0.1).
         init='uniform',             # Initial weights: see plain.initializers; as published ('normal' for TensorFlow).
         init_gain=0.02,             # Their gain, where there is one.
         is_template_graph=False,    # Set by tflib.Network.
@@ -62,6 +63,7 @@ def G_ugatit(
     """Translates images: [N, out_channels, H, W] in [-1, 1]; classifier's logits [N, 2], attention [N, 1, h, w]."""
     check_size(resolution, NUM_DOWNS, images_in, num_channels)
     release = find_release(release)
+    release = release if smoothing is None else release._replace(smoothing=smoothing)
     setting = plain.Setting(release.norm, init=init, gain=init_gain, bias=release.bias)
     x = layout.from_nchw(images_in)
     for step in first_steps(setting, fmaps) + [step for i in range(NUM_DOWNS) for step in down_steps_reflected(
@@ -167,6 +169,7 @@ def D_ugatit(
         release='pytorch',          # Official release that it computes like: 'pytorch' or 'tensorflow'.
         init='uniform',             # Initial weights: see plain.initializers; as published ('normal' for TensorFlow).
         init_gain=0.02,             # Their gain, where there is one.
+        sn=True,                    # Spectral normalization of all layers but one? As published.
         is_training=False,          # Training: steps of the power iteration of spectral normalization.
         is_template_graph=False,    # Set by tflib.Network.
         components=None):           # Set by tflib.Network.
@@ -174,7 +177,8 @@ def D_ugatit(
     images_in.set_shape([None, num_channels] + plain.sides(resolution))
     release = find_release(release)
     plain_setting = plain.Setting(init=init, gain=init_gain)
-    setting = plain_setting._replace(normalize=functools.partial(spectral.normalize_torch, is_training=is_training))
+    setting = plain_setting if not sn else plain_setting._replace(
+        normalize=functools.partial(spectral.normalize_torch, is_training=is_training))
     x = layout.from_nchw(images_in)
     for i in range(num_layers - 1):
         stride = 2 if i < num_layers - 2 else 1

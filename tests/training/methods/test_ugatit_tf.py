@@ -1,6 +1,7 @@
 """U-GAT-IT as published for TensorFlow, against its golden values: networks, losses, gradients."""
 
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,7 +86,8 @@ def test_networks_losses_and_gradients(session, monkeypatch):
     monkeypatch.setattr(translating, 'in_training', lambda net, *inputs, **options: net.get_output_for(
         *inputs, **options))
     trained = Trained(ugatit.ugatit, images, {}, monkeypatch, lrate=0, G_args=dict(RELEASE, light=True),
-                      D_args=dict(RELEASE, num_layers=6), kernel_decay=1e-4)
+                      D_args=dict(RELEASE, num_layers=6), kernel_decay=1e-4, n_critic=3)
+    assert [(stage.name, stage.every) for stage in trained.stages if stage.name in 'DG'] == [('D', 1), ('G', 3)]
     names = load(trained.networks)
     fake, logits, attention = trained.networks['G_ab'].run(images['a'], return_as_list=True)
     golden.check(CASE, 'fake_B', nhwc(fake), at_least=1e-5)
@@ -113,6 +115,34 @@ def test_networks_losses_and_gradients(session, monkeypatch):
     golden.check(CASE, 'G_grad_l2', np.array([np.linalg.norm(found[name]) for name in wanted]), at_least=1e-4)
     for key in [key for key in given if key.startswith('G_grad_full/')]:
         golden.check(CASE, key, found[key[len('G_grad_full/'):]], at_least=1e-4)
+
+
+def test_options_of_the_release_for_tensorflow(session, monkeypatch):
+    image, losses = np.random.RandomState(0).uniform(-1, 1, [1, 3, 16, 16]).astype(np.float32), {}
+    monkeypatch.setattr(ugatit, 'report_mean', lambda tag, value: losses.setdefault(tag, tf.reduce_mean(value)))
+    judge = tflib.Network('D', 'training.networks.ugatit.D_ugatit', resolution=16, fmaps=2, num_layers=4, sn=False)
+    assert not any('weight_u' in name for name in judge.vars)
+    step = SimpleNamespace(nets={f'D_{domain}_{side}': judge for domain in 'ab' for side in ugatit.SIDES})
+    judges = SimpleNamespace(see=lambda *images: list(images), count=lambda *scores: None)
+    given = tf.constant(image), tf.constant(-image)
+    ugatit.D_losses(step, given, given[::-1], ugatit.Options(criterion='wgangp', lambda_gp=10.0), judges)
+    scores, logits, _ = judge.run(image, return_as_list=True)
+    found = session.run(losses)
+    np.testing.assert_allclose(found['Loss/D_a_global_real'], -scores.mean(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found['Loss/D_a_global_cam_real'], -logits.mean(), rtol=1e-4, atol=1e-6)
+    tflib.set_vars({var: np.zeros(var.shape.as_list()) for var in judge.trainables.values()})
+    assert session.run(losses['Loss/D_a_global_gp']) == pytest.approx(20, rel=1e-4)  # both slopes are 0, not 1
+    G = tflib.Network('G', 'training.networks.ugatit.G_ugatit', resolution=16, fmaps=4, num_blocks=1, light=True,
+                      smoothing=0.5)
+    shares, found = [var for name, var in G.vars.items() if 'Decoder' in name and name.endswith('rho')], []
+    for rho in (0.0, 0.5, 1.0):
+        tflib.set_vars({var: np.full(var.shape.as_list(), rho) for var in shares})
+        found.append(G.run(image, return_as_list=True)[0])
+    np.testing.assert_array_equal(*found[:2])  # a share of 0 in both
+    assert np.abs(found[2] - found[1]).max() > 1e-5
+    with pytest.raises(UserError, match='n_critic must be a whole number of at least 1, not 0'):
+        ugatit.ugatit({name: SimpleNamespace(dataset=SimpleNamespace(shape=[3, 16, 16])) for name in 'ab'}, None,
+                      n_critic=0)
 
 
 def test_an_unknown_release_is_refused():
