@@ -192,7 +192,7 @@ def test_bad_values_of_set_are_one_line_and_leave_nothing(assignments, message, 
     (['--result-dir=setup.cfg/x'], "cannot write to folder 'setup.cfg/x'"),
     (['--resume=tests'], "'tests' holds no saved state"),
     (['--resume=gdrive:networks/x'], "no published network is called 'gdrive:networks/x'"),
-    (['--resume=run'], '--resume=run: G_args.fmap_base is 5 in that run but None now'),
+    (['--resume=run'], '--resume=run: G.fmap_base is 5 in that run but not set now'),
     (['--resume=setup.cfg'], 'not a network file')])
 def test_bad_options_are_one_line_and_leave_nothing(argv, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -169,11 +169,9 @@ def set_up(streams, options, method_args, state=None):
         schedule = Schedule(data, options.sched_args or {}, collectives.num_workers(), options.total_kimg)
         method_options = {name: value for name, value in method_args.items() if name != 'func_name'}
         method = get_obj_by_name(method_args['func_name'])(streams, schedule, **method_options)
-        networks = transfer.create_networks(method.nets)
-        start_kimg = options.resume_kimg or 0.0
-        if options.resume_pkl is not None and options.resume_state is None and state is None:
-            start_kimg = transfer.begin_from(networks, method.nets, data, transfer.Start(
-                options.resume_pkl, options.resume_kimg, options.total_kimg, options.strict))
+        resume_pkl = options.resume_pkl if options.resume_state is None and state is None else None
+        networks, start_kimg = transfer.make_networks(method.nets, data, transfer.Start(
+            resume_pkl, options.resume_kimg, options.total_kimg, options.strict))
         step = train_step.Step(method, networks, datasets, schedule.levels, options.minibatch_repeats)
         with tflib.initializing_together():
             stages = method.stages(step)

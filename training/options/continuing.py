@@ -236,10 +236,13 @@ def check_same_options(run_dir, options):
     if saved is None:
         return
     found, wanted = _flat(_without(saved, SAFE + ORIGIN)), _flat(_without(options, SAFE + ORIGIN))
-    for name in sorted(set(found) | set(wanted)):
-        if found.get(name) != wanted.get(name):
-            raise UserError(f'--resume={run_dir}: {name} is {found.get(name)!r} in that run but {wanted.get(name)!r} '
-                            'now; give the same options, or start over with --resume=none')
+    for name in sorted(set(found) | set(wanted), key=lambda name: (name.endswith('.multiple'), name)):
+        if found.get(name) != wanted.get(name):  # what the networks decide comes last
+            values = ['not set' if value is None else repr(value) for value in (found.get(name), wanted.get(name))]
+            networks = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl')))  # the final one first
+            begin = f', begin from its networks with --resume={networks[0]}' if networks else ''
+            raise UserError(f'--resume={run_dir}: {_as_set(name)} is {values[0]} in that run but {values[1]} now; give '
+                            f'the same options{begin}, or start over with --resume=none')
 
 
 def safe_changes(run_dir, options):
@@ -252,6 +255,13 @@ def safe_changes(run_dir, options):
 def _without(options, names):
     """Options but those of some names, in the form that they have after a trip through JSON."""
     return json.loads(json.dumps({key: value for key, value in options.items() if key not in names}))
+
+
+def _as_set(name):
+    """The name of an option of `_flat` as `--set` knows it: `G.fmap_base` of `method_args.G_args.fmap_base`."""
+    if name == 'dataset_args.multiple':
+        return 'what the sides of pictures are multiples of (which the depth of the networks decides)'
+    return re.sub(r'_args\b', '', re.sub('^method_args[.]', '', name))
 
 
 def _flat(options, prefix=''):

@@ -4,6 +4,7 @@ import os
 from collections import OrderedDict
 
 from dnnlib import UserError
+from training.data import cats_pairs
 from training.data.translation import layouts, transforms
 from training.options import saving, settings
 
@@ -39,6 +40,8 @@ def check(args, c):
     sides = [args.dataset_a, args.dataset_b]
     if (args.dataset is not None) == any(sides) or any(sides) and not all(sides):
         raise UserError(f'--config={args.config}: give --dataset with both sides, or --dataset-a and --dataset-b')
+    if c.kind == layouts.PAIRED:
+        check_pairs(os.path.join(args.data_dir or '', args.dataset or args.dataset_a))
     for flag, path in (('--dataset-a', args.dataset_a), ('--dataset-b', args.dataset_b)):
         place = path and os.path.join(args.data_dir or '', path)
         if place and place != 'cats' and not os.path.exists(place):
@@ -66,6 +69,19 @@ def check(args, c):
                             f'--preprocess, such as {ways[0]}')
 
 
+def check_pairs(path):
+    """Raises UserError if pictures of a folder are those of an unpaired set of cats, whose sides have equal names."""
+    folder = cats_pairs.folder_of(path)
+    if folder is None:
+        return
+    pair = cats_pairs.read_truth(folder).pair
+    if cats_pairs.PAIRS[pair].group is not None:
+        others = ', '.join(name for name, other in cats_pairs.PAIRS.items() if other.group is None)
+        raise UserError(f'{path}: the two sides of the set {pair!r} show different cats, though under the same names; '
+                        f'train on it with --config=cyclegan or cut, or make a set of pairs ({others}) with '
+                        'dataset_tool.py create_cats_pairs')
+
+
 def data_args(args, c):
     """Options that the datasets of both sides share; arguments as for `check`."""
     default = transforms.Transform(**c.data)
@@ -77,6 +93,8 @@ def data_args(args, c):
         load = crop + c.margin(crop)
     else:
         load = int(round(default.load_size * crop / default.crop_size))
+    if c.kind == layouts.LABELS and way == 'scale_width' and args.crop_size is None:
+        crop = transforms.MULTIPLE  # as published there, pictures keep their proportions whatever their height
     found = dict(c.data, preprocess=way, load_size=args.load_size or load, crop_size=crop,
                  flip=default.flip and not args.no_flip)
     if c.settles:

@@ -2,8 +2,9 @@
 
 import collections
 
-from dnnlib import UserError
-from training.pretrained import listed
+from dnnlib import UserError, util
+from training.pretrained import listed, PUBLISHED_ROLES, read_contents
+from training.state import pairs
 
 AVERAGES_ALONE = ('stargan2',)  # methods whose published files hold averages, not called so, and no discriminator
 
@@ -43,3 +44,32 @@ def find_sources(nets, contents):
                             'another --config or file')
         found[name] = alike[0]
     return found
+
+
+def check_sources(nets, resume_pkl):
+    """Refuses a file that has nothing for a network, without building any; one that can't be read fails later.
+
+    The published triple is not read twice, since large files take seconds.
+
+    Args:
+        nets: Ordered {name: train_step.Net}.
+        resume_pkl: See transfer.Start.
+    Raises: UserError.
+    """
+    if set(nets) == set(PUBLISHED_ROLES):
+        return
+    try:
+        name, contents = pairs.load(resume_pkl, nets, _states_of)
+    except (UserError, OSError):
+        return
+    try:
+        find_sources(nets, contents)
+    except UserError as error:
+        raise UserError(f'{name}: {error}') from error
+
+
+def _states_of(file):
+    """Contents of a pretrained.NetworkFile, with states in the place of networks."""
+    is_url = util.is_url(file.path, allow_file_urls=True)
+    with util.open_url(file.path, cache_dir=util.cache_dir()) if is_url else open(file.path, 'rb') as f:
+        return read_contents(f.read())

@@ -16,7 +16,7 @@ from dnnlib import UserError, tflib
 from training import image_size
 from training.pretrained import PUBLISHED_FILES, load_file
 from training.state import pairs, transfer_labels
-from training.state.sources import find_sources
+from training.state.sources import check_sources, find_sources
 
 KINDS = ('copied', 'resized', 'fresh', 'ignored')
 SHOWN = 12  # layers named in one line of the table
@@ -24,10 +24,22 @@ SHOWN = 12  # layers named in one line of the table
 
 class Start(NamedTuple):
     """How a training begins from a network file; fields are options of the training loop."""
-    resume_pkl: str             # path, URL or published name of the file; or two files, see `pairs.split`
+    resume_pkl: str             # path, URL or published name of the file; or two files, see `pairs.split`; None = new
     resume_kimg: float = None   # thousand images at which to start counting; None = see `start_kimg`
     total_kimg: float = 25000   # length of the training, thousand images
     strict: bool = False        # refuse a file whose variables are not exactly those of the networks?
+
+
+def make_networks(nets, dataset, start):
+    """The networks that a training begins with, and thousand images at which it starts counting; see `begin_from`.
+
+    A file that has nothing for one of them is refused before any is made.
+    """
+    if start.resume_pkl is None:
+        return create_networks(nets), start.resume_kimg or 0.0
+    check_sources(nets, start.resume_pkl)
+    networks = create_networks(nets)
+    return networks, begin_from(networks, nets, dataset, start)
 
 
 def create_networks(nets):

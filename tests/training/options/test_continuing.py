@@ -83,8 +83,15 @@ def test_other_options_are_refused_by_name(tmp_path):
     options = dict(total_kimg=10, G_args=dict(fmap_base=1))
     run_dir = make_run(tmp_path, '0', options, nimg=32)
     continuing.check_same_options(run_dir, dict(options, total_kimg=20))
-    with pytest.raises(UserError, match='G_args.fmap_base is 1 in that run but 2 now'):
+    with pytest.raises(UserError, match='0: G.fmap_base is 1 in that run but 2 now; give the same options, or start'):
         continuing.check_same_options(run_dir, dict(options, G_args=dict(fmap_base=2)))
+    (tmp_path / '0' / 'network-final.pkl').write_text('')
+    with pytest.raises(UserError, match='what the sides of pictures are multiples of .* is not set in that run but 8 '
+                       'now; give the same options, begin from its networks with --resume=.*network-final.pkl, or'):
+        continuing.check_same_options(run_dir, dict(options, dataset_args=dict(multiple=8)))
+    with pytest.raises(UserError, match=': G.num_enhancers is not set in that run but 1 now'):
+        continuing.check_same_options(run_dir, dict(options, dataset_args=dict(multiple=8), method_args=dict(
+            G_args=dict(num_enhancers=1))))
 
 
 def test_a_state_begins_a_new_run(tmp_path):

@@ -15,13 +15,17 @@ from training.options import epochs, presets, translation, translation_sizes
 
 @pytest.fixture(name='folder')
 def fixture_folder(tmp_path, monkeypatch):
-    """Folders `two` (trainA: 3, trainB: 4 pictures), `ab` (train: 3) and `hd` (train_A, train_B: 2)."""
+    """Folders `two` (trainA: 3, trainB: 4 pictures), `ab` (train: 3), `hd` (train_A, train_B: 2), empty `coats`."""
     monkeypatch.chdir(tmp_path)
     for name, count, wide in (('two/trainA', 3, 1), ('two/trainB', 4, 1), ('ab/train', 3, 2), ('hd/train_A', 2, 1),
                               ('hd/train_B', 2, 1)):
         os.makedirs(name)
         for i in range(count):
             PIL.Image.fromarray(np.full([32, 32 * wide, 3], i, np.uint8)).save(os.path.join(name, f'{i}.png'))
+    for side in 'AB':
+        os.makedirs(f'coats/train{side}')
+    with open('coats/cats.json', 'w', encoding='utf-8') as f:
+        json.dump(dict(pair='coats', pictures={}, resolution=32), f)
     return tmp_path
 
 
@@ -79,7 +83,7 @@ def test_published_numbers_of_the_further_methods(capsys):
         func_name='training.networks.ugatit.D_ugatit', release='tensorflow', init='normal')
     options = finished('--config=pix2pixhd', '--dataset=hd')
     assert options['stream_args']['a']['max_id'] == 34 and 'direction' not in options['method_args']
-    assert options['dataset_args'] == dict(preprocess='scale_width', load_size=1024, crop_size=512, flip=True,
+    assert options['dataset_args'] == dict(preprocess='scale_width', load_size=1024, crop_size=4, flip=True,
                                            paired=True, multiple=16)
     assert options['sched_args']['lr_policy'] == 'linear_late' and 'of a and 2 images of b' in capsys.readouterr().out
     with pytest.raises(UserError, match='--direction=BtoA: photos are drawn from maps only'):
@@ -212,6 +216,8 @@ def test_workers_share_the_minibatch():
     (['--dataset=two', '--preprocess=crop', '--load-size=64'], '--load-size=64: has no effect with --preprocess=crop'),
     (['--dataset=two', '--config=sincut', '--load-size=64'], 'has no effect with --preprocess=zoom_and_patch; drop it'),
     (['--dataset=two', '--preprocess=scale_shortside', '--crop-size=64'], '--crop-size=64: has no effect with'),
+    (['--dataset=coats', '--config=pix2pix'], "coats: the two sides of the set 'coats' show different cats, though"),
+    (['--dataset-a=coats/trainA', '--dataset-b=coats/trainB', '--config=pix2pix'], 'coats.trainA: the two sides of'),
     (['--dataset=two', '--p=0.3'], '--p=0.3: has no effect with --aug=noaug; drop it or add --aug=ada or fixed$')])
 def test_what_is_refused(argv, message):
     with pytest.raises(UserError, match=message):

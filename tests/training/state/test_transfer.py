@@ -11,7 +11,7 @@ from dnnlib import EasyDict, UserError, tflib
 from dnnlib.files.named_networks import Contents, Role
 from dnnlib.tflib.ops.upfirdn_2d import upsample_2d
 from tests.training import golden_translation
-from training import misc
+from training import misc, pretrained
 from training.state import transfer
 from training.torch_files import translation
 from training.train_step import Net
@@ -210,6 +210,11 @@ def test_sources_go_by_role():
     assert transfer.find_sources(one_way, contents(gen=('generator', None))) == {'G': 'gen'}  # published, without D
     with pytest.raises(UserError, match='nothing for D'):
         transfer.find_sources(one_way, contents(gen=('generator', None), F=('sampler', None)))
+    start = transfer.Start(pretrained.DEMO_NETWORK)  # before a network is made: there is no function f
+    with pytest.raises(UserError, match=r'.pkl: it holds .*G.*, but nothing for G_ab \(generator\); the method has 2'):
+        transfer.make_networks(pairs, None, start)
+    with pytest.raises(UserError, match=r'.pkl: it holds .*G.*, but nothing for F \(sampler\)'):
+        transfer.make_networks(one_way, None, start)
 
 
 def test_a_published_generator_alone_is_tuned_with_a_new_discriminator(session, capsys):
