@@ -31,6 +31,8 @@ def test_weight_files_of_pytorch_are_the_published_ones(tmp_path, monkeypatch, c
 @pytest.mark.parametrize('name, output, options', [
     ('cut_iter_net_G.pth', 'G.onnx', ('--resolution=16x24',)),
     ('unet64_batch_dropout.pth', 'G.pb', ('--resolution=64', '--eval', '--images=nhwc')),
+    ('cut_resnet4_no_antialias.pth', 'G.savedmodel', ('--resolution=16',)),
+    ('cut_resnet4_no_antialias.pth', 'G.tflite', ('--resolution=16',)),
     ('ugatit_gen_full.pth', 'G.onnx', ())])
 def test_exported_translators_are_compared_with_ours(name, output, options, tmp_path, capsys):
     if output.endswith('.onnx'):
