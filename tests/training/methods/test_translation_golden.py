@@ -117,17 +117,20 @@ def drawn(case, trained, has_features):
 @pytest.mark.parametrize('case', ['hd_iter', 'hd_feat_iter', 'hd_local_fixed_iter'])
 def test_pix2pixhd(session, case, monkeypatch):
     kwargs, names = golden.META[case]['kwargs'], dict(G='G', D='D')
+    is_pooled = case == 'hd_feat_iter'  # which changes nothing in the first iteration, as the pool is empty
     generator = dict(num_blocks=2, num_downs=2)
     generator.update(dict(num_enhancers=1, num_local_blocks=1) if kwargs['netG'] == 'local' else {})
     files = dict(G=tables.pix2pixhd(**generator), D=tables.multiscale(2, kwargs['n_layers_D']))
     options = dict(G_args=dict(generator, fmaps=kwargs['ngf']), D_args=dict(fmaps=3, num_layers=kwargs['n_layers_D']),
-                   label_nc=4, instance_feat=kwargs['instance_feat'], niter_fix_global=kwargs['niter_fix_global'])
+                   label_nc=4, instance_feat=kwargs['instance_feat'], niter_fix_global=kwargs['niter_fix_global'],
+                   pool_size=int(is_pooled))
     if kwargs['instance_feat']:
         files['E'], names['E'], options['E_args'] = tables.pix2pixhd_encoder(2), 'E', dict(fmaps=2, num_downs=2)
     monkeypatch.setattr(slices, 'load', lambda kind: small_vgg())
     trained = Trained(pix2pixhd.pix2pixhd, maps_of(case), {name: (f'{case}_net_{name}.pth', table)
                       for name, table in files.items()}, monkeypatch,
                       perceptual='none' if kwargs['no_vgg_loss'] else 'vgg19', **options)
+    assert ('State/pool:0' in [var.name for var in tf.global_variables()]) == is_pooled
     golden.check(case, 'fake_image', drawn(case, trained, kwargs['instance_feat']))
     stage = 'GD_enhancer' if kwargs['niter_fix_global'] else 'GD'
     encoder = ['E'] if kwargs['instance_feat'] else []
