@@ -19,7 +19,7 @@ INITIALS = ('normal', 'xavier', 'kaiming', 'orthogonal', 'uniform', 'normal_weig
 class Setting(NamedTuple):
     """What the layers of one network have in common."""
     norm: str = 'instance'           # 'instance', 'batch' or 'none'
-    init: str = 'normal'             # see `initializers`
+    init: str = 'normal'             # see `initializers`; or a function of a shape that returns them
     gain: float = 0.02               # of the initial weights
     bias: bool = None                # has a layer before a normalization a bias? None = unless that is batch norm
     batch_statistics: bool = True    # does batch norm look at the minibatch instead of what was stored?
@@ -75,6 +75,8 @@ def initializers(setting, shape):
             'normal_weights', pix2pixHD's: weights as 'normal', biases as 'uniform'.
         shape: Of the weight.
     """
+    if callable(setting.init):
+        return setting.init(shape)
     fan_in, fan_out = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
     limit = 1 / np.sqrt(fan_in)
     uniform, zeros = tf.initializers.random_uniform(-limit, limit), tf.initializers.zeros()
@@ -144,6 +146,30 @@ def _variables(shape, fmaps, setting, use_bias):
     use_bias = setting.use_bias if use_bias is None else use_bias
     w = w if setting.normalize is None else setting.normalize(w)
     return w, tf.get_variable('bias', shape=[fmaps], initializer=bias) if use_bias else None
+
+
+def nearest(x):
+    """Feature maps of twice the size: every pixel four times."""
+    for axis in layout.spatial_axes():
+        shape = [size or -1 for size in x.shape.as_list()]
+        shape[axis] *= 2
+        x = tf.reshape(tf.stack([x, x], axis=axis + 1), shape)
+    return x
+
+
+def halve(x):
+    """Feature maps of half the size: the mean of every 2x2 pixels."""
+    return tf.nn.avg_pool(x, *_windows())
+
+
+def halve_by_maximum(x):
+    """Feature maps of half the size: the largest of every 2x2 pixels."""
+    return tf.nn.max_pool(x, *_windows())
+
+
+def _windows():
+    size = [2 if axis in layout.spatial_axes() else 1 for axis in range(4)]
+    return size, size, 'VALID', layout.data_format()
 
 
 def dropout(x):

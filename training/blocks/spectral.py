@@ -1,8 +1,10 @@
 """Spectral normalization (Miyato et al. 2018): weights of layers that can't grow any input."""
 
+from typing import NamedTuple
+
 import tensorflow.compat.v1 as tf
 
-from dnnlib.tflib import random
+from dnnlib.tflib import collectives, random
 from training.blocks.layers import EPSILON
 
 
@@ -70,8 +72,51 @@ def normalize_torch(weight, is_training):
         return weight / tf.tensordot(tf.linalg.matvec(matrix, v, transpose_a=True), u, 1)
 
 
-def _unit(x):
-    return x / tf.maximum(tf.norm(x), 1e-12)  # PyTorch's epsilon
+class Saved(NamedTuple):
+    """How `normalize_saved` finds the largest singular value."""
+    is_training: bool = False    # store the vector?
+    iterations: int = 1          # steps of the power iteration in training; evaluation makes one
+    epsilon: float = 1e-12       # smallest length that a vector is divided by
+    through: bool = False        # have the steps gradients, too? Not in BigGAN
+    transposed: bool = False     # is the weight a table, one row for each class, whose rows are what comes out?
+
+
+def normalize_saved(weight, saved):
+    """Divides a weight by its largest singular value as BigGAN does (Miyato et al. 2018, algorithm 1).
+
+    The singular vector is a variable, `u0` [1, O]; `sv0` [1] remembers the value. Every evaluation makes a step of the
+    power iteration from the vector, and training stores the result. Of several workers each makes the steps that the
+    rounds of one worker would have made before, and all store the vector after the last of them.
+
+    Args:
+        weight: [..., O], the other axes are one: [fan-in, O]; transposed [O, fan-in].
+        saved: Saved.
+    Returns: Tensor like the weight.
+    """
+    matrix = tf.transpose(weight) if saved.transposed else tf.reshape(weight, [-1, weight.shape.as_list()[-1]])
+    variable = tf.get_variable('u0', shape=[1, matrix.shape.as_list()[1]], trainable=False, use_resource=True,
+                               initializer=tf.initializers.random_normal())
+    value = tf.get_variable('sv0', shape=[1], initializer=tf.initializers.ones(), trainable=False, use_resource=True)
+    notes = random.notes()
+    with tf.control_dependencies(notes.get(variable.name, [])):
+        u = variable.read_value()
+    fixed, found = matrix if saved.through else tf.stop_gradient(matrix), []
+    for _ in range(saved.iterations * collectives.num_workers() if saved.is_training else 1):
+        v = _unit(tf.matmul(u, fixed, transpose_b=True), saved.epsilon)
+        u = _unit(tf.matmul(v, fixed), saved.epsilon)
+        found.append((u, v))
+    own = saved.iterations * (collectives.worker() + 1) - 1 if saved.is_training else 0
+    scale, last = (tf.matmul(tf.matmul(v, matrix), u, transpose_b=True) for u, v in (found[own], found[-1]))
+    updates = []
+    if saved.is_training:
+        updates = [tf.assign(variable, u), tf.assign(value, tf.reshape(last, [1]))]
+        notes[variable.name] = updates
+    with tf.control_dependencies(updates):
+        return weight / tf.reshape(scale, [])
+
+
+def _unit(x, epsilon=1e-12):
+    return x / tf.maximum(tf.norm(x), epsilon)  # PyTorch's epsilon
 
 
 def _random_unit_vector(shape, dtype=None, partition_info=None):

@@ -48,7 +48,7 @@ def G_ugatit(
             x = adaptive_block_layer(x, gamma, beta, setting)
     for i in range(NUM_DOWNS):
         with tf.variable_scope(f'Up{i}'):
-            x = plain.conv_layer(_nearest(x), fmaps << (NUM_DOWNS - 1 - i), 3, setting, pad=1, kind='reflect')
+            x = plain.conv_layer(plain.nearest(x), fmaps << (NUM_DOWNS - 1 - i), 3, setting, pad=1, kind='reflect')
             x = tf.nn.relu(layer_instance_norm_layer(x))
     with tf.variable_scope('Output'):
         x = plain.conv_layer(x, out_channels or num_channels, 7, setting, pad=3, kind='reflect')
@@ -115,15 +115,6 @@ def layer_instance_norm_layer(x):
 
 def _rho(fmaps, initial):
     return tf.get_variable('rho', [fmaps], initializer=tf.initializers.constant(initial))
-
-
-def _nearest(x):
-    """Every pixel four times."""
-    for axis in layout.spatial_axes():
-        shape = [size or -1 for size in x.shape.as_list()]
-        shape[axis] *= 2
-        x = tf.reshape(tf.stack([x, x], axis=axis + 1), shape)
-    return x
 
 
 def D_ugatit(
