@@ -38,7 +38,6 @@ def G_biggan(
         latents='normal',           # How Z is drawn in training: see dnnlib.latents; nothing in here depends on it.
         is_training=False,          # Use the statistics of the minibatch, and store them and the singular vectors?
         sums=False,                 # With norm='standing', in training: add statistics up?
-        is_validation=False,        # Taken from those who draw; without effect.
         is_template_graph=False,    # Set by tflib.Network.
         components=None):           # Set by tflib.Network.
     """Images [N, num_channels, resolution, resolution] in [-1, 1]."""
@@ -89,7 +88,6 @@ def D_biggan(
         iterations=1,               # Steps of the power iteration in one evaluation, in training.
         sn_epsilon=1e-6,            # Smallest length of a singular vector; as published.
         is_training=False,          # Store the singular vectors?
-        is_validation=False,        # Taken from those who draw; without effect.
         is_template_graph=False,    # Set by tflib.Network.
         components=None):           # Set by tflib.Network.
     """Scores [N, 1]."""
@@ -148,7 +146,7 @@ def classes_of(labels_in, label_size):
 
 
 def true_latent_size(latent_size, num_blocks, hierarchical):
-    """Dimensions of Z: as asked for, or the largest number below that is the same for the first layer and each block."""
+    """Dimensions of Z: as asked for; hierarchical: so many that the first layer and each block have the same number."""
     return latent_size // (num_blocks + 1) * (num_blocks + 1) if hierarchical else latent_size
 
 

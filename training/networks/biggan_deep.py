@@ -30,7 +30,6 @@ def G_biggan_deep(
         latents='normal',           # How Z is drawn in training: see dnnlib.latents; nothing in here depends on it.
         is_training=False,          # Use the statistics of the minibatch, and store them and the singular vectors?
         sums=False,                 # With norm='standing', in training: add statistics up?
-        is_validation=False,        # Taken from those who draw; without effect.
         is_template_graph=False,    # Set by tflib.Network.
         components=None):           # Set by tflib.Network.
     """Images [N, num_channels, resolution, resolution] in [-1, 1]."""
@@ -78,7 +77,6 @@ def D_biggan_deep(
         iterations=1,               # Steps of the power iteration in one evaluation, in training.
         sn_epsilon=1e-6,            # Smallest length of a singular vector; as published.
         is_training=False,          # Store the singular vectors?
-        is_validation=False,        # Taken from those who draw; without effect.
         is_template_graph=False,    # Set by tflib.Network.
         components=None):           # Set by tflib.Network.
     """Scores [N, 1]."""

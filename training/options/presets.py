@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, epochs, stylegan2, translation
+from training.options import ada, classes, epochs, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -34,7 +34,9 @@ METHODS = OrderedDict([
                    OPTIONS, ada.add_options, ada.check)),
     ('translation', Preset('translation', 'translation of pictures', translation.CONFIGS, translation.table,
                            translation.make_options, translation.settable, None, translation.add_options,
-                           translation.check, has_streams=True, finish=translation.finish))])
+                           translation.check, has_streams=True, finish=translation.finish)),
+    ('classes', Preset('classes', 'images of classes', classes.CONFIGS, classes.table, classes.make_options,
+                       classes.settable, None, classes.add_options, classes.check))])
 
 
 def find(config):

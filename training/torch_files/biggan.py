@@ -1,4 +1,4 @@
-"""BigGAN's and BigGAN-deep's networks in PyTorch's files: tables of the names, and what the tensors tell of a network."""
+"""BigGAN and BigGAN-deep in PyTorch's files: tables of the names, and what the tensors tell of a network."""
 
 from training.torch_files.inferred import Found
 from training.torch_files.names import Entry

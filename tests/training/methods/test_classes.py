@@ -1,0 +1,174 @@
+"""BigGAN, BigGAN-deep and SAGAN against the published programs: images, scores, losses, gradients, steps, averages."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from dnnlib import EasyDict, tflib
+from dnnlib.tflib import latents as graph_latents
+from tests.training import golden_classes as golden
+from training.methods import classes
+from training.state import transfer
+from training.train_step import Batch, Step
+
+CASES = ('biggan_cifar32', 'biggan_deep32', 'biggan_hier64', 'biggan_mybn32')
+ADAM = 'dnnlib.tflib.optimizers.Adam'
+
+
+def one_hot(numbers, given):
+    return np.eye(given['n_classes'], dtype=np.float32)[numbers]
+
+
+def check_forward(case, networks, tables):
+    """Images and scores in evaluation and training, and what training stores; the weights are then as before."""
+    data, given = golden.arrays(case), golden.kwargs(case)
+    size = given['batch_size']
+    inputs = dict(G=(data['z'][0], one_hot(data['y_fake'][0], given)), D=(data['x'][:size], one_hot(
+        data['y'][:size], given)))
+    for name, network in networks.items():
+        before = tflib.run(dict(network.vars))
+        golden.check(case, name + '_eval', network.run(*inputs[name]), 1e-4 if name == 'G' else 2e-4)
+        golden.check(case, name + '_train', network.run(*inputs[name], is_training=True), 1e-4 if name == 'G' else 2e-4)
+        after = golden.to_torch(tflib.run(dict(network.vars)), tables[name])
+        prefix = name + '_after_train_pass/'
+        for key in [key for key in data if key.startswith(prefix)]:
+            golden.check(case, key, after[key[len(prefix):]], 1e-5, 1e-5)
+        tflib.set_vars({network.vars[key]: value for key, value in before.items()})
+
+
+class Trained:
+    """The method on the weights of a case; latents, classes and images are fed."""
+
+    def __init__(self, case, networks, monkeypatch):
+        given, data = golden.kwargs(case), golden.arrays(case)
+        assert networks['G'].input_shape[1] == int(data['dim_z'])
+        self.size, self.rounds = given['batch_size'], given['num_D_accumulations']
+        self.z = tf.placeholder(tf.float32, [self.size] + networks['G'].input_shape[1:])
+        self.y = tf.placeholder(tf.float32, [self.size, given['n_classes']])
+        monkeypatch.setattr(graph_latents, 'draw', lambda shape, prior: self.z)
+        monkeypatch.setattr(classes, 'draw_labels', lambda size, label_size: self.y)
+        dataset = SimpleNamespace(shape=list(data['x'].shape[1:]), label_size=given['n_classes'],
+                                  dynamic_range=[0, 255], num_images=len(data['y']),
+                                  read_labels=lambda numbers: one_hot(data['y'][numbers], given))
+        self.level = EasyDict(minibatch_size=self.size * self.rounds, minibatch_gpu=self.size, rounds=self.rounds,
+                              lod=0.0, kimg=2 * self.size * self.rounds / 1000, G_lrate=given['G_lr'],
+                              D_lrate=given['D_lr'])
+        options = {f'{name}_opt_args': dict(tf_optimizer=ADAM, beta1=given[name + '_B1'], beta2=given[name + '_B2'],
+                                            epsilon=given['adam_eps']) for name in 'GD'}
+        self.method = classes.classes(
+            {'reals': SimpleNamespace(dataset=dataset)}, SimpleNamespace(last=self.level),
+            num_D_steps=given['num_D_steps'], split_D=given['split_D'], G_ortho=given['G_ortho'],
+            D_ortho=given['D_ortho'], ema_decay=0.9, ema_start=2, **options)
+        networks['Gs'] = networks['G'].clone('Gs')
+        self.step = Step(self.method, networks, {'reals': dataset}, [self.level])
+        self.x, self.labels = tf.placeholder(tf.float32, [self.size] + dataset.shape), tf.placeholder(
+            tf.float32, self.y.shape)
+        self.step.batch = {'reals': Batch(self.x, self.labels)}
+        self.losses = {}
+        monkeypatch.setattr(classes, 'report_mean', self._record)
+        self.stages = self.method.stages(self.step)
+        tflib.init_uninitialized_vars()
+
+    def _record(self, tag, value):
+        self.losses.setdefault(tag, []).append(tf.reduce_mean(value))
+        return self.losses[tag][-1]
+
+    def iteration(self, case):
+        """Runs an iteration: ({tag: loss of the last round}, [{(network, local name): gradient} of each step])."""
+        data, given, call, seen = golden.arrays(case), golden.kwargs(case), 0, {}
+        common, steps = dict(self.step.sched.feed(self.level), **{self.step.seed_in: [0, 0]}), []
+        for number, stage in enumerate(self.stages[:-1]):
+            name, optimizer = stage.name[0], self.step._optimizers[stage.name[0]]
+            tags = {tag: values[min(number, len(values) - 1)] for tag, values in self.losses.items()
+                    if tag[len('Loss/')] == name}
+            network, total = self.step.nets[name], {}
+            gradients = self.gradients_of(stage.name, optimizer)
+            for _ in range(self.rounds):
+                feed = dict(common)
+                feed.update({self.z: data['z'][call], self.y: one_hot(data['y_fake'][call], given)})
+                if name == 'D':
+                    part = slice(call * self.size, (call + 1) * self.size)
+                    feed.update({self.x: data['x'][part], self.labels: one_hot(data['y'][part], given)})
+                found, values, _ = tflib.run([tags, gradients, stage.op], feed)
+                for variable, value in zip(optimizer.trained(), values):
+                    key = network.get_var_local_name(variable)
+                    total[key] = total.get(key, 0) + value
+                seen.update(found)
+                call += 1
+            steps.append((name, total))
+        tflib.run(self.stages[-1].op, common)
+        assert call == len(data['z'])
+        return seen, steps
+
+    def gradients_of(self, stage, optimizer):
+        """Those of a stage: the first one made the group's optimizer, the others share its moments."""
+        return self.optimizers[stage].gradients() if stage in self.optimizers else optimizer.gradients()
+
+
+def recording_optimizers(monkeypatch):
+    """{stage: Optimizer} that fills while stages are made."""
+    made, register = {}, Step._register
+
+    def recorded(self, stage_name, group_name, loss, is_one_of_several):
+        made[stage_name] = register(self, stage_name, group_name, loss, is_one_of_several)
+        return made[stage_name]
+    monkeypatch.setattr(Step, '_register', recorded)
+    return made
+
+
+def is_noisy(name, case):
+    """Has a parameter no gradient but rounding noise? Something normalizes away what it adds."""
+    last = {'biggan_hier64': 3, 'biggan_deep32': 5}.get(case, 2)
+    if case == 'biggan_deep32':
+        return re.match(rf'blocks\.\d\.0\.conv[123]\.bias|blocks\.{last}\.0\.conv4\.bias', name)
+    return re.match(rf'blocks\.\d\.0\.conv1\.bias|blocks\.{last}\.0\.(conv2|conv_sc)\.bias', name)
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_biggan(session, case, monkeypatch):
+    data, given = golden.arrays(case), golden.kwargs(case)
+    networks, tables = golden.networks(case)
+    check_forward(case, networks, tables)
+    optimizers = recording_optimizers(monkeypatch)
+    trained = Trained(case, networks, monkeypatch)
+    trained.optimizers = optimizers
+    losses, steps = trained.iteration(case)
+    golden.check(case, 'metrics/G_loss', losses['Loss/G'] / given['num_G_accumulations'], 1e-6, 1e-5)
+    for kind in ('real', 'fake'):
+        golden.check(case, f'metrics/D_loss_{kind}', losses[f'Loss/D_{kind}'], 1e-6, 1e-5)
+    for number, (name, gradients) in enumerate(steps):
+        torch, key = golden.to_torch(gradients, tables[name]), f'step{number}_{name}/'
+        names = [str(other) for other in data[key + 'grad_names']]
+        assert sorted(names) == sorted(torch)
+        golden.check(case, key + 'grad_l2', [np.linalg.norm(torch[other]) for other in names], 2e-6, 2e-4)
+        for start in (key + 'grad/', 'G/grad/' if name == 'G' else key + 'grad/'):
+            for full in [full for full in data if full.startswith(start)]:
+                golden.check(case, full, torch[full[len(start):]], 2e-4 * np.abs(data[full]).max())
+    tables['Gs'] = tables['G']
+    for theirs, ours in (('G', 'G'), ('D', 'D'), ('G_ema', 'Gs')):
+        check_end(case, f'end/{theirs}/', golden.to_torch(tflib.run(dict(networks[ours].vars)), tables[ours]),
+                  given[ours[0] + '_lr'] * (given['num_D_steps'] if ours == 'D' else 1))
+    inputs = data['z'][0], one_hot(data['y_fake'][0], given)
+    golden.check(case, 'G_ema_eval', networks['Gs'].run(*inputs))
+    classes.standing_statistics(networks['Gs'], [(z, one_hot(y, given)) for z, y in zip(
+        data['standing_z'], data['standing_y'])])
+    golden.check(case, 'G_ema_standing', networks['Gs'].run(*inputs), 3e-4)
+
+
+def check_end(case, prefix, torch, lrate):
+    """Sums and norms of all parameters and stored values after an iteration."""
+    data = golden.arrays(case)
+    for kind in ('', 'buffer_'):
+        names = [str(name) for name in data[f'{prefix}{kind}names']]
+        wanted = data[f'{prefix}{kind}sum_l2']
+        for name, numbers in zip(names, wanted):
+            value = np.float64(torch[name])
+            found = np.array([value.sum(), np.linalg.norm(value)])
+            bound = 2e-5 * np.abs(numbers) + 1e-6 * np.sqrt(value.size) + (
+                2.02 * lrate * value.size if is_noisy(name, case) else 1e-5 * value.size ** 0.5)
+            assert (np.abs(found - numbers) <= bound).all(), (prefix, name, found, numbers)
+    for key in [key for key in data if key.startswith(prefix) and key.endswith('.weight')]:
+        golden.check(case, key, torch[key[len(prefix):]], 2e-6, 1e-5)
