@@ -11,7 +11,6 @@ from dnnlib import EasyDict, tflib
 from dnnlib.tflib import latents as graph_latents
 from tests.training import golden_classes as golden
 from training.methods import classes
-from training.state import transfer
 from training.train_step import Batch, Step
 
 CASES = ('biggan_cifar32', 'biggan_deep32', 'biggan_hier64', 'biggan_mybn32')
@@ -172,3 +171,109 @@ def check_end(case, prefix, torch, lrate):
             assert (np.abs(found - numbers) <= bound).all(), (prefix, name, found, numbers)
     for key in [key for key in data if key.startswith(prefix) and key.endswith('.weight')]:
         golden.check(case, key, torch[key[len(prefix):]], 2e-6, 1e-5)
+
+
+SAGAN_LAYERS = {'snh0': 'Linear', 'snconv_last': 'Output', 'sn_linear': 'Linear', 'embedding': 'Embed'}
+SAGAN_PARTS = {'w': 'weight', 'Matrix': 'weight', 'embedding_map': 'weight', 'biases': 'bias', 'u': 'u0',
+               'sigma_ratio': 'gamma', 'mean': 'moving_mean', 'var': 'moving_variance'}
+SAGAN_NORMS = {'bn': dict(gamma='gain', beta='bias'), 'cbn': dict(gamma='Gain/weight', beta='Bias/weight')}
+
+
+def ours_of(name):
+    """(network, our local name) of a variable of the official program for SAGAN."""
+    scope, *rest = name.split('/')[1:]
+    network, scope = scope[0].upper(), scope[2:].replace('optimized_', '')
+    last = SAGAN_PARTS.get(rest[-1], rest[-1])
+    if scope.startswith('block'):
+        place = f'Block{int(scope[len("block"):]) - 1}/'
+        if rest[0].startswith('cbn'):
+            return network, f'{place}Norm{rest[0][-1]}/' + SAGAN_NORMS['cbn'].get(rest[-1], last)
+        return network, place + {'1': 'Conv0', '2': 'Conv1', '3': 'Skip'}[rest[0][-1]] + '/' + last
+    if scope == 'non_local':
+        layer = {'attn': 'O'}.get(rest[0].split('_')[-1], rest[0].split('_')[-1].capitalize()) + '/'
+        return network, f'Attention{2 if network == "G" else 1}/' + (last if len(rest) == 1 else layer + last)
+    if scope == 'bn':
+        return network, 'Output/Norm/' + SAGAN_NORMS['bn'].get(rest[-1], last)
+    return network, f'{SAGAN_LAYERS[scope]}/{last}'
+
+
+def from_tf(name, value, is_gradient=False):
+    """A variable of that program as one of ours."""
+    if 'g_snh0' in name:  # they reshape to [4, 4, C]
+        return value.reshape(value.shape[:-1] + (16, -1)).swapaxes(-1, -2).reshape(value.shape)
+    if '/cbn_' in name and name.endswith('gamma') and not is_gradient:
+        return value - 1
+    return value.reshape(-1) if value.ndim == 4 and value.shape[:3] == (1, 1, 1) and 'cbn' in name else value
+
+
+def make_sagan(data):
+    """The networks with the values of the official program."""
+    both = dict(resolution=128, label_size=5, fmaps=4, attention=[32], init='xavier_zero', through=True,
+                sn_epsilon=1e-12)
+    networks = dict(
+        G=tflib.Network('G', 'training.networks.biggan.G_biggan', latent_size=10, shared_size=None, hierarchical=False,
+                        norm='slow', **both),
+        D=tflib.Network('D', 'training.networks.biggan.D_biggan', **both))
+    values = dict(G={}, D={})
+    for key in [key for key in data if key.startswith('var/')]:
+        network, name = ours_of(key[len('var/'):])
+        values[network][name] = from_tf(key, data[key])
+    for name, found in values.items():
+        assert {key for key in networks[name].vars if not key.endswith('sv0')} == set(found)
+        tflib.set_vars({networks[name].vars[key]: value for key, value in found.items()})
+    return networks, values
+
+
+def test_sagan(session):
+    case, data = 'sagan_tf', golden.arrays('sagan_tf')
+    assert golden.kwargs(case)['batch'] == 2
+    networks, values = make_sagan(data)
+    G, D = networks['G'], networks['D']
+
+    def reset():
+        for name, found in values.items():
+            tflib.set_vars({networks[name].vars[key]: value for key, value in found.items()})
+
+    def every2(images):
+        return images.transpose(0, 2, 3, 1)[:, ::2, ::2]
+
+    def check_stored(prefix):
+        for key in [key for key in data if key.startswith(prefix)]:
+            network, name = ours_of(key[len(prefix):])
+            wanted = from_tf(key, data[key])
+            np.testing.assert_allclose(networks[network].get_var(name), wanted, rtol=1e-4, atol=1e-5, err_msg=key)
+    labels = {name: np.eye(5, dtype=np.float32)[data['y_' + name]] for name in ('fake', 'real')}
+    golden.check(case, 'G_eval_every2', every2(G.run(data['z'], labels['fake'])))
+    golden.check(case, 'G_train_every2', every2(G.run(data['z'], labels['fake'], is_training=True)))
+    check_stored('after_G_train/')
+    check_stored('after_update_ops/')
+    golden.check(case, 'D_real_no_update', D.run(data['x_nchw'], labels['real']), 2e-4)
+    golden.check(case, 'D_real', D.run(data['x_nchw'], labels['real'], is_training=True), 2e-4)
+    check_stored('after_D_real/')
+    reset()
+    fakes = G.get_output_for(tf.constant(data['z']), tf.constant(labels['fake']), is_training=True)
+    fake_scores = D.get_output_for(fakes, tf.constant(labels['fake']))
+    real_scores = D.get_output_for(tf.constant(data['x_nchw']), tf.constant(labels['real']))
+    criterion, G_criterion = classes.LOSSES['hinge']
+    losses = {name: tf.reduce_mean(value) for name, value in (
+        ('d_real', criterion.real(real_scores)), ('d_fake', criterion.fake(fake_scores)),
+        ('g', G_criterion(fake_scores)))}
+    gradients = dict(g=tf.gradients(losses['g'], list(G.trainables.values())),
+                     d=tf.gradients(losses['d_real'] + losses['d_fake'], list(D.trainables.values())))
+    found, losses, gradients = session.run([fake_scores, losses, gradients])
+    golden.check(case, 'D_fake', found, 2e-4)
+    for name, value in losses.items():
+        golden.check(case, 'loss/' + name, value, 1e-6, 2e-5)
+    for name, network in (('g', G), ('d', D)):
+        ours, prefix = dict(zip(network.trainables, gradients[name])), f'grad_{name}/'
+        names = [ours_of(str(other))[1] for other in data[prefix + 'names']]
+        assert sorted(names) == sorted(ours)
+        golden.check(case, prefix + 'l2', [np.linalg.norm(ours[other]) for other in names], 2e-6, 2e-4)
+        for key in [key for key in data if key.startswith(prefix + 'full/')]:
+            wanted = from_tf(key, data[key], is_gradient=True)
+            np.testing.assert_allclose(ours[ours_of(key[len(prefix + 'full/'):])[1]], wanted,
+                                       atol=2e-4 * np.abs(wanted).max(), rtol=0, err_msg=key)
+
+
+def test_every_array_of_these_cases_is_used(request):
+    golden.check_all_used(request, 'methods/test_classes.py')
