@@ -16,11 +16,13 @@ NORMS = ('batch', 'standing', 'slow')
 class Setting(NamedTuple):
     """What the layers of one network have in common."""
     init: str                     # name in INITIALS
-    spectral: spectral.Saved      # how weights are normalized
+    spectral: spectral.Saved      # how weights are normalized; None = they are not
     norm: norm.Statistics = None  # what batch norm stores; None = the network has none
 
     def layer(self, **changes):
         """plain.Setting of a layer; `changes`: fields of spectral.Saved."""
+        if self.spectral is None:
+            return plain.Setting(norm='batch', init=functools.partial(initializers, self.init), bias=True)
         saved = self.spectral._replace(**changes)
         return plain.Setting(norm='batch', init=functools.partial(initializers, self.init), bias=True,
                              normalize=lambda weight: spectral.normalize_saved(weight, saved))

@@ -91,10 +91,16 @@ def D_biggan(
         is_template_graph=False,    # Set by tflib.Network.
         components=None):           # Set by tflib.Network.
     """Scores [N, 1]."""
-    widths = widths_of(D_WIDTHS, resolution)
     images_in.set_shape([None, num_channels, resolution, resolution])
     setting = make_setting('batch', init, spectral.Saved(is_training, iterations, sn_epsilon, through))
-    x = layout.from_nchw(images_in)
+    x = trunk(images_in, fmaps, setting, wide, attention)
+    return tf.identity(to_scores(x, labels_in, label_size, setting), name='scores_out')
+
+
+def trunk(images_in, fmaps, setting, wide=True, attention=()):
+    """The last feature maps of a discriminator; its options as in D_biggan."""
+    resolution = images_in.shape.as_list()[2]
+    widths, x = widths_of(D_WIDTHS, resolution), layout.from_nchw(images_in)
     for i, width in enumerate(widths):
         halves = i < (2 if resolution == 32 else len(widths) - 1)
         with tf.variable_scope(f'Block{i}'):
@@ -103,7 +109,7 @@ def D_biggan(
         if size in attention:
             with tf.variable_scope(f'Attention{i}'):
                 x = conditional.attention_layer(x, setting)
-    return tf.identity(to_scores(x, labels_in, label_size, setting), name='scores_out')
+    return x
 
 
 def _d_block(x, fmaps, setting, kind):
@@ -176,9 +182,14 @@ def to_images(x, num_channels, setting, norm_name):
         return layout.to_nchw(tf.nn.tanh(plain.conv_layer(x, num_channels, 3, setting.layer(), pad=1)))
 
 
+def features_of(x):
+    """Features [N, C] of the last feature maps."""
+    return tf.reduce_sum(tf.nn.relu(x), axis=layout.spatial_axes())
+
+
 def to_scores(x, labels_in, label_size, setting):
     """Scores [N, 1] of the last feature maps, by projection (Miyato and Koyama 2018, equation 3)."""
-    features = tf.reduce_sum(tf.nn.relu(x), axis=layout.spatial_axes())
+    features = features_of(x)
     with tf.variable_scope('Linear'):
         scores = plain.dense_layer(features, 1, setting.layer())
     classes, size = classes_of(labels_in, label_size), features.shape.as_list()[1]

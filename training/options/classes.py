@@ -34,6 +34,9 @@ class Config(NamedTuple):
     batch: int = 2048   # images per step
     batch_gpu: int = 256  # images per device and round
     iterations: int = 150000  # length of the training
+    function: str = 'classes.classes'  # of the method, below `training.methods.`
+    encodes: bool = False     # is there an encoder, which is given images of twice the size?
+    d_steps: int = 1          # steps of the discriminator for each of the generator
 
 
 BIGGAN = Config('classes', 'biggan', 128, 96, 2)
@@ -47,7 +50,10 @@ CONFIGS = OrderedDict([
         G=dict(latent_size=128, shared_size=None, hierarchical=False, norm='slow'),
         both=dict(init='xavier_zero', through=True, sn_epsilon=1e-12),
         method=dict(ema_decay=None, G_first=True, reals_only=True), opt=SAGAN_ADAM, batch=256, batch_gpu=64,
-        iterations=1000000))])
+        iterations=1000000)),
+    ('bigbigan-128', BIGGAN._replace(
+        adds='no classes, with an encoder', networks='bigbigan', function='bigbigan.bigbigan', encodes=True,
+        d_steps=2))])
 G_LRATE, D_LRATE = 0.0001, 0.0004  # of all
 
 
@@ -72,8 +78,8 @@ def add_options(parser):
     p.add_argument('--batch', type=int, metavar='N', help='images per step, over all rounds (default: by config)')
     p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round; batch norm sees one '
                    'round at a time (default: by config, at most all)')
-    p.add_argument('--d-steps', type=int, default=1, metavar='N', help='steps of the discriminator for each of the '
-                   'generator (default: %(default)s)')
+    p.add_argument('--d-steps', type=int, metavar='N', help='steps of the discriminator for each of the generator '
+                   '(default: 1; bigbigan-128: 2)')
     p.add_argument('--g-lr', type=cli.finite_float, default=G_LRATE, metavar='FLOAT', help='learning rate of the '
                    'generator (default: %(default)s)')
     p.add_argument('--d-lr', type=cli.finite_float, default=D_LRATE, metavar='FLOAT', help='learning rate of the '
@@ -107,17 +113,22 @@ def make_options(args):
     fmaps = max(int(round(c.fmaps * args.width)), 1)
     both = dict(c.both, fmaps=fmaps, attention=attention(c, args.resolution))
     G = dict(both, **c.G)
-    if c.networks == 'biggan':
+    if c.networks != 'biggan_deep':
         blocks = max(args.resolution.bit_length() - 3, 1)
         G.setdefault('latent_size', LATENTS_OF_A_LEVEL * (blocks + 1))
-    method = dict(c.method, func_name='training.methods.classes.classes', num_D_steps=args.d_steps)
-    for name, options in (('G', dict(G, latents=args.latents)), ('D', both)):
-        method[name + '_args'] = dict(options, func_name=f'{NETWORKS}{c.networks}.{name}_{c.networks}')
+    method = dict(c.method, func_name='training.methods.' + c.function, num_D_steps=args.d_steps or c.d_steps)
+    networks = [('G', 'biggan' if c.encodes else c.networks, dict(G, latents=args.latents)), ('D', c.networks, both)]
+    networks += [('E', c.networks, dict(fmaps=fmaps))] if c.encodes else []
+    for name, module, options in networks:
+        method[name + '_args'] = dict(options, func_name=f'{NETWORKS}{module}.{name}_{module}')
         method[name + '_opt_args'] = dict(c.opt)
     options = dict(
         method_args=method, sched_args=sched_args(args, c), minibatch_repeats=1,
-        grid_args=dict(size='16x16', layout='row_per_class'),
-        dataset_args=dict(max_label_size=number_of_classes(args)))
+        grid_args=dict(size='16x16', layout='random' if c.encodes else 'row_per_class'),
+        dataset_args=dict(max_label_size=0 if c.encodes else number_of_classes(args)))
+    if c.encodes:
+        args.resolution *= 2
+        print(f'Images of {args.resolution} pixels are read; those drawn have half the size')
     if args.total_kimg is None:
         options['total_kimg'] = c.iterations * options['sched_args']['minibatch_size_base'] / 1000
     if args.width != 1:
@@ -159,7 +170,7 @@ def settable(options):
         options: Options of the training loop; they decide which functions there are.
     """
     method, found = options['method_args'], OrderedDict()
-    for name in ('G', 'D'):
+    for name in [name for name in 'GED' if name + '_args' in method]:
         found[name] = partial(settings.of_network, name, method[name + '_args'], FROM_DATA + AT_EACH_CALL)
         found[name + '_opt'] = partial(settings.of_optimizer, method[name + '_opt_args'])
     return found
