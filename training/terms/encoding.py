@@ -1,4 +1,4 @@
-"""What BigBiGAN's scores are worth (Donahue and Simonyan 2019, equations 4 to 6; the means are those of its notebook)."""
+"""What BigBiGAN's scores are worth (Donahue and Simonyan 2019, equations 4 to 6), with the means of its notebook."""
 
 import tensorflow.compat.v1 as tf
 
