@@ -1,4 +1,4 @@
-"""Intra-FID: the Frechet distance of fakes and reals of one class, averaged over the classes (Miyato and Koyama 2018)."""
+"""Intra-FID: the Frechet distance of fakes and reals of one class, mean over the classes (Miyato and Koyama 2018)."""
 
 import numpy as np
 import tensorflow.compat.v1 as tf

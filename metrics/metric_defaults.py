@@ -12,7 +12,8 @@ _KID = dict(func_name='metrics.kernel_inception_distance.KID', minibatch_per_gpu
 _PR = dict(func_name='metrics.precision_recall.PR', nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000,
            col_batch_size=10000)
 _OF_NETWORKS = (_PPL['func_name'], 'metrics.linear_separability.LS', 'metrics.intra_fid.IntraFID')
-_WITH_REALS = (_FID['func_name'], _KID['func_name'], _PR['func_name'], 'metrics.nearest.Nearest', 'metrics.intra_fid.IntraFID')
+_WITH_REALS = (_FID['func_name'], _KID['func_name'], _PR['func_name'], 'metrics.nearest.Nearest',
+               'metrics.intra_fid.IntraFID')
 _CATS = 'metrics.cats_oracle.CatsOracle'  # translations of what create_cats_pairs of dataset_tool.py makes
 MAX_NUM_IMAGES = 10 ** 7
 _EFFNET = dict(extractor='effnetlite0')
@@ -142,7 +143,7 @@ def best_results(name):
 
 
 metric_defaults = MetricTable()
-for _name in ('fid50k', 'ifid1k', 'is50k', 'kid50k', 'pr50k3', 'fid50k_full', 'kid50k_full', 'pr50k3_full', 'ls', 'ppl_zfull',
-              'ppl_wfull', 'ppl_zend', 'ppl_wend', 'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0',
+for _name in ('fid50k', 'ifid1k', 'is50k', 'kid50k', 'pr50k3', 'fid50k_full', 'kid50k_full', 'pr50k3_full', 'ls',
+              'ppl_zfull', 'ppl_wfull', 'ppl_zend', 'ppl_wend', 'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0',
               'pr50k3_effnetlite0', 'nearest', 'cats'):
     metric_defaults[_name] = metric_defaults[_name]

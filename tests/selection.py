@@ -72,6 +72,8 @@ ONCE = (
     'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
     # controlled and stopped in other trainings
     'tests/training/blocks/test_growing_training.py::test_images_of_all_levels_are_augmented_at_full_size',
+    # layers of BigGAN are tested under both by the cases in AGAIN
+    'tests/training/methods/test_classes.py', 'tests/training/options/test_classes.py',
     # programs and whole trainings: their parts are tested under every TensorFlow
     'tests/test_api.py', 'tests/test_benchmarks.py', 'tests/test_configurations.py', 'tests/test_killed_training.py',
     'tests/test_killed_workers.py',
@@ -103,6 +105,9 @@ AGAIN = (
     'tests/training/networks/test_translation.py::test_generators_of_ugatit[True]',
     'tests/training/networks/test_translation.py::test_discriminators_of_ugatit[ugatit_dis_local5]',
     'tests/training/networks/test_translation.py::test_encoder_of_pix2pixhd',
+    # and of BigGAN: embedded classes, parts of Z, several rounds; SAGAN's
+    'tests/training/methods/test_classes.py::test_biggan[biggan_cifar32]',
+    'tests/training/methods/test_classes.py::test_sagan',
     'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',
     'tests/training/test_workers.py::test_two_workers_train_what_two_rounds_train',
     'tests/test_killed_workers.py::test_a_killed_worker_changes_nothing_under_tensorflow_1',

@@ -15,7 +15,8 @@ from training.torch_files.weights import Weights
 
 DATA = os.path.join(os.path.dirname(__file__), '..', 'data', 'classes')
 OWNERS = {  # file that reads it, below tests/training -> cases of which it must use every array
-    'methods/test_classes.py': ('biggan_cifar32', 'biggan_deep32', 'biggan_hier64', 'biggan_mybn32', 'sagan_tf'),
+    'methods/test_classes.py': ('biggan_cifar32', 'biggan_deep32', 'biggan_hier64', 'biggan_mybn32', 'sagan_tf',
+                                'bigbigan_loss'),
 }
 _CACHE = {}
 

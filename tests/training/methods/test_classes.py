@@ -4,14 +4,18 @@ import re
 from types import SimpleNamespace
 
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import EasyDict, tflib
+from dnnlib import EasyDict, tflib, UserError
 from dnnlib.tflib import latents as graph_latents
 from tests.training import golden_classes as golden
-from training.methods import classes
+from tests.training.methods.test_toy_methods import variables
+from training.methods import bigbigan, classes
+from training.terms import encoding
 from training.train_step import Batch, Step
+from training.training_loop import training_loop
 
 CASES = ('biggan_cifar32', 'biggan_deep32', 'biggan_hier64', 'biggan_mybn32')
 ADAM = 'dnnlib.tflib.optimizers.Adam'
@@ -273,6 +277,87 @@ def test_sagan(session):
             wanted = from_tf(key, data[key], is_gradient=True)
             np.testing.assert_allclose(ours[ours_of(key[len(prefix + 'full/'):])[1]], wanted,
                                        atol=2e-4 * np.abs(wanted).max(), rtol=0, err_msg=key)
+
+
+SMALL = dict(
+    method_args=dict(func_name='training.methods.classes.classes', num_D_steps=2, split_D=True, ema_start=2,
+                     G_args=dict(fmaps=2, latent_size=8, shared_size=4, attention=[16], latents='truncated:0.8'),
+                     D_args=dict(fmaps=2), G_opt_args=dict(tf_optimizer=ADAM), D_opt_args=dict(tf_optimizer=ADAM)),
+    sched_args=dict(minibatch_size_base=4, minibatch_gpu_base=2, tick_kimg_dict={}, tick_kimg_base=0.004),
+    dataset_args=dict(tfrecord_dir='cats', resolution=32, max_label_size=15), minibatch_repeats=1,
+    grid_args=dict(size='2x3', layout='row_per_class'), image_snapshot_ticks=None, network_snapshot_ticks=1,
+    checkpoint_minutes=None, keep=9,
+    tf_config=dict(device='cpu', intra_op_parallelism_threads=1, inter_op_parallelism_threads=1))
+BIGBIGAN = dict(SMALL, method_args=dict(
+    func_name='training.methods.bigbigan.bigbigan', ema_start=1,
+    G_args=dict(fmaps=2, latent_size=8, attention=[]), E_args=dict(fmaps=2), D_args=dict(
+        fmaps=2, units=8, attention=[]), **{name + '_opt_args': dict(tf_optimizer=ADAM) for name in 'GED'}),
+    dataset_args=dict(tfrecord_dir='cats', resolution=64, max_label_size=0))
+
+
+def train(run_dir, kimg, options, **more):
+    """A small training; returns its variables."""
+    with tf.Graph().as_default():
+        try:
+            run_dir.mkdir(exist_ok=True)
+            training_loop(submit_config=EasyDict(run_dir=str(run_dir)), total_kimg=kimg, **dict(options, **more))
+        finally:
+            tflib.close_tf()
+    return variables(run_dir)
+
+
+def test_stopped_and_continued_to_the_same_bits(tmp_path):
+    """Vectors and moments included; two rounds, and images of the kind that metrics are given."""
+    measured = []
+
+    def measure(network_pkl, fakes):
+        if network_pkl is not None:
+            measured.append(np.concatenate([later.draw() for later in fakes(5, 0)]))
+    whole = train(tmp_path / 'whole', 0.012, SMALL, metric_callback=measure)
+    assert measured[-1].shape == (5, 3, 32, 32) and measured[-1].dtype == np.uint8
+    states = sorted((tmp_path / 'whole' / 'state').iterdir())
+    continued = train(tmp_path / 'parts', 0.012, SMALL, resume_state=str(states[1]))
+    assert sorted(whole) == sorted(continued)
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, continued[name], err_msg=name)
+    assert np.abs(whole['Gs/Block0/Norm0/moving_mean'] - whole['G/Block0/Norm0/moving_mean']).max() > 0
+
+
+def test_bigbigan_trains_all_of_its_networks(tmp_path):
+    before, after = (train(tmp_path / str(kimg), kimg, BIGBIGAN) for kimg in (0.004, 0.008))
+    for name in ('G/Linear/bias', 'E/Mean/bias', 'E/Block0/Norm0/moving_mean', 'D/ScoreLatents/bias', 'Gs/Linear/bias',
+                 'Es/Mean/bias', 'D/Block0/Conv0/u0'):
+        assert np.abs(before[name] - after[name]).max() > 0, name
+    with PIL.Image.open(str(tmp_path / '0.008' / 'fakes_init.png')) as image:
+        assert image.size == (2 * 32, 3 * 3 * 32)
+
+
+def test_losses_of_bigbigan(session):
+    case, data = 'bigbigan_loss', golden.arrays('bigbigan_loss')
+    encoded, drawn = (tf.constant(np.stack([data[f'score_{kind}/{part}'] for part in ('xz', 'x', 'z')], axis=1))
+                      for kind in ('enc', 'gen'))
+    for key, loss in (('loss_disc', encoding.D_loss(encoded, drawn)), ('loss_enc', encoding.E_loss(encoded)),
+                      ('loss_gen', encoding.G_loss(drawn))):
+        golden.check(case, key, session.run(loss), 1e-12)
+
+
+def test_options_and_data_that_do_not_fit():
+    def streams(labels, shape=(3, 32, 32)):
+        labels = np.float32(labels)
+        return {'reals': SimpleNamespace(dataset=SimpleNamespace(
+            shape=shape, label_size=labels.shape[1], num_images=len(labels), read_labels=lambda numbers: labels))}
+    good = streams([[0, 1]])
+    for make, data, options, message in (
+            (classes.classes, streams([[1, 1]]), {}, 'combine several; --classes=N takes the first N columns'),
+            (classes.classes, streams([[0, 0]]), {}, 'each image must be of one class'),
+            (classes.classes, streams([[0, 1]], (3, 32, 64)), {}, 'draw square images, not 32x64'),
+            (classes.classes, good, dict(loss='wgan'), "loss must be hinge or logistic, not 'wgan'"),
+            (classes.classes, good, dict(num_D_steps=0), 'num_D_steps must be a whole number'),
+            (classes.classes, good, dict(ema_decay=1), 'ema_decay must be a number from 0 to below 1'),
+            (classes.classes, good, dict(G_args=dict(latents='cauchy')), '--latents=cauchy: expected normal'),
+            (bigbigan.bigbigan, good, {}, 'knows no classes, but the dataset has 2')):
+        with pytest.raises(UserError, match=message):
+            make(data, None, **options)
 
 
 def test_every_array_of_these_cases_is_used(request):
