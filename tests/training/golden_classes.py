@@ -48,7 +48,7 @@ def states(case):
     """{'G', 'D': state dictionary} of a case."""
     with open(os.path.join(DATA, case + '.pt'), 'rb') as file:
         saved = torch_file.load(file)
-    return {name: torch_file.tensors_in(saved[name]) for name in 'GD'}
+    return {name: saved[name] for name in 'GD'}
 
 
 def networks(case):

@@ -16,14 +16,14 @@ NORMS = ('batch', 'standing', 'slow')
 class Setting(NamedTuple):
     """What the layers of one network have in common."""
     init: str                     # name in INITIALS
-    spectral: spectral.Saved      # how weights are normalized; None = they are not
-    norm: norm.Statistics = None  # what batch norm stores; None = the network has none
+    weights: spectral.Saved       # how weights are normalized; None = they are not
+    statistics: norm.Statistics = None  # what batch norm stores; None = the network has none
 
     def layer(self, **changes):
         """plain.Setting of a layer; `changes`: fields of spectral.Saved."""
-        if self.spectral is None:
+        if self.weights is None:
             return plain.Setting(norm='batch', init=functools.partial(initializers, self.init), bias=True)
-        saved = self.spectral._replace(**changes)
+        saved = self.weights._replace(**changes)
         return plain.Setting(norm='batch', init=functools.partial(initializers, self.init), bias=True,
                              normalize=lambda weight: spectral.normalize_saved(weight, saved))
 
@@ -70,7 +70,7 @@ def class_norm_layer(x, condition, setting, is_embedded):
         is_embedded: Is it such a vector? Otherwise each class has scales and means of its own.
     """
     channels = x.shape.as_list()[layout.channel_axis()]
-    x = norm.normalize_layer(x, setting.norm)
+    x = norm.normalize_layer(x, setting.statistics)
     found = []
     for name in ('Gain', 'Bias'):
         if is_embedded:
@@ -89,7 +89,7 @@ def class_norm_layer(x, condition, setting, is_embedded):
 def norm_layer(x, setting, **changes):
     """Batch norm with a gain and a bias for each channel; `changes`: fields of norm.Statistics."""
     channels = x.shape.as_list()[layout.channel_axis()]
-    x = norm.normalize_layer(x, setting.norm._replace(**changes))
+    x = norm.normalize_layer(x, setting.statistics._replace(**changes))
     gain = tf.get_variable('gain', [channels], initializer=tf.initializers.ones())
     bias = tf.get_variable('bias', [channels], initializer=tf.initializers.zeros())
     return x * layout.per_channel(gain) + layout.per_channel(bias)

@@ -70,7 +70,7 @@ def E_bigbigan(
         components=None):           # Set by tflib.Network.
     """Means and standard deviations [N, latent_size] of the latents, and features [N, C] before them."""
     images_in.set_shape([None, num_channels, resolution, resolution])
-    setting = biggan.make_setting('batch', init, spectral.Saved(is_training), bn_epsilon)._replace(spectral=None)
+    setting = biggan.make_setting('batch', init, spectral.Saved(is_training), bn_epsilon)._replace(weights=None)
     widths, x = biggan.widths_of(biggan.D_WIDTHS, resolution), layout.from_nchw(images_in)
     with tf.variable_scope('Input'):
         x = plain.conv_layer(x, widths[0] * fmaps, 3, setting.layer(), pad=1)

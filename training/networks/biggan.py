@@ -196,5 +196,5 @@ def to_scores(x, labels_in, label_size, setting):
     with tf.variable_scope('Embed'):
         weight = tf.get_variable('weight', [classes.shape.as_list()[1], size],
                                  initializer=conditional.initializers(setting.init, [max(label_size, 1), size])[0])
-        weight = spectral.normalize_saved(weight, setting.spectral._replace(transposed=True))
+        weight = spectral.normalize_saved(weight, setting.weights._replace(transposed=True))
     return scores + tf.reduce_sum(tf.matmul(classes, weight) * features, axis=1, keepdims=True)
