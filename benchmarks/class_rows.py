@@ -44,6 +44,7 @@ def hits(images, coats, mask, colors):
 
 
 def main(argv):
+    """Draws the classes of a network and prints the shares of pictures with the right coat."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('network')
     parser.add_argument('--per-class', type=int, default=40)

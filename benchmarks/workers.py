@@ -79,14 +79,8 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
     'pools': lambda n: dict(
         method_args=dict(func_name=TOYS + '.cycle'), stream_args=dict(a=CATS, b=dict(CATS, held_out=True)),
         sched_args=dict(func_name=__name__ + '.toy_schedule', minibatch_size=GPU * n)),
-    'BigGAN': lambda n: dict(
-        method_args=dict(func_name='training.methods.classes.classes', num_D_steps=2, G_ortho=0.001, D_ortho=0.001,
-                         G_args=dict(fmaps=2, latent_size=8, shared_size=4, attention=[16]), D_args=dict(fmaps=2),
-                         G_opt_args=ADAM, D_opt_args=ADAM, ema_start=1, ema_decay=0.5),
-        dataset_args=dict(tfrecord_dir='cats', resolution=32, max_label_size=15),
-        sched_args=dict(_sched(n, 1), tick_kimg_dict={32: 0.2})),
-    SPEED: _config_f,
-}
+    'BigGAN': lambda n: get_obj_by_name(TOYS + '.biggan_options')(dict(_sched(n, 1), tick_kimg_dict={32: 0.2})),
+    SPEED: _config_f}
 
 
 def toy_schedule(cur_nimg, dataset, minibatch_size=8):

@@ -102,21 +102,25 @@ def normalize_saved(weight, saved):
         u = variable.read_value()
     fixed, found = matrix if saved.through else tf.stop_gradient(matrix), []
     for _ in range(saved.iterations * collectives.num_workers() if saved.is_training else 1):
-        v = _unit(tf.matmul(u, fixed, transpose_b=True), saved.epsilon)
-        u = _unit(tf.matmul(v, fixed), saved.epsilon)
+        v = _of_unit_length(tf.matmul(u, fixed, transpose_b=True), saved.epsilon)
+        u = _of_unit_length(tf.matmul(v, fixed), saved.epsilon)
         found.append((u, v))
     own = saved.iterations * (collectives.worker() + 1) - 1 if saved.is_training else 0
-    scale, last = (tf.matmul(tf.matmul(v, matrix), u, transpose_b=True) for u, v in (found[own], found[-1]))
+    scales = {i: tf.reduce_sum(tf.matmul(found[i][1], matrix) * found[i][0]) for i in {own, len(found) - 1}}
     updates = []
     if saved.is_training:
-        updates = [tf.assign(variable, u), tf.assign(value, tf.reshape(last, [1]))]
+        updates = [tf.assign(variable, u), tf.assign(value, tf.reshape(scales[len(found) - 1], [1]))]
         notes[variable.name] = updates
     with tf.control_dependencies(updates):
-        return weight / tf.reshape(scale, [])
+        return weight / scales[own]
 
 
-def _unit(x, epsilon=1e-12):
-    return x / tf.maximum(tf.norm(x), epsilon)  # PyTorch's epsilon
+def _of_unit_length(x, epsilon):
+    return x * tf.rsqrt(tf.maximum(tf.reduce_sum(tf.square(x)), epsilon ** 2))
+
+
+def _unit(x):
+    return x / tf.maximum(tf.norm(x), 1e-12)  # PyTorch's epsilon
 
 
 def _random_unit_vector(shape, dtype=None, partition_info=None):
