@@ -40,6 +40,8 @@ def add_translate(commands):
                    help='pix2pixHD: file of the encoder (EPOCH_net_E.pth), unless the network file holds it')
     p.add_argument('--reference', metavar='PATH', help='pix2pixHD with an encoder: picture whose instances look as '
                    'those of the translation should, or folder or zip of such pictures under the same names')
+    p.add_argument('--reference-instances', metavar='PATH', help='maps of instances of the --reference pictures, which '
+                   'may then be any: instances get the looks of random ones of their class')
     p.add_argument('--outputs', type=drawing_options.choice_list(OUTPUTS), default=OUTPUTS[:1], metavar='LIST',
                    help=f"files to write, some of {', '.join(OUTPUTS)} (default: {OUTPUTS[0]})")
     p.add_argument('--sheet', action='store_true', help='write grid.png: pictures beside their translations')
@@ -68,7 +70,7 @@ def main(argv):
     if args['fps'] is not None and (not args['video'] or args['fps'] <= 0):
         raise UserError(f'--fps={args["fps"]:g} must be above 0, and is for --video')
     args['fps'] = args['fps'] or command.FPS
-    for path in args['paths'] + [args['instances'], args['reference']]:
+    for path in args['paths'] + [args[key] for key in ('instances', 'reference', 'reference_instances')]:
         if path is not None and not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder')
     for key in ('network', 'encoder'):

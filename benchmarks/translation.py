@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Do translators learn? Trains small ones on cats whose true translations are known, and judges them.
 
-    python benchmarks/translation.py            coats by CycleGAN and CUT, outlines by pix2pix with and without D
+    python benchmarks/translation.py            coats and accessories, outlines and maps of labels, a sheet of cats
     python benchmarks/translation.py --only=0   the first of them
 
 Every training is a process of run_training.py on two cores, and ends after --minutes whatever it has learned. What is
@@ -29,10 +29,11 @@ RESOLUTION, NUM_TRAIN, NUM_TEST, CORES = 64, 1000, 200, 2
 METRIC = f'cats{NUM_TEST}'
 COLUMNS = ('domain', 'body', 'eyes', 'mouth', 'accessory', 'l1', 'edges')  # see docs/metrics.md
 # Cats sit where they sit: neither crops nor mirrored ones help, and the oracle knows none. Narrow networks, fast rates.
-SMALL = (f'--resolution={RESOLUTION}', f'--load-size={RESOLUTION}', '--no-flip', '--width=1/4', '--set=D.num_layers=2',
-         '--lr=0.0005')
-RESNET = ('--set=G.num_blocks=4',)
+WHOLE = (f'--resolution={RESOLUTION}', f'--load-size={RESOLUTION}', '--no-flip', '--width=1/4')
+SMALL = WHOLE + ('--set=D.num_layers=2', '--lr=0.0005')
+RESNET = SMALL + ('--set=G.num_blocks=4',)
 TAPS = ('--set=train.nce_layers=(0,4,8,12,14)',)  # the last published one, 16, lies behind four blocks
+FAITHFUL = ('--set=train.lambda_NCE=10',)  # as FastCUT; with 1, mouths get lost
 
 
 class Variant(NamedTuple):
@@ -45,10 +46,16 @@ class Variant(NamedTuple):
 
 VARIANTS = (
     Variant('CycleGAN', 'coats', 6, ('--config=cyclegan',) + RESNET),
-    Variant('CUT', 'coats', 6, ('--config=cut',) + RESNET + TAPS),
+    Variant('CUT', 'coats', 5, ('--config=cut',) + RESNET + TAPS + FAITHFUL),
     Variant('FastCUT', 'coats', 6, ('--config=fastcut',) + RESNET + TAPS),
-    Variant('pix2pix', 'outline', 16, ('--config=pix2pix',)),
-    Variant('pix2pix without D: L1 alone', 'outline', 16, ('--config=pix2pix', '--set=train.lambda_GAN=0')))
+    Variant('pix2pix', 'outline', 16, ('--config=pix2pix',) + SMALL),
+    Variant('pix2pix without D: L1 alone', 'outline', 16, ('--config=pix2pix', '--set=train.lambda_GAN=0') + SMALL),
+    Variant('U-GAT-IT light', 'coats', 3, ('--config=ugatit-light', '--lr=0.0005') + WHOLE),
+    Variant('U-GAT-IT light', 'accessory', 3, ('--config=ugatit-light', '--lr=0.0005') + WHOLE),
+    Variant('CycleGAN', 'accessory', 6, ('--config=cyclegan',) + RESNET),
+    Variant('pix2pixHD', 'masks', 6, ('--config=pix2pixhd', '--set=train.label_nc=5', '--set=train.perceptual=none',
+                                      '--lr=0.0005') + WHOLE),
+    Variant('SinCUT', 'sheets', 1, ('--config=sincut',)))
 
 
 def make_set(pair, folder):
@@ -77,7 +84,7 @@ def train(variant, dataset, folder, minutes):
             return json.load(file)
     os.makedirs(folder, exist_ok=True)
     log = os.path.join(folder, 'output.txt')
-    options = SMALL + variant.options + (
+    options = variant.options + (
         f'--dataset={dataset}', f'--epochs={variant.epochs}', f'--metrics={METRIC}', '--snap=1', '--device=cpu',
         '--no-selftest', f'--result-dir={folder}')
     begin, used = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -88,24 +88,28 @@ def unique_keys(names):
 
 
 def open_picture(picture):
-    """The picture, upright by its EXIF tag, as PIL.Image of any mode; raises UserError naming the file if it can't."""
+    """The picture, upright by its EXIF tag, as PIL.Image of any mode.
+
+    Raises: UserError naming the file if it can't be decoded, or has a side below MIN_SIDE or above MAX_SIDE.
+    """
     if picture.source is not None:
         data = picture.source.read_bytes(picture.name)
     else:
         with open(picture.file, 'rb') as file:
             data = file.read()
-    return images.open_image(data, picture.file)
+    image = images.open_image(data, picture.file)
+    if not MIN_SIDE <= min(image.size) or not max(image.size) <= MAX_SIDE:
+        raise UserError('{}: {}x{} pixels; expected sides of {} to {}'.format(
+            picture.file, *image.size, MIN_SIDE, MAX_SIDE))
+    return image
 
 
 def read_picture(picture):
     """The picture, upright by its EXIF tag, as PIL.Image of mode L, RGB or RGBA.
 
-    Raises: UserError naming the file if it can't be decoded, or has a side below MIN_SIDE or above MAX_SIDE.
+    Raises: UserError naming the file if it can't be used, see `open_picture`, or has more than 8 bits per channel.
     """
     image = open_picture(picture)
-    if not MIN_SIDE <= min(image.size) or not max(image.size) <= MAX_SIDE:
-        raise UserError('{}: {}x{} pixels; expected sides of {} to {}'.format(
-            picture.file, *image.size, MIN_SIDE, MAX_SIDE))
     if images.has_alpha(image):
         return image.convert('RGBA')
     if image.mode not in images.CONVERTIBLE_MODES:

@@ -1,7 +1,10 @@
 """The command line of run_translator.py as a user types it, with small published networks."""
 
+import contextlib
+import gc
 import os
 import shutil
+import weakref
 
 import numpy as np
 import PIL.Image
@@ -15,6 +18,8 @@ from tests.training import golden_translation as golden
 from tests.training.torch_files.test_translators import file_of
 from training import pretrained
 from translator import networks
+
+TF_CONFIG = {'device': 'cpu', 'ops': 'ref'}
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -34,7 +39,7 @@ def translate(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(*args):
-        run_translator.main(['translate', '--device=cpu'] + list(args))
+        run_translator.main(['translate', '--device=cpu', '--ops=ref'] + list(args))
         return sorted((tmp_path / 'results').iterdir())[-1]
     yield run
     assert not [name for name in os.listdir(str(tmp_path)) if name.startswith('tmp_')]
@@ -92,17 +97,53 @@ def test_a_network_of_one_size_and_the_other_direction(translate, capsys):
     assert 'Network G_ba takes pictures in color, resized to 64x64 and back' in capsys.readouterr().out
 
 
-def test_test_mode():
+@contextlib.contextmanager
+def translator_of(files, mode):
+    """A Translator."""
     from translator import drawing  # which loads TensorFlow
+    with contextlib.closing(drawing.Translator(files, networks.read_kind(files, mode), mode, TF_CONFIG)) as translator:
+        yield translator
+
+
+def test_test_mode():
     case = 'resnet6_batch_dropout'
     files, x = networks.Files(pretrained.resolve(file_of(case + '.pth'))), golden.arrays_cached(case)['x']
     found = {}
     for mode in (networks.Mode(), networks.Mode(evaluate=True)):
-        translator = drawing.Translator(files, networks.read_kind(files, mode), mode)
-        found[mode.evaluate] = [translator.translate(x[0], key) for key in 'aab']
+        with translator_of(files, mode) as translator:
+            found[mode.evaluate] = [translator.translate(x[0], key) for key in 'aab']
     np.testing.assert_allclose(found[True][0], golden.arrays_cached(case)['y_eval'][0], atol=1e-4)
     np.testing.assert_array_equal(*found[False][:2])
     assert (found[False][0] != found[False][2]).any()  # every picture has dropout of its own
+
+
+def test_tiles_equal_the_whole_where_their_borders_are_far():
+    """A network without normalization by the image at hand: what is 60 pixels away makes no difference."""
+    files = networks.Files(pretrained.resolve(file_of('resnet6_batch_dropout.pth')))
+    image = inputs.to_target(picture(0, 64, 256).transpose(2, 0, 1))
+    found = []
+    for tile in (None, 192):
+        with translator_of(files, networks.Mode(evaluate=True, tile=tile, overlap=tile and 128)) as translator:
+            found.append(translator.translate(image, 'a'))
+    errors = np.abs(found[0] - found[1]).max(axis=(0, 1))
+    assert errors[:64].max() < 1e-4 > errors[192:].max() and errors[126:130].max() < 1e-4  # 64 and 192: where tiles end
+    assert 0 < errors.max() < 0.2
+
+
+def test_many_sizes_take_no_more_memory_than_some(monkeypatch):
+    from translator import drawing  # which loads TensorFlow
+    monkeypatch.setattr(drawing, 'MAX_SIZES', 2)
+    files = networks.Files(pretrained.resolve(file_of('cut_resnet9.pth')))
+    images = [inputs.to_target(picture(seed, 16, 16 + 4 * seed).transpose(2, 0, 1)) for seed in range(4)]
+    with translator_of(files, networks.Mode()) as translator:
+        found, graphs = [], []
+        for image in images + images[:1] + images[:1]:
+            found.append(translator.translate(image, 'a'))
+            graphs.append(weakref.ref(translator._session.graph))
+        np.testing.assert_array_equal(found[0], found[-1])
+        assert graphs[0] is graphs[1] and graphs[2] is graphs[3] is not graphs[1] and graphs[4] is graphs[5]
+        gc.collect()
+        assert [graph() is None for graph in graphs] == [True] * 4 + [False] * 2
 
 
 def test_label_maps_instances_and_an_encoder(translate):
@@ -110,10 +151,16 @@ def test_label_maps_instances_and_an_encoder(translate):
     PIL.Image.fromarray(given['label'][0, 0].astype(np.uint8)).save('a.png')
     PIL.Image.fromarray(given['inst'][0, 0].astype(np.int32)).save('ids.tif')
     PIL.Image.fromarray(inputs.to_pixels(given['image'][0]).transpose(1, 2, 0)).save('look.png')
-    run = translate('a.png', '--network=' + file_of('hd_feat_iter_net_G.pth'), '--instances=ids.tif', '--sheet',
-                    '--encoder=' + file_of('hd_feat_iter_net_E.pth'), '--reference=look.png')
+    arguments = ['a.png', '--network=' + file_of('hd_feat_iter_net_G.pth'), '--reference=look.png',
+                 '--encoder=' + file_of('hd_feat_iter_net_E.pth')]
+    run = translate(*arguments + ['--instances=ids.tif', '--sheet'])
     expected_pixels = inputs.to_pixels(given['fake_image'][0]).astype(int)
     assert np.abs(pixels_of(run / 'a.png') - expected_pixels).max() <= 2  # the reference has 8 bits
+    PIL.Image.fromarray(np.full(given['inst'].shape[2:], 5, np.uint8)).save('one.png')
+    runs = [translate(*arguments + ['--instances=one.png'] + more) for more in ([], ['--reference-instances=one.png'])]
+    np.testing.assert_array_equal(*[pixels_of(run / 'a.png') for run in runs])  # of one instance there is one look
+    with pytest.raises(UserError, match='--reference-instances: give the pictures that they are maps of'):
+        translate(arguments[0], arguments[1], arguments[3], '--instances=one.png', '--reference-instances=one.png')
 
 
 @pytest.mark.skipif(video.load_ffmpeg() is None, reason='needs imageio-ffmpeg')

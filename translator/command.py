@@ -1,5 +1,6 @@
 """The command `translate`: pictures and videos in, their translations out."""
 
+import contextlib
 import os
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from dnnlib.util import UserError
 from dnnlib.video import FPS, Video
 from generator.writer import PictureWriter
 from projector import inputs
-from translator import networks, sheet, sources
+from translator import networks, sheet, sources, styles
 
 
 class Options(NamedTuple):
@@ -20,6 +21,7 @@ class Options(NamedTuple):
     bad: str = 'stop'          # 'stop' or 'skip' at pictures that can't be read
     instances: str = None      # maps of instances: file, folder or zip
     reference: str = None      # pictures whose instances look as those of the translations should: the same
+    reference_instances: str = None  # maps of instances of these, which need not have the layout of the pictures then
 
 
 class Items(NamedTuple):
@@ -29,6 +31,7 @@ class Items(NamedTuple):
     videos: list     # paths
     instances: list  # of inputs.Picture, one for each picture; None = there are none
     references: list  # the same
+    styles: list     # of (inputs.Picture of a photo, of its map of instances), whose looks are mixed; None = no
 
 
 def translate(submit_config, files, paths, mode, options, tf_config):
@@ -48,16 +51,16 @@ def translate(submit_config, files, paths, mode, options, tf_config):
     cli.load_tensorflow().init_tf(tf_config, verbose=True)
     from translator import drawing  # which loads TensorFlow
     print(f'Loading networks from {util.public_url(files.network.name)} ...')
-    translator = drawing.Translator(files, kind, mode)
-    print(sources.remark(kind, items.layout))
-    for line in networks.remarks(kind, mode):
-        print(line)
     folder = submit_config.run_dir
-    if items.pictures:
-        _translate_pictures(translator, items, options, folder)
-    names = inputs.unique_keys(items.videos + ['video'] * options.video)  # it writes a file of that name
-    for path, name in zip(items.videos, names):
-        _translate_video(translator, items.layout, path, os.path.join(folder, name))
+    with contextlib.closing(drawing.Translator(files, kind, mode, tf_config)) as translator:
+        print(sources.remark(kind, items.layout))
+        for line in networks.remarks(kind, mode):
+            print(line)
+        if items.pictures:
+            _translate_pictures(translator, items, options, folder)
+        names = inputs.unique_keys(items.videos + ['video'] * options.video)  # it writes a file of that name
+        for path, name in zip(items.videos, names):
+            _translate_video(translator, items.layout, path, os.path.join(folder, name))
     counts = [(len(items.pictures), 'picture'), (len(items.videos), 'video')]
     print('Wrote the translations of {} to {}'.format(' and '.join(
         f'{count} {what}{"" if count == 1 else "s"}' for count, what in counts if count), folder))
@@ -73,6 +76,8 @@ def prepare(kind, paths, options):
     Raises: UserError for what can't be used.
     """
     layout = sources.layout_of(kind, options.instances is not None)
+    if options.reference_instances is not None and options.reference is None:
+        raise UserError('--reference-instances: give the pictures that they are maps of, --reference')
     if layout.features and (options.reference is None or options.instances is None):
         raise UserError('this network takes features of instances; give --instances and a --reference picture')
     if options.reference is not None and not layout.features:
@@ -93,25 +98,36 @@ def prepare(kind, paths, options):
         raise UserError('--sheet would overwrite the translation of a picture called grid; rename it')
     if options.sheet and not pictures:
         raise UserError('--sheet shows pictures, and there are only videos; drop it')
-    extra = {}
-    for name, read in (('instances', sources.read_map), ('reference', inputs.read_picture)):
-        path = getattr(options, name)
-        extra[name] = None if path is None else sources.beside(pictures, path, '--' + name)
-        for picture, size, other in zip(pictures, sizes, extra[name] or ()):
-            found = sources.size_of(read(other))
-            if found != size:
-                raise UserError(f'{other.file}: {found[1]}x{found[0]} pixels, but {picture.file} has '
-                                f'{size[1]}x{size[0]}; both must have one size')
-    return Items(layout, pictures, videos, extra['instances'], extra['reference'])
+    instances = None if options.instances is None else _beside(pictures, sizes, options, 'instances')
+    references = looks = None
+    if options.reference_instances is not None:
+        photos, sizes = sources.check_all(inputs.find_pictures([options.reference]), sources.read_photo)
+        looks = list(zip(photos, _beside(photos, sizes, options, 'reference_instances')))
+    elif options.reference is not None:
+        references = _beside(pictures, sizes, options, 'reference')
+    return Items(layout, pictures, videos, instances, references, looks)
+
+
+def _beside(pictures, sizes, options, name):
+    """What belongs to pictures in the path of an option, a list; raises UserError for another size than theirs."""
+    found = sources.beside(pictures, getattr(options, name), '--' + name.replace('_', '-'))
+    for picture, size, other in zip(pictures, sizes, found):
+        other_size = (sources.read_photo if name == 'reference' else sources.read_map)(other).shape[1:]
+        if other_size != size:
+            raise UserError(f'{other.file}: {other_size[1]}x{other_size[0]} pixels, but {picture.file} has '
+                            f'{size[1]}x{size[0]}; both must have one size')
+    return found
 
 
 def _translate_pictures(translator, items, options, folder):
     """Writes the translations of all pictures, one after another."""
     files, pairs, film = PictureWriter(folder, options.outputs), sheet.Sheet(), None
+    looks = None if items.styles is None else styles.Styles(
+        _described(translator, *pair) for pair in cli.progress(items.styles, 'reference pictures'))
     for number, picture in enumerate(cli.progress(items.pictures, 'pictures')):
         image = sources.read(picture, items.layout)
         shown = sheet.as_colors(image, items.layout)
-        result = translator.translate(_with_instances(translator, image, items, number), picture.key)
+        result = translator.translate(_with_instances(translator, image, items, number, looks), picture.key)
         pixels = files.add(picture.key, inputs.to_pixels(result).transpose(1, 2, 0))
         if options.sheet:
             pairs.add(shown, pixels)
@@ -125,15 +141,22 @@ def _translate_pictures(translator, items, options, folder):
         pairs.save(os.path.join(folder, 'grid.png'))
 
 
-def _with_instances(translator, image, items, number):
-    """The channels of an image with those of its instances, if the network takes them."""
+def _described(translator, photo, instances):
+    """(what the encoder says of a photo, its map of instances)."""
+    instances = sources.read_map(instances)
+    return translator.describe(sources.read_photo(photo), instances), instances
+
+
+def _with_instances(translator, image, items, number, looks):
+    """The channels of an image with those of its instances, if the network takes them; `looks`: Styles or None."""
     if items.instances is None:
         return image
     instances = sources.read_map(items.instances[number])
     features = None
     if items.references is not None:
-        reference = sources.read(items.references[number], items.layout._replace(colors=3))
-        features = translator.describe(reference, instances)
+        features = translator.describe(sources.read_photo(items.references[number]), instances)
+    elif looks is not None:
+        features = looks.draw(instances, translator.random(items.pictures[number].key))
     return sources.join(image, instances, features)
 
 

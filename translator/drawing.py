@@ -1,33 +1,70 @@
 """Translating images of any size with one network: in its own graph for each size, whole or in tiles."""
 
+import contextlib
+import gc
+
 import numpy as np
 import PIL.Image
 import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
 from dnnlib.seeds import step_seed
-from dnnlib.tflib import random
+from dnnlib.tflib import graphs, random
 from training import pretrained
 from translator import tiles
 
+MAX_SIZES = 16  # whose graphs are kept; then all are given up, which costs a second or two, for memory that stays
+
 
 class Translator:
-    """The translator of a file, in the default session, which is set up if there is none.
+    """The translator of a file, in a graph and a session of its own; to be closed.
 
     Args:
         files: networks.Files.
         kind: networks.Kind of them.
         mode: networks.Mode.
+        tf_config: See `tflib.init_tf`.
     Raises: UserError or OSError as `pretrained.load_file`.
     """
 
-    def __init__(self, files, kind, mode):
-        found = dict(pretrained.load_file(files.network, [kind.name, kind.encoder]).networks)
-        if files.encoder is not None:
-            found[kind.encoder] = pretrained.load_file(files.encoder, [kind.encoder]).networks[kind.encoder]
-        self.kind, self._mode, self._graphs = kind, mode, {}
+    def __init__(self, files, kind, mode, tf_config=None):
+        self.kind, self._files, self._mode, self._tf_config = kind, files, mode, tf_config
+        self._options, self._session = kind.run_options(mode), None
+        self._open()
+
+    def _open(self):
+        """Loads the networks into a new graph, in which nothing else is."""
+        self.close()
+        kind, files, self._sizes = self.kind, self._files, {}
+        try:
+            with tf.Graph().as_default():
+                self._session = tflib.create_session(self._tf_config)
+                with self._session.as_default():
+                    found = dict(pretrained.load_file(files.network, [kind.name, kind.encoder]).networks)
+                    if files.encoder is not None:
+                        found[kind.encoder] = pretrained.load_file(files.encoder, [kind.encoder]).networks[kind.encoder]
+        except BaseException:
+            self.close()
+            raise
         self._network, self._encoder = found[kind.name], found.get(kind.encoder)
-        self._options = kind.run_options(mode)
+
+    def close(self):
+        """Closes the session and gives its memory back; may be called again."""
+        if self._session is None:
+            return
+        self._session.close()
+        graphs.forget_graph(self._session.graph)
+        self._session = self._network = self._encoder = self._sizes = None
+        gc.collect()  # a graph refers to itself
+
+    @contextlib.contextmanager
+    def _inside(self, size):
+        """Context manager: graph and session are the default ones. Yields what is built for a size, a dictionary."""
+        if size not in self._sizes and len(self._sizes) >= MAX_SIZES:
+            self._open()
+        self._sizes.setdefault(size, {})
+        with self._session.graph.as_default(), self._session.as_default():
+            yield self._sizes[size]
 
     def translate(self, image, key):
         """The translation of an image.
@@ -49,6 +86,10 @@ class Translator:
             result = tiles.in_tiles(padded, tile, overlap, multiple, lambda part, number: self._run(part, key, number))
         return tiles.crop(result, corner, size)
 
+    def random(self, key):
+        """RandomState for an image, a function of seed and key, other than those of `translate`."""
+        return np.random.RandomState(step_seed(self._mode.seed, 1, key, 0))
+
     def describe(self, image, instances):
         """What pix2pixHD's encoder says of the instances of an image: float32 [features, H, W].
 
@@ -58,24 +99,26 @@ class Translator:
         """
         padded, corner = tiles.pad(image, self.kind.multiple)
         instances = tiles.pad(instances, self.kind.multiple)[0]
-        found = self._encoder.run(padded[np.newaxis], instances[np.newaxis], resolution=list(padded.shape[1:]))
+        with self._inside(padded.shape[1:]):
+            found = self._encoder.run(padded[np.newaxis], instances[np.newaxis], resolution=list(padded.shape[1:]))
         return tiles.crop(found[0], corner, image.shape[1:])
 
     def _run(self, image, key, number):
         """The network's result for an image of a size that it takes; `number` of the tile."""
-        image_in, seed_in, output = self._graph(image.shape)
         seed = step_seed(self._mode.seed, 0, key, number)
-        return tflib.run(output, {image_in: image[np.newaxis], seed_in: seed})[0]
+        with self._inside(image.shape[1:]) as built:
+            if 'network' not in built:
+                built['network'] = self._build(image.shape)
+            image_in, seed_in, output = built['network']
+            return tflib.run(output, {image_in: image[np.newaxis], seed_in: seed})[0]
 
-    def _graph(self, shape):
-        if shape not in self._graphs:
-            image = tf.placeholder(tf.float32, (1,) + shape)
-            seed = tf.placeholder(tf.int64, [2])
-            with random.seeded(seed):
-                outputs = self._network.get_output_for(
-                    image, return_as_list=True, resolution=list(shape[1:]), **self._options)
-            self._graphs[shape] = image, seed, outputs[0]
-        return self._graphs[shape]
+    def _build(self, shape):
+        """(placeholders of an image [C, H, W] and of a seed, what the network makes of them)."""
+        image, seed = tf.placeholder(tf.float32, (1,) + shape), tf.placeholder(tf.int64, [2])
+        with random.seeded(seed):
+            outputs = self._network.get_output_for(
+                image, return_as_list=True, resolution=list(shape[1:]), **self._options)
+        return image, seed, outputs[0]
 
 
 def resized(image, size):

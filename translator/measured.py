@@ -4,8 +4,6 @@ import contextlib
 
 import numpy as np
 
-from dnnlib import tflib
-from dnnlib.tflib import graphs
 from dnnlib.util import UserError
 from projector import inputs
 from translator import drawing, networks, sources
@@ -41,7 +39,7 @@ class Translations:
 
 @contextlib.contextmanager
 def opened(file, path, direction, seed, tf_config):
-    """Translations by a network of a file, in a graph and session that are the default ones until the block ends.
+    """Translations by a network of a file, which is open until the block ends.
 
     Args:
         file: pretrained.NetworkFile.
@@ -64,8 +62,5 @@ def opened(file, path, direction, seed, tf_config):
         if size != sizes[0]:
             raise UserError(f'{picture.file}: {size[1]}x{size[0]} pixels, but {pictures[0].file} has {sizes[0][1]}x'
                             f'{sizes[0][0]}; metrics need pictures of one size')
-    with graphs.temporary_graph(), tflib.create_session(tf_config).as_default() as session:
-        try:
-            yield Translations(drawing.Translator(files, kind, mode), pictures, layout)
-        finally:
-            session.close()
+    with contextlib.closing(drawing.Translator(files, kind, mode, tf_config)) as translator:
+        yield Translations(translator, pictures, layout)

@@ -3,11 +3,10 @@
 import numpy as np
 import PIL.Image
 
-from dnnlib import images
+from dnnlib import images, label_maps
 from projector import inputs
 
 MAX_PAIRS, MAX_CELL = 64, 512  # pictures of a sheet; pixels of the longer side of one
-_STEPS = np.array([67, 131, 197])  # between the colors of labels, so that neighbors differ
 
 
 class Sheet:
@@ -44,7 +43,5 @@ def as_colors(image, layout):
         image: float32 [C, H, W], see `sources.read`.
         layout: sources.Layout.
     """
-    if layout.colors:
-        return inputs.to_pixels(image).transpose(1, 2, 0)
-    labels = np.argmax(image, axis=0)
-    return np.uint8(labels[:, :, np.newaxis] * _STEPS % 256)
+    pixels = inputs.to_pixels(image) if layout.colors else label_maps.colors(np.argmax(image, axis=0)[np.newaxis])
+    return pixels.transpose(1, 2, 0)

@@ -1,16 +1,18 @@
 """What is translated: pictures, frames of videos, label maps with maps of instances, as arrays for a network."""
 
 import os
+from collections import OrderedDict
 from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
 
-from dnnlib import video
+from dnnlib import label_maps, video
 from dnnlib.util import UserError
 from projector import inputs
 from training.data import images
 from training.data.sources import VIDEOS
+from training.data.translation import pictures as kinds
 
 
 class Layout(NamedTuple):
@@ -60,35 +62,26 @@ def read(picture, layout):
     Raises: UserError naming the file if it can't be read, or has a label that is too large.
     """
     if layout.colors:
-        return inputs.to_target(images.to_array(images.convert(
-            inputs.read_picture(picture), layout.colors, (255, 255, 255))))
+        return inputs.to_target(images.to_array(kinds.to_mode(
+            inputs.open_picture(picture), layout.colors, picture.file)))
     labels = read_map(picture)
     if labels.max() >= layout.labels:
         raise UserError(f'{picture.file}: label {labels.max()}, but the network knows 0 to {layout.labels - 1}; are '
                         'these label maps, and is there a map of --instances beside them?')
-    return np.float32(labels == np.arange(layout.labels)[:, np.newaxis, np.newaxis])
+    return label_maps.one_hot(labels, layout.labels)
+
+
+def read_photo(picture):
+    """A picture as an encoder takes it: float32 [3, H, W] in [-1, 1]; raises UserError as `read`."""
+    return read(picture, Layout(3, 0, False, 0))
 
 
 def read_map(picture):
-    """A map of labels or instances, gray of 8, 16 or 32 bits or with a palette: integers [1, H, W].
+    """A map of labels or instances, int32 [1, H, W]; see `to_numbers` of `training.data.translation.pictures`.
 
-    Raises: UserError naming the file if it can't be read or is in color.
+    Raises: UserError naming the file if it can't be read, or holds other things than such numbers.
     """
-    image = inputs.open_picture(picture)
-    if image.mode not in ('1', 'L', 'P', 'I') and not image.mode.startswith('I;16'):
-        raise UserError(f'{picture.file}: color mode {image.mode}; a map of labels or instances is gray, or has a '
-                        'palette')
-    return np.asarray(image).astype(np.int64)[np.newaxis]
-
-
-def edges(instances):
-    """1 where one of the four neighbors belongs to another instance, else 0: float32 [1, H, W], as label_maps.edges."""
-    found = np.zeros(instances.shape, bool)
-    for axis in (1, 2):
-        changes = np.diff(instances, axis=axis) != 0
-        for side in ((1, 0), (0, 1)):
-            found |= np.pad(changes, [side if i == axis else (0, 0) for i in range(3)], mode='constant')
-    return np.float32(found)
+    return np.asarray(kinds.to_numbers(inputs.open_picture(picture), kinds.MAX_NUMBER, picture.file))[np.newaxis]
 
 
 def join(image, instances, features=None):
@@ -99,32 +92,47 @@ def join(image, instances, features=None):
         instances: Numbers of instances [1, H, W].
         features: See `Translator.describe`; None = none.
     """
-    return np.concatenate([image, edges(instances)] + ([] if features is None else [features]))
-
-
-def size_of(picture):
-    """(height, width) of an array [C, H, W] or a PIL.Image."""
-    return picture.shape[1:] if isinstance(picture, np.ndarray) else picture.size[::-1]
+    return np.concatenate([image, label_maps.edges(instances)] + ([] if features is None else [features]))
 
 
 def beside(pictures, path, option):
     """The files of a folder or zip that belong to pictures by their names, or one file to a single picture.
+
+    Names are compared as in training, without ending and what Cityscapes adds; folders only where names need them.
 
     Args:
         pictures: List of inputs.Picture.
         path: File, folder or zip.
         option: Name of the option, for messages.
     Returns: List of inputs.Picture, in the order of the pictures.
-    Raises: UserError naming a picture without one.
+    Raises: UserError naming a picture without one, or two files of which one is too much.
     """
     others = inputs.find_pictures([path])
     if len(pictures) == len(others) == 1:
         return others
-    by_key = {other.key: other for other in others}
+    names = [os.path.basename(_pair_key(other)) for other in others]
+    has_folders = len(set(names)) < len(names)
+    known, given = _by_key(others, has_folders), _by_key(pictures, has_folders)
+    for key, picture in given.items():
+        if key not in known:
+            raise UserError(f'{option}={path}: no file called {key} for {picture.file}')
+    return [known[key] for key in given]
+
+
+def _pair_key(picture):
+    return kinds.pair_key(os.path.basename(picture.file) if picture.source is None else picture.name)
+
+
+def _by_key(pictures, has_folders):
+    """Pictures by what the files of a pair have in common; raises UserError naming two that have it in common, too."""
+    found = OrderedDict()
     for picture in pictures:
-        if picture.key not in by_key:
-            raise UserError(f'{option}={path}: no file called {picture.key} for {picture.file}')
-    return [by_key[picture.key] for picture in pictures]
+        key = _pair_key(picture) if has_folders else os.path.basename(_pair_key(picture))
+        if key in found:
+            raise UserError(f'{picture.file}: its partner is unclear, as {found[key].file} has the same name but for '
+                            'its ending; remove one')
+        found[key] = picture
+    return found
 
 
 def check_all(pictures, read_one, skip_bad=False):

@@ -52,5 +52,40 @@ def test_maps_that_are_something_else(tmp_path):
     np.testing.assert_array_equal(sources.read_map(saved(tmp_path, labels, palette=True))[0], labels)
     with pytest.raises(UserError, match='map.png: label 5, but the network knows 0 to 4'):
         sources.read(saved(tmp_path, labels), sources.Layout(0, 5, False, 0))
-    with pytest.raises(UserError, match='color mode RGB; a map of labels'):
-        sources.read_map(saved(tmp_path, np.zeros([8, 8, 3], np.uint8)))
+    with pytest.raises(UserError, match='map.png: color mode RGBA; a map of numbers is gray of 8, 16 or 32 bits'):
+        sources.read_map(saved(tmp_path, np.zeros([8, 8, 4], np.uint8)))
+
+
+def test_pictures_of_16_bits_and_ids_of_coco(tmp_path):
+    deep = (np.arange(64).reshape(8, 8) * 1021).astype(np.uint16)
+    for channels in (1, 3):
+        found = sources.read(saved(tmp_path, deep), sources.Layout(channels, 0, False, 0))
+        np.testing.assert_array_equal(found, inputs.to_target(np.uint8(np.rint(deep / 257)))[np.newaxis].repeat(
+            channels, 0))
+    colors = np.random.RandomState(0).randint(0, 256, [8, 8, 3]).astype(np.uint8)
+    np.testing.assert_array_equal(sources.read_map(saved(tmp_path, colors))[0], colors @ [1, 256, 65536])
+    with pytest.raises(UserError, match='map.png: 4x8 pixels; expected sides of 8 to 16384'):
+        sources.read_map(saved(tmp_path, deep[:, :4]))
+
+
+def test_what_belongs_to_label_maps(tmp_path):
+    def find(*names):
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            PIL.Image.new('L', (8, 8)).save(str(tmp_path / name))
+        return inputs.find_pictures([str(tmp_path / names[0].split('/')[0])])
+    labels = find('labels/b_gtFine_labelIds.png', 'labels/a_gtFine_labelIds.png')
+    find('inst/a_gtFine_instanceIds.tif', 'inst/b_gtFine_instanceIds.png')
+    find('photos/town/b_leftImg8bit.jpg', 'photos/town/a_leftImg8bit.png')
+    for folder, names in (('inst', ['a_gtFine_instanceIds.tif', 'b_gtFine_instanceIds.png']),
+                          ('photos', ['town/a_leftImg8bit.png', 'town/b_leftImg8bit.jpg'])):
+        assert [other.name for other in sources.beside(labels, str(tmp_path / folder), '--x')] == names
+    deep = find('deep/1/x.png', 'deep/2/x.png')
+    find('deeper/2/x.png', 'deeper/1/x.png')
+    assert [other.name for other in sources.beside(deep, str(tmp_path / 'deeper'), '--x')] == ['1/x.png', '2/x.png']
+    with pytest.raises(UserError, match='--x=.*inst: no file called x for .*x.png'):
+        sources.beside(deep[:1], str(tmp_path / 'inst'), '--x')
+    find('inst/a.png')
+    with pytest.raises(UserError, match='inst/a_gtFine_instanceIds.tif: its partner is unclear, as .*inst/a.png has the'
+                       ' same name but for its ending; remove one'):
+        sources.beside(labels, str(tmp_path / 'inst'), '--x')

@@ -79,6 +79,11 @@ class Dataset:
         self.held_out = self._stream[:0]
         self._pool, self._ahead = None, (None, None)  # of the look-ahead: its thread, (the request, its future)
 
+    @property
+    def num_shown(self):
+        """Number of images that sheets of pictures are made of."""
+        return self.num_images
+
     def _read(self, index, lod):
         """One image, uint8 [C, H / 2^lod, W / 2^lod]; may be called from another thread."""
         raise TypeError(f'{type(self).__name__} does not implement _read')

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from dnnlib.label_maps import colors, edges, one_hot
 from dnnlib.util import get_obj_by_name, UserError
 from training.blocks import label_maps
 from training.methods import translating
@@ -173,13 +174,16 @@ def draw(networks, images, options, minibatch_size):
         options: Options.
         minibatch_size: Pictures at a time.
     """
-    instances = numbers(images['inst']) if 'inst' in images else None
-    maps = planes(images['a'], instances, options.label_nc)
-    if options.instance_feat:
-        inputs = images['b'].astype(np.float32) / 127.5 - 1, instances.astype(np.float32)
-        maps = np.concatenate([maps, networks['E'].run(*inputs, minibatch_size=minibatch_size)], axis=1)
-    found = networks['G'].run(maps, minibatch_size=minibatch_size)
-    return np.clip(np.rint((found + 1) * 127.5), 0, 255).astype(np.uint8)
+    found = []
+    for begin in range(0, len(images['a']), minibatch_size):  # the planes of labels are large
+        part = {name: values[begin:begin + minibatch_size] for name, values in images.items()}
+        instances = numbers(part['inst']) if 'inst' in part else None
+        maps = planes(part['a'], instances, options.label_nc)
+        if options.instance_feat:
+            inputs = part['b'].astype(np.float32) / 127.5 - 1, instances.astype(np.float32)
+            maps = np.concatenate([maps, networks['E'].run(*inputs)], axis=1)
+        found.append(np.clip(np.rint((networks['G'].run(maps) + 1) * 127.5), 0, 255).astype(np.uint8))
+    return np.concatenate(found)
 
 
 def pictures(networks, cells, options, minibatch_size):
@@ -202,18 +206,5 @@ def planes(source, instances, label_nc):
         instances: Numbers of instances [N, 1, H, W], or None.
         label_nc: Number of labels.
     """
-    found = [source == np.arange(label_nc)[:, np.newaxis, np.newaxis] if label_nc else source / 127.5 - 1]
-    if instances is not None:
-        edges = np.zeros(instances.shape, bool)
-        down, right = instances[:, :, 1:] != instances[:, :, :-1], instances[..., 1:] != instances[..., :-1]
-        edges[:, :, 1:] |= down
-        edges[:, :, :-1] |= down
-        edges[..., 1:] |= right
-        edges[..., :-1] |= right
-        found.append(edges)
-    return np.concatenate(found, axis=1).astype(np.float32)
-
-
-def colors(labels):
-    """Label maps [N, 1, H, W] as pictures, uint8 [N, 3, H, W]; the first label is black."""
-    return (labels.astype(int) * np.array([67, 149, 211])[:, np.newaxis, np.newaxis] % 256).astype(np.uint8)
+    found = [one_hot(source, label_nc) if label_nc else np.float32(source / 127.5 - 1)]
+    return np.concatenate(found + ([] if instances is None else [edges(instances)]), axis=1)

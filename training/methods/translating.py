@@ -83,6 +83,8 @@ def translate(network, images, minibatch_size, **options):
         options: Options of the network's call.
     Returns: uint8 [N, C, H, W].
     """
+    if list(images.shape[2:]) != list(network.input_shape[2:]):  # whole pictures of what is trained on crops
+        minibatch_size, options = 1, dict(options, resolution=list(images.shape[2:]))
     found = []
     for begin in range(0, len(images), minibatch_size):
         part = images[begin:begin + minibatch_size].astype(np.float32) / 127.5 - 1

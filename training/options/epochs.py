@@ -12,6 +12,7 @@ class Found(NamedTuple):
     """What is known of the data of one stream."""
     num_images: int  # that are trained on
     shape: list      # [C, H, W] of them
+    num_shown: int   # of which sheets show some
 
 
 def look(options):
@@ -25,7 +26,8 @@ def look(options):
     streams = stream_options(options.get('dataset_args'), options.get('stream_args'))
     with keeping_headers(), open_datasets(streams, 0, options['data_dir'], options.get('bad', 'stop'),
                                           options.get('holdout', 0)) as datasets:
-        return {name: Found(data.num_images - len(data.held_out), list(data.shape)) for name, data in datasets.items()}
+        return {name: Found(data.num_images - len(data.held_out), list(data.shape), data.num_shown)
+                for name, data in datasets.items()}
 
 
 def total_kimg(epochs, options):

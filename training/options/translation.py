@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli, util
 from training.data.translation import layouts, transforms
-from training.options import epochs, saving, settings, tuning, width
+from training.options import saving, settings, translation_sizes, tuning, width
 
 RESNET, UNET, PATCHGAN = (f'training.networks.{name}' for name in (
     'resnet.G_resnet', 'unet.G_unet', 'patchgan.D_patchgan'))
@@ -167,7 +167,7 @@ def make_options(args):
     if c.kind == layouts.PAIRED:
         method['direction'] = args.direction
     options = dict(method_args=method, dataset_args=data_args(args, c), stream_args=stream_args(args, c),
-                   sched_args=sched_args(args, c), minibatch_repeats=1, grid_args=dict(size='8x1', layout='random'))
+                   sched_args=sched_args(args, c), minibatch_repeats=1, grid_args=dict(translation_sizes.SHEET))
     apply_width(method, args.width)
     return options
 
@@ -275,7 +275,7 @@ def finish(args, options):
     settles = data.get('settle_images') == 'decay'
     if settles:
         data['settle_images'] = None
-    found = epochs.look(options)
+    found = translation_sizes.look(options)
     size = sched.setdefault('epoch_images', max(item.num_images for item in found.values()))
     G_args = options['method_args']['G_args']
     if G_args['func_name'] == UNET:

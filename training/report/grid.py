@@ -171,12 +171,12 @@ class SnapshotGrid:
             self._save(rows, file_name)
 
     def _save(self, rows, file_name):
-        width = max(map(len, rows))
         if len({row.shape[1] for row in rows}) > 1:  # gray pictures beside those in color
             rows = [np.repeat(row, 3, axis=1) if row.shape[1] == 1 else row for row in rows]
-        rows = [np.concatenate([row, np.zeros((width - len(row),) + row.shape[1:], row.dtype)]) for row in rows]
+        most = [max(sizes) for sizes in zip(*(row.shape for row in rows))]  # whole pictures differ in size
+        rows = [np.pad(row, [(0, n - size) for n, size in zip(most, row.shape)], 'constant') for row in rows]
         save_image_grid(np.concatenate(rows), os.path.join(self._run_dir, file_name), drange=[0, 255],
-                        grid_size=(width, len(rows)))
+                        grid_size=(most[0], len(rows)))
 
     def diversity(self, networks):
         """How much the pictures of some cells differ, as a share of how much the reals there do.

@@ -134,6 +134,24 @@ def test_sheets_show_test_pictures_or_those_held_out(sides):
             assert all(any(np.array_equal(opened_again.read(i), image) for image in held) for i in range(2))
 
 
+def test_sheets_of_sincut_show_whole_pictures(tmp_path):
+    sizes = dict(trainA=(40, 61), trainB=(48, 48), testA=(30, 50), testB=(50, 35))
+    for seed, (name, size) in enumerate(sizes.items()):
+        save(tmp_path / name, {f'{i}.png': noise(size[0] + 8 * i, size[1], seed) for i in range(2)})
+    options = stream_options(dict(SMALL, tfrecord_dir=str(tmp_path), preprocess='zoom_and_patch', resample='bilinear'),
+                             layouts.find(str(tmp_path), layouts.UNPAIRED))
+    with open_streams(options, 0) as streams:
+        a, data = streams['a'].sheet(), streams['a'].dataset
+        assert data.shape == [3, 16, 16] == list(data.read(0).shape) and a.num_images == data.num_shown == 2
+        for i in range(2):  # the second gets the size of the first
+            picture = PIL.Image.fromarray(noise(30 + 8 * i, 50, 2)).resize((48, 32), PIL.Image.BILINEAR)
+            np.testing.assert_array_equal(a.read(i), np.asarray(picture).transpose(2, 0, 1))
+        assert streams['b'].sheet().shape == [3, 48, 36]
+        with load_dataset(**dict(options['b'], **dict(streams['b'].dataset.opens_sheet, resolution=[32, 48]))) as data:
+            assert data.shape == [3, 32, 48] == list(data.read(0).shape)
+    assert transforms.whole_size((6000, 4000), Transform()) == (1256, 836)  # about a megapixel
+
+
 def test_folders_to_test_with_that_one_side_lacks(tmp_path, sides, capsys):
     shutil.rmtree(os.path.join(sides, 'testB'))
     assert layouts.find(sides, layouts.UNPAIRED) == dict(a=dict(train='trainA'), b=dict(train='trainB'))
@@ -273,7 +291,8 @@ def test_sizes_that_do_not_fit(tmp_path):
              'pixels, but .*a.png becomes 40x32; scale them'),
             (dict(preprocess='crop', crop_size=28), 'a.png: 30x24 pixels, too small for crops of 28; choose another'),
             (dict(load_size=12), 'load_size 12 must not be smaller than crop_size 16'),
-            (dict(crop_size=18), 'crop_size must be a multiple of 4, not 18'),
+            (dict(crop_size=18), 'crop_size must be a multiple of 4, as the networks halve images, not 18; use 16'),
+            (dict(multiple=0), 'multiple must be a whole number of pixels from 1 on, not 0'),
             (dict(preprocess='stretch'), "preprocess must be one of resize_and_crop, crop, .* not 'stretch'"),
             (dict(resample='box'), "resample must be bicubic or bilinear, not 'box'"),
             (dict(channels=2), 'channels must be 1')):

@@ -239,6 +239,8 @@ def test_what_is_translated_to_be_measured():
     class Doubles:
         """A generator that shows its input twice as bright."""
 
+        input_shape = [None, 3, 16, 16]
+
         @staticmethod
         def run(images, return_as_list):
             """See Network."""

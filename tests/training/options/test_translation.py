@@ -10,7 +10,7 @@ import pytest
 import run_training
 from dnnlib import UserError
 from tests.test_run_training import options_of
-from training.options import epochs, presets, translation
+from training.options import epochs, presets, translation, translation_sizes
 
 
 @pytest.fixture(name='folder')
@@ -66,6 +66,7 @@ def test_published_numbers_of_the_further_methods(capsys):
     assert options['total_kimg'] == 1600 and options['sched_args']['minibatch_size'] == 16
     assert options['dataset_args'] == dict(preprocess='zoom_and_patch', load_size=64, crop_size=64, flip=True,
                                            resample='bilinear')
+    assert options['grid_args']['size'] == '3x1'  # sheets of whole pictures take long
     full, light = (finished(f'--config={name}', '--dataset=two') for name in ('ugatit', 'ugatit-light'))
     assert full['total_kimg'] == 1000 and full['sched_args']['lrate'] == 0.0001
     assert full['sched_args']['lr_policy'] == 'linear_steps' and full['dataset_args']['resample'] == 'bilinear'
@@ -74,7 +75,7 @@ def test_published_numbers_of_the_further_methods(capsys):
     options = finished('--config=pix2pixhd', '--dataset=hd')
     assert options['stream_args']['a']['max_id'] == 34 and 'direction' not in options['method_args']
     assert options['dataset_args'] == dict(preprocess='scale_width', load_size=1024, crop_size=512, flip=True,
-                                           paired=True)
+                                           paired=True, multiple=16)
     assert options['sched_args']['lr_policy'] == 'linear_late' and 'of a and 2 images of b' in capsys.readouterr().out
     with pytest.raises(UserError, match='--direction=BtoA: photos are drawn from maps only'):
         finished('--config=pix2pixhd', '--dataset=hd', '--direction=BtoA')
@@ -117,7 +118,7 @@ def test_lengths_follow_the_longer_side(capsys):
     assert options['total_kimg'] == 0.006 and options['dataset_args']['settle_images'] == 6
     assert finished('--config=pix2pix', '--dataset=ab', '--kimg=7')['total_kimg'] == 7
     large = finished('--config=pix2pix', '--dataset=ab')
-    assert epochs.look(large) == dict.fromkeys('ab', (3, [3, 256, 256]))
+    assert epochs.look(large) == dict.fromkeys('ab', (3, [3, 256, 256], 3))
 
 
 @pytest.mark.usefixtures('folder')
@@ -137,6 +138,26 @@ def test_sizes(capsys):
         assert options['method_args']['D_args'].get('num_layers') == layers
     assert translation.num_downs(256, 192) == 6
     assert [translation.num_downs(side) for side in (16, 32, 64, 96, 128, 256, 512)] == [5, 5, 6, 5, 7, 8, 8]
+
+
+@pytest.mark.usefixtures('folder')
+def test_sizes_that_networks_halve():
+    hd = translation.CONFIGS['pix2pixhd'].nets
+    for method_args, multiple in (
+            (dict(G_args=dict(hd['G'], num_enhancers=1)), 32), (dict(G_args=dict(hd['G'], num_enhancers=2)), 64),
+            (dict(G_args=dict(hd['G'], num_downs=2), E_args=hd['E'], instance_feat=True), 16),
+            (dict(G_args=dict(hd['G'], num_downs=2), E_args=hd['E']), 4),
+            (dict(G_args=dict(func_name=translation.UNET, num_downs=7)), 128),
+            (dict(G_args=translation.CONFIGS['sincut'].nets['G']), 4)):
+        assert translation_sizes.multiple(method_args) == multiple
+    with pytest.raises(UserError, match='crop_size must be a multiple of 32, as the networks halve images, not 100; '
+                       'use 96'):
+        finished('--config=pix2pix', '--dataset=ab', '--crop-size=100', '--load-size=100')
+    os.makedirs('odd/train')
+    PIL.Image.fromarray(np.zeros([70, 2 * 110, 3], np.uint8)).save('odd/train/0.png')
+    options = finished('--config=pix2pix', '--dataset=odd', '--preprocess=none')
+    assert epochs.look(options)['a'].shape == [3, 64, 96]  # the nearest multiples of 32
+    assert options['method_args']['G_args']['num_downs'] == 5
 
 
 def test_sides_of_their_own(folder, capsys):

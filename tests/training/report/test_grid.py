@@ -130,6 +130,16 @@ def test_several_streams_and_rows_of_another_number(tmp_path):
     np.testing.assert_array_equal(PIL.Image.open(str(tmp_path / 'fakes_init.png')), [[0, 1]] * 3)
 
 
+def test_rows_of_pictures_of_two_sizes(tmp_path):
+    def pictures(_networks, _cells):
+        return [np.full([2, 1, 2, 3], 10, np.uint8), np.full([2, 3, 3, 1], 20, np.uint8)]
+    grid = snapshot.SnapshotGrid(one_stream(), str(tmp_path), method(pictures, latents=None), dict(size='2x1'))
+    grid.save_fakes({}, 'fakes_init.png')
+    found = np.asarray(PIL.Image.open(str(tmp_path / 'fakes_init.png')))
+    assert found.shape == (6, 6, 3)
+    np.testing.assert_array_equal(found[..., 0], [[10] * 6] * 2 + [[0] * 6] + [[20, 0, 0] * 2] * 3)
+
+
 def test_latents_and_labels_are_restored(tmp_path):
     first, second = (snapshot.SnapshotGrid(one_stream(), str(tmp_path), method(None), dict(size='3x2'))
                      for _ in range(2))

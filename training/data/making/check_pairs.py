@@ -10,7 +10,7 @@ from training.data.making.check import check, look_at
 from training.data.making.findings import Finding, Report
 from training.data.sources import ordered_map
 from training.data.translation import layouts, pairs, pictures
-from training.data.translation.dataset import MAX_NUMBER, open_source
+from training.data.translation.pictures import open_source
 
 HARMLESS = {'alpha', 'CMYK', '16-bit', 'EXIF rotation'}  # what training converts
 
@@ -123,7 +123,7 @@ def _check_files(side, workers, progress):
                     if finding.kind not in HARMLESS]
         try:
             if not problems and side.is_map:
-                numbers.append(max(pictures.to_numbers(source.open(place), MAX_NUMBER, 'it').getextrema()))
+                numbers.append(max(pictures.to_numbers(source.open(place), pictures.MAX_NUMBER, 'it').getextrema()))
         except UserError as error:
             problems.append(Finding('', 'numbers', str(error).split('; ')[0]))
         return [finding._replace(name=_name(side, place)) for finding in problems]

@@ -1,6 +1,5 @@
 """One side of the data of a method that translates: pictures in other sizes and crops at every reading, or maps."""
 
-import glob
 import os
 import zipfile
 from functools import partial
@@ -13,30 +12,9 @@ from dnnlib.seeds import step_seed
 from dnnlib.util import UserError
 from training.data.base import Dataset
 from training.data.translation import pictures, transforms
+from training.data.translation.pictures import open_source
 from training.data.translation.sheets import any_size, Sheet
-from training.dataset import IMAGE_CACHE_BYTES, load_dataset, PRELOAD_IMAGES
-
-MAX_NUMBER = 2 ** 24 - 1  # of a map of three bytes
-
-
-def open_source(path, folder=None, half=None):
-    """The pictures of a side.
-
-    Args:
-        path: Folder or zip of pictures, folder of TFRecords, or 'cats'.
-        folder: Folder in it that is meant; None = all of it.
-        half: See pictures.PictureFiles.
-    Returns: pictures.PictureFiles or pictures.Images.
-    Raises: UserError if there are no pictures.
-    """
-    if os.path.isdir(path) and folder is not None:
-        path, folder = os.path.join(path, folder), None
-    is_cats = path == 'cats' and not os.path.exists(path)
-    if is_cats or os.path.isdir(path) and glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
-        if half is not None:
-            raise UserError(f'{path}: pairs side by side are expected as pictures in a folder or zip')
-        return pictures.Images(load_dataset(tfrecord_dir=path))
-    return pictures.PictureFiles(path, '' if folder is None else folder + '/', half)
+from training.dataset import IMAGE_CACHE_BYTES, PRELOAD_IMAGES
 
 
 class TranslationDataset(Dataset):
@@ -58,6 +36,7 @@ class TranslationDataset(Dataset):
         test_source: Of the pictures for sheets, or `None`.
         numbers, test_numbers: Which pictures of the sources the images are; without a test source, or where a partner
             has none, `test_numbers` is `None`.
+        view_shape: [C, H, W] of what `view` returns.
         max_id, paired: As given.
     Raises: UserError for options, or pictures of sizes, that don't fit.
     """
@@ -67,11 +46,12 @@ class TranslationDataset(Dataset):
                  paired=False, **kwargs):
         given = {name: kwargs.pop(name) for name in transforms.Transform._fields if name in kwargs}
         self._transform = transforms.Transform(**given)
+        self._shows_whole = self._transform.preprocess in transforms.WHOLE
         transforms.check(self._transform)
         if channels not in (None, 1, 3):
             raise UserError(f'channels must be 1 (gray), 3 (RGB) or None (by the pictures), not {channels!r}')
-        if max_id is not None and not 0 < max_id <= MAX_NUMBER:
-            raise UserError(f'max_id must be from 1 to {MAX_NUMBER}, not {max_id!r}')
+        if max_id is not None and not 0 < max_id <= pictures.MAX_NUMBER:
+            raise UserError(f'max_id must be from 1 to {pictures.MAX_NUMBER}, not {max_id!r}')
         self.max_id, self.paired, self._settle, self._partners = max_id, paired, settle_images, ()
         self._cache, self.test_numbers = {}, None
         self.source, self.test_source = open_source(tfrecord_dir, train, half), None
@@ -84,6 +64,7 @@ class TranslationDataset(Dataset):
             super().__init__(name, len(self.headers), self._common_shape(channels), **kwargs)
             if test is not None:
                 self.test_numbers = self._usable_tests()
+            self.view_shape = self._shape_of_views()
         except (UserError, zipfile.BadZipFile):
             self._close_sources()
             raise
@@ -114,7 +95,7 @@ class TranslationDataset(Dataset):
         for number in range(count):
             try:
                 size = transforms.output_size(self._header(self.test_source, number)[1], self._view_transform())
-                if size != (self.shape[2], self.shape[1]):
+                if not self._shows_whole and size != (self.shape[2], self.shape[1]):
                     becomes = 'is too small for crops' if size is None else 'becomes {}x{} pixels'.format(*size)
                     raise UserError(f'{self.test_source.where(number)}: it {becomes}, but those to train with become '
                                     f'{self.shape[2]}x{self.shape[1]}; scale it to the size of the others')
@@ -215,21 +196,37 @@ class TranslationDataset(Dataset):
         return self._finished(pixels, transform, drawn, self.source.where(self.numbers[index]))
 
     def view(self, source, number):
-        """All of a picture, or its center: an image as the published programs test with, uint8 [C, H, W].
+        """A picture as the published programs test with it: uint8 `view_shape`.
 
         Args:
             source: `source` or `test_source`.
             number: Place in it.
         """
+        image = self._open(source, number)
+        if not self._shows_whole:
+            return self._center(image, source.where(number))
+        return transforms.to_array(transforms.resized(image, tuple(self.view_shape[:0:-1]), self._transform))
+
+    def _center(self, image, where):
+        """All of a picture that is scaled to the crop, else its center."""
         transform = self._view_transform()
-        pixels = transforms.to_array(transforms.scale(self._open(source, number), transform))
-        return self._finished(pixels, transform, transforms.CENTER, source.where(number))
+        pixels = transforms.to_array(transforms.scale(image, transform))
+        return self._finished(pixels, transform, transforms.CENTER, where)
 
     def _view_transform(self):
         return transforms.settled(self._transform)._replace(flip=False)
 
+    def _shape_of_views(self):
+        """`view_shape`: pictures that are shown whole get the size of the first."""
+        if not self._shows_whole:
+            return self.shape
+        size = next(header for header in self.headers if header is not None)[1] if self.test_numbers is None else (
+            self.test_source.header(self.test_numbers[0])[1])
+        return [self.shape[0]] + list(transforms.whole_size(size, self._transform)[::-1])
+
     def _read(self, index, lod):
-        return self.view(self.source, self.numbers[index])
+        number = self.numbers[index]
+        return self._center(self._open(self.source, number), self.source.where(number))
 
     def _load(self, position, minibatch_size, lod, places=None):
         indices = self.indices_at(position, minibatch_size)
@@ -262,6 +259,11 @@ class TranslationDataset(Dataset):
         return Sheet(self, *self.shown(), partners=self._partners, bad='skip' if self._skip_bad else 'stop')
 
     @property
+    def num_shown(self):
+        """See Dataset."""
+        return len(self.shown()[1])
+
+    @property
     def opens_sheet(self):
         """Further options of load_dataset that open what `sheet` shows, for metrics."""
         source, numbers = self.shown()
@@ -279,14 +281,18 @@ class TranslationDataset(Dataset):
         self._close_sources()
 
 
-def open_sheet(numbers=None, bad='stop', **kwargs):
+def open_sheet(numbers=None, bad='stop', resolution=None, **kwargs):
     """What `sheet` of a TranslationDataset returns, in a random order, for metrics: a dataset of its own.
 
     Args:
         numbers: Places in the source, such as those of held-out pictures; `None` = all.
         bad, kwargs: Of TranslationDataset.
+        resolution: Side of what is shown whole, or [height, width]; `None` = as in sheets.
     """
     data = TranslationDataset(bad=bad, **kwargs)
+    if resolution is not None:
+        data.view_shape = data.shape[:1] + (
+            list(resolution) if isinstance(resolution, (list, tuple)) else [resolution] * 2)
     source, found = data.shown()
     found = found if numbers is None else numbers
     order = np.random.RandomState(0).permutation(len(found))

@@ -1,5 +1,6 @@
 """Where the pictures of one side are: a folder, a zip, or another dataset; halves of pictures; maps of numbers."""
 
+import glob
 import os
 import re
 
@@ -9,14 +10,21 @@ from PIL import Image
 from dnnlib.util import UserError
 from training.data.images import convert, CONVERTIBLE_MODES, GRAY_MODES, MODES, wrong_mode
 from training.data.sources import ImageFiles
+from training.dataset import load_dataset
 
 WHITE = (255, 255, 255)  # behind transparency
 DEEP = ('I;16', 'I;16B', 'I;16L', 'I;16N', 'I')  # gray of 16 bits, as different versions of Pillow call it
 MAX_DEEP = 2 ** 16 - 1
 MAX_LABEL = 2 ** 8 - 1  # number of a map of one byte
+MAX_NUMBER = 2 ** 24 - 1  # of a map of three bytes
 HALVES = ('left', 'right')
 # what Cityscapes adds to the names of a photo, its labels and its instances, which are a pair without it
 SUFFIX = re.compile('_(leftImg8bit|gtFine_labelIds|gtFine_instanceIds|gtFine_color)$')
+
+
+def pair_key(name):
+    """What the files of a pair have in common: the name, with folders, without its ending and what Cityscapes adds."""
+    return SUFFIX.sub('', os.path.splitext(name)[0])
 
 
 class PictureFiles:
@@ -41,7 +49,7 @@ class PictureFiles:
 
     def keys(self):
         """What makes two files a pair, for each name: the name in its folder without ending."""
-        return [SUFFIX.sub('', os.path.splitext(name[len(self._inside):])[0]) for name in self.names]
+        return [pair_key(name[len(self._inside):]) for name in self.names]
 
     def where(self, index):
         """Full name of a file, for messages."""
@@ -111,6 +119,26 @@ class Images:
         self._dataset.close()
 
 
+def open_source(path, folder=None, half=None):
+    """The pictures of a side.
+
+    Args:
+        path: Folder or zip of pictures, folder of TFRecords, or 'cats'.
+        folder: Folder in it that is meant; None = all of it.
+        half: See PictureFiles.
+    Returns: PictureFiles or Images.
+    Raises: UserError if there are no pictures.
+    """
+    if os.path.isdir(path) and folder is not None:
+        path, folder = os.path.join(path, folder), None
+    is_cats = path == 'cats' and not os.path.exists(path)
+    if is_cats or os.path.isdir(path) and glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
+        if half is not None:
+            raise UserError(f'{path}: pairs side by side are expected as pictures in a folder or zip')
+        return Images(load_dataset(tfrecord_dir=path))
+    return PictureFiles(path, '' if folder is None else folder + '/', half)
+
+
 def is_gray(mode):
     """Is a picture of this mode gray?"""
     return mode in GRAY_MODES or mode in DEEP
@@ -126,11 +154,11 @@ def check_mode(mode, where, is_map):
 
 
 def to_mode(image, channels, where):
-    """A picture of any mode as gray or RGB of 8 bits.
+    """A picture of any mode as gray, RGB or RGBA of 8 bits.
 
     Args:
         image: PIL.Image.
-        channels: 1 or 3.
+        channels: 1, 3 or 4.
         where: Name of the file, for messages.
     Raises: UserError for an unknown mode, or numbers above 16 bits.
     """

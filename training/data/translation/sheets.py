@@ -23,7 +23,7 @@ class Sheet(Dataset):
     _check_shape = staticmethod(any_size)
 
     def __init__(self, data, source, numbers, partners=(), bad='stop'):
-        super().__init__(data.name, len(numbers), data.shape, shuffle_mb=0, bad=bad)
+        super().__init__(data.name, len(numbers), data.view_shape, shuffle_mb=0, bad=bad)
         self._view = lambda index: data.view(source, numbers[index])
         self.where = lambda index: source.where(numbers[index])
         self._partners = partners if bad == 'skip' else ()

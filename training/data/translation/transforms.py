@@ -7,9 +7,11 @@ from PIL import Image
 
 from dnnlib.util import UserError
 
-MULTIPLE = 4  # of the sides of images: what every translator needs
+MULTIPLE = 4  # of the sides of images, for networks that halve them twice; as published, whatever they need
 TO_WIDTH = ('scale_width', 'scale_width_and_crop')
 TO_SHORT_SIDE = ('scale_shortside', 'scale_shortside_and_crop')
+WHOLE = ('zoom_and_patch',)  # tested with whole pictures, though trained on small parts of them
+MAX_WHOLE = 2 ** 20  # pixels of these: larger ones are scaled down, which takes 2 GB and half a minute as it is
 CROPPED = ('resize_and_crop', 'crop', 'scale_width_and_crop', 'scale_shortside_and_crop', 'zoom_and_patch')
 FILTERS = dict(bicubic=Image.BICUBIC, bilinear=Image.BILINEAR)
 WAYS = CROPPED + ('scale_width', 'scale_shortside', 'none')
@@ -23,6 +25,7 @@ class Transform(NamedTuple):
     flip: bool = True                    # mirror half of them left to right?
     resample: str = 'bicubic'            # or 'bilinear', as SinCUT and U-GAT-IT scale
     random_scale_max: float = 3          # zoom_and_patch: sides are scaled by 1 / this to 1; as published for SinCUT
+    multiple: int = MULTIPLE             # sides of images that are not cropped are rounded to multiples of this
 
 
 class Draw(NamedTuple):
@@ -49,12 +52,15 @@ def check(transform):
         raise UserError(f'preprocess must be one of {", ".join(WAYS)}, not {transform.preprocess!r}')
     if transform.resample not in FILTERS:
         raise UserError(f'resample must be {" or ".join(FILTERS)}, not {transform.resample!r}')
-    for name in ('load_size', 'crop_size'):
+    for name, least in (('multiple', 1), ('load_size', MULTIPLE), ('crop_size', MULTIPLE)):
         value = getattr(transform, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < MULTIPLE:
-            raise UserError(f'{name} must be a whole number of pixels from {MULTIPLE} on, not {value!r}')
-    if transform.preprocess in CROPPED and transform.crop_size % MULTIPLE:
-        raise UserError(f'crop_size must be a multiple of {MULTIPLE}, not {transform.crop_size}')
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise UserError(f'{name} must be a whole number of pixels from {least} on, not {value!r}')
+    crop = transform.crop_size
+    if transform.preprocess in CROPPED and crop % transform.multiple:
+        near = nearest(crop, transform.multiple)
+        raise UserError(f'crop_size must be a multiple of {transform.multiple}, as the networks halve images, not '
+                        f'{crop}; use {near}')
     scaled = transform.preprocess in CROPPED and transform.preprocess not in ('crop', 'zoom_and_patch')
     if scaled and transform.load_size < transform.crop_size:
         raise UserError(f'load_size {transform.load_size} must not be smaller than crop_size {transform.crop_size}')
@@ -91,9 +97,20 @@ def scaled_size(size, transform, drawn=CENTER):
     return width, height
 
 
-def rounded_size(size):
-    """The nearest size whose sides are multiples of MULTIPLE."""
-    return tuple(max(int(round(side / MULTIPLE)), 1) * MULTIPLE for side in size)
+def nearest(side, multiple):
+    """The multiple of a number that is nearest to a side, at least one times it."""
+    return max(int(round(side / multiple)), 1) * multiple
+
+
+def rounded_size(size, transform):
+    """The nearest size whose sides are multiples of what a Transform says."""
+    return tuple(nearest(side, transform.multiple) for side in size)
+
+
+def whole_size(size, transform):
+    """Size of a picture of WHOLE to test with: its own, rounded, or scaled down to MAX_WHOLE pixels."""
+    scale = min(1, (MAX_WHOLE / (size[0] * size[1])) ** 0.5)
+    return rounded_size([side * scale for side in size], transform)
 
 
 def output_size(size, transform):
@@ -101,19 +118,25 @@ def output_size(size, transform):
     size = scaled_size(size, transform)
     if transform.preprocess in CROPPED:
         return (transform.crop_size,) * 2 if min(size) >= transform.crop_size else None
-    return rounded_size(size)
+    return rounded_size(size, transform)
 
 
 def scale(image, transform, drawn=CENTER):
     """Scales a PIL image of mode L or RGB, or, to the nearest pixel, one of mode I (numbers of a map).
 
-    What is not cropped is scaled once more, to sides that are multiples of MULTIPLE, as CUT does.
+    What is not cropped is scaled once more, to sides that are multiples of what the networks need, as CUT does.
     """
     size = scaled_size(image.size, transform, drawn)
-    for target in (size, size if transform.preprocess in CROPPED else rounded_size(size)):
-        if image.size != target:
-            image = image.resize(target, Image.NEAREST if image.mode == 'I' else FILTERS[transform.resample])
+    for target in (size, size if transform.preprocess in CROPPED else rounded_size(size, transform)):
+        image = resized(image, target, transform)
     return image
+
+
+def resized(image, size, transform):
+    """An image as `scale` takes it in another size, (width, height)."""
+    if image.size == size:
+        return image
+    return image.resize(size, Image.NEAREST if image.mode == 'I' else FILTERS[transform.resample])
 
 
 def cut(pixels, transform, drawn):
