@@ -84,7 +84,7 @@ ONCE = (
     'tests/export/test_command.py', 'tests/export/test_translators.py',
     'tests/generator/test_commands.py', 'tests/generator/test_directions.py',
     'tests/generator/test_foreign_files.py', 'tests/training/test_fitting.py',
-    'tests/generator/test_help.py',
+    'tests/generator/test_help.py', 'tests/generator/test_plain.py', 'tests/metrics/test_intra_fid.py',
     'tests/metrics/test_feature_metrics.py', 'tests/metrics/test_networks_measured.py',
     'tests/metrics/test_perceptual_path_length.py', 'tests/metrics/test_robustness.py',
     'tests/metrics/test_what_is_measured.py',
