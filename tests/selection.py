@@ -54,6 +54,7 @@ ONCE = (
     # translation: layers and norms are tested under both by the networks in AGAIN
     'tests/training/methods/test_translation_methods.py', 'tests/training/networks/test_translation.py',
     'tests/training/methods/test_translation_golden.py',
+    'tests/training/torch_files/test_biggan.py',
     'tests/training/torch_files/test_translators.py', 'tests/translator/', 'tests/test_run_translator.py',
     'tests/training/terms/test_consistency.py', 'tests/training/blocks/test_compared.py',
     'tests/training/test_networks_ada.py::test_initial_values_are_the_published_ones',
