@@ -53,7 +53,9 @@ ONCE = (
     'tests/training/test_networks_ada_training.py', 'tests/training/test_loss_compared.py',
     # translation: layers and norms are tested under both by the networks in AGAIN
     'tests/training/methods/test_translation_methods.py', 'tests/training/networks/test_translation.py',
-    'tests/training/methods/test_translation_golden.py',
+    'tests/training/methods/test_translation_golden.py', 'tests/training/methods/test_translation_workers.py',
+    'tests/training/methods/test_ugatit_tf.py', 'tests/training/methods/test_judging.py',
+    'tests/training/augment/test_together.py', 'tests/training/state/test_pairs.py',
     'tests/training/torch_files/test_biggan.py',
     'tests/training/torch_files/test_translators.py', 'tests/translator/', 'tests/test_run_translator.py',
     'tests/training/terms/test_consistency.py', 'tests/training/blocks/test_compared.py',

@@ -48,6 +48,12 @@ def norm_layer(x, setting):
     """The normalization that a network is built with; see `plain.Setting`. Batch norm has variables in `Norm`."""
     if setting.norm == 'instance':
         return instance_norm(x)
+    if setting.norm == 'instance_affine':
+        with tf.variable_scope('Norm'):
+            channels = x.shape.as_list()[layout.channel_axis()]
+            scale, mean = (layout.per_channel(tf.get_variable(name, [channels], initializer=initial)) for name, initial
+                           in (('gamma', tf.initializers.ones()), ('beta', tf.initializers.zeros())))
+            return instance_norm(x) * scale + mean
     if setting.norm == 'batch':
         with tf.variable_scope('Norm'):
             return batch_norm_layer(x, setting)
@@ -144,14 +150,15 @@ def normalize_layer(x, statistics):
     return (x - mean) * tf.rsqrt(variance + statistics.epsilon)
 
 
-def ada_lin(x, rho, gamma, beta):
-    """Adaptive layer-instance normalization (Kim et al. 2020, equation 1), with PyTorch's unbiased variances.
+def ada_lin(x, rho, gamma, beta, is_unbiased=True):
+    """Adaptive layer-instance normalization (Kim et al. 2020, equation 1).
 
     Args:
         x: Feature maps.
         rho: Share of the instance norm in the mixture with the layer norm, [C].
         gamma, beta: Scale and mean of each channel, [N, C] or [C].
+        is_unbiased: Divide by unbiased estimates of the variances, as PyTorch's release does?
     """
     rho, gamma, beta = (layout.per_channel(value) for value in (rho, gamma, beta))
-    by_channel = _normalized(x, layout.spatial_axes(), True)
-    return (rho * by_channel + (1 - rho) * layer_norm(x, True)) * gamma + beta
+    by_channel = _normalized(x, layout.spatial_axes(), is_unbiased)
+    return (rho * by_channel + (1 - rho) * layer_norm(x, is_unbiased)) * gamma + beta

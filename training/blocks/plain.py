@@ -18,7 +18,7 @@ INITIALS = ('normal', 'xavier', 'kaiming', 'orthogonal', 'uniform', 'normal_weig
 
 class Setting(NamedTuple):
     """What the layers of one network have in common."""
-    norm: str = 'instance'           # 'instance', 'batch' or 'none'
+    norm: str = 'instance'           # 'instance', 'instance_affine' (with a scale and a mean), 'batch' or 'none'
     init: str = 'normal'             # see `initializers`; or a function of a shape that returns them
     gain: float = 0.02               # of the initial weights
     bias: bool = None                # has a layer before a normalization a bias? None = unless that is batch norm
@@ -103,7 +103,7 @@ def conv_layer(x, fmaps, kernel, setting, stride=1, pad=0, kind='zero', use_bias
     Returns: Feature maps; along each axis (size + 2 * pad - kernel) // stride + 1 pixels.
     """
     shape = [kernel, kernel, x.shape.as_list()[layout.channel_axis()], fmaps]
-    w, b = _variables(shape, fmaps, setting, use_bias)
+    w, b = variables(shape, fmaps, setting, use_bias)
     is_same = kind == 'zero' and _is_same(x, kernel, stride, pad)
     y = conv2d(x if is_same else add_border(x, pad, kind), tf.cast(w, x.dtype), stride,
                'SAME' if is_same else 'VALID', layout.data_format())
@@ -126,7 +126,7 @@ def conv_transpose_layer(x, fmaps, kernel, setting, use_bias=None):
     """
     height, width = [x.shape.as_list()[axis] for axis in layout.spatial_axes()]
     shape = [kernel, kernel, fmaps, x.shape.as_list()[layout.channel_axis()]]
-    w, b = _variables(shape, fmaps, setting, use_bias)
+    w, b = variables(shape, fmaps, setting, use_bias)
     y = conv2d_transpose(x, tf.cast(w, x.dtype), 2, layout.data_format())
     rows, columns = slice(1, 2 * height + 1), slice(1, 2 * width + 1)
     y = y[:, :, rows, columns] if layout.channel_axis() == 1 else y[:, rows, columns, :]
@@ -135,12 +135,13 @@ def conv_transpose_layer(x, fmaps, kernel, setting, use_bias=None):
 
 def dense_layer(x, fmaps, setting, use_bias=True):
     """Matrix product [N, fmaps] of x [N, C]."""
-    w, b = _variables([x.shape.as_list()[1], fmaps], fmaps, setting, use_bias)
+    w, b = variables([x.shape.as_list()[1], fmaps], fmaps, setting, use_bias)
     y = tf.matmul(x, tf.cast(w, x.dtype))
     return y if b is None else y + tf.cast(b, y.dtype)
 
 
-def _variables(shape, fmaps, setting, use_bias):
+def variables(shape, fmaps, setting, use_bias):
+    """The weight of a layer, normalized if the setting says so, and its bias, or None; see `conv_layer`."""
     weight, bias = initializers(setting, shape)
     w = tf.get_variable('weight', shape=shape, initializer=weight)
     use_bias = setting.use_bias if use_bias is None else use_bias

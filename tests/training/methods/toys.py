@@ -166,13 +166,3 @@ def critics(streams, schedule, n_critic=2):
         return found + [step.train('G', {'G': G_loss}), step.average('Gs', 'G', 0.05), step.run('flip', flip, every=3)]
     return _generator_method('toy_critics', stages, dict(G=Group(('G',), MOMENTUM, 'G_rate', scheduled=dict(
         momentum='G_momentum')), D=Group(('D',), SGD, 'D_rate')))
-
-
-def biggan_options(sched):
-    """Keyword arguments of the training loop for a tiny BigGAN on the coats of the cats; `sched`: of its schedule."""
-    adam = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
-    return dict(
-        method_args=dict(func_name='training.methods.classes.classes', num_D_steps=2, G_ortho=0.001, D_ortho=0.001,
-                         G_args=dict(fmaps=2, latent_size=8, shared_size=4, attention=[16]), D_args=dict(fmaps=2),
-                         G_opt_args=adam, D_opt_args=adam, ema_start=1, ema_decay=0.5),
-        dataset_args=dict(tfrecord_dir='cats', resolution=32, max_label_size=15), sched_args=sched)
