@@ -296,7 +296,7 @@ SMALL = dict(
     checkpoint_minutes=None, keep=9,
     tf_config=dict(device='cpu', intra_op_parallelism_threads=1, inter_op_parallelism_threads=1))
 BIGBIGAN = dict(SMALL, method_args=dict(
-    func_name='training.methods.bigbigan.bigbigan', ema_start=1,
+    func_name='training.methods.bigbigan.bigbigan', ema_start=1, num_D_steps=1,
     G_args=dict(fmaps=2, latent_size=8, attention=[]), E_args=dict(fmaps=2), D_args=dict(
         fmaps=2, units=8, attention=[]), **{name + '_opt_args': dict(tf_optimizer=ADAM) for name in 'GED'}),
     dataset_args=dict(tfrecord_dir='cats', resolution=64, max_label_size=0))
