@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, domains, epochs, stylegan2, translation
+from training.options import ada, classes, domains, epochs, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -37,7 +37,9 @@ METHODS = OrderedDict([
                            translation.check, has_streams=True, finish=translation.finish)),
     ('domains', Preset('domains', 'translation between domains', domains.CONFIGS, domains.table, domains.make_options,
                        domains.settable, None, domains.add_options, domains.check, has_streams=True,
-                       finish=domains.finish))])
+                       finish=domains.finish)),
+    ('classes', Preset('classes', 'images of classes', classes.CONFIGS, classes.table, classes.make_options,
+                       classes.settable, None, classes.add_options, classes.check))])
 
 
 def find(config):

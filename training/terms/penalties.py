@@ -58,3 +58,13 @@ def path_lengths(images, dlatents, pl_noise):
 def path_length_penalty(lengths, mean):
     """Squared distance of path lengths [N] from their running mean (scalar): [N] (StyleGAN2, equation 4)."""
     return tf.square(lengths - mean)
+
+
+def orthogonality(weight):
+    """Half the sum of squared products of different columns of a weight (Brock et al. 2019, equation 3), a scalar.
+
+    Its gradient is the one that BigGAN's program adds. Args: weight: [..., columns].
+    """
+    matrix = tf.reshape(weight, [-1, weight.shape.as_list()[-1]])
+    products = tf.matmul(matrix, matrix, transpose_a=True)
+    return 0.5 * tf.reduce_sum(tf.square(products - tf.linalg.diag(tf.linalg.diag_part(products))))
