@@ -183,8 +183,11 @@ def contents_of(saved):
         for generator in generators.values():
             generator.notes += (f'the discriminator is left out, since it is unknown here (it asks for {unknown})',)
         present = [name for name in PUBLISHED_ROLES if name != 'D' or networks['D'] is not None and unknown is None]
-        contents = Contents('stylegan2', OrderedDict((name, networks[name]) for name in present),
-                            OrderedDict((name, PUBLISHED_ROLES[name]) for name in present))
+        roles, method = dict(PUBLISHED_ROLES), 'stylegan2'
+        if getattr(networks['Gs'], 'class_module', None) == network_file.OLD_CLASS_MODULE:
+            roles['D'], method = roles['D']._replace(inputs=('images',)), 'progan'
+        contents = Contents(method, OrderedDict((name, networks[name]) for name in present),
+                            OrderedDict((name, roles[name]) for name in present))
     else:
         raise UserError('does not hold the three networks G, D and Gs, nor networks by name')
     wrong = [name for name, state in contents.networks.items() if not isinstance(state, network_file.NetworkState)]

@@ -3,4 +3,4 @@
 # Where the build functions named in network files are looked up, in this order; nothing else is.
 BUILD_MODULES = ('training.networks_stylegan2', 'training.networks_stylegan', 'training.networks_ada') + tuple(
     'training.networks.' + name for name in (
-        'resnet', 'unet', 'patchgan', 'patch_mlp', 'pix2pixhd', 'sincut', 'ugatit'))
+        'progan', 'resnet', 'unet', 'patchgan', 'patch_mlp', 'pix2pixhd', 'sincut', 'ugatit'))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, epochs, stylegan2, translation
+from training.options import ada, epochs, progan, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -34,7 +34,9 @@ METHODS = OrderedDict([
                    OPTIONS, ada.add_options, ada.check)),
     ('translation', Preset('translation', 'translation of pictures', translation.CONFIGS, translation.table,
                            translation.make_options, translation.settable, None, translation.add_options,
-                           translation.check, has_streams=True, finish=translation.finish))])
+                           translation.check, has_streams=True, finish=translation.finish)),
+    ('progan', Preset('progan', 'ProGAN', progan.CONFIGS, progan.table, progan.make_options, progan.settable, None,
+                      progan.add_options, progan.check))])
 
 
 def find(config):
