@@ -56,9 +56,9 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('misc', ('pretrained', 'report')),
     ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'state/files', 'report', 'train_step',
                        'iteration', 'methods', 'misc', 'workers')),
-    ('options', ('image_size', 'rates', 'schedule', 'loss_names', 'pretrained', 'data', 'dataset', 'data/translation', 'data/streams', 'terms',
-                 'loss', 'state', 'state/files', 'state/network_files', 'report', 'train_step', 'iteration', 'methods',
-                 'training_loop')),
+    ('options', ('image_size', 'rates', 'schedule', 'loss_names', 'pretrained', 'data', 'dataset', 'data/translation',
+                 'data/streams', 'terms', 'loss', 'state', 'state/files', 'state/network_files', 'report', 'train_step',
+                 'iteration', 'methods', 'training_loop')),
 ])
 MODULE_LINES, NETWORK_LINES, FUNCTION_LINES, ARGUMENTS = 300, 500, 60, 8
 PUBLISHED_SIGNATURES = {  # more than 8 arguments, as in the original release

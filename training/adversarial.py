@@ -39,7 +39,9 @@ def G_loss(G, D, training_set, minibatch_size, reals=None, labels=None, terms='l
     loss += _classified(wanted, [(logits, drawn.labels, 'fake')])
     reg = []
     if 'pl' in wanted.terms:  # of new fakes
-        reg.append(published.G_logistic_ns_pathreg(G, D, training_set, minibatch_size, pl_weight=wanted.terms['pl'][0])[1])
+        _, lengths = published.G_logistic_ns_pathreg(
+            G, D, training_set, minibatch_size, pl_weight=wanted.terms['pl'][0])
+        reg.append(lengths)
     return loss, _sum(reg + _orthogonal(G, wanted))
 
 

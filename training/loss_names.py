@@ -61,8 +61,8 @@ def parse(text, network, weights=None):
     first, *others = str(text).split('+')
     criterion, *numbers = first.split(':')
     if criterion not in CRITERIA:
-        raise UserError(f'loss {text!r}: unknown criterion {criterion!r}; {did_you_mean(criterion, CRITERIA)}choose from '
-                        f'{", ".join(CRITERIA)}')
+        raise UserError(f'loss {text!r}: unknown criterion {criterion!r}; {did_you_mean(criterion, CRITERIA)}choose '
+                        f'from {", ".join(CRITERIA)}')
     if numbers and (criterion not in SMOOTHED or len(numbers) > 1):
         raise UserError(f'loss {text!r}: a target such as :0.9 is for {", ".join(SMOOTHED)} only')
     found = OrderedDict()

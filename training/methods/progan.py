@@ -1,7 +1,7 @@
 """ProGAN: networks that grow, Wasserstein loss with a gradient penalty, classes by an auxiliary classifier.
 
-Karras et al. 2018, appendix A. Stages are D, the moving average Gs of G, then G. All networks are told the level of detail
-before, and the optimizers forget their moments at a new level.
+Karras et al. 2018, appendix A. Stages are D, the moving average Gs of G, then G. All networks are told the level of
+detail before, and the optimizers forget their moments at a new level.
 """
 
 import functools
@@ -52,8 +52,8 @@ def progan(streams, schedule, **options):
         nets[name] = Net(args.pop('func_name', func_name), args, role=role)
     nets['Gs'] = nets['G']._replace(average_of='G')
     size = schedule.last.minibatch_gpu
-    losses = {name: dict(dict(func_name=f'training.adversarial.{name}_loss'), **(getattr(options, name + '_loss_args') or {}))
-              for name in 'GD'}
+    losses = {name: dict(dict(func_name=f'training.adversarial.{name}_loss'), **(
+        getattr(options, name + '_loss_args') or {})) for name in 'GD'}
     return Method(
         'progan', nets, saved_as=('G', 'D', 'Gs'),
         groups={name: Group((name,), getattr(options, name + '_opt_args') or {}, name + '_lrate') for name in 'GD'},
@@ -84,10 +84,12 @@ def make_stages(step, data, options, losses):
         before.append(step.run('lod', growing.set_lod([G, D], lod)))
     inputs = dict(G=G, D=D, training_set=data, minibatch_size=step.sched['minibatch_gpu'])
     with_reals = dict(inputs, reals=reals, labels=labels)
-    needs_reals = loss_names.parse(losses['G'].get('terms', 'logistic_ns'), 'G').needs_reals
     D_stage = train(step, 'D', dict(with_reals, **losses['D']), 'this')
     average = Stage('Gs', Gs.setup_as_moving_average_of(G, beta=options.Gs_beta), rounds=False)
-    G_stage = train(step, 'G', dict(with_reals if needs_reals else inputs, **losses['G']), 'this' if needs_reals else None)
+    if loss_names.parse(losses['G'].get('terms', 'logistic_ns'), 'G').needs_reals:
+        G_stage = train(step, 'G', dict(with_reals, **losses['G']), 'this')
+    else:
+        G_stage = train(step, 'G', dict(inputs, **losses['G']), None)
     if tflib.is_tf_expression(lod) and options.reset_opt_for_new_lod:
         before.append(step.reset_moments('reset'))
     return before + [D_stage, average, G_stage]

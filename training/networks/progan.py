@@ -139,7 +139,7 @@ def D_paper(
 def _upscale_conv2d(x, fmaps, use_wscale, fused_scale):
     """Doubles the resolution (nearest neighbor) and convolves 3x3, without bias: [N, 2 H, 2 W, fmaps].
 
-    The kernel of the published fused form is that of a transposed convolution: [3, 3, outputs, inputs], and not flipped.
+    The kernel of the published fused form is that of a transposed convolution: [3, 3, outputs, inputs], not flipped.
     """
     if not fused_scale:
         return layers_stylegan.upscale_conv2d_layer(x, fmaps, use_wscale, fused_scale=False)

@@ -20,8 +20,8 @@ def add(parser, published, defaults):
         names = ''.join(f'{name}, ' for name in published[network])
         parser.add_argument(
             f'--{network.lower()}-loss', type=_argument(network, published[network]), metavar='NAME',
-            help=f'loss of the {of}: {names}{"or " if names else ""}{loss_names.help_text(network)}; with one criterion '
-            f'given, the other network has the same (default: {defaults[network]})')
+            help=f'loss of the {of}: {names}{"or " if names else ""}{loss_names.help_text(network)}; if only one is '
+            f'given so, the other network has the same criterion (default: {defaults[network]})')
 
 
 def _argument(network, published):

@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError, cli
-from training.options import losses, saving, settings, tuning, width
+from training.options import losses, lrates, saving, settings, tuning, width
 from training.options.stylegan2 import ADAM, AT_EACH_CALL, FROM_DATA
 
 NETWORKS = 'training.networks.progan.{}_paper'
@@ -77,13 +77,14 @@ def add_options(parser):
     p = parser
     p.add_argument('--classes', type=_classes, default=0, metavar='N', help='number of columns of the labels that '
                    'images are made for, or all: D tells them apart as well (default: %(default)s)')
-    p.add_argument('--phase-kimg', type=cli.finite_float, metavar='KIMG', help='thousand images at a resolution, and of '
-                   'a fade to the next (default: by config)')
+    p.add_argument('--phase-kimg', type=cli.finite_float, metavar='KIMG', help='thousand images at a resolution, and '
+                   'of a fade to the next (default: by config)')
     losses.add(p, dict(G=(), D=()), dict(G=G_LOSS, D=D_LOSS))
     p.add_argument('--batch', type=int, metavar='N', help='images per step at every resolution (default: by config)')
     p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round (default: all)')
     p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of both networks at every '
                    'resolution (default: by config)')
+    lrates.add(p)
     p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
                    'both networks, such as 1/4 (default: %(default)s)')
 

@@ -152,7 +152,8 @@ def G_loss(loss, fake_scores, real_scores=None, target=1):
 def _compared(loss, real_scores, fake_scores):
     """Scores of reals and fakes, relative to the mean of the others where the loss asks for that."""
     if loss.reference == 'mean':
-        real_scores, fake_scores = (real_scores - tf.reduce_mean(fake_scores), fake_scores - tf.reduce_mean(real_scores))
+        means = tf.reduce_mean(real_scores), tf.reduce_mean(fake_scores)
+        real_scores, fake_scores = real_scores - means[1], fake_scores - means[0]
     return _of_mean(loss, real_scores), _of_mean(loss, fake_scores)
 
 
