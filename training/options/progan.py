@@ -47,10 +47,12 @@ def sched_args(table, num_devices=1):
 
     Minibatches are rounded down to multiples of the number of devices, and limited by what fits on a device.
     """
-    sizes = dict({size: table.minibatch for size in MOST_PER_GPU}, **table.sizes)
-    fitted = {size: min(max(count // num_devices, 1), MOST_PER_GPU.get(size, count)) * num_devices
-              for size, count in sorted(sizes.items())}
     base = max(table.minibatch // num_devices, 1) * num_devices
+    fitted = {}
+    for size in sorted(set(table.sizes) | set(MOST_PER_GPU)):
+        per_gpu = max(table.sizes.get(size, table.minibatch) // num_devices, 1)
+        fitted[size] = min(per_gpu, MOST_PER_GPU.get(size, per_gpu)) * num_devices
+    fitted = {size: count for size, count in fitted.items() if count != base}
     return dict(
         lod_initial_resolution=4, lod_training_kimg=table.phase_kimg, lod_transition_kimg=table.phase_kimg,
         minibatch_size_base=base, minibatch_size_dict=fitted, minibatch_gpu_base=base // num_devices,
