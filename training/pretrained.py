@@ -183,10 +183,9 @@ def contents_of(saved):
         for generator in generators.values():
             generator.notes += (f'the discriminator is left out, since it is unknown here (it asks for {unknown})',)
         present = [name for name in PUBLISHED_ROLES if name != 'D' or networks['D'] is not None and unknown is None]
-        roles, method = dict(PUBLISHED_ROLES), 'stylegan2'
-        if getattr(networks['Gs'], 'class_module', None) == network_file.OLD_CLASS_MODULE:
-            roles['D'], method = roles['D']._replace(inputs=('images',)), 'progan'
-        contents = Contents(method, OrderedDict((name, networks[name]) for name in present),
+        is_progan = getattr(networks['Gs'], 'class_module', None) == network_file.OLD_CLASS_MODULE
+        roles = dict(PUBLISHED_ROLES, **({'D': Role('discriminator', None, ('images',))} if is_progan else {}))
+        contents = Contents('progan' if is_progan else 'stylegan2', OrderedDict((n, networks[n]) for n in present),
                             OrderedDict((name, roles[name]) for name in present))
     else:
         raise UserError('does not hold the three networks G, D and Gs, nor networks by name')

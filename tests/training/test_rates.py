@@ -34,7 +34,8 @@ def test_all_golden_values_are_used():
 
 @pytest.mark.parametrize('text, values', [
     ('constant', {0: 2, 9: 2}), ('linear:length=10', {0: 2, 5: 1, 10: 0, 11: 0}),
-    ('linear:length=10,end=1,start=5', {5: 2, 10: 1.5, 99: 1}), ('exponential:length=10,end=0.02', {0: 2, 5: 0.2, 20: 0.02}),
+    ('linear:length=10,end=1,start=5', {5: 2, 10: 1.5, 99: 1}),
+    ('exponential:length=10,end=0.02', {0: 2, 5: 0.2, 20: 0.02}),
     ('cosine_restarts:length=10,warmup=2,min=1', {0: 2, 5: 1.5, 10: 1, 11: 1.5, 12: 2, 16: 1.5}),  # soft
     ('cosine_restarts:length=10,min=1', {9.999999: 1, 10: 2}),  # hard
     ('cyclic:up=2,down=6,mode=triangular2', {0: 0, 2: 2, 5: 1, 8: 0, 10: 1}),

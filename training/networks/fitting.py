@@ -146,3 +146,8 @@ def fill_missing(network, state):
 def has_mean(network):
     """Has a generator a mean of W?"""
     return bool(np.isfinite(network.get_var('dlatent_avg')).all())
+
+
+def rounding(network):
+    """Options of `tflib.convert_images_to_uint8` that make bytes of a generator's images as its release does."""
+    return dict(half_to_even=True) if network.class_module == network_file.OLD_CLASS_MODULE else {}

@@ -127,9 +127,10 @@ def test_pickles_are_written_as_they_are_read(session, tmp_path):
             data = f.read()
         names = {argument for _, argument, _ in pickletools.genops(data) if isinstance(argument, str)}
         assert 'tfutil' in names and not [name for name in names if name.startswith('dnnlib.tflib')]
-        return [(list(state.state), state.state['version'], [
-            (name, type(value) if name == 'lod' else value.value.tobytes()) for name, value in state.state['variables']])
-            for state in network_file.read_inert(data)]
+        states = [state.state for state in network_file.read_inert(data)]
+        return [(list(state), state['version'], [
+            (name, type(value) if name == 'lod' else value.value.tobytes()) for name, value in state['variables']])
+            for state in states]
 
     source, direct, built, npz, back = [f'{DATA}/progan_unfused_r32.pkl'] + [
         str(tmp_path / name) for name in ('a.pkl', 'b.pkl', 'c.npz', 'd.pkl')]

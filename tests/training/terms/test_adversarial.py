@@ -40,8 +40,8 @@ def test_every_criterion_and_its_gradients(session):
             (real, 'real'), (fake, 'fake'))})
         for key, value in found.items():
             expected = ref[f'{scores}/{key}']
-            np.testing.assert_allclose(np.broadcast_to(np.squeeze(value), expected.shape), expected, rtol=1e-6, atol=1e-6,
-                                       err_msg=f'{scores}/{key}')
+            np.testing.assert_allclose(np.broadcast_to(np.squeeze(value), expected.shape), expected, rtol=1e-6,
+                                       atol=1e-6, err_msg=f'{scores}/{key}')
 
 
 def test_all_golden_values_are_used():
@@ -52,7 +52,8 @@ def test_all_golden_values_are_used():
 
 @pytest.mark.parametrize('text, network, message', [
     ('rels', 'D', "unknown criterion 'rels'; did you mean rals[?]"), ('hinge:0.9', 'D', 'a target such as :0.9 is for'),
-    ('hinge+r3', 'D', "unknown term 'r3'; the loss of D can have r1, r2,"), ('hinge+r1', 'G', "the loss of G can have orthogonal, ac, pl"),
+    ('hinge+r3', 'D', "unknown term 'r3'; the loss of D can have r1, r2,"),
+    ('hinge+r1', 'G', "the loss of G can have orthogonal, ac, pl"),
     ('hinge+r1+r1', 'D', "twice the term 'r1'"), ('hinge+r1:x', 'D', "expected a number of at least 0, got 'x'"),
     ('hinge+r1:1:2', 'D', 'too many numbers after r1'), ('hinge+gp:1:0', 'D', 'must be above 0'),
     ('rals:nan', 'D', "expected a number of at least 0, got 'nan'")])
@@ -71,7 +72,8 @@ def test_names_are_read_and_written():
 
 def test_penalties(session):
     rng = np.random.RandomState(0)
-    norms, x, kernel = rng.rand(6).astype(np.float32) * 2, rng.randn(2, 3, 4, 4).astype(np.float32), rng.randn(3, 3, 2, 5)
+    norms, x = rng.rand(6).astype(np.float32) * 2, rng.randn(2, 3, 4, 4).astype(np.float32)
+    kernel = rng.randn(3, 3, 2, 5)
     shares, noise = rng.rand(2, 1, 1, 1).astype(np.float32), rng.rand(2, 3, 4, 4).astype(np.float32)
     found = session.run([
         penalties.norm_penalty(norms, 1.5, 4.0), penalties.one_sided_penalty(norms, 1.5, 4.0),
