@@ -176,7 +176,8 @@ def make_parser(preset):
                         '100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',
                         help='length of the training in passes over the data, rounded up to 4 minibatches, or to one '
-                        'with --set train.minibatch_repeats=1')
+                        'with --set train.minibatch_repeats=1; with sincut and ugatit in epochs of so many images, see '
+                        '--n-epochs')
     p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='size of the images, 256 or height x width such as 160x128; TFRecords have smaller ones as '
                    'well, pictures are cropped and scaled (default: as stored)')

@@ -53,7 +53,10 @@ ONCE = (
     'tests/training/test_networks_ada_training.py', 'tests/training/test_loss_compared.py',
     # translation: layers and norms are tested under both by the networks in AGAIN
     'tests/training/methods/test_translation_methods.py', 'tests/training/networks/test_translation.py',
-    'tests/training/methods/test_translation_golden.py',
+    'tests/training/methods/test_translation_golden.py', 'tests/training/methods/test_translation_workers.py',
+    'tests/training/methods/test_ugatit_tf.py', 'tests/training/methods/test_judging.py',
+    'tests/training/augment/test_together.py', 'tests/training/state/test_pairs.py',
+    'tests/training/torch_files/test_biggan.py',
     'tests/training/torch_files/test_translators.py', 'tests/translator/', 'tests/test_run_translator.py',
     'tests/training/terms/test_consistency.py', 'tests/training/blocks/test_compared.py',
     'tests/training/test_networks_ada.py::test_initial_values_are_the_published_ones',
@@ -72,6 +75,8 @@ ONCE = (
     'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
     # controlled and stopped in other trainings
     'tests/training/blocks/test_growing_training.py::test_images_of_all_levels_are_augmented_at_full_size',
+    # layers of BigGAN are tested under both by the cases in AGAIN
+    'tests/training/methods/test_classes.py', 'tests/training/options/test_classes.py',
     # programs and whole trainings: their parts are tested under every TensorFlow
     'tests/test_api.py', 'tests/test_benchmarks.py', 'tests/test_configurations.py', 'tests/test_killed_training.py',
     'tests/test_killed_workers.py',
@@ -82,7 +87,7 @@ ONCE = (
     'tests/export/test_command.py', 'tests/export/test_translators.py',
     'tests/generator/test_commands.py', 'tests/generator/test_directions.py',
     'tests/generator/test_foreign_files.py', 'tests/training/test_fitting.py',
-    'tests/generator/test_help.py',
+    'tests/generator/test_help.py', 'tests/generator/test_plain.py', 'tests/metrics/test_intra_fid.py',
     'tests/metrics/test_feature_metrics.py', 'tests/metrics/test_networks_measured.py',
     'tests/metrics/test_perceptual_path_length.py', 'tests/metrics/test_robustness.py',
     'tests/metrics/test_what_is_measured.py',
@@ -103,6 +108,9 @@ AGAIN = (
     'tests/training/networks/test_translation.py::test_generators_of_ugatit[True]',
     'tests/training/networks/test_translation.py::test_discriminators_of_ugatit[ugatit_dis_local5]',
     'tests/training/networks/test_translation.py::test_encoder_of_pix2pixhd',
+    # and of BigGAN: embedded classes, parts of Z, several rounds; SAGAN's
+    'tests/training/methods/test_classes.py::test_biggan[biggan_cifar32]',
+    'tests/training/methods/test_classes.py::test_sagan',
     'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',
     'tests/training/test_workers.py::test_two_workers_train_what_two_rounds_train',
     'tests/test_killed_workers.py::test_a_killed_worker_changes_nothing_under_tensorflow_1',

@@ -20,7 +20,7 @@ class ScheduleFields:
         for name in ('minibatch_size', 'minibatch_gpu', 'rounds'):
             if len({level[name] for level in levels}) == 1:
                 self._fields[name] = levels[0][name]
-        self._fed, self._derived = {}, {}
+        self._fed, self._derived, self._given = {}, {}, set(levels[0])
 
     def __getitem__(self, name):
         if name not in self._fields:
@@ -40,6 +40,10 @@ class ScheduleFields:
     def is_fed(self, name):
         """Is a field given by the schedule in each iteration?"""
         return name in self._fed
+
+    def gives(self, name):
+        """Has the result of the schedule this field?"""
+        return name in self._given
 
     def check(self, sched):
         """Raises UserError if a result of the schedule lacks a field that was asked for."""

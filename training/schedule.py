@@ -8,7 +8,7 @@ from dnnlib.util import get_obj_by_name
 from training import rates
 
 PUBLISHED = 'training.schedule.training_schedule'
-POLICIES = ('linear', 'step', 'cosine', 'linear_late', 'linear_steps')  # of `translation_schedule`
+POLICIES = ('linear', 'step', 'plateau', 'cosine', 'linear_late', 'linear_steps')  # of `translation_schedule`
 TICK_KIMG = {8: 28, 16: 24, 32: 20, 64: 16, 128: 12, 256: 8, 512: 6, 1024: 4}
 
 
@@ -64,15 +64,17 @@ def translation_schedule(cur_nimg, training_set, minibatch_size=1, minibatch_gpu
         lr_policy: See `rate_factor`; also `n_epochs`, `n_epochs_decay` and `lr_decay_iters`.
         epoch_images: Images shown in an epoch; `None` = those of the training set.
         tick_images: Images between two reports; `None` = those of an epoch.
-    Returns: EasyDict of minibatch_size, minibatch_gpu, lrate, tick_kimg, epoch_images.
+    Returns: EasyDict of minibatch_size, minibatch_gpu, lrate, tick_kimg, epoch_images and, with the policy 'plateau',
+        epoch: number of the epoch, which makes the method lower the rate itself, see `training.methods.plateau`.
     Raises: UserError for an unknown policy.
     """
     epoch_images = epoch_images or training_set.num_images
     is_by_step = lr_policy == 'linear_steps'
     epoch = (cur_nimg + minibatch_size) / epoch_images if is_by_step else cur_nimg // epoch_images + 1
     factor = rate_factor(epoch, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters)
+    further = dict(epoch=epoch) if lr_policy == 'plateau' else {}
     return EasyDict(minibatch_size=minibatch_size, minibatch_gpu=minibatch_gpu or minibatch_size, lrate=lrate * factor,
-                    tick_kimg=(tick_images or epoch_images) / 1000, epoch_images=epoch_images)
+                    tick_kimg=(tick_images or epoch_images) / 1000, epoch_images=epoch_images, **further)
 
 
 def rate_factor(epoch, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters=50):
@@ -81,9 +83,9 @@ def rate_factor(epoch, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters=50):
     Args:
         epoch: Number of the epoch; with 'linear_steps' a fraction: epochs seen at the end of the step.
         lr_policy: 'linear': 1 for `n_epochs`, then down to 1 / (n_epochs_decay + 1) in the last epoch; 'step': a tenth
-            after every `lr_decay_iters` epochs; 'cosine': half a cosine wave in `n_epochs`; 'linear_late', pix2pixHD's:
-            1 for one epoch more, then down to 1 / n_epochs_decay; 'linear_steps', U-GAT-IT's: 1 for `n_epochs`, then
-            down by the same amount with every step, to 0 in the last.
+            after every `lr_decay_iters` epochs; 'plateau': 1 here; 'cosine': half a cosine wave in `n_epochs`;
+            'linear_late', pix2pixHD's: 1 for one epoch more, then down to 1 / n_epochs_decay; 'linear_steps',
+            U-GAT-IT's: 1 for `n_epochs`, then down by the same amount with every step, to 0 in the last.
         n_epochs, n_epochs_decay, lr_decay_iters: Numbers of epochs, int.
     Raises: UserError for an unknown policy, or one that these numbers make impossible.
     """
@@ -97,6 +99,8 @@ def rate_factor(epoch, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters=50):
         return max(1 - max(seen, 0) / n_epochs_decay, 0.0) if n_epochs_decay else float(seen <= 0)
     if lr_policy == 'step':
         return 0.1 ** ((epoch - 1) // lr_decay_iters)
+    if lr_policy == 'plateau':
+        return 1.0
     if lr_policy == 'cosine':
         return (1 + math.cos(math.pi * (epoch - 1) / n_epochs)) / 2
     raise UserError(f'lr_policy must be {", ".join(POLICIES)}, not {lr_policy!r}')

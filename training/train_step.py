@@ -49,6 +49,7 @@ class Stage(NamedTuple):
     at_end: bool = False      # due in the last of these n iterations instead of the first?
     part: tf.Operation = None  # what all rounds but the last run instead; None = the same
     skipped: tuple = ()       # of an optimizer's stage: steps left out, see `tflib.Optimizer`; one variable per group
+    rewound: tuple = ()       # variables that every round finds as the first did, as those of several workers do
 
 
 class Batch(NamedTuple):

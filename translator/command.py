@@ -83,6 +83,7 @@ def prepare(kind, paths, options):
     if options.reference is not None and not layout.features:
         raise UserError('--reference: this network has no encoder; give its file as --encoder')
     pictures, videos = sources.find(paths)
+    layout = sources.told_by(layout, pictures) if kind.maps else layout
     if videos and (not layout.colors or options.instances):
         raise UserError(f'{videos[0]}: a network of label maps translates no videos')
     for path in videos:

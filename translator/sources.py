@@ -46,6 +46,23 @@ def layout_of(kind, has_instances):
     return Layout(0, count, has_instances, kind.features)
 
 
+def told_by(layout, pictures):
+    """Layout, of three labels if the first picture is a map of these: as many channels may also be colors.
+
+    Args:
+        layout: Layout.
+        pictures: List of inputs.Picture.
+    """
+    if layout.colors != 3 or not pictures:
+        return layout
+    try:
+        image = inputs.open_picture(pictures[0])
+    except UserError:  # it will be said
+        return layout
+    is_map = image.mode == 'P' or kinds.is_gray(image.mode) and image.mode != 'LA'
+    return layout._replace(colors=0, labels=3) if is_map and np.asarray(image).max() < 3 else layout
+
+
 def find(paths):
     """(list of inputs.Picture, list of paths of videos) of files, folders and zips, in order.
 

@@ -31,6 +31,7 @@ OWNERS = {
         'cut_iter', 'cyclegan_iter', 'fastcut_flipped_iter', 'fastcut_iter', 'image_pool', 'pix2pix_iter'),
     'methods/test_translation_golden.py': (
         'hd_feat_iter', 'hd_iter', 'hd_local_fixed_iter', 'hd_vgg_loss', 'sincut_iter', 'ugatit_iter'),
+    'methods/test_ugatit_tf.py': ('ugatit_tf',),
     'terms/test_translation_terms.py': ('cut_patchnce', 'gan_losses'),
     'test_schedule.py': ('hd_lr', 'lr_schedules'),
     'data/test_translation_data.py': ('data_preparation',),  # has such a test of its own

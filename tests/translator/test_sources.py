@@ -30,6 +30,7 @@ def test_what_the_channels_are():
     assert sources.layout_of(kind(36), False) == (0, 36, False, 0)
     assert sources.layout_of(kind(39, features=3), True) == (0, 35, True, 3)
     assert sources.layout_of(kind(4), True) == (3, 0, True, 0)  # pictures, and edges beside them
+    assert sources.layout_of(kind(3), False) == (3, 0, False, 0)
     for wrong, message in ((lambda: sources.layout_of(kind(6, maps=False), False), 'images of 6 channels'),
                            (lambda: sources.layout_of(kind(1), True), 'too few')):
         with pytest.raises(UserError, match=message):
@@ -54,6 +55,14 @@ def test_maps_that_are_something_else(tmp_path):
         sources.read(saved(tmp_path, labels), sources.Layout(0, 5, False, 0))
     with pytest.raises(UserError, match='map.png: color mode RGBA; a map of numbers is gray of 8, 16 or 32 bits'):
         sources.read_map(saved(tmp_path, np.zeros([8, 8, 4], np.uint8)))
+
+
+def test_three_channels_are_colors_or_labels(tmp_path):
+    layout, labels = sources.Layout(3, 0, True, 0), np.uint8(np.arange(64).reshape(8, 8) % 3)
+    for array, palette, expected in ((labels, False, (0, 3, True, 0)), (labels, True, (0, 3, True, 0)),
+                                     (labels + np.uint8(1), False, layout), (np.stack([labels] * 3, 2), False, layout)):
+        assert sources.told_by(layout, [saved(tmp_path, array, palette=palette)]) == expected
+    assert sources.told_by(layout, []) == layout
 
 
 def test_pictures_of_16_bits_and_ids_of_coco(tmp_path):

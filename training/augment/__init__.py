@@ -2,5 +2,6 @@
 
 from training.augment.differentiable import diffaugment
 from training.augment.pipeline import augment_pipeline
+from training.augment.together import Together
 
-__all__ = ['augment_pipeline', 'diffaugment']
+__all__ = ['augment_pipeline', 'diffaugment', 'Together']

@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib.tflib import random
 from training.augment.parameters import takes
 from training.augment.pipeline import if_strong
+from training.augment.together import like, parts_of
 
 
 class Options(NamedTuple):
@@ -27,7 +28,8 @@ def diffaugment(images, labels, strength=1, debug_percentile=None, **options):
     """Augments each image by all three operations; same call as `augment_pipeline`.
 
     Args:
-        images: [N, C, H, W] float32 in about [-1, 1]; with C = 4 the last is alpha, which colors leave as it is.
+        images: [N, C, H, W] float32 in about [-1, 1]; with C = 4 the last is alpha, which colors leave as it is. Or
+            Together.
         labels: Returned as they are.
         strength: Probability of each operation, times its multiplier; number or scalar float32 tensor; 1 in the paper.
         debug_percentile: None = random numbers; a number in [0, 1] = all are at this point of their range.
@@ -35,25 +37,53 @@ def diffaugment(images, labels, strength=1, debug_percentile=None, **options):
     Returns: (images, labels).
     """
     options = Options(**options)
+    pictures, maps = parts_of(images)
 
     def augmented():
-        def uniform(low, high):  # N111
-            shape = [tf.shape(images)[0], 1, 1, 1]
-            if debug_percentile is not None:
-                return tf.fill(shape, tf.constant(low + (high - low) * debug_percentile, tf.float32))
-            return random.uniform(shape, low, high)
+        draws = _Draws(pictures[0], debug_percentile)
+        is_drawn = debug_percentile is None
 
-        def is_open(multiplier):  # N111
-            return uniform(0, 1) < multiplier * strength if debug_percentile is None else uniform(0, 1) < np.inf
-        result = images
+        def changed(parts, multiplier, change):
+            found = []
+            for part in parts:  # all by the same numbers
+                draws.rewind()
+                is_open = draws(0, 1) < (multiplier * strength if is_drawn else np.inf)
+                found.append(_where(is_open, change(part), part))
+            return found
+        parts = list(pictures) + list(maps)
         if options.color > 0:
-            result = _where(is_open(options.color), _color(result, options, uniform), result)
+            parts[:len(pictures)] = changed(pictures, options.color, lambda part: _color(part, options, draws))
+            draws.forget()
         if options.translation > 0:
-            result = _where(is_open(options.translation), _translate(result, options.translation_max, uniform), result)
+            parts = changed(parts, options.translation, lambda part: _translate(part, options.translation_max, draws))
+            draws.forget()
         if options.cutout > 0:
-            result = _where(is_open(options.cutout), _cut_out(result, options.cutout_size, uniform), result)
-        return result
+            parts = changed(parts, options.cutout, lambda part: _cut_out(part, options.cutout_size, draws))
+        return like(images, parts[:len(pictures)], parts[len(pictures):])
     return if_strong(images, augmented, 1 if debug_percentile is not None else strength), labels
+
+
+class _Draws:
+    """Uniform numbers [N, 1, 1, 1] for N images, which can be asked for again."""
+
+    def __init__(self, images, percentile):
+        self._images, self._percentile, self._drawn, self._next = images, percentile, [], 0
+
+    def __call__(self, low, high):
+        if self._next == len(self._drawn):
+            shape = [tf.shape(self._images)[0], 1, 1, 1]
+            self._drawn.append(random.uniform(shape, low, high) if self._percentile is None else tf.fill(
+                shape, tf.constant(low + (high - low) * self._percentile, tf.float32)))
+        self._next += 1
+        return self._drawn[self._next - 1]
+
+    def rewind(self):
+        """The numbers since `forget` come again."""
+        self._next = 0
+
+    def forget(self):
+        """New numbers are drawn from here on."""
+        self._drawn, self._next = [], 0
 
 
 def _where(condition, x, y):

@@ -34,6 +34,33 @@ def transform(images, parameters, warp_gradient='exact'):
     return warp_2d(images, canvas_matrices(matrices, around, width, height), around, SYM6, warp_gradient)
 
 
+def transform_nearest(maps, parameters):
+    """The same of maps that can't be mixed: every pixel is the one nearest to where it comes from.
+
+    Args:
+        maps: [N, C, H, W], any number type; C, H, W static.
+        parameters: Parameters.
+    Returns: Like the maps; what moves in from outside is a reflection and, beyond that, 0, as it is of images.
+    """
+    channels, height, width = maps.shape.as_list()[1:]
+    matrices = inverse_matrices(parameters, width, height)
+    if matrices is None:
+        return maps
+    columns, rows = np.meshgrid(np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2)
+    pixels = np.float32([columns.ravel(), rows.ravel(), np.ones(width * height)])
+    sources = product([matrices[:, :2], tf.constant(pixels)])  # N, (x, y), pixels
+    index, is_known = 0, True
+    for axis, size, stride in ((0, width, 1), (1, height, width)):
+        place = tf.floor(sources[:, axis] + size / 2)
+        is_known = tf.logical_and(is_known, tf.logical_and(place > -size, place < 2 * size - 1))
+        place = tf.clip_by_value(size - 1 - tf.abs(size - 1 - tf.abs(place)), 0, size - 1)
+        index += tf.cast(place, tf.int32) * stride
+    index += tf.range(tf.shape(maps)[0])[:, tf.newaxis] * (width * height)
+    found = tf.gather(tf.reshape(tf.transpose(maps, [0, 2, 3, 1]), [-1, channels]), index)  # N, pixels, C
+    found *= tf.cast(is_known, maps.dtype)[:, :, tf.newaxis]
+    return tf.transpose(tf.reshape(found, [-1, height, width, channels]), [0, 3, 1, 2])
+
+
 def inverse_matrices(parameters, width, height):
     """Where each pixel of the result comes from, pixel_in = matrix pixel_out: [N, 3, 3]; None if all parameters are.
 

@@ -3,6 +3,8 @@
 Feature maps are in the layout of the graph. Epsilon is PyTorch's and stands inside the root.
 """
 
+from typing import NamedTuple
+
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import collectives, layout, random
@@ -46,6 +48,12 @@ def norm_layer(x, setting):
     """The normalization that a network is built with; see `plain.Setting`. Batch norm has variables in `Norm`."""
     if setting.norm == 'instance':
         return instance_norm(x)
+    if setting.norm == 'instance_affine':
+        with tf.variable_scope('Norm'):
+            channels = x.shape.as_list()[layout.channel_axis()]
+            scale, mean = (layout.per_channel(tf.get_variable(name, [channels], initializer=initial)) for name, initial
+                           in (('gamma', tf.initializers.ones()), ('beta', tf.initializers.zeros())))
+            return instance_norm(x) * scale + mean
     if setting.norm == 'batch':
         with tf.variable_scope('Norm'):
             return batch_norm_layer(x, setting)
@@ -81,29 +89,76 @@ def batch_norm_layer(x, setting):
     return (x - mean) * scale + layout.per_channel(beta)
 
 
-def _store(variables, values):
+def _store(variables, values, change=lambda old, one: old + (one - old) * MOMENTUM):
     """Operations that move variables toward values, after those of other evaluations in the same session call.
 
-    Toward those of one worker after another, as the rounds of one worker would.
+    Toward those of one worker after another, as the rounds of one worker would. `change`: function of the old value and
+    the one seen that returns the new value.
     """
     notes, updates = random.notes(), []
     for variable, value in zip(variables, values):
         for one in collectives.all_gather(value):
             with tf.control_dependencies(notes.get(variable.name, [])):
                 old = variable.read_value()
-            notes[variable.name] = [tf.assign(variable, old + (one - old) * MOMENTUM)]
+            notes[variable.name] = [tf.assign(variable, change(old, one))]
             updates += notes[variable.name]
     return updates
 
 
-def ada_lin(x, rho, gamma, beta):
-    """Adaptive layer-instance normalization (Kim et al. 2020, equation 1), with PyTorch's unbiased variances.
+class Statistics(NamedTuple):
+    """What `normalize_layer` stores."""
+    is_training: bool = False  # look at the minibatch, and store what is seen?
+    epsilon: float = EPSILON   # added to the variance
+    momentum: float = MOMENTUM  # share of a minibatch in what is stored
+    has_sums: bool = False     # can the mean over some minibatches take its place (BigGAN's standing statistics)?
+    sums: bool = False         # add up such minibatches?
+    is_biased: bool = False    # store the variance of the minibatch, instead of the estimate whose mean is right?
+
+
+def normalize_layer(x, statistics):
+    """Every channel with mean 0 and variance 1, over the minibatch in training, otherwise by what was stored.
+
+    Args:
+        x: Feature maps.
+        statistics: Statistics; with `has_sums` the variance is E[x^2] - E[x]^2 and stored so, as published.
+    """
+    channels, axes = x.shape.as_list()[layout.channel_axis()], (0,) + layout.spatial_axes()
+    zeros, ones = tf.initializers.zeros(), tf.initializers.ones()
+    names = [('moving_mean', zeros, [channels]), ('moving_variance', ones, [channels])]
+    names += [('count', zeros, [])] if statistics.has_sums else []
+    stored = [tf.get_variable(name, shape, initializer=initial, trainable=False, use_resource=True)
+              for name, initial, shape in names]
+    if not statistics.is_training:
+        mean, variance = (layout.per_channel(variable.read_value()) for variable in stored[:2])
+        if statistics.has_sums:
+            number = tf.maximum(stored[2].read_value(), 1)
+            mean, variance = mean / number, variance / number
+        return (x - mean) * tf.rsqrt(variance + statistics.epsilon)
+    if statistics.has_sums:
+        mean = tf.reduce_mean(x, axis=axes, keepdims=True)
+        variance = tf.reduce_mean(tf.square(x), axis=axes, keepdims=True) - tf.square(mean)
+    else:
+        mean, variance = _moments(x, axes)
+    is_biased = statistics.has_sums or statistics.is_biased
+    seen = [tf.reshape(value, [channels]) for value in (mean, variance if is_biased else variance * _bessel(x, axes))]
+    if statistics.sums and statistics.has_sums:
+        updates = _store(stored, seen + [tf.constant(1.0)], lambda old, one: old + one)
+    else:
+        updates = _store(stored, seen, lambda old, one: old + (one - old) * statistics.momentum)
+    with tf.control_dependencies(updates):
+        mean = tf.identity(mean)
+    return (x - mean) * tf.rsqrt(variance + statistics.epsilon)
+
+
+def ada_lin(x, rho, gamma, beta, is_unbiased=True):
+    """Adaptive layer-instance normalization (Kim et al. 2020, equation 1).
 
     Args:
         x: Feature maps.
         rho: Share of the instance norm in the mixture with the layer norm, [C].
         gamma, beta: Scale and mean of each channel, [N, C] or [C].
+        is_unbiased: Divide by unbiased estimates of the variances, as PyTorch's release does?
     """
     rho, gamma, beta = (layout.per_channel(value) for value in (rho, gamma, beta))
-    by_channel = _normalized(x, layout.spatial_axes(), True)
-    return (rho * by_channel + (1 - rho) * layer_norm(x, True)) * gamma + beta
+    by_channel = _normalized(x, layout.spatial_axes(), is_unbiased)
+    return (rho * by_channel + (1 - rho) * layer_norm(x, is_unbiased)) * gamma + beta

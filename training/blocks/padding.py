@@ -15,10 +15,10 @@ def pad(x, amount, kind='zero'):
 
     Args:
         x: Feature maps in the layout of the graph.
-        amount: Pixels on every side, int >= 0.
+        amount: Pixels on every side, int >= 0; or (before, after) along each axis, but for 'replicate'.
         kind: 'zero'; 'reflect': the image mirrored at its outermost pixels, which are not repeated; 'replicate': the
             outermost pixels repeated.
-    Returns: Feature maps that are 2 * amount pixels higher and wider.
+    Returns: Feature maps that are as many pixels higher and wider.
     Raises: ValueError for an unknown kind, or a reflection of more pixels than there are.
     """
     if kind not in KINDS:
@@ -33,4 +33,5 @@ def pad(x, amount, kind='zero'):
 
 
 def _paddings(amount):
-    return [[amount, amount] if axis in layout.spatial_axes() else [0, 0] for axis in range(4)]
+    before, after = amount if isinstance(amount, tuple) else (amount, amount)
+    return [[before, after] if axis in layout.spatial_axes() else [0, 0] for axis in range(4)]

@@ -18,8 +18,8 @@ INITIALS = ('normal', 'xavier', 'kaiming', 'orthogonal', 'uniform', 'normal_weig
 
 class Setting(NamedTuple):
     """What the layers of one network have in common."""
-    norm: str = 'instance'           # 'instance', 'batch' or 'none'
-    init: str = 'normal'             # see `initializers`
+    norm: str = 'instance'           # 'instance', 'instance_affine' (with a scale and a mean), 'batch' or 'none'
+    init: str = 'normal'             # see `initializers`; or a function of a shape that returns them
     gain: float = 0.02               # of the initial weights
     bias: bool = None                # has a layer before a normalization a bias? None = unless that is batch norm
     batch_statistics: bool = True    # does batch norm look at the minibatch instead of what was stored?
@@ -75,6 +75,8 @@ def initializers(setting, shape):
             'normal_weights', pix2pixHD's: weights as 'normal', biases as 'uniform'.
         shape: Of the weight.
     """
+    if callable(setting.init):
+        return setting.init(shape)
     fan_in, fan_out = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
     limit = 1 / np.sqrt(fan_in)
     uniform, zeros = tf.initializers.random_uniform(-limit, limit), tf.initializers.zeros()
@@ -101,7 +103,7 @@ def conv_layer(x, fmaps, kernel, setting, stride=1, pad=0, kind='zero', use_bias
     Returns: Feature maps; along each axis (size + 2 * pad - kernel) // stride + 1 pixels.
     """
     shape = [kernel, kernel, x.shape.as_list()[layout.channel_axis()], fmaps]
-    w, b = _variables(shape, fmaps, setting, use_bias)
+    w, b = variables(shape, fmaps, setting, use_bias)
     is_same = kind == 'zero' and _is_same(x, kernel, stride, pad)
     y = conv2d(x if is_same else add_border(x, pad, kind), tf.cast(w, x.dtype), stride,
                'SAME' if is_same else 'VALID', layout.data_format())
@@ -124,7 +126,7 @@ def conv_transpose_layer(x, fmaps, kernel, setting, use_bias=None):
     """
     height, width = [x.shape.as_list()[axis] for axis in layout.spatial_axes()]
     shape = [kernel, kernel, fmaps, x.shape.as_list()[layout.channel_axis()]]
-    w, b = _variables(shape, fmaps, setting, use_bias)
+    w, b = variables(shape, fmaps, setting, use_bias)
     y = conv2d_transpose(x, tf.cast(w, x.dtype), 2, layout.data_format())
     rows, columns = slice(1, 2 * height + 1), slice(1, 2 * width + 1)
     y = y[:, :, rows, columns] if layout.channel_axis() == 1 else y[:, rows, columns, :]
@@ -133,17 +135,42 @@ def conv_transpose_layer(x, fmaps, kernel, setting, use_bias=None):
 
 def dense_layer(x, fmaps, setting, use_bias=True):
     """Matrix product [N, fmaps] of x [N, C]."""
-    w, b = _variables([x.shape.as_list()[1], fmaps], fmaps, setting, use_bias)
+    w, b = variables([x.shape.as_list()[1], fmaps], fmaps, setting, use_bias)
     y = tf.matmul(x, tf.cast(w, x.dtype))
     return y if b is None else y + tf.cast(b, y.dtype)
 
 
-def _variables(shape, fmaps, setting, use_bias):
+def variables(shape, fmaps, setting, use_bias):
+    """The weight of a layer, normalized if the setting says so, and its bias, or None; see `conv_layer`."""
     weight, bias = initializers(setting, shape)
     w = tf.get_variable('weight', shape=shape, initializer=weight)
     use_bias = setting.use_bias if use_bias is None else use_bias
     w = w if setting.normalize is None else setting.normalize(w)
     return w, tf.get_variable('bias', shape=[fmaps], initializer=bias) if use_bias else None
+
+
+def nearest(x):
+    """Feature maps of twice the size: every pixel four times."""
+    for axis in layout.spatial_axes():
+        shape = [size or -1 for size in x.shape.as_list()]
+        shape[axis] *= 2
+        x = tf.reshape(tf.stack([x, x], axis=axis + 1), shape)
+    return x
+
+
+def halve(x):
+    """Feature maps of half the size: the mean of every 2x2 pixels."""
+    return tf.nn.avg_pool(x, *_windows())
+
+
+def halve_by_maximum(x):
+    """Feature maps of half the size: the largest of every 2x2 pixels."""
+    return tf.nn.max_pool(x, *_windows())
+
+
+def _windows():
+    size = [2 if axis in layout.spatial_axes() else 1 for axis in range(4)]
+    return size, size, 'VALID', layout.data_format()
 
 
 def dropout(x):

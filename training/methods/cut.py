@@ -8,7 +8,8 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import random
 from dnnlib.util import call_func_by_name, UserError
-from training.methods import translating
+from training.methods import judging, translating
+from training.methods.plateau import Plateau
 from training.terms import content, nce, penalties
 from training.train_step import Group, Method, Net, report_mean
 
@@ -32,6 +33,8 @@ class Options(NamedTuple):
     flip_equivariance: bool = False  # mirror half of the minibatches? FastCUT: yes
     lambda_R1: float = 0.0           # weight of the discriminator's gradients at reals; SinCUT: 1
     lambda_identity: float = 0.0     # weight of leaving B as it is; SinCUT: 1
+    lambda_gp: float = 0.0           # weight of the gradient penalty, which wgangp was made for: 10 there
+    augment_args: dict = None        # what the discriminator sees of images, see `judging`; None = all
 
 
 def cut(streams, schedule, **options):
@@ -61,6 +64,7 @@ def make(name, streams, schedule, options, G, D):
     """
     a, b = translating.data_of(streams)
     translating.criterion(options.criterion)
+    judging.check(options.augment_args, options.criterion)
     if options.lambda_identity and not options.nce_idt:
         raise UserError('lambda_identity compares B with its translation, which nce_idt=no leaves out; set it to 0')
     G = translating.net(options.G_args, G[0], a, out_channels=b.shape[0], **G[1])
@@ -75,6 +79,7 @@ def make(name, streams, schedule, options, G, D):
             ('G', options.G_opt_args), ('F', options.F_opt_args), ('D', options.D_opt_args))},
         stages=lambda step: make_stages(step, options), pictures=lambda networks, cells: translating.rows(
             cells, cells.batch['a'][0], translating.translate(networks['G'], cells.batch['a'][0], size)),
+        sheets=lambda cells: judging.sheets(options.augment_args, [cells.batch['b'][0]], minibatch_size=size),
         translation=translating.translation('G', size))
 
 
@@ -95,20 +100,26 @@ def make_stages(step, options):
     """A step of D, then a joint one of G and F with the D that made it. Both draw whether the minibatch is mirrored."""
     a, b = step.batch['a'].images, step.batch['b'].images
     G, D = (partial(translating.in_training, step.nets[name]) for name in 'GD')
+    rate, judges = Plateau(step), judging.Judging(step, options.augment_args, options.criterion)
     criterion = translating.criterion(options.criterion)
     with step.losses('D'):
         fakes = tf.stop_gradient(step.nets['G'].get_output_for(mirror_half(a, options)[0]))
-        real_scores = D(b)
-        losses = [report_mean('Loss/D_fake', criterion.fake(D(fakes))),
+        (real,), (fake,) = judges.see(b), judges.see(fakes)
+        real_scores = D(real)
+        judges.count(real_scores)
+        losses = [report_mean('Loss/D_fake', criterion.fake(D(fake))),
                   report_mean('Loss/D_real', criterion.real(real_scores))]
         D_loss = 0.5 * tf.add_n(losses)
+        if options.lambda_gp:
+            D_loss += report_mean('Loss/D_gp', judging.gradient_penalty(
+                step.nets['D'].get_output_for, real, fake, options.lambda_gp))
         if options.lambda_R1:
             D_loss += report_mean('Loss/D_R1', 0.5 * options.lambda_R1 * penalties.gradient_penalty(real_scores, b))
     with step.losses('G'):
         sources, is_mirrored = mirror_half(tf.concat([a, b], axis=0) if options.nce_idt else a, options)
         fakes = G(sources)
         fakes, same = tf.split(fakes, 2) if options.nce_idt else (fakes, None)
-        G_loss = report_mean('Loss/G_GAN', options.lambda_GAN * criterion.real(D(fakes)))
+        G_loss = report_mean('Loss/G_GAN', options.lambda_GAN * criterion.real(D(*judges.see(fakes))))
         contrast = report_mean('Loss/NCE', contrast_losses(step, a, fakes, is_mirrored, options))
         if options.nce_idt:
             own = report_mean('Loss/NCE_Y', contrast_losses(step, b, same, is_mirrored, options))
@@ -116,8 +127,9 @@ def make_stages(step, options):
         G_loss += contrast
         if options.lambda_identity:
             G_loss += report_mean('Loss/idt', options.lambda_identity * content.difference(same, b))
-    return [step.train('D', {'D': D_loss}, batch='this'),
-            step.train('G', dict(G=G_loss, F=G_loss), batch='this', joint=True)]
+    trained = [step.train('D', {'D': D_loss}, batch='this', post=judges.post),
+               step.train('G', dict(G=G_loss, F=G_loss), batch='this', joint=True, post=rate.post(G_loss))]
+    return rate.stages() + trained + judges.stages()
 
 
 def mirror_half(images, options):

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from training.methods import translating
+from training.methods import judging, translating
+from training.methods.plateau import Plateau
 from training.terms import content
 from training.train_step import Group, Method, report_mean
 
@@ -17,10 +18,12 @@ class Options(NamedTuple):
     G_opt_args: dict = None        # tflib.Optimizer of the generators
     D_opt_args: dict = None        # tflib.Optimizer of the discriminators
     criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla or wgangp
+    lambda_gp: float = 0.0         # weight of the discriminators' gradient penalty, which wgangp was made for: 10 there
     lambda_A: float = 10.0         # weight of the way from A to B and back
     lambda_B: float = 10.0         # weight of the way from B to A and back
     lambda_identity: float = 0.5   # weight, times these, of leaving alone what is in the target domain; 0 = off
     pool_size: int = 50            # earlier fakes that discriminators are shown again; 0 = none
+    augment_args: dict = None      # what discriminators see of images, see `judging`; None = all
 
 
 def cyclegan(streams, schedule, **options):
@@ -35,6 +38,7 @@ def cyclegan(streams, schedule, **options):
     """
     options, (a, b) = Options(**options), translating.data_of(streams)
     translating.criterion(options.criterion)
+    judging.check(options.augment_args, options.criterion)
     G, D = 'training.networks.resnet.G_resnet', 'training.networks.patchgan.D_patchgan'
     nets = OrderedDict([
         ('G_ab', translating.net(options.G_args, G, a, out_channels=b.shape[0])),
@@ -47,6 +51,7 @@ def cyclegan(streams, schedule, **options):
                                D=Group(('D_a', 'D_b'), options.D_opt_args or translating.ADAM, 'lrate')),
         stages=lambda step: make_stages(step, options),
         pictures=lambda networks, cells: pictures(networks, cells, size),
+        sheets=lambda cells: judging.sheets(options.augment_args, [cells.batch[name][0] for name in 'ab']),
         translation=translating.translation('G_ab', size))  # the way back is in the pictures
 
 
@@ -55,12 +60,14 @@ def make_stages(step, options):
     discriminators of before the step of the generators."""
     translating.is_static(step.sched['minibatch_gpu'])
     a, b = step.batch['a'].images, step.batch['b'].images
+    rate, judges = Plateau(step), judging.Judging(step, options.augment_args, options.criterion)
     with step.losses('GD'):
         fake_b, fake_a = call(step, 'G_ab', a), call(step, 'G_ba', b)
-        G_loss = G_losses(step, (a, b), (fake_a, fake_b), options)
-        D_loss = tf.add_n([D_losses(step, *args, options) for args in (
+        G_loss = G_losses(step, (a, b), (fake_a, fake_b), options, judges)
+        D_loss = tf.add_n([D_losses(step, *args, options, judges) for args in (
             ('D_A', 'D_b', b, fake_b), ('D_B', 'D_a', a, fake_a))])
-    return [step.train('GD', dict(G=G_loss, D=D_loss), batch='this', joint=True)]
+    trained = step.train('GD', dict(G=G_loss, D=D_loss), batch='this', joint=True, post=judges.post + rate.post(G_loss))
+    return rate.stages() + [trained] + judges.stages()
 
 
 def call(step, name, images):
@@ -68,17 +75,19 @@ def call(step, name, images):
     return step.nets[name].get_output_for(images, is_training=True)
 
 
-def G_losses(step, reals, fakes, options):
+def G_losses(step, reals, fakes, options, judges):
     """Loss of both generators; parts have the published names, `idt_A` that of the generator from A to B.
 
     Args:
         step: Step.
         reals, fakes: Images of (A, B).
         options: Options.
+        judges: judging.Judging.
     """
     (a, b), (fake_a, fake_b) = reals, fakes
     scored = translating.criterion(options.criterion).real
-    losses = [('G_A', scored(call(step, 'D_b', fake_b))), ('G_B', scored(call(step, 'D_a', fake_a))),
+    losses = [('G_A', scored(call(step, 'D_b', *judges.see(fake_b)))),
+              ('G_B', scored(call(step, 'D_a', *judges.see(fake_a)))),
               ('cycle_A', options.lambda_A * content.difference(call(step, 'G_ba', fake_b), a)),
               ('cycle_B', options.lambda_B * content.difference(call(step, 'G_ab', fake_a), b))]
     if options.lambda_identity:
@@ -88,12 +97,19 @@ def G_losses(step, reals, fakes, options):
     return tf.add_n([report_mean('Loss/' + name, loss) for name, loss in losses])
 
 
-def D_losses(step, tag, name, reals, fakes, options):
+def D_losses(step, tag, name, reals, fakes, options, judges):
     """Loss of the discriminator `name`, which sees earlier fakes as well."""
     criterion, fakes = translating.criterion(options.criterion), translating.query_pool(
         step, 'pool_' + name[-1], fakes, options.pool_size)
-    real = tf.reduce_mean(criterion.real(call(step, name, reals)))
-    return report_mean('Loss/' + tag, 0.5 * (real + tf.reduce_mean(criterion.fake(call(step, name, fakes)))))
+    (reals,), (fakes,) = judges.see(reals), judges.see(fakes)
+    real_scores = call(step, name, reals)
+    judges.count(real_scores)
+    real = tf.reduce_mean(criterion.real(real_scores))
+    loss = report_mean('Loss/' + tag, 0.5 * (real + tf.reduce_mean(criterion.fake(call(step, name, fakes)))))
+    if options.lambda_gp:
+        loss += report_mean(f'Loss/{tag}_gp', judging.gradient_penalty(
+            step.nets[name].get_output_for, reals, fakes, options.lambda_gp))
+    return loss
 
 
 def pictures(networks, cells, minibatch_size):

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import tensorflow.compat.v1 as tf
 
 from dnnlib.util import UserError
-from training.methods import translating
+from training.methods import judging, translating
+from training.methods.plateau import Plateau
 from training.terms import content
 from training.train_step import Group, Method, report_mean
 
@@ -21,6 +22,8 @@ class Options(NamedTuple):
     lambda_GAN: float = 1.0      # weight of the scores; 0 = learn without a discriminator, which blurs
     lambda_L1: float = 100.0     # weight of the difference from the true translation
     direction: str = 'AtoB'      # or 'BtoA'
+    lambda_gp: float = 0.0       # weight of the discriminator's gradient penalty, which wgangp was made for: 10 there
+    augment_args: dict = None    # what the discriminator sees of pairs, see `judging`; None = all
 
 
 def pix2pix(streams, schedule, **options):
@@ -35,6 +38,9 @@ def pix2pix(streams, schedule, **options):
     """
     options, (a, b) = Options(**options), translating.data_of(streams, is_paired=True)
     translating.criterion(options.criterion)
+    judging.check(options.augment_args, options.criterion)
+    if options.augment_args is not None and not options.lambda_GAN:
+        raise UserError('--aug: with lambda_GAN=0 there is no discriminator whose images could be augmented; drop it')
     if options.direction not in ('AtoB', 'BtoA'):
         raise UserError(f'direction must be AtoB or BtoA, not {options.direction!r}')
     source, target = (a, b) if options.direction == 'AtoB' else (b, a)
@@ -48,28 +54,39 @@ def pix2pix(streams, schedule, **options):
             ('G', options.G_opt_args), ('D', options.D_opt_args))},
         stages=lambda step: make_stages(step, options),
         pictures=lambda networks, cells: pictures(networks, cells, options, size),
+        sheets=lambda cells: judging.sheets(options.augment_args, [
+            cells.batch[name][0] for name in options.direction.lower().split('to')]),
         translation=translating.translation('G', direction=options.direction))
 
 
 def make_stages(step, options):
     """A step of D, then one of G with the D that made it. Dropout is drawn for each of them."""
     source, target = (step.batch[name].images for name in options.direction.lower().split('to'))
+    rate, judges = Plateau(step), judging.Judging(step, options.augment_args, options.criterion)
     criterion = translating.criterion(options.criterion)
 
-    def scores(images):
-        return step.nets['D'].get_output_for(tf.concat([source, images], axis=1), is_training=True)
+    def scores(pair, **training):
+        return step.nets['D'].get_output_for(tf.concat(pair, axis=1), **training)
     with step.losses('D'):  # fakes first, as what batch norm stores depends on the order
         fakes = tf.stop_gradient(step.nets['G'].get_output_for(source))
-        losses = [report_mean('Loss/D_fake', criterion.fake(scores(fakes))),
-                  report_mean('Loss/D_real', criterion.real(scores(target)))]
+        fake, real = judges.see(source, fakes), judges.see(source, target)
+        losses = [report_mean('Loss/D_fake', criterion.fake(scores(fake, is_training=True)))]
+        real_scores = scores(real, is_training=True)
+        judges.count(real_scores)
+        losses.append(report_mean('Loss/D_real', criterion.real(real_scores)))
         D_loss = 0.5 * tf.add_n(losses)
+        if options.lambda_gp:
+            D_loss += report_mean('Loss/D_gp', judging.gradient_penalty(
+                lambda image, condition: scores([condition, image]), real[1], fake[1], options.lambda_gp, real[:1]))
     with step.losses('G'):
         fakes = step.nets['G'].get_output_for(source, is_training=True)
         G_loss = report_mean('Loss/G_L1', options.lambda_L1 * content.difference(fakes, target))
         if options.lambda_GAN:
-            G_loss += options.lambda_GAN * report_mean('Loss/G_GAN', criterion.real(scores(fakes)))
-    trained = [step.train('D', {'D': D_loss}, batch='this')] if options.lambda_GAN else []
-    return trained + [step.train('G', {'G': G_loss}, batch='this')]
+            scored = scores(judges.see(source, fakes), is_training=True)
+            G_loss += options.lambda_GAN * report_mean('Loss/G_GAN', criterion.real(scored))
+    trained = [step.train('D', {'D': D_loss}, batch='this', post=judges.post)] if options.lambda_GAN else []
+    trained.append(step.train('G', {'G': G_loss}, batch='this', post=rate.post(G_loss)))
+    return rate.stages() + trained + judges.stages()
 
 
 def pictures(networks, cells, options, minibatch_size):

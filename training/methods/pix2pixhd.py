@@ -9,7 +9,8 @@ import tensorflow.compat.v1 as tf
 from dnnlib.label_maps import colors, edges, one_hot
 from dnnlib.util import get_obj_by_name, UserError
 from training.blocks import label_maps
-from training.methods import translating
+from training.methods import judging, translating
+from training.methods.plateau import Plateau
 from training.terms import content
 from training.train_step import Group, Method, report_mean, Translation
 
@@ -31,6 +32,7 @@ class Options(NamedTuple):
     lambda_feat: float = 10.0      # weight of the features of the discriminators, and of the perceptual ones
     perceptual: str = 'vgg19'      # network whose features are compared: vgg19 (as published), vgg16 or none
     niter_fix_global: int = 0      # epochs in which only the last enhancer is trained; published for 1024 pixels: 10
+    augment_args: dict = None      # what discriminators see of maps and photos, see `judging`; None = all
 
 
 class Inputs(NamedTuple):
@@ -38,6 +40,7 @@ class Inputs(NamedTuple):
     conditions: tf.Tensor  # label planes or pictures, and edges of instances: what D sees, too, [N, C, H, W]
     maps: tf.Tensor        # the same with the encoder's features: what G is given
     photos: tf.Tensor      # the truth
+    colors: int            # number of the first conditions that are colors of a picture
 
 
 def pix2pixhd(streams, schedule, **options):
@@ -72,12 +75,14 @@ def pix2pixhd(streams, schedule, **options):
     sources = ('a',) + ('inst',) * has_instances + ('b',) * options.instance_feat  # features are those of the truth
     return Method('pix2pixhd', nets, groups, stages=lambda step: make_stages(step, options, perceptual),
                   pictures=lambda networks, cells: pictures(networks, cells, options, size),
+                  sheets=lambda cells: sheets(cells, options, size),
                   translation=Translation(lambda networks, images: draw(networks, images, options, size), sources))
 
 
 def check(options, a, has_instances, num_enhancers):
     """Raises UserError for options that don't fit each other, the dataset of side A, or what there is."""
     translating.criterion(options.criterion)
+    judging.check(options.augment_args, options.criterion)
     if options.perceptual not in PERCEPTUAL:
         raise UserError(f'perceptual must be {", ".join(PERCEPTUAL)}, not {options.perceptual!r}')
     if options.label_nc and a.shape[0] != 1:
@@ -110,11 +115,14 @@ def below_last_enhancer(networks):
 
 def make_stages(step, options, perceptual):
     """One stage, in which all networks step from what they were before it: everything is computed once."""
+    rate, judges = Plateau(step), judging.Judging(step, options.augment_args, options.criterion)
     with step.losses('GD'):
         inputs = make_inputs(step, options)
         fakes = translating.in_training(step.nets['G'], inputs.maps)
+        seen_fakes, photos, conditions = seen(judges, fakes, inputs, options)
         (fake_scores, fake_features), (real_scores, real_features) = (
-            judged(step, inputs.conditions, images) for images in (fakes, inputs.photos))
+            judged(step, conditions, images) for images in (seen_fakes, photos))
+        judges.count(*real_scores)
         criterion = translating.criterion(options.criterion)
         G_loss = report_mean('Loss/G_GAN', total(criterion.real, fake_scores))
         # As published: over the layers but the last, 4 / (layers - 1) for each; over the scales, the mean.
@@ -127,15 +135,17 @@ def make_stages(step, options, perceptual):
         D_loss = 0.5 * (report_mean('Loss/D_fake', total(criterion.fake, fake_scores))
                         + report_mean('Loss/D_real', total(criterion.real, real_scores)))
     others = dict(E=G_loss, D=D_loss) if options.instance_feat else dict(D=D_loss)
-    stage = step.train('GD', dict(others, G=G_loss), batch='this', joint=True)
+    post = judges.post + rate.post(G_loss)
+    stage = step.train('GD', dict(others, G=G_loss), batch='this', joint=True, post=post)
     if not options.niter_fix_global:
-        return [stage]
+        return rate.stages() + [stage] + judges.stages()
     begins = step.sched.derive('is_whole', lambda sched: float(
         sched['kimg'] * 1000 >= options.niter_fix_global * sched['epoch_images']))
     is_whole, is_enhancer = (step.state(name, [], initial=False) for name in ('is_whole', 'is_enhancer'))
     chosen = tf.group(tf.assign(is_whole, begins > 0.5), tf.assign(is_enhancer, begins < 0.5))
-    first = step.train('GD_enhancer', dict(others, G_enhancer=G_loss), batch='this', joint=True)
-    return [step.run('choose', chosen), first._replace(when=is_enhancer), stage._replace(when=is_whole)]
+    first = step.train('GD_enhancer', dict(others, G_enhancer=G_loss), batch='this', joint=True, post=post)
+    trained = [first._replace(when=is_enhancer), stage._replace(when=is_whole)]
+    return rate.stages() + [step.run('choose', chosen)] + trained + judges.stages()
 
 
 def make_inputs(step, options):
@@ -147,7 +157,17 @@ def make_inputs(step, options):
     conditions = maps = tf.concat(planes, axis=1)
     if options.instance_feat:
         maps = tf.concat(planes + [step.nets['E'].get_output_for(photos, instances)], axis=1)
-    return Inputs(conditions, maps, photos)
+    return Inputs(conditions, maps, photos, 0 if options.label_nc else a.shape.as_list()[1])
+
+
+def seen(judges, fakes, inputs, options):
+    """(fakes, photos, what they are drawn from) as discriminators see them: all augmented alike, since the features of
+    a fake are compared with those of its photo."""
+    if not judges.is_on or options.label_nc:
+        return judges.see(fakes, inputs.photos, maps=[inputs.conditions])
+    maps = [inputs.conditions[:, inputs.colors:]] if inputs.conditions.shape.as_list()[1] > inputs.colors else []
+    found = judges.see(fakes, inputs.photos, inputs.conditions[:, :inputs.colors], maps=maps)
+    return found[:2] + [tf.concat(found[2:], axis=1)]
 
 
 def judged(step, conditions, images):
@@ -191,6 +211,14 @@ def pictures(networks, cells, options, minibatch_size):
     images = {name: cells.batch[name][0] for name in cells.batch}
     source = colors(images['a']) if options.label_nc else images['a']
     return translating.rows(cells, source, draw(networks, images, options, minibatch_size), images['b'])
+
+
+def sheets(cells, options, minibatch_size):
+    """What augmentation makes of data, see `judging.sheets`."""
+    images = {name: cells.batch[name][0] for name in cells.batch}
+    if options.label_nc:
+        return judging.sheets(options.augment_args, [images['b']], [images['a']], colors, minibatch_size)
+    return judging.sheets(options.augment_args, [images['a'], images['b']], minibatch_size=minibatch_size)
 
 
 def numbers(images):

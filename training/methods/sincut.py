@@ -27,6 +27,8 @@ class Options(NamedTuple):
     flip_equivariance: bool = False  # mirror half of the minibatches?
     lambda_R1: float = 1.0           # weight of the discriminator's gradients at reals, times 1/2, in every step
     lambda_identity: float = 1.0     # weight of leaving B as it is
+    lambda_gp: float = 0.0           # weight of the gradient penalty, which wgangp was made for: 10 there
+    augment_args: dict = None        # what the discriminator sees of crops, see `judging`; None = all
 
 
 def sincut(streams, schedule, **options):

@@ -1,17 +1,22 @@
-"""U-GAT-IT: two translators that attend to what tells the domains apart (Kim et al. 2020), as published for PyTorch."""
+"""U-GAT-IT: two translators that attend to what tells the domains apart (Kim et al. 2020), as published for PyTorch.
+
+Networks with release='tensorflow' and kernel_decay=1e-4 are those of the release for TensorFlow.
+"""
 
 from collections import OrderedDict
 from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from training.methods import cyclegan, translating
+from training.methods import cyclegan, judging, translating
+from training.methods.plateau import Plateau
 from training.terms import content, criteria
 from training.train_step import Group, Method, report_mean
 
 ADAM = dict(translating.ADAM, weight_decay=1e-4)  # as published: also of biases and of rho
 LOCAL_LAYERS = 2  # that a local discriminator has less than a global one, whose patches it sees a part of
 SIDES = ('global', 'local')
+CRITERION = 'lsgan'
 
 
 class Options(NamedTuple):
@@ -24,6 +29,8 @@ class Options(NamedTuple):
     cycle_weight: float = 10.0     # weight of the way to the other domain and back
     identity_weight: float = 10.0  # weight of leaving alone what is in the target domain
     cam_weight: float = 1000.0     # weight of the generators' classifiers, which tell whose image they are given
+    kernel_decay: float = 0.0      # weight of half of the squares of weights but for biases; for TensorFlow: 1e-4
+    augment_args: dict = None      # what discriminators see of images, see `judging`; None = all
 
 
 def ugatit(streams, schedule, **options):
@@ -37,6 +44,7 @@ def ugatit(streams, schedule, **options):
     Raises: UserError for options that don't fit.
     """
     options, (a, b) = Options(**options), translating.data_of(streams)
+    judging.check(options.augment_args, CRITERION)
     G, D = 'training.networks.ugatit.G_ugatit', 'training.networks.ugatit.D_ugatit'
     nets = OrderedDict([('G_ab', translating.net(options.G_args, G, a, out_channels=b.shape[0])),
                         ('G_ba', translating.net(options.G_args, G, b, out_channels=a.shape[0]))])
@@ -50,27 +58,51 @@ def ugatit(streams, schedule, **options):
                              D=Group(judges, options.D_opt_args or ADAM, 'lrate')),
         stages=lambda step: make_stages(step, options),
         pictures=lambda networks, cells: cyclegan.pictures(networks, cells, size),
+        sheets=lambda cells: judging.sheets(options.augment_args, [cells.batch[name][0] for name in 'ab']),
         translation=translating.translation('G_ab', size))  # the way back is in the pictures
 
 
 def make_stages(step, options):
     """A step of D, then one of G with the D that made it, after which the shares of the normalizations stay in [0, 1].
 
-    Every evaluation of a discriminator moves the singular vectors of its weights, reals first.
+    Every evaluation of a discriminator moves the singular vectors of its weights, reals first; with several rounds each
+    begins where the first did, since several workers move the same vectors.
     """
     a, b = step.batch['a'].images, step.batch['b'].images
+    rate, judges = Plateau(step), judging.Judging(step, options.augment_args, CRITERION)
     with step.losses('D'):
         fakes = [tf.stop_gradient(step.nets[name].get_output_for(image, return_as_list=True)[0])
                  for name, image in (('G_ba', b), ('G_ab', a))]
-        D_loss = options.adv_weight * D_losses(step, (a, b), fakes)
+        D_loss = options.adv_weight * D_losses(step, (a, b), fakes, judges)
+        if options.kernel_decay:
+            D_loss += decay(step, 'D', options.kernel_decay)
     with step.losses('G'):
-        G_loss = G_losses(step, a, b, options)
+        G_loss = G_losses(step, a, b, options, judges)
+        if options.kernel_decay:
+            G_loss += decay(step, 'G', options.kernel_decay)
 
     def bounded():
         shares = [var for name in ('G_ab', 'G_ba') for local, var in step.nets[name].trainables.items()
                   if local.split('/')[-1] == 'rho']
         return tf.group(*[tf.assign(var, tf.clip_by_value(var.read_value(), 0, 1)) for var in shares])
-    return [step.train('D', {'D': D_loss}, batch='this'), step.train('G', {'G': G_loss}, batch='this', post=[bounded])]
+    trained = [step.train('D', {'D': D_loss}, batch='this', post=judges.post),
+               step.train('G', {'G': G_loss}, batch='this', post=[bounded] + rate.post(G_loss))]
+    vectors = tuple(var for name, network in step.nets.items() if name[0] == 'D' for local, var in network.vars.items()
+                    if local.endswith(('/weight_u', '/weight_v')))
+    return rate.stages() + [stage._replace(rewound=vectors) for stage in trained] + judges.stages()
+
+
+def decay(step, kind, weight):
+    """Half of the squares of the weights of all discriminators, or all generators, times a weight.
+
+    Args:
+        step: Step.
+        kind: 'D' or 'G'.
+        weight: Number.
+    """
+    kernels = [var for name, network in step.nets.items() if name[0] == kind
+               for local, var in network.trainables.items() if local.split('/')[-1] == 'weight']
+    return report_mean(f'Loss/{kind}_decay', weight * tf.add_n([tf.nn.l2_loss(var) for var in kernels]))
 
 
 def scores(step, name, images):
@@ -78,30 +110,35 @@ def scores(step, name, images):
     return translating.in_training(step.nets[name], images, return_as_list=True)[:2]
 
 
-def D_losses(step, reals, fakes):
+def D_losses(step, reals, fakes, judges):
     """Sum over all discriminators of what their scores and those of their classifiers are worth.
 
     Args:
         step: Step.
         reals, fakes: Images of (A, B).
+        judges: judging.Judging.
     """
     losses = []
     for domain, real, fake in zip('ab', reals, fakes):
+        (real,), (fake,) = judges.see(real), judges.see(fake)
         for side in SIDES:
-            name, criterion = f'D_{domain}_{side}', criteria.TRANSLATION['lsgan']
-            for tag, found in (('real', [criterion.real(x) for x in scores(step, name, real)]),
+            name, criterion = f'D_{domain}_{side}', criteria.TRANSLATION[CRITERION]
+            real_scores = scores(step, name, real)
+            judges.count(real_scores[0])
+            for tag, found in (('real', [criterion.real(x) for x in real_scores]),
                                ('fake', [criterion.fake(x) for x in scores(step, name, fake)])):
                 losses += [report_mean(f'Loss/{name}_{tag}', found[0]), report_mean(f'Loss/{name}_cam_{tag}', found[1])]
     return tf.add_n(losses)
 
 
-def G_losses(step, a, b, options):
+def G_losses(step, a, b, options, judges):
     """Loss of both generators; parts have their weights.
 
     Args:
         step: Step.
         a, b: Images of the domains.
         options: Options.
+        judges: judging.Judging.
     """
     (fake_b, cam_ab), (same_b, cam_bb) = (call(step, 'G_ab', image) for image in (a, b))
     (fake_a, cam_ba), (same_a, cam_aa) = (call(step, 'G_ba', image) for image in (b, a))
@@ -113,9 +150,9 @@ def G_losses(step, a, b, options):
     losses += [(tag, options.cam_weight * loss) for tag, loss in (
         ('cam_BA', entropy.real(cam_ba)), ('cam_AA', entropy.fake(cam_aa)),
         ('cam_AB', entropy.real(cam_ab)), ('cam_BB', entropy.fake(cam_bb)))]
-    for domain, fake in (('a', fake_a), ('b', fake_b)):
+    for domain, fake in (('a', *judges.see(fake_a)), ('b', *judges.see(fake_b))):
         for side in SIDES:
-            found = [options.adv_weight * criteria.TRANSLATION['lsgan'].real(x) for x in scores(
+            found = [options.adv_weight * criteria.TRANSLATION[CRITERION].real(x) for x in scores(
                 step, f'D_{domain}_{side}', fake)]
             losses += [(f'G_{domain}_{side}', found[0]), (f'G_{domain}_cam_{side}', found[1])]
     return tf.add_n([report_mean('Loss/' + tag, loss) for tag, loss in losses])

@@ -84,10 +84,10 @@ def down_steps(setting, scope, fmaps, antialias=False):
     return [scoped(scope, conv)] + _normalized(setting, scope) + ([blur_down] if antialias else [])
 
 
-def down_steps_reflected(setting, scope, fmaps):
-    """The same with a reflected border, as in U-GAT-IT."""
+def down_steps_reflected(setting, scope, fmaps, border=1):
+    """The same with a reflected border, see `padding.pad`, as in U-GAT-IT."""
     def conv(x):
-        return plain.conv_layer(x, fmaps, 3, setting, stride=2, pad=1, kind='reflect')
+        return plain.conv_layer(x, fmaps, 3, setting, stride=2, pad=border, kind='reflect')
     return [scoped(scope, conv)] + _normalized(setting, scope)
 
 

@@ -1,27 +1,38 @@
 """Options of the command line about augmenting what the discriminator sees (StyleGAN2-ADA, sections 2 and 3)."""
 
+from collections import OrderedDict
+
 from dnnlib import UserError, cli
 from training.options import augmentation, continuing
 
 HEURISTICS = dict(ada='rt', adarv='rv')  # of `--aug`
+WAYS = OrderedDict([  # values of `--aug`, and what they mean
+    ('ada', 'p follows the signs of the scores of reals'), ('adarv', 'it follows the scores of --holdout'),
+    ('fixed', 'it is --p'), ('noaug', 'not at all')])
 TARGETS = dict(rt=0.6, rv=0.5)  # as published
 TUNE_KIMG, TUNE_KIMG_FROM_NETWORKS = 500, 100  # thousand images in which p can move by 1; as published
 
 
-def add(parser, default):
-    """Adds the options to an argparse parser or group; `default` = value of `--aug` that the configurations have."""
-    p = parser
-    p.add_argument('--aug', choices=('ada', 'adarv', 'fixed', 'noaug'),
-                   help='augment what D sees with probability p: ada = p follows the signs of the scores of reals; '
-                   'adarv = it follows the scores of --holdout; fixed = it is --p; noaug = not at all (default: '
-                   f'{default})')
+def add(parser, default, ways=tuple(WAYS)):
+    """Adds the options to an argparse parser or group.
+
+    Args:
+        parser: The parser or group.
+        default: Value of `--aug` that the configurations have.
+        ways: Values of `--aug` that there are, of WAYS.
+    """
+    p, adapting = parser, [name for name in ways if name in HEURISTICS]
+    both, targets = ' and '.join(adapting), ', '.join(f'{TARGETS[HEURISTICS[name]]} for {name}' for name in adapting)
+    p.add_argument('--aug', choices=ways,
+                   help='augment what D sees with probability p: '
+                   + '; '.join(f'{name} = {WAYS[name]}' for name in ways) + f' (default: {default})')
     p.add_argument('--p', type=cli.finite_float, metavar='FLOAT',
-                   help='p; with ada and adarv that of the start (default: 0)')
+                   help=f'p; with {both} that of the start (default: 0)')
     p.add_argument('--p-max', type=cli.finite_float, metavar='FLOAT',
-                   help='ceiling of p with ada and adarv (default: 1)')
+                   help=f'ceiling of p with {both} (default: 1)')
     p.add_argument('--target', type=cli.finite_float, metavar='FLOAT',
-                   help='overfitting that ada and adarv allow, 0 = none, 1 = complete (default: 0.6 for ada, 0.5 for '
-                   'adarv)')
+                   help=f'overfitting that {both} allow{"s" * (len(adapting) == 1)}, 0 = none, 1 = complete (default: '
+                   f'{targets})')
     p.add_argument('--augpipe', metavar='NAME',
                    help=f'operations: {", ".join(augmentation.NAMES)} (default: {augmentation.DEFAULT}); diffaugment '
                    'is fixed, with p = 1')
@@ -32,12 +43,12 @@ def chosen(args, default):
     return args.aug or ('fixed' if args.augpipe == 'diffaugment' else default)
 
 
-def check(args, default, tells_d=False):
+def check(args, default, tells_d=False, ways=tuple(WAYS)):
     """Refuses bad values.
 
     Args:
         args: Parsed command line.
-        default: As for `add`.
+        default, ways: As for `add`.
         tells_d: Does p exist without augmentation as well, because D is told it?
     Raises: UserError.
     """
@@ -48,7 +59,7 @@ def check(args, default, tells_d=False):
         value = getattr(args, name)
         if value is not None and aug not in allowed and not (adapts and name != 'augpipe'):
             raise UserError(f'--{name.replace("_", "-")}={value}: has no effect with --aug={aug}; drop it or add --aug='
-                            f'{" or ".join(allowed)}')
+                            f'{" or ".join(way for way in allowed if way in ways)}')
     if aug == 'noaug' and not adapts and any(text.startswith('augment.') for text in args.assignments):
         raise UserError('--set augment.*: nothing is augmented; add --aug=ada')
     for name in ('p', 'target'):

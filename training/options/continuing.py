@@ -9,7 +9,7 @@ import sys
 from dnnlib import UserError, shell
 from dnnlib.run.run_dir import is_locked, list_runs
 from training import pretrained
-from training.state import files, network_files
+from training.state import files, network_files, pairs
 
 OPTIONS_FILE = 'training_options.json'
 SAFE = (  # may change in a run
@@ -32,7 +32,7 @@ def starts_from_networks(resume):
     """
     if resume in ('auto', 'none'):
         return False
-    if not os.path.isdir(resume):
+    if not os.path.isdir(pairs.named(resume)):
         return True
     run_dir = os.path.dirname(os.path.dirname(os.path.abspath(resume))) if files.is_state(resume) else resume
     saved = _saved_options(run_dir) or {}
@@ -54,6 +54,7 @@ def choose_run(resume, result_dir, run_desc, options):
     """
     if resume == 'none':
         return None
+    resume = pairs.named(resume)
     if resume != 'auto' and os.path.isdir(resume):
         if not files.is_state(resume):
             return _continue_in(resume, options)
@@ -84,8 +85,9 @@ def check_start(resume):
     Raises: UserError if a run directory has trained but holds no state, a state is damaged, or a file is no network
         pickle.
     """
-    if not os.path.isdir(resume):
-        pretrained.check_network_file(resume)
+    if not os.path.isdir(pairs.named(resume)):
+        for path in pairs.split(pairs.named(resume)) or [resume]:
+            pretrained.check_network_file(path)
     elif files.is_state(resume):
         files.check(resume)
     elif files.latest_state(resume) is None and not can_start_over(resume):

@@ -5,6 +5,7 @@ import os
 from dnnlib import UserError, cli
 from training import pretrained
 from training.options import continuing
+from training.state import pairs
 
 
 def add(parser):
@@ -13,7 +14,8 @@ def add(parser):
     p.add_argument('--resume', default='auto', metavar='WHAT',
                    help='auto = resume the same unfinished run if there is one; none = start over; a run directory; '
                    'a saved state (RUN/state/NUMBER), from which a new run continues; path, URL or published name, '
-                   'such as ffhq256, of a network pickle to start from (default: %(default)s)')
+                   'such as ffhq256, of a network pickle to start from; two published generators, joined by a comma, '
+                   'for cyclegan (default: %(default)s)')
     p.add_argument('--strict', action='store_true',
                    help='refuse a network pickle whose variables are not exactly those of the networks')
     p.add_argument('--nan-patience', type=int, default=100, metavar='N',
@@ -42,7 +44,7 @@ def check(args, is_first=True):
     if args.strict and args.resume in ('auto', 'none'):
         raise UserError('--strict: there is nothing to compare with; give --resume=PKL as well')
     path = None if args.resume in ('auto', 'none') or not is_first else pretrained.get_path_or_url(args.resume)
-    if path is not None and '://' not in path and not os.path.exists(path):
+    if path is not None and '://' not in path and not os.path.exists(path) and pairs.split(path) is None:
         raise UserError(f'--resume={args.resume}: expected auto, none, a run directory, a saved state or a network '
                         'pickle')
     if path is not None:

@@ -1,17 +1,17 @@
 """Configurations of the methods that translate pictures, without TensorFlow: `--config=cyclegan` and so on.
 
-Numbers are those of the published programs, under their names. A further method is one more Config.
+Numbers are those of the published programs, under their names. A further method is one more Config. Options about the
+data are those of translation_data.py.
 """
 
 import math
-import os
 from collections import OrderedDict
 from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError, cli, util
 from training.data.translation import layouts, transforms
-from training.options import saving, settings, translation_sizes, tuning, width
+from training.options import augmenting, saving, settings, translation_data, translation_sizes, tuning, width
 
 RESNET, UNET, PATCHGAN = (f'training.networks.{name}' for name in (
     'resnet.G_resnet', 'unet.G_unet', 'patchgan.D_patchgan'))
@@ -22,7 +22,8 @@ MAX_DOWNS, MIN_DOWNS = 8, 5  # how often a U-Net halves the size
 SNAP_EPOCHS = 5  # between snapshots; as published
 TICK_IMAGES = 1000  # at least, between two reports; pictures and networks of a tick have the thousands in their names
 MAX_INSTANCE = 2 ** 24 - 1  # number of an instance, of three bytes
-POLICIES = ('linear', 'step', 'cosine', 'linear_late', 'linear_steps')
+POLICIES = ('linear', 'step', 'plateau', 'cosine', 'linear_late', 'linear_steps')
+AUG, WAYS = 'noaug', ('ada', 'fixed', 'noaug')  # of --aug; published: nothing that discriminators see
 FROM_DATA = ('num_channels', 'out_channels', 'resolution', 'widths', 'input_names')
 AT_EACH_CALL = ('is_training', 'evaluate', 'is_template_graph', 'components', 'taps', 'encode_only', 'return_features')
 
@@ -43,6 +44,7 @@ class Config(NamedTuple):
     opt: dict = ADAM           # of all networks
     batch: int = 1             # images per step
     settles: bool = False      # are pictures no longer enlarged before cropping, once the rate falls?
+    margin: object = None      # function of the crop size: pixels that pictures are larger before; None = in proportion
 
 
 CUT = Config('unpaired, one direction', 'cut.cut', layouts.UNPAIRED, OrderedDict(
@@ -52,7 +54,13 @@ UGATIT = Config(
     'unpaired, other shapes', 'ugatit.ugatit', layouts.UNPAIRED, OrderedDict(
         G=dict(func_name=NETWORKS + 'ugatit.G_ugatit'), D=dict(func_name=NETWORKS + 'ugatit.D_ugatit')),
     data=dict(resample='bilinear'), sched=dict(epoch_images=1000), n_epochs=500, n_epochs_decay=500, lrate=0.0001,
-    policy='linear_steps', opt=dict(ADAM, weight_decay=0.0001))
+    policy='linear_steps', opt=dict(ADAM, weight_decay=0.0001), margin=lambda crop: 30)
+OF_TF = dict(release='tensorflow', init='normal')
+UGATIT_TF = UGATIT._replace(
+    adds='the same, as published for TensorFlow', nets=OrderedDict(
+        (name, dict(net, **OF_TF)) for name, net in UGATIT.nets.items()), options=dict(kernel_decay=0.0001),
+    sched=dict(epoch_images=10000), n_epochs=50, n_epochs_decay=50, policy='linear_late', opt=dict(
+        ADAM, tf_optimizer='tf.train.AdamOptimizer'), margin=lambda crop: 30 if crop == 256 else 15)
 CONFIGS = OrderedDict([
     ('cyclegan', Config('unpaired, both directions', 'cyclegan.cyclegan', layouts.UNPAIRED, OrderedDict(
         G=dict(func_name=RESNET), D=dict(func_name=PATCHGAN)))),
@@ -72,6 +80,7 @@ CONFIGS = OrderedDict([
     ('ugatit', UGATIT),
     ('ugatit-light', UGATIT._replace(adds='the same, a smaller network', nets=OrderedDict(
         UGATIT.nets, G=dict(UGATIT.nets['G'], light=True)))),
+    ('ugatit-tf', UGATIT_TF),
     ('pix2pixhd', Config('large photos from maps', 'pix2pixhd.pix2pixhd', layouts.LABELS, OrderedDict(
         G=dict(func_name=NETWORKS + 'pix2pixhd.G_pix2pixhd'),
         E=dict(func_name=NETWORKS + 'pix2pixhd.E_pix2pixhd'), D=dict(func_name=NETWORKS + 'patchgan.D_multiscale')),
@@ -93,61 +102,34 @@ def table():
 
 def add_options(parser):
     """Adds the flags that these configurations understand to an argparse parser or group."""
-    p, data = parser, transforms.Transform()
-    p.add_argument('--dataset-a', metavar='NAME', help='side A, instead of --dataset: folder or zip of pictures, or '
-                   'folder of TFRecords')
-    p.add_argument('--dataset-b', metavar='NAME', help='side B; pairs have the same file names on both sides')
-    p.add_argument('--direction', choices=('AtoB', 'BtoA'), default='AtoB', help='which side is translated to the '
-                   'other (default: %(default)s)')
-    p.add_argument('--preprocess', choices=transforms.WAYS, metavar='WAY', help='how pictures become images: '
-                   f'{", ".join(transforms.WAYS)} (default: {data.preprocess})')
-    p.add_argument('--load-size', type=int, metavar='PIXELS', help='size that pictures are scaled to (default: '
-                   f'{data.load_size}, or in that proportion to the crops)')
-    p.add_argument('--crop-size', type=int, metavar='PIXELS', help='side of the crops that are trained on (default: '
-                   f'--resolution, or {data.crop_size})')
-    p.add_argument('--no-flip', action='store_true', help='do not mirror half of the images left to right')
+    p = parser
+    translation_data.add(p)
     p.add_argument('--batch', type=int, metavar='N', help='images of each side per step, over all rounds (default: by '
                    'config)')
     p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round (default: all)')
     p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT', help='learning rate at the start (default: by '
                    'config)')
     p.add_argument('--lr-policy', choices=POLICIES, help='how it falls: linear after --n-epochs (linear_late: an epoch '
-                   'later; linear_steps: with every step), step = to a tenth every 50 epochs, cosine = half a wave in '
-                   '--n-epochs (default: by config)')
-    p.add_argument('--n-epochs', type=int, metavar='N', help='passes over the data at the full rate (default: by '
-                   'config); --epochs is divided as the configuration is')
-    p.add_argument('--n-epochs-decay', type=int, metavar='N', help='passes in which the rate falls (default: by '
+                   'later; linear_steps: with every step), step = to a tenth every 50 epochs, plateau = to a fifth '
+                   "where the generator's loss has not fallen in 6 epochs, cosine = half a wave in --n-epochs "
+                   '(default: by config)')
+    p.add_argument('--n-epochs', type=int, metavar='N', help='epochs at the full rate (default: by config; --epochs is '
+                   'divided as the configuration is): passes over the longer side, but 1,000 images with ugatit, '
+                   '10,000 with ugatit-tf, 100,000 with sincut')
+    p.add_argument('--n-epochs-decay', type=int, metavar='N', help='epochs in which the rate falls (default: by '
                    'config)')
     p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
                    'generators and discriminators, such as 1/4 (default: %(default)s)')
+    augmenting.add(p, AUG, WAYS)
 
 
 def check(args):
     """Refuses bad values of them; raises UserError."""
-    sides = [args.dataset_a, args.dataset_b]
-    if (args.dataset is not None) == any(sides) or any(sides) and not all(sides):
-        raise UserError(f'--config={args.config}: give --dataset with both sides, or --dataset-a and --dataset-b')
-    for flag, path in (('--dataset-a', args.dataset_a), ('--dataset-b', args.dataset_b)):
-        place = path and os.path.join(args.data_dir or '', path)
-        if place and place != 'cats' and not os.path.exists(place):
-            raise UserError(f'{flag}={path}: there is no {place!r}; give a folder or zip of pictures, or a folder of '
-                            'TFRecords')
-    if any(sides) and CONFIGS[args.config].kind == layouts.LABELS:
-        raise UserError(f'--config={args.config}: give --dataset with the folders train_label, train_img and, for '
-                        'instances, train_inst')
-    if args.direction == 'BtoA' and CONFIGS[args.config].kind == layouts.LABELS:
-        raise UserError('--direction=BtoA: photos are drawn from maps only; drop it')
-    if args.mirror_augment:
-        raise UserError('--mirror-augment: half of the images are mirrored anyway; drop it (--no-flip mirrors none)')
-    if isinstance(args.resolution, list):
-        raise UserError('--resolution: crops are square; give one side, or --preprocess=none to keep the size of the '
-                        'pictures')
-    if args.resolution is not None and args.crop_size not in (None, args.resolution):
-        raise UserError(f'--resolution={args.resolution} --crop-size={args.crop_size}: both are the side of the crops; '
-                        'give one of them')
+    translation_data.check(args, CONFIGS[args.config])
+    augmenting.check(args, AUG, ways=WAYS)
     if args.epochs is not None and not (args.n_epochs is args.n_epochs_decay is None):
         raise UserError('--epochs: the sum of --n-epochs and --n-epochs-decay; give either it or these')
-    saving.check_numbers(args, batch=1, minibatch_gpu=1, n_epochs=0, n_epochs_decay=0, load_size=4, crop_size=4)
+    saving.check_numbers(args, batch=1, minibatch_gpu=1, n_epochs=0, n_epochs_decay=0)
     if args.lr is not None and args.lr <= 0:
         raise UserError(f'--lr={args.lr:g}: expected a number above 0')
 
@@ -166,40 +148,14 @@ def make_options(args):
         method[name + '_args'], method[name + '_opt_args'] = dict(net), dict(c.opt)
     if c.kind == layouts.PAIRED:
         method['direction'] = args.direction
-    options = dict(method_args=method, dataset_args=data_args(args, c), stream_args=stream_args(args, c),
-                   sched_args=sched_args(args, c), minibatch_repeats=1, grid_args=dict(translation_sizes.SHEET))
+    augment_args = augmenting.augment_args(args, AUG)
+    if augment_args is not None:
+        method['augment_args'] = augment_args
+    options = dict(method_args=method, dataset_args=translation_data.data_args(args, c),
+                   stream_args=translation_data.stream_args(args, c), sched_args=sched_args(args, c),
+                   minibatch_repeats=1, grid_args=dict(translation_sizes.SHEET))
     apply_width(method, args.width)
     return options
-
-
-def data_args(args, c):
-    """Options that the datasets of both sides share."""
-    default = transforms.Transform(**c.data)
-    crop = args.crop_size or args.resolution or default.crop_size
-    way = args.preprocess or default.preprocess
-    load = default.load_size * crop / default.crop_size if way in transforms.CROPPED else (
-        args.resolution or default.load_size)
-    found = dict(c.data, preprocess=way, load_size=args.load_size or int(round(load)), crop_size=crop,
-                 flip=default.flip and not args.no_flip)
-    if c.settles:
-        found['settle_images'] = 'decay'  # until `finish` knows the length of an epoch
-    if c.kind != layouts.UNPAIRED:
-        found['paired'] = True
-    return found
-
-
-def stream_args(args, c):
-    """{stream: options of its dataset}."""
-    if args.dataset is None:
-        found = OrderedDict(a=dict(tfrecord_dir=args.dataset_a), b=dict(tfrecord_dir=args.dataset_b))
-    else:
-        sides = layouts.find(os.path.join(args.data_dir or '', args.dataset), c.kind)
-        found = OrderedDict((name, dict(side, tfrecord_dir=args.dataset)) for name, side in sides.items())
-    if c.kind == layouts.UNPAIRED and args.direction == 'BtoA':
-        found = OrderedDict(a=found['b'], b=found['a'])
-    for options in found.values():
-        options['class_name'] = 'training.data.translation.dataset.TranslationDataset'
-    return found
 
 
 def sched_args(args, c):
@@ -242,21 +198,15 @@ def settable(options):
         options: Options of the training loop; they decide which functions there are.
     """
     method, found = options['method_args'], OrderedDict()
-    for name in [name[:-len('_args')] for name in method if name.endswith('_args')]:
+    for name in [name[:-len('_args')] for name in method if name.endswith('_args') and name != 'augment_args']:
         args = method[name + '_args']
         found[name] = partial(settings.of_optimizer, args) if name.endswith('_opt') else partial(
             settings.of_network, name, args, FROM_DATA + AT_EACH_CALL)
     found['sched'] = lambda: settings.defaults_of(util.get_obj_by_name(options['sched_args']['func_name']))
-    found['dataset'] = of_dataset
+    found['dataset'] = translation_data.of_dataset
+    if 'augment_args' in method:
+        found['augment'] = partial(settings.of_augmentation, method['augment_args'])
     return found
-
-
-def of_dataset():
-    """Options of the datasets."""
-    from training.data.translation.dataset import TranslationDataset
-    defaults = dict(transforms.Transform._field_defaults, max_images=None, shuffle_mb=4096)
-    of_class = settings.defaults_of(TranslationDataset.__init__)
-    return dict(defaults, **{name: of_class[name] for name in ('channels', 'settle_images')})
 
 
 def finish(args, options):
@@ -296,5 +246,7 @@ def finish(args, options):
         ticks = max(int(round(SNAP_EPOCHS * size / sched['tick_images'])), 1)
         options.update(image_snapshot_ticks=ticks, network_snapshot_ticks=ticks)
     sides = ' and '.join(f'{item.num_images} images of {name}' for name, item in found.items())
+    if 'augment_args' in options['method_args']:
+        print(augmenting.describe(options['method_args']['augment_args']))
     print(f'{sides}; an epoch is {size} images, the training {options["total_kimg"] * 1000 / size:g} epochs or '
           f'{options["total_kimg"]:g} kimg')

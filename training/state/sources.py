@@ -30,7 +30,8 @@ def find_sources(nets, contents):
             continue
         if not alike:
             average = '' if net.average_of is None else ', an average'
-            many = '' if len(rivals) < 2 else f'the method has {len(rivals)} like that, and needs all in one file; '
+            many = '' if len(rivals) < 2 else (f'the method has {len(rivals)} like that, and needs all in one file, '
+                                               'or two generators in two files joined by a comma; ')
             raise UserError(f'it holds {listed(contents)}, but nothing for {name} ({net.role}{average}); {many}choose '
                             'another --config or file')
         found[name] = alike[0]

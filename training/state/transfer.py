@@ -14,8 +14,8 @@ import numpy as np
 
 from dnnlib import UserError, tflib
 from training import image_size
-from training.pretrained import PUBLISHED_FILES, load_file, resolve
-from training.state import transfer_labels
+from training.pretrained import PUBLISHED_FILES, load_file
+from training.state import pairs, transfer_labels
 from training.state.sources import find_sources
 
 KINDS = ('copied', 'resized', 'fresh', 'ignored')
@@ -24,7 +24,7 @@ SHOWN = 12  # layers named in one line of the table
 
 class Start(NamedTuple):
     """How a training begins from a network file; fields are options of the training loop."""
-    resume_pkl: str             # path, URL or published name of the file
+    resume_pkl: str             # path, URL or published name of the file; or two files, see `pairs.split`
     resume_kimg: float = None   # thousand images at which to start counting; None = see `start_kimg`
     total_kimg: float = 25000   # length of the training, thousand images
     strict: bool = False        # refuse a file whose variables are not exactly those of the networks?
@@ -58,8 +58,7 @@ def begin_from(networks, nets, dataset, start):
     Returns: Thousand images at which to start counting.
     Raises: UserError if nothing fits, `strict` is not met, or no images are left to train on.
     """
-    file = resolve(start.resume_pkl)
-    resume_pkl, contents = file.name, load_file(file)
+    resume_pkl, contents = pairs.load(start.resume_pkl, nets, load_file)
     try:
         names = find_sources(nets, contents)
     except UserError as error:

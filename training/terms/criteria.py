@@ -53,13 +53,20 @@ class Criterion(NamedTuple):
     """A loss whose two halves are functions of the scores of one kind of image each; G minimizes `real` of fakes."""
     real: object  # what D minimizes for reals
     fake: object  # what D minimizes for fakes
+    boundary: float = 0.0  # score that is neither more like those of reals nor of fakes; None = scores have no zero
 
 
+def _hinge(scores):
+    """Hinge: max(0, 1 - q) (Lim and Ye 2017, equation 8)."""
+    return tf.nn.relu(1 - scores)
+
+
+D_HINGE = Criterion(_hinge, lambda scores: _hinge(-scores))  # what D minimizes; G minimizes -f
 TRANSLATION = {  # the names that programs for translation give them
-    'lsgan': Criterion(G_least_squares, tf.square),
+    'lsgan': Criterion(G_least_squares, tf.square, 0.5),
     'vanilla': Criterion(G_non_saturating, tf.nn.softplus),
     'nonsaturating': Criterion(G_non_saturating, tf.nn.softplus),
-    'wgangp': Criterion(G_wasserstein, tf.identity),
+    'wgangp': Criterion(G_wasserstein, tf.identity, None),
 }
 
 

@@ -1,7 +1,7 @@
 """Networks that translate images, in the files of the published PyTorch programs, as states of ours.
 
 What a network is made of is read off the names and shapes of its tensors: pix2pix and CycleGAN, CUT and SinCUT
-(`EPOCH_net_G.pth` and so on), pix2pixHD, U-GAT-IT (a dictionary of six networks).
+(`EPOCH_net_G.pth` and so on), pix2pixHD, U-GAT-IT (a dictionary of six networks). So are those of BigGAN.
 """
 
 from collections import OrderedDict
@@ -11,7 +11,7 @@ import numpy as np
 from dnnlib.files import network_file, torch_file
 from dnnlib.files.named_networks import Contents, Role
 from dnnlib.util import UserError
-from training.torch_files import inferred
+from training.torch_files import biggan, inferred
 from training.torch_files.weights import Weights
 
 UGATIT = OrderedDict([  # names of U-GAT-IT's file -> ours
@@ -82,7 +82,7 @@ def _parts(saved):
 def _kind_of(names):
     """The function that infers a network with these tensors, None if there is none."""
     names = {name[len(_PREFIX):] if isinstance(name, str) and name.startswith(_PREFIX) else name for name in names}
-    return next((kind for needed, kind in inferred.KINDS if needed in names), None)
+    return next((kind for needed, kind in inferred.KINDS + biggan.KINDS if needed in names), None)
 
 
 def _drop_prefix(arrays):

@@ -72,6 +72,11 @@ def test_published_numbers_of_the_further_methods(capsys):
     assert full['sched_args']['lr_policy'] == 'linear_steps' and full['dataset_args']['resample'] == 'bilinear'
     assert light['method_args'].pop('G_args') == dict(full['method_args'].pop('G_args'), light=True)
     assert light['method_args'] == full['method_args'] and full['method_args']['D_opt_args']['weight_decay'] == 0.0001
+    other = finished('--config=ugatit-tf', '--dataset=two')
+    assert other['total_kimg'] == 1000 and other['sched_args']['lr_policy'] == 'linear_late'
+    assert other['method_args']['kernel_decay'] == 0.0001 and 'weight_decay' not in other['method_args']['G_opt_args']
+    assert other['method_args']['D_args'] == dict(
+        func_name='training.networks.ugatit.D_ugatit', release='tensorflow', init='normal')
     options = finished('--config=pix2pixhd', '--dataset=hd')
     assert options['stream_args']['a']['max_id'] == 34 and 'direction' not in options['method_args']
     assert options['dataset_args'] == dict(preprocess='scale_width', load_size=1024, crop_size=512, flip=True,
@@ -94,7 +99,7 @@ def test_the_defaults_of_methods_are_the_same():
         options = options_of('--config=' + config, '--dataset=' + dict(pix2pix='ab', pix2pixhd='hd').get(config, 'two'))
         fields = module.Options._field_defaults
         assert set(options['method_args']) - {'func_name'} <= set(fields)
-        assert {name for name in fields if name.endswith('_args')} <= set(options['method_args'])
+        assert {name for name in fields if name.endswith('_args')} - {'augment_args'} <= set(options['method_args'])
         assert set(options['sched_args']) - {'func_name'} <= set(defaults)
         if config != 'fastcut':
             assert all(fields[name] == value for name, value in options['method_args'].items()
@@ -129,6 +134,9 @@ def test_sizes(capsys):
     assert data('--resolution=64') == [72, 64, True]  # in the proportion of 286 to 256
     assert data('--resolution=64', '--preprocess=scale_width') == [64, 64, True]
     assert data('--crop-size=64', '--load-size=64', '--no-flip') == [64, 64, False]
+    for config, sizes in (('ugatit', [94, 286]), ('ugatit-tf', [79, 286])):  # as published
+        assert [options_of('--config=' + config, '--dataset=two', f'--resolution={side}')['dataset_args']['load_size']
+                for side in (64, 256)] == sizes
     options = finished('--config=pix2pix', '--dataset=ab', '--resolution=64', '--width=1/4')
     assert options['method_args']['G_args'] == dict(
         func_name='training.networks.unet.G_unet', num_downs=6, fmaps=16)
@@ -200,7 +208,11 @@ def test_workers_share_the_minibatch():
     (['--dataset=two', '--batch=0'], '--batch=0: expected 1 to'),
     (['--dataset=two', '--load-size=100', '--crop-size=200'], 'load_size 100 must not be smaller than crop_size 200'),
     (['--dataset=two', '--precision=mixed'], 'the networks of --config=cyclegan have no mixed precision'),
-    (['--dataset=two', '--aug=ada'], '--aug: not an option of translation of pictures, the method of --config=c')])
+    (['--dataset=two', '--preprocess=none', '--resolution=64'], '--resolution=64: has no effect with --preprocess=n'),
+    (['--dataset=two', '--preprocess=crop', '--load-size=64'], '--load-size=64: has no effect with --preprocess=crop'),
+    (['--dataset=two', '--config=sincut', '--load-size=64'], 'has no effect with --preprocess=zoom_and_patch; drop it'),
+    (['--dataset=two', '--preprocess=scale_shortside', '--crop-size=64'], '--crop-size=64: has no effect with'),
+    (['--dataset=two', '--p=0.3'], '--p=0.3: has no effect with --aug=noaug; drop it or add --aug=ada or fixed$')])
 def test_what_is_refused(argv, message):
     with pytest.raises(UserError, match=message):
         finished(*['--config=cyclegan'] + argv)
@@ -227,6 +239,26 @@ def test_settings():
         with pytest.raises(UserError, match=message):
             changes.apply([parse_assignment(text, changes.groups)])
     assert 'dataset.load_size=286' in changes.resolved()
+
+
+@pytest.mark.usefixtures('folder')
+def test_augmentation(capsys):
+    from training.options.settings import parse_assignment, Settings
+    argv = ['--config=pix2pix', '--dataset=ab', '--aug=ada', '--target=0.5', '--augpipe=bg']
+    options = finished(*argv)
+    args = options['method_args']['augment_args']
+    assert args['tune_heuristic'] == 'rt' and args['tune_target'] == 0.5 and args['xflip'] == 1 and 'hue' not in args
+    assert 'Augmentation: bg, p from 0 to at most 1, to keep rt at 0.5' in capsys.readouterr().out
+    changes = Settings(options, presets.find('pix2pix'), vars(run_training.parse_args(argv)))
+    assert 'augment' in changes.groups
+    changes.apply([parse_assignment('augment.scale_std=0.1', changes.groups)])
+    assert args['scale_std'] == 0.1
+    assert finished('--config=cut', '--dataset=two', '--aug=fixed', '--p=0.3')['method_args']['augment_args'][
+        'initial_strength'] == 0.3
+    assert 'augment_args' not in finished('--config=cut', '--dataset=two')['method_args']
+    with pytest.raises(SystemExit):
+        run_training.parse_args(['--config=cut', '--dataset=two', '--aug=adarv'])
+    assert "--aug: invalid choice: 'adarv'; " in capsys.readouterr().err
 
 
 def test_what_is_listed(capsys):
