@@ -98,21 +98,13 @@ def _distance_below(scores, target):
     return tf.square(scores + target)
 
 
-def _below_margin(scores, _target):
-    """max(0, 1 - s) (Lim and Ye 2017, equation 8); the gradient at 1 is 0."""
-    return tf.nn.relu(1 - scores)
-
-
-def _above_margin(scores, _target):
-    return tf.nn.relu(1 + scores)
-
-
 LOGISTIC = Adversarial(_logistic, lambda scores, _target: tf.nn.softplus(scores))
 SQUARES = Adversarial(_distance, lambda scores, _target: tf.square(scores))
 SQUARES_OF_SIGMOID = Adversarial(lambda scores, target: tf.square(tf.sigmoid(scores) - target),
                                  lambda scores, _target: tf.square(tf.sigmoid(scores)))
 WASSERSTEIN = Adversarial(lambda scores, _target: -scores, lambda scores, _target: scores)
-HINGE = Adversarial(_below_margin, _above_margin, WASSERSTEIN.real)
+HINGE = Adversarial(lambda scores, _target: D_HINGE.real(scores), lambda scores, _target: D_HINGE.fake(scores),
+                    WASSERSTEIN.real)
 AVERAGED = dict(  # relativistic average losses, without the factor 1/2 that their author's program has
     ragan=LOGISTIC._replace(reference='mean'), rals=Adversarial(_distance, _distance_below, reference='mean'),
     rahinge=HINGE._replace(generator=None, reference='mean'))

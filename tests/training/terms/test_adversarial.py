@@ -51,7 +51,8 @@ def test_all_golden_values_are_used():
 
 
 @pytest.mark.parametrize('text, network, message', [
-    ('rels', 'D', "unknown criterion 'rels'; did you mean rals[?]"), ('hinge:0.9', 'D', 'a target such as :0.9 is for'),
+    ('rels', 'D', "unknown criterion 'rels'; did you mean rals[?]"),
+    ('hinge:0.9', 'D', 'a target such as :0.9 is for'),
     ('hinge+r3', 'D', "unknown term 'r3'; the loss of D can have r1, r2,"),
     ('hinge+r1', 'G', "the loss of G can have orthogonal, ac, pl"),
     ('hinge+r1+r1', 'D', "twice the term 'r1'"), ('hinge+r1:x', 'D', "expected a number of at least 0, got 'x'"),
