@@ -31,7 +31,7 @@ ONCE = (
     'tests/training/options/test_continuing.py', 'tests/training/options/test_epochs.py',
     'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/options/test_translation.py',
-    'tests/training/report/test_alarms.py',
+    'tests/training/report/test_alarms.py', 'tests/training/test_rates.py',
     'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
     'tests/training/state/test_network_files.py', 'tests/test_cluster_page.py',
     'tests/training/options/test_workers.py',
@@ -70,6 +70,9 @@ ONCE = (
     'tests/training/test_image_size.py::test_names_are_those_of_square_networks_of_as_many_levels',
     'tests/training/test_image_size.py::test_pickles_keep_the_size',
     'tests/training/blocks/test_growing.py::test_recursive_structure_can_be_a_networks_own',
+    # ProGAN and losses by name: other networks of the same layers, trainings; one of each kind is in AGAIN
+    'tests/training/networks/test_progan.py', 'tests/training/methods/test_progan.py', 'tests/generator/test_progan.py',
+    'tests/training/test_adversarial.py', 'tests/training/terms/test_adversarial.py',
     # gradients that the other steps of the published program have as well
     'tests/training/test_published_step.py::test_step_of_g_with_augmentation',
     'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
@@ -98,6 +101,9 @@ ONCE = (
     'tests/training/test_training_loop.py::test_a_run_from_a_pickle_freezes_layers_and_continues_without_it',
 )
 AGAIN = (
+    'tests/training/networks/test_progan.py::test_losses_and_their_gradients[progan_labels3_r16]',
+    'tests/training/networks/test_progan.py::test_images_and_scores[progan_labels3_r16]',
+    'tests/training/networks/test_progan.py::test_pickles_are_written_as_they_are_read',
     # every layer of translation once: convolutions, blurs, batch norm that is trained, spectral norm
     'tests/training/methods/test_translation_methods.py::test_pix2pix',
     'tests/training/methods/test_translation_methods.py::test_image_pool',

@@ -47,5 +47,6 @@ def test_what_is_in_a_file(capsys):
     run_generator.main(['info', NETWORK])
     out = capsys.readouterr().out
     for line in ('Kind        ProGAN network pickle: G, D, Gs', 'Pictures    16x16, 3 channels, no labels',
-                 'Config      progan, fused kernels', 'Gs          G_paper, state version 2, 16,', 'Refused     nothing'):
+                 'Config      progan, fused kernels', 'Gs          G_paper, state version 2, 15,865 parameters',
+                 'Refused     nothing'):
         assert line in out, line

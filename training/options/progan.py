@@ -101,10 +101,9 @@ def check(args):
     saving.check_numbers(args, batch=1, minibatch_gpu=1)
     if args.classes != 'full' and args.classes < 0:
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
-    for name, least in (('lr', 0), ('phase_kimg', None)):
-        value = getattr(args, name)
-        if value is not None and (value < 0 or value == least):
-            raise UserError(f'--{name.replace("_", "-")}={value:g}: expected a number above 0')
+    for flag, value in (('--lr', args.lr), ('--phase-kimg', args.phase_kimg)):
+        if value is not None and value <= 0:
+            raise UserError(f'{flag}={value:g}: expected a number above 0')
 
 
 def make_options(args):
@@ -119,7 +118,10 @@ def make_options(args):
     c = table_of(args.config, devices)
     sched = sched_args(c, devices)
     if args.phase_kimg is not None:
-        sched.update(lod_training_kimg=args.phase_kimg, lod_transition_kimg=args.phase_kimg)
+        share = min(args.phase_kimg / c.phase_kimg, 1)  # or a short training would have no ticks
+        sched.update(lod_training_kimg=args.phase_kimg, lod_transition_kimg=args.phase_kimg,
+                     tick_kimg_base=round(160 * share, 3),
+                     tick_kimg_dict={size: round(kimg * share, 3) for size, kimg in TICK_KIMG.items()})
     fmaps = dict(fmap_base=max(round(FMAP_BASE * args.width), 1),
                  fmap_max=max(round(FMAP_MAX * args.width / width.MULTIPLE), 1) * width.MULTIPLE)
     if args.width != 1:

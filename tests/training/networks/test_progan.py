@@ -167,7 +167,7 @@ def test_options_of_a_file_follow_its_variables(session, tmp_path, capsys):
     close(Gs.run(ref['latents'], ref['labels'], structure='linear'), ref['images_recursive'][0])
 
 
-def test_files_of_theano_are_refused(tmp_path):
+def test_files_of_theano_are_refused(session, tmp_path):
     path = tmp_path / 'theano.pkl'
     path.write_bytes(b'\x80\x02cnetwork\nNetwork\nq\x00)\x81q\x01}q\x02b.')
     for read in (lambda: pretrained.load_generator(str(path)), lambda: info.print_info(str(path))):
