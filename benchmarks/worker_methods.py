@@ -70,10 +70,11 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
                                      D_args=dict(fmaps=1), nce_layers=(0, 2, 3), augment_args=dict(
                                          AUGMENTED, tune_heuristic='rt')),
     'U-GAT-IT': lambda n: _translation(n, 'ugatit.ugatit', G_args=dict(fmaps=2, num_blocks=1, light=True),
-                                       D_args=dict(fmaps=2, num_layers=5)),
+                                       D_args=dict(fmaps=2, num_layers=4)),
     'pix2pixHD': lambda n: _translation(
         n, 'pix2pixhd.pix2pixhd', ('inst',), G_args=dict(fmaps=2, num_blocks=1, num_downs=1), E_args=dict(
-            fmaps=2, num_downs=1), label_nc=0, instance_feat=True, perceptual='none', **JUDGE),
+            fmaps=2, num_downs=1), label_nc=0, instance_feat=True, perceptual='none', augment_args=dict(
+                AUGMENTED, tune_heuristic='rt'), **JUDGE),
     'BigGAN': lambda n: dict(
         method_args=dict(func_name='training.methods.classes.classes', num_D_steps=2, G_ortho=0.001, D_ortho=0.001,
                          G_args=dict(fmaps=2, latent_size=8, shared_size=4, attention=[16]), D_args=dict(fmaps=2),

@@ -55,9 +55,9 @@ class Iteration:
             if stage.when is not None and not ignore_gates and not tflib.run(stage.when):
                 continue
             numbers = round_numbers(sched['rounds']) if stage.rounds else [0]
-            before = tflib.run(list(stage.rewound)) if len(numbers) > 1 else []
+            before = tflib.run(list(stage.rewound)) if stage.rewound and len(numbers) > 1 else None
             for k, number in enumerate(numbers):
-                if k and before:
+                if k and before is not None:
                     tflib.set_vars(dict(zip(stage.rewound, before)))
                 feed = dict(settings)
                 feed[self.step.seed_in] = step_seed(seed, counters.nimg, stage.name, number)

@@ -13,7 +13,7 @@ from dnnlib.tflib import graphs, random
 from training import pretrained
 from translator import tiles
 
-MAX_SIZES = 16  # whose graphs are kept; then all are given up, which costs a second or two, for memory that stays
+MAX_SIZES = 16  # whose graphs, of 5 MB and more each, are kept; then all are given up and the network is loaded again
 
 
 class Translator:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict
 from dnnlib.seeds import step_seed
@@ -155,3 +156,18 @@ def test_errors_from_within_an_iteration_are_known(calls, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         run(made, 1)
     assert not made.is_running
+
+
+def test_every_round_finds_some_variables_as_the_first_did(session):
+    moved, kept = (tf.Variable(0.0, use_resource=True, trainable=False) for _ in range(2))
+    with tf.control_dependencies([tf.assign_add(kept, 1)]):
+        op = tf.assign_add(moved, kept.read_value())
+    session.run([moved.initializer, kept.initializer])
+    made = make()
+    made.step.seed_in = tf.placeholder(tf.int64, [2])
+    made._stages = [Stage('D', op, rewound=(moved,))]
+    run(made, 0)
+    assert session.run([moved, kept]) == [2, 2]  # of the last of two rounds; with one after the other 1 + 2
+    made._stages = [Stage('D', op)]
+    run(made, 1)
+    assert session.run([moved, kept]) == [2 + 3 + 4, 4]

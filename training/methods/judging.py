@@ -35,7 +35,7 @@ def check(augment_args, criterion):
     if control.tune_heuristic == 'rt' and criteria.TRANSLATION[criterion].boundary is None:
         raise UserError(f'--aug=ada: it follows the signs of the scores of reals, which mean nothing with criterion='
                         f'{criterion}; use --aug=fixed')
-    if augment_args.get('func_name') is None:
+    if augment_args.get('func_name', True) is None:
         raise UserError('augment.func_name=None: no discriminator here is told p; drop it, or use --aug=noaug')
 
 

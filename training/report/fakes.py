@@ -41,8 +41,8 @@ class Translations:
         networks, streams, options: See `fakes_of`.
     Attributes:
         num_images: Number of pictures.
-        reals: Options of load_dataset of what the translations are compared with, chosen in the same way; of a dataset
-            without a sheet of its own, such as the built-in cats, all of it.
+        reals: Options of load_dataset of what the translations are compared with, chosen in the same way; of a plain
+            Dataset, as training_loop takes in Python, all of it.
     """
 
     def __init__(self, translation, networks, streams, options):

@@ -15,7 +15,7 @@ from tests.training.methods.translation_steps import check_after, check_iteratio
 from training.data.streams import Stream
 from training.dataset import load_dataset
 from training.data.translation import pictures
-from training.methods import cut, cyclegan, pix2pix, translating
+from training.methods import cut, cyclegan, pix2pix, pix2pixhd, translating
 from training.report.fakes import fakes_of
 from training.state import files
 from training.terms import nce
@@ -242,8 +242,9 @@ def test_what_is_translated_to_be_measured():
         input_shape = [None, 3, 16, 16]
 
         @staticmethod
-        def run(images, return_as_list):
+        def run(images, return_as_list, resolution=(16, 16)):
             """See Network."""
+            assert images.shape[2:] == tuple(resolution)
             seen.append(len(images))
             return [np.minimum(images * 2 + 1, 1)]
     method = SimpleNamespace(translation=translating.translation('G', direction='BtoA'), fakes=None)
@@ -259,8 +260,28 @@ def test_what_is_translated_to_be_measured():
             for number, image in zip(numbers, images):
                 np.testing.assert_array_equal(image, np.minimum(2 * np.int32(data.read(number)), 255))
             assert fakes.names(99, 0) == [f'image {number}' for number in numbers]
+    del seen[:]
+    whole = np.full([3, 3, 8, 20], 20, np.uint8)  # of another size than what is trained on: one after another
+    assert (translating.translate(Doubles, whole, 2) == 40).all() and seen == [1, 1, 1]
     method = SimpleNamespace(translation=None, fakes=lambda networks, count, seed: (networks, count, seed))
     assert fakes_of(method, 'nets', streams, options)(3, 4) == ('nets', 3, 4)
+
+
+def test_label_maps_are_drawn_from_some_at_a_time():
+    seen = []
+
+    class Generator:
+        """A generator that shows the first labels."""
+
+        @staticmethod
+        def run(maps):
+            """See Network."""
+            seen.append(maps.shape)
+            return maps[:, :3]
+    maps = dict(a=np.uint8(np.arange(80).reshape(5, 1, 4, 4) % 3), inst=np.zeros([5, 3, 4, 4], np.uint8))
+    found = pix2pixhd.draw(dict(G=Generator), maps, pix2pixhd.Options(label_nc=4), 2)
+    np.testing.assert_array_equal(found, np.where(maps['a'] == np.arange(3)[:, np.newaxis, np.newaxis], 255, 128))
+    assert seen == [(2, 5, 4, 4), (2, 5, 4, 4), (1, 5, 4, 4)]
 
 
 def test_numbers_of_maps_pass_through_the_range_of_the_networks(session):

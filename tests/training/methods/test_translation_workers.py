@@ -1,13 +1,16 @@
-"""SinCUT, U-GAT-IT and pix2pixHD: two workers that continue what one began with two rounds end with the same bits."""
+"""pix2pixHD with augmentation: two workers that continue what one began with two rounds end with the same bits.
+
+Other methods take a minute more: `python benchmarks/workers.py --method=SinCUT --method=U-GAT-IT --method=CycleGAN`.
+"""
 
 import sys
 
 from benchmarks import workers as benchmark
 from training.state import files
 
-METHODS = ('SinCUT', 'U-GAT-IT', 'pix2pixHD')
+METHODS = ('pix2pixHD',)
 ITERATIONS = 2
-LOOP = dict(checkpoint_minutes=0, keep=ITERATIONS + 1)
+LOOP = dict(checkpoint_minutes=0)
 
 
 def run(kind, workers, folder, **loops):
@@ -32,4 +35,4 @@ def test_stopped_and_continued_by_two_workers_to_the_same_bits(tmp_path):
         found = [benchmark.variables(run_dir[method]) for run_dir in (alone, many)]
         assert benchmark.compare(*found) == (0, []), method
         assert found[0]['State/plateau_epoch'] == ITERATIONS  # epochs of one iteration
-    assert benchmark.variables(alone['SinCUT'])['State/augment_strength'] != 0.5
+    assert benchmark.variables(alone['pix2pixHD'])['State/augment_strength'] != 0.5

@@ -11,7 +11,7 @@ MULTIPLE = 4  # of the sides of images, for networks that halve them twice; as p
 TO_WIDTH = ('scale_width', 'scale_width_and_crop')
 TO_SHORT_SIDE = ('scale_shortside', 'scale_shortside_and_crop')
 WHOLE = ('zoom_and_patch',)  # tested with whole pictures, though trained on small parts of them
-MAX_WHOLE = 2 ** 20  # pixels of these: larger ones are scaled down, which takes 2 GB and half a minute as it is
+MAX_WHOLE = 2 ** 20  # pixels of these; larger ones are scaled down: 80 feature maps, as published, take 320 MB
 CROPPED = ('resize_and_crop', 'crop', 'scale_width_and_crop', 'scale_shortside_and_crop', 'zoom_and_patch')
 FILTERS = dict(bicubic=Image.BICUBIC, bilinear=Image.BILINEAR)
 WAYS = CROPPED + ('scale_width', 'scale_shortside', 'none')
