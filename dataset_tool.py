@@ -9,10 +9,8 @@ from PIL import Image, ImageShow
 
 from dnnlib.util import UserError
 from training import image_size
-from training.data.cats import CatsDataset
-from training.data.cats_pairs import PAIRS, TRUTH_FILE
 from training.data.images import FILTERS, Fit, FITS
-from training.data.making import arguments, cats_pairs, export as dataset_export
+from training.data.making import arguments, cats_commands, export as dataset_export
 from training.data.making.check_pairs import check_pairs, check_unpaired
 from training.data.making import findings as dataset_findings, lsun as dataset_lsun, published
 from training.data.making.pictures import Filters, PictureSource
@@ -45,20 +43,6 @@ def create_from_images(tfrecord_dir, image_dir, shuffle, labels, bad, workers, *
     check_new_dir(cli.writable_dir(tfrecord_dir))
     source = PictureSource(image_dir, Fit(**given), filters, bad == 'skip', None if labels is None else bool(labels))
     dataset_export.export(source, tfrecord_dir, bool(shuffle), bad == 'skip', workers=workers)
-
-
-def create_cats(tfrecord_dir, resolution, max_images, held_out, workers):
-    """Converts the built-in cats to TFRecords, with labels."""
-    check_new_dir(cli.writable_dir(tfrecord_dir))
-    dataset = CatsDataset(resolution, held_out=held_out, max_images=max_images, max_label_size='full')
-    source = dataset_export.DatasetSource(dataset, ['cats', resolution, held_out])
-    dataset_export.export(source, tfrecord_dir, shuffle=False, workers=workers)  # they are already in random order
-
-
-def create_cats_pairs(folder, pair, resolution, train, test, layout):
-    """Writes two sides of cats whose true translations are known, as folders of pictures."""
-    count = cats_pairs.write_set(folder, pair, resolution, (train, test), layout)
-    print(f'Wrote {count} pictures to {folder}; {TRUTH_FILE} in it says what they show')
 
 
 def create_published(tfrecord_dir, make_source, shuffle=True, skip_bad=False, max_images=None, workers=1, **options):
@@ -145,7 +129,7 @@ def check(path, workers, resolution, pairs, pairs_with):
 
 
 def add_create_commands(commands):
-    """Adds `create_from_images` and `create_cats`."""
+    """Adds `create_from_images` and those that draw cats."""
     p = commands.add_parser('create_from_images', help='convert a folder or zip of images to TFRecords')
     p.add_argument('tfrecord_dir', help='folder to write')
     p.add_argument('image_dir', help='folder or zip; subfolders or dataset.json become labels')
@@ -174,31 +158,7 @@ def add_create_commands(commands):
                    help='skip = skip unusable images instead of stopping (default: %(default)s)')
     _add_workers(p)
     p.set_defaults(run=create_from_images)
-
-    p = commands.add_parser('create_cats', help='convert the built-in cats to TFRecords')
-    p.add_argument('tfrecord_dir', help='folder to write')
-    p.add_argument('--resolution', type=image_size.argument, default=64, metavar='PIXELS',
-                   help='width and height, at most 128 (default: %(default)s)')
-    p.add_argument('--max_images', type=arguments.positive, default=10000, metavar='N',
-                   help='number of cats, of 324000 (default: %(default)s)')
-    p.add_argument('--held_out', action='store_true', help='use the 36000 cats that training never sees')
-    _add_workers(p)
-    p.set_defaults(run=create_cats)
-
-    p = commands.add_parser('create_cats_pairs', help='draw two sides of cats whose true translations are known')
-    p.add_argument('folder', help='folder to write')
-    p.add_argument('--pair', choices=sorted(PAIRS), default='coats', help='what the sides are: ' + '; '.join(
-        f'{name} = {PAIRS[name].text}' for name in sorted(PAIRS)) + ' (default: %(default)s)')
-    p.add_argument('--resolution', type=image_size.argument, default=64, metavar='PIXELS',
-                   help='width and height of a cat, at most 128 (default: %(default)s)')
-    p.add_argument('--train', type=arguments.positive, metavar='N',
-                   help='pictures of each side to train with (default: 1000)')
-    p.add_argument('--test', type=arguments.positive, metavar='N',
-                   help='pictures of each side to test with, of cats that are in no training (default: 200)')
-    p.add_argument('--layout', choices=cats_pairs.LAYOUTS,
-                   help='of pairs: beside = A and B side by side in one file, folders = trainA, trainB and so on with '
-                   'the same names (default: beside)')
-    p.set_defaults(run=create_cats_pairs)
+    cats_commands.add(commands, _add_workers)
 
 
 def add_published_commands(commands):

@@ -10,7 +10,7 @@ from dnnlib import cli
 from dnnlib.util import UserError
 from generator import options as drawing_options
 from training import pretrained
-from translator import command, networks
+from translator import command, domains, networks
 
 OUTPUTS = ('png', 'jpg', 'webp')
 
@@ -56,6 +56,29 @@ def add_translate(commands):
     p.set_defaults(run=command.translate)
 
 
+def add_domains(commands):
+    """Adds the sub-command `domains`."""
+    p = commands.add_parser('domains', help='write the translations of pictures to other domains (StarGAN)')
+    p.add_argument('paths', metavar='PATH', nargs='+', help='picture, folder or zip of pictures')
+    p.add_argument('--network', metavar='FILE', required=True,
+                   help='network file of a training, its run directory, or a weight file of StarGAN (STEP-G.ckpt) or '
+                   'StarGAN v2 (STEP_nets_ema.ckpt) for PyTorch: path or URL')
+    p.add_argument('--domain', metavar='NAME', help='name or number of a domain; of StarGAN the labels of the '
+                   'translations, joined by commas (default: each of them)')
+    p.add_argument('--styles', type=cli.seed_list, metavar='LIST', default=[0], help='StarGAN v2: seeds of the styles, '
+                   'such as 0-4 (default: 0)')
+    p.add_argument('--references', metavar='PATH', help='StarGAN v2: pictures of the domain whose styles are taken '
+                   'instead, a file, folder or zip')
+    p.add_argument('--outputs', type=drawing_options.choice_list(OUTPUTS), default=OUTPUTS[:1], metavar='LIST',
+                   help=f"files to write, some of {', '.join(OUTPUTS)} (default: {OUTPUTS[0]})")
+    p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
+                   help='at a picture that cannot be read: stop, or skip it (default: %(default)s)')
+    p.add_argument('--result-dir', default='results', metavar='DIR',
+                   help='folder of the numbered run directories (default: %(default)s)')
+    cli.add_common(p)
+    p.set_defaults(run=domains.translate)
+
+
 def number(text):
     """Argument type: an int of at least 0 and below 2^32."""
     return cli.seed_list(text)[0]
@@ -66,7 +89,10 @@ def main(argv):
     parser = cli.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(metavar='COMMAND', dest='command')
     add_translate(commands)
+    add_domains(commands)
     name, run, args = cli.parse_command(parser, argv)
+    if name == 'domains':
+        return main_domains(run, args)
     if args['fps'] is not None and (not args['video'] or args['fps'] <= 0):
         raise UserError(f'--fps={args["fps"]:g} must be above 0, and is for --video')
     args['fps'] = args['fps'] or command.FPS
@@ -84,6 +110,21 @@ def main(argv):
     with contextlib.redirect_stdout(io.StringIO()):  # what it says is said again in the log
         command.prepare(networks.read_kind(args['files'], args['mode']), args['paths'], args['options'])
     config = dnnlib.SubmitConfig(run_dir_root=result_dir, run_desc=name, options_file=None)
+    dnnlib.submit_run(config, run, **args)
+
+
+def main_domains(run, args):
+    """Checks what can be checked at once, and runs `domains`."""
+    for path in args['paths'] + [args['references']]:
+        if path is not None and not os.path.exists(path):
+            raise UserError(f'{path}: no such file or folder')
+    args['network'] = pretrained.resolve(args['network'])
+    pretrained.check_network_file(args['network'])
+    result_dir = cli.writable_dir(args.pop('result_dir'))
+    args['tf_config'] = cli.pop_tf_config(args)
+    args = cli.gather(args, domains.Options, 'options')
+    domains.prepare(domains.read_kind(args['network']), args['paths'], args['options'])
+    config = dnnlib.SubmitConfig(run_dir_root=result_dir, run_desc='domains', options_file=None)
     dnnlib.submit_run(config, run, **args)
 
 

@@ -24,9 +24,9 @@ _COMMANDS = {  # of the programs that have some; where a command is given in the
     'generate': ('generate-images', 'style-mixing-example', 'interpolate', 'grid', 'mix', 'directions', 'edit', 'blend',
                  'export', 'info'),
     'project': ('project-generated-images', 'project-real-images', 'project-images', 'calibrate', 'detect'),
-    'dataset': ('create_from_images', 'create_cats', 'create_cats_pairs', 'create_mnist', 'create_mnistrgb',
-                'create_cifar10', 'create_cifar100', 'create_svhn', 'create_lsun', 'create_lsun_wide', 'create_celeba',
-                'create_from_hdf5', 'display', 'extract', 'compare', 'check')}
+    'dataset': ('create_from_images', 'create_cats', 'create_cats_pairs', 'create_cats_domains', 'create_mnist',
+                'create_mnistrgb', 'create_cifar10', 'create_cifar100', 'create_svhn', 'create_lsun',
+                'create_lsun_wide', 'create_celeba', 'create_from_hdf5', 'display', 'extract', 'compare', 'check')}
 
 
 def load(network, device='auto', ops='auto'):

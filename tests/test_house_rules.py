@@ -52,7 +52,7 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('train_step', ('fields', 'state')),
     ('iteration', ('train_step',)),
     ('augment', ()),
-    ('methods', ('image_size', 'loss_names', 'blocks', 'terms', 'report', 'train_step', 'augment')),
+    ('methods', ('image_size', 'loss_names', 'blocks', 'networks', 'terms', 'report', 'train_step', 'augment')),
     ('misc', ('pretrained', 'report')),
     ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'state/files', 'report', 'train_step',
                        'iteration', 'methods', 'misc', 'workers')),
@@ -264,7 +264,7 @@ def test_functions_are_small():
 def is_build_function(name, function):
     """Is this one of the network build functions, whose options are one argument a line with a comment?"""
     return name.startswith(('training/networks_', 'training/networks/')) and re.match(
-        r'[DEFG]_\w+$', function) is not None
+        r'[DEFGH]_\w+$', function) is not None
 
 
 def test_functions_take_few_arguments():

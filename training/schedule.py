@@ -77,6 +77,25 @@ def translation_schedule(cur_nimg, training_set, minibatch_size=1, minibatch_gpu
                     tick_kimg=(tick_images or epoch_images) / 1000, epoch_images=epoch_images, **further)
 
 
+def domain_schedule(cur_nimg, training_set, minibatch_size=8, minibatch_gpu=None, lrate=0.0001, F_lrate=0.000001,
+                    tick_images=1000):
+    """Settings of a method that translates between domains, the same at all times; defaults are StarGAN v2's.
+
+    Args:
+        cur_nimg: Images shown so far, int.
+        training_set: Not used.
+        minibatch_size: Images of each stream per optimization step.
+        minibatch_gpu: Images per device and round; `None` = all of them.
+        lrate: Learning rate. (StarGAN's falls by a thousandth in the second half of the published training.)
+        F_lrate: That of the network that makes styles of latents.
+        tick_images: Images between two reports.
+    Returns: EasyDict of minibatch_size, minibatch_gpu, lrate, F_lrate, tick_kimg.
+    """
+    del cur_nimg, training_set
+    return EasyDict(minibatch_size=minibatch_size, minibatch_gpu=minibatch_gpu or minibatch_size, lrate=lrate,
+                    F_lrate=F_lrate, tick_kimg=tick_images / 1000)
+
+
 def rate_factor(epoch, lr_policy, n_epochs, n_epochs_decay, lr_decay_iters=50):
     """Factor of the learning rate in an epoch, the first of which is 1.
 

@@ -26,6 +26,7 @@ class Net(NamedTuple):
     options: dict = {}      # keyword arguments of the build function
     average_of: str = None  # it begins as a copy of this network and is meant to follow it, see `Step.average`
     role: str = 'generator'  # what it is for: 'generator', 'discriminator', 'encoder', ...; stored in network files
+    file: str = None        # network file, of ours or PyTorch's, whose network of this role it begins with; None = new
 
 
 class Group(NamedTuple):
@@ -134,7 +135,7 @@ class Step:
 
         Args:
             name: Name of the stage; one that ends with `_reg` is a regularization, see `Group.lazy`.
-            losses: {group: scalar tensor}.
+            losses: {group: scalar tensor}; several groups with one loss, in a tuple, share its gradients.
             every, batch: See Stage.
             joint: Train several groups: all gradients are computed before any variable changes?
             post: Functions without arguments that build operations to run after the step, in the same session call;
@@ -144,7 +145,9 @@ class Step:
         """
         if len(losses) > 1 and not joint:
             raise ValueError(f'stage {name}: several groups {sorted(losses)} are trained by joint=True only')
-        optimizers = [self._register(name, group, loss, len(losses) > 1) for group, loss in losses.items()]
+        optimizers = [optimizer for group, loss in losses.items() for optimizer in (
+            self._register_together(name, group, loss) if isinstance(group, tuple) else
+            [self._register(name, group, loss, len(losses) > 1)])]
         # Gradients alone don't need every forward value that is reported, so the losses are evaluated, too, and before
         # a variable changes, since what reads a reference variable may see the change.
         computed = list(losses.values())
@@ -158,14 +161,22 @@ class Step:
         part = tf.group(*parts) if parts else None
         return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=part)
 
-    def _register(self, stage_name, group_name, loss, is_one_of_several):
+    def _register_together(self, stage_name, group_names, loss):
+        """The stage's optimizers of several groups, with the gradients of one loss."""
+        groups = [self._variables(name) for name in group_names]
+        with tf.name_scope(f'Train{stage_name}_grad'):
+            found = iter(tf.gradients(loss, [var for group in groups for var in group]))
+        return [self._register(stage_name, name, loss, True, [next(found) for _ in group])
+                for name, group in zip(group_names, groups)]
+
+    def _register(self, stage_name, group_name, loss, is_one_of_several, gradients=None):
         """The stage's optimizer of a group, with the gradients of the loss."""
         handle = 'Reg' + stage_name[:-len('_reg')] if stage_name.endswith('_reg') else 'Train' + stage_name
         if is_one_of_several:
             handle += '_' + group_name
         optimizer = tflib.Optimizer(
             name=handle, share=self._optimizers.get(group_name), **self._arguments(group_name))
-        optimizer.register_gradients(loss, self._variables(group_name))
+        optimizer.register_gradients(loss, self._variables(group_name), gradients)
         self._optimizers.setdefault(group_name, optimizer)
         return optimizer
 

@@ -98,12 +98,13 @@ class Optimizer:
             self._tf_optimizers[device] = optimizer
         return self._tf_optimizers[device]
 
-    def register_gradients(self, loss, trainable_vars):
+    def register_gradients(self, loss, trainable_vars, gradients=None):
         """Computes the gradients of `loss`, to be averaged with those of all other registrations.
 
         Args:
             loss: Scalar tensor; its device is the one that the step is made on.
             trainable_vars: The variables to optimize: list, or dict of name -> variable; on the device of `loss`.
+            gradients: Those of the loss, where several optimizers share their computation; `None` = they are computed.
 
         Raises:
             ValueError: if a variable is on another device, or if the variables differ in number or shape from those
@@ -116,7 +117,8 @@ class Optimizer:
         variables = list(trainable_vars.values()) if isinstance(trainable_vars, dict) else list(trainable_vars)
         self._check_variables(loss, variables)
         with tf.name_scope(self.id + '_grad'), tf.device(loss.device):
-            gradients = tf.gradients(self.apply_loss_scaling(tf.cast(loss, tf.float32)), variables)
+            if gradients is None:
+                gradients = tf.gradients(self.apply_loss_scaling(tf.cast(loss, tf.float32)), variables)
         self._gradients.setdefault(loss.device, []).append(OrderedDict(zip(variables, gradients)))
 
     def _check_variables(self, loss, variables):

@@ -2,15 +2,13 @@
 
 import json
 import os
-import re
 
 import numpy as np
-import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import tflib
 from dnnlib.files import torch_file
 from dnnlib.tflib import layout
+from tests.training import golden_files
 from training.torch_files.names import KINDS
 from training.torch_files.weights import Weights
 
@@ -45,36 +43,8 @@ LEFT_OUT = (
 )
 
 
-class Used(dict):
-    """Arrays of a case, which remember whether anyone looked at them."""
-
-    def __init__(self, items):
-        super().__init__(items)
-        self.used = set()
-
-    def __getitem__(self, key):
-        self.used.add(key)
-        return super().__getitem__(key)
-
-
-def arrays(case):
-    """{key: array} of a case."""
-    with np.load(os.path.join(DATA, case + '.npz')) as file:
-        return Used({key: file[key] for key in file.files})
-
-
-def check_all_used(request, file):
-    """Did the tests of a file use every array of its cases? Skipped unless they all ran before in this process."""
-    items = [item for item in request.session.items if item.module is request.module]
-    functions = {name for name in dir(request.module) if name.startswith('test_')}
-    if {item.originalname or item.name for item in items} != functions:
-        pytest.skip('only some tests of this file run')
-    missing = []
-    for case in OWNERS[file]:
-        given = arrays_cached(case)
-        missing += [f'{case} {key}' for key in sorted(set(given) - given.used) if not any(
-            re.match(cases, case) and part in key for cases, part, _ in LEFT_OUT)]
-    assert not missing, missing
+FILES = golden_files.Files(DATA, OWNERS, LEFT_OUT)
+arrays_cached, check_all_used, network = FILES.arrays, FILES.check_all_used, golden_files.network
 
 
 def weights(name, table, key=None):
@@ -87,14 +57,6 @@ def weights(name, table, key=None):
     variables = found.variables(table)
     assert not found.arrays, sorted(found.arrays)
     return variables
-
-
-def network(name, func_name, values, **options):
-    """Network with these values for all of its variables."""
-    made = tflib.Network(name, func_name, **options)
-    assert sorted(made.vars) == sorted(values)
-    tflib.set_vars({made.vars[key]: value for key, value in values.items()})
-    return made
 
 
 def to_nchw(x):
@@ -114,16 +76,6 @@ def check(case, key, found, at_least=0.0):
     bound = max(20 * deviation + 1e-6 * magnitude + 1e-7, at_least * magnitude)
     WORST.setdefault(case, []).append((error / bound, error, key))
     assert error <= bound, f'{case} {key}: {error:.3g}, at most {bound:.3g} of {magnitude:.3g}'
-
-
-_CACHE = {}
-
-
-def arrays_cached(case):
-    """As `arrays`, read once."""
-    if case not in _CACHE:
-        _CACHE[case] = arrays(case)
-    return _CACHE[case]
 
 
 def placeholder(array):

@@ -18,6 +18,24 @@ def instance_norm(x):
     return _normalized(x, layout.spatial_axes(), False)
 
 
+def instance_norm_layer(x):
+    """Instance norm, then a learned standard deviation `gamma` and mean `beta` for each channel."""
+    channels = x.shape.as_list()[layout.channel_axis()]
+    gamma = tf.get_variable('gamma', [channels], initializer=tf.initializers.ones())
+    beta = tf.get_variable('beta', [channels], initializer=tf.initializers.zeros())
+    return instance_norm(x) * layout.per_channel(gamma) + layout.per_channel(beta)
+
+
+def ada_in(x, gamma, beta):
+    """Adaptive instance normalization (Huang and Belongie 2017, equation 8): (1 + gamma) * instance norm + beta.
+
+    Args:
+        x: Feature maps.
+        gamma, beta: Of each image, [N, C].
+    """
+    return (1 + layout.per_channel(gamma)) * instance_norm(x) + layout.per_channel(beta)
+
+
 def layer_norm(x, is_unbiased=False):
     """Every image with mean 0 and variance 1 over all its channels (Ba et al. 2016, equation 3).
 

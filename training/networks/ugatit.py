@@ -13,6 +13,7 @@ from dnnlib import UserError
 from dnnlib.tflib import layout
 from training.blocks import plain, spectral
 from training.blocks.norm import ada_lin
+from training.blocks.resample import nearest_up
 from training.blocks.residual import residual_layer
 from training.networks.resnet import check_size, down_steps_reflected, first_steps
 
@@ -78,7 +79,7 @@ def G_ugatit(
             x = adaptive_block_layer(x, gamma, beta, setting, release)
     for i in range(NUM_DOWNS):
         with tf.variable_scope(f'Up{i}'):
-            x = plain.conv_layer(plain.nearest(x), fmaps << (NUM_DOWNS - 1 - i), 3, setting, pad=1, kind='reflect')
+            x = plain.conv_layer(nearest_up(x), fmaps << (NUM_DOWNS - 1 - i), 3, setting, pad=1, kind='reflect')
             x = tf.nn.relu(layer_instance_norm_layer(x, release.is_unbiased))
     with tf.variable_scope('Output'):
         x = plain.conv_layer(x, out_channels or num_channels, 7, setting, pad=3, kind='reflect')

@@ -5,13 +5,16 @@ import collections
 from dnnlib import UserError
 from training.pretrained import listed
 
+AVERAGES_ALONE = ('stargan2',)  # methods whose published files hold averages, not called so, and no discriminator
+
 
 def find_sources(nets, contents):
     """Which network of a file each network of a method begins from.
 
     It is the only one with the same role, of those that are averages if that one is an average; if the file or the
     method has several, the one of the same name. A file of networks by name may hold generators alone, as published
-    ones that translate pictures do: networks of other roles are left out then.
+    ones that translate pictures do: networks of other roles are left out then. Of AVERAGES_ALONE both a network and its
+    average begin from what there is, and a discriminator is left out.
 
     Args:
         nets: Ordered {name: train_step.Net}.
@@ -28,6 +31,10 @@ def find_sources(nets, contents):
         if not alike and net.role != 'generator' and contents.method != 'stylegan2' and all(
                 role.role == 'generator' for role in contents.roles.values()):
             continue
+        if not alike and contents.method in AVERAGES_ALONE and net.role == 'discriminator':
+            continue
+        if not alike and contents.method in AVERAGES_ALONE and net.average_of in found:
+            alike = [found[net.average_of]]
         if not alike:
             average = '' if net.average_of is None else ', an average'
             many = '' if len(rivals) < 2 else (f'the method has {len(rivals)} like that, and needs all in one file, '

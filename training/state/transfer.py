@@ -39,12 +39,23 @@ def create_networks(nets):
     """
     networks = collections.OrderedDict()
     for name, net in nets.items():
-        networks[name] = networks[net.average_of].clone(name) if net.average_of is not None else tflib.Network(
-            name, net.func_name, **net.options)
+        networks[name] = network_of_file(name, net) if net.file is not None else networks[net.average_of].clone(
+            name) if net.average_of is not None else tflib.Network(name, net.func_name, **net.options)
     for name, net in nets.items():
         if net.average_of is None:
             networks[name].print_layers()
     return networks
+
+
+def network_of_file(name, net):
+    """The network of a name in a file of networks, with the options that it was saved with.
+
+    Raises: UserError if there is none of that role.
+    """
+    contents = load_file(net.file, (name,))
+    if name not in contents.networks or contents.roles[name].role != net.role:
+        raise UserError(f'{net.file}: it holds no network {name} ({net.role}); give another file')
+    return contents.networks[name]
 
 
 def begin_from(networks, nets, dataset, start):

@@ -49,6 +49,11 @@ def class_loss(logits, labels):
     return tf.nn.softmax_cross_entropy_with_logits_v2(labels=tf.stop_gradient(labels), logits=logits)
 
 
+def attribute_loss(logits, labels):
+    """Cross entropy of labels of which each is 0 or 1, summed: [N] of logits and labels [N, C] (the same)."""
+    return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits), axis=1)
+
+
 class Criterion(NamedTuple):
     """A loss whose two halves are functions of the scores of one kind of image each; G minimizes `real` of fakes."""
     real: object  # what D minimizes for reals

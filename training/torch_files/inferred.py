@@ -22,7 +22,7 @@ class Found(NamedTuple):
     notes: tuple = ()  # see network_file.NetworkState
 
 
-def _shape(weights, name, axes=4):
+def shape_of(weights, name, axes=4):
     """Shape of a tensor that must be there and have so many axes."""
     if name not in weights.arrays:
         raise weights.error(f'its tensor {name} is missing')
@@ -48,9 +48,9 @@ def _norm(weights, conv):
 def _resnet(weights, has_blur):
     """Generators of CycleGAN and CUT; pix2pixHD's global one and encoder are the same with more or no layers."""
     blocks, convs = weights.numbers(r'model\.(\d{1,4})\.conv_block\.'), _convs(weights, 'model.')
-    num_downs, (fmaps, channels) = (len(convs) - 2) // 2, _shape(weights, 'model.1.weight')[:2]
+    num_downs, (fmaps, channels) = (len(convs) - 2) // 2, shape_of(weights, 'model.1.weight')[:2]
     chain = dict(num_blocks=len(blocks), num_downs=num_downs)
-    options = dict(num_channels=channels, out_channels=_shape(weights, f'model.{convs[-1]}.weight')[0],
+    options = dict(num_channels=channels, out_channels=shape_of(weights, f'model.{convs[-1]}.weight')[0],
                    resolution=max(_SIDE, 1 << num_downs), fmaps=fmaps)
     norm, dropout = _norm(weights, 'model.1'), False
     if blocks:  # dropout is a layer without tensors that moves the number of the next convolution
@@ -78,8 +78,8 @@ def _enhanced(weights, _has_blur):
                  num_local_blocks=len(weights.numbers(r'model1_2\.(\d{1,4})\.conv_block\.')))
     last = f'model{num_enhancers}_'
     options = dict(
-        num_channels=_shape(weights, 'model.1.weight')[1], fmaps=_shape(weights, last + '1.1.weight')[0],
-        out_channels=_shape(weights, f'{last}2.{chain["num_local_blocks"] + 4}.weight')[0],
+        num_channels=shape_of(weights, 'model.1.weight')[1], fmaps=shape_of(weights, last + '1.1.weight')[0],
+        out_channels=shape_of(weights, f'{last}2.{chain["num_local_blocks"] + 4}.weight')[0],
         resolution=max(_SIDE, 1 << (chain['num_downs'] + num_enhancers)))
     return Found('pix2pixhd', 'generator', ('maps',), 'training.networks.pix2pixhd.G_pix2pixhd',
                  dict(options, **chain), tables.pix2pixhd(**chain))
@@ -91,19 +91,19 @@ def _unet(weights, _has_blur):
     while weights.arrays.get(torch + '.3.weight') is None and num_downs < 20:
         num_downs, torch = num_downs + 1, torch + '.3.model'
     norm = _norm(weights, 'model.model.0')
-    fmaps, channels = _shape(weights, 'model.model.0.weight')[:2]
+    fmaps, channels = shape_of(weights, 'model.model.0.weight')[:2]
     dropout, notes = norm == 'batch' and num_downs > 5, ()
     if num_downs > 5:
         notes = ('a U-Net does not tell whether it was trained with dropout; taken as {}, as published with {} norm; '
                  'see --dropout of run_translator.py'.format('yes' if dropout else 'no', norm),)
     return Found('pix2pix', 'generator', ('images',), 'training.networks.unet.G_unet', dict(
-        num_channels=channels, out_channels=_shape(weights, 'model.model.3.weight')[1], fmaps=fmaps,
+        num_channels=channels, out_channels=shape_of(weights, 'model.model.3.weight')[1], fmaps=fmaps,
         resolution=max(_SIDE, 1 << num_downs), num_downs=num_downs, norm=norm, dropout=dropout),
         tables.unet(num_downs, norm), notes)
 
 
 def _patchgan(weights, has_blur):
-    convs, (fmaps, channels) = _convs(weights, 'model.'), _shape(weights, 'model.0.weight')[:2]
+    convs, (fmaps, channels) = _convs(weights, 'model.'), shape_of(weights, 'model.0.weight')[:2]
     kind = dict(num_layers=len(convs) - 2, antialias=has_blur, norm=_norm(weights, f'model.{convs[1]}'))
     method = 'cut' if has_blur else 'pix2pix' if kind['norm'] == 'batch' else 'cyclegan'
     return Found(method, 'discriminator', ('images',), 'training.networks.patchgan.D_patchgan', dict(
@@ -111,7 +111,7 @@ def _patchgan(weights, has_blur):
 
 
 def _pixel(weights, _has_blur):
-    norm, (fmaps, channels) = _norm(weights, 'net.2'), _shape(weights, 'net.0.weight')[:2]
+    norm, (fmaps, channels) = _norm(weights, 'net.2'), shape_of(weights, 'net.0.weight')[:2]
     return Found('pix2pix', 'discriminator', ('images',), 'training.networks.patchgan.D_pixel', dict(
         num_channels=channels, resolution=_SIDE, fmaps=fmaps, norm=norm), tables.pixel(norm))
 
@@ -120,7 +120,7 @@ def _multiscale(weights, _has_blur):
     """pix2pixHD's discriminators, whose layers are apart if they were made for feature matching."""
     has_features = 'scale0_layer0.0.weight' in weights.arrays
     first, scales = ('scale0_layer0.0', r'scale(\d{1,2})_') if has_features else ('layer0.0', r'layer(\d{1,2})\.')
-    fmaps, channels = _shape(weights, first + '.weight')[:2]
+    fmaps, channels = shape_of(weights, first + '.weight')[:2]
     layers = weights.numbers(r'scale0_layer(\d{1,2})\.') if has_features else _convs(weights, 'layer0.')
     kind = dict(num_scales=len(weights.numbers(scales)), num_layers=len(layers) - 2)
     return Found('pix2pixhd', 'discriminator', ('images',), 'training.networks.patchgan.D_multiscale', dict(
@@ -131,28 +131,28 @@ def _multiscale(weights, _has_blur):
 def _patch_mlp(weights, _has_blur):
     """CUT's F; its inputs are called by the published layers if there are as many."""
     count = len(weights.numbers(r'mlp_(\d{1,2})\.0\.'))
-    widths = [_shape(weights, f'mlp_{i}.0.weight', 2)[1] for i in range(count)]
+    widths = [shape_of(weights, f'mlp_{i}.0.weight', 2)[1] for i in range(count)]
     taps = tuple(f'tap{layer}' for layer in _TAPS.get(count, range(count)))
     return Found('sincut' if count == 3 else 'cut', 'sampler', taps, 'training.networks.patch_mlp.F_mlp', dict(
-        widths=widths, fmaps=_shape(weights, 'mlp_0.0.weight', 2)[0]), tables.patch_mlp(count))
+        widths=widths, fmaps=shape_of(weights, 'mlp_0.0.weight', 2)[0]), tables.patch_mlp(count))
 
 
 def _ugatit_generator(weights, _has_blur):
-    fmaps, channels = _shape(weights, 'DownBlock.1.weight')[:2]
+    fmaps, channels = shape_of(weights, 'DownBlock.1.weight')[:2]
     num_blocks = len(weights.numbers(r'UpBlock1_(\d{1,3})\.'))
-    pixels = _shape(weights, 'FC.0.weight', 2)[1] // (4 * fmaps)
+    pixels = shape_of(weights, 'FC.0.weight', 2)[1] // (4 * fmaps)
     side = int(round(np.sqrt(pixels)))
     if side * side != pixels or side == 0:
         raise weights.error('its FC layers do not belong to square images')
     is_light = pixels == 1
     return Found('ugatit', 'generator', ('images',), 'training.networks.ugatit.G_ugatit', dict(
-        num_channels=channels, out_channels=_shape(weights, 'UpBlock2.11.weight')[0], fmaps=fmaps,
+        num_channels=channels, out_channels=shape_of(weights, 'UpBlock2.11.weight')[0], fmaps=fmaps,
         resolution=_SIDE if is_light else 4 * side, num_blocks=num_blocks, light=is_light),
         tables.ugatit_generator(num_blocks))
 
 
 def _ugatit_discriminator(weights, _has_blur):
-    fmaps, channels = _shape(weights, 'model.1.weight_orig')[:2]
+    fmaps, channels = shape_of(weights, 'model.1.weight_orig')[:2]
     num_layers = 1 + len(weights.numbers(r'model\.(\d{1,3})\.weight_orig$'))
     return Found('ugatit', 'discriminator', ('images',), 'training.networks.ugatit.D_ugatit', dict(
         num_channels=channels, resolution=_SIDE, fmaps=fmaps, num_layers=num_layers),
@@ -164,14 +164,14 @@ def _sincut_generator(weights, _has_blur):
     num_downs = len(weights.numbers(r'encoder\.convs\.(\d{1,3})\.skip\.'))
     num_blocks = len(weights.numbers(r'encoder\.convs\.(\d{1,3})\.conv1\.')) - num_downs
     num_blocks += len(weights.numbers(r'decoder\.convs\.(\d{1,3})\.conv1\.'))
-    width, channels = _shape(weights, 'encoder.convs.1.0.weight')[:2]
+    width, channels = shape_of(weights, 'encoder.convs.1.0.weight')[:2]
     use_noise = num_blocks > 2
     if not use_noise:
         for name in [name for name in weights.arrays if name.endswith('.noise.weight')]:
             del weights.arrays[name]
-    widths = [_shape(weights, f'encoder.convs.{2 + i}.conv2.1.weight')[0] for i in range(num_downs)]
+    widths = [shape_of(weights, f'encoder.convs.{2 + i}.conv2.1.weight')[0] for i in range(num_downs)]
     _check_widths(weights, widths, [min(512, 2 * width << i) for i in range(num_downs)])
-    last = _shape(weights, f'decoder.convs.{num_blocks // 2 + num_downs}.0.weight')
+    last = shape_of(weights, f'decoder.convs.{num_blocks // 2 + num_downs}.0.weight')
     return Found('sincut', 'generator', ('images',), 'training.networks.sincut.G_sincut', dict(
         num_channels=channels, out_channels=last[0], fmaps=number(width / 8), num_blocks=num_blocks,
         num_downs=num_downs, use_noise=use_noise), tables.sincut_generator(num_blocks, num_downs, use_noise))
@@ -179,11 +179,11 @@ def _sincut_generator(weights, _has_blur):
 
 def _sincut_discriminator(weights, _has_blur):
     num_downs = len(weights.numbers(r'convs\.(\d{1,3})\.conv1\.'))
-    width, channels = _shape(weights, 'convs.0.0.weight')[:2]
+    width, channels = shape_of(weights, 'convs.0.0.weight')[:2]
     side = 4 << min(num_downs, 12)
     fmaps = width * side / 256
     sizes = [side >> (i + 1) for i in range(num_downs)]
-    widths = [_shape(weights, f'convs.{1 + i}.conv2.1.weight')[0] for i in range(num_downs)]
+    widths = [shape_of(weights, f'convs.{1 + i}.conv2.1.weight')[0] for i in range(num_downs)]
     _check_widths(weights, widths, [int(256 * fmaps / size) if size > 32 else min(384, int(256 * fmaps / size))
                                     for size in sizes])
     return Found('sincut', 'discriminator', ('images',), 'training.networks.sincut.D_sincut', dict(

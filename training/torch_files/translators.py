@@ -1,7 +1,8 @@
 """Networks that translate images, in the files of the published PyTorch programs, as states of ours.
 
 What a network is made of is read off the names and shapes of its tensors: pix2pix and CycleGAN, CUT and SinCUT
-(`EPOCH_net_G.pth` and so on), pix2pixHD, U-GAT-IT (a dictionary of six networks). So are those of BigGAN.
+(`EPOCH_net_G.pth` and so on), pix2pixHD, U-GAT-IT (a dictionary of six networks), StarGAN (`STEP-G.ckpt`), StarGAN v2
+(`STEP_nets_ema.ckpt`, a dictionary) and its network of landmarks (`wing.ckpt`). So are those of BigGAN.
 """
 
 from collections import OrderedDict
@@ -11,12 +12,15 @@ import numpy as np
 from dnnlib.files import network_file, torch_file
 from dnnlib.files.named_networks import Contents, Role
 from dnnlib.util import UserError
-from training.torch_files import biggan, inferred
+from training.torch_files import biggan, inferred, inferred_domains
 from training.torch_files.weights import Weights
 
 UGATIT = OrderedDict([  # names of U-GAT-IT's file -> ours
     ('genA2B', 'G_ab'), ('genB2A', 'G_ba'), ('disGA', 'D_a_global'), ('disLA', 'D_a_local'), ('disGB', 'D_b_global'),
     ('disLB', 'D_b_local')])
+STARGAN2 = OrderedDict([('generator', 'G'), ('mapping_network', 'F'), ('style_encoder', 'E'), ('discriminator', 'D'),
+                        ('fan', 'H')])  # the same of StarGAN v2
+_NAMES = OrderedDict(list(UGATIT.items()) + list(STARGAN2.items()))
 _PREFIX = 'module.'  # of networks that were trained on several GPUs and saved by an unpublished program
 _BUFFERS = ('.running_mean', '.running_var', '.num_batches_tracked')
 _BLURS = {3: [1, 2, 1], 4: [1, 3, 3, 1]}  # filters of CUT by size
@@ -32,7 +36,8 @@ def read(saved):
 
     Args:
         saved: What `torch_file.load` returned, with `holds`.
-    Returns: Contents of NetworkStates: those of U-GAT-IT by the names in UGATIT, a single one as G, D, E or F.
+    Returns: Contents of NetworkStates: those of U-GAT-IT and StarGAN v2 by the names above, a single one as G, D, E, F
+        or H.
     Raises: UserError if tensors are missing, left over or of wrong shapes.
     """
     networks, roles, methods = OrderedDict(), OrderedDict(), []
@@ -46,7 +51,7 @@ def read(saved):
                 raise
             raise weights.error(f'its tensors do not fit together ({type(error).__name__}: {error!s:.200})') from error
         weights.finish()
-        name = UGATIT.get(title) or found.func_name.rsplit('.', 1)[1][0]
+        name = _NAMES.get(title) or found.func_name.rsplit('.', 1)[1][0]
         networks[name], roles[name] = _state(name, found, values), Role(found.role, None, found.inputs)
         methods.append(found.method)
     return Contents(methods[0], networks, roles)
@@ -72,7 +77,7 @@ def _parts(saved):
     """{name: state dictionary} of a file; the name of a network that is alone is empty."""
     if not isinstance(saved, dict):
         return {}
-    parts = OrderedDict((key, saved[key]) for key in UGATIT if isinstance(saved.get(key), dict))
+    parts = OrderedDict((key, saved[key]) for key in _NAMES if isinstance(saved.get(key), dict))
     if parts:
         return parts
     inner = [value for value in saved.values() if isinstance(value, dict) and torch_file.tensors_in(value)]
@@ -82,7 +87,8 @@ def _parts(saved):
 def _kind_of(names):
     """The function that infers a network with these tensors, None if there is none."""
     names = {name[len(_PREFIX):] if isinstance(name, str) and name.startswith(_PREFIX) else name for name in names}
-    return next((kind for needed, kind in inferred.KINDS + biggan.KINDS if needed in names), None)
+    known = inferred_domains.KINDS + inferred.KINDS + biggan.KINDS
+    return next((kind for needed, kind in known if needed in names), None)
 
 
 def _drop_prefix(arrays):

@@ -54,7 +54,7 @@ def test_all_golden_values_are_used():
     ('rels', 'D', "unknown criterion 'rels'; did you mean rals[?]"),
     ('hinge:0.9', 'D', 'a target such as :0.9 is for'),
     ('hinge+r3', 'D', "unknown term 'r3'; the loss of D can have r1, r2,"),
-    ('hinge+r1', 'G', "the loss of G can have orthogonal, ac, pl"),
+    ('hinge+r1', 'G', 'the loss of G can have orthogonal, ac, pl'),
     ('hinge+r1+r1', 'D', "twice the term 'r1'"), ('hinge+r1:x', 'D', "expected a number of at least 0, got 'x'"),
     ('hinge+r1:1:2', 'D', 'too many numbers after r1'), ('hinge+gp:1:0', 'D', 'must be above 0'),
     ('rals:nan', 'D', "expected a number of at least 0, got 'nan'")])

@@ -1,7 +1,5 @@
 """Losses of translation against the published programs: criteria of score maps, contrast of patches, and content."""
 
-import os
-
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -52,6 +50,4 @@ def test_every_array_of_these_cases_is_used(request):
 
 
 def test_every_golden_file_is_used():
-    names = [name for name in os.listdir(golden.DATA) if name.endswith('.npz')]
-    owned = [case + '.npz' for cases in golden.OWNERS.values() for case in cases]
-    assert sorted(owned) == sorted(names)
+    golden.FILES.check_all_owned()

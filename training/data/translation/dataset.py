@@ -12,7 +12,6 @@ from dnnlib.seeds import step_seed
 from dnnlib.util import UserError
 from training.data.base import Dataset
 from training.data.translation import pictures, transforms
-from training.data.translation.pictures import open_source
 from training.data.translation.sheets import any_size, Sheet
 from training.dataset import IMAGE_CACHE_BYTES, PRELOAD_IMAGES
 
@@ -21,7 +20,7 @@ class TranslationDataset(Dataset):
     """Pictures of one side. What is drawn of the n-th of the endless stream is a function of (seed, n).
 
     Args:
-        tfrecord_dir: Path, see `open_source`.
+        tfrecord_dir: Path, see `pictures.open_source`.
         train: Folder in it with the pictures that are trained on; `None` = all of it.
         test: The same of those that the sheets show; `None` = those held out or, without any, trained on.
         half: 'left' or 'right' half of each picture; `None` = all of it.
@@ -42,6 +41,8 @@ class TranslationDataset(Dataset):
     """
 
     _check_shape = staticmethod(any_size)
+    _labels_read = 0  # see `pictures.open_source`
+
     def __init__(self, tfrecord_dir, train=None, test=None, half=None, max_id=None, channels=None, settle_images=None,
                  paired=False, **kwargs):
         given = {name: kwargs.pop(name) for name in transforms.Transform._fields if name in kwargs}
@@ -54,10 +55,10 @@ class TranslationDataset(Dataset):
             raise UserError(f'max_id must be from 1 to {pictures.MAX_NUMBER}, not {max_id!r}')
         self.max_id, self.paired, self._settle, self._partners = max_id, paired, settle_images, ()
         self._cache, self.test_numbers = {}, None
-        self.source, self.test_source = open_source(tfrecord_dir, train, half), None
+        self.source, self.test_source = pictures.open_source(tfrecord_dir, train, half, self._labels_read), None
         try:
             if test is not None:
-                self.test_source = open_source(tfrecord_dir, test, half)
+                self.test_source = pictures.open_source(tfrecord_dir, test, half, self._labels_read)
             self.headers = self._read_headers(kwargs.get('bad') == 'skip')
             name = os.path.basename(os.path.abspath(tfrecord_dir))
             name = '/'.join([name[:-len('.zip')] if name.endswith('.zip') else name] + [train] * (train is not None))

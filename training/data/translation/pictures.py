@@ -114,18 +114,25 @@ class Images:
         pixels = self._dataset.read(index)
         return Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
 
+    def labels(self):
+        """(labels of the images, float32 [N, label_size], names of the labels or `None`)."""
+        if not self._dataset.label_size:
+            raise UserError(f'{self._dataset.name}: this dataset has no labels; give pictures in one folder per domain')
+        return self._dataset.read_labels(range(self._dataset.num_images)), self._dataset.label_names
+
     def close(self):
         """Closes the dataset."""
         self._dataset.close()
 
 
-def open_source(path, folder=None, half=None):
+def open_source(path, folder=None, half=None, max_label_size=0):
     """The pictures of a side.
 
     Args:
         path: Folder or zip of pictures, folder of TFRecords, or 'cats'.
         folder: Folder in it that is meant; None = all of it.
         half: See PictureFiles.
+        max_label_size: Labels of TFRecords and cats that are read, see Dataset.
     Returns: PictureFiles or Images.
     Raises: UserError if there are no pictures.
     """
@@ -135,7 +142,7 @@ def open_source(path, folder=None, half=None):
     if is_cats or os.path.isdir(path) and glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
         if half is not None:
             raise UserError(f'{path}: pairs side by side are expected as pictures in a folder or zip')
-        return Images(load_dataset(tfrecord_dir=path))
+        return Images(load_dataset(tfrecord_dir=path, max_label_size=max_label_size))
     return PictureFiles(path, '' if folder is None else folder + '/', half)
 
 

@@ -1,0 +1,232 @@
+"""Translating pictures to other domains: in styles of random latents or of other pictures, or to other labels."""
+
+import os
+from collections import OrderedDict
+from typing import NamedTuple
+
+import numpy as np
+
+from dnnlib import cli, images, util
+from dnnlib.seeds import latents_of_seeds
+from dnnlib.util import UserError
+from generator import info
+from generator.writer import PictureWriter
+from projector import inputs
+from training import pretrained
+from training.data import classes
+
+METHODS = ('stargan', 'stargan2')
+ROLES = OrderedDict([('G', 'generator'), ('F', 'mapping'), ('E', 'encoder'), ('H', 'landmarks')])
+AT_A_TIME = 8  # pictures
+MAX_ROWS = 64  # pictures of a sheet
+
+
+class Options(NamedTuple):
+    """What is drawn."""
+    domain: str = None         # name or number of a domain, or of labels, joined by commas; None = each of them
+    styles: list = (0,)        # seeds of the latents that styles are made of
+    references: str = None     # pictures whose styles are taken instead: file, folder or zip
+    outputs: tuple = ('png',)  # some of png, jpg and webp
+    bad: str = 'stop'          # 'stop' or 'skip' at pictures that can't be read
+
+
+class Kind(NamedTuple):
+    """What a file translates with."""
+    method: str     # one of METHODS
+    networks: dict  # {G, F, E or H: name in the file}
+    shape: list     # [C, H, W] of the images
+    sizes: tuple    # number of domains, or of labels of each dataset
+    names: list     # of the domains or labels; None = they have none
+
+
+def read_kind(file):
+    """The translator between domains of a file; TensorFlow is not needed.
+
+    Args:
+        file: pretrained.NetworkFile.
+    Returns: Kind.
+    Raises: UserError for other files; OSError if it cannot be read.
+    """
+    try:
+        contents = pretrained.read_contents(info.read_file(file))
+        if contents.method not in METHODS:
+            raise UserError(f'it holds {pretrained.listed(contents)}, and no translator between domains; '
+                            'run_translator.py translate is for others')
+        found = {key: _named(contents, role) for key, role in ROLES.items()}
+        wanted = 'G' if contents.method == 'stargan' else 'GFE'
+        missing = [ROLES[key] for key in wanted if found[key] is None]
+        if missing:
+            raise UserError(f'it holds {pretrained.listed(contents)}, but no {missing[0]}')
+    except UserError as error:
+        raise UserError(f'{os.path.basename(file.name)}: {error}') from error
+    given = {key: info.options_of(contents.networks[name].state) for key, name in found.items() if name is not None}
+    side = given['G'].get('resolution', 256)
+    sizes = tuple(given['G'].get('label_sizes', (5,))) if contents.method == 'stargan' else (
+        given['F'].get('num_domains', 2),)
+    names = classes.load_names(file.folder, sizes[0])
+    return Kind(contents.method, {key: name for key, name in found.items() if name is not None},
+                [given['G'].get('num_channels', 3)] + [side, side], sizes, names)
+
+
+def _named(contents, role):
+    """Name of the network of a role, its average if there is one; `None` if there is none."""
+    names = [name for name, item in contents.roles.items() if item.role == role]
+    averages = [name for name in names if contents.roles[name].average_of is not None]
+    return next(iter(averages or names), None)
+
+
+def targets_of(kind, text):
+    """What to translate to: OrderedDict {name: labels, float32 [1, N]}.
+
+    Args:
+        kind: Kind.
+        text: `Options.domain`.
+    Raises: UserError for an unknown domain, or several where there is one style of each.
+    """
+    count = sum(kind.sizes)
+    names = kind.names + [str(i) for i in range(len(kind.names), count)] if kind.names else None
+    texts = [text] if text is not None else names or [str(number) for number in range(count)]
+    found = OrderedDict()
+    for one in texts:
+        row = classes.parse_label(one, count, names)
+        if kind.method != 'stargan' and row.sum() != 1:
+            raise UserError(f'--domain={one}: give one domain, {classes.choice(count, names)}, or leave it out for all')
+        if len(kind.sizes) > 1:
+            parts = np.split(row, np.cumsum(kind.sizes)[:-1])
+            row = np.concatenate([row] + [np.float32([part.any()]) for part in parts])
+        found[one] = row[np.newaxis]
+    return found
+
+
+class Translator:
+    """The networks of a file, in the default session, which is set up if there is none.
+
+    Args:
+        file: pretrained.NetworkFile.
+        kind: Kind of it.
+    Raises: UserError or OSError as `pretrained.load_file`.
+    """
+
+    def __init__(self, file, kind):
+        loaded = pretrained.load_file(file, list(kind.networks.values())).networks
+        self.kind = kind
+        self._networks = {key if key == 'H' else key + '_ema': loaded[name] for key, name in kind.networks.items()}
+
+    def styles_of_seeds(self, seeds, target):
+        """Styles of latents of seeds for a domain: [N, style_size] of a list of int and float32 [1, domains]."""
+        from training.methods import stargan2
+        latents = latents_of_seeds(seeds, self._networks['F_ema'].input_shapes[0][1:])
+        return stargan2.styles_of_latents(self._networks, latents, target.repeat(len(seeds), axis=0))
+
+    def styles_of_images(self, pictures, target):
+        """Styles of pictures, uint8 [N, C, H, W], for a domain: [N, style_size]."""
+        from training.methods import stargan2
+        return stargan2.styles_of_images(self._networks, pictures, target.repeat(len(pictures), axis=0), AT_A_TIME)
+
+    def draw(self, pictures, given):
+        """Pictures, uint8 [N, C, H, W], translated.
+
+        Args:
+            pictures: The pictures.
+            given: Styles, or labels of StarGAN, one for all of them, [1, ...], or one for each.
+        """
+        from training.methods import domains, stargan2
+        given = np.broadcast_to(given, (len(pictures),) + given.shape[1:])
+        if self.kind.method == 'stargan':
+            inputs_ = pictures.astype(np.float32) / 127.5 - 1
+            return domains.to_pictures(self._networks['G_ema'].run(inputs_, given, minibatch_size=AT_A_TIME))
+        return stargan2.draw(self._networks, pictures, AT_A_TIME, given)
+
+
+def prepare(kind, paths, options):
+    """Finds what is to be translated, and what to: (list of inputs.Picture, targets, list of references or `None`).
+
+    Args:
+        kind: Kind.
+        paths: Files, folders and zips of pictures.
+        options: Options.
+    Raises: UserError for what can't be used.
+    """
+    if options.references is not None and kind.method == 'stargan':
+        raise UserError('--references: StarGAN translates to labels, not to styles; give --domain')
+    targets = targets_of(kind, options.domain)
+    if options.references is not None and options.domain is None:
+        raise UserError(f'--references: say which domain they are of, by --domain={next(iter(targets))} for example')
+    pictures = inputs.find_pictures(paths)
+    return pictures, targets, None if options.references is None else inputs.find_pictures([options.references])
+
+
+def translate(submit_config, network, paths, options, tf_config):
+    """Writes `<name>-<domain>-<style>.png` for every picture, and `grid.png`: a row for each picture.
+
+    Args:
+        submit_config: SubmitConfig; the files go to its `run_dir`.
+        network: pretrained.NetworkFile.
+        paths: Files, folders and zips of pictures, which are cut to the size of the network.
+        options: Options.
+        tf_config: See `tflib.init_tf`.
+    Raises: UserError for a network or pictures that can't be used; OSError if a file cannot be read or written.
+    """
+    kind = read_kind(network)
+    found, targets, references = prepare(kind, paths, options)
+    keys, pixels = _read(found, kind, options.bad)
+    cli.load_tensorflow().init_tf(tf_config, verbose=True)
+    print(f'Loading networks from {util.public_url(network.name)} ...')
+    translator, columns = Translator(network, kind), OrderedDict()
+    shown = []
+    for name, target in targets.items():
+        if kind.method == 'stargan':
+            columns[name] = target
+        elif references is None:
+            styles = translator.styles_of_seeds(list(options.styles), target)
+            columns.update((f'{name}-{seed}', style[np.newaxis]) for seed, style in zip(options.styles, styles))
+        else:
+            ends, shown = _read(references, kind, options.bad)
+            styles = translator.styles_of_images(shown, target)
+            columns.update((f'{name}-{end}', style[np.newaxis]) for end, style in zip(ends, styles))
+    files = PictureWriter(submit_config.run_dir, options.outputs)
+    images.save_png(_write(translator, (keys, pixels), (columns, shown), files),
+                    os.path.join(submit_config.run_dir, 'grid.png'))
+    print(f'Wrote {len(keys) * len(columns)} translations of {len(keys)} pictures to {submit_config.run_dir}')
+
+
+def _write(translator, sources, wanted, files):
+    """Writes the translations; returns the sheet, PIL.Image.
+
+    Args:
+        translator: Translator.
+        sources: (keys, pixels) of the pictures.
+        wanted: ({name: styles or labels}, pictures of these styles or nothing).
+        files: PictureWriter.
+    """
+    (keys, pixels), (columns, shown) = sources, wanted
+    rows, shape = min(len(keys), MAX_ROWS), translator.kind.shape
+    sheet = images.ContactSheet((rows + bool(len(shown))) * (len(columns) + 1), shape, len(columns) + 1,
+                                ['input'] + list(columns))
+    for pixel in [np.full_like(pixels[0], 255)] * bool(len(shown)) + list(shown):
+        sheet.add(pixel.transpose(1, 2, 0))
+    results = []
+    for name, given in cli.progress(list(columns.items()), 'styles'):
+        results.append(translator.draw(pixels, given))
+        for key, image in zip(keys, results[-1]):
+            files.add(f'{key}-{name}', image.transpose(1, 2, 0))
+    for number in range(rows):
+        for pixel in [pixels[number]] + [result[number] for result in results]:
+            sheet.add(pixel.transpose(1, 2, 0))
+    return sheet.canvas
+
+
+def _read(pictures, kind, bad):
+    """(keys, uint8 [N, C, H, W]) of pictures in the size of the network; bad='skip': without unreadable ones."""
+    keys, pixels = [], []
+    for picture in pictures:
+        try:
+            pixels.append(inputs.read_fitted(picture, kind.shape, 'crop').pixels)
+            keys.append(picture.key)
+        except UserError as error:
+            if bad != 'skip':
+                raise
+            print(f'Skipped {error}')
+    if not keys:
+        raise UserError('none of the pictures can be read')
+    return keys, np.stack(pixels)
