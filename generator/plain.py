@@ -22,6 +22,7 @@ class PlainDrawer:
 
     def __init__(self, Gs, settings, class_names=None):
         from dnnlib import tflib
+        from training.networks.fitting import rounding
         if len(Gs.input_shapes) > 2 or any(len(shape) != 2 for shape in Gs.input_shapes):
             raise UserError(f'the generator {Gs.name} takes more than latents and labels, so it cannot be drawn from '
                             'seeds')
@@ -31,7 +32,7 @@ class PlainDrawer:
         self.image_shape, self._minibatch_size = Gs.output_shape[1:], settings.minibatch_size
         self.prior = settings.latents or Gs.static_kwargs.get('latents', 'normal')
         self._options = {} if settings.dtype == 'float32' else dict(
-            output_transform=dict(func=tflib.convert_images_to_uint8, nchw_to_nhwc=True))
+            output_transform=dict(func=tflib.convert_images_to_uint8, nchw_to_nhwc=True, **rounding(Gs)))
 
     label = drawing.Drawer.label
 

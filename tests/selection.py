@@ -31,7 +31,7 @@ ONCE = (
     'tests/training/options/test_continuing.py', 'tests/training/options/test_epochs.py',
     'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/options/test_translation.py',
-    'tests/training/report/test_alarms.py',
+    'tests/training/report/test_alarms.py', 'tests/training/test_rates.py',
     'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
     'tests/training/state/test_network_files.py', 'tests/test_cluster_page.py',
     'tests/training/options/test_workers.py',
@@ -56,10 +56,10 @@ ONCE = (
     'tests/training/methods/test_translation_golden.py', 'tests/training/methods/test_translation_workers.py',
     'tests/training/methods/test_ugatit_tf.py', 'tests/training/methods/test_judging.py',
     'tests/training/augment/test_together.py', 'tests/training/state/test_pairs.py',
+    'tests/training/torch_files/test_biggan.py',
     'tests/training/methods/test_domains.py', 'tests/training/methods/test_fan.py',
     'tests/training/torch_files/test_domains.py', 'tests/training/data/test_domains.py',
     'tests/training/options/test_domains.py', 'tests/training/blocks/test_landmarks.py',
-    'tests/training/torch_files/test_biggan.py',
     'tests/training/torch_files/test_translators.py', 'tests/translator/', 'tests/test_run_translator.py',
     'tests/training/terms/test_consistency.py', 'tests/training/blocks/test_compared.py',
     'tests/training/test_networks_ada.py::test_initial_values_are_the_published_ones',
@@ -73,6 +73,9 @@ ONCE = (
     'tests/training/test_image_size.py::test_names_are_those_of_square_networks_of_as_many_levels',
     'tests/training/test_image_size.py::test_pickles_keep_the_size',
     'tests/training/blocks/test_growing.py::test_recursive_structure_can_be_a_networks_own',
+    # ProGAN and losses by name: other networks of the same layers, trainings; one of each kind is in AGAIN
+    'tests/training/networks/test_progan.py', 'tests/training/methods/test_progan.py', 'tests/generator/test_progan.py',
+    'tests/training/test_adversarial.py', 'tests/training/terms/test_adversarial.py',
     # gradients that the other steps of the published program have as well
     'tests/training/test_published_step.py::test_step_of_g_with_augmentation',
     'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
@@ -101,6 +104,9 @@ ONCE = (
     'tests/training/test_training_loop.py::test_a_run_from_a_pickle_freezes_layers_and_continues_without_it',
 )
 AGAIN = (
+    'tests/training/networks/test_progan.py::test_losses_and_their_gradients[progan_labels3_r16]',
+    'tests/training/networks/test_progan.py::test_images_and_scores[progan_labels3_r16]',
+    'tests/training/networks/test_progan.py::test_pickles_are_written_as_they_are_read',
     # every layer of translation once: convolutions, blurs, batch norm that is trained, spectral norm
     'tests/training/methods/test_translation_methods.py::test_pix2pix',
     'tests/training/methods/test_translation_methods.py::test_image_pool',
@@ -111,12 +117,12 @@ AGAIN = (
     'tests/training/networks/test_translation.py::test_generators_of_ugatit[True]',
     'tests/training/networks/test_translation.py::test_discriminators_of_ugatit[ugatit_dis_local5]',
     'tests/training/networks/test_translation.py::test_encoder_of_pix2pixhd',
-    'tests/training/methods/test_domains.py::test_published_files_of_stargan2_give_the_published_results[stargan2_celeba]',
-    'tests/training/methods/test_domains.py::test_stargan[stargan_classes]',
-    'tests/training/blocks/test_landmarks.py::test_losses_and_filter',
     # and of BigGAN: embedded classes, parts of Z, several rounds; SAGAN's
     'tests/training/methods/test_classes.py::test_biggan[biggan_cifar32]',
     'tests/training/methods/test_classes.py::test_sagan',
+    'tests/training/methods/test_domains.py::test_published_files_of_stargan2_give_the_published_results[stargan2_celeba]',
+    'tests/training/methods/test_domains.py::test_stargan[stargan_classes]',
+    'tests/training/blocks/test_landmarks.py::test_losses_and_filter',
     'tests/training/options/test_precision.py::test_tensorflow_1_on_a_cpu_is_refused',
     'tests/training/test_workers.py::test_two_workers_train_what_two_rounds_train',
     'tests/test_killed_workers.py::test_a_killed_worker_changes_nothing_under_tensorflow_1',
@@ -135,7 +141,18 @@ SHORT = (  # where only TensorFlow's wheel differs: under Python 3.7
     'tests/dnnlib/tflib/ops/test_native.py', 'tests/dnnlib/tflib/ops/test_styled_bias_act.py',
     'tests/dnnlib/tflib/ops/test_upfirdn_2d.py', 'tests/dnnlib/tflib/test_network_pickle.py',
 )
-SELECTIONS = ('all', 'again', 'short')
+LONG = (  # not in `make test`: half a minute each to build a graph, of networks whose blocks and terms others test
+    'tests/training/methods/test_domains.py::test_stopped_and_continued_to_the_same_bits[stargan2]',
+    'tests/training/methods/test_domains.py::test_stargan2[stargan2_afhq]',
+    'tests/training/methods/test_domains.py::test_every_array_of_these_cases_is_used',
+    'tests/training/methods/test_classes.py::test_stopped_and_continued_to_the_same_bits',
+    'tests/training/methods/test_classes.py::test_biggan[biggan_deep32]',
+    'tests/training/methods/test_classes.py::test_biggan[biggan_mybn32]',
+    'tests/training/methods/test_classes.py::test_biggan[biggan_hier64]',
+    'tests/training/methods/test_classes.py::test_bigbigan_trains_all_of_its_networks',
+    'tests/training/methods/test_classes.py::test_every_array_of_these_cases_is_used',
+)
+SELECTIONS = ('all', 'most', 'again', 'short')
 
 
 def matches(name, test):
@@ -149,10 +166,10 @@ def is_selected(test, selection):
     Args:
         test: pytest's name, `tests/x/test_y.py::test_z[parameters]`; a file without `::` stands for what has no name
             of its own in the lists.
-        selection: `all`; `again` = under another TensorFlow than the newest; `short` = once more, for its wheel only.
+        selection: `all`; `most` = all but LONG; `again` = under another TensorFlow than the newest; `short` = once more, for its wheel only.
     """
-    if selection == 'all':
-        return True
+    if selection in ('all', 'most'):
+        return selection == 'all' or not any(matches(name, test) for name in LONG)
     once, again = [max([len(name) for name in names if matches(name, test)] or [0]) for names in (ONCE, AGAIN)]
     return once <= again and (selection == 'again' or any(matches(name, test) for name in SHORT))
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, classes, domains, epochs, stylegan2, translation
+from training.options import ada, classes, domains, epochs, progan, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -39,7 +39,9 @@ METHODS = OrderedDict([
                        domains.settable, None, domains.add_options, domains.check, has_streams=True,
                        finish=domains.finish)),
     ('classes', Preset('classes', 'images of classes', classes.CONFIGS, classes.table, classes.make_options,
-                       classes.settable, None, classes.add_options, classes.check))])
+                       classes.settable, None, classes.add_options, classes.check)),
+    ('progan', Preset('progan', 'ProGAN', progan.CONFIGS, progan.table, progan.make_options, progan.settable, None,
+                      progan.add_options, progan.check))])
 
 
 def find(config):

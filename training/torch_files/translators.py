@@ -87,8 +87,8 @@ def _parts(saved):
 def _kind_of(names):
     """The function that infers a network with these tensors, None if there is none."""
     names = {name[len(_PREFIX):] if isinstance(name, str) and name.startswith(_PREFIX) else name for name in names}
-    return next((kind for needed, kind in inferred_domains.KINDS + inferred.KINDS + biggan.KINDS
-                 if needed in names), None)
+    known = inferred_domains.KINDS + inferred.KINDS + biggan.KINDS
+    return next((kind for needed, kind in known if needed in names), None)
 
 
 def _drop_prefix(arrays):
