@@ -8,11 +8,12 @@ import numpy as np
 from dnnlib import cli, images
 from dnnlib.util import UserError
 from export import command
-from generator import blend, directions, drawing, edit, grid, info, interpolate, mix, options, projections, writer
+from generator import (blend, directions, drawing, edit, grid, info, interpolate, mix, options, plain, projections,
+                       writer)
 from training import pretrained
 
 
-def generate_images(submit_config, network_pkl, seeds, class_name, settings):
+def generate_images(submit_config, network_pkl, seeds, class_name, class_rows, standing, settings):
     """Writes `seed%04d.png` for every seed, and the contact sheet `grid.png` if there are several seeds.
 
     Latents and then the noise of every layer are drawn from `RandomState(seed)`, so a seed always gives the same
@@ -23,18 +24,29 @@ def generate_images(submit_config, network_pkl, seeds, class_name, settings):
         network_pkl: pretrained.NetworkFile.
         seeds: List of ints.
         class_name: Names or numbers of classes, see `classes.parse_label`; `None` = labels are zero.
+        class_rows: List of classes, or ['all']: each seed is drawn in each of them, `class00-seed%04d.png`; they are
+            the rows of the contact sheet, the seeds its columns. `None` = see `class_name`.
+        standing: See `plain.load`.
         settings: drawing.Settings.
     """
-    drawer, files = _start(submit_config, network_pkl, settings)
-    labels = drawing.chosen_label(drawer, class_name)
-    sheet = images.ContactSheet(len(seeds), drawer.image_shape)
-    pictures = drawer.generate(seeds, labels, truncation_psi=settings.truncation_psi)
-    for seed, picture in zip(cli.progress(seeds, 'images'), pictures):
-        sheet.add(files.add(f'seed{seed:04d}', picture))
-    if len(seeds) > 1:
+    files = writer.PictureWriter(submit_config.run_dir, settings.outputs, settings.dtype)
+    drawer = plain.load(network_pkl, settings, standing)
+    psi = drawer.psi_of(settings.truncation_psi)
+    if class_rows is None:
+        labels, names = drawing.chosen_label(drawer, class_name), [f'seed{seed:04d}' for seed in seeds]
+        sheet = images.ContactSheet(len(seeds), drawer.image_shape)
+    else:
+        rows = plain.labels_of_classes(drawer, class_rows)
+        names = [f'class{number:02d}-seed{seed:04d}' for number in np.argmax(rows, axis=1) for seed in seeds]
+        sheet = images.ContactSheet(len(names), drawer.image_shape, columns=len(seeds))
+        labels, seeds = np.repeat(rows, len(seeds), axis=0), seeds * len(rows)
+    pictures = drawer.generate(seeds, labels, truncation_psi=psi)
+    for name, picture in zip(cli.progress(names, 'images'), pictures):
+        sheet.add(files.add(name, picture))
+    if len(names) > 1:
         images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close(seeds=np.array(seeds))
-    print(f"Wrote {len(seeds)} picture{'' if len(seeds) == 1 else 's'} to {submit_config.run_dir}")
+    print(f"Wrote {len(names)} picture{'' if len(names) == 1 else 's'} to {submit_config.run_dir}")
 
 
 def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
@@ -141,7 +153,12 @@ def add_generate_images(commands):
     p.add_argument('--interpolate', type=int, metavar='N', default=0,
                    help='for --dlatents: pictures between every two projections (default: %(default)s)')
     options.add_class(p)
+    p.add_argument('--class-rows', type=cli.comma_list, metavar='NAMES', help='classes, joined by commas, or all: draw '
+                   'each seed in each class, one row of the sheet for each')
     options.add_psi(p, None)
+    options.add_latents(p)
+    p.add_argument('--standing', type=int, default=0, metavar='N', help='for BigGAN: batch norm uses the statistics of '
+                   'N minibatches, such as 16, instead of those of the training (default: %(default)s)')
     options.add_drawing(p, ('seed', 'const', 'random'))
     p.set_defaults(run=generate_images)
 
@@ -209,11 +226,16 @@ def _choose_input(args):
     if between < 0 or between and len(dlatents or []) < 2:
         raise UserError(f'--interpolate={between}: expected a positive number, and at least two files in --dlatents')
     if dlatents is None:
-        run, others, psi = generate_images, ('dlatents', 'interpolate'), 0.5 if psi is None else psi
-    elif not dlatents or args['class_name'] is not None:
-        raise UserError('--dlatents needs at least one file, and no --class: dlatents have their class already')
+        run, others = generate_images, ('dlatents', 'interpolate')
+        if args['class_name'] is not None and args['class_rows'] is not None:
+            raise UserError('--class and --class-rows exclude each other; give the classes to --class-rows')
+        if args['standing'] < 0:
+            raise UserError(f'--standing={args["standing"]}: expected a number of minibatches from 0 on')
+    elif not dlatents or any(args[name] for name in ('class_name', 'class_rows', 'latents', 'standing')):
+        raise UserError('--dlatents needs at least one file, and no --class, --class-rows, --latents or --standing: '
+                        'dlatents have their class already')
     else:  # there is no seed: the noise of the files, or the network's own
-        run, others, psi = draw_dlatents, ('seeds', 'class_name'), 1.0 if psi is None else psi
+        run, others, psi = draw_dlatents, ('seeds', 'class_name', 'class_rows', 'standing'), 1.0 if psi is None else psi
         noise = 'const' if noise == 'seed' else noise
     kept = {key: value for key, value in args.items() if key not in others}
     return run, dict(kept, truncation_psi=psi, noise=noise)

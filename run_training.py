@@ -54,7 +54,7 @@ def make_options(args):
     return options
 
 
-def train(submit_config, metric_arg_list, precision=None, start_timeout=None, **options):
+def train(submit_config, metric_arg_list, precision=None, start_timeout=None, max_hours=None, **options):
     """Runs the training loop with the metrics named; what stopped it is left in `submit_config.stopped_by`."""
     cli.load_tensorflow()  # before it is watched, as it stops all threads for seconds
     with workers.joined(submit_config.run_dir, start_timeout) as job:
@@ -63,14 +63,14 @@ def train(submit_config, metric_arg_list, precision=None, start_timeout=None, **
             with Heartbeat(lambda: 'Still trying out iterations, for --minibatch-gpu=auto or --precision...'):
                 options = automatic.fit_minibatch(options, submit_config.run_dir, job.cluster)
                 options = precisions.choose(options, precision, submit_config.run_dir)
-        run_loop(submit_config, metric_arg_list, job, job.settle(options))
+        run_loop(submit_config, metric_arg_list, job, job.settle(options), max_hours)
 
 
-def run_loop(submit_config, metric_arg_list, job, options):
+def run_loop(submit_config, metric_arg_list, job, options, max_hours=None):
     """The rest of `train`: the loop and its metrics, with the options that all workers agree on, in a workers.Job."""
     from metrics import group as groups, settings
     from training.training_loop import training_loop
-    signals = workers.stop_signals()
+    signals = workers.stop_signals(max_hours)
     abort_file = os.path.join(submit_config.run_dir, ABORT_FILE) if job.is_first else ''
     tf_config = {key: value for key, value in options['tf_config'].items() if key != 'mixed'}  # metrics: in float32
     asked = dict(should_stop=lambda: bool(signals.received) or os.path.exists(abort_file))
@@ -257,8 +257,7 @@ def main(argv):
         return dry_run(changes, **options)
     config = dnnlib.SubmitConfig(run_dir_root=args.result_dir, run_desc=run_desc, num_gpus=args.num_gpus,
                                  options_file=continuing.OPTIONS_FILE)
-    if cluster is not None:
-        options['start_timeout'] = args.start_timeout
+    options.update(workers.limits(args, cluster))
     if not is_first:
         train(config, **options)
         return 0

@@ -78,6 +78,12 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
         n, 'pix2pixhd.pix2pixhd', ('inst',), G_args=dict(fmaps=2, num_blocks=1, num_downs=1), E_args=dict(
             fmaps=2, num_downs=1), label_nc=0, instance_feat=True, perceptual='none', augment_args=dict(
                 AUGMENTED, tune_heuristic='rt'), **JUDGE),
+    'BigGAN': lambda n: dict(
+        method_args=dict(func_name='training.methods.classes.classes', num_D_steps=2, G_ortho=0.001, D_ortho=0.001,
+                         G_args=dict(fmaps=2, latent_size=8, shared_size=4, attention=[16]), D_args=dict(fmaps=2),
+                         G_opt_args=ADAM, D_opt_args=ADAM, ema_start=1, ema_decay=0.5),
+        dataset_args=dict(tfrecord_dir='cats', resolution=32, max_label_size=15),
+        sched_args=dict(_sched(n, 1), tick_kimg_dict={32: 0.2})),
     SPEED: _config_f,
 }
 

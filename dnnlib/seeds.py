@@ -4,16 +4,19 @@ import hashlib
 
 import numpy as np
 
+from dnnlib import latents
 
-def latents_of_seeds(seeds, shape):
+
+def latents_of_seeds(seeds, shape, prior='normal'):
     """Latents as published: those of each seed come first out of its own `RandomState(seed)`.
 
     Args:
         seeds: List of ints, 0 <= seed < 2^32.
         shape: Shape of the latents of one picture, such as [512].
-    Returns: [len(seeds), *shape], float64, standard normal.
+        prior: What they are drawn from, see `dnnlib.latents.parse`.
+    Returns: [len(seeds), *shape], float64.
     """
-    return np.stack([np.random.RandomState(seed).randn(*shape) for seed in seeds])
+    return np.stack([latents.draw(np.random.RandomState(seed), shape, prior) for seed in seeds])
 
 
 def noise_of_seed(seed, latent_shape, noise_shapes):

@@ -58,7 +58,10 @@ class GeneratorGraph:
             with self.session.as_default():
                 print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
                 self._Gs = pretrained.load_generator(network_pkl)
-                if truncation_psi != 1 and not fitting.has_mean(self._Gs):
+                self._has_styles = 'synthesis' in self._Gs.components
+                if not self._has_styles:
+                    self._check_plain(network_pkl.name)
+                elif truncation_psi != 1 and not fitting.has_mean(self._Gs):
                     raise UserError(f'{network_pkl.name}: the network has no mean of W, so it cannot be truncated; '
                                     'leave out --truncation-psi')
                 self._zeros = []
@@ -76,6 +79,14 @@ class GeneratorGraph:
     def __exit__(self, *_exception):
         self.session.close()
 
+    def _check_plain(self, name):
+        """Raises UserError if something is asked for that a generator without W and noise, `name`, has not."""
+        for option, value, usual in (('input', self._options.input, 'z'), ('noise', self._options.noise, 'const'),
+                                     ('truncation-psi', self._options.truncation_psi, 1)):
+            if value != usual:
+                raise UserError(f'{name}: its generator has no W and no noise, as those of StyleGAN; leave out '
+                                f'--{option}')
+
     def _add_inputs(self):
         """Placeholders, in the order of the inputs."""
         input, noise, psi, _ = self._options
@@ -86,8 +97,8 @@ class GeneratorGraph:
                 self._add_input(name, shape)
         if psi == 'input':
             self._add_input('truncation_psi', [])
-        for name, var in self._Gs.components.synthesis.vars.items():
-            if noise == 'input' and _NOISE_INPUT.match(name):
+        for name, var in self._Gs.components.synthesis.vars.items() if noise == 'input' else ():
+            if _NOISE_INPUT.match(name):
                 self._noises[name] = self._add_input(name, [None] + var.shape.as_list()[1:])
 
     def _add_input(self, name, shape):
@@ -98,9 +109,12 @@ class GeneratorGraph:
         """Another graph of the generator in the layout of the default graph; returns the images."""
         input, noise, psi, images = self._options
         psi = self.inputs.get('truncation_psi', psi)
-        synthesis = self._Gs.components.synthesis
+        synthesis = self._Gs.components.get('synthesis', self._Gs)
         with tf.variable_scope(tf.get_variable_scope(), custom_getter=self._get_variable):
-            if input == 'z':
+            if not self._has_styles:
+                y = self._Gs.get_output_for(self.inputs['z'], self.inputs.get('labels'), **self._synthesis_options(
+                    self._Gs))
+            elif input == 'z':
                 options = dict(self._synthesis_options(self._Gs), randomize_noise=noise == 'random', truncation_psi=psi)
                 y = self._Gs.get_output_for(self.inputs['z'], self.inputs.get('labels'), **options)
             else:
@@ -110,14 +124,14 @@ class GeneratorGraph:
                 y = synthesis.get_output_for(
                     dlatents, randomize_noise=noise == 'random', **self._synthesis_options(synthesis))
         if images == 'uint8':
-            y = tflib.convert_images_to_uint8(y, nchw_to_nhwc=True)
+            y = tflib.convert_images_to_uint8(y, nchw_to_nhwc=True, **fitting.rounding(self._Gs))
         elif images == 'nhwc':
             y = tf.transpose(y, [0, 2, 3, 1])
         return tf.identity(y, name=OUTPUT)
 
     def _synthesis_options(self, network):
         """Options for one simple graph: float32, no grouped convolutions, only as much of growing as is needed."""
-        known = self._Gs.components.synthesis.option_names
+        known = self._Gs.components.get('synthesis', self._Gs).option_names
         options = dict(dtype='float32', num_fp16_res=0, fused_modconv=False)
         if 'lod' in network.own_vars:
             options['structure'] = 'fixed' if network.get_var('lod') == 0 else 'linear'

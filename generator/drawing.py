@@ -20,7 +20,8 @@ class Settings(NamedTuple):
     precision: str = 'float32'  # or 'mixed'
     noise: str = 'const'  # of the layers: 'seed', 'const' or 'random'
     minibatch_size: int = 4  # pictures computed at a time; enough to keep a CPU busy, little memory
-    truncation_psi: float = 1.0  # 0 = the average picture, 1 = no truncation
+    truncation_psi: float = 1.0  # 0 = the average picture, 1 = no truncation; None = as is best, see `Drawer.psi_of`
+    latents: str = None  # what Z is drawn from, see `dnnlib.latents`; None = as in the training of the network
     outputs: tuple = ('png',)  # kinds of files, see `writer.KINDS`
     dtype: str = 'uint8'  # of the pictures in npz files, or 'float32'
 
@@ -43,6 +44,7 @@ class Drawer:
         has_mean: Has it one? Otherwise nothing can be truncated.
         num_layers: Layers that take a dlatent.
         image_shape: [C, H, W].
+        prior: What latents are drawn from, see `dnnlib.latents`; as in the training, unless it is set.
     """
 
     def __init__(self, Gs, precision='float32', noise='const', minibatch_size=4, as_float=False, class_names=None):
@@ -55,6 +57,7 @@ class Drawer:
         self.has_mean = bool(np.isfinite(self.dlatent_avg).all())
         self.num_layers = self.synthesis.input_shape[1]
         self.image_shape = Gs.output_shape[1:]
+        self.prior = Gs.static_kwargs.get('latents', 'normal')
         self._tflib, self._noise, self._minibatch_size = tflib, noise, minibatch_size
         self._options, self.precision_text = precisions.synthesis_options(precision, Gs)
         self._options['randomize_noise'] = noise == 'random'
@@ -64,7 +67,7 @@ class Drawer:
 
     def latents(self, seeds):
         """Latents of a list of seeds, [N, latent_size] float64, see `latents_of_seeds`."""
-        return latents_of_seeds(seeds, self.Gs.input_shape[1:])
+        return latents_of_seeds(seeds, self.Gs.input_shape[1:], self.prior)
 
     def label(self, class_name):
         """Label of the classes that a user names, see `classes.parse_label`: [1, label_size]; None of None."""
@@ -140,6 +143,11 @@ class Drawer:
             raise UserError(f'the network has no mean of W, so it cannot be truncated: psi must be 1, not '
                             f'{truncation_psi}')
 
+    @staticmethod
+    def psi_of(truncation_psi):
+        """The strength of the truncation that was asked for; 0.5 if none was."""
+        return 0.5 if truncation_psi is None else truncation_psi
+
     def preview_psi(self, truncation_psi):
         """A psi that nobody chose, or 1 if the network cannot truncate."""
         return truncation_psi if self.has_mean else 1
@@ -207,12 +215,22 @@ def load(network_pkl, settings):
     Raises: UserError if the file holds no generator or `classes.json` is something else; OSError if the file cannot be
         read or fetched.
     """
+    return make_drawer(load_network(network_pkl, settings), network_pkl, settings)
+
+
+def load_network(network_pkl, settings):
+    """The first half of `load`: the generator."""
     cli.load_tensorflow().init_tf(settings.tf_config, verbose=True)
     print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
     with Heartbeat(lambda: 'Building the generator; large ones take up to a minute...', first=3):
-        Gs = pretrained.load_generator(network_pkl)
+        return pretrained.load_generator(network_pkl)
+
+
+def make_drawer(Gs, network_pkl, settings):
+    """The second half: the Drawer of a generator."""
     drawer = Drawer(Gs, settings.precision, settings.noise, settings.minibatch_size, settings.dtype == 'float32',
                     classes.load_names(network_pkl.folder, label_size_of(Gs)))
+    drawer.prior = settings.latents or drawer.prior
     if settings.precision != 'float32':
         print(f'Precision: {drawer.precision_text}')
     return drawer

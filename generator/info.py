@@ -14,8 +14,8 @@ from dnnlib.util import UserError
 from training import pretrained
 from training.torch_files import contents as torch_contents
 
-_UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+|moving_mean|moving_variance|weight_[uv])$')
-_GENERATORS = {'G_main': 'StyleGAN2', 'G_style': 'StyleGAN'}
+_UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+|moving_mean|moving_variance|weight_[uv]|u0|sv0|count)$')
+_GENERATORS = {'G_main': 'StyleGAN2', 'G_style': 'StyleGAN', 'G_paper': 'ProGAN'}
 _LONG_TEXT = 60  # characters of an option's value that are shown
 
 
@@ -136,11 +136,12 @@ def _describe_kind(networks, what):
     options, config = options_of(state), _guess_config(state)
     kind = 'StyleGAN2-ADA' if config is None else _GENERATORS[function_of(state)]
     labels = options.get('label_size', 0)
-    size = options.get('resolution', 1024)
+    usual = (32, 1) if function_of(state) == 'G_paper' else (1024, 3)
+    size = options.get('resolution', usual[0])
     size = 'x'.join(map(_short, size if isinstance(size, (list, tuple)) else [size, size]))
     return [
         'Kind        {} {}: {}'.format(kind, what, ', '.join(title for title, _ in networks)),
-        'Pictures    {}, {}, {}'.format(size, _count(options.get('num_channels', 3), 'channel'),
+        'Pictures    {}, {}, {}'.format(size, _count(options.get('num_channels', usual[1]), 'channel'),
                                         _count(labels, 'label') if labels else 'no labels'),
         'Config      {}'.format(config or 'its own (not one of config-a to config-f)')]
 
@@ -149,6 +150,9 @@ def _guess_config(state):
     """Which published configurations have such a generator; None = those of StyleGAN2-ADA."""
     if function_of(state) == 'G_style':
         return 'config-a'
+    if function_of(state) == 'G_paper':
+        return 'progan, {}'.format('fused kernels' if any(
+            'Conv0_up' in name for name in variables_of(state)) else 'kernels that are not fused')
     synthesis = components_of(state).get('synthesis', {})
     function = synthesis.get('build_func_name')
     if function == 'G_synthesis_stylegan_revised':
@@ -176,7 +180,7 @@ def _describe_network(title, state):
     options = ', '.join('{}={}'.format(key, _short(value)) for key, value in sorted(
         options_of(state).items(), key=lambda item: str(item[0])))
     lines += ['  options   {}'.format(options or 'none'), '  SHA-256   {} of the variables'.format(hash_of(state))]
-    if function_of(state) in _GENERATORS:
+    if function_of(state) in _GENERATORS and components:  # others have no W to project into
         lines.append('  hash      {} of the variables but for the stored noise, as the projector writes it'.format(
             network_file.weights_hash(_named_as_built(state))))
     source = state.get('build_module_src')

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from dnnlib import cli
+from dnnlib import cli, latents
 from dnnlib.util import UserError
 from generator import projections, writer
 from generator.drawing import Settings
@@ -33,6 +33,21 @@ def add_class(p):
     """Adds `--class`."""
     p.add_argument('--class', dest='class_name', metavar='NAME',
                    help='class of the pictures, by name or number; several joined by commas if labels combine them')
+
+
+def add_latents(p):
+    """Adds `--latents`."""
+    p.add_argument('--latents', type=_prior, metavar='NAME',
+                   help=f'what Z is drawn from: {latents.HELP} (default: as in the training)')
+
+
+def _prior(text):
+    """Argument type: the name of a distribution of latents."""
+    try:
+        latents.parse(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def add_psi(p, default=0.5):

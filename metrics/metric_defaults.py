@@ -11,8 +11,9 @@ _FID = dict(func_name='metrics.frechet_inception_distance.FID', minibatch_per_gp
 _KID = dict(func_name='metrics.kernel_inception_distance.KID', minibatch_per_gpu=8)
 _PR = dict(func_name='metrics.precision_recall.PR', nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000,
            col_batch_size=10000)
-_OF_NETWORKS = (_PPL['func_name'], 'metrics.linear_separability.LS')
-_WITH_REALS = (_FID['func_name'], _KID['func_name'], _PR['func_name'], 'metrics.nearest.Nearest')
+_OF_NETWORKS = (_PPL['func_name'], 'metrics.linear_separability.LS', 'metrics.intra_fid.IntraFID')
+_WITH_REALS = (_FID['func_name'], _KID['func_name'], _PR['func_name'], 'metrics.nearest.Nearest',
+               'metrics.intra_fid.IntraFID')
 _CATS = 'metrics.cats_oracle.CatsOracle'  # translations of what create_cats_pairs of dataset_tool.py makes
 MAX_NUM_IMAGES = 10 ** 7
 _EFFNET = dict(extractor='effnetlite0')
@@ -20,6 +21,7 @@ _EFFNET = dict(extractor='effnetlite0')
 # Name with the place of the number, number that the name means without one (None = there is no such name), settings.
 _METRICS = (
     ('fid{}', None, _FID),
+    ('ifid{}', None, dict(func_name='metrics.intra_fid.IntraFID', minibatch_per_gpu=8)),  # images of each class
     ('is{}', None, dict(func_name='metrics.inception_score.IS', num_splits=10, minibatch_per_gpu=8)),
     ('kid{}', None, _KID),
     ('pr{}3', None, _PR),
@@ -128,6 +130,7 @@ def _find(name):
 _BEST = {  # results of metrics that have other names or another direction than the rest
     'metrics.inception_score.IS': {'_mean': 'highest'},
     'metrics.precision_recall.PR': {'_precision': 'highest', '_recall': 'highest'},
+    'metrics.intra_fid.IntraFID': {'': 'lowest', '_worst': 'lowest'},
     'metrics.linear_separability.LS': {'_z': 'lowest', '_w': 'lowest'},
     'metrics.nearest.Nearest': {},
     _CATS: {'_domain': 'highest', '_eyes': 'highest', '_mouth': 'highest', '_accessory': 'highest', '_body': 'highest',
@@ -140,7 +143,7 @@ def best_results(name):
 
 
 metric_defaults = MetricTable()
-for _name in ('fid50k', 'is50k', 'kid50k', 'pr50k3', 'fid50k_full', 'kid50k_full', 'pr50k3_full', 'ls', 'ppl_zfull',
-              'ppl_wfull', 'ppl_zend', 'ppl_wend', 'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0',
+for _name in ('fid50k', 'ifid1k', 'is50k', 'kid50k', 'pr50k3', 'fid50k_full', 'kid50k_full', 'pr50k3_full', 'ls',
+              'ppl_zfull', 'ppl_wfull', 'ppl_zend', 'ppl_wend', 'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0',
               'pr50k3_effnetlite0', 'nearest', 'cats'):
     metric_defaults[_name] = metric_defaults[_name]

@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
+from dnnlib.tflib import latents as graph_latents
 from dnnlib.tflib import random
 from metrics import sampling
 from training import image_size, pretrained
@@ -66,7 +67,8 @@ class Generator:
         with random.seeded(seed_in):
             for gpu in range(self.num_gpus):
                 with tf.device(f'/gpu:{gpu}'):
-                    latents = random.normal([minibatch_size] + self.Gs.input_shape[1:])
+                    latents = graph_latents.draw([minibatch_size] + self.Gs.input_shape[1:],
+                                                self.Gs.static_kwargs.get('latents', 'normal'))
                     labels = self.random_labels(minibatch_size)
                     inputs, dlatents = [latents, labels][:len(self.Gs.input_shapes)], None
                     if self.has_styles:

@@ -30,7 +30,8 @@ LONG_FILES = ('test_run_projector.py', 'test_killed_training.py', 'test_killed_w
 def pytest_addoption(parser):
     """`--selection`, see selection.py."""
     parser.addoption('--selection', choices=selection.SELECTIONS, default='all',
-                     help="again: what TensorFlow's version can change; short: less (default: %(default)s)")
+                     help="most: without the long ones; again: what TensorFlow's version can change; short: less "
+                     '(default: %(default)s)')
     parser.addoption('--shuffle-files', type=int, metavar='SEED', help='run the files in a random order')
 
 

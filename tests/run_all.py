@@ -84,7 +84,7 @@ def run_pytest(environment, arguments):
 
 def run_suite(environment, name, selection, arguments):
     """Runs the tests of a selection in one environment; returns (summary line, counts, times)."""
-    title = name + {'all': '', 'again': ', what TensorFlow can change', 'short': ', short set'}[selection]
+    title = name + {'most': '', 'again': ', what TensorFlow can change', 'short': ', short set'}[selection]
     heading('pytest, ' + title)
     started = time.time()
     code, counts, times = run_pytest(environment, ['--selection=' + selection] + arguments)
@@ -151,7 +151,7 @@ def run_everything(found, arguments):
         if number == 0:
             lines += prefetch_weights(environment)
         # whichever environment comes first runs everything, so that without the newest nothing is left out
-        selection = 'all' if number == 0 else 'short' if tensorflow == '1.14' and version != oldest else 'again'
+        selection = 'most' if number == 0 else 'short' if tensorflow == '1.14' and version != oldest else 'again'
         line, counts, times = run_suite(environment, name, selection, arguments)
         lines.append(line)
         slow += [(seconds, '%s (Python %d.%d)' % ((test,) + version)) for seconds, test in times]

@@ -31,7 +31,7 @@ ONCE = (
     'tests/training/options/test_continuing.py', 'tests/training/options/test_epochs.py',
     'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/options/test_translation.py',
-    'tests/training/report/test_alarms.py',
+    'tests/training/report/test_alarms.py', 'tests/training/test_rates.py',
     'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
     'tests/training/state/test_network_files.py', 'tests/test_cluster_page.py',
     'tests/training/options/test_workers.py',
@@ -56,6 +56,7 @@ ONCE = (
     'tests/training/methods/test_translation_golden.py', 'tests/training/methods/test_translation_workers.py',
     'tests/training/methods/test_ugatit_tf.py', 'tests/training/methods/test_judging.py',
     'tests/training/augment/test_together.py', 'tests/training/state/test_pairs.py',
+    'tests/training/torch_files/test_biggan.py',
     'tests/training/methods/test_domains.py', 'tests/training/methods/test_fan.py',
     'tests/training/torch_files/test_domains.py', 'tests/training/data/test_domains.py',
     'tests/training/options/test_domains.py', 'tests/training/blocks/test_landmarks.py',
@@ -72,11 +73,16 @@ ONCE = (
     'tests/training/test_image_size.py::test_names_are_those_of_square_networks_of_as_many_levels',
     'tests/training/test_image_size.py::test_pickles_keep_the_size',
     'tests/training/blocks/test_growing.py::test_recursive_structure_can_be_a_networks_own',
+    # ProGAN and losses by name: other networks of the same layers, trainings; one of each kind is in AGAIN
+    'tests/training/networks/test_progan.py', 'tests/training/methods/test_progan.py', 'tests/generator/test_progan.py',
+    'tests/training/test_adversarial.py', 'tests/training/terms/test_adversarial.py',
     # gradients that the other steps of the published program have as well
     'tests/training/test_published_step.py::test_step_of_g_with_augmentation',
     'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
     # controlled and stopped in other trainings
     'tests/training/blocks/test_growing_training.py::test_images_of_all_levels_are_augmented_at_full_size',
+    # layers of BigGAN are tested under both by the cases in AGAIN
+    'tests/training/methods/test_classes.py', 'tests/training/options/test_classes.py',
     # programs and whole trainings: their parts are tested under every TensorFlow
     'tests/test_api.py', 'tests/test_benchmarks.py', 'tests/test_configurations.py', 'tests/test_killed_training.py',
     'tests/test_killed_workers.py',
@@ -87,7 +93,7 @@ ONCE = (
     'tests/export/test_command.py', 'tests/export/test_translators.py',
     'tests/generator/test_commands.py', 'tests/generator/test_directions.py',
     'tests/generator/test_foreign_files.py', 'tests/training/test_fitting.py',
-    'tests/generator/test_help.py',
+    'tests/generator/test_help.py', 'tests/generator/test_plain.py', 'tests/metrics/test_intra_fid.py',
     'tests/metrics/test_feature_metrics.py', 'tests/metrics/test_networks_measured.py',
     'tests/metrics/test_perceptual_path_length.py', 'tests/metrics/test_robustness.py',
     'tests/metrics/test_what_is_measured.py',
@@ -98,6 +104,9 @@ ONCE = (
     'tests/training/test_training_loop.py::test_a_run_from_a_pickle_freezes_layers_and_continues_without_it',
 )
 AGAIN = (
+    'tests/training/networks/test_progan.py::test_losses_and_their_gradients[progan_labels3_r16]',
+    'tests/training/networks/test_progan.py::test_images_and_scores[progan_labels3_r16]',
+    'tests/training/networks/test_progan.py::test_pickles_are_written_as_they_are_read',
     # every layer of translation once: convolutions, blurs, batch norm that is trained, spectral norm
     'tests/training/methods/test_translation_methods.py::test_pix2pix',
     'tests/training/methods/test_translation_methods.py::test_image_pool',
@@ -108,6 +117,9 @@ AGAIN = (
     'tests/training/networks/test_translation.py::test_generators_of_ugatit[True]',
     'tests/training/networks/test_translation.py::test_discriminators_of_ugatit[ugatit_dis_local5]',
     'tests/training/networks/test_translation.py::test_encoder_of_pix2pixhd',
+    # and of BigGAN: embedded classes, parts of Z, several rounds; SAGAN's
+    'tests/training/methods/test_classes.py::test_biggan[biggan_cifar32]',
+    'tests/training/methods/test_classes.py::test_sagan',
     'tests/training/methods/test_domains.py::test_published_files_of_stargan2_give_the_published_results[stargan2_celeba]',
     'tests/training/methods/test_domains.py::test_stargan[stargan_classes]',
     'tests/training/blocks/test_landmarks.py::test_losses_and_filter',
@@ -129,7 +141,18 @@ SHORT = (  # where only TensorFlow's wheel differs: under Python 3.7
     'tests/dnnlib/tflib/ops/test_native.py', 'tests/dnnlib/tflib/ops/test_styled_bias_act.py',
     'tests/dnnlib/tflib/ops/test_upfirdn_2d.py', 'tests/dnnlib/tflib/test_network_pickle.py',
 )
-SELECTIONS = ('all', 'again', 'short')
+LONG = (  # not in `make test`: half a minute each to build a graph, of networks whose blocks and terms others test
+    'tests/training/methods/test_domains.py::test_stopped_and_continued_to_the_same_bits[stargan2]',
+    'tests/training/methods/test_domains.py::test_stargan2[stargan2_afhq]',
+    'tests/training/methods/test_domains.py::test_every_array_of_these_cases_is_used',
+    'tests/training/methods/test_classes.py::test_stopped_and_continued_to_the_same_bits',
+    'tests/training/methods/test_classes.py::test_biggan[biggan_deep32]',
+    'tests/training/methods/test_classes.py::test_biggan[biggan_mybn32]',
+    'tests/training/methods/test_classes.py::test_biggan[biggan_hier64]',
+    'tests/training/methods/test_classes.py::test_bigbigan_trains_all_of_its_networks',
+    'tests/training/methods/test_classes.py::test_every_array_of_these_cases_is_used',
+)
+SELECTIONS = ('all', 'most', 'again', 'short')
 
 
 def matches(name, test):
@@ -143,10 +166,11 @@ def is_selected(test, selection):
     Args:
         test: pytest's name, `tests/x/test_y.py::test_z[parameters]`; a file without `::` stands for what has no name
             of its own in the lists.
-        selection: `all`; `again` = under another TensorFlow than the newest; `short` = once more, for its wheel only.
+        selection: `all`; `most` = all but LONG; `again` = under another TensorFlow than the newest;
+            `short` = once more, for its wheel only.
     """
-    if selection == 'all':
-        return True
+    if selection in ('all', 'most'):
+        return selection == 'all' or not any(matches(name, test) for name in LONG)
     once, again = [max([len(name) for name in names if matches(name, test)] or [0]) for names in (ONCE, AGAIN)]
     return once <= again and (selection == 'again' or any(matches(name, test) for name in SHORT))
 

@@ -26,7 +26,9 @@ MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
 }
 TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it may import: earlier ones only
     ('image_size', ()),
-    ('schedule', ()),
+    ('rates', ()),
+    ('schedule', ('rates',)),
+    ('loss_names', ()),
     ('plot', ()),
     ('fields', ()),
     ('workers', ()),
@@ -44,18 +46,19 @@ TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it
     ('data/streams', ('data', 'dataset', 'data/translation')),
     ('terms', ()),
     ('loss', ('terms',)),
+    ('adversarial', ('terms', 'loss', 'loss_names')),
     ('state', ('image_size', 'pretrained', 'state/files', 'state/network_files')),
     ('report', ('state/network_files', 'data', 'data/streams')),
     ('train_step', ('fields', 'state')),
     ('iteration', ('train_step',)),
     ('augment', ()),
-    ('methods', ('image_size', 'blocks', 'networks', 'terms', 'report', 'train_step', 'augment')),
+    ('methods', ('image_size', 'loss_names', 'blocks', 'networks', 'terms', 'report', 'train_step', 'augment')),
     ('misc', ('pretrained', 'report')),
     ('training_loop', ('schedule', 'data', 'dataset', 'data/streams', 'state', 'state/files', 'report', 'train_step',
                        'iteration', 'methods', 'misc', 'workers')),
-    ('options', ('image_size', 'schedule', 'pretrained', 'data', 'dataset', 'data/translation', 'data/streams', 'terms',
-                 'loss', 'state', 'state/files', 'state/network_files', 'report', 'train_step', 'iteration', 'methods',
-                 'training_loop')),
+    ('options', ('image_size', 'rates', 'schedule', 'loss_names', 'pretrained', 'data', 'dataset', 'data/translation',
+                 'data/streams', 'terms', 'loss', 'state', 'state/files', 'state/network_files', 'report', 'train_step',
+                 'iteration', 'methods', 'training_loop')),
 ])
 MODULE_LINES, NETWORK_LINES, FUNCTION_LINES, ARGUMENTS = 300, 500, 60, 8
 PUBLISHED_SIGNATURES = {  # more than 8 arguments, as in the original release

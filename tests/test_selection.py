@@ -16,7 +16,7 @@ def read(*path):
         return f.read()
 
 
-@pytest.mark.parametrize('name', selection.ONCE + selection.AGAIN + selection.SHORT)
+@pytest.mark.parametrize('name', selection.ONCE + selection.AGAIN + selection.SHORT + selection.LONG)
 def test_names_exist(name):
     path, _, test = name.partition('::')
     assert os.path.exists(os.path.join(ROOT, path)), path + ': moved? see tests/selection.py'
@@ -51,6 +51,7 @@ def test_the_longer_name_counts():
         assert selection.is_selected(new + '::test_x', 'again') and selection.is_selected(new, 'all')
         assert not selection.may_hold_selected(new, 'short')
     assert selection.may_hold_selected(selection.SHORT[0], 'short')
+    assert not selection.is_selected(selection.LONG[0], 'most') and selection.is_selected(selection.LONG[0], 'all')
     one = 'tests/dnnlib/tflib/ops/test_native.py::test_'
     assert selection.is_selected(one + 'choice[x]', 'short')
     assert not selection.is_selected(one + 'a_program_that_must_have_native_operations_ends_with_one_line', 'short')

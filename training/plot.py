@@ -24,6 +24,7 @@ PANELS = (  # title, tags drawn together, logarithmic?
     ('diversity, relative to reals', ('Progress/diversity',), False),
     ('augmentation', ('Progress/augment', 'Progress/overfitting'), False),
     ('level of detail', ('Progress/lod',), False),
+    ('learning rate', ('TrainG/learning_rate', 'TrainD/learning_rate'), False),
     ('skipped steps (overflow), fraction', ('TrainG/overflow_frequency', 'TrainD/overflow_frequency'), False),
     ('seconds per kimg', ('Timing/sec_per_kimg',), True),
     ('memory, GiB', ('Resources/peak_gpu_mem_gb', 'Resources/host_mem_gb'), False),

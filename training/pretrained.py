@@ -21,7 +21,6 @@ PUBLISHED_ROLES = OrderedDict([
     ('Gs', Role('generator', 'G', ('latents', 'labels')))])
 
 DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'cats64.pkl')
-
 _PUBLISHED_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/'
 
 # Networks of StyleGAN2-ADA that its authors start other trainings from, under the names of their program.
@@ -183,8 +182,10 @@ def contents_of(saved):
         for generator in generators.values():
             generator.notes += (f'the discriminator is left out, since it is unknown here (it asks for {unknown})',)
         present = [name for name in PUBLISHED_ROLES if name != 'D' or networks['D'] is not None and unknown is None]
-        contents = Contents('stylegan2', OrderedDict((name, networks[name]) for name in present),
-                            OrderedDict((name, PUBLISHED_ROLES[name]) for name in present))
+        is_progan = getattr(networks['Gs'], 'class_module', None) == network_file.OLD_CLASS_MODULE
+        roles = dict(PUBLISHED_ROLES, **({'D': Role('discriminator', None, ('images',))} if is_progan else {}))
+        contents = Contents('progan' if is_progan else 'stylegan2', OrderedDict((n, networks[n]) for n in present),
+                            OrderedDict((n, roles[n]) for n in present))
     else:
         raise UserError('does not hold the three networks G, D and Gs, nor networks by name')
     wrong = [name for name, state in contents.networks.items() if not isinstance(state, network_file.NetworkState)]

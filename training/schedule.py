@@ -5,6 +5,7 @@ import math
 
 from dnnlib import EasyDict, UserError
 from dnnlib.util import get_obj_by_name
+from training import rates
 
 PUBLISHED = 'training.schedule.training_schedule'
 POLICIES = ('linear', 'step', 'plateau', 'cosine', 'linear_late', 'linear_steps')  # of `translation_schedule`
@@ -15,7 +16,7 @@ def training_schedule(cur_nimg, training_set, lod_initial_resolution=None, lod_t
                       lod_transition_kimg=600, minibatch_size_base=32, minibatch_size_dict=None,
                       minibatch_gpu_base=4, minibatch_gpu_dict=None, G_lrate_base=0.002, G_lrate_dict=None,
                       D_lrate_base=0.002, D_lrate_dict=None, lrate_rampup_kimg=0, tick_kimg_base=4,
-                      tick_kimg_dict=None):
+                      tick_kimg_dict=None, G_lrate_schedule=None, D_lrate_schedule=None):
     """Settings of the training at one moment (Karras et al. 2018, appendix A, and the published StyleGAN2 configs).
 
     Args:
@@ -29,6 +30,7 @@ def training_schedule(cur_nimg, training_set, lod_initial_resolution=None, lod_t
         G_lrate_base: Learning rate of G; `G_lrate_dict` likewise. `D_lrate_base`, `D_lrate_dict`: of D.
         lrate_rampup_kimg: Thousand images over which the rates rise from 0; 0 = no ramp.
         tick_kimg_base: Thousand images between two reports; `tick_kimg_dict` likewise, `None` = the published table.
+        G_lrate_schedule, D_lrate_schedule: How the rates change, as `training.rates` writes it; `None` = they don't.
     Returns: EasyDict of kimg, lod (float), resolution (pixels), minibatch_size, minibatch_gpu, G_lrate, D_lrate,
         tick_kimg.
     """
@@ -43,8 +45,8 @@ def training_schedule(cur_nimg, training_set, lod_initial_resolution=None, lod_t
         kimg=kimg, lod=lod, resolution=resolution,
         minibatch_size=(minibatch_size_dict or {}).get(resolution, minibatch_size_base),
         minibatch_gpu=(minibatch_gpu_dict or {}).get(resolution, minibatch_gpu_base),
-        G_lrate=(G_lrate_dict or {}).get(resolution, G_lrate_base) * ramp,
-        D_lrate=(D_lrate_dict or {}).get(resolution, D_lrate_base) * ramp,
+        G_lrate=rates.at(G_lrate_schedule, kimg, (G_lrate_dict or {}).get(resolution, G_lrate_base)) * ramp,
+        D_lrate=rates.at(D_lrate_schedule, kimg, (D_lrate_dict or {}).get(resolution, D_lrate_base)) * ramp,
         tick_kimg=(TICK_KIMG if tick_kimg_dict is None else tick_kimg_dict).get(resolution, tick_kimg_base))
 
 
@@ -153,6 +155,12 @@ class Schedule:
             self.levels = [self._at(0, EasyDict(resolution_log2=log2), same_tables)
                            for log2 in range(first, dataset.resolution_log2 + 1)]
         self.last = self(total_kimg * 1000)
+        for name in ('G_lrate', 'D_lrate') if total_kimg else ():
+            text = self._options.get(name + '_schedule')
+            if text is not None:
+                found = {kimg: self(kimg * 1000)[name] for kimg in (total_kimg * i / 10 for i in range(11))}
+                print(f'{name} by {text}: ' + ', '.join(f'{rate:.3g} at {kimg:g}' for kimg, rate in found.items())
+                      + ' kimg')
 
     def __call__(self, nimg):
         """What the schedule function gives for `nimg` images shown, with `lod`, `kimg` and `rounds` of accumulation."""

@@ -46,7 +46,7 @@ def save(saved, path, kind):
             item is None or isinstance(item, network_file.NetworkState) and item.state for item in networks):
         raise UserError(f'contains more than networks, which {kind} files cannot hold')
     arrays = collections.OrderedDict()
-    header['networks'] = [item and _flatten(item.state, str(i), arrays) for i, item in enumerate(networks)]
+    header['networks'] = [item and _flatten(item, str(i), arrays) for i, item in enumerate(networks)]
     try:
         header = json.dumps(header, sort_keys=True)
     except TypeError as error:
@@ -56,8 +56,9 @@ def save(saved, path, kind):
             (_write_npz if kind == 'npz' else _write_safetensors)(f, header, arrays)
 
 
-def _flatten(state, prefix, arrays):
+def _flatten(network, prefix, arrays):
     """Header entry of a network; its variables go to `arrays`."""
+    state = network.state
     entry = {key: state.get(key) for key in _FIELDS + _OPTIONAL if key in state or key in _FIELDS}
     source = state.get('build_module_src')
     entry['source'] = source if isinstance(source, str) and source.count('\n') == 1 else ''  # one line, not a module
@@ -65,9 +66,18 @@ def _flatten(state, prefix, arrays):
     for name, value in state.get('variables', ()):
         arrays[prefix + '/' + name] = np.asarray(value.value if isinstance(value, network_file.Array) else value)
         entry['variables'].append(name)
-    entry['components'] = [[key, _flatten(item.state, prefix + '/' + key, arrays)]
+    entry['components'] = [[key, _flatten(item, prefix + '/' + key, arrays)]
                            for key, item in state.get('components', {}).items()]
+    if network.class_module != network_file.CLASS_MODULE:
+        entry['class_module'] = network.class_module
     return entry
+
+
+def check_module(name):
+    """The name of a module that the class of networks may be in, in a pickle; raises UserError for another one."""
+    if name not in (network_file.CLASS_MODULE, network_file.OLD_CLASS_MODULE):
+        raise UserError('networks of the class {:.40}.Network'.format(str(name)))
+    return name
 
 
 def _write_npz(f, header, arrays):
@@ -118,9 +128,11 @@ def read(data):
 
 
 def _unflatten(entry, prefix, arrays):
-    network = network_file.NetworkState()
+    network = network_file.NetworkState(check_module(entry.get('class_module', network_file.CLASS_MODULE)))
     state = {key: entry[key] for key in _FIELDS + _OPTIONAL if key in entry or key in _FIELDS}
-    state['components'] = {key: _unflatten(item, prefix + '/' + key, arrays) for key, item in entry['components']}
+    components = {key: _unflatten(item, prefix + '/' + key, arrays) for key, item in entry['components']}
+    if components or network.class_module == network_file.CLASS_MODULE:
+        state['components'] = components
     state['build_module_src'] = entry.get('source', '')
     state['variables'] = [(name, arrays[prefix + '/' + name][()]) for name in entry['variables']]
     network.set_state(state)

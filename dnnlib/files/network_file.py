@@ -16,6 +16,9 @@ from dnnlib.names import published_name
 from dnnlib.util import UserError
 
 STATE_VERSIONS = (2, 3, 4, 5)  # 5 is that of StyleGAN2-ADA: the same and some shapes
+CLASS_MODULE = 'dnnlib.tflib.network'  # of the class of networks in a pickle
+OLD_CLASS_MODULE = 'tfutil'  # the same in the files of ProGAN
+THEANO_CLASS = 'network.Network'  # of the first ProGAN program, whose files hold lists of arrays without names
 MAX_DEPTH = 100  # of containers and networks inside each other
 MAX_ITEMS = 10 ** 6  # of all containers together, shared ones counted as often as they occur
 
@@ -38,9 +41,12 @@ def weights_hash(values):
 
 class NetworkState:
     """The state of a pickled Network, not built yet: `state` is its dictionary, `notes` are sentences that whoever
-    builds it should say, such as what its file lacks."""
+    builds it should say, such as what its file lacks; `class_module` is where its class is in a pickle."""
 
     state, notes = None, ()
+
+    def __init__(self, class_module=CLASS_MODULE):
+        self.class_module = class_module
 
     def set_state(self, state):
         """Keeps the state."""
@@ -141,7 +147,8 @@ def _globals(budget):
 
     dictionary = budget.counted(_dictionary)
     found = {
-        'dnnlib.tflib.network.Network': lambda: NetworkState(),
+        CLASS_MODULE + '.Network': lambda: NetworkState(),
+        OLD_CLASS_MODULE + '.Network': lambda: NetworkState(OLD_CLASS_MODULE),
         'collections.OrderedDict': dictionary, 'dnnlib.EasyDict': dictionary, 'dnnlib.util.EasyDict': dictionary,
         'numpy.dtype': DType,
         'numpy.ndarray': lambda *_args: Array(budget),
@@ -182,6 +189,9 @@ def read_inert(file_obj, refused=None):
     def find_global(name):
         if name in known:
             return known[name]
+        if name == THEANO_CLASS:
+            raise UserError('refused: networks of the first ProGAN program, for Theano, which have no names for their '
+                            'variables; use the file of its TensorFlow release')
         if refused is None:
             raise UserError('refused: the file asks for {}, which is not part of a network'.format(name))
         refused.append(name)
@@ -232,12 +242,23 @@ class Pickler(pickle._Pickler):
         self.save(name)
         self.write(pickle.STACK_GLOBAL)
 
-    def _save_network(self, obj):
-        self._save_name('dnnlib.tflib.network', 'Network')
+    def save_reduce(self, func, args, state=None, *others, **options):
+        """Networks under the name that their release gives the class, if it is another one."""
+        obj = options.get('obj')
+        if getattr(obj, 'class_module', CLASS_MODULE) == CLASS_MODULE:
+            super().save_reduce(func, args, state, *others, **options)
+        else:
+            self._save_state(obj, state)
+
+    def _save_state(self, obj, state):
+        self._save_name(obj.class_module, 'Network')
         self.write(pickle.EMPTY_TUPLE + pickle.NEWOBJ)
         self.memoize(obj)
-        self.save(obj.state)
+        self.save(state)
         self.write(pickle.BUILD)
+
+    def _save_network(self, obj):
+        self._save_state(obj, obj.state)
 
     def _save_array(self, obj):
         self.save(obj.value)

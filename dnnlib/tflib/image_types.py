@@ -25,7 +25,7 @@ def shrink_images(images, factor):
     return tf.reduce_mean(images, axis=[3, 5])
 
 
-def convert_images_to_uint8(images, drange=(-1, 1), nchw_to_nhwc=False, shrink=1):
+def convert_images_to_uint8(images, drange=(-1, 1), nchw_to_nhwc=False, shrink=1, half_to_even=False):
     """Maps [drange[0], drange[1]] to the 256 bytes, saturating outside; the mean over squares of `shrink` pixels.
 
     Args:
@@ -33,6 +33,7 @@ def convert_images_to_uint8(images, drange=(-1, 1), nchw_to_nhwc=False, shrink=1
         drange: Range of `images` that is mapped to 0..255.
         nchw_to_nhwc: Move the channels to the end?
         shrink: Factor of down-sampling, divides H and W.
+        half_to_even: Round halves to the even byte, as ProGAN does, instead of up?
     Returns: [N, C, H / shrink, W / shrink], or [N, H / shrink, W / shrink, C] with `nchw_to_nhwc`; uint8.
     """
     images = tf.cast(images, tf.float32)
@@ -41,4 +42,6 @@ def convert_images_to_uint8(images, drange=(-1, 1), nchw_to_nhwc=False, shrink=1
     if nchw_to_nhwc:
         images = tf.transpose(images, perm=(0, 2, 3, 1))
     scale = 255 / (drange[1] - drange[0])
+    if half_to_even:
+        return tf.saturate_cast(tf.round(images * scale - drange[0] * scale), tf.uint8)
     return tf.saturate_cast(images * scale + (0.5 - drange[0] * scale), tf.uint8)

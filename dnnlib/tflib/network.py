@@ -34,6 +34,7 @@ class Network:
         vars: `own_vars`, then those of each sub-network as `<name of the sub-network>/<local name>`.
         trainables: Those of `vars` that are trained.
         var_global_to_local: Local name by the name in the graph.
+        class_module: See `network_state.Published`.
 
     Raises: RuntimeError before `init_tf`; UserError for a bad name or unknown options; ValueError if the build function
         does not keep to the rules above.
@@ -82,6 +83,7 @@ class Network:
         self.static_kwargs = dnnlib.EasyDict(static_kwargs)
         self.components = dnnlib.EasyDict(components)
         self._build_func, self._build_func_name, self._build_module_src = func, func.__name__, module_src
+        self.class_module = network_state.published(func.__module__, func.__globals__).class_module
         self.run_cache, self._given_input_names = {}, input_names
         self.input_names, self.option_names, self._accepts_any = build_function.read_signature(func, input_names)
         self.num_inputs = len(self.input_names)

@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from dnnlib.files.network_file import CLASS_MODULE
 from dnnlib.names import published_name
 from dnnlib.tflib import tfutil
 
@@ -11,6 +12,7 @@ class Published(NamedTuple):
     """How a release writes the networks of a module; the module's variable `PUBLISHED` says so if it is not ours."""
     module: str   # name of the module in that release; its functions have the same names
     version: int  # of the state
+    class_module: str = CLASS_MODULE  # where the class of networks is in a pickle
 
 
 def published(module_name, variables):
@@ -52,12 +54,12 @@ def make_state(network, func, source, names_inputs):
         source: See `source_of`.
         names_inputs: Write the names of the inputs whatever the version, because the function does not have them?
     """
-    version = published(func.__module__, func.__globals__).version
+    version = published(func.__module__, func.__globals__).version  # those of 2 have no sub-networks
     state = {
         'version': version,
         'name': network.name,
         'static_kwargs': dict(network.static_kwargs),
-        'components': dict(network.components),
+        **({} if version == 2 else {'components': dict(network.components)}),
         'build_module_src': source,
         'build_func_name': func.__name__,
         'variables': list(tfutil.run(network.own_vars).items()),

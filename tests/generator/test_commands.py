@@ -175,7 +175,7 @@ def test_a_generator_without_an_input_for_labels(networks, command, monkeypatch,
         command('generate-images', '--seeds=5', '--class=0')
     Gs.components.pop('mapping')
     with pytest.raises(UserError, match='has no network mapping'):
-        command('generate-images', '--seeds=5')
+        command('grid', '--seeds=5')
 
 
 def test_mix_takes_layers_of_seeds_and_files(command, generator, tmp_path):

@@ -80,7 +80,7 @@ def test_distances_equal_the_definition(session, narrow_lpips, space, sampling, 
 class Isometry:
     """A generator of which mapping and synthesis keep all distances: pixels are latents, turned."""
 
-    input_shape, output_shape = [None, 48], [None, 1, 48]
+    input_shape, output_shape, static_kwargs = [None, 48], [None, 1, 48], {}
 
     def __init__(self):
         self.components = EasyDict(mapping=self, synthesis=self)

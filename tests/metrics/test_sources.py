@@ -147,7 +147,7 @@ class WithoutStyles:
     """A generator of latents alone that knows no options."""
 
     input_shapes, output_shape, components = [[None, 8]], [None, 3, 8, 8], {}
-    input_shape = input_shapes[0]
+    input_shape, static_kwargs = input_shapes[0], {}
 
     @staticmethod
     def get_output_for(latents):

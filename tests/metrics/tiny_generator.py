@@ -33,7 +33,7 @@ class PlainGenerator:
         label_size: Number of labels, which change nothing.
     """
 
-    latent_size = 8
+    latent_size, static_kwargs = 8, {}
 
     def __init__(self, resolution=16, label_size=0):
         height, width = resolution if isinstance(resolution, tuple) else (resolution, resolution)
@@ -64,7 +64,7 @@ class TellingGenerator:
         seen: Arrays [N, 3, 16, 16], pictures in the order in which they were made.
     """
 
-    latent_size, num_layers, size = 8, 4, 16
+    latent_size, num_layers, size, static_kwargs = 8, 4, 16, {}
 
     def __init__(self, label_size=0):
         self.seen = []

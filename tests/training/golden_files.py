@@ -36,10 +36,11 @@ class Files:
         self._cache = {}
 
     def arrays(self, case):
-        """{key: array} of a case, read once."""
+        """{key: array} of a case, read once; numbers that were stored in float16 are float32."""
         if case not in self._cache:
             with np.load(os.path.join(self.folder, case + '.npz')) as file:
-                self._cache[case] = Used({key: file[key] for key in file.files})
+                self._cache[case] = Used({key: file[key].astype(np.float32) if file[key].dtype == np.float16 else
+                                          file[key] for key in file.files})
         return self._cache[case]
 
     def is_left_out(self, case, key):

@@ -298,6 +298,19 @@ def test_a_second_signal_acts_as_always(request):
         interrupt()
 
 
+def test_a_time_limit_is_a_signal(capsys):
+    with StopSignals(hours=1e-6) as signals:
+        deadline = time.time() + 10
+        while not signals.received and time.time() < deadline:
+            time.sleep(0.01)
+        assert signals.received == signal.SIGALRM
+    assert 'The time limit of 1e-06 hours has passed: stopping after this iteration.' in capsys.readouterr().out
+    with StopSignals(hours=1e-5) as signals:  # over before it passes
+        pass
+    time.sleep(0.05)
+    assert not signals.received
+
+
 def test_a_signal_in_the_last_iteration_ends_a_finished_training(tmp_path, capsys):
     assert train(tmp_path, 0.032, metric_callback=interrupt_at(1, signal.SIGTERM)) == 0
     assert 'Stopped at' not in capsys.readouterr().out and (tmp_path / 'network-final.pkl').exists()

@@ -33,7 +33,7 @@ def num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max):
     return int(np.clip(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_min, fmap_max))
 
 
-def get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
+def get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight', fan_in=None):
     """Weight with equalized learning rate (Karras et al. 2018, section 4.1): N(0, 1) in the variable, times He's
     constant at run time.
 
@@ -43,15 +43,16 @@ def get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
         use_wscale: False = He's constant goes into the initial value instead.
         lrmul: Learning-rate multiplier: the variable is divided by it, the result multiplied; 1 = no change.
         weight_var: Name of the variable.
+        fan_in: Inputs of an output, where the axes are in another order; None = by the shape.
     Returns: float32 tensor of the given shape.
     """
-    weight, runtime_coef = _get_weight(shape, gain, use_wscale, lrmul, weight_var)
+    weight, runtime_coef = _get_weight(shape, gain, use_wscale, lrmul, weight_var, fan_in)
     return weight * runtime_coef
 
 
-def _get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight'):
+def _get_weight(shape, gain=1, use_wscale=True, lrmul=1, weight_var='weight', fan_in=None):
     """Returns (variable, factor it must be multiplied by)."""
-    he_std = gain / np.sqrt(np.prod(shape[:-1]))
+    he_std = gain / np.sqrt(fan_in or np.prod(shape[:-1]))
     init_std, runtime_coef = (1.0, he_std) if use_wscale else (he_std, 1.0)
     init = tf.initializers.random_normal(0, init_std / lrmul)
     return tf.get_variable(weight_var, shape=shape, initializer=init), runtime_coef * lrmul

@@ -96,10 +96,11 @@ def noise_layer(x, stored_noise=None):
         return x + layout.per_pixel(tf.cast(stored_noise, x.dtype)) * layout.per_channel(tf.cast(strength, x.dtype))
 
 
-def pixel_norm(x):
-    """Scales each pixel's vector of channels to unit second moment (Karras et al. 2018, section 4.2)."""
-    square = tf.reduce_mean(tf.square(x), axis=layout.channel_axis(), keepdims=True)
-    return x * tf.rsqrt(square + tf.cast(layers.EPSILON, x.dtype))
+def pixel_norm(x, epsilon=layers.EPSILON):
+    """Scales each pixel's vector of channels, or each vector of [N, C], to unit second moment (Karras et al. 2018,
+    section 4.2)."""
+    square = tf.reduce_mean(tf.square(x), axis=layout.channel_axis() if x.shape.ndims == 4 else 1, keepdims=True)
+    return x * tf.rsqrt(square + tf.cast(epsilon, x.dtype))
 
 
 def instance_norm(x):

@@ -3,6 +3,8 @@
 Feature maps are in the layout of the graph. Epsilon is PyTorch's and stands inside the root.
 """
 
+from typing import NamedTuple
+
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import collectives, layout, random
@@ -105,11 +107,12 @@ def batch_norm_layer(x, setting):
     return (x - mean) * scale + layout.per_channel(beta)
 
 
-def _store(variables, values):
+def _store(variables, values, change=lambda old, one: old + (one - old) * MOMENTUM):
     """Operations that move variables toward values, after those of other evaluations in the same session call.
 
     As the rounds of one worker would: first toward what one worker saw in all evaluations so far, then toward what the
     next one saw. So each evaluation begins again at what was stored before the session call, and the last one counts.
+    `change`: function of the old value and the one seen that returns the new value.
     """
     notes, updates = random.notes(), []
     for variable, value in zip(variables, values):
@@ -122,11 +125,56 @@ def _store(variables, values):
         before = new if before is None else before
         for of_worker in zip(*seen):
             for one in of_worker:
-                new = new + (one - new) * MOMENTUM
+                new = change(new, one)
         last = [tf.assign(variable, new)]
         notes[variable.name] = before, seen, last
         updates += last
     return updates
+
+
+class Statistics(NamedTuple):
+    """What `normalize_layer` stores."""
+    is_training: bool = False  # look at the minibatch, and store what is seen?
+    epsilon: float = EPSILON   # added to the variance
+    momentum: float = MOMENTUM  # share of a minibatch in what is stored
+    has_sums: bool = False     # can the mean over some minibatches take its place (BigGAN's standing statistics)?
+    sums: bool = False         # add up such minibatches?
+    is_biased: bool = False    # store the variance of the minibatch, instead of the estimate whose mean is right?
+
+
+def normalize_layer(x, statistics):
+    """Every channel with mean 0 and variance 1, over the minibatch in training, otherwise by what was stored.
+
+    Args:
+        x: Feature maps.
+        statistics: Statistics; with `has_sums` the variance is E[x^2] - E[x]^2 and stored so, as published.
+    """
+    channels, axes = x.shape.as_list()[layout.channel_axis()], (0,) + layout.spatial_axes()
+    zeros, ones = tf.initializers.zeros(), tf.initializers.ones()
+    names = [('moving_mean', zeros, [channels]), ('moving_variance', ones, [channels])]
+    names += [('count', zeros, [])] if statistics.has_sums else []
+    stored = [tf.get_variable(name, shape, initializer=initial, trainable=False, use_resource=True)
+              for name, initial, shape in names]
+    if not statistics.is_training:
+        mean, variance = (layout.per_channel(variable.read_value()) for variable in stored[:2])
+        if statistics.has_sums:
+            number = tf.maximum(stored[2].read_value(), 1)
+            mean, variance = mean / number, variance / number
+        return (x - mean) * tf.rsqrt(variance + statistics.epsilon)
+    if statistics.has_sums:
+        mean = tf.reduce_mean(x, axis=axes, keepdims=True)
+        variance = tf.reduce_mean(tf.square(x), axis=axes, keepdims=True) - tf.square(mean)
+    else:
+        mean, variance = _moments(x, axes)
+    is_biased = statistics.has_sums or statistics.is_biased
+    seen = [tf.reshape(value, [channels]) for value in (mean, variance if is_biased else variance * _bessel(x, axes))]
+    if statistics.sums and statistics.has_sums:
+        updates = _store(stored, seen + [tf.constant(1.0)], lambda old, one: old + one)
+    else:
+        updates = _store(stored, seen, lambda old, one: old + (one - old) * statistics.momentum)
+    with tf.control_dependencies(updates):
+        mean = tf.identity(mean)
+    return (x - mean) * tf.rsqrt(variance + statistics.epsilon)
 
 
 def ada_lin(x, rho, gamma, beta, is_unbiased=True):

@@ -19,7 +19,7 @@ INITIALS = ('normal', 'xavier', 'kaiming', 'orthogonal', 'uniform', 'normal_weig
 class Setting(NamedTuple):
     """What the layers of one network have in common."""
     norm: str = 'instance'           # 'instance', 'instance_affine' (with a scale and a mean), 'batch' or 'none'
-    init: str = 'normal'             # see `initializers`
+    init: str = 'normal'             # see `initializers`; or a function of a shape that returns them
     gain: float = 0.02               # of the initial weights
     bias: bool = None                # has a layer before a normalization a bias? None = unless that is batch norm
     batch_statistics: bool = True    # does batch norm look at the minibatch instead of what was stored?
@@ -75,6 +75,8 @@ def initializers(setting, shape):
             'normal_weights', pix2pixHD's: weights as 'normal', biases as 'uniform'.
         shape: Of the weight.
     """
+    if callable(setting.init):
+        return setting.init(shape)
     fan_in, fan_out = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
     limit = 1 / np.sqrt(fan_in)
     uniform, zeros = tf.initializers.random_uniform(-limit, limit), tf.initializers.zeros()

@@ -1,4 +1,4 @@
-"""Feature maps and images in other sizes: nearest pixels, means of 2x2, bilinear as PyTorch computes it."""
+"""Feature maps and images in other sizes: nearest pixels, means and maxima of 2x2, bilinear as PyTorch computes it."""
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -17,8 +17,18 @@ def nearest_up(x):
 
 def mean_down(x):
     """The mean of every 2x2 pixels: feature maps of half the height and width, in the layout of the graph."""
-    sizes = [2 if axis in layout.spatial_axes() else 1 for axis in range(4)]
-    return tf.nn.avg_pool(x, ksize=sizes, strides=sizes, padding='VALID', data_format=layout.data_format())
+    return tf.nn.avg_pool(x, *_windows())
+
+
+def max_down(x):
+    """The largest of every 2x2 pixels: feature maps of half the height and width, in the layout of the graph."""
+    return tf.nn.max_pool(x, *_windows())
+
+
+def _windows():
+    """Arguments of TensorFlow's pooling."""
+    size = [2 if axis in layout.spatial_axes() else 1 for axis in range(4)]
+    return size, size, 'VALID', layout.data_format()
 
 
 def resize_bilinear(x, height, width, align_corners=False):

@@ -1,8 +1,10 @@
 """Spectral normalization (Miyato et al. 2018): weights of layers that can't grow any input."""
 
+from typing import NamedTuple
+
 import tensorflow.compat.v1 as tf
 
-from dnnlib.tflib import random
+from dnnlib.tflib import collectives, random
 from training.blocks.layers import EPSILON
 
 
@@ -68,6 +70,53 @@ def normalize_torch(weight, is_training):
     notes[variables[0].name] = updates or notes.get(variables[0].name, [])
     with tf.control_dependencies(updates):
         return weight / tf.tensordot(tf.linalg.matvec(matrix, v, transpose_a=True), u, 1)
+
+
+class Saved(NamedTuple):
+    """How `normalize_saved` finds the largest singular value."""
+    is_training: bool = False    # store the vector?
+    iterations: int = 1          # steps of the power iteration in training; evaluation makes one
+    epsilon: float = 1e-12       # smallest length that a vector is divided by
+    through: bool = False        # have the steps gradients, too? Not in BigGAN
+    transposed: bool = False     # is the weight a table, one row for each class, whose rows are what comes out?
+
+
+def normalize_saved(weight, saved):
+    """Divides a weight by its largest singular value as BigGAN does (Miyato et al. 2018, algorithm 1).
+
+    The singular vector is a variable, `u0` [1, O]; `sv0` [1] remembers the value. Every evaluation makes a step of the
+    power iteration from the vector, and training stores the result. Of several workers each makes the steps that the
+    rounds of one worker would have made before, and all store the vector after the last of them.
+
+    Args:
+        weight: [..., O], the other axes are one: [fan-in, O]; transposed [O, fan-in].
+        saved: Saved.
+    Returns: Tensor like the weight.
+    """
+    matrix = tf.transpose(weight) if saved.transposed else tf.reshape(weight, [-1, weight.shape.as_list()[-1]])
+    variable = tf.get_variable('u0', shape=[1, matrix.shape.as_list()[1]], trainable=False, use_resource=True,
+                               initializer=tf.initializers.random_normal())
+    value = tf.get_variable('sv0', shape=[1], initializer=tf.initializers.ones(), trainable=False, use_resource=True)
+    notes = random.notes()
+    with tf.control_dependencies(notes.get(variable.name, [])):
+        u = variable.read_value()
+    fixed, found = matrix if saved.through else tf.stop_gradient(matrix), []
+    for _ in range(saved.iterations * collectives.num_workers() if saved.is_training else 1):
+        v = _of_unit_length(tf.matmul(u, fixed, transpose_b=True), saved.epsilon)
+        u = _of_unit_length(tf.matmul(v, fixed), saved.epsilon)
+        found.append((u, v))
+    own = saved.iterations * (collectives.worker() + 1) - 1 if saved.is_training else 0
+    scales = {i: tf.reduce_sum(tf.matmul(found[i][1], matrix) * found[i][0]) for i in {own, len(found) - 1}}
+    updates = []
+    if saved.is_training:
+        updates = [tf.assign(variable, u), tf.assign(value, tf.reshape(scales[len(found) - 1], [1]))]
+        notes[variable.name] = updates
+    with tf.control_dependencies(updates):
+        return weight / scales[own]
+
+
+def _of_unit_length(x, epsilon):
+    return x * tf.rsqrt(tf.maximum(tf.reduce_sum(tf.square(x)), epsilon ** 2))
 
 
 def _unit(x):

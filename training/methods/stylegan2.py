@@ -16,7 +16,7 @@ from dnnlib import tflib
 from dnnlib.images import adjust_dynamic_range
 from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError, call_func_by_name
-from training import image_size
+from training import image_size, loss_names
 from training.methods import augmented, growing
 from training.report.fakes import Later
 from training.report.held_out import ScoreMonitor
@@ -76,7 +76,7 @@ def stylegan2(streams, schedule, **options):
         fakes=lambda networks, count, seed: draw_seed(networks['Gs'], data, RandomPictures(
             count, seed, minibatch_size, options.drange_net)),
         latents=lambda networks, count: np.random.randn(count, *networks['G'].input_shape[1:]),
-        logits='logistic' in (D_loss_args or {}).get('func_name', ''),
+        logits=is_logistic(D_loss_args or {}),
         monitors=lambda networks: [ScoreMonitor(networks['G'], networks['D'], data, options.drange_net,
                                                 minibatch_size)] if len(data.held_out) else [],
         sheets=lambda cells: augmented.sheets(options.augment_args, cells, options.drange_net, minibatch_size))
@@ -102,7 +102,11 @@ def make_stages(step, data, options):
     augmentation = None if options.augment_args is None else augmented.Augmentation(step, options.augment_args)
     if augmentation is not None:
         inputs.update(D=augmented.AugmentedDiscriminator(D, augmentation))
-    stages = network_stages(step, 'G', options, dict(inputs, **(options.G_loss_args or {})))
+    G_loss_args = options.G_loss_args or {}
+    if 'terms' in G_loss_args and loss_names.parse(G_loss_args['terms'], 'G').needs_reals:
+        stages = network_stages(step, 'G', options, dict(inputs, reals=reals, labels=labels, **G_loss_args), 'this')
+    else:
+        stages = network_stages(step, 'G', options, dict(inputs, **G_loss_args))
     stages.append(step.average('Gs', of='G', kimg=options.G_smoothing_kimg, rampup=options.G_smoothing_rampup))
     if augmentation is not None:
         inputs.update(D=augmented.AugmentedDiscriminator(D, augmentation, reals))
@@ -159,11 +163,21 @@ def check_augmentation(options):
     if options.augment_args is not None:
         control, _ = augmented.parse(options.augment_args)
         D_loss = (options.D_loss_args or {}).get('func_name', '')
-        if control.tune_heuristic == 'rt' and 'wgan' in D_loss:
-            raise UserError(f'--aug=ada: it follows the signs of the scores of reals, which mean nothing with {D_loss}'
-                            '; use --aug=fixed or a logistic loss')
+        terms = (options.D_loss_args or {}).get('terms')
+        means_nothing = 'wgan' in D_loss if terms is None else (
+            loss_names.parse(terms, 'D').criterion not in loss_names.SIGNED)
+        if control.tune_heuristic == 'rt' and means_nothing:
+            raise UserError('--aug=ada: it follows the signs of the scores of reals, which mean nothing with '
+                            f'{terms or D_loss}; use --aug=fixed or a logistic loss')
         if tuple(options.drange_net) != (-1, 1):
             raise UserError(f'augmentation expects images in [-1, 1], but drange_net is {list(options.drange_net)}')
+
+
+def is_logistic(D_loss_args):
+    """Are scores logits, with these options of the loss of D?"""
+    if 'terms' in D_loss_args:
+        return loss_names.parse(D_loss_args['terms'], 'D').criterion in loss_names.LOGISTIC
+    return 'logistic' in D_loss_args.get('func_name', '')
 
 
 def gamma_heuristic(shape, minibatch_size):

@@ -34,6 +34,7 @@ def load(file_or_path, build_modules, read):
         found.append(read(data))
         for state, _ in _pairs(found[0], found[0]):
             notes.extend(state.notes)
+            notes.extend(fit_options(state, build_modules))
             notes.extend(drop_ignored_options(state, build_modules))
         return found[0]
 
@@ -52,6 +53,26 @@ def _pairs(saved, built):
     keys = saved if isinstance(saved, dict) else range(len(saved)) if isinstance(saved, (list, tuple)) else ()
     for key in keys:
         yield from _pairs(saved[key], built[key])
+
+
+def fit_options(state, build_modules):
+    """Changes options of a network's state that its variables contradict, where the module of the network can tell.
+
+    Args:
+        state: NetworkState, changed.
+        build_modules: As in `network_pickle.load`.
+    Returns: List of sentences.
+    Raises: UserError if there is no such build function.
+    """
+    found = state.state or {}
+    if found.get('version') not in network_file.STATE_VERSIONS or not isinstance(found.get('static_kwargs'), dict):
+        return []  # it is refused when it is built
+    _, module = network_pickle.build_func_of(found, build_modules)
+    if not hasattr(module, 'fit_options'):
+        return []
+    options, notes = module.fit_options(found['static_kwargs'], [name for name, _ in found['variables']])
+    state.state = dict(found, static_kwargs=options)
+    return notes
 
 
 def drop_ignored_options(state, build_modules):
@@ -125,3 +146,8 @@ def fill_missing(network, state):
 def has_mean(network):
     """Has a generator a mean of W?"""
     return bool(np.isfinite(network.get_var('dlatent_avg')).all())
+
+
+def rounding(network):
+    """Options of `tflib.convert_images_to_uint8` that make bytes of a generator's images as its release does."""
+    return dict(half_to_even=True) if network.class_module == network_file.OLD_CLASS_MODULE else {}

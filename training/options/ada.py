@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli, util
 from training import image_size
-from training.options import augmenting, comparison, continuing, data, stylegan2, tuning, width
+from training.options import augmenting, comparison, continuing, data, losses, stylegan2, tuning, width
 
 AUG = 'ada'  # default of --aug
 SMALL_SIDES = 32, 128  # pixels that `small` is for
@@ -126,6 +126,7 @@ def add_options(parser):
     tuning.add(parser)
     augmenting.add(parser, AUG)
     comparison.add(parser)
+    losses.add(parser, dict(G=(), D=()), dict(G='logistic_ns+pl', D='logistic_ns+r1'))
     parser.add_argument('--dcap', type=cli.finite_float, default=1, metavar='FACTOR',
                         help='multiplies the feature maps of the discriminator (default: %(default)s)')
 
@@ -136,6 +137,8 @@ def check(args):
     tuning.check_numbers(args, total_kimg=1)
     augmenting.check(args, AUG, args.cmethod in comparison.HEURISTIC_TARGETS)
     comparison.check(args, augmenting.chosen(args, AUG))
+    if args.cmethod != 'nocmethod' and (args.g_loss or args.d_loss):
+        raise UserError(f'--cmethod={args.cmethod}: has losses of its own; drop --g-loss and --d-loss')
     if args.dcap <= 0:
         raise UserError(f'--dcap={args.dcap:g}: expected a number above 0')
 
@@ -170,6 +173,9 @@ def make_options(args):
         dataset_args=dict(max_label_size='any'))
     for group, further in c.tuned.items():
         options.setdefault(group, {}).update(further)
+    usual = dict(G='' if options['G_loss_args'].get('pl_weight') == 0 else '+pl', D='+r1')
+    for name, loss in losses.of_criteria(args, usual, c.gamma if args.gamma in (None, 'auto') else args.gamma).items():
+        options[name + '_loss_args'] = loss
     width.apply(options, args.width)
     if args.config == 'small':
         total_kimg = c.total_kimg if args.total_kimg is None else args.total_kimg

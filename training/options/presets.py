@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, domains, epochs, stylegan2, translation
+from training.options import ada, classes, domains, epochs, progan, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -37,7 +37,11 @@ METHODS = OrderedDict([
                            translation.check, has_streams=True, finish=translation.finish)),
     ('domains', Preset('domains', 'translation between domains', domains.CONFIGS, domains.table, domains.make_options,
                        domains.settable, None, domains.add_options, domains.check, has_streams=True,
-                       finish=domains.finish))])
+                       finish=domains.finish)),
+    ('classes', Preset('classes', 'images of classes', classes.CONFIGS, classes.table, classes.make_options,
+                       classes.settable, None, classes.add_options, classes.check)),
+    ('progan', Preset('progan', 'ProGAN', progan.CONFIGS, progan.table, progan.make_options, progan.settable, None,
+                      progan.add_options, progan.check))])
 
 
 def find(config):

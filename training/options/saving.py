@@ -24,6 +24,8 @@ def add(parser):
     p.add_argument('--snap', type=int, metavar='TICKS', help='ticks between snapshots (default: 10; small: 4)')
     p.add_argument('--checkpoint-minutes', type=cli.finite_float, default=10, metavar='MIN',
                    help='minutes between saved states (default: %(default)s)')
+    p.add_argument('--max-hours', type=cli.finite_float, metavar='HOURS',
+                   help='stop after so many hours, with a saved state; the same command goes on (default: no limit)')
     p.add_argument('--keep', type=int, default=2, metavar='N', help='newest states to keep (default: %(default)s)')
     p.add_argument('--keep-best', metavar='METRIC',
                    help='keep the state of the best snapshot by one of --metrics as well (default: none)')
@@ -37,6 +39,8 @@ def check(args, is_first=True):
         is_first: Is this worker 0, or the only one? The others get the weights from it and need no such file.
     """
     check_numbers(args, snap=1, checkpoint_minutes=0, keep=1, nan_patience=0)
+    if args.max_hours is not None and args.max_hours <= 0:
+        raise UserError(f'--max-hours={args.max_hours:g}: expected a number above 0')
     if args.strict and args.resume in ('auto', 'none'):
         raise UserError('--strict: there is nothing to compare with; give --resume=PKL as well')
     path = None if args.resume in ('auto', 'none') or not is_first else pretrained.get_path_or_url(args.resume)

@@ -152,7 +152,8 @@ def of_function(group, args, prefix):
     """
     func_name = args['func_name']
     try:
-        return dict(defaults_of(util.get_obj_by_name(func_name)), func_name=func_name)
+        found = dict(defaults_of(util.get_obj_by_name(func_name)), func_name=func_name)
+        return {key: default for key, default in found.items() if key not in ('reals', 'labels')}  # of the minibatch
     except ImportError:
         module_name, _, start = prefix.rpartition('.')
         known = sorted(name for name in vars(util.get_obj_by_name(module_name)) if name.startswith(start))

@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError
-from training.options import augmenting, settings, tuning, width
+from training.options import augmenting, losses, settings, tuning, width
 
 
 class Config(NamedTuple):
@@ -77,10 +77,7 @@ def table():
 
 def add_options(parser):
     """Adds the flags that these configurations understand to an argparse parser or group."""
-    parser.add_argument('--g-loss', choices=G_LOSSES, metavar='NAME',
-                        help='loss of the generator: %s (default: by config)' % ', '.join(G_LOSSES))
-    parser.add_argument('--d-loss', choices=D_LOSSES, metavar='NAME',
-                        help='loss of the discriminator: %s (default: D_logistic_r1)' % ', '.join(D_LOSSES))
+    losses.add(parser, dict(G=G_LOSSES, D=D_LOSSES), dict(G='by config', D='D_logistic_r1'))
     tuning.add(parser)
     augmenting.add(parser, AUG)
 
@@ -89,7 +86,7 @@ def check(args):
     """Refuses bad values of them; raises UserError."""
     tuning.check(args)
     augmenting.check(args, AUG)
-    if args.gamma is not None and args.d_loss not in HAVE_GAMMA + (None,):
+    if args.gamma is not None and args.d_loss not in HAVE_GAMMA + (None,) and not losses.is_criterion(args.d_loss):
         raise UserError(f'--gamma={args.gamma}: {args.d_loss} does not use gamma; drop --gamma')
 
 
@@ -110,6 +107,9 @@ def make_options(args):
         G_loss_args=dict(func_name='training.loss.' + (args.g_loss or c.G_loss)),
         D_loss_args=dict(func_name='training.loss.' + D_loss, **gamma),
         sched_args=tuning.sched_args(args, GROWING if c.grows else FULL_SIZE))
+    usual = dict(G='+pl' if c.G_loss.endswith('pathreg') else '', D='+r1')
+    for name, loss in losses.of_criteria(args, usual, c.gamma if args.gamma in (None, 'auto') else args.gamma).items():
+        options[name + '_loss_args'] = loss
     if not c.lazy:
         options['lazy_regularization'] = False
     width.apply(options, args.width)

@@ -3,7 +3,7 @@
 import argparse
 
 from dnnlib import UserError, cli
-from training.options import width
+from training.options import lrates, width
 from training.options.saving import check_numbers
 
 
@@ -46,6 +46,7 @@ def add(parser):
                    'stays the same (default: by config)')
     p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT',
                    help='learning rate of both networks (default: by config)')
+    lrates.add(p)
     width.add(p)
     p.add_argument('--freeze-d', '--freezed', type=int, default=0, metavar='N', action=TwoNames,
                    help='do not train the first N layers of the discriminator (default: %(default)s)')
@@ -89,6 +90,7 @@ def sched_args(args, published):
         put('--minibatch-gpu', minibatch_gpu_base=args.minibatch_gpu)
     if args.lr is not None:
         put('--lr', G_lrate_base=args.lr, D_lrate_base=args.lr)
+    sched.update(lrates.of(args))
     if replaced:
         print(f'{" and ".join(replaced)}: at every resolution, instead of the table of {args.config}')
     if num_workers(args) > 1:

@@ -208,9 +208,24 @@ def telling(main):
     return wrapped
 
 
-def stop_signals():
-    """StopSignals of this process; a worker that our launcher has started leaves a second signal to it."""
-    return StopSignals(only_first=clusters.WATCH in os.environ)
+def limits(args, cluster):
+    """Options of `run_training.train` that say how long it waits and trains, from the parsed command line.
+
+    Args:
+        args: Parsed command line.
+        cluster: Cluster; `None` = this process trains alone.
+    """
+    found = {} if cluster is None else dict(start_timeout=args.start_timeout)
+    return found if args.max_hours is None else dict(found, max_hours=args.max_hours)
+
+
+def stop_signals(max_hours=None):
+    """StopSignals of this process; a worker that our launcher has started leaves a second signal to it.
+
+    Args:
+        max_hours: Time limit, hours; `None` = none.
+    """
+    return StopSignals(only_first=clusters.WATCH in os.environ, hours=max_hours)
 
 
 def _with_own(settled, own):

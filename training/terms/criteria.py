@@ -61,9 +61,105 @@ class Criterion(NamedTuple):
     boundary: float = 0.0  # score that is neither more like those of reals nor of fakes; None = scores have no zero
 
 
+def _hinge(scores):
+    """Hinge: max(0, 1 - q) (Lim and Ye 2017, equation 8)."""
+    return tf.nn.relu(1 - scores)
+
+
+D_HINGE = Criterion(_hinge, lambda scores: _hinge(-scores))  # what D minimizes; G minimizes -f
 TRANSLATION = {  # the names that programs for translation give them
     'lsgan': Criterion(G_least_squares, tf.square, 0.5),
     'vanilla': Criterion(G_non_saturating, tf.nn.softplus),
     'nonsaturating': Criterion(G_non_saturating, tf.nn.softplus),
     'wgangp': Criterion(G_wasserstein, tf.identity, None),
 }
+
+
+class Adversarial(NamedTuple):
+    """A loss by name: what D and G minimize, put together of functions of scores, see `D_loss` and `G_loss`.
+
+    Functions of reals take the target too, the value that scores of reals should have, 1 unless they are smoothed.
+    """
+    real: object            # function of (scores, target): what D minimizes for reals
+    fake: object            # the same for fakes
+    generator: object = None  # the same: what G minimizes for fakes; None = `real`
+    reference: str = None   # what scores are compared with: None = nothing; 'pair' = each with one of the other kind;
+    #                         'mean' = with the mean of the other kind (Jolicoeur-Martineau 2019, section 3)
+    scale: float = 1.0      # factor of both losses
+    of_mean: object = None  # function of scores whose mean over the minibatch takes their place; None = no mean
+
+
+def _logistic(scores, target):
+    """softplus(-s) + (1 - t) s: the cross entropy of sigmoid(s) with a target t (Salimans et al. 2016, section 3.4)."""
+    loss = tf.nn.softplus(-scores)
+    return loss if target == 1 else loss + (1 - target) * scores
+
+
+def _distance(scores, target):
+    return tf.square(scores - target)
+
+
+def _distance_below(scores, target):
+    return tf.square(scores + target)
+
+
+LOGISTIC = Adversarial(_logistic, lambda scores, _target: tf.nn.softplus(scores))
+SQUARES = Adversarial(_distance, lambda scores, _target: tf.square(scores))
+SQUARES_OF_SIGMOID = Adversarial(lambda scores, target: tf.square(tf.sigmoid(scores) - target),
+                                 lambda scores, _target: tf.square(tf.sigmoid(scores)))
+WASSERSTEIN = Adversarial(lambda scores, _target: -scores, lambda scores, _target: scores)
+HINGE = Adversarial(lambda scores, _target: D_HINGE.real(scores), lambda scores, _target: D_HINGE.fake(scores),
+                    WASSERSTEIN.real)
+AVERAGED = dict(  # relativistic average losses, without the factor 1/2 that their author's program has
+    ragan=LOGISTIC._replace(reference='mean'), rals=Adversarial(_distance, _distance_below, reference='mean'),
+    rahinge=HINGE._replace(generator=None, reference='mean'))
+ADVERSARIAL = dict(
+    {name: loss._replace(scale=0.5) for name, loss in AVERAGED.items()},
+    logistic_ns=LOGISTIC,
+    logistic_saturating=LOGISTIC._replace(generator=lambda scores, _target: G_saturating(scores)),
+    lsgan=SQUARES,
+    lsgan_half=SQUARES._replace(scale=0.5),  # the paper's
+    lsgan_of_mean=SQUARES._replace(scale=0.5, of_mean=tf.identity),
+    lsgan_sigmoid=SQUARES_OF_SIGMOID,
+    lsgan_sigmoid_of_mean=SQUARES._replace(scale=0.5, of_mean=tf.sigmoid),
+    hinge=HINGE,
+    wgan=WASSERSTEIN,
+    rsgan=LOGISTIC._replace(reference='pair'),
+    **{name + '_nohalf': loss for name, loss in AVERAGED.items()})
+
+
+def D_loss(loss, real_scores, fake_scores, target=1):
+    """What D minimizes.
+
+    Args:
+        loss: Adversarial, one of ADVERSARIAL.
+        real_scores, fake_scores: [N, 1].
+        target: See Adversarial; below 1 = one-sided label smoothing (Salimans et al. 2016, section 3.4).
+    Returns: [N, 1], or one number for all if that is what the loss gives.
+    """
+    if loss.reference == 'pair':
+        return loss.real(real_scores - fake_scores, target)
+    reals, fakes = _compared(loss, real_scores, fake_scores)
+    return loss.scale * (loss.real(reals, target) + loss.fake(fakes, target))
+
+
+def G_loss(loss, fake_scores, real_scores=None, target=1):
+    """What G minimizes; arguments as of `D_loss`, scores of reals only if the loss has a reference."""
+    if loss.reference == 'pair':
+        return loss.real(fake_scores - real_scores, target)
+    if loss.reference == 'mean':
+        reals, fakes = _compared(loss, real_scores, fake_scores)
+        return loss.scale * (loss.real(fakes, target) + loss.fake(reals, target))
+    return loss.scale * (loss.generator or loss.real)(_of_mean(loss, fake_scores), target)
+
+
+def _compared(loss, real_scores, fake_scores):
+    """Scores of reals and fakes, relative to the mean of the others where the loss asks for that."""
+    if loss.reference == 'mean':
+        means = tf.reduce_mean(real_scores), tf.reduce_mean(fake_scores)
+        real_scores, fake_scores = real_scores - means[1], fake_scores - means[0]
+    return _of_mean(loss, real_scores), _of_mean(loss, fake_scores)
+
+
+def _of_mean(loss, scores):
+    return scores if loss.of_mean is None else tf.reduce_mean(loss.of_mean(scores))

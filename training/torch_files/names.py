@@ -38,6 +38,8 @@ KINDS = {
                     lambda a: a.reshape(-1, 4, 4).transpose(1, 2, 0).reshape(-1)),
     'bias': _Kind(1, lambda a: a, lambda a: a.reshape(-1)),
     'style': _Kind(1, lambda a: a + np.float32(1), lambda a: a.reshape(-1) - np.float32(1)),  # scales are around 1
+    'table': _Kind(2, lambda a: a, lambda a: a),  # one row for each class
+    'count': _Kind(0, lambda a: a.reshape(1), lambda a: a.reshape([])),
     'scalar': _Kind(0, lambda a: a, lambda a: a.reshape([])),
     'noise': _Kind(4, lambda a: a[0, 0], lambda a: a.reshape((1, 1) + a.shape[-2:])),
     'const': _Kind(4, lambda a: a[0], lambda a: a.reshape((1,) + a.shape[-3:])),

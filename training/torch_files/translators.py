@@ -2,7 +2,7 @@
 
 What a network is made of is read off the names and shapes of its tensors: pix2pix and CycleGAN, CUT and SinCUT
 (`EPOCH_net_G.pth` and so on), pix2pixHD, U-GAT-IT (a dictionary of six networks), StarGAN (`STEP-G.ckpt`), StarGAN v2
-(`STEP_nets_ema.ckpt`, a dictionary) and its network of landmarks (`wing.ckpt`).
+(`STEP_nets_ema.ckpt`, a dictionary) and its network of landmarks (`wing.ckpt`). So are those of BigGAN.
 """
 
 from collections import OrderedDict
@@ -12,7 +12,7 @@ import numpy as np
 from dnnlib.files import network_file, torch_file
 from dnnlib.files.named_networks import Contents, Role
 from dnnlib.util import UserError
-from training.torch_files import inferred, inferred_domains
+from training.torch_files import biggan, inferred, inferred_domains
 from training.torch_files.weights import Weights
 
 UGATIT = OrderedDict([  # names of U-GAT-IT's file -> ours
@@ -87,7 +87,8 @@ def _parts(saved):
 def _kind_of(names):
     """The function that infers a network with these tensors, None if there is none."""
     names = {name[len(_PREFIX):] if isinstance(name, str) and name.startswith(_PREFIX) else name for name in names}
-    return next((kind for needed, kind in inferred_domains.KINDS + inferred.KINDS if needed in names), None)
+    known = inferred_domains.KINDS + inferred.KINDS + biggan.KINDS
+    return next((kind for needed, kind in known if needed in names), None)
 
 
 def _drop_prefix(arrays):

@@ -57,3 +57,32 @@ def test_evaluations_of_one_session_call_go_one_after_another(session):
         u, wanted = iterate(u)
         np.testing.assert_allclose(norm, wanted, rtol=1e-4)
     np.testing.assert_allclose(session.run(variable), u, rtol=1e-4, atol=1e-5)
+
+
+def test_saved_vectors_of_several_workers(session, monkeypatch):
+    """Each worker makes the steps that as many rounds would have made, and stores what the last one does."""
+    weight, found = tf.constant(WEIGHT), []
+    monkeypatch.setattr(spectral.collectives, 'num_workers', lambda: 2)
+    for worker in (0, 1):
+        monkeypatch.setattr(spectral.collectives, 'worker', lambda worker=worker: worker)
+        with tf.variable_scope('a', reuse=tf.AUTO_REUSE):
+            found.append(spectral.normalize_saved(weight, spectral.Saved(is_training=True)))
+    with tf.variable_scope('a', reuse=True):
+        seen = spectral.normalize_saved(weight, spectral.Saved())
+        table = spectral.normalize_saved(tf.transpose(tf.reshape(weight, [-1, 5])), spectral.Saved(transposed=True))
+    vector, value = tf.global_variables()
+    assert [var.op.name for var in (vector, value)] == ['a/u0', 'a/sv0'] and not tf.trainable_variables()
+    norms, u = [], START
+    for _ in range(2):
+        v = u @ WEIGHT.reshape(-1, 5).T
+        v /= np.linalg.norm(v)
+        u = v @ WEIGHT.reshape(-1, 5)
+        norms.append(np.linalg.norm(u))
+        u /= norms[-1]
+    for one, norm in zip(found, norms):
+        tflib.set_vars({vector: START})
+        np.testing.assert_allclose(session.run(seen), WEIGHT / norms[0], rtol=1e-4)
+        np.testing.assert_allclose(session.run(table), WEIGHT.reshape(-1, 5).T / norms[0], rtol=1e-4)
+        np.testing.assert_allclose(session.run(one), WEIGHT / norm, rtol=1e-4)
+        np.testing.assert_allclose(session.run(vector), u, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(session.run(value), [norms[1]], rtol=1e-4)

@@ -77,7 +77,7 @@ def test_descriptions_of_settings():
     (['--augpipe=diffaugment', '--aug=ada'], '--augpipe=diffaugment: its strength does not adapt; use --aug=fixed'),
     (['--config=config-f', '--cmethod=bcr'], '--cmethod: not an option of StyleGAN, StyleGAN2, the method of --config='
      'config-f, but of StyleGAN2-ADA [(]such as --config=auto[)]'),
-    (['--g-loss=G_wgan'], '--g-loss: not an option of StyleGAN2-ADA, the method of --config=paper256, but of StyleGAN'),
+    (['--cmethod=zcr', '--d-loss=hinge'], '--cmethod=zcr: has losses of its own; drop --g-loss and --d-loss'),
     (['--aug=noaug', '--cmethod=wgangp', '--gamma=1'], '--gamma=1.0: --cmethod=wgangp does not use gamma'),
     (['--cmethod=auxrot'], '--cmethod=auxrot: only for data without labels, and these have 66; add --set dataset.max_'),
     (['--dcap=0'], '--dcap=0: expected a number above 0'), (['--lr=0'], '--lr=0: expected a number above 0'),

@@ -203,7 +203,8 @@ def test_feature_maps(fmaps, expected):
 def test_kinds_of_axes_are_undone():
     rnd = np.random.RandomState(0)
     shapes = {'dense': [3, 4], 'conv': [3, 3, 2, 5], 'up': [3, 3, 2, 5], 'bias': [4], 'scalar': [], 'style': [4],
-              'noise': [1, 1, 4, 6], 'const': [1, 3, 4, 6], 'patch4': [32]}
+              'noise': [1, 1, 4, 6], 'const': [1, 3, 4, 6], 'patch4': [32], 'table': [5, 3],
+              'count': []}
     for kind, functions in names.KINDS.items():
         array = np.float32(rnd.randn(*shapes[kind]))
         again = functions.from_torch(functions.to_torch(array))

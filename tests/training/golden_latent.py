@@ -1,0 +1,13 @@
+"""The golden values of tests/data/latent, which README.md there describes."""
+
+import os
+
+from tests.training.golden_files import Files
+
+DATA = os.path.join(os.path.dirname(__file__), '..', 'data', 'latent')
+FILES = Files(DATA, owners={
+    'networks/test_progan.py': ('progan_labels3_r16', 'progan_r16', 'progan_unfused_r32'),
+    'methods/test_progan.py': ('progan_schedule',),
+    'terms/test_adversarial.py': ('losses',),
+    'test_rates.py': ('lr_schedules',),
+})
