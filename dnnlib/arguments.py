@@ -7,14 +7,17 @@ import sys
 
 
 def similar(name, known):
-    """The most similar of the known names; `None` if none resembles it. Case, `_` and `-` make no difference.
+    """The most similar of the known names, first of those that begin like it; `None` if none resembles it.
+
+    Case, `_` and `-` make no difference.
 
     Args:
         name: What a user wrote.
         known: Iterable of names.
     """
     by_form = {_form(item): item for item in known}
-    found = difflib.get_close_matches(_form(name), by_form, 1)
+    longer = [form for form in by_form if form.startswith(_form(name))]
+    found = difflib.get_close_matches(_form(name), longer or by_form, 1)
     return by_form[found[0]] if found else None
 
 

@@ -143,7 +143,7 @@ def best_results(name):
 
 
 metric_defaults = MetricTable()
-for _name in ('fid50k', 'ifid1k', 'is50k', 'kid50k', 'pr50k3', 'fid50k_full', 'kid50k_full', 'pr50k3_full', 'ls',
+for _name in ('fid50k', 'is50k', 'kid50k', 'pr50k3', 'fid50k_full', 'kid50k_full', 'pr50k3_full', 'ls',
               'ppl_zfull', 'ppl_wfull', 'ppl_zend', 'ppl_wend', 'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0',
-              'pr50k3_effnetlite0', 'nearest', 'cats'):
+              'pr50k3_effnetlite0', 'nearest', 'cats', 'ifid1k'):
     metric_defaults[_name] = metric_defaults[_name]

@@ -5,29 +5,24 @@ import os
 import numpy as np
 import PIL.Image
 import pytest
-import tensorflow.compat.v1 as tf
 
 import run_generator
-from dnnlib import UserError, tflib
+from dnnlib import UserError
 from metrics import sources
 from tests.training.golden_latent import DATA, FILES
 
 NETWORK = os.path.join(DATA, 'progan_r16.pkl')
 
 
-def test_pictures_are_the_published_ones(tmp_path):
-    with tf.Graph().as_default():
-        try:
-            run_generator.main(['generate-images', '--network=' + NETWORK, '--seeds=100-103', '--device=cpu',
-                                '--result-dir=' + str(tmp_path)])
-            with pytest.raises(UserError, match='--truncation-psi=0.7: this generator has no W'):
-                run_generator.main(['generate-images', '--network=' + NETWORK, '--seeds=1', '--truncation-psi=0.7',
-                                    '--device=cpu', '--result-dir=' + str(tmp_path)])
-            source = sources.open_network(NETWORK, None, None, 1)
-            images = next(iter(source.minibatches(4, 4, seed=0)))
-            assert images.shape == (4, 3, 16, 16) and images.dtype == np.uint8 and images.std() > 10
-        finally:
-            tflib.close_tf()
+def test_pictures_are_the_published_ones(graph, tmp_path):
+    run_generator.main(['generate-images', '--network=' + NETWORK, '--seeds=100-103', '--device=cpu',
+                        '--result-dir=' + str(tmp_path)])
+    with pytest.raises(UserError, match='--truncation-psi=0.7: this generator has no W'):
+        run_generator.main(['generate-images', '--network=' + NETWORK, '--seeds=1', '--truncation-psi=0.7',
+                            '--device=cpu', '--result-dir=' + str(tmp_path)])
+    source = sources.open_network(NETWORK, None, None, 1)
+    images = next(iter(source.minibatches(4, 4, seed=0)))
+    assert images.shape == (4, 3, 16, 16) and images.dtype == np.uint8 and images.std() > 10
     expected = FILES.arrays('progan_r16')['images_uint8'].transpose(0, 2, 3, 1)
     for number, picture in enumerate(expected):
         with PIL.Image.open(str(tmp_path / '00000-generate-images' / f'seed{100 + number:04d}.png')) as image:

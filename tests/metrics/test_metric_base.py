@@ -81,6 +81,7 @@ def test_published_settings():
     tiles = dict(num_images=50000, nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000, col_batch_size=10000)
     expected = dict(
         fid50k=(fid, dict(num_images=50000, minibatch_per_gpu=8)),
+        ifid1k=('intra_fid.IntraFID', dict(num_images=1000, minibatch_per_gpu=8)),
         is50k=('inception_score.IS', dict(num_images=50000, num_splits=10, minibatch_per_gpu=8)),
         kid50k=('kernel_inception_distance.KID', dict(num_images=50000, minibatch_per_gpu=8)),
         pr50k3=(pr, tiles),

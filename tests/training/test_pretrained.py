@@ -37,8 +37,8 @@ def test_a_file_without_three_networks_is_refused_by_name(session, tmp_path):
 
 
 def test_networks_of_unknown_classes_are_refused_in_one_line(tmp_path):
-    unknown = b'ctfutil\nNetwork\n)\x81'
-    with pytest.raises(UserError, match='G and Gs are not networks; refused.*: tfutil.Network'):
+    unknown = b'ctfutil\nNetworks\n)\x81'
+    with pytest.raises(UserError, match='G and Gs are not networks; refused.*: tfutil.Networks'):
         pretrained.read_contents(b'\x80\x02' + unknown * 3 + b'\x87.')
 
 
