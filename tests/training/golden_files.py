@@ -57,7 +57,7 @@ class Files:
         for case in self.owners[file]:
             given = self.arrays(case)
             missing += [f'{case} {key}' for key in sorted(set(given) - given.used) if not self.is_left_out(case, key)]
-        assert not missing, missing
+        assert not missing, f'{len(missing)} are not used, such as {missing[:5]}'
 
     def check_all_owned(self):
         """Has every file a test that must use it?"""

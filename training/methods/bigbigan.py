@@ -15,6 +15,7 @@ from dnnlib.tflib import latents as graph_latents
 from dnnlib.tflib import random
 from dnnlib.util import UserError
 from training.methods import classes, translating
+from training.report.fakes import Random
 from training.terms import encoding
 from training.train_step import Group, Method, Net, report_mean, Stage
 
@@ -63,7 +64,7 @@ def bigbigan(streams, schedule, **options):
         'bigbigan', nets, groups, stages=lambda step: make_stages(step, options, prior),
         pictures=lambda networks, cells: pictures(networks, cells, size),
         fakes=lambda networks, count, seed: classes.draw_seed(
-            networks['Gs'], data, classes.Random(count, seed, size, prior)),
+            networks['Gs'], data, Random(count, seed, size), prior),
         latents=lambda networks, count: latents.draw(np.random, [count] + networks['G'].input_shape[1:], prior))
 
 

@@ -16,7 +16,7 @@ from dnnlib.tflib import latents as graph_latents
 from dnnlib.tflib import random
 from dnnlib.util import UserError
 from training.methods import translating
-from training.report.fakes import Later
+from training.report.fakes import of_labels, Random
 from training.terms import criteria, penalties
 from training.train_step import Group, Method, Net, report_mean, Stage
 
@@ -71,7 +71,8 @@ def classes(streams, schedule, **options):
         stages=lambda step: make_stages(step, options, prior),
         pictures=lambda networks, cells: translating.rows(cells, draw(networks[drawn], cells.latents, cells.labels,
                                                                       size)),
-        fakes=lambda networks, count, seed: draw_seed(networks[drawn], data, Random(count, seed, size, prior)),
+        fakes=lambda networks, count, seed: draw_seed(
+            networks[drawn], data, Random(count, seed, size), prior),
         latents=lambda networks, count: latents.draw(np.random, [count] + networks['G'].input_shape[1:], prior),
         logits=options.loss == 'logistic')
 
@@ -165,31 +166,19 @@ def draw(network, latents_in, labels, minibatch_size):
     return np.clip(np.rint(adjust_dynamic_range(found, [-1, 1], [0, 255])), 0, 255).astype(np.uint8)
 
 
-class Random(NamedTuple):
-    """Which pictures `draw_seed` draws."""
-    count: int           # how many
-    seed: int            # of latents and labels
-    minibatch_size: int  # pictures at a time
-    prior: str           # how latents are drawn
-
-
-def draw_seed(network, data, pictures):
+def draw_seed(network, data, pictures, prior):
     """Pictures of random latents and of the labels of random images; see `Method.fakes`.
 
     Args:
         network: Generator.
         data: Dataset whose labels are drawn.
         pictures: Random.
-    Yields: Later.
+        prior: How latents are drawn, see dnnlib.latents.
+    Returns: Iterator of Later.
     """
-    rnd = np.random.RandomState(pictures.seed)
-    numbers = np.setdiff1d(np.arange(data.num_images), data.held_out) if data.label_size else np.zeros(1, int)
-    for begin in range(0, pictures.count, pictures.minibatch_size):
-        size = min(pictures.minibatch_size, pictures.count - begin)
-        found = latents.draw(rnd, [size] + network.input_shape[1:], pictures.prior)
-        labels = data.read_labels(numbers[rnd.randint(len(numbers), size=[size])])
-        yield Later(size, functools.partial(network.run, found, labels, output_transform=dict(
-            func=tflib.convert_images_to_uint8)))
+    return of_labels(
+        pictures, data, lambda rnd, size: latents.draw(rnd, [size] + network.input_shape[1:], prior),
+        functools.partial(network.run, output_transform=dict(func=tflib.convert_images_to_uint8)))
 
 
 def standing_statistics(network, passes, prior='normal', minibatch_size=16):

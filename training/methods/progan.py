@@ -14,7 +14,7 @@ from dnnlib import tflib
 from dnnlib.util import UserError, call_func_by_name
 from training import image_size, loss_names
 from training.methods import growing
-from training.report.fakes import Later
+from training.report.fakes import of_labels, Random
 from training.train_step import Group, Method, Net, Stage, report_mean
 
 G_PAPER, D_PAPER = 'training.networks.progan.G_paper', 'training.networks.progan.D_paper'
@@ -124,26 +124,8 @@ def draw(network, cells, minibatch_size):
     return [pictures[begin:begin + cells.size[0]] for begin in range(0, len(pictures), cells.size[0])]
 
 
-class Random(NamedTuple):
-    """Which pictures `draw_seed` draws."""
-    count: int           # how many
-    seed: int            # of latents and labels
-    minibatch_size: int  # pictures at a time
-
-
 def draw_seed(network, data, pictures):
-    """Pictures of random latents and of the labels of random images; see `Method.fakes`.
-
-    Args:
-        network: Generator.
-        data: Dataset whose labels are drawn.
-        pictures: Random.
-    Yields: Later.
-    """
-    rnd = np.random.RandomState(pictures.seed)
-    numbers = np.setdiff1d(np.arange(data.num_images), data.held_out) if data.label_size else np.zeros(1, int)
-    for begin in range(0, pictures.count, pictures.minibatch_size):
-        size = min(pictures.minibatch_size, pictures.count - begin)
-        latents = rnd.randn(size, *network.input_shape[1:])
-        labels = data.read_labels(numbers[rnd.randint(len(numbers), size=[size])])
-        yield Later(size, functools.partial(to_bytes, network, latents, labels, size))
+    """Pictures of random latents and of the labels of random images: iterator of Later, see `fakes.of_labels`."""
+    return of_labels(
+        pictures, data, lambda rnd, size: rnd.randn(size, *network.input_shape[1:]),
+        functools.partial(to_bytes, network, minibatch_size=pictures.minibatch_size))

@@ -17,6 +17,32 @@ class Later(NamedTuple):
     draw: object            # function without arguments that returns them, uint8 [count, C, H, W]
 
 
+class Random(NamedTuple):
+    """Which pictures `of_labels` draws."""
+    count: int           # how many
+    seed: int            # of latents and labels
+    minibatch_size: int  # pictures at a time
+
+
+def of_labels(pictures, data, latents, draw):
+    """Pictures of random latents and of the labels of random images; see `Method.fakes`.
+
+    Args:
+        pictures: Random.
+        data: Dataset whose labels are drawn, not those of held-out images.
+        latents: Function of (RandomState, number) that draws latents.
+        draw: Function of (latents, labels) that returns pictures.
+    Yields: Later.
+    """
+    rnd = np.random.RandomState(pictures.seed)
+    numbers = np.setdiff1d(np.arange(data.num_images), data.held_out) if data.label_size else np.zeros(1, int)
+    for begin in range(0, pictures.count, pictures.minibatch_size):
+        size = min(pictures.minibatch_size, pictures.count - begin)
+        found = latents(rnd, size)
+        labels = data.read_labels(numbers[rnd.randint(len(numbers), size=[size])])
+        yield Later(size, functools.partial(draw, found, labels))
+
+
 def fakes_of(method, networks, streams, options):
     """What metrics take as the fakes of a training: a function of (count, seed); `None` = there are none.
 
