@@ -32,7 +32,7 @@ OWNERS = {
     'methods/test_ugatit_tf.py': ('ugatit_tf',),
     'terms/test_translation_terms.py': ('cut_patchnce', 'gan_losses'),
     'test_schedule.py': ('hd_lr', 'lr_schedules'),
-    'data/test_translation_data.py': ('data_preparation',),  # has such a test of its own
+    'data/test_translation_data.py': ('data_preparation',),
 }
 # Arrays that nothing is compared with: (cases, part of the key, why not); the first two are regular expressions.
 OTHER_GRADIENTS = (
@@ -71,9 +71,6 @@ def to_nchw(x):
     return np.transpose(x, [0, 3, 1, 2]) if layout.data_format() == 'NHWC' else x
 
 
-WORST = {}
-
-
 def check(case, key, found, at_least=0.0):
     """Is a result within the tolerance of the README there? `at_least`: allowed share of the largest magnitude."""
     expected = arrays_cached(case)[key]
@@ -81,7 +78,7 @@ def check(case, key, found, at_least=0.0):
     assert found.shape == expected.shape, (key, found.shape, expected.shape)
     error = np.abs(np.float64(found) - expected).max()
     bound = max(20 * deviation + 1e-6 * magnitude + 1e-7, at_least * magnitude)
-    WORST.setdefault(case, []).append((error / bound, error, key))
+    FILES.note(case, key, error, bound)
     assert error <= bound, f'{case} {key}: {error:.3g}, at most {bound:.3g} of {magnitude:.3g}'
 
 

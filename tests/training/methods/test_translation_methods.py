@@ -53,7 +53,7 @@ def check_second(case, trained):
     """Compares the losses of a second iteration, which the first one's rounding errors change."""
     losses, _ = trained.run(images_of(case, 'it1/'))
     for tag, value in losses.items():
-        np.testing.assert_allclose(value, golden.arrays_cached(case)['it1/loss_' + tag[len('Loss/'):]], rtol=1e-3)
+        golden.FILES.compare(case, 'it1/loss_' + tag[len('Loss/'):], value, rtol=1e-3)
     return losses
 
 
@@ -71,9 +71,8 @@ def test_pix2pix(session, monkeypatch):
     check_iteration(case, trained, found, names, 'it0/')
     check_after(case, trained, names)
     second = check_second(case, trained)
-    given = golden.arrays_cached(case)
-    np.testing.assert_allclose(0.5 * (second['Loss/D_fake'] + second['Loss/D_real']), given['it1/loss_D'], rtol=1e-3)
-    np.testing.assert_allclose(second['Loss/G_GAN'] + second['Loss/G_L1'], given['it1/loss_G'], rtol=1e-3)
+    golden.FILES.compare(case, 'it1/loss_D', 0.5 * (second['Loss/D_fake'] + second['Loss/D_real']), rtol=1e-3)
+    golden.FILES.compare(case, 'it1/loss_G', second['Loss/G_GAN'] + second['Loss/G_L1'], rtol=1e-3)
 
 
 LAYERS = [0, 4, 8, 12, 16]
@@ -140,7 +139,7 @@ def test_image_pool(session, monkeypatch):
     chosen = translating.query_pool(State(), 'pool', numbers, size)
     tflib.init_uninitialized_vars()
     uniforms, randints, filled = iter(given['uniforms']), iter(given['randints']), 0
-    for query, returned in zip(given['queries'], given['returned']):
+    for number, query in enumerate(given['queries']):
         coins, places = np.zeros(2), np.zeros(2, int)
         for i in range(2):
             filled += 1
@@ -148,8 +147,8 @@ def test_image_pool(session, monkeypatch):
                 coins[i] = next(uniforms)
                 places[i] = next(randints) if coins[i] > 0.5 else 0
         feed = {numbers: query.reshape(2, 1, 1, 1), coin: coins, place: places}
-        np.testing.assert_array_equal(session.run(chosen, feed).reshape(2), returned)
-    np.testing.assert_array_equal(session.run(variables['pool']).reshape(-1), given['final'])
+        golden.FILES.compare('image_pool', 'returned', session.run(chosen, feed).reshape(2), part=number)
+    golden.FILES.compare('image_pool', 'final', session.run(variables['pool']).reshape(-1))
 
 
 def test_every_array_of_these_cases_is_used(request):

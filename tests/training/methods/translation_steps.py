@@ -149,10 +149,13 @@ def check_after(case, trained, names, lrate=LRATE):
                 continue
             found, wanted = golden.to_torch(values[entry.name], entry.kind), given[key]
             error = np.abs(found.reshape(wanted.shape) - wanted)
-            assert error.max() <= 2.02 * lrate, key
             if '/moving_' in entry.name:
                 golden.check(case, key, found)
-            elif key not in noisy:
-                near = error <= 1e-6 + 2e-6 * np.abs(wanted).max()
-                assert near.mean() >= 0.99, (key, near.mean())
+                continue
+            golden.FILES.note(case, key, error, 2.02 * lrate)
+            assert error.max() <= 2.02 * lrate, key
+            if key not in noisy:
+                allowed = 1e-6 + 2e-6 * np.abs(wanted).max()  # of 99 % of them
+                golden.FILES.note(case, key, np.percentile(error, 99), allowed)
+                assert np.mean(error <= allowed) >= 0.99, (key, np.mean(error <= allowed))
     assert seen == sum(key.startswith('after/') and 'num_batches' not in key for key in given)

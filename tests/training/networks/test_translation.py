@@ -198,8 +198,8 @@ def test_label_maps_of_pix2pixhd(session):
     edges = label_maps.edges(tf.constant(given['inst']))
     planes = tf.concat([label_maps.one_hot(tf.constant(given['label']), 4), edges], axis=1)
     edges, planes = session.run([edges, planes])
-    np.testing.assert_array_equal(edges, given['edges'])
-    np.testing.assert_array_equal(planes, given['input_label'])
+    golden.FILES.compare('hd_edges_onehot', 'edges', edges)
+    golden.FILES.compare('hd_edges_onehot', 'input_label', planes)
 
 
 def test_every_array_of_these_cases_is_used(request):
