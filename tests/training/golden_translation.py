@@ -43,8 +43,8 @@ LEFT_OUT = (
     ('.', 'num_batches_tracked', 'a counter that nothing reads'),
     ('(cut|fastcut|fastcut_flipped)_iter', 'G_grad_', OTHER_GRADIENTS),
     ('cut_iter', r'after/G\..*(weight|model\.30\.bias)$', 'steps along these gradients, whose signs decide them'),
-    ('cut_netF', 'out_(reshape|global_pool)_', "CUT's ways of sampling by pooling, which no published configuration "
-     'uses and this project does not have'),
+    ('cut_netF', 'out_global_pool_', 'one row for each image, which no published configuration uses and this project '
+     'does not have'),
     ('data_preparation', '_starts$', 'where the crops of zoom_and_patch begin: the crops themselves are compared, '
      'whose pixels would differ in another place'),
 )

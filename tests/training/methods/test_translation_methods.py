@@ -30,7 +30,7 @@ def images_of(case, prefix=''):
     return {name: given[f'{prefix}real_{name.upper()}'] for name in 'ab'}
 
 
-def test_cyclegan(session, monkeypatch):
+def test_cyclegan(session, monkeypatch, tmp_path):
     case = 'cyclegan_iter'
     names = dict(G_ab='G_A', G_ba='G_B', D_b='D_A', D_a='D_B')
     weights = {ours: (f'{case}_net_{theirs}.pth', tables.resnet(6) if theirs[0] == 'G' else tables.patchgan())
@@ -47,6 +47,7 @@ def test_cyclegan(session, monkeypatch):
     check_iteration(case, trained, found, names, 'it0/')
     check_after(case, trained, names)
     check_second(case, trained)
+    trained.check_continued(tmp_path, images_of(case, 'it1/'))
 
 
 def check_second(case, trained):
@@ -57,7 +58,7 @@ def check_second(case, trained):
     return losses
 
 
-def test_pix2pix(session, monkeypatch):
+def test_pix2pix(session, monkeypatch, tmp_path):
     case = 'pix2pix_iter'
     names = dict(G='G', D='D')
     weights = dict(G=(case + '_net_G.pth', tables.unet(5)), D=(case + '_net_D.pth', tables.patchgan(norm='batch')))
@@ -73,6 +74,7 @@ def test_pix2pix(session, monkeypatch):
     second = check_second(case, trained)
     golden.FILES.compare(case, 'it1/loss_D', 0.5 * (second['Loss/D_fake'] + second['Loss/D_real']), rtol=1e-3)
     golden.FILES.compare(case, 'it1/loss_G', second['Loss/G_GAN'] + second['Loss/G_L1'], rtol=1e-3)
+    trained.check_continued(tmp_path, images_of(case, 'it1/'))
 
 
 LAYERS = [0, 4, 8, 12, 16]
@@ -86,7 +88,7 @@ def ids_of(case):
 
 
 @pytest.mark.parametrize('cases', [('cut_iter',), ('fastcut_iter', 'fastcut_flipped_iter')])
-def test_cut(session, cases, monkeypatch):
+def test_cut(session, cases, monkeypatch, tmp_path):
     names, feeds = dict(G='G', F='F', D='D'), {}
     weights = {name: (f'cut_iter_net_{name}.pth', table) for name, table in (
         ('G', tables.resnet(9, antialias=True)), ('F', tables.patch_mlp(5)), ('D', tables.patchgan(antialias=True)))}
@@ -119,6 +121,7 @@ def test_cut(session, cases, monkeypatch):
         check_iteration(case, trained, found, names, left_out='G')
     if cases == ('cut_iter',):
         check_after(case, trained, names)
+        trained.check_continued(tmp_path, images_of(case), feeds)
 
 
 def test_image_pool(session, monkeypatch):
@@ -228,7 +231,7 @@ def test_cut_trains_all_of_its_networks_and_continues(tmp_path):
 
 def test_sizes_and_options_that_do_not_fit():
     data = [SimpleNamespace(dataset=SimpleNamespace(shape=[3, size, 16])) for size in (16, 32)]
-    with pytest.raises(UserError, match='both sides must have images of one size, but they are 16x16 and 32x16'):
+    with pytest.raises(UserError, match='both sides must have images of one size, but they are 16x16 and 16x32; scale'):
         translating.data_of(dict(a=data[0], b=data[1]))
     gray, color = [SimpleNamespace(dataset=SimpleNamespace(shape=[count, 16, 16])) for count in (1, 3)]
     with pytest.raises(UserError, match='same channels, but they have 1 and 3; give --set dataset.channels=3'):
@@ -238,8 +241,12 @@ def test_sizes_and_options_that_do_not_fit():
         cut.cut(dict(a=color, b=color), None, lambda_identity=1, nce_idt=False)
     with pytest.raises(UserError, match='translation needs the streams a and b of data, not reals'):
         translating.data_of(dict(reals=data[0]))
-    with pytest.raises(UserError, match="unknown criterion 'hinge'; choose from lsgan, "):
-        cut.cut(dict(a=data[0], b=data[0]), None, criterion='hinge')
+    with pytest.raises(UserError, match="unknown criterion 'gan'; choose from lsgan, "):
+        cut.cut(dict(a=data[0], b=data[0]), None, criterion='gan')
+    with pytest.raises(UserError, match="netF must be mlp_sample, sample, reshape, not 'mlp'"):
+        cut.cut(dict(a=color, b=color), None, netF='mlp')
+    with pytest.raises(UserError, match='netF=sample has no network F; drop F.fmaps, or choose netF=mlp_sample'):
+        cut.cut(dict(a=color, b=color), None, netF='sample', F_args=dict(func_name='f', fmaps=8))
     with pytest.raises(UserError, match="direction must be AtoB or BtoA, not 'AB'"):
         pix2pix.pix2pix(dict(a=data[0], b=data[0]), None, direction='AB')
 

@@ -1,4 +1,4 @@
-"""Runs the stages of a method that translates on given images and weights, and records losses and gradients."""
+"""Runs the stages of a method that translates on given images and weights: losses, gradients, what a state holds."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, tflib
 from tests.training import golden_translation as golden
-from training.state import transfer
+from training.state import files, saver, transfer
 from training.train_step import Batch, Step
 
 LRATE = 0.0002
@@ -59,6 +59,25 @@ class Trained:
             optimizer.reset_optimizer_state()
         for name, values in self.values.items():
             tflib.set_vars({self.networks[name].vars[local]: value for local, value in values.items()})
+
+    def check_continued(self, run_dir, images, feeds=(), stages=None):
+        """Does a saved state hold all that the next iteration depends on? Everything else is forgotten before it.
+
+        Args:
+            run_dir: Folder for the state.
+            images, feeds, stages: See `run`, after which this is called.
+        """
+        states, variables = saver.StateSaver(str(run_dir)), {var.op.name: var for var in tf.global_variables()}
+        path, found = states.save(files.new_counters(1)), []
+        for _ in range(2):
+            self.run(images, feeds, stages)
+            found.append(tflib.run(variables))
+            tflib.run(tf.global_variables_initializer())
+            others = tflib.run(variables)
+            assert sum(not np.array_equal(found[0][name], others[name]) for name in variables) > len(variables) / 2
+            states.restore(path)
+        for name, value in found[0].items():
+            np.testing.assert_array_equal(value, found[1][name], err_msg=name)
 
     def _record(self, tag, value):
         self.losses[tag] = tf.reduce_mean(value)
