@@ -124,6 +124,31 @@ def test_cut(session, cases, monkeypatch, tmp_path):
         trained.check_continued(tmp_path, images_of(case), feeds)
 
 
+@pytest.mark.parametrize('netF', ['sample', 'reshape'])
+def test_cut_without_its_network_f(session, netF, monkeypatch):
+    """The contrast of features themselves, of a mirrored minibatch, against NumPy."""
+    images, taps = np.random.RandomState(0).uniform(-1, 1, [2, 1, 3, 16, 16]).astype(np.float32), (0, 4)
+    monkeypatch.setattr(random, 'uniform', lambda shape: tf.zeros(shape))  # mirrored; the first places
+    trained = Trained(cut.cut, dict(a=images[0], b=images[1]), {}, monkeypatch, netF=netF, flip_equivariance=True,
+                      nce_idt=False, nce_layers=taps, num_patches=5, G_args=dict(fmaps=2, num_blocks=1, init_gain=1.0),
+                      D_args=dict(fmaps=2, num_layers=1))
+    assert list(trained.networks) == ['G', 'D']
+    G, losses = trained.networks['G'], []
+    fakes = G.run(images[0][..., ::-1])
+    features = [G.run(image, taps=taps, encode_only=True, return_as_list=True) for image in (fakes, images[0])]
+    for query, key in zip(*features):
+        query, key = (session.run(nce.averages(tf.constant(maps))) if netF == 'reshape' else maps[0, 0, :5]
+                      for maps in (query[:, :, ::-1], key))
+        query, key = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (query, key))
+        similar = query @ key.T / 0.07
+        own = np.diag(similar).copy()
+        np.fill_diagonal(similar, -10 / 0.07)
+        losses.append(np.mean(np.log(np.exp(own) + np.exp(similar).sum(axis=1)) - own))
+    found, gradients = trained.run(dict(a=images[0], b=images[1]), stages=dict(D=['D'], G=['G']))
+    assert found['Loss/NCE'] == pytest.approx(np.mean(losses), rel=1e-4)
+    assert np.abs(gradients['G']['G', 'Down0/weight']).max() > 0
+
+
 def test_image_pool(session, monkeypatch):
     given, size = golden.arrays_cached('image_pool'), 3
     coin, place = tf.placeholder(tf.float32, [2]), tf.placeholder(tf.int32, [2])
