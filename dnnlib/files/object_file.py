@@ -56,6 +56,8 @@ def _finder(data):
     known = network_file.known_globals(budget)
     known['numpy.dtype'] = lambda code, *flags: _Objects() if code in ('O', 'O4', 'O8') else network_file.DType(
         code, *flags)
+    for module in ('__builtin__', 'builtins'):  # what Python 3 writes of no bytes at protocol 2
+        known[module + '.bytes'] = lambda: b''
     for core in ('numpy.core', 'numpy._core'):
         known[core + '.multiarray._reconstruct'] = lambda *_empty: _Array(budget)
 

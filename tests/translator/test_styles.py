@@ -66,8 +66,8 @@ class Harmful:
     (np.zeros([2, 3]), 'not an object written by numpy.save, or damaged .numbers of shape .2, 3., expected an object'),
     (np.array({7: 'x'}, dtype=object), 'no features of instances by class, such as pix2pixHD writes'),
     (np.array({7: np.zeros([0, 4])}, dtype=object), 'no features of instances by class'),
-    (np.array([{7: np.zeros([1, 3])}] * 2, dtype=object), 'numbers of shape .2., expected an object'),
-    (np.array({7: Harmful()}, dtype=object), 'refused: the file asks for posix.mkdir, which is no array')])
+    (np.array([{7: np.zeros([1, 3])}] * 2, dtype=object), 'not an object .* .numbers of shape .2., expected'),
+    (np.array({7: Harmful()}, dtype=object), 'not an object .* .refused: the file asks for .*mkdir, which is no')])
 def test_other_files_are_no_clusters(tmp_path, monkeypatch, saved, message):
     monkeypatch.chdir(tmp_path)
     np.save('a.npy', saved)

@@ -116,9 +116,8 @@ def test_cut(session, cases, monkeypatch, tmp_path):
             contrast = 0.5 * (contrast + losses['NCE_Y'])
         golden.check(case, 'loss_G', losses['G_GAN'] + contrast)
         assert len(found[0]) == 5 if case == 'cut_iter' else 4
-        # The stored gradients of G are left out: they differ from ours, which are those that differences of the losses
-        # approach; the losses, and the gradients of F, to which the same errors are handed down, agree.
-        check_iteration(case, trained, found, names, left_out='G')
+        check_iteration(case, trained, found, names, left_out='G')  # see golden_translation.OTHER_GRADIENTS
+        check_gradients(case, trained, found[1]['G'])
     if cases == ('cut_iter',):
         check_after(case, trained, names)
         trained.check_continued(tmp_path, images_of(case), feeds)
@@ -147,6 +146,21 @@ def test_cut_without_its_network_f(session, netF, monkeypatch):
     found, gradients = trained.run(dict(a=images[0], b=images[1]), stages=dict(D=['D'], G=['G']))
     assert found['Loss/NCE'] == pytest.approx(np.mean(losses), rel=1e-4)
     assert np.abs(gradients['G']['G', 'Down0/weight']).max() > 0
+
+
+def check_gradients(case, trained, gradients):
+    """Compares the gradients of G, {(network, local name): array}, with those of an iteration in `cut_gradients`."""
+    given, prefix = golden.arrays_cached('cut_gradients'), case + '/G_grad_'
+    found = {'G.' + entry.torch: golden.to_torch(gradients['G', entry.name], entry.kind)
+             for entry in trained.tables['G']}
+    names = [str(name) for name in given[prefix + 'names']]
+    assert sorted(found) == sorted(names)
+    largest = given[prefix + 'l2'].max()
+    golden.FILES.compare('cut_gradients', prefix + 'l2', [np.linalg.norm(found[name]) for name in names],
+                         atol=1e-4 * largest)
+    for key in [key for key in given if key.startswith(prefix + 'full/')]:
+        golden.FILES.compare('cut_gradients', key, found[key[len(prefix + 'full/'):]],
+                             atol=1e-4 * np.abs(given[key]).max())
 
 
 def test_image_pool(session, monkeypatch):

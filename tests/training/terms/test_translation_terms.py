@@ -24,7 +24,7 @@ def test_hinge(session):
     values, slopes = session.run([losses, [tf.gradients(loss, scores)[0] for loss in losses]])
     np.testing.assert_array_equal(values, [[3, 1.5, 0.75, 0], [0, 0.5, 1.25, 4], -given])
     np.testing.assert_array_equal(slopes, [[-1, -1, -1, 0], [0, 1, 1, 1], [-1] * 4])
-    assert criteria.TRANSLATION['lsgan'].fooled(0.25) == 0.75 ** 2  # as for reals
+    assert session.run(criteria.TRANSLATION['lsgan'].fooled(0.25)) == 0.75 ** 2  # as for reals
 
 
 def test_contrast_of_patches(session):
