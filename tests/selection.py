@@ -31,7 +31,7 @@ ONCE = (
     'tests/training/options/test_continuing.py', 'tests/training/options/test_epochs.py',
     'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/options/test_translation.py',
-    'tests/training/report/test_alarms.py', 'tests/training/test_rates.py',
+    'tests/training/report/test_alarms.py', 'tests/training/test_rates.py', 'tests/training/test_golden_files.py',
     'tests/training/report/test_grid.py', 'tests/training/state/test_checkpoints.py', 'tests/training/test_schedule.py',
     'tests/training/state/test_network_files.py', 'tests/test_cluster_page.py',
     'tests/training/options/test_workers.py',
