@@ -1,51 +1,15 @@
-"""Artists draw what a view says with one kind of network: generators with W and without; opening a network file."""
-
-from typing import NamedTuple
+"""Artists draw what a view says with one kind of network; here what they have in common, and generators with W."""
 
 import numpy as np
 
-from dnnlib import cli, shell
+from dnnlib import shell
 from dnnlib.files import network_file
 from explorer import plane, views
 from explorer.errors import Refused
-from generator import directions, drawing, library, plain
-from training import pretrained
-from training.data import classes
+from generator import directions, drawing, interpolate, library
 
 VIEW_FILE = 'VIEW.npz'  # in a command, until the view is saved
 KEPT_W = 1 << 22        # bytes: of 512 to 2,000 seeds
-
-
-class Slot(NamedTuple):
-    """A projection: what it takes to draw it again."""
-    dlatents: np.ndarray  # [1, layers, D] float32
-    noise: dict           # {name: map}
-
-
-class Slots:
-    """Projections by number, for the network that is loaded."""
-
-    def __init__(self):
-        self._kept, self._count = {}, 0
-
-    def add(self, slot):
-        """Keeps a Slot; returns its number, which no other one ever gets."""
-        self._count += 1
-        self._kept[self._count] = slot
-        for number in sorted(self._kept)[:-50]:
-            del self._kept[number]
-        return self._count
-
-    def get(self, number):
-        """The Slot of a number; raises Refused if it is gone."""
-        if number not in self._kept:
-            raise Refused(f'slot {number} is gone, as the server or its network is another one; project the picture '
-                          'again', 409)
-        return self._kept[number]
-
-    def clear(self):
-        """Forgets all: another network is there."""
-        self._kept.clear()
 
 
 class Artist:
@@ -92,17 +56,17 @@ class Style(Artist):
 
     Args:
         file, flags: See Artist.
-        device, ops: See `library.Generator`.
-        slots: Slots.
+        running: {'device': ..., 'ops': ...}, see `library.Generator`.
+        stores: stores.Stores.
     """
 
     kind = 'style'
     wants = ('x', 'y', 'psi', 'cutoff', 'mix', 'mixed', 'mixslot', 'noise', 'noiseseed', 'label', 'moves', 'slot')
 
-    def __init__(self, file, flags, running, slots):
+    def __init__(self, file, flags, running, stores):
         super().__init__(file, flags)
         self.generator = library.Generator(file.path, **running)
-        self._slots, net = slots, self.generator
+        self._slots, net = stores.slots, self.generator
         self.image_shape, self.layers = net.image_shape, net.num_layers
         with net.as_default() as network:
             from dnnlib import tflib
@@ -200,6 +164,29 @@ class Style(Artist):
         return {name: np.float32(plane.blend_normal(corners, lambda seed, name=name: self._noise.get(seed)[name]))
                 for name in self._stored}
 
+    def way(self, chosen, frames, curve, loop):
+        """What the frames of a walk are drawn from: list of arrays with a row for each frame.
+
+        Args:
+            chosen: List of View.
+            frames, curve, loop: See `interpolate.walk`; arcs lead around the mean of W.
+        """
+        points, drawer = np.concatenate([self.dlatents(view) for view in chosen]), self.drawer
+        if curve == 'spherical' and not drawer.has_mean:
+            raise Refused('the network has no mean of W, around which arcs lead; choose linear', 409)
+        center = drawer.dlatent_avg if drawer.has_mean else 0
+        return [np.float32(center + interpolate.walk(points - center, frames, curve, loop))]
+
+    def draw_point(self, parts, view):
+        """The picture of a point of a way, with the noise of a view.
+
+        Args:
+            parts: A row of each array of `way`, list.
+            view: View.
+        """
+        dlatents, = parts
+        return self.generator.draw(dlatents, noise=self.noise(view) or None)[0]
+
     def arrays(self, view):
         """Arrays of the file that draws a view by `generate-images --dlatents`."""
         self.check(view)
@@ -214,71 +201,6 @@ class Style(Artist):
             more += [] if view.label is None else [f'--class={class_text(self.generator, view.label)}']
             more += ['--noise=const'] if view.noise == 'const' else []
             return self.words('python run_generator.py', 'generate-images', more), True
-        return self.words('python run_generator.py', 'generate-images', [f'--dlatents={file or VIEW_FILE}']), False
-
-
-class Plain(Artist):
-    """A generator without W: of latents and perhaps classes. Arguments as of Style."""
-
-    kind, wants = 'plain', ('x', 'y', 'label')
-    layers = 0
-
-    def __init__(self, file, flags, running, _slots):
-        super().__init__(file, flags)
-        tflib = cli.load_tensorflow()
-        import tensorflow.compat.v1 as tf
-        self._graph = tf.Graph()
-        with self._graph.as_default():
-            self._session = tflib.create_session(running)
-            with self._session.as_default():
-                network = pretrained.load_generator(file)
-                self._drawer = plain.PlainDrawer(network, drawing.Settings(running), classes.load_names(
-                    file.folder, drawing.label_size_of(network)))
-                self.hash = network_file.weights_hash(tflib.run(dict(network.vars)))
-        shape = self._drawer.image_shape
-        self.image_shape = [shape[1], shape[2], shape[0]]
-        self.label_size, self.class_names = self._drawer.label_size, self._drawer.class_names
-        self._latents = plane.Kept(lambda seed: self._drawer.latents([seed]), KEPT_W)
-
-    def close(self):
-        """Closes the session."""
-        from dnnlib.tflib import graphs
-        self._session.close()
-        graphs.forget_graph(self._graph)
-
-    def info(self):
-        """Fields of `api/info`."""
-        return dict(layers=0, cutoff=0, psi=False, fractional=True, noise=[], classes=class_list(self), directions=[])
-
-    def check(self, view):
-        """Raises Refused for what this network does not have."""
-        super().check(view)
-        check_class(view, self.label_size)
-
-    def latents(self, view):
-        """Latents of a view, [1, latent_size]; between seeds they keep their spread."""
-        return plane.blend_normal(view.corners(), self._latents.get)
-
-    def draw(self, view):
-        """The picture, uint8 [H, W, C]."""
-        self.check(view)
-        label = self._drawer.label(class_text(self, view.label))
-        with self._graph.as_default(), self._session.as_default():
-            return self._drawer.draw(self.latents(view), label)[0]
-
-    def arrays(self, view):
-        """What a view is drawn from."""
-        self.check(view)
-        label = self._drawer.label(class_text(self, view.label))
-        found = dict(latents=self.latents(view), network_hash=np.array(self.hash))
-        return found if label is None else dict(found, labels=label)
-
-    def command(self, view, file=None):
-        """As `Style.command`."""
-        self.check(view)
-        if file is None and view.seed() is not None:
-            more = [] if view.label is None else [f'--class={class_text(self, view.label)}']
-            return self.words('python run_generator.py', 'generate-images', [f'--seeds={view.seed()}'] + more), True
         return self.words('python run_generator.py', 'generate-images', [f'--dlatents={file or VIEW_FILE}']), False
 
 
@@ -299,27 +221,3 @@ def check_class(view, label_size):
     if view.label is not None and view.label >= label_size:
         raise Refused(f'the network has classes 0 to {label_size - 1}' if label_size else 'the network has no classes; '
                       'leave class out', 409)
-
-
-def open_artist(file, flags, running, slots, say=print):
-    """Loads a network file; returns the artist for it.
-
-    Args:
-        file: pretrained.NetworkFile.
-        flags, running, slots: See Style.
-        say: Function of a line about what is going on.
-    Raises: UserError for a file without a network that draws or translates; OSError if it can't be read.
-    """
-    from explorer import translating
-    from generator import info
-    pretrained.check_network_file(file)
-    say('reading the network file')
-    contents = pretrained.read_contents(info.read_file(file))
-    translator = translating.artist_of(contents)
-    if translator is None:
-        name = pretrained.name_of_generator(contents)
-        state = contents.networks[name].state or {}
-        translator = Style if 'mapping' in info.components_of(state) else Plain
-    del contents
-    say('loading TensorFlow and the network')
-    return translator(file, flags, running, slots)

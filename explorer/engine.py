@@ -12,6 +12,7 @@ from explorer.errors import Refused
 LOADING, READY, FAILED, NONE = 'loading', 'ready', 'failed', 'none'
 KEPT_LANES = 64    # whose newest number is remembered
 WAIT_SECONDS = 120  # until a request is given up; a large network takes seconds on a CPU
+LAST = 9  # rank of what nobody waits for
 QUIET_SECONDS = 0.3  # without a request, after which nobody is dragging
 
 

@@ -34,8 +34,8 @@ class Finder:
             names = [None] * len(found.values)
             if method == 'labels':
                 names = [item['name'] for item in artist.info()['classes']]
-            return dict(state='ready', progress=1.0, method=method, directions=[
-                dict(index=i, value=float(value), name=name) for i, (value, name) in enumerate(zip(found.values, names))])
+            listed = [dict(index=i, value=float(found.values[i]), name=name) for i, name in enumerate(names)]
+            return dict(state='ready', progress=1.0, method=method, directions=listed)
         with self._lock:
             key = id(artist), method
             if key not in self._running:

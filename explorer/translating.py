@@ -27,13 +27,13 @@ def artist_of(contents):
 
 
 class _Translating(Artist):
-    """What both have in common. Arguments as of `artists.Style`, but uploads instead of slots."""
+    """What both have in common. Arguments as of `artists.Style`."""
 
     layers = 0
 
-    def __init__(self, file, flags, running, uploads):
+    def __init__(self, file, flags, running, stores):
         super().__init__(file, flags)
-        self._uploads, self._running = uploads, running
+        self._uploads, self._running = stores.uploads, running
         self.hash = hashlib.sha256(info.read_file(file)).hexdigest()[:16]
         cli.load_tensorflow()
 
@@ -52,8 +52,8 @@ class Translator(_Translating):
 
     kind, wants = 'translator', ('picture', 'direction', 'noiseseed')
 
-    def __init__(self, file, flags, running, uploads):
-        super().__init__(file, flags, running, uploads)
+    def __init__(self, file, flags, running, stores):
+        super().__init__(file, flags, running, stores)
         contents = pretrained.read_contents(info.read_file(file))
         self.translations = _directions(contents)
         self._open = {}  # {direction: (Translator, sources.Layout)}
@@ -115,8 +115,8 @@ class Domains(_Translating):
 
     kind = 'domains'
 
-    def __init__(self, file, flags, running, uploads):
-        super().__init__(file, flags, running, uploads)
+    def __init__(self, file, flags, running, stores):
+        super().__init__(file, flags, running, stores)
         from dnnlib import tflib
         import tensorflow.compat.v1 as tf
         self._kind, self._graph = domains.read_kind(file), tf.Graph()

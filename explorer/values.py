@@ -74,7 +74,7 @@ def of_query(text, known, several=()):
     Raises: Refused for others, or bad values.
     """
     try:
-        pairs = urllib.parse.parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors='strict') if text else []
+        pairs = text and urllib.parse.parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors='strict')
     except ValueError:
         raise Refused('the query is not made of name=value, joined by &') from None
     found = {}

@@ -145,7 +145,7 @@ class Generator:
             return dlatents
 
     def truncate(self, dlatents, truncation_psi, truncation_cutoff=None):
-        """Dlatents [N, layers, D] moved toward the mean of W, as `dlatents` returns them; all layers without a cutoff."""
+        """Dlatents [N, layers, D] moved toward the mean of W, as those of `dlatents`; all layers without a cutoff."""
         psi, cutoff = _psi(truncation_psi), self._cutoff(truncation_cutoff)
         with self.as_default():
             drawer = self._drawer()
