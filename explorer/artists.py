@@ -190,8 +190,7 @@ class Style(Artist):
     def arrays(self, view):
         """Arrays of the file that draws a view by `generate-images --dlatents`."""
         self.check(view)
-        return dict(self.noise(view) or ({} if view.noise == 'const' else self._stored), dlatents=self.dlatents(view),
-                    network_hash=np.array(self.hash))
+        return dict(self.noise(view) or self._stored, dlatents=self.dlatents(view), network_hash=np.array(self.hash))
 
     def command(self, view, file=None):
         """The words of the command that draws a view, and whether it does so without a file."""

@@ -3,7 +3,6 @@
 import hmac
 import re
 import secrets
-import urllib.parse
 
 from explorer.errors import Refused
 
@@ -44,8 +43,8 @@ class Guard:
             raise Refused('this server answers to its own names only; give others by --allow-host', 421)
         if not origins:
             return
-        parts = urllib.parse.urlsplit(origins[0]) if len(origins) == 1 and len(origins[0]) < 300 else None
-        origin = _HOST.fullmatch(parts.netloc) if parts is not None and parts.scheme in ('http', 'https') else None
+        scheme, _, name = origins[0].strip().partition('://')
+        origin = _HOST.fullmatch(name) if len(origins) == 1 and scheme in ('http', 'https') else None
         if origin is None or not self._is_own(origin.group(1)):
             raise Refused('requests of other pages are refused', 403)
         if _name(origin.group(1)) in LOOPBACK and origin.groups() != host.groups():

@@ -19,6 +19,7 @@ HEAD_BYTES, QUERY_BYTES, LINE_BYTES = 8 << 10, 4 << 10, 5 << 10
 SILENCE_SECONDS, HEAD_SECONDS, BODY_SECONDS = 10.0, 10.0, 60.0
 CONNECTIONS, QUEUE = 16, 64
 LINGER_SECONDS, LINGER_BYTES = 2.0, 16 << 20
+FRESH_SECONDS = 0.3  # in which a new connection is left alone
 WAIT_SECONDS = 5.0  # of a connection for another one to end
 REASONS = dict(http.client.responses)
 REASONS[421] = 'Misdirected Request'
@@ -77,7 +78,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         end = time.monotonic() + WAIT_SECONDS
         with self._changed:
             while len(self._open) >= CONNECTIONS:
-                idle = [(since, other) for other, since in self._open.items() if since is not None]
+                idle = [(since, other) for other, since in self._open.items()
+                        if since is not None and since < time.monotonic() - FRESH_SECONDS]
                 if idle:  # browsers keep connections open; whoever is silent longest makes room
                     _hang_up(min(idle, key=lambda item: item[0])[1])
                 if not self._changed.wait(max(min(end - time.monotonic(), 0.2), 0.01)) and time.monotonic() > end:
@@ -145,7 +147,8 @@ class Connection(http.server.BaseHTTPRequestHandler):
         except Refused as error:
             self.close_connection = True
             self._send(in_json(dict(error.more, error=str(error)), error.status))
-            self._linger()
+            if error.status != 408:
+                self._linger()
         except (_Gone, ConnectionError, socket.timeout):
             self.close_connection = True
 

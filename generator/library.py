@@ -59,14 +59,14 @@ class Generator:
                         self._network = pretrained.load_generator(file)
                         self._settings = _Settings(tf, tflib)
                         tflib.run(self._settings.initializer)
+                        drawing.check_style_based(self._network)
+                        self.num_truncated = drawing.num_truncated(self._network)
                     shape = self._network.output_shape[1:]
                     self.image_shape = [shape[1], shape[2], shape[0]]
                     self.latent_size = self._network.input_shape[1]
-                    drawing.check_style_based(self._network)
                     self.label_size = drawing.label_size_of(self._network)
                     self.num_layers = self._network.components.synthesis.input_shape[1]
                     self.class_names = classes.load_names(file.folder, self.label_size)
-                    self.num_truncated = drawing.num_truncated(self._network)
                 except BaseException:
                     self.close()
                     raise

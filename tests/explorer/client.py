@@ -3,12 +3,15 @@
 import contextlib
 import http.client
 import json
+import pathlib
 import socket
 import threading
+import time
 
 from explorer import guard, server
 
 TOKEN = 'a-token-of-the-tests'
+DATA = pathlib.Path(__file__).parent.parent / 'data'
 
 
 class Client:
@@ -42,6 +45,22 @@ class Client:
         status, _, body = self.ask('POST', path, json.dumps(fields))
         assert status == 200, body
         return json.loads(body.decode())
+
+    def ready(self):
+        """Waits until the network is there; returns `api/info`."""
+        while True:
+            found = self.get('/api/info')
+            if found['state'] != 'loading':
+                return found
+            time.sleep(0.05)
+
+    def finished(self, job):
+        """Waits for the end of a job; returns its description."""
+        while True:
+            found = self.get(f'/api/jobs/{job}')
+            if found['state'] not in ('waiting', 'running'):
+                return found
+            time.sleep(0.05)
 
     def refused(self, path, method='GET', **fields):
         """(status, sentence) of a request that is refused."""

@@ -22,13 +22,12 @@ def test_a_view_is_its_query_string():
 
 
 @pytest.mark.parametrize('text', [
-    'x=NaN', 'x=inf', 'x=1e309', 'x=-1e309', 'x=1e11', 'x=0x10', 'x=1_0', 'x= 1', 'x=', 'x', 'x=1&x=2', 'x=\u0661', 'y=1e10',
-    'psi=2.1', 'psi=1e309', 'cutoff=-1', 'cutoff=1.5', 'cutoff=99999', 'mix=-1', 'mix=4294967296', 'mix=1&mixed=0-99999', 'mixed=0',
-    'mix=1&mixslot=1&mixed=0', 'mix=1&mixed=a', 'mix=1&mixed=' + '1,' * 80 + '1', 'noise=loud', 'class=-1',
-    'class=x',
-    'move=sefa', 'move=sefa.0:99', 'move=sefa.0:1e309', 'move=x.0:1', 'move=sefa.0:1:a', 'move=sefa.0:1:0:0', 'slot=0', 'slot=../x',
-    'picture=1%00', 'direction=CtoD', 'unknown=1', '&'.join(['move=pca.0:1'] * 9), '%ff=1', 'x=%ff', '__class__=1', ';',
-    '&&'])
+    'x=NaN', 'x=inf', 'x=1e309', 'x=-1e309', 'x=1e11', 'x=0x10', 'x=1_0', 'x= 1', 'x=', 'x', 'x=1&x=2', 'x=\u0661',
+    'y=1e10', 'psi=2.1', 'psi=1e309', 'cutoff=-1', 'cutoff=1.5', 'cutoff=99999', 'mix=-1', 'mix=4294967296',
+    'mix=1&mixed=0-99999', 'mixed=0', 'mix=1&mixslot=1&mixed=0', 'mix=1&mixed=a', 'mix=1&mixed=' + '1,' * 80 + '1',
+    'noise=loud', 'class=-1', 'class=x', 'move=sefa', 'move=sefa.0:99', 'move=sefa.0:1e309', 'move=x.0:1',
+    'move=sefa.0:1:a', 'move=sefa.0:1:0:0', 'slot=0', 'slot=../x', 'picture=1%00', 'direction=CtoD', 'unknown=1',
+    '%ff=1', 'x=%ff', '__class__=1', ';', '&&', '&'.join(['move=pca.0:1'] * 9)])
 def test_bad_views_are_refused(text):
     with pytest.raises(Refused) as info:
         views.parse(text)
@@ -37,7 +36,8 @@ def test_bad_views_are_refused(text):
 
 @pytest.mark.parametrize('body', [
     b'', b'[]', b'1', b'null', b'{', b'\xff', b'{"a": NaN}', b'{"a": 1e309}', b'{"a": Infinity}', b'{"a": true}',
-    b'{"a": "x"}', b'{"b": 1}', b'{}', b'{"a": 1.5}', b'{"a": 11}', b'{"a": [1]}', b'{"a": 1' + b'0' * 400 + b'}', b'[' * 100000])
+    b'{"a": "x"}', b'{"b": 1}', b'{}', b'{"a": 1.5}', b'{"a": 11}', b'{"a": [1]}', b'{"a": 1' + b'0' * 400 + b'}',
+    b'[' * 100000])
 def test_bad_bodies_are_refused(body):
     with pytest.raises(Refused):
         values.of_body(body, {'a': values.whole(0, 10)}, ['a'])
@@ -57,12 +57,12 @@ def test_the_plane_between_seeds():
     corners = View(x=0.3, y=0.6).corners()
     mean = plane.blend(corners, got.get)
     expected = (got[0] * 0.7 + got[1] * 0.3) * 0.4 + (got[100] * 0.7 + got[101] * 0.3) * 0.6
-    np.testing.assert_allclose(mean, expected, rtol=1e-5)
+    np.testing.assert_allclose(mean, expected, atol=1e-6)
     assert np.std(mean) < 0.7 and abs(np.std(plane.blend_normal(corners, got.get)) - 1) < 0.02
     for blend in (plane.blend, plane.blend_normal):
         assert blend(View(x=1.0, y=1.0).corners(), got.get) is got[101]
     made = []
     kept = plane.Kept(lambda key: made.append(key) or np.zeros(10), max_bytes=240)
-    for key in (1, 2, 1, 3, 4, 1):
+    for key in (1, 2, 1, 3, 4, 1, 2):
         kept.get(key)
-    assert made == [1, 2, 3, 4, 1]
+    assert made == [1, 2, 3, 4, 2]
