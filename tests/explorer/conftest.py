@@ -34,7 +34,7 @@ def places(tmp_path_factory):
     for name in ('fakes_init', 'fakes000002', 'fakes000004', 'reals'):
         pixels = np.repeat(np.repeat(rnd.randint(0, 256, [2, 4, 3]).astype(np.uint8), 16, axis=0), 16, axis=1)
         PIL.Image.fromarray(pixels).save(str(run / (name + '.png')))
-    shutil.copy(str(DATA / 'labels3_r16.pkl'), str(run / 'network-snapshot-000004.pkl'))
+    shutil.copy(str(DATA / 'configd_r16.pkl'), str(run / 'network-snapshot-000004.pkl'))
     return root
 
 
@@ -42,7 +42,7 @@ def places(tmp_path_factory):
 def served(places):
     """(Client, App) of a server with the small network."""
     args = run_explorer.make_parser().parse_args([
-        f'--network={DATA / "configf_r32.pkl"}', f'--result-dir={places / "results"}', f'--data-dir={places / "data"}',
+        f'--network={DATA / "labels3_r16.pkl"}', f'--result-dir={places / "results"}', f'--data-dir={places / "data"}',
         '--device=cpu', '--ops=ref'])
     listening, app, address = run_explorer.serve(args)
     assert address.startswith(f'http://127.0.0.1:{listening.server_address[1]}/#token=') and len(address) > 50
