@@ -4,6 +4,8 @@ import {make, short} from './dom.js';
 
 const DARK = ['#78b7f8', '#f2a65a', '#83d694', '#d9a3f5', '#f58ea8', '#6fd3d3'];
 const LIGHT = ['#0a5cbd', '#a85300', '#1d7a35', '#7b3fb5', '#c0264f', '#00767a'];
+const FEW = 20; // points that are not smoothed: metrics are measured now and then
+const FLAT = 1e-6; // of their size: differences that only rounding makes
 const LEFT = 46;
 const BOTTOM = 18;
 
@@ -87,7 +89,8 @@ export class Chart {
     Object.assign(this, {log, unit});
     this.series = series.map((one) => {
       const points = one.points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y) && (!log || y > 0));
-      return {...one, points, line: smoothing > 0 ? smooth(points, smoothing) : points, raw: smoothing > 0};
+      const raw = smoothing > 0 && points.length >= FEW;
+      return {...one, points, raw, line: raw ? smooth(points, smoothing) : points};
     }).filter((one) => one.points.length > 0);
     this.draw();
   }
@@ -101,9 +104,10 @@ export class Chart {
       [x0, x1] = [Math.min(0, x0), x1 || 1];
     }
     if (this.log) {
-      [y0, y1] = y0 === y1 ? [y0 / 2, y1 * 2] : [y0 / 1.1, y1 * 1.1];
+      [y0, y1] = y1 - y0 < FLAT * y1 ? [y0 / 2, y1 * 2] : [y0 / 1.1, y1 * 1.1];
     } else {
-      const margin = y0 === y1 ? Math.abs(y0) * 0.5 || 1 : (y1 - y0) * 0.06;
+      const size = Math.max(Math.abs(y0), Math.abs(y1));
+      const margin = y1 - y0 <= FLAT * size ? size * 0.5 || 1 : (y1 - y0) * 0.06;
       [y0, y1] = [y0 - margin, y1 + margin];
     }
     return {x0, x1, y0, y1};

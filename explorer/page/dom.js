@@ -24,7 +24,7 @@ export function options(select, pairs) {
   if (select.dataset.pairs === wanted) {
     return;
   }
-  const chosen = select.value;
+  const chosen = select.options.length ? select.value : null;
   select.dataset.pairs = wanted;
   select.replaceChildren(...pairs.map(([value, text]) => make('option', {value}, text)));
   if (pairs.some(([value]) => String(value) === chosen)) {

@@ -35,7 +35,7 @@ export class Explore {
     this.comparing = false;
     this.animation = null;
     this.restTimer = null;
-    this.frameAsked = false;
+    this.frameAsked = null; // the animation frame that will ask for a picture
     this.current = null; // {bitmap, job} on the stage
     this.drawn = null; // {view, command, saved} of the picture at rest
     this.directions = new Directions(this);
@@ -150,10 +150,10 @@ export class Explore {
   }
 
   _moved() {
-    if (!this.frameAsked) {
-      this.frameAsked = true;
-      requestAnimationFrame(() => {
-        this.frameAsked = false;
+    this.stage.canvas.dataset.rest = false;
+    if (this.frameAsked === null) {
+      this.frameAsked = requestAnimationFrame(() => {
+        this.frameAsked = null;
         this.panel.sync();
         this._readout();
         this._ask(true);
@@ -163,6 +163,10 @@ export class Explore {
 
   _settle(remember) {
     clearTimeout(this.restTimer);
+    if (this.frameAsked !== null) {
+      cancelAnimationFrame(this.frameAsked);
+      this.frameAsked = null;
+    }
     this.panel.sync();
     this._readout();
     if (byId('explore').hidden) {
@@ -218,6 +222,7 @@ export class Explore {
       return;
     }
     this.stage.show(bitmap, job);
+    Object.assign(this.stage.canvas.dataset, {view: job.view, rest: job.rest}); // what is shown, for tests
     this.current = {bitmap, job};
     this.stage.nameCells((dx, dy) => `seed ${seedOf({x: this.view.x + dx, y: this.view.y + dy})}`);
     this.milliseconds = Number(headers.get('X-Milliseconds')) || null;

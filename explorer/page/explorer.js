@@ -14,7 +14,7 @@ class Page {
   constructor() {
     this.explore = new Explore();
     this.explore.onTrouble = () => this.look();
-    this.train = new Train({explore: (snapshot) => this.openNetwork(snapshot), address: (run) => this.address(run)});
+    this.train = new Train({explore: (snapshot) => this.openNetwork(snapshot), address: (fragment, step) => this.address(fragment, step)});
     this.info = null;
     this.asked = null; // the network that the fragment names was asked for
     this.timer = null;
@@ -91,10 +91,10 @@ class Page {
     }
   }
 
-  /** The address of a run became another one. */
-  address(fragment) {
+  /** Puts a run into the address; `step`: as a step of the history. */
+  address(fragment, step) {
     if (!byId('train').hidden && `#${fragment}` !== location.hash) {
-      history.pushState(null, '', `#${fragment}`);
+      history[step ? 'pushState' : 'replaceState'](null, '', `#${fragment}`);
     }
   }
 
@@ -220,7 +220,8 @@ class Page {
     const pairs = networks.map(({number, name, run_name: run, kimg}) => [number,
       run ? `${run}: ${kimg === null ? name : `${kimg} kimg`}` : name]);
     const open = this.info && this.info.network ? this.info.network.number : null;
-    options(byId('network'), open === null ? [['', 'Choose a network'], ...pairs] : pairs);
+    const loads = this.info && this.info.state === 'loading' ? this.info.text : '';
+    options(byId('network'), open === null ? [['', loads || 'Choose a network'], ...pairs] : pairs);
     byId('network').value = open ?? '';
     byId('network').disabled = this.info !== null && !this.info.can.networks;
     return networks;

@@ -110,6 +110,7 @@ export class Jobs {
       found.push(choice('Translate', 'Draws the whole picture in the chosen domain.', () => this._translate()));
     }
     byId('choices').replaceChildren(...found);
+    byId('choices').querySelector('button').autofocus = true;
   }
 
   /** The marked part, [left, top, width, height] in pixels of the picture; it has the network's shape. */

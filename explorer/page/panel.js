@@ -160,6 +160,7 @@ export class Panel {
 
   /** Nothing can be changed while no network is ready. */
   disable(off) {
+    document.body.classList.toggle('bare', off);
     for (const element of document.querySelectorAll('#panel button, #panel input, #panel select, .under button')) {
       element.disabled = off;
     }

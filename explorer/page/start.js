@@ -50,7 +50,7 @@ export class Start {
     const kept = this._values();
     byId('start-options').replaceChildren(...this.shown.map((option) => {
       const id = `option-${option.name}`;
-      const label = option.name.replace(/_/g, ' ');
+      const label = option.name.charAt(0).toUpperCase() + option.name.slice(1).replace(/_/g, ' ');
       const value = option.name in kept ? kept[option.name] : option.default;
       return make('div', {}, make('div', {class: 'row'}, make('label', {for: id}, label), this._field(id, option, value)),
         make('p', {class: 'note', id: `${id}-text`}, option.text));

@@ -16,7 +16,7 @@ const FIRST = [/^Loss\/scores\//, /^Loss\/(gradient_penalty|r1|r2)/, /^Loss\/pl_
 const FRAMES_PER_SECOND = 4; // of pictures over time
 
 export class Train {
-  /** page: {explore(number of a network), address(fragment)} */
+  /** page: {explore(number of a network), address(fragment, whether it is a step of the history)} */
   constructor(page) {
     Object.assign(this, {page, runs: [], run: null, detail: null, cell: 0, on: false, timer: null, busy: false,
       compared: new Set(), stats: new Map(), charts: new Map(), shownPicture: null, playing: null, wanted: null, strip: ''});
@@ -129,11 +129,11 @@ export class Train {
       this.follow = true;
       this._play(false);
     }
+    const named = this.runs.find((one) => one.run === run);
+    this.page.address(String(new URLSearchParams({tab: 'train', run: named ? named.name : ''})), remember);
     if (remember) {
       this._list();
       this._look();
-      const named = this.runs.find((one) => one.run === run);
-      this.page.address(String(new URLSearchParams({tab: 'train', run: named ? named.name : ''})));
     }
   }
 
@@ -186,11 +186,11 @@ export class Train {
     }
     const other = this.detail === null;
     this.detail = detail;
-    this._head();
     const before = [...this.stats].map(([run, {next}]) => `${run}:${next}`).join();
     for (const run of this._curves()) {
       await this._readStats(run);
     }
+    this._head();
     const after = [...this.stats].map(([run, {next}]) => `${run}:${next}`).join();
     if (other || before !== after) {
       this.draw();
@@ -303,14 +303,14 @@ export class Train {
     const tags = [...new Set(runs.flatMap(({lines}) => lines.flatMap((line) => Object.keys(line)
       .filter((tag) => tag.includes('/') && Number.isFinite(line[tag])))))];
     const groups = [...new Set(tags.map((tag) => tag.split('/')[0]))].sort();
-    options(byId('chart-set'), [['first', 'What matters'], ...groups.map((group) => [`${group}/`, group]), ['', 'All']]);
+    options(byId('chart-set'), [['first', 'What matters'], ...groups.map((group) => [`${group}/`, group]), ['all', 'All']]);
     const set = byId('chart-set').value;
     const chosen = set === 'first' ? FIRST.flatMap((pattern) => tags.filter((tag) => pattern.test(tag)))
-      : tags.filter((tag) => tag.startsWith(set)).sort();
+      : tags.filter((tag) => set === 'all' || tag.startsWith(set)).sort();
     const quantities = new Map(); // title -> tags
     for (const tag of chosen) {
       const title = (tag.match(PAIRS) || [tag, tag])[1];
-      quantities.set(title, [...(quantities.get(title) || []), tag]);
+      quantities.set(title, [...(quantities.get(title) || []), tag].sort().reverse()); // reals first
     }
     byId('no-charts').hidden = quantities.size > 0;
     const settings = {smoothing: byId('smoothing').valueAsNumber, log: byId('log-axis').checked, unit: byId('x-axis').value};

@@ -4,10 +4,12 @@ Run by hand to look at the page without TensorFlow: `python -m tests.explorer.fa
 """
 
 import argparse
+import contextlib
 import io
 import json
 import os
 import re
+import socket
 import socketserver
 import threading
 import time
@@ -79,6 +81,7 @@ class FakeServer(socketserver.ThreadingMixIn, HTTPServer):
         self.requests, self.commands, self.started, self.bodies = [], [], [], []
         self.jobs, self.uploads, self.found = {}, 0, {}
         self.number = int(time.time() * 1000) % 10 ** 9
+        self.connections = set()
         self.lock, self.drawing = threading.Lock(), threading.Lock()
         self.newest = {}
         self.run_state = 'running'
@@ -93,6 +96,16 @@ class FakeServer(socketserver.ThreadingMixIn, HTTPServer):
         """Ends it; later connections are refused."""
         self.shutdown()
         self.server_close()
+        for connection in list(self.connections):  # that browsers keep open
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def process_request(self, request, client_address):
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def handle_error(self, request, client_address):
+        pass  # browsers end connections as they like
 
     def info(self):
         """The answer of `api/info`."""
