@@ -1,1 +1,1 @@
-"""The page in the browser: a server of the standard library, the engine behind it, jobs, and the files of a training."""
+"""The page in the browser: server of the standard library, engine behind it, jobs, files of trainings."""

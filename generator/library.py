@@ -36,6 +36,7 @@ class Generator:
         latent_size: Dimensions of Z.
         label_size: Number of label columns, 0 = unlabeled.
         num_layers: Layers that take a dlatent.
+        num_truncated: Layers that are truncated unless a cutoff is given: all, or 8 of StyleGAN; 0 = it can't truncate.
     Raises: UserError if there is no such network, device or kind of operations, or the file is something else; OSError
         if it cannot be read or fetched.
     """
@@ -58,10 +59,11 @@ class Generator:
                         self._network = pretrained.load_generator(file)
                         self._settings = _Settings(tf, tflib)
                         tflib.run(self._settings.initializer)
+                        drawing.check_style_based(self._network)
+                        self.num_truncated = drawing.num_truncated(self._network)
                     shape = self._network.output_shape[1:]
                     self.image_shape = [shape[1], shape[2], shape[0]]
                     self.latent_size = self._network.input_shape[1]
-                    drawing.check_style_based(self._network)
                     self.label_size = drawing.label_size_of(self._network)
                     self.num_layers = self._network.components.synthesis.input_shape[1]
                     self.class_names = classes.load_names(file.folder, self.label_size)
@@ -142,13 +144,33 @@ class Generator:
             dlatents[:, :cutoff] = drawer.truncate(dlatents[:, :cutoff], psi)
             return dlatents
 
-    def draw(self, dlatents, output='uint8'):
-        """Draws dlatents, such as those of `dlatents` or of a projection, with the stored noise.
+    def truncate(self, dlatents, truncation_psi, truncation_cutoff=None):
+        """Dlatents [N, layers, D] moved toward the mean of W, as those of `dlatents`; all layers without a cutoff."""
+        psi, cutoff = _psi(truncation_psi), self._cutoff(truncation_cutoff)
+        with self.as_default():
+            drawer = self._drawer()
+            drawer.check_psi(psi)
+            moved = np.array(dlatents, np.float32)
+            moved[:, :cutoff] = drawer.truncate(moved[:, :cutoff], psi)
+            return moved
+
+    def noise(self, seed=None):
+        """Noise maps of the layers, {name: float32 [1, 1, H, W]}: those of a seed, or those stored in the network."""
+        with self.as_default():
+            drawer = self._drawer()
+            return drawer.stored_noise() if seed is None else drawer.seed_noise(_seeds([seed])[0])
+
+    def draw(self, dlatents, output='uint8', noise=None, truncation_psi=None):
+        """Draws dlatents, such as those of `dlatents` or of a projection.
 
         Args:
             dlatents: [N, layers, D], N at least 1, finite; arrays of other projectors, [layers, D] or [N, D], are
                 taken as well, see `projections.fit`.
             output: As in `generate`.
+            noise: Noise maps of the layers as `noise` returns them, the same for all N; what is not in it, and None =
+                the stored ones.
+            truncation_psi: None = as they are; with 1 the same pictures as `run_generator.py generate-images
+                --dlatents`, which truncates, too.
         Returns: As `generate`.
         """
         try:
@@ -160,7 +182,17 @@ class Generator:
             dlatents = drawer.fit('draw', dlatents)
             if not len(dlatents) or not np.isfinite(dlatents).all():
                 raise UserError('draw: dlatents must be at least one picture and finite, without NaN')
-            return _output(drawer.pictures(dlatents), output)
+            if truncation_psi is not None:
+                dlatents = drawer.truncate(dlatents, _psi(truncation_psi))
+            if noise is None:
+                return _output(drawer.pictures(dlatents), output)
+            stored = drawer.stored_noise()
+            drawer.check_noise(noise)
+            try:
+                drawer.set_noise(noise)
+                return _output(drawer.pictures(dlatents), output)
+            finally:
+                drawer.set_noise(stored)
 
     def _drawer(self, noise='const', output='uint8'):
         for name, value, known in (('noise', noise, NOISES), ('output', output, OUTPUTS)):

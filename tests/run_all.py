@@ -27,9 +27,9 @@ sys.path.insert(0, ROOT)
 import environments  # noqa: E402  (found only after the line above)
 
 SLOWEST = 20  # tests that are named at the end
-COMPILED = ['dnnlib', 'training', 'metrics', 'generator', 'export', 'projector', 'translator', 'benchmarks', 'tests',
-            'demo.py', 'environments.py', 'stylegan2.py', 'run_training.py', 'run_generator.py', 'run_projector.py',
-            'run_metrics.py', 'run_translator.py', 'dataset_tool.py']
+COMPILED = ['dnnlib', 'training', 'metrics', 'generator', 'export', 'projector', 'translator', 'explorer',
+            'benchmarks', 'tests', 'demo.py', 'environments.py', 'stylegan2.py', 'run_training.py', 'run_generator.py',
+            'run_projector.py', 'run_metrics.py', 'run_translator.py', 'run_explorer.py', 'dataset_tool.py']
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 COUNTS = ('passed', 'failed', 'skipped')
 

@@ -128,7 +128,7 @@ export class Directions {
     const at = view.moves.findIndex((other) => other.method === method && other.index === index);
     const moves = [...view.moves];
     moves.splice(at < 0 ? moves.length : at, at < 0 ? 0 : 1, ...(kept ? [move] : []));
-    this.explore.change({moves}, moving);
+    this.explore.change({moves}, moving, moving);
   }
 
   _row({method, index, name}) {

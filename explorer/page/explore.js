@@ -129,8 +129,8 @@ export class Explore {
     }
   }
 
-  /** Changes the view; `moving`: more changes will follow at once. */
-  change(patch, moving = false) {
+  /** Changes the view; `moving`: more changes will follow at once; `held`: and the last one with `moving` = false. */
+  change(patch, moving = false, held = false) {
     if (this.info === null) {
       return;
     }
@@ -145,7 +145,7 @@ export class Explore {
       this._settle(true);
       return;
     }
-    this.restTimer = setTimeout(() => this._settle(true), REST);
+    this.restTimer = setTimeout(() => (held ? this._ask(false) : this._settle(true)), REST);
     this._moved();
   }
 
@@ -305,7 +305,7 @@ export class Explore {
       const scale = PIXELS_PER_SEED * (slow ? 10 : 1);
       this.stopAnimation();
       const patch = {x: clamp(this.view.x + dx / scale, -SEEDS, SEEDS), y: clamp(this.view.y - dy / scale, -1e7, 1e7)};
-      this.change(patch, true);
+      this.change(patch, true, true);
     }
   }
 

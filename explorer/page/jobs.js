@@ -100,8 +100,8 @@ export class Jobs {
     if (info.pictures.includes('project')) {
       found.push(choice('Project', 'Finds the input for which the network comes closest to the marked part.', () => this._project()));
     }
-    if (info.pictures.includes('detect')) {
-      const {calibration} = info;
+    if (info.kind === 'style') {
+      const calibration = info.pictures.includes('detect') ? info.calibration : null;
       found.push(choice('Detect', calibration
         ? `Did this network make the picture? The whole file is tested as it is, with ${calibration.name}.`
         : 'Needs a calibration: start run_explorer.py with --calibration.', () => this._detect(), !calibration));

@@ -126,8 +126,8 @@ export class Panel {
       byId(id).addEventListener('input', (event) => act(event.target.valueAsNumber, true));
       byId(id).addEventListener('change', (event) => act(event.target.valueAsNumber, false));
     };
-    range('psi', (psi, moving) => explore.change({psi}, moving));
-    range('cutoff', (cutoff, moving) => explore.change({cutoff}, moving));
+    range('psi', (psi, moving) => explore.change({psi}, moving, moving));
+    range('cutoff', (cutoff, moving) => explore.change({cutoff}, moving, moving));
     byId('mix-random').addEventListener('click', () => {
       const patch = {mix: Math.floor(Math.random() * 1e6)};
       explore.change(patch);

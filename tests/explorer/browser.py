@@ -63,7 +63,8 @@ def opened(browser, address, wait='#state.ready', width=1280, height=800, errors
         if wait:
             page.wait_for_selector(wait)
         yield page
-        assert [text for text in problems if not any(part in text for part in errors)] == []
+        problems = [text for text in problems if not any(part in text for part in errors)]
+        assert problems == []
     finally:
         context.close()
 
@@ -77,8 +78,8 @@ def settled(page):
     """Waits until the picture of the view in the address is shown as it is at rest."""
     page.wait_for_function('''() => {
         const {view, rest} = document.getElementById("picture").dataset;
-        const [, ours] = location.hash.match(/^#(.*?)((&(?:grid|server|network)=.*)|$)/);
-        return rest === "true" && ours === view && !document.querySelector(".dragging");
+        const ours = location.hash.match(/^#(.*?)((&(?:grid|server|network)=.*)|$)/);
+        return rest === "true" && ours && ours[1] === view && !document.querySelector(".dragging");
     }''')
 
 

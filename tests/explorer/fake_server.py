@@ -119,6 +119,8 @@ class FakeServer(socketserver.ThreadingMixIn, HTTPServer):
                     calibration={'name': 'calibration.json', 'error_rate': 0.05} if self.calibrated else None,
                     limits={'frames': 1200, 'tiles': 36, 'steps': 1000, 'moves': 8, 'picture_bytes': 10485760})
         info.update(KINDS[self.kind])
+        if not self.calibrated:
+            info['pictures'] = [name for name in info['pictures'] if name != 'detect']
         return info
 
     def can(self):
