@@ -61,13 +61,14 @@ export class Panel {
   }
 
   _layers(count) {
-    const size = (layer) => (this.explore.info.layer_sizes || [])[layer] || 2 ** (2 + Math.floor((layer + 1) / 2));
+    const sizes = this.explore.info.layer_sizes || [];
+    const named = (layer) => (sizes[layer] ? `Layer ${layer}, ${sizes[layer]} pixels` : `Layer ${layer}`);
     this.anchor = null;
     byId('layers').replaceChildren(...Array.from({length: count}, (_, layer) => [
-      make('input', {type: 'checkbox', id: `layer-${layer}`, value: layer, 'aria-label': `Layer ${layer}, ${size(layer)} pixels`,
+      make('input', {type: 'checkbox', id: `layer-${layer}`, value: layer, 'aria-label': named(layer),
         click: (event) => this._tick(layer, event.shiftKey)}),
-      make('label', {for: `layer-${layer}`, title: `${size(layer)} × ${size(layer)} pixels`}, String(layer),
-        make('small', {}, String(size(layer))))]).flat());
+      make('label', {for: `layer-${layer}`, title: named(layer)}, String(layer),
+        ...(sizes[layer] ? [make('small', {}, String(sizes[layer]))] : []))]).flat());
   }
 
   _tick(layer, toAnchor) {

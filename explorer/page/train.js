@@ -396,7 +396,9 @@ export class Train {
         toast(error.message, true);
       }
     }
-    await this._strip();
+    if (this.detail && this.run === run) {
+      await this._strip();
+    }
   }
 
   _fakes(bitmap, text) {

@@ -64,7 +64,7 @@ def opened(browser, address, wait='#state.ready', width=1280, height=800, errors
             page.wait_for_selector(wait)
         yield page
         problems = [text for text in problems if not any(part in text for part in errors)]
-        assert problems == []
+        assert problems == [], problems
     finally:
         context.close()
 
