@@ -30,8 +30,8 @@ def make_parser():
     p.add_argument('--calibration', metavar='FILE',
                    help='calibration.json that run_projector.py calibrate wrote, to judge pictures by')
     p.add_argument('--host', metavar='ADDRESS', default=LOOPBACK[0],
-                   help='address to listen at; others than this machine can only ask another one than the default, '
-                   'where anybody who knows the token can use this program (default: %(default)s)')
+                   help='address to listen at; by another one than the default other machines reach the page, and '
+                   'whoever has the token can use this program (default: %(default)s)')
     p.add_argument('--port', type=port, metavar='N', default=0, help='port, 0 = a free one (default: %(default)s)')
     p.add_argument('--allow-host', action='append', default=[], metavar='NAME',
                    help='a name under which a proxy shows the page; .example.org = all that end so; may be repeated')

@@ -20,8 +20,10 @@ import tempfile
 import threading
 import time
 
-import run_explorer
-from explorer import guard, server
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import run_explorer  # noqa: E402  (found only after the line above)
+from explorer import guard, server  # noqa: E402
 
 TOKEN = 'the-token'
 NUMBERS = ['NaN', 'inf', '-inf', '1e309', '-1e309', '1e-400', '0x1', '', ' ', '-0', '00', '1e5',

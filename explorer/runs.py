@@ -12,6 +12,8 @@ from dnnlib.util import UserError
 from explorer import encoding, plane, run_files
 from explorer.errors import Refused
 from explorer.run_files import modified
+from generator import info
+from training import pretrained
 from training.report import grid as grids
 from training.report import steering
 from training.state import network_files
@@ -20,6 +22,7 @@ OPTIONS, STATS, LOG = 'training_options.json', 'stats.jsonl', run_dirs.LOG_FILE
 PICTURE = re.compile(r'(fakes(_init|[0-9]{6,})|reals[\w-]*)\.png')
 LINES, READ_BYTES = 500, 16 << 20  # of stats.jsonl in a reply
 KEPT_BYTES = 64 << 20  # of reduced pictures
+_LIKELY = {base << level for base in range(4, 17) for level in range(9)}  # sides of images that networks make
 SIDES = 512, 1024, 2048, 4096  # to which pictures are reduced once
 
 
@@ -58,7 +61,7 @@ class Runs:
         self._result_dir, self._run_dir, self._networks = result_dir, run_dir, networks
         self._numbers, self._pictures = Numbers(), Numbers()
         self._reduced = plane.Kept(self._read, KEPT_BYTES)
-        self._lock = threading.Lock()
+        self._lock, self._known = threading.Lock(), {}  # the latter: {run directory: sides of its images}
 
     def paths(self):
         """Run directories of trainings, newest first."""
@@ -135,12 +138,30 @@ class Runs:
         first = next(iter(sorted(name for name in os.listdir(path) if PICTURE.fullmatch(name))), None)
         if first is None or 'stream_args' in options:
             return None
-        size, width_height = (options.get('grid_args') or {}).get('size'), run_files.size_of(os.path.join(path, first))
-        cells = [_cells(whole, size, axis) for axis, whole in enumerate(width_height)]
-        if None in cells:
+        size, whole = (options.get('grid_args') or {}).get('size'), run_files.size_of(os.path.join(path, first))
+        sides = [_sides(pixels, size, axis) for axis, pixels in enumerate(whole)]
+        known = (options.get('dataset_args') or {}).get('resolution')
+        if known is None and max(map(len, sides)) > 1:
+            known = self._resolution(path)
+        if known is not None:
+            height, width = known if isinstance(known, (list, tuple)) else (known, known)
+            sides = [[side] for side, found in zip((width, height), sides) if side in found]
+        if len(sides) != 2 or [len(found) for found in sides] != [1, 1]:
             return None
-        return dict(columns=cells[0], rows=cells[1], width=width_height[0] // cells[0],
-                    height=width_height[1] // cells[1])
+        (width,), (height,) = sides
+        return dict(columns=whole[0] // width, rows=whole[1] // height, width=width, height=height)
+
+    def _resolution(self, path):
+        """Sides of the images of a run, from its first network file, which takes a while; None if there is none."""
+        files = network_files.snapshots(path)
+        if path not in self._known and files:
+            try:
+                contents = pretrained.read_contents(info.read_file(files[0][1]))
+                state = contents.networks[pretrained.name_of_generator(contents)].state or {}
+                self._known[path] = info.options_of(state).get('resolution')
+            except (UserError, OSError):
+                self._known[path] = None
+        return self._known.get(path)
 
     def stats(self, number, start, file):
         """The reply of `api/runs/NUMBER/stats`."""
@@ -222,20 +243,16 @@ class Runs:
         return steering.command(path, name)
 
 
-def _cells(whole, size, axis):
-    """Cells of a grid along an axis, from its pixels: see `grid.parse_grid_size`; None if they can't be told.
+def _sides(whole, size, axis):
+    """Sides that the images of a grid may have along an axis, from its pixels: see `grid.parse_grid_size`; list of int.
 
     Args:
         whole: Width or height of the whole grid in pixels.
         size: Value of the option.
         axis: 0 = columns, 1 = rows.
     """
-    for side in range(4, whole + 1):
-        if whole % side == 0:
-            try:
-                cells = grids.parse_grid_size(size, [3, side, side])[axis]
-            except UserError:
-                return None
-            if cells * side == whole:
-                return cells
-    return None
+    try:
+        return [side for side in range(4, whole + 1) if whole % side == 0 and side in _LIKELY | {whole} and
+                grids.parse_grid_size(size, [3, side, side])[axis] * side == whole]
+    except UserError:
+        return []

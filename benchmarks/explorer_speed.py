@@ -1,7 +1,7 @@
 """How fast the explorer's server answers, and whether it keeps its memory: a client that renders nothing.
 
-    python benchmarks/explorer.py                      # the shipped network
-    python benchmarks/explorer.py --network=FILE --seconds=10
+    python benchmarks/explorer_speed.py                      # the shipped network
+    python benchmarks/explorer_speed.py --network=FILE --seconds=10
 
 Prints the median and the 95th percentile of a reply at rest, of one while moving, of a grid of neighbors, the pictures
 a second of a drag (how many differ, and have the pixels of the command line), and the resident memory before and after
@@ -11,6 +11,7 @@ a second of a drag (how many differ, and have the pixels of the command line), a
 import argparse
 import http.client
 import io
+import os
 import sys
 import threading
 import time
@@ -18,9 +19,11 @@ import time
 import numpy as np
 import PIL.Image
 
-import run_explorer
-from dnnlib import memory
-from explorer import views
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import run_explorer  # noqa: E402  (found only after the line above)
+from dnnlib import memory  # noqa: E402
+from explorer import views  # noqa: E402
 
 TOKEN_OF = '#token='
 
