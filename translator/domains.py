@@ -68,6 +68,11 @@ def read_kind(file):
                 [given['G'].get('num_channels', 3)] + [side, side], sizes, names)
 
 
+def holds_domains(file):
+    """Does a file, a pretrained.NetworkFile, hold a translator between domains?"""
+    return pretrained.read_contents(info.read_file(file)).method in METHODS
+
+
 def _named(contents, role):
     """Name of the network of a role, its average if there is one; `None` if there is none."""
     names = [name for name, item in contents.roles.items() if item.role == role]
@@ -104,24 +109,27 @@ class Translator:
     Args:
         file: pretrained.NetworkFile.
         kind: Kind of it.
+    Attributes:
+        kind: As given.
+        networks: {name in the method's functions: Network}.
     Raises: UserError or OSError as `pretrained.load_file`.
     """
 
     def __init__(self, file, kind):
         loaded = pretrained.load_file(file, list(kind.networks.values())).networks
-        self.kind = kind
-        self._networks = {key if key == 'H' else key + '_ema': loaded[name] for key, name in kind.networks.items()}
+        self.kind, ending = kind, '_ema' if kind.method == 'stargan2' else ''
+        self.networks = {key + ending * (key != 'H'): loaded[name] for key, name in kind.networks.items()}
 
     def styles_of_seeds(self, seeds, target):
         """Styles of latents of seeds for a domain: [N, style_size] of a list of int and float32 [1, domains]."""
         from training.methods import stargan2
-        latents = latents_of_seeds(seeds, self._networks['F_ema'].input_shapes[0][1:])
-        return stargan2.styles_of_latents(self._networks, latents, target.repeat(len(seeds), axis=0))
+        latents = latents_of_seeds(seeds, self.networks['F_ema'].input_shapes[0][1:])
+        return stargan2.styles_of_latents(self.networks, latents, target.repeat(len(seeds), axis=0))
 
     def styles_of_images(self, pictures, target):
         """Styles of pictures, uint8 [N, C, H, W], for a domain: [N, style_size]."""
         from training.methods import stargan2
-        return stargan2.styles_of_images(self._networks, pictures, target.repeat(len(pictures), axis=0), AT_A_TIME)
+        return stargan2.styles_of_images(self.networks, pictures, target.repeat(len(pictures), axis=0), AT_A_TIME)
 
     def draw(self, pictures, given):
         """Pictures, uint8 [N, C, H, W], translated.
@@ -130,12 +138,20 @@ class Translator:
             pictures: The pictures.
             given: Styles, or labels of StarGAN, one for all of them, [1, ...], or one for each.
         """
-        from training.methods import domains, stargan2
+        from training.methods import stargan, stargan2
         given = np.broadcast_to(given, (len(pictures),) + given.shape[1:])
         if self.kind.method == 'stargan':
-            inputs_ = pictures.astype(np.float32) / 127.5 - 1
-            return domains.to_pictures(self._networks['G_ema'].run(inputs_, given, minibatch_size=AT_A_TIME))
-        return stargan2.draw(self._networks, pictures, AT_A_TIME, given)
+            return stargan.draw(self.networks['G'], pictures, AT_A_TIME, given)
+        return stargan2.draw(self.networks, pictures, AT_A_TIME, given)
+
+    def between(self):
+        """How it translates, as metrics take it: train_step.Between; to domains, or labels of which one is 1."""
+        from training.methods import stargan, stargan2
+        if self.kind.method == 'stargan2':
+            return stargan2.between(self.networks['F_ema'].input_shapes[0][1], AT_A_TIME)
+        sets = stargan.Sets(self.kind.sizes)
+        options = stargan.Options(kinds=('classes',) * len(sets.sizes))
+        return stargan.between(stargan.Targets(sets, options, [()] * len(sets.sizes)), AT_A_TIME)
 
 
 def prepare(kind, paths, options):

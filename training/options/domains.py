@@ -171,11 +171,7 @@ def stream_args(args):
 
 def folders_of(args, name):
     """Where the pictures to train and to test with are in a dataset: {train, test}, see DomainDataset."""
-    folders = layouts.folders_of(os.path.join(args.data_dir or '', name))
-    if 'train' not in folders:
-        return {}
-    test = next((folders[name] for name in layouts.TESTS if name in folders), None)
-    return dict(train=folders['train'], **({} if test is None else dict(test=test)))
+    return layouts.phases(os.path.join(args.data_dir or '', name))
 
 
 def sched_args(args, c):
