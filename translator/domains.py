@@ -57,6 +57,8 @@ def read_kind(file):
         missing = [ROLES[key] for key in wanted if found[key] is None]
         if missing:
             raise UserError(f'it holds {pretrained.listed(contents)}, but no {missing[0]}')
+        if found['H'] is None and info.function_of(contents.networks[found['G']].state) == 'G_stargan2_masked':
+            raise UserError('its generator takes masks, but it holds no network of landmarks, which makes them')
     except UserError as error:
         raise UserError(f'{os.path.basename(file.name)}: {error}') from error
     given = {key: info.options_of(contents.networks[name].state) for key, name in found.items() if name is not None}
