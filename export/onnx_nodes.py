@@ -123,10 +123,9 @@ def _bias_add(b, op):
 
 
 def _pool(type):
-    """Converter of a pooling without padding, NCHW."""
+    """Converter of a pooling of whole windows, NCHW."""
     def convert(b, op):
-        if op.get_attr('data_format') != b'NCHW' or op.get_attr('padding') != b'VALID':
-            raise UserError(f'the pooling {op.name} cannot be written as ONNX by this program')
+        _require_nchw(op)
         b.node(type, _names(op), op.name, kernel_shape=op.get_attr('ksize')[2:], strides=op.get_attr('strides')[2:])
     return convert
 
@@ -138,6 +137,11 @@ def _split(b, op):
     for i in range(count):
         b.node('Slice', [_names(op)[1]] + [np.int64([value]) for value in (size * i, size * (i + 1), axis)],
                op.name + (f':{i}' if i else ''))
+
+
+def _blocks(b, op):
+    _require_nchw(op)
+    b.node(op.type, _names(op), op.name, blocksize=op.get_attr('block_size'))
 
 
 def _sum(b, op):
@@ -282,7 +286,7 @@ def _transposed(b, name, perm):
 
 def _require_nchw(op):
     if op.get_attr('data_format') != b'NCHW':
-        raise UserError('the convolution {} is not in the layout NCHW'.format(op.name))
+        raise UserError('the operation {} is not in the layout NCHW'.format(op.name))
 
 
 _CONVERTERS = {
@@ -291,6 +295,6 @@ _CONVERTERS = {
     'ConcatV2': _concat, 'Transpose': _transpose, 'Cast': _cast, 'Pad': _pad, 'MirrorPad': _mirror_pad,
     'Fill': _fill, 'ExpandDims': _expand_dims, 'RandomStandardNormal': _random_normal, 'StridedSlice': _strided_slice,
     'AvgPool': _pool('AveragePool'), 'MaxPool': _pool('MaxPool'), 'Split': _split, 'Sum': _sum,
-    'BatchMatMulV2': _batch_matmul,
-    'Conv2D': _conv, 'Conv2DBackpropInput': _conv_transpose, 'DepthwiseConv2dNative': _depthwise_conv,
+    'BatchMatMulV2': _batch_matmul, 'SpaceToDepth': _blocks, 'DepthToSpace': _blocks, 'Conv2D': _conv,
+    'Conv2DBackpropInput': _conv_transpose, 'DepthwiseConv2dNative': _depthwise_conv,
 }
