@@ -57,10 +57,10 @@ def domains_of(folder, run=None, **options):
     return between.Domains({}, [between.Part(Between(run, latent_size=2), data.sheet(), data.trained())])
 
 
-def measure(name, domains):
+def measure(name, domains, **options):
     """Record of a metric."""
     metric, = metric_base.MetricGroup([metric_defaults[name]], seed=0).metrics
-    metric.run_fakes(domains, 'net.pkl', tf_config={'device': 'cpu'})
+    metric.run_fakes(domains, 'net.pkl', tf_config={'device': 'cpu'}, **options)
     return metric.get_record()
 
 
@@ -117,8 +117,8 @@ def test_distances_of_pairs(folder, graph, tiny_extractor):
     for guide, values in record['of_pairs'].items():
         assert record['results'][f'domains_fid_{guide}'] == pytest.approx(np.mean(list(values.values())))
     assert record['num_fakes'] == 2 * 9 * 10  # every picture to two domains
-    plain = measure('fid18_full', domains)  # knows no domains, but the same function makes its fakes
-    assert plain['num_fakes'] == 18
+    plain = measure('fid18_full', domains, dataset_args=dict(tfrecord_dir=folder + '/train'))  # knows no domains
+    assert plain['num_fakes'] == 18 and plain['num_reals'] == 24
 
 
 def test_diversity(folder, graph, monkeypatch):
