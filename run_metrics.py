@@ -93,13 +93,9 @@ def measure(group, source, options, seed, data):
     if options.inputs is None:
         group.run(source, **args)
         return
-    from translator import domains, measured
-    if domains.holds_domains(source):
-        reals = data['dataset_args'] and os.path.join(data['data_dir'] or '', data['dataset_args']['tfrecord_dir'])
-        opened = measured.opened_domains(source, options.inputs, reals, options.tf_config)
-    else:
-        opened = measured.opened(source, options.inputs, options.direction, seed or 0, options.tf_config)
-    with opened as fakes:
+    from translator import measured
+    reals = data['dataset_args'] and os.path.join(data['data_dir'] or '', data['dataset_args']['tfrecord_dir'])
+    with measured.opened(source, options.inputs, options.direction, seed or 0, options.tf_config, reals) as fakes:
         group.run_fakes(fakes, source.name, **args)
 
 
@@ -237,8 +233,7 @@ def main(argv):
             raise UserError(f'--metrics={name} measures a network, not pictures; replace --fakes by --network'
                             if args.inputs is None else f'--metrics={name} measures networks that draw from latents')
         if args.inputs is None and needs_domains(name):
-            raise UserError(f'--metrics={name} measures translations between domains; give a --network of StarGAN and '
-                            '--inputs, a folder with a folder of pictures for each domain')
+            raise UserError(f'--metrics={name} measures translations; give --inputs, a folder of pictures per domain')
         if args.dataset is None and needs_reals(name):
             raise UserError(f'--metrics={name} compares with real pictures; give --dataset')
     for line in too_few_images(metrics):

@@ -66,7 +66,7 @@ def _domain_set():
     from training.data.making.cats_domains import write_set
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder, True)
-    write_set(os.path.join(folder, 'set'), 'families', 16, 18, 3)
+    write_set(os.path.join(folder, 'set'), 'families', 16, 18, 6)
     return os.path.join(folder, 'set')
 
 

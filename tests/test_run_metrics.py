@@ -251,7 +251,7 @@ def test_table_of_results():
     (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'expected 1 to'),
     (['--seed=2147483648'], 'below 2147483648'), (['--json=net.pkl/x'], 'net.pkl'),
     (['--inputs=nosuch'], '--inputs=nosuch: no such file or folder'),
-    (['--metrics=domains_lpips'], '--metrics=domains_lpips measures translations between domains; give a --network'),
+    (['--metrics=domains_lpips'], 'domains_lpips measures translations; give --inputs'),
     (['--direction=BtoA'], 'are for a --network that translates; give --inputs as well'),
     (['--inputs=a', '--metrics=ppl_wend'], '--metrics=ppl_wend measures networks that draw from latents'),
     (['--json=.'], '--json=.: this is a folder'), (['--num-images=10000001'], 'expected 1 to 10000000'),

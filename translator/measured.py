@@ -43,7 +43,7 @@ class Translations:
 
 
 @contextlib.contextmanager
-def opened(file, path, direction, seed, tf_config):
+def opened(file, path, direction, seed, tf_config, reals=None):
     """Translations by a network of a file, which is open until the block ends.
 
     Args:
@@ -52,10 +52,17 @@ def opened(file, path, direction, seed, tf_config):
         direction: See `networks.choose`.
         seed: Of dropout and noise, int.
         tf_config: See `tflib.init_tf`.
-    Yields: Translations.
+        reals: Pictures that a translator between domains was trained on, see `opened_domains`.
+    Yields: Translations, or training.report.between.Domains.
     Raises: UserError for a network that doesn't translate, or takes maps of instances, or a path without
             pictures, or with such of several sizes.
     """
+    if domains.holds_domains(file):
+        if direction is not None:
+            raise UserError(f'--direction={direction}: {file.name} translates between domains; drop it')
+        with opened_domains(file, path, reals, tf_config) as found:
+            yield found
+        return
     files, mode = networks.Files(file, direction), networks.Mode(seed=seed)
     kind = networks.read_kind(files, mode)
     if kind.maps:

@@ -18,7 +18,7 @@ from training.data.streams import Stream
 from training.schedule import accumulation_rounds
 from training.state import files
 
-METHODS = {'pools': 2, 'StyleGAN2': 3, 'BigGAN': 2, 'StarGAN': 2}  # name: iterations
+METHODS = {'pools': 2, 'StyleGAN2': 3, 'BigGAN': 2}  # name: iterations
 LOOP = {'StyleGAN2': dict(measure=measuring.__name__ + '.callback', network_snapshot_ticks=100)}
 CHUNK_BYTES = 4096  # so that gradients take several
 
