@@ -50,9 +50,9 @@ def test_published_sizes():
 
 
 @pytest.mark.parametrize('case, key', [('stargan_attributes', 'G'), ('stargan_classes', 'D')])
-def test_single_networks_of_stargan(session, case, key, tmp_path):
+def test_single_networks_of_stargan(session, tmp_path, case, key):
     del session
-    path = str(tmp_path / '200000-G.ckpt')
+    path = str(tmp_path / 'STEP.ckpt')
     given = golden.FILES.arrays(case)
     with open(golden.path_of(case + '.pt'), 'rb') as file:
         torch_writer.save(torch_file.tensors_in(torch_file.load(file)[key]), path)
