@@ -101,9 +101,7 @@ def check(args):
     saving.check_numbers(args, batch=1, minibatch_gpu=1)
     if args.classes != 'full' and args.classes < 0:
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
-    for flag, value in (('--lr', args.lr), ('--phase-kimg', args.phase_kimg)):
-        if value is not None and value <= 0:
-            raise UserError(f'{flag}={value:g}: expected a number above 0')
+    saving.check_positive(args, 'lr', 'phase_kimg')
 
 
 def make_options(args):
