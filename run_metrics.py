@@ -22,7 +22,7 @@ from training.data import sources as image_sources
 from training.dataset import load_dataset
 
 EPILOG = '''Every number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
-fid, kid, is: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0.
+fid, kid, is, mifid: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0.
 Weight files are found in the cache, whose place python -m dnnlib.doctor shows, or downloaded; if that fails, a message
 says which file to put where. Definitions: docs/metrics.md of the source code.'''
 

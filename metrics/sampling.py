@@ -32,7 +32,7 @@ def open_dataset(dataset_args, resolution=None, result_dir=None):
 
 
 def _open(dataset_args, resolution):
-    if resolution is None or dataset_args.get('resolution') is not None:
+    if resolution is None or dataset_args.get('resolution') is not None or dataset_args.get('crop') is not None:
         return dataset.load_dataset(**dataset_args)
     if 'class_name' in dataset_args:  # it may not take a resolution
         data = dataset.load_dataset(**dataset_args)
