@@ -55,8 +55,8 @@ def _check_combination(options):
     if given & {'short_side', 'crops'} and options['fit'] != 'random':
         raise UserError(f'--fit={options["fit"]}: --short-side and --crops are for --fit=random')
     if 'short_side' in given and options['short_side'] < min(image_size.parse(options['resolution']).shape):
-        raise UserError(f'--short-side={options["short_side"]}: crops of {options["resolution"]} pixels are larger; give '
-                        'at least their shorter side')
+        raise UserError(f'--short-side={options["short_side"]}: crops of {options["resolution"]} pixels are larger; '
+                        'give at least their shorter side')
 
 
 def create_published(tfrecord_dir, make_source, shuffle=True, skip_bad=False, max_images=None, workers=1, **options):
@@ -155,8 +155,8 @@ def add_create_commands(commands):
                    help='crop, resize and convert every image to this size, a side or height x width, such as 160x128 '
                    '(default: keep them as they are)')
     p.add_argument('--fit', choices=FITS, help='crop = largest center crop, pad = whole picture with borders, '
-                   'stretch = whole picture, proportions ignored, random = scaled to --short-side, then a crop at a random '
-                   'place, always the same for a picture (default: crop)')
+                   'stretch = whole picture, proportions ignored, random = scaled to --short-side, then a crop at a '
+                   'random place, always the same for a picture (default: crop)')
     p.add_argument('--short-side', type=arguments.positive, metavar='PIXELS',
                    help='shorter side of pictures before a random crop (default: that of --resolution)')
     p.add_argument('--crops', type=arguments.positive, metavar='N',
@@ -173,8 +173,8 @@ def add_create_commands(commands):
     p.add_argument('--aspect-range', type=arguments.aspect_range, metavar='LOW,HIGH',
                    help='skip pictures whose width/height is outside this range, such as 0.5,2')
     p.add_argument('--bbox', type=arguments.bbox, metavar='FILE[:MARGIN]',
-                   help='crop to boxes of a CSV file (file, left, top, right, bottom), a JSON file, or a folder of XML as '
-                   'PASCAL VOC has it; MARGIN on each side, such as 0.1 or 10%% of it, or 10px')
+                   help='crop to boxes of a CSV file (file, left, top, right, bottom), a JSON file, or a folder of XML '
+                   'as PASCAL VOC has it; MARGIN on each side, such as 0.1 or 10%% of it, or 10px')
     p.add_argument('--square', action='store_true', help='make boxes square, as far as the picture reaches')
     p.add_argument('--box-policy', choices=POLICIES,
                    help='boxes = only the boxes; whole = the whole picture instead if it has one box that covers three '

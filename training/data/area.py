@@ -34,7 +34,7 @@ def resize(image, new_size):
     columns, rows = (shares(side, new) for side, new in zip(image.size, new_size))
     pixels = np.asarray(premultiplied, np.float64)
     found = np.moveaxis(np.tensordot(columns, np.tensordot(rows, pixels, 1), (1, 1)), 0, 1)
-    is_half = image.size == (2 * new_size[0], 2 * new_size[1])  # where OpenCV adds up four integers and rounds halves up
+    is_half = image.size == (2 * new_size[0], 2 * new_size[1])  # where OpenCV adds up integers and rounds halves up
     found = np.floor(found + 0.5) if is_half else np.rint(found)
     found = Image.frombytes(premultiplied.mode, tuple(new_size), found.astype(np.uint8).tobytes())
     return found.convert(image.mode)

@@ -38,8 +38,8 @@ class Dataset:
         bad: What to do about an unreadable image: `'stop'` raises UserError, since a damaged file is usually a mistake;
             `'skip'` takes the next image and its label instead, prints a line and counts it.
         no_labels: Why there are no labels, for the message.
-        crop: Size of a part of the images, see `image_size.parse`, that is taken instead of them: the center, or at random
-            in minibatches where `crops_at_random` is set, as by a training; `None` = no crop.
+        crop: Size of a part of the images, see `image_size.parse`, that is taken instead of them: the center, or at
+            random in minibatches if `crops_at_random` is set, as by a training; `None` = no crop.
         jitter, noise: What a training changes in reals, see `changes.draw_jitter` and `changes.add_noise`.
     Attributes:
         stored_shape: `[C, H, W]` before the crop.
@@ -130,7 +130,7 @@ class Dataset:
 
         Args:
             index: Number of the image in file order, 0 <= index < num_images.
-            lod: Level of detail, int. `read`: function of number and level that reads an image; `None` = as `read` does.
+            lod: Level of detail, int. `read`: function of number and level that reads an image; `None` = as usual.
         Returns: (its number, uint8 [C, H / 2^lod, W / 2^lod]); depends only on the files.
         Raises: UserError naming file and index, or that MAX_BAD_RUN images in a row can't be read.
         """

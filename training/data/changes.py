@@ -1,6 +1,6 @@
 """What becomes of images on their way from the dataset to the training: random crops, color jitter, noise on reals.
 
-Everything drawn is a function of seeds that the caller makes of the place in the training, never of what was drawn before.
+What is drawn is a function of seeds that the caller makes of the place in the training, not of what was drawn before.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ from dnnlib.util import UserError
 from training import image_size
 from training.data.levels import box_downscale
 
-LEAKS = ('Color jitter changes only the reals, so the generator learns to draw the changed colors: it leaks, unlike --aug, '
-         'which changes what D sees of both')
+LEAKS = ('Color jitter changes only the reals, so the generator learns to draw the changed colors: it leaks, unlike '
+         '--aug, which changes what D sees of both')
 ENHANCERS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
 LEVELS_PER_UNIT = 127.5  # of 8 bits, in the range [-1, 1] of the networks
 MAX_HUE = 0.5  # turns as far as the opposite color
@@ -31,8 +31,8 @@ def check(shape, crop, jitter, noise):
     if jitter is not None:
         amounts = list(jitter) if isinstance(jitter, (list, tuple)) else []
         if len(amounts) != 4 or not all(is_amount(amount) for amount in amounts) or amounts[3] > MAX_HUE:
-            raise UserError('dataset.jitter must be 4 numbers of at least 0, of brightness, contrast, saturation and hue '
-                            f'(at most {MAX_HUE:g}), such as 0.2,0.2,0.2,0.05, not {jitter!r}')
+            raise UserError('dataset.jitter must be 4 numbers of at least 0, of brightness, contrast, saturation and '
+                            f'hue (at most {MAX_HUE:g}), such as 0.2,0.2,0.2,0.05, not {jitter!r}')
         if shape[0] != 3:
             raise UserError(f'dataset.jitter changes colors, but the images have {shape[0]} '
                             f'channel{"s" * (shape[0] > 1)} instead of 3')
@@ -42,8 +42,8 @@ def check(shape, crop, jitter, noise):
         return shape
     cropped = [shape[0]] + image_size.parse(crop).shape
     if any(side > whole for side, whole in zip(cropped, shape)):
-        raise UserError(f'dataset.crop={crop}: the stored images are smaller, {shape[1]}x{shape[2]} pixels; choose at most '
-                        'their size')
+        raise UserError(f'dataset.crop={crop}: the stored images are smaller, {shape[1]}x{shape[2]} pixels; choose at '
+                        'most their size')
     return cropped
 
 
@@ -90,7 +90,7 @@ def draw_jitter(image, amounts, rnd):
 
 
 def turn_hue(picture, turn):
-    """A PIL.Image of mode RGB with its hues turned, in the 8 bits of HSV; `turn` = 1 is the whole circle, int(255 turn)."""
+    """A PIL.Image of mode RGB with its hues turned by int(255 turn) in the 8 bits of HSV; 1 is the whole circle."""
     hue, saturation, value = picture.convert('HSV').split()
     turned = (np.asarray(hue, np.int32) + int(255 * turn)) % 256
     return Image.merge('HSV', (Image.fromarray(turned.astype(np.uint8)), saturation, value)).convert('RGB')

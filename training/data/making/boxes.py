@@ -39,8 +39,8 @@ def read_boxes(path):
     """Boxes of a file, or of a folder of files.
 
     Args:
-        path: A CSV file, see `of_csv`, a JSON file (JSON_FORMS), or an XML file or a folder of these as VOC has them, with
-            or without an ending; there the name of the file says which picture it is.
+        path: A CSV file, see `of_csv`, a JSON file (JSON_FORMS), or an XML file or a folder of these as VOC has them,
+            with or without an ending; there the name of the file says which picture it is.
     Returns: Dictionary of file name to list of (left, top, right, bottom), float.
     Raises: UserError naming the file and line or entry.
     """
@@ -64,9 +64,9 @@ def read_boxes(path):
 def of_csv(text, path):
     """Boxes of the text of a CSV file; `path` is its name, for messages.
 
-    If its first line names the columns, they are a file name and either corners (left, top, right, bottom) or corner and
-    size (x, y, width, height), in pixels of the upright picture. Without such a line the columns are file, left, top,
-    right, bottom. Empty lines and those that begin with `#` don't count.
+    If its first line names the columns, they are a file name and either corners (left, top, right, bottom) or corner
+    and size (x, y, width, height), in pixels of the upright picture. Without such a line the columns are file, left,
+    top, right, bottom. Empty lines and those that begin with `#` don't count.
     """
     line = next((line for line in text.splitlines() if line.strip() and not line.startswith('#')), ',')
     separator = max(';\t,', key=line.count)  # where there are as many ';' as ',' those are decimal
@@ -175,16 +175,16 @@ def _of_xml(data, path):
         return [_box([found.findtext(name, '') for name in ('xmin', 'ymin', 'xmax', 'ymax')])
                 for found in tree.findall('object/bndbox')]
     except (_BadBox, xml.etree.ElementTree.ParseError) as error:
-        raise UserError(f'{path}: {error}; expected XML with annotation/object/bndbox and xmin, ymin, xmax, ymax in it, '
-                        'as PASCAL VOC has it') from None
+        raise UserError(f'{path}: {error}; expected XML with annotation/object/bndbox and xmin, ymin, xmax, ymax in '
+                        'it, as PASCAL VOC has it') from None
 
 
 def match(keys, names):
     """Which entries of a list belong to which pictures.
 
     Args:
-        keys: Names in the list, see `name_key`; endings and folders of pictures may be missing in them, or be too many, if
-            only one picture is meant.
+        keys: Names in the list, see `name_key`; endings and folders of pictures may be missing in them, or be too many,
+            if only one picture is meant.
         names: Names of the pictures.
     Returns: {name of a picture: key}, of those that the list has.
     """
@@ -213,10 +213,10 @@ def _is_end(one, other):
 
 
 def read_names(path):
-    """Names of a text file, one in a line, in its order; empty lines and those that begin with `#` don't count."""
+    """Names of a text file, one in a line: {name: None}; empty lines and those that begin with `#` don't count."""
     with open(path, 'rb') as file:
         lines = [line.strip() for line in decode_text(file.read(), path).splitlines()]
-    names = [name_key(line) for line in lines if line and not line.startswith('#')]
+    names = {name_key(line): None for line in lines if line and not line.startswith('#')}
     if not names:
         raise UserError(f'{path}: no names in this file; expected one in each line')
     return names

@@ -76,9 +76,8 @@ class PictureSource:
                 known = [header for header in headers if header is not None]
                 fit = fit._replace(channels=1 if known and all(mode in GRAY_MODES for mode, _ in known) else 3)
             self._labels, self.label_names = (None, None) if labels is False else self._find_labels(labels is True)
-            self._boxes = {} if filters.bbox is None else self._listed(box_files.read_boxes(filters.bbox[0]), filters.bbox[0])
-            excluded = None if filters.exclude is None else dict.fromkeys(box_files.read_names(filters.exclude))
-            self._excluded = {} if excluded is None else self._listed(excluded, filters.exclude)
+            self._boxes = {} if filters.bbox is None else self._listed(filters.bbox[0], box_files.read_boxes)
+            self._excluded = {} if filters.exclude is None else self._listed(filters.exclude, box_files.read_names)
             self._items = [part._replace(crop=crop) for index, name in enumerate(names)
                            for part in self._parts(index, name) for crop in range(filters.crops)]
         except UserError:
@@ -110,8 +109,12 @@ class PictureSource:
         print(f'Labels: {found.text()}')
         return found.labels, found.names
 
-    def _listed(self, entries, path):
-        """{name of a picture: what a list in the file `path` has of it}; a line says how many names are not here."""
+    def _listed(self, path, read):
+        """{name of a picture: what the dictionary that `read` finds in a file has of it}.
+
+        A line says how many of its names are not here.
+        """
+        entries = read(path)
         found = box_files.match(entries, self._files.names)
         if not found:
             raise UserError('{}: no name in it belongs to a file in {}; expected file names such as {}'.format(
