@@ -38,6 +38,8 @@ def G_loss(G, D, training_set, minibatch_size, reals=None, labels=None, terms='l
     loss = criteria.G_loss(criteria.ADVERSARIAL[wanted.criterion], fake_scores, real_scores, wanted.target)
     loss += _classified(wanted, [(logits, drawn.labels, 'fake')])
     reg = []
+    if 'pl' in wanted.terms and 'return_dlatents' not in G.option_names:
+        raise UserError('a loss with the term pl: this generator has no dlatents to measure path lengths of; drop it')
     if 'pl' in wanted.terms:  # of new fakes
         _, lengths = published.G_logistic_ns_pathreg(
             G, D, training_set, minibatch_size, pl_weight=wanted.terms['pl'][0])
@@ -79,7 +81,7 @@ def _judge(D, images, labels, kind, count=True):
     """D's scores [N, 1] of images, and its logits of their labels [N, L] or None.
 
     Args:
-        kind: What the images are, for the report; `None` = don't report.
+        kind: What the images are, for the report.
         count: See `methods.augmented.AugmentedDiscriminator`.
     """
     options = dict(is_training=True) if 'is_training' in D.option_names else {}
@@ -96,15 +98,17 @@ def _classified(wanted, judged):
     Args:
         wanted: loss_names.Loss.
         judged: List of (logits, labels, what the images are).
-    Raises: UserError if D has no such classifier.
+    Raises: UserError if D has no such classifier, or the images no labels.
     """
     if 'ac' not in wanted.terms:
         return 0.0
     if any(logits is None for logits, _, _ in judged):
         raise UserError('a loss with the term ac: this discriminator has no auxiliary classifier; use --config=progan')
+    if not judged[0][1].shape.as_list()[1]:
+        raise UserError('a loss with the term ac: there are no labels to tell apart; give --classes=N, or drop it')
     found = [autosummary('Loss/classes/' + kind, criteria.class_loss(logits, labels))
-             for logits, labels, kind in judged if labels.shape.as_list()[1]]
-    return tf.expand_dims(tf.add_n(found), 1) * wanted.terms['ac'][0] if found else 0.0
+             for logits, labels, kind in judged]
+    return tf.expand_dims(tf.add_n(found), 1) * wanted.terms['ac'][0]
 
 
 def _orthogonal(network, wanted):

@@ -94,10 +94,15 @@ def _number(text, value):
 
 def write(loss):
     """The text that stands for a Loss, with all weights."""
-    parts = [loss.criterion + ('' if loss.target == 1 else f':{loss.target:g}')]
+    parts = [loss.criterion + ('' if loss.target == 1 else ':' + _text(loss.target))]
     for name, (weight, norm) in loss.terms.items():
-        parts.append(f'{name}:{weight:g}' + ('' if norm == 1 else f':{norm:g}'))
+        parts.append(f'{name}:{_text(weight)}' + ('' if norm == 1 else ':' + _text(norm)))
     return '+'.join(parts)
+
+
+def _text(number):
+    """A number with all of its digits, a whole one without a point."""
+    return repr(int(number) if number == int(number) else float(number))
 
 
 def partner(criterion, target=1):

@@ -121,6 +121,8 @@ def make_options(args):
     if args.classes is None:
         args.classes = 'full' if is_contest else 0
     devices = tuning.num_workers(args)
+    if args.batch is not None and args.minibatch_gpu is None:
+        args.minibatch_gpu = max(args.batch // devices, 1)
     c = table_of(args.config, devices)
     sched = sched_args(c, devices)
     if args.phase_kimg is not None:
