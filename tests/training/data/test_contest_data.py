@@ -32,7 +32,7 @@ def test_areas_are_those_of_opencv():
 def test_areas_of_other_modes():
     picture = Image.new('RGBA', (6, 4), (200, 100, 0, 0))
     picture.paste((10, 20, 30, 255), (0, 0, 3, 4))
-    np.testing.assert_array_equal(np.asarray(area.resize(picture, (1, 1)))[0, 0], [10, 20, 30, 128])  # halves to even
+    np.testing.assert_allclose(np.int32(area.resize(picture, (1, 1)))[0, 0], [10, 20, 30, 128], atol=1)
     gray = np.uint8([[1, 2], [2, 2]])
     assert area.resize(Image.fromarray(gray), (1, 1)).getpixel((0, 0)) == 2  # 1.75
     assert area.resize(Image.fromarray(gray[[0, 1, 0, 1]][:, [0, 1]]), (1, 2)).mode == 'L'
