@@ -38,8 +38,6 @@ def G_loss(G, D, training_set, minibatch_size, reals=None, labels=None, terms='l
     loss = criteria.G_loss(criteria.ADVERSARIAL[wanted.criterion], fake_scores, real_scores, wanted.target)
     loss += _classified(wanted, [(logits, drawn.labels, 'fake')])
     reg = []
-    if 'pl' in wanted.terms and 'return_dlatents' not in G.option_names:
-        raise UserError('a loss with the term pl: this generator has no dlatents to measure path lengths of; drop it')
     if 'pl' in wanted.terms:  # of new fakes
         _, lengths = published.G_logistic_ns_pathreg(
             G, D, training_set, minibatch_size, pl_weight=wanted.terms['pl'][0])

@@ -37,6 +37,9 @@ TERMS = OrderedDict([
 ])
 
 
+PLAIN_TERMS = tuple(name for name in TERMS if name not in ('ac', 'pl'))  # that any networks can have
+
+
 class Loss(NamedTuple):
     """What a text stands for."""
     criterion: str  # one of CRITERIA
@@ -80,6 +83,14 @@ def parse(text, network, weights=None):
         if found[name][1] == 0:
             raise UserError(f'loss {text!r}: the norm that costs nothing must be above 0')
     return Loss(criterion, _number(text, numbers[0]) if numbers else 1, found)
+
+
+def check_terms(text, network, known):
+    """Raises UserError if a text asks for a term that is not among those of a method."""
+    foreign = sorted(set(parse(text, network).terms) - set(known))
+    if foreign:
+        raise UserError(f'loss {text!r}: the term {foreign[0]} is not for these networks; they can have '
+                        f'{", ".join(name for name in known if network in TERMS[name].losses)}')
 
 
 def _number(text, value):

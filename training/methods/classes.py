@@ -24,7 +24,6 @@ from training.train_step import Group, Method, Net, report_mean, Stage
 LOSSES = {'hinge': (criteria.D_HINGE, criteria.G_wasserstein),
           'logistic': (criteria.TRANSLATION['vanilla'], criteria.G_non_saturating)}
 SHARED = 'Shared/weight'  # G's embedding of the classes, which is not made orthogonal
-TERMS = ('r1', 'r2', 'gp', 'lp', 'dragan', 'drift', 'orthogonal')  # of losses by name
 LOOKED_AT = 1000  # labels of a dataset that are checked
 
 
@@ -117,16 +116,12 @@ def make_stages(step, options, prior):
 
 
 def named_loss(options, network):
-    """loss_names.Loss of 'G' or 'D', `None` if `loss` decides; raises UserError for a term that is not in TERMS."""
+    """loss_names.Loss of 'G' or 'D', `None` if `loss` decides; raises UserError for a term that it can't have."""
     text = getattr(options, network + '_loss')
     if text is None:
         return None
-    wanted = loss_names.parse(text, network)
-    foreign = sorted(set(wanted.terms) - set(TERMS))
-    if foreign:
-        raise UserError(f'loss {text!r}: the term {foreign[0]} is not for these networks; they can have '
-                        f'{", ".join(TERMS)}')
-    return wanted
+    loss_names.check_terms(text, network, loss_names.PLAIN_TERMS)
+    return loss_names.parse(text, network)
 
 
 def G_stage(step, options, prior):

@@ -120,6 +120,9 @@ def check(args):
             raise UserError(f'{flag}={value:g}: expected a number above 0')
     if CONFIGS[args.config].encodes and (args.g_loss or args.d_loss):
         raise UserError(f'--{"g" if args.g_loss else "d"}-loss: BigBiGAN has a loss of its own; drop it')
+    for network, text in (('G', args.g_loss), ('D', args.d_loss)):
+        if text is not None:
+            loss_names.check_terms(text, network, loss_names.PLAIN_TERMS)
     if isinstance(args.resolution, list):
         raise UserError('--resolution: these networks draw square images; give one side')
 

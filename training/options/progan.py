@@ -5,6 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError, cli
+from training import loss_names
 from training.options import contest, losses, lrates, saving, settings, tuning, width
 from training.options.stylegan2 import ADAM, AT_EACH_CALL, FROM_DATA
 
@@ -101,6 +102,9 @@ def _classes(text):
 def check(args):
     """Refuses bad values of them; raises UserError."""
     saving.check_numbers(args, batch=1, minibatch_gpu=1)
+    for network, text in (('G', args.g_loss), ('D', args.d_loss)):
+        if text is not None:
+            loss_names.check_terms(text, network, [name for name in loss_names.TERMS if name != 'pl'])
     if args.classes not in (None, 'full') and args.classes < 0:
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
     for flag, value in (('--lr', args.lr), ('--phase-kimg', args.phase_kimg)):
