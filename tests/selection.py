@@ -25,6 +25,7 @@ ONCE = (
     'tests/projector/test_statistics.py',
     'tests/training/data/test_cats.py', 'tests/training/data/test_cats_pairs.py', 'tests/metrics/test_cats_oracle.py',
     'tests/training/data/test_classes.py', 'tests/training/data/test_fuzz_data.py',
+    'tests/training/data/test_contest_data.py', 'tests/metrics/test_memorization.py',
     'tests/training/data/test_translation_data.py', 'tests/training/data/test_users_files.py',
     'tests/training/data/test_memory.py', 'tests/training/test_dataset.py', 'tests/training/test_plot.py',
     'tests/training/data/test_streams.py', 'tests/dnnlib/test_seeds.py',
