@@ -16,7 +16,8 @@ from dnnlib import cli, util
 from dnnlib.run.signals import exiting_at_sigterm
 from dnnlib.util import UserError
 from metrics.metric_defaults import (
-    MAX_NUM_IMAGES, check_names, metric_defaults, needs_network, needs_reals, too_few_images, with_num_images)
+    MAX_NUM_IMAGES, check_names, metric_defaults, needs_domains, needs_network, needs_reals, too_few_images,
+    with_num_images)
 from training import pretrained
 from training.data import sources as image_sources
 from training.dataset import load_dataset
@@ -93,7 +94,8 @@ def measure(group, source, options, seed, data):
         group.run(source, **args)
         return
     from translator import measured
-    with measured.opened(source, options.inputs, options.direction, seed or 0, options.tf_config) as fakes:
+    reals = data['dataset_args'] and os.path.join(data['data_dir'] or '', data['dataset_args']['tfrecord_dir'])
+    with measured.opened(source, options.inputs, options.direction, seed or 0, options.tf_config, reals) as fakes:
         group.run_fakes(fakes, source.name, **args)
 
 
@@ -234,6 +236,8 @@ def main(argv):
         if not (args.fakes is args.inputs is None) and needs_network(name):
             raise UserError(f'--metrics={name} measures a network, not pictures; replace --fakes by --network'
                             if args.inputs is None else f'--metrics={name} measures networks that draw from latents')
+        if args.inputs is None and needs_domains(name):
+            raise UserError(f'--metrics={name} measures translations; give --inputs, a folder of pictures per domain')
         if args.dataset is None and needs_reals(name):
             raise UserError(f'--metrics={name} compares with real pictures; give --dataset')
     for line in too_few_images(metrics):

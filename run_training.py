@@ -209,17 +209,13 @@ def make_parser(preset):
 def check_arguments(args, is_first=True):
     """Refuses what can be refused without TensorFlow; raises UserError. Only worker 0 needs what --resume names."""
     saving.check_numbers(args, total_kimg=0, seed=0)
-    if args.epochs is not None and args.epochs <= 0:
-        raise UserError(f'--epochs={args.epochs:g}: expected a number above 0')
+    saving.check_positive(args, 'epochs')
     presets.find(args.config).check(args)
     if not 0 <= args.holdout < 1:
         raise UserError(f'--holdout={args.holdout:g}: expected a share from 0 to below 1')
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
         raise UserError(f'--data-dir={args.data_dir}: folder not found')
-    path = os.path.join(args.data_dir or '', args.dataset or '')
-    if args.dataset not in (None, 'cats') and not os.path.exists(path):
-        raise UserError(f'--dataset={args.dataset}: there is no {path!r}; give a folder or zip of images, a folder of '
-                        'TFRecords, or cats')
+    data.check_path(args, 'dataset')
     saving.check(args, is_first)
 
 

@@ -66,6 +66,14 @@ class Translation(NamedTuple):
     target: str = 'b'       # stream that the translations should look like
 
 
+class Between(NamedTuple):
+    """How a method translates pictures between domains, so that its translations can be measured."""
+    run: object  # function of (networks, uint8 [N, C, H, W], labels of the results, given) that returns uint8 as well
+    stream: str = 'source'   # whose pictures are translated, see `DomainDataset`
+    latent_size: int = None  # `given` are latents [N, latent_size], or pictures of the target; None = nothing is
+    change: object = None    # function of (labels, number of one) that returns those of results; None = domains
+
+
 class Method(NamedTuple):
     """What a training trains; made by a function of a module in `training/methods/`."""
     name: str               # of the method, stored in network files of several networks
@@ -81,6 +89,7 @@ class Method(NamedTuple):
     monitors: object = None  # function of the networks that returns a list of functions to call at every tick
     sheets: object = None   # function of grid.Cells: {name of a picture of data alone: rows}, written at the start
     translation: object = None  # Translation, of methods that have one instead of `fakes`
+    between: tuple = ()     # Between of each stream with domains, the same
 
 
 class Step:

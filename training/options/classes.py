@@ -115,9 +115,7 @@ def check(args):
     """Refuses bad values of them; raises UserError."""
     latents.parse(args.latents)
     saving.check_numbers(args, batch=1, minibatch_gpu=1, d_steps=1, classes=0)
-    for flag, value in (('--g-lr', args.g_lr), ('--d-lr', args.d_lr)):
-        if value is not None and value <= 0:
-            raise UserError(f'{flag}={value:g}: expected a number above 0')
+    saving.check_positive(args, 'g_lr', 'd_lr')
     if CONFIGS[args.config].encodes and (args.g_loss or args.d_loss):
         raise UserError(f'--{"g" if args.g_loss else "d"}-loss: BigBiGAN has a loss of its own; drop it')
     for network, text in (('G', args.g_loss), ('D', args.d_loss)):
@@ -193,11 +191,7 @@ def attention(c, resolution):
 
 def sched_args(args, c):
     """Options of the schedule; raises UserError for a minibatch that can't be divided."""
-    workers = tuning.num_workers(args)
-    batch = args.batch or c.batch
-    if batch % workers:
-        raise UserError(f'a minibatch of {batch} does not divide by {workers} workers: use --batch='
-                        f'{-(-batch // workers) * workers}')
+    batch, workers = tuning.shared_batch(args, c.batch)
     size = args.minibatch_gpu or min(c.batch_gpu, batch // workers)
     if batch % (size * workers):
         raise UserError(f'a minibatch of {batch} cannot be split into rounds of {size} on {workers} '

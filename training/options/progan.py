@@ -107,9 +107,7 @@ def check(args):
             loss_names.check_terms(text, network, [name for name in loss_names.TERMS if name != 'pl'])
     if args.classes not in (None, 'full') and args.classes < 0:
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
-    for flag, value in (('--lr', args.lr), ('--phase-kimg', args.phase_kimg)):
-        if value is not None and value <= 0:
-            raise UserError(f'{flag}={value:g}: expected a number above 0')
+    saving.check_positive(args, 'lr', 'phase_kimg')
 
 
 def make_options(args):
