@@ -10,14 +10,13 @@ import os
 from typing import NamedTuple
 
 import dnnlib  # first: says if a package is missing
-
 from dnnlib import cli, util
 from dnnlib.run.signals import exiting_at_sigterm
 from dnnlib.util import UserError
-from metrics import tables
 from metrics.metric_defaults import (
     MAX_NUM_IMAGES, check_names, metric_defaults, needs_domains, needs_network, needs_reals, too_few_images,
     with_num_images)
+from metrics.tables import how_measured, make_table
 from training import pretrained
 from training.data import sources as image_sources
 from training.dataset import load_dataset
@@ -76,7 +75,7 @@ def run_metrics(submit_config, networks, fakes_args, metrics, dataset_args, data
                     util.write_text(options.json, json.dumps(records, indent=2, sort_keys=True) + '\n')
     finally:
         if len(sources) * len(options.seeds) > 1 and records:
-            print(tables.make_table(records) + '\n\n' + '\n'.join(tables.how_measured(records)))
+            print(make_table(records) + '\n\n' + '\n'.join(how_measured(records)))
 
 
 def measure(group, source, options, seed, data):

@@ -1,4 +1,4 @@
-"""Results of several networks or seeds as a table, and how they were measured."""
+"""Results of metrics as a table for people."""
 
 import os
 
