@@ -37,7 +37,7 @@ def make_options(args):
     of_method = preset.make_options(args)
     options = dict(
         data_dir=args.data_dir, bad=args.bad, total_kimg=25000 if args.total_kimg is None else args.total_kimg,
-        mirror_augment=args.mirror_augment,
+        mirror_augment=bool(args.mirror_augment),
         seed=args.seed, image_snapshot_ticks=snap, network_snapshot_ticks=snap,
         checkpoint_minutes=args.checkpoint_minutes, keep=args.keep, keep_best=args.keep_best, strict=args.strict)
     options.update(of_method)
@@ -181,8 +181,8 @@ def make_parser(preset):
     p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='size of the images, 256 or height x width such as 160x128; TFRecords have smaller ones as '
                    'well, pictures are cropped and scaled (default: as stored)')
-    p.add_argument('--mirror-augment', '--mirror', type=cli.bool_arg, default=False, metavar='BOOL',
-                   action=tuning.TwoNames, help='flip half of the images left to right? (default: %(default)s)')
+    p.add_argument('--mirror-augment', '--mirror', type=cli.bool_arg, metavar='BOOL', action=tuning.TwoNames,
+                   help='flip half of the images left to right? (default: False; with dogs-...: True)')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
                    help='at an image that cannot be read: stop, or skip it and count (default: %(default)s)')
     p.add_argument('--metrics', type=cli.comma_list, metavar='LIST',

@@ -11,8 +11,9 @@ _FID = dict(func_name='metrics.frechet_inception_distance.FID', minibatch_per_gp
 _KID = dict(func_name='metrics.kernel_inception_distance.KID', minibatch_per_gpu=8)
 _PR = dict(func_name='metrics.precision_recall.PR', nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000,
            col_batch_size=10000)
+_MIFID = dict(func_name='metrics.memorization.MiFID', minibatch_per_gpu=8, epsilon=0.1, max_reals=200000)
 _OF_NETWORKS = (_PPL['func_name'], 'metrics.linear_separability.LS', 'metrics.intra_fid.IntraFID')
-_WITH_REALS = (_FID['func_name'], _KID['func_name'], _PR['func_name'], 'metrics.nearest.Nearest',
+_WITH_REALS = (_FID['func_name'], _KID['func_name'], _PR['func_name'], _MIFID['func_name'], 'metrics.nearest.Nearest',
                'metrics.intra_fid.IntraFID')
 _CATS = 'metrics.cats_oracle.CatsOracle'  # translations of what create_cats_pairs of dataset_tool.py makes
 _DOMAIN_CATS = 'metrics.domain_cats.DomainCats'  # the same of create_cats_domains
@@ -40,6 +41,8 @@ _METRICS = (
     ('fd{}_effnetlite0', 50000, dict(_FID, **_EFFNET)),
     ('kid{}_effnetlite0', 50000, dict(_KID, **_EFFNET)),
     ('pr{}3_effnetlite0', None, dict(_PR, **_EFFNET)),
+    ('mifid{}', None, _MIFID),
+    ('mifid{}_effnetlite0', None, dict(_MIFID, **_EFFNET)),
     ('nearest{}', 50000, dict(func_name='metrics.nearest.Nearest', num_fakes=24, num_neighbors=3,
                               minibatch_per_gpu=8)),
     ('cats{}', 200, dict(func_name=_CATS)),
@@ -71,8 +74,10 @@ class MetricTable(EasyDict):
 
 
 LEAST_IMAGES = 1000  # with fewer, the error of a number is larger than what networks differ by
+_FEW = ', and a covariance of 1280 or 2048 features is not known from fewer images than features'
 _WHY = {  # what else fewer images do
-    _FID['func_name']: ', and a covariance of 1280 or 2048 features is not known from fewer images than features',
+    _FID['func_name']: _FEW,
+    _MIFID['func_name']: _FEW,
     'metrics.inception_score.IS': ', and the inception score rises with the number of images',
     'metrics.linear_separability.LS': ', and no classifier can be fitted'}
 
@@ -143,6 +148,7 @@ _BEST = {  # results of metrics that have other names or another direction than 
     'metrics.precision_recall.PR': {'_precision': 'highest', '_recall': 'highest'},
     'metrics.intra_fid.IntraFID': {'': 'lowest', '_worst': 'lowest'},
     'metrics.linear_separability.LS': {'_z': 'lowest', '_w': 'lowest'},
+    _MIFID['func_name']: {'': 'lowest', '_fid': 'lowest'},
     'metrics.nearest.Nearest': {},
     _CATS: {'_domain': 'highest', '_eyes': 'highest', '_mouth': 'highest', '_accessory': 'highest', '_body': 'highest',
             '_l1': 'lowest', '_saturation': 'lowest', '_iou': 'highest'},  # `_edges` is best at 1
@@ -161,5 +167,6 @@ def best_results(name):
 metric_defaults = MetricTable()
 for _name in ('fid50k', 'is50k', 'kid50k', 'pr50k3', 'fid50k_full', 'kid50k_full', 'pr50k3_full', 'ls',
               'ppl_zfull', 'ppl_wfull', 'ppl_zend', 'ppl_wend', 'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0',
-              'pr50k3_effnetlite0', 'nearest', 'cats', 'ifid1k', 'domains_fid', 'domains_lpips', 'domains_cats'):
+              'pr50k3_effnetlite0', 'mifid10k', 'mifid10k_effnetlite0', 'nearest', 'cats', 'ifid1k', 'domains_fid',
+              'domains_lpips', 'domains_cats'):
     metric_defaults[_name] = metric_defaults[_name]

@@ -107,7 +107,7 @@ class Step:
         sched: ScheduleFields.
         seed_in: Placeholder of `dnnlib.seeds.step_seed`, int64 [2].
         round_in: Placeholder of the round of this worker, int32, for states that each round has for itself; None = no.
-        feeds: {stream: (placeholder of the images, uint8; placeholder of the labels)}.
+        feeds: {stream: (placeholder of the images, uint8 or, with noise on them, float32; placeholder of the labels)}.
         repeats: As given.
         progress, monitors: {TensorBoard tag: variable} that every tick reports, list of functions that it calls.
     """
@@ -125,7 +125,7 @@ class Step:
             self.seed_in = tf.placeholder(tf.int64, [2], name='seed')
             for name, data in datasets.items():
                 shape = [size, data.shape[0]] + ([None, None] if grows else list(data.shape[1:]))
-                self.feeds[name] = (tf.placeholder(tf.uint8, shape, name=name),
+                self.feeds[name] = (tf.placeholder(tf.float32 if data.noise else tf.uint8, shape, name=name),
                                     tf.placeholder(tf.float32, [size, data.label_size], name=name + '_labels'))
         for name, (images, labels) in self.feeds.items():
             self.batch[name] = Batch(process_reals(images, datasets[name].dynamic_range, method.drange), labels)

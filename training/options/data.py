@@ -35,7 +35,7 @@ def look(args, max_label_size=0):
         for text in args.assignments:
             if text.startswith('dataset.'):
                 _, key, value = settings.parse_assignment(text, ('dataset',))
-                if key in ('resolution', 'max_label_size', 'max_images'):  # the others are checked later
+                if key in ('resolution', 'max_label_size', 'max_images', 'crop'):  # the others are checked later
                     found[key] = value
         with Heartbeat(lambda: LOOKING, first=3), keeping_headers(), \
                 load_dataset(data_dir=args.data_dir, **found) as dataset:
