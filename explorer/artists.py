@@ -87,8 +87,11 @@ class Style(Artist):
         """Fields of `api/info`."""
         net = self.generator
         methods = ['sefa', 'pca'] + (['labels'] if net.label_size > 1 else [])
-        return dict(layers=net.num_layers, cutoff=net.num_truncated, psi=net.num_truncated > 0, fractional=True,
-                    noise=list(views.NOISES) if self._stored else [], classes=class_list(net), directions=methods)
+        heights = [self._stored[name].shape[2] for name in sorted(self._stored, key=lambda name: int(name[5:]))]
+        sizes = [heights[min(layer, len(heights) - 1)] for layer in range(net.num_layers)] if heights else []
+        return dict(layers=net.num_layers, layer_sizes=sizes, cutoff=net.num_truncated, psi=net.num_truncated > 0,
+                    fractional=True, noise=list(views.NOISES) if self._stored else [], classes=class_list(net),
+                    directions=methods)
 
     def check(self, view):
         """Raises Refused for what this network does not have."""
