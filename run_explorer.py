@@ -13,7 +13,7 @@ from explorer import app, guard, routes, server
 from generator.options import DEMO
 from training import pretrained
 
-LOOPBACK = guard.LOOPBACK
+LOOPBACK, DATA_DIR = guard.LOOPBACK, 'datasets'
 
 
 def make_parser():
@@ -26,7 +26,8 @@ def make_parser():
     p.add_argument('--result-dir', metavar='DIR', default='results',
                    help='folder of the runs that are listed; pictures are saved in its folder explorer (default: '
                    '%(default)s)')
-    p.add_argument('--data-dir', metavar='DIR', help='folder of the datasets that trainings can be started on')
+    p.add_argument('--data-dir', metavar='DIR', default=DATA_DIR,
+                   help='folder of the datasets that trainings can be started on (default: %(default)s)')
     p.add_argument('--calibration', metavar='FILE',
                    help='calibration.json that run_projector.py calibrate wrote, to judge pictures by')
     p.add_argument('--host', metavar='ADDRESS', default=LOOPBACK[0],
@@ -53,7 +54,8 @@ def make_app(args):
     network = None if args.network == 'none' else pretrained.resolve(args.network)
     if network is not None:
         pretrained.check_network_file(network)
-    for flag, path in (('--run', args.run), ('--data-dir', args.data_dir)):
+    data_dir = None if args.data_dir == DATA_DIR and not os.path.isdir(DATA_DIR) else args.data_dir
+    for flag, path in (('--run', args.run), ('--data-dir', data_dir)):
         if path is not None and not os.path.isdir(path):
             raise UserError(f'{flag}={path}: folder not found')
     if args.calibration is not None:
@@ -61,7 +63,7 @@ def make_app(args):
         Calibration.load(args.calibration)
     cli.writable_dir(args.result_dir)
     cli.pop_tf_config(dict(vars(args)))  # is TensorFlow there?
-    return app.App(app.Options(network, args.result_dir, args.data_dir, args.run, args.calibration, args.device,
+    return app.App(app.Options(network, args.result_dir, data_dir, args.run, args.calibration, args.device,
                                args.ops))
 
 

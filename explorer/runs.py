@@ -115,7 +115,7 @@ class Runs:
             started=modified(os.path.join(path, OPTIONS)), log=run_files.log_lines(os.path.join(path, LOG)),
             options=options,
             pictures=sorted((item for item in pictures if item['name'].startswith('fakes')),
-                            key=lambda item: item['kimg']),
+                            key=lambda item: (item['kimg'], item['name'] != 'fakes_init')),
             sheets=[item for item in pictures if not item['name'].startswith('fakes')],
             snapshots=self.snapshots(path), grid=self.grid(path, options))
 
