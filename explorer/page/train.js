@@ -194,6 +194,9 @@ export class Train {
     for (const run of this._curves()) {
       await this._readStats(run);
     }
+    if (this.detail !== detail) {
+      return; // another run was chosen meanwhile
+    }
     this._head();
     const after = [...this.stats].map(([run, {next}]) => `${run}:${next}`).join();
     if (other) {

@@ -56,9 +56,10 @@ def test_a_network_with_classes(browser, asked):
         page.wait_for_selector('.chart >> text=Timing/sec_per_kimg')
         page.wait_for_selector('#strip figure:nth-child(3)')
         page.click('#run-explore')
-        page.wait_for_selector('#state.ready')
+        page.wait_for_function('() => location.hash.includes("network-snapshot")')
         chromium.settled(page)
-        assert chromium.view(page)['network'] == 'network-snapshot-000004.pkl'
+        assert chromium.view(page)['x'] == '1'  # the same seed
+        assert chromium.view(page)['network'] == '00000-stylegan2-cats-1gpu-config-f/network-snapshot-000004.pkl'
 
 
 @contextlib.contextmanager
@@ -92,7 +93,8 @@ def test_a_training_is_started_watched_and_stopped(browser, tmp_path):
     port = free_port()
     with contextlib.ExitStack() as stack:
         process, address = stack.enter_context(program(tmp_path, port))
-        page = stack.enter_context(chromium.opened(browser, address + '&tab=train', wait='#new-training', errors=GONE + ('401',)))
+        page = stack.enter_context(chromium.opened(browser, address + '&tab=train', wait='#new-training',
+                                                   errors=GONE + ('401',)))
         page.set_default_timeout(120000)
         page.wait_for_selector('#no-runs >> text=No run yet')
         page.click('#new-training')
