@@ -2,15 +2,15 @@
 
 import contextlib
 import gc
-import math
 import os
 import threading
 
 import numpy as np
 
 from dnnlib import cli, images, util
+from dnnlib import latents as priors
 from dnnlib.util import UserError
-from generator import drawing
+from generator import arguments, drawing, plain
 from training import pretrained
 from training.data import classes
 
@@ -35,7 +35,7 @@ class Generator:
         image_shape: [height, width, channels] of the pictures.
         latent_size: Dimensions of Z.
         label_size: Number of label columns, 0 = unlabeled.
-        num_layers: Layers that take a dlatent.
+        num_layers: Layers that take a dlatent; 0 of a generator without W, such as BigGAN's.
         num_truncated: Layers that are truncated unless a cutoff is given: all, or 8 of StyleGAN; 0 = it can't truncate.
     Raises: UserError if there is no such network, device or kind of operations, or the file is something else; OSError
         if it cannot be read or fetched.
@@ -59,13 +59,18 @@ class Generator:
                         self._network = pretrained.load_generator(file)
                         self._settings = _Settings(tf, tflib)
                         tflib.run(self._settings.initializer)
-                        drawing.check_style_based(self._network)
-                        self.num_truncated = drawing.num_truncated(self._network)
                     shape = self._network.output_shape[1:]
                     self.image_shape = [shape[1], shape[2], shape[0]]
                     self.latent_size = self._network.input_shape[1]
-                    self.label_size = drawing.label_size_of(self._network)
-                    self.num_layers = self._network.components.synthesis.input_shape[1]
+                    self.label_size, self.num_layers = drawing.label_size_of(self._network), 0
+                    self.num_truncated = 0
+                    if 'mapping' in self._network.components:
+                        drawing.check_style_based(self._network)
+                        with self._session.as_default():
+                            self.num_truncated = drawing.num_truncated(self._network)
+                        self.num_layers = self._network.components.synthesis.input_shape[1]
+                    else:
+                        plain.check(self._network)
                     self.class_names = classes.load_names(file.folder, self.label_size)
                 except BaseException:
                     self.close()
@@ -76,7 +81,8 @@ class Generator:
             return f'<Generator {self.name!r}, closed>'
         height, width, channels = self.image_shape
         labels = f'{self.label_size} classes' if self.label_size else 'unlabeled'
-        return f'<Generator {self.name!r}: {height}x{width}x{channels}, {self.num_layers} layers, {labels}>'
+        layers = f'{self.num_layers} layers' if self.num_layers else 'without W'
+        return f'<Generator {self.name!r}: {height}x{width}x{channels}, {layers}, {labels}>'
 
     def __enter__(self):
         return self
@@ -108,26 +114,32 @@ class Generator:
             with self._graph.as_default(), self._session.as_default():
                 yield self._network
 
-    def generate(self, seeds, class_name=None, truncation_psi=0.5, noise='seed', output='uint8',
-                 truncation_cutoff=None):
+    def generate(self, seeds, class_name=None, truncation_psi=None, noise='seed', output='uint8',
+                 truncation_cutoff=None, latents=None):
         """Draws one picture per seed, the same ones as `run_generator.py generate-images`.
 
         Args:
             seeds: Whole numbers from 0 to 2^32 - 1, at least one: list, tuple, range or array.
             class_name: Name or number of the class, None = labels are zero.
-            truncation_psi: 0 = the average picture, 1 = no truncation.
+            truncation_psi: 0 = the average picture, 1 = no truncation; None = 0.5, or 1 of a generator without W.
             noise: `seed` = from the seed, `const` = the one stored in the network, `random` = new each time.
             output: `uint8`, `float32` or `pil`.
             truncation_cutoff: Truncate only the layers below this number; None = as many as the network does by
                 itself, which is all, or 8 of StyleGAN.
+            latents: What Z is drawn from, such as `truncated:0.5`, see `dnnlib.latents`; None = as in the training.
         Returns: uint8 [N, height, width, channels]; float32 [N, channels, height, width] around [-1, 1]; or a list of
             N pictures of Pillow.
         """
-        seeds = _seeds(seeds)
-        psi, cutoff = _psi(truncation_psi), self._cutoff(truncation_cutoff)
+        seeds = arguments.seeds(seeds)
+        psi, cutoff = self._psi(truncation_psi), self._cutoff(truncation_cutoff)
+        if latents is not None:
+            priors.parse(latents)
         with self.as_default():
             drawer = self._drawer(noise, output)
-            label = drawer.label(_text(class_name))
+            label = drawer.label(arguments.text(class_name))
+            drawer.prior = latents or self._network.static_kwargs.get('latents', 'normal')
+            if not self.num_layers:
+                return _output(np.stack(list(drawer.generate(seeds, label))), output)
             drawer.check_psi(psi)
             truncation = self._settings.feed(psi, cutoff)
             return _output(np.stack(list(drawer.generate(seeds, label, **truncation))), output)
@@ -135,18 +147,19 @@ class Generator:
     def dlatents(self, seeds, class_name=None, truncation_psi=0.5, truncation_cutoff=None):
         """Dlatents of seeds, float32 [N, layers, D]; arguments as in `generate`, but without a cutoff all layers are
         truncated, whatever the network."""
-        seeds = _seeds(seeds)
-        psi, cutoff = _psi(truncation_psi), self._cutoff(truncation_cutoff)
+        self._check_styles()
+        seeds = arguments.seeds(seeds)
+        psi, cutoff = arguments.psi(truncation_psi), self._cutoff(truncation_cutoff)
         with self.as_default():
             drawer = self._drawer()
             drawer.check_psi(psi)
-            dlatents = drawer.dlatents(drawer.latents(seeds), drawer.label(_text(class_name)))
+            dlatents = drawer.dlatents(drawer.latents(seeds), drawer.label(arguments.text(class_name)))
             dlatents[:, :cutoff] = drawer.truncate(dlatents[:, :cutoff], psi)
             return dlatents
 
     def truncate(self, dlatents, truncation_psi, truncation_cutoff=None):
         """Dlatents [N, layers, D] moved toward the mean of W, as those of `dlatents`; all layers without a cutoff."""
-        psi, cutoff = _psi(truncation_psi), self._cutoff(truncation_cutoff)
+        psi, cutoff = arguments.psi(truncation_psi), self._cutoff(truncation_cutoff)
         with self.as_default():
             drawer = self._drawer()
             drawer.check_psi(psi)
@@ -158,7 +171,7 @@ class Generator:
         """Noise maps of the layers, {name: float32 [1, 1, H, W]}: those of a seed, or those stored in the network."""
         with self.as_default():
             drawer = self._drawer()
-            return drawer.stored_noise() if seed is None else drawer.seed_noise(_seeds([seed])[0])
+            return drawer.stored_noise() if seed is None else drawer.seed_noise(arguments.seeds([seed])[0])
 
     def draw(self, dlatents, output='uint8', noise=None, truncation_psi=None):
         """Draws dlatents, such as those of `dlatents` or of a projection.
@@ -173,17 +186,18 @@ class Generator:
                 --dlatents`, which truncates, too.
         Returns: As `generate`.
         """
+        self._check_styles()
         try:
             dlatents = np.asarray(dlatents, np.float32)
         except (TypeError, ValueError):
-            raise UserError(f'dlatents must be an array of numbers, not {_short(dlatents)}') from None
+            raise UserError(f'dlatents must be an array of numbers, not {arguments.short(dlatents)}') from None
         with self.as_default():
             drawer = self._drawer(output=output)
             dlatents = drawer.fit('draw', dlatents)
             if not len(dlatents) or not np.isfinite(dlatents).all():
                 raise UserError('draw: dlatents must be at least one picture and finite, without NaN')
             if truncation_psi is not None:
-                dlatents = drawer.truncate(dlatents, _psi(truncation_psi))
+                dlatents = drawer.truncate(dlatents, arguments.psi(truncation_psi))
             if noise is None:
                 return _output(drawer.pictures(dlatents), output)
             stored = drawer.stored_noise()
@@ -198,19 +212,35 @@ class Generator:
         for name, value, known in (('noise', noise, NOISES), ('output', output, OUTPUTS)):
             if not isinstance(value, str) or value not in known:
                 raise UserError(f'{name} must be {", ".join(map(repr, known[:-1]))} or {known[-1]!r}, '
-                                f'not {_short(value)}')
+                                f'not {arguments.short(value)}')
         key = noise, output == 'float32'
         if key not in self._drawers:
-            self._drawers[key] = drawing.Drawer(self._network, noise=noise, as_float=key[1],
-                                                class_names=self.class_names)
+            self._drawers[key] = drawing.Drawer(
+                self._network, noise=noise, as_float=key[1], class_names=self.class_names) if self.num_layers else (
+                    plain.PlainDrawer(self._network, drawing.Settings(
+                        {}, dtype='float32' if key[1] else 'uint8'), self.class_names))
         return self._drawers[key]
+
+    def _check_styles(self):
+        if not self.num_layers:
+            raise UserError(f'the generator {self.name!r} has no W; it draws seeds alone')
+
+    def _psi(self, value):
+        """The strength of the truncation that is meant."""
+        if value is None:
+            return 0.5 if self.num_layers else 1.0
+        psi = arguments.psi(value)
+        if psi != 1 and not self.num_layers:
+            raise UserError(f'truncation_psi={psi:g}: this generator has no W to truncate in; truncate its latents by '
+                            "latents='truncated:0.5' or so")
+        return psi
 
     def _cutoff(self, value):
         if value is None:
             return None
-        if not _is_whole(value) or not 0 <= value <= self.num_layers:
+        if not arguments.is_whole(value) or not 0 <= value <= self.num_layers:
             raise UserError(f'truncation_cutoff must be a number of layers from 0 to {self.num_layers}, or None, not '
-                            f'{_short(value)}')
+                            f'{arguments.short(value)}')
         return int(value)
 
 
@@ -239,38 +269,3 @@ def _output(pictures, output):
     if output != 'pil':
         return pictures
     return [images.convert_to_pil_image(picture.transpose(2, 0, 1), [0, 255]) for picture in pictures]
-
-
-def _is_whole(value):
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def _seeds(seeds):
-    """The seeds as a list of int."""
-    try:
-        found = None if isinstance(seeds, (str, bytes, dict)) else list(seeds)
-    except TypeError:
-        found = None
-    if not found or not all(_is_whole(seed) and 0 <= seed < 2 ** 32 for seed in found):
-        raise UserError('seeds must be a list of whole numbers from 0 to 4294967295, such as [1, 2], not '
-                        f'{_short(seeds)}')
-    return [int(seed) for seed in found]
-
-
-def _psi(value):
-    """The strength of the truncation as a float."""
-    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
-        raise UserError(f'truncation_psi must be a finite number, such as 0.7, not {_short(value)}')
-    return float(value)
-
-
-def _text(class_name):
-    """A class as on the command line, where numbers are texts."""
-    return None if class_name is None else str(class_name)
-
-
-def _short(value):
-    """A value for messages."""
-    text = ' '.join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + '...'

@@ -13,7 +13,7 @@ from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError
 from training import loss as published
 from training import loss_names
-from training.terms import criteria, penalties
+from training.terms import criteria, named, penalties
 
 
 class Drawn(NamedTuple):
@@ -62,14 +62,9 @@ def D_loss(G, D, training_set, minibatch_size, reals, labels, terms='logistic_ns
     loss += _classified(wanted, [(real_logits, labels, 'real'), (fake_logits, labels, 'fake')])
     if 'drift' in wanted.terms:
         loss += autosummary('Loss/epsilon_penalty', criteria.drift(real_scores)) * wanted.terms['drift'][0]
-    reg = []
-    for name, scores, images in (('r1', real_scores, reals), ('r2', fake_scores, drawn.images)):
-        if name in wanted.terms:
-            tag = 'Loss/gradient_penalty' if name == 'r1' else 'Loss/r2_penalty'
-            reg.append(autosummary(tag, penalties.gradient_penalty(scores, images)) * (wanted.terms[name][0] / 2))
-    for name in ('gp', 'lp', 'dragan'):
-        if name in wanted.terms:
-            reg.append(_norm_penalty(D, name, wanted.terms[name], reals, drawn))
+    reg = named.D_penalties(
+        wanted.terms, lambda points: _judge(D, points, labels, 'mixed', count=False)[0], reals, drawn.images,
+        (real_scores, fake_scores))
     return loss, _sum(reg + _orthogonal(D, wanted))
 
 
@@ -84,7 +79,7 @@ def _judge(D, images, labels, kind, count=True):
     """D's scores [N, 1] of images, and its logits of their labels [N, L] or None.
 
     Args:
-        kind: What the images are, for the report; `None` = don't report.
+        kind: What the images are, for the report.
         count: See `methods.augmented.AugmentedDiscriminator`.
     """
     options = dict(is_training=True) if 'is_training' in D.option_names else {}
@@ -101,29 +96,17 @@ def _classified(wanted, judged):
     Args:
         wanted: loss_names.Loss.
         judged: List of (logits, labels, what the images are).
-    Raises: UserError if D has no such classifier.
+    Raises: UserError if D has no such classifier, or the images no labels.
     """
     if 'ac' not in wanted.terms:
         return 0.0
     if any(logits is None for logits, _, _ in judged):
         raise UserError('a loss with the term ac: this discriminator has no auxiliary classifier; use --config=progan')
+    if not judged[0][1].shape.as_list()[1]:
+        raise UserError('a loss with the term ac: there are no labels to tell apart; give --classes=N, or drop it')
     found = [autosummary('Loss/classes/' + kind, criteria.class_loss(logits, labels))
-             for logits, labels, kind in judged if labels.shape.as_list()[1]]
-    return tf.expand_dims(tf.add_n(found), 1) * wanted.terms['ac'][0] if found else 0.0
-
-
-def _norm_penalty(D, name, weight_and_target, reals, drawn):
-    """Penalty on the norm of D's gradient, [N]: 'gp', 'lp' or 'dragan'."""
-    weight, target = weight_and_target
-    shares = random.uniform([tf.shape(reals)[0], 1, 1, 1])
-    if name == 'dragan':
-        points = penalties.surroundings(reals, shares, random.uniform(tf.shape(reals)))
-    else:
-        points = penalties.mixtures(reals, drawn.images, shares)
-    scores, _ = _judge(D, points, drawn.labels, 'mixed', count=False)
-    with tf.control_dependencies([scores]):  # a gradient need not evaluate the scores, nor report them
-        norms = autosummary('Loss/mixed_norms', penalties.gradient_norms(scores, points))
-    return (penalties.one_sided_penalty if name == 'lp' else penalties.norm_penalty)(norms, target, weight)
+             for logits, labels, kind in judged]
+    return tf.expand_dims(tf.add_n(found), 1) * wanted.terms['ac'][0]
 
 
 def _orthogonal(network, wanted):

@@ -15,9 +15,10 @@ from dnnlib.images import adjust_dynamic_range
 from dnnlib.tflib import latents as graph_latents
 from dnnlib.tflib import random
 from dnnlib.util import UserError
+from training import loss_names
 from training.methods import translating
 from training.report.fakes import of_labels, Random
-from training.terms import criteria, penalties
+from training.terms import criteria, named, penalties
 from training.train_step import Group, Method, Net, report_mean, Stage
 
 LOSSES = {'hinge': (criteria.D_HINGE, criteria.G_wasserstein),
@@ -33,6 +34,8 @@ class Options(NamedTuple):
     G_opt_args: dict = None        # tflib.Optimizer of the generator
     D_opt_args: dict = None        # tflib.Optimizer of the discriminator
     loss: str = 'hinge'            # what scores are worth: hinge or logistic
+    G_loss: str = None             # the same of G, as training.loss_names writes it, instead of `loss`
+    D_loss: str = None             # the same of D
     num_D_steps: int = 1           # steps of D for each of G
     split_D: bool = False          # show D fakes and reals one after the other, instead of together?
     G_ortho: float = 0.0           # weight of the orthogonal regularization of G; the paper has 0.0001
@@ -74,13 +77,16 @@ def classes(streams, schedule, **options):
         fakes=lambda networks, count, seed: draw_seed(
             networks[drawn], data, Random(count, seed, size), prior),
         latents=lambda networks, count: latents.draw(np.random, [count] + networks['G'].input_shape[1:], prior),
-        logits=options.loss == 'logistic')
+        logits=(options.loss if options.D_loss is None else named_loss(options, 'D').criterion) in (
+            'logistic',) + loss_names.LOGISTIC)
 
 
 def check(options, data):
     """Raises UserError for options that don't fit each other or the images and labels of a dataset."""
     if options.loss not in LOSSES:
         raise UserError(f'loss must be {" or ".join(LOSSES)}, not {options.loss!r}')
+    for name in 'GD':
+        named_loss(options, name)
     if not isinstance(options.num_D_steps, int) or options.num_D_steps < 1:
         raise UserError(f'num_D_steps must be a whole number of at least 1, got {options.num_D_steps!r}')
     if options.ema_decay is not None and not 0 <= options.ema_decay < 1:
@@ -99,12 +105,7 @@ def make_stages(step, options, prior):
     translating.is_static(step.sched['minibatch_gpu'])
     D_stages = [D_stage(step, options, prior, f'D{i}' if options.num_D_steps > 1 else 'D')
                 for i in range(options.num_D_steps)]
-    with step.losses('G'):
-        fakes, labels = draw_fakes(step, prior)
-        scores = translating.in_training(step.nets['D'], fakes, labels, is_training=not options.reals_only)
-        G_loss = report_mean('Loss/G', LOSSES[options.loss][1](scores))
-        G_loss += orthogonality(step.nets['G'], options.G_ortho)
-    G_stages = [step.train('G', {'G': G_loss})]
+    G_stages = [G_stage(step, options, prior)]
     stages = G_stages + D_stages if options.G_first else D_stages + G_stages
     if options.ema_decay is None:
         return stages
@@ -114,10 +115,46 @@ def make_stages(step, options, prior):
     return stages + [Stage('Gs', follow, rounds=False)]
 
 
+def named_loss(options, network):
+    """loss_names.Loss of 'G' or 'D', `None` if `loss` decides; raises UserError for a term that it can't have."""
+    text = getattr(options, network + '_loss')
+    if text is None:
+        return None
+    loss_names.check_terms(text, network, loss_names.PLAIN_TERMS)
+    return loss_names.parse(text, network)
+
+
+def G_stage(step, options, prior):
+    """A step of G; a relativistic loss compares with the reals of the iteration."""
+    G, D, wanted = step.nets['G'], step.nets['D'], named_loss(options, 'G')
+    with step.losses('G'):
+        fakes, labels = draw_fakes(step, prior)
+        is_training, real_scores = not options.reals_only, None
+        if wanted is not None and wanted.needs_reals:
+            reals, real_labels = next(iter(step.batch.values()))
+            scores, real_scores = tf.split(translating.in_training(
+                D, tf.concat([fakes, reals], 0), tf.concat([labels, real_labels], 0), is_training=is_training), 2)
+        else:
+            scores = translating.in_training(D, fakes, labels, is_training=is_training)
+        loss = LOSSES[options.loss][1](scores) if wanted is None else criteria.G_loss(
+            criteria.ADVERSARIAL[wanted.criterion], scores, real_scores, wanted.target)
+        loss = report_mean('Loss/G', loss) + orthogonality(G, weight_of_orthogonality(options.G_ortho, wanted))
+    return step.train('G', {'G': loss}, batch=None if real_scores is None else 'this')
+
+
+def weight_of_orthogonality(usual, wanted):
+    """Weight of the orthogonal regularization: the usual one, or that of a loss by name, a loss_names.Loss."""
+    return usual if wanted is None else wanted.terms.get('orthogonal', (usual,))[0]
+
+
 def D_stage(step, options, prior, name):
     """A step of D on fresh reals and as many fakes."""
     D, (reals, labels) = step.nets['D'], next(iter(step.batch.values()))
-    criterion = LOSSES[options.loss][0]
+    wanted = named_loss(options, 'D')
+
+    def judge(points):
+        with tf.control_dependencies([real_scores, fake_scores]):  # with the singular vectors that these leave
+            return translating.in_training(D, tf.identity(points), labels, is_training=False)
     with step.losses(name):
         fakes, fake_labels = draw_fakes(step, prior)
         fakes = tf.stop_gradient(fakes)
@@ -128,8 +165,18 @@ def D_stage(step, options, prior, name):
         else:
             scores = translating.in_training(D, tf.concat([fakes, reals], 0), tf.concat([fake_labels, labels], 0))
             fake_scores, real_scores = tf.split(scores, 2)
-        loss = report_mean('Loss/D_real', criterion.real(real_scores))
-        loss += report_mean('Loss/D_fake', criterion.fake(fake_scores)) + orthogonality(D, options.D_ortho)
+        if wanted is None:
+            criterion = LOSSES[options.loss][0]
+            loss = report_mean('Loss/D_real', criterion.real(real_scores))
+            loss += report_mean('Loss/D_fake', criterion.fake(fake_scores)) + orthogonality(D, options.D_ortho)
+        else:
+            loss = report_mean('Loss/D', criteria.D_loss(
+                criteria.ADVERSARIAL[wanted.criterion], real_scores, fake_scores, wanted.target))
+            if 'drift' in wanted.terms:
+                loss += report_mean('Loss/epsilon_penalty', criteria.drift(real_scores)) * wanted.terms['drift'][0]
+            for penalty in named.D_penalties(wanted.terms, judge, reals, fakes, (real_scores, fake_scores)):
+                loss += report_mean('Loss/D_reg', penalty)
+            loss += orthogonality(D, weight_of_orthogonality(options.D_ortho, wanted))
     return step.train(name, {'D': loss}, batch='next')
 
 
