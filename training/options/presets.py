@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, classes, domains, epochs, progan, stylegan2, translation
+from training.options import ada, classes, dcgan, domains, epochs, msg, progan, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -41,7 +41,11 @@ METHODS = OrderedDict([
     ('classes', Preset('classes', 'images of classes', classes.CONFIGS, classes.table, classes.make_options,
                        classes.settable, None, classes.add_options, classes.check)),
     ('progan', Preset('progan', 'ProGAN', progan.CONFIGS, progan.table, progan.make_options, progan.settable, None,
-                      progan.add_options, progan.check))])
+                      progan.add_options, progan.check)),
+    ('msg', Preset('msg', 'MSG-GAN', msg.CONFIGS, msg.table, msg.make_options, msg.settable, None, msg.add_options,
+                   msg.check)),
+    ('dcgan', Preset('dcgan', 'DCGAN, OSGAN', dcgan.CONFIGS, dcgan.table, dcgan.make_options, dcgan.settable, None,
+                     dcgan.add_options, dcgan.check))])
 
 
 def find(config):
