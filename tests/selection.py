@@ -150,6 +150,7 @@ LONG = (  # not in `make test`: half a minute each to build a graph, of networks
     'tests/training/methods/test_domains.py::test_stargan2[stargan2_afhq]',
     'tests/training/methods/test_domains.py::test_every_array_of_these_cases_is_used',
     'tests/training/methods/test_classes.py::test_stopped_and_continued_to_the_same_bits',
+    'tests/training/methods/test_msg.py::test_resumed_to_the_same_bits[stylegan]',
     'tests/training/methods/test_classes.py::test_biggan[biggan_deep32]',
     'tests/training/methods/test_classes.py::test_biggan[biggan_mybn32]',
     'tests/training/methods/test_classes.py::test_biggan[biggan_hier64]',

@@ -18,8 +18,8 @@ from training.state import transfer
 SMALL = dict(fmap_base=32, fmap_max=8)
 ADAM = dict(beta1=0.0, beta2=0.99)
 FORMS = dict(
-    stylegan=dict(G_args=dict(SMALL, latent_size=6, dlatent_size=6, mapping_layers=2, mapping_fmaps=6), D_args=SMALL,
-                  D_loss_args=dict(terms='logistic_ns+r1:10+gp')),
+    stylegan=dict(G_args=dict(SMALL, latent_size=6, dlatent_size=6, mapping_layers=1), D_args=SMALL,
+                  D_loss_args=dict(terms='logistic_ns+r1:10')),
     progan=dict(G_args=dict(SMALL, latent_size=6, func_name='training.networks.msg_progan.G_msg'),
                 D_args=dict(SMALL, func_name='training.networks.msg_progan.D_msg'), Gs_beta=0.9,
                 G_loss_args=dict(terms='rahinge_nohalf'), D_loss_args=dict(terms='rahinge_nohalf+dragan')))
@@ -36,15 +36,16 @@ def test_resumed_to_the_same_bits(tmp_path, form):
 
     def look(_network_pkl, fakes):
         pictures.append(np.concatenate([later.draw() for later in fakes(5, 0)]))
-    assert train(whole, 0.024, None, metric_callback=look, **options) == 0
+    assert train(whole, 0.024, {}, metric_callback=look, **options) == 0
     assert pictures[-1].shape == (5, 3, 8, 8) and pictures[-1].dtype == np.uint8
     folders = sorted((whole / 'state').iterdir())
-    assert train(parts, 0.024, None, resume_state=str(folders[1]), **options) == 0
-    before, expected, found = variables(whole, folders[1]), variables(whole), variables(parts)
+    assert train(parts, 0.024, {}, resume_state=str(folders[0]), **options) == 0
+    before, expected, found = variables(whole, folders[0]), variables(whole), variables(parts)
     assert set(found) == set(expected)
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
-        if name.startswith(('G/', 'G_', 'D/', 'Gs/')) and 'noise' not in name:
+        is_trained = name.startswith(('G/', 'G_', 'D/', 'Gs/')) and 'noise' not in name and 'Train' not in name
+        if is_trained and name != 'D/4x4/Dense1/bias':  # scores are compared with each other in the form of ProGAN
             assert np.abs(value - before[name]).max() > 0, name
     ticks = [json.loads(line) for line in open(str(whole / 'stats.jsonl'))]
     assert all(np.isfinite(tick['Loss/D']) and np.isfinite(tick['Loss/G']) for tick in ticks)
