@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from dnnlib import tflib
-from dnnlib.util import UserError, call_func_by_name
+from dnnlib.util import UserError
 from training import image_size, loss_names
-from training.methods import growing
+from training.methods import growing, named
 from training.report.fakes import of_labels, Random
-from training.train_step import Group, Method, Net, Stage, report_mean
+from training.train_step import Group, Method, Net, Stage
 
 G_PAPER, D_PAPER = 'training.networks.progan.G_paper', 'training.networks.progan.D_paper'
 
@@ -52,8 +52,7 @@ def progan(streams, schedule, **options):
         nets[name] = Net(args.pop('func_name', func_name), args, role=role)
     nets['Gs'] = nets['G']._replace(average_of='G')
     size = schedule.last.minibatch_gpu
-    losses = {name: dict(dict(func_name=f'training.adversarial.{name}_loss'), **(
-        getattr(options, name + '_loss_args') or {})) for name in 'GD'}
+    losses = {name: named.complete(name, getattr(options, name + '_loss_args')) for name in 'GD'}
     return Method(
         'progan', nets, saved_as=('G', 'D', 'Gs'),
         groups={name: Group((name,), getattr(options, name + '_opt_args') or {}, name + '_lrate') for name in 'GD'},
@@ -61,7 +60,7 @@ def progan(streams, schedule, **options):
         pictures=lambda networks, cells: draw(networks['Gs'], cells, size),
         fakes=lambda networks, count, seed: draw_seed(networks['Gs'], data, Random(count, seed, size)),
         latents=lambda networks, count: np.random.randn(count, *networks['G'].input_shape[1:]),
-        logits=loss_names.parse(losses['D'].get('terms', 'logistic_ns'), 'D').criterion in loss_names.LOGISTIC)
+        logits=named.parsed('D', losses['D']).criterion in loss_names.LOGISTIC)
 
 
 def make_stages(step, data, options, losses):
@@ -86,7 +85,7 @@ def make_stages(step, data, options, losses):
     with_reals = dict(inputs, reals=reals, labels=labels)
     D_stage = train(step, 'D', dict(with_reals, **losses['D']), 'this')
     average = Stage('Gs', Gs.setup_as_moving_average_of(G, beta=options.Gs_beta), rounds=False)
-    if loss_names.parse(losses['G'].get('terms', 'logistic_ns'), 'G').needs_reals:
+    if named.parsed('G', losses['G']).needs_reals:
         G_stage = train(step, 'G', dict(with_reals, **losses['G']), 'this')
     else:
         G_stage = train(step, 'G', dict(inputs, **losses['G']), None)
@@ -105,10 +104,7 @@ def train(step, name, loss_args, batch):
         batch: See Stage.
     """
     with step.losses(name):
-        loss, reg = call_func_by_name(**loss_args)
-        total = report_mean('Loss/' + name, loss)
-        if reg is not None:
-            total += report_mean(f'Loss/{name}_reg', reg)
+        total = named.value(name, loss_args)
     return step.train(name, {name: total}, batch=batch)
 
 
