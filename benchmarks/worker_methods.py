@@ -89,7 +89,8 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
         method_args=dict(func_name='training.methods.classes.classes', num_D_steps=2, clip=0.1, slow_start=True,
                          G_args=dict(func_name='training.networks.dcgan.G_dcgan', fmaps=4),
                          D_args=dict(func_name='training.networks.dcgan.D_dcgan', fmaps=4), ema_decay=None,
-                         G_opt_args=ADAM, D_opt_args=ADAM, G_loss_args=dict(terms='wgan'), D_loss_args=dict(terms='wgan')),
+                         G_opt_args=ADAM, D_opt_args=ADAM, **{name: dict(terms='wgan') for name in (
+                             'G_loss_args', 'D_loss_args')}),
         dataset_args=CATS, sched_args=_sched(n, 1)),
     'LAPGAN': lambda n: dict(
         method_args=dict(func_name='training.methods.lapgan.lapgan', G_args=LEVELS, D_args=LEVELS, G_opt_args=ADAM,

@@ -1,14 +1,15 @@
 """Losses by names such as `rals:0.9+r1:10`, see `training.loss_names`: a criterion, and penalties added to it.
 
 Arguments and results are those of the functions in `training.loss`. Discriminators may give logits of the labels beside
-the scores, or take no labels.
+the scores, or take no labels. Where networks draw and see images of several sizes, a list takes the place of images.
 """
 
 from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from dnnlib.tflib import latents, random
+from dnnlib.tflib import latents as graph_latents
+from dnnlib.tflib import random
 from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError
 from training import loss as published
@@ -16,9 +17,12 @@ from training import loss_names
 from training.terms import criteria, penalties
 
 
+MAX_RATIO = 1e8  # of the two gradients of a one-stage loss; D's gradient at a fake is negligible then
+
+
 class Drawn(NamedTuple):
     """Fakes of a minibatch."""
-    images: tf.Tensor  # [N, C, H, W]
+    images: tf.Tensor  # [N, C, H, W], or a list of them: of all sizes
     labels: tf.Tensor  # [N, label_size]
 
 
@@ -66,24 +70,74 @@ def D_loss(G, D, training_set, minibatch_size, reals, labels, terms='logistic_ns
     fake_scores, fake_logits = _judge(D, drawn.images, labels, 'fake')
     loss = criteria.D_loss(criteria.ADVERSARIAL[wanted.criterion], real_scores, fake_scores, wanted.target)
     loss += _classified(wanted, [(real_logits, labels, 'real'), (fake_logits, labels, 'fake')])
-    if 'drift' in wanted.terms:
-        loss += autosummary('Loss/epsilon_penalty', criteria.drift(real_scores)) * wanted.terms['drift'][0]
-    reg = []
-    for name, scores, images in (('r1', real_scores, reals), ('r2', fake_scores, drawn.images)):
-        if name in wanted.terms:
-            tag = 'Loss/gradient_penalty' if name == 'r1' else 'Loss/r2_penalty'
-            reg.append(autosummary(tag, penalties.gradient_penalty(scores, images)) * (wanted.terms[name][0] / 2))
-    for name in ('gp', 'lp', 'dragan'):
-        if name in wanted.terms:
-            reg.append(_norm_penalty(D, name, wanted.terms[name], reals, drawn))
-    return loss, _sum(reg + _orthogonal(D, wanted, equalized))
+    loss += _drift(wanted, real_scores)
+    reg = _gradient_penalties(wanted, [('r1', real_scores, reals), ('r2', fake_scores, drawn.images)])
+    return loss, _sum(reg + _norm_penalties(D, wanted, reals, drawn) + _orthogonal(D, wanted, equalized))
+
+
+def one_stage_loss(G, D, minibatch_size, reals, labels, terms, together=False):
+    """One loss for G and D, whose gradients train both in a single backward pass (Shen et al. 2021, section 3).
+
+    D minimizes it. The gradient that arrives at a fake is multiplied by the ratio of what one score changes in the loss
+    of G to what it changes in that of D, so that G minimizes its own. Both gradients are those of two losses on the
+    same fakes if no score depends on other images, or the ratio is the same for all of them. Penalties are not for G.
+
+    Args:
+        minibatch_size, reals, labels: See `training.loss`; fakes have the labels of the reals.
+        terms: Names of the losses of (G, D).
+        together: Show D reals and fakes in one minibatch, and halve the loss, as published for WGAN? With batch norm
+            real scores depend on fakes then, and the gradients of G are others.
+        Layers are taken to use weights as they are, as DCGAN's.
+    Returns: loss [N, 1] and regularization, [N] or a scalar, None if no term asks for one.
+    """
+    for_G, for_D = (loss_names.parse(text, network) for text, network in zip(terms, 'GD'))
+    drawn, ratios = _draw(G, minibatch_size, labels), []
+    fakes = scale_gradient(drawn.images, lambda: ratios[0])
+    if together:
+        both = _judge(D, tf.concat([reals, fakes], axis=0), tf.concat([labels, labels], axis=0), 'both')[0]
+        real_scores, fake_scores = (autosummary('Loss/scores/' + kind, scores) for kind, scores in zip(
+            ('real', 'fake'), tf.split(both, 2)))
+    else:
+        real_scores, fake_scores = (_judge(D, images, labels, kind)[0]
+                                    for images, kind in ((reals, 'real'), (fakes, 'fake')))
+    ratios.append(tf.reshape(score_ratio(for_G, for_D, tf.stop_gradient(fake_scores)), [-1, 1, 1, 1]))
+    loss = criteria.D_loss(criteria.ADVERSARIAL[for_D.criterion], real_scores, fake_scores, for_D.target)
+    loss = loss / 2 if together else loss
+    reg = _gradient_penalties(for_D, [('r1', real_scores, reals)])
+    reg += _norm_penalties(D, for_D, reals, drawn._replace(images=tf.stop_gradient(drawn.images)))
+    return loss + _drift(for_D, real_scores), _sum(reg + _orthogonal(D, for_D, False) + _orthogonal(G, for_G, False))
+
+
+def score_ratio(for_G, for_D, fake_scores):
+    """What a score changes in the loss of G, divided by what it changes in that of D, at most MAX_RATIO: [N, 1].
+
+    -1 where G maximizes what D minimizes; -exp(-s) of non-saturating logistic losses (Shen et al. 2021, equation 14).
+
+    Args:
+        for_G, for_D: loss_names.Loss.
+        fake_scores: [N, 1].
+    """
+    loss = criteria.ADVERSARIAL[for_D.criterion]
+    of_D, = tf.gradients(loss.scale * loss.fake(fake_scores, for_D.target), [fake_scores])
+    of_G, = tf.gradients(criteria.G_loss(criteria.ADVERSARIAL[for_G.criterion], fake_scores, None, for_G.target),
+                         [fake_scores])
+    return autosummary('Loss/ratio', tf.clip_by_value(tf.div_no_nan(of_G, of_D), -MAX_RATIO, MAX_RATIO))
+
+
+def scale_gradient(x, factor):
+    """x; its gradient is multiplied by what `factor`, a function without arguments, returns once it is asked for."""
+    @tf.custom_gradient
+    def identity(x):
+        return tf.identity(x), lambda dy: dy * factor()
+    return identity(x)
 
 
 def _draw(G, minibatch_size, labels):
     """Drawn fakes of labels."""
-    z = latents.draw([minibatch_size] + G.input_shapes[0][1:], G.static_kwargs.get('latents', 'normal'))
+    shape, prior = [minibatch_size] + G.input_shapes[0][1:], G.static_kwargs.get('latents', 'normal')
+    latents = random.normal(shape) if prior == 'normal' else graph_latents.draw(shape, prior)
     options = dict(is_training=True) if 'is_training' in G.option_names else {}
-    return Drawn(G.get_output_for(*[z, labels][:G.num_inputs], **options), labels)
+    return Drawn(G.get_output_for(*[latents, labels][:G.num_inputs], **options), labels)
 
 
 def _judge(D, images, labels, kind, count=True):
@@ -120,18 +174,41 @@ def _classified(wanted, judged):
     return tf.expand_dims(tf.add_n(found), 1) * weight if found else 0.0
 
 
+def _drift(wanted, real_scores):
+    if 'drift' not in wanted.terms:
+        return 0.0
+    return autosummary('Loss/epsilon_penalty', criteria.drift(real_scores)) * wanted.terms['drift'][0]
+
+
+def _gradient_penalties(wanted, judged):
+    """List of R1 and R2, [N] each; `judged`: list of (name of the term, scores, images)."""
+    tags = dict(r1='Loss/gradient_penalty', r2='Loss/r2_penalty')
+    return [autosummary(tags[name], penalties.gradient_penalty(scores, images)) * (wanted.terms[name][0] / 2)
+            for name, scores, images in judged if name in wanted.terms]
+
+
+def _norm_penalties(D, wanted, reals, drawn):
+    """List of the penalties on the norm of D's gradient that are wanted, [N] each."""
+    return [_norm_penalty(D, name, wanted.terms[name], reals, drawn)
+            for name in ('gp', 'lp', 'dragan') if name in wanted.terms]
+
+
 def _norm_penalty(D, name, weight_and_target, reals, drawn):
     """Penalty on the norm of D's gradient, [N]: 'gp', 'lp' or 'dragan'."""
     weight, target = weight_and_target
-    shares = random.uniform([tf.shape(reals)[0], 1, 1, 1])
-    if name == 'dragan':
-        points = penalties.surroundings(reals, shares, random.uniform(tf.shape(reals)))
-    else:
-        points = penalties.mixtures(reals, drawn.images, shares)
+    shares = random.uniform([tf.shape(_sizes(reals)[0])[0], 1, 1, 1])
+    points = [penalties.surroundings(of_size, shares, random.uniform(tf.shape(of_size))) if name == 'dragan' else
+              penalties.mixtures(of_size, fakes, shares) for of_size, fakes in zip(_sizes(reals), _sizes(drawn.images))]
+    points = points if isinstance(reals, (list, tuple)) else points[0]
     scores, _ = _judge(D, points, drawn.labels, 'mixed', count=False)
     with tf.control_dependencies([scores]):  # a gradient need not evaluate the scores, nor report them
         norms = autosummary('Loss/mixed_norms', penalties.gradient_norms(scores, points))
     return (penalties.one_sided_penalty if name == 'lp' else penalties.norm_penalty)(norms, target, weight)
+
+
+def _sizes(images):
+    """Images of all sizes as a list."""
+    return images if isinstance(images, (list, tuple)) else [images]
 
 
 def _orthogonal(network, wanted, equalized):

@@ -15,6 +15,8 @@ SMOOTHED = ('logistic_ns', 'logistic_saturating', 'lsgan', 'lsgan_half', 'lsgan_
 RELATIVISTIC = ('rsgan', 'rlsgan', 'rhinge', 'ragan', 'rals', 'rahinge', 'ragan_nohalf', 'rals_nohalf',
                 'rahinge_nohalf')
 CRITERIA = SMOOTHED[:5] + ('lsgan_of_mean', 'lsgan_sigmoid_of_mean', 'hinge', 'wgan') + RELATIVISTIC
+# Whose D learns from every fake, whatever its score, so that G can learn from the same gradient.
+ONE_STAGE = ('logistic_ns', 'logistic_saturating', 'lsgan', 'lsgan_half', 'lsgan_sigmoid', 'wgan')
 LOGISTIC = ('logistic_ns', 'logistic_saturating')  # whose scores are logits
 SIGNED = LOGISTIC + ('hinge',)  # where the sign of a score says what an image is taken for
 

@@ -21,6 +21,7 @@ PUBLISHED_ROLES = OrderedDict([
     ('Gs', Role('generator', 'G', ('latents', 'labels')))])
 
 DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'cats64.pkl')
+MAX_SIZES = 30  # of the images of a discriminator of MSG-GAN
 _PUBLISHED_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/'
 
 # Networks of StyleGAN2-ADA that its authors start other trainings from, under the names of their program.
@@ -182,9 +183,9 @@ def contents_of(saved):
         for generator in generators.values():
             generator.notes += (f'the discriminator is left out, since it is unknown here (it asks for {unknown})',)
         present = [name for name in PUBLISHED_ROLES if name != 'D' or networks['D'] is not None and unknown is None]
-        is_progan = getattr(networks['Gs'], 'class_module', None) == network_file.OLD_CLASS_MODULE
-        roles = dict(PUBLISHED_ROLES, **({'D': Role('discriminator', None, ('images',))} if is_progan else {}))
-        contents = Contents('progan' if is_progan else 'stylegan2', OrderedDict((n, networks[n]) for n in present),
+        method, inputs = _of_tuple(networks)
+        roles = dict(PUBLISHED_ROLES, D=Role('discriminator', None, inputs))
+        contents = Contents(method, OrderedDict((n, networks[n]) for n in present),
                             OrderedDict((n, roles[n]) for n in present))
     else:
         raise UserError('does not hold the three networks G, D and Gs, nor networks by name')
@@ -192,6 +193,16 @@ def contents_of(saved):
     if wrong:
         raise UserError(f'{" and ".join(wrong)} {"is not a network" if len(wrong) == 1 else "are not networks"}')
     return contents
+
+
+def _of_tuple(networks):
+    """(method, inputs of D) of the published tuple, {name: NetworkState}."""
+    if getattr(networks['Gs'], 'class_module', None) == network_file.OLD_CLASS_MODULE:
+        return 'progan', ('images',)
+    count = (getattr(networks['D'], 'state', None) or {}).get('num_inputs')
+    if isinstance(count, int) and count <= MAX_SIZES + 1:  # images of all sizes; more are refused when D is built
+        return 'msg', tuple(f'images{number}' for number in range(count - 1)) + ('labels',)
+    return 'stylegan2', PUBLISHED_ROLES['D'].inputs
 
 
 def load_file(path_or_url, names=None):

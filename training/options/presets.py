@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, classes, domains, epochs, lapgan, latent, progan, stylegan2, translation
+from training.options import ada, classes, dcgan, domains, epochs, lapgan, latent, msg, progan, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -45,7 +45,11 @@ METHODS = OrderedDict([
     ('latent', Preset('latent', 'DCGAN, WGAN', latent.CONFIGS, latent.table, latent.make_options, latent.settable, None,
                       latent.add_options, latent.check)),
     ('lapgan', Preset('lapgan', 'LAPGAN', lapgan.CONFIGS, lapgan.table, lapgan.make_options, latent.settable, None,
-                      lapgan.add_options, lapgan.check))])
+                      lapgan.add_options, lapgan.check)),
+    ('msg', Preset('msg', 'MSG-GAN', msg.CONFIGS, msg.table, msg.make_options, msg.settable, None, msg.add_options,
+                   msg.check)),
+    ('dcgan', Preset('dcgan', 'OSGAN', dcgan.CONFIGS, dcgan.table, dcgan.make_options, dcgan.settable, None,
+                     dcgan.add_options, dcgan.check))])
 
 
 def find(config):

@@ -12,7 +12,7 @@ NETWORKS = 'training.networks.progan.{}_paper'
 G_LOSS, D_LOSS = 'wgan', 'wgan+gp:10+drift:0.001'
 TICK_KIMG = {4: 160, 8: 140, 16: 120, 32: 100, 64: 80, 128: 60, 256: 40, 512: 20, 1024: 10}
 MOST_PER_GPU = {256: 16, 512: 8, 1024: 4}  # images at once, as published for 16 GB
-FMAP_BASE, FMAP_MAX = 8192, 512  # of both networks
+FMAP_BASE = 8192  # of both networks
 LRATE = 0.001
 
 
@@ -122,8 +122,7 @@ def make_options(args):
         sched.update(lod_training_kimg=args.phase_kimg, lod_transition_kimg=args.phase_kimg,
                      tick_kimg_base=round(160 * share, 3),
                      tick_kimg_dict={size: round(kimg * share, 3) for size, kimg in TICK_KIMG.items()})
-    fmaps = dict(fmap_base=max(round(FMAP_BASE * args.width), 1),
-                 fmap_max=max(round(FMAP_MAX * args.width / width.MULTIPLE), 1) * width.MULTIPLE)
+    fmaps = width.fmaps(args.width, FMAP_BASE)
     if args.width != 1:
         print(f'--width={args.width:g}: G and D fmap_base={fmaps["fmap_base"]}, fmap_max={fmaps["fmap_max"]}')
     ac = '+ac:1' if args.classes else ''
