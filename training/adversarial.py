@@ -26,34 +26,40 @@ class Drawn(NamedTuple):
     labels: tf.Tensor  # [N, label_size]
 
 
-def G_loss(G, D, training_set, minibatch_size, reals=None, labels=None, terms='logistic_ns'):
+def G_loss(G, D, training_set, minibatch_size, reals=None, labels=None, terms='logistic_ns', equalized=True):
     """Loss of G by its name.
 
     Args:
+        training_set: Gives random labels of fakes; None = they have those of the reals.
         reals, labels: Reals with their labels, only for a relativistic criterion.
         terms: The name.
+        equalized: Do layers divide their weights by the root of the fan-in, as those of StyleGAN and ProGAN?
         others: See `training.loss`.
     Returns: loss [N, 1] and regularization, [N] or a scalar, None if no term asks for one.
+    Raises: UserError for a term that the networks don't have.
     """
     wanted = loss_names.parse(terms, 'G')
-    drawn = _draw(G, minibatch_size, training_set.get_random_labels_tf(minibatch_size))
+    drawn = _draw(G, minibatch_size, labels if training_set is None else training_set.get_random_labels_tf(
+        minibatch_size))
     fake_scores, logits = _judge(D, drawn.images, drawn.labels, 'fake')
     real_scores = _judge(D, reals, labels, 'real', count=False)[0] if wanted.needs_reals else None
     loss = criteria.G_loss(criteria.ADVERSARIAL[wanted.criterion], fake_scores, real_scores, wanted.target)
     loss += _classified(wanted, [(logits, drawn.labels, 'fake')])
     reg = []
     if 'pl' in wanted.terms:  # of new fakes
+        if 'mapping' not in G.components:
+            raise UserError('a loss with the term pl: this generator has no W; leave it out')
         _, lengths = published.G_logistic_ns_pathreg(
             G, D, training_set, minibatch_size, pl_weight=wanted.terms['pl'][0])
         reg.append(lengths)
-    return loss, _sum(reg + _orthogonal(G, wanted))
+    return loss, _sum(reg + _orthogonal(G, wanted, equalized))
 
 
-def D_loss(G, D, training_set, minibatch_size, reals, labels, terms='logistic_ns'):
+def D_loss(G, D, training_set, minibatch_size, reals, labels, terms='logistic_ns', equalized=True):
     """Loss of D by its name; fakes have the labels of the reals.
 
     Args:
-        terms: The name.
+        terms, equalized: See `G_loss`.
         others: See `training.loss`.
     Returns: As `G_loss`.
     """
@@ -66,7 +72,7 @@ def D_loss(G, D, training_set, minibatch_size, reals, labels, terms='logistic_ns
     loss += _classified(wanted, [(real_logits, labels, 'real'), (fake_logits, labels, 'fake')])
     loss += _drift(wanted, real_scores)
     reg = _gradient_penalties(wanted, [('r1', real_scores, reals), ('r2', fake_scores, drawn.images)])
-    return loss, _sum(reg + _norm_penalties(D, wanted, reals, drawn) + _orthogonal(D, wanted))
+    return loss, _sum(reg + _norm_penalties(D, wanted, reals, drawn) + _orthogonal(D, wanted, equalized))
 
 
 def one_stage_loss(G, D, minibatch_size, reals, labels, terms, together=False):
@@ -81,6 +87,7 @@ def one_stage_loss(G, D, minibatch_size, reals, labels, terms, together=False):
         terms: Names of the losses of (G, D).
         together: Show D reals and fakes in one minibatch, and halve the loss, as published for WGAN? With batch norm
             real scores depend on fakes then, and the gradients of G are others.
+        Layers are taken to use weights as they are, as DCGAN's.
     Returns: loss [N, 1] and regularization, [N] or a scalar, None if no term asks for one.
     """
     for_G, for_D = (loss_names.parse(text, network) for text, network in zip(terms, 'GD'))
@@ -98,7 +105,7 @@ def one_stage_loss(G, D, minibatch_size, reals, labels, terms, together=False):
     loss = loss / 2 if together else loss
     reg = _gradient_penalties(for_D, [('r1', real_scores, reals)])
     reg += _norm_penalties(D, for_D, reals, drawn._replace(images=tf.stop_gradient(drawn.images)))
-    return loss + _drift(for_D, real_scores), _sum(reg + _orthogonal(D, for_D) + _orthogonal(G, for_G))
+    return loss + _drift(for_D, real_scores), _sum(reg + _orthogonal(D, for_D, False) + _orthogonal(G, for_G, False))
 
 
 def score_ratio(for_G, for_D, fake_scores):
@@ -153,16 +160,18 @@ def _classified(wanted, judged):
 
     Args:
         wanted: loss_names.Loss.
-        judged: List of (logits, labels, what the images are).
+        judged: List of (logits, labels, what the images are); with the term `ac_reals` the reals count alone.
     Raises: UserError if D has no such classifier.
     """
-    if 'ac' not in wanted.terms:
+    weight, = [wanted.terms[name][0] for name in ('ac', 'ac_reals') if name in wanted.terms] or [None]
+    if weight is None:
         return 0.0
     if any(logits is None for logits, _, _ in judged):
-        raise UserError('a loss with the term ac: this discriminator has no auxiliary classifier; use --config=progan')
-    found = [autosummary('Loss/classes/' + kind, criteria.class_loss(logits, labels))
-             for logits, labels, kind in judged if labels.shape.as_list()[1]]
-    return tf.expand_dims(tf.add_n(found), 1) * wanted.terms['ac'][0] if found else 0.0
+        raise UserError('a loss with the term ac: this discriminator has no auxiliary classifier; ProGAN and the '
+                        'configurations with --condition=classifier have one')
+    found = [autosummary('Loss/classes/' + kind, criteria.class_loss(logits, labels)) for logits, labels, kind in judged
+             if labels.shape.as_list()[1] and ('ac' in wanted.terms or kind == 'real')]
+    return tf.expand_dims(tf.add_n(found), 1) * weight if found else 0.0
 
 
 def _drift(wanted, real_scores):
@@ -202,13 +211,15 @@ def _sizes(images):
     return images if isinstance(images, (list, tuple)) else [images]
 
 
-def _orthogonal(network, wanted):
-    """List of the weighted penalty on the kernels of a network, whose layers divide them by the root of the fan-in."""
+def _orthogonal(network, wanted, equalized):
+    """List of the weighted penalty on the kernels of a network, as its layers use them."""
     if 'orthogonal' not in wanted.terms:
         return []
     kernels = [var for var in network.trainables.values() if var.shape.ndims == 4]
+    if not kernels:
+        raise UserError('a loss with the term orthogonal: this network has no convolutions; leave it out')
     return [wanted.terms['orthogonal'][0] * tf.add_n([penalties.orthogonality(
-        kernel / float(kernel.shape[:3].num_elements()) ** 0.5) for kernel in kernels])]
+        kernel / float(kernel.shape[:3].num_elements()) ** 0.5 if equalized else kernel) for kernel in kernels])]
 
 
 def _sum(parts):

@@ -61,11 +61,17 @@ def group_norm(x, groups):
     return tf.reshape(_normalized(grouped, (2, 3, 4) if is_nchw else (1, 2, 4), False), tf.shape(x))
 
 
-def scale_layer(x):
-    """x times a learned standard deviation `gamma`, plus a learned mean `beta`, of each channel; at first 1 and 0."""
-    channels = x.shape.as_list()[layout.channel_axis()]
-    gamma = tf.get_variable('gamma', [channels], initializer=tf.initializers.ones())
-    beta = tf.get_variable('beta', [channels], initializer=tf.initializers.zeros())
+def scale_layer(x, labels=None):
+    """x times a learned standard deviation `gamma`, plus a learned mean `beta`, of each channel; at first 1 and 0.
+
+    `labels` [N, L]: each label has its own, [L, C].
+    """
+    shape = [x.shape.as_list()[layout.channel_axis()]]
+    shape = shape if labels is None else [labels.shape.as_list()[1]] + shape
+    gamma = tf.get_variable('gamma', shape, initializer=tf.initializers.ones())
+    beta = tf.get_variable('beta', shape, initializer=tf.initializers.zeros())
+    if labels is not None:
+        gamma, beta = tf.matmul(labels, gamma), tf.matmul(labels, beta)
     return x * layout.per_channel(gamma) + layout.per_channel(beta)
 
 

@@ -1,6 +1,7 @@
-"""BigGAN, BigGAN-deep and SAGAN: images of classes (Brock et al. 2019; Zhang et al. 2019).
+"""Generators without styles, of classes or none: BigGAN and SAGAN; with losses by name also WGAN, WGAN-GP and DCGAN.
 
-Stages are one step of D or several, each with fresh images, then one of G, then its moving average Gs.
+Brock et al. 2019, Zhang et al. 2019, Arjovsky et al. 2017, Gulrajani et al. 2017, Radford et al. 2016. Stages are one
+step of D or several, each with fresh images, then one of G, then its moving average Gs.
 """
 
 import functools
@@ -15,7 +16,8 @@ from dnnlib.images import adjust_dynamic_range
 from dnnlib.tflib import latents as graph_latents
 from dnnlib.tflib import random
 from dnnlib.util import UserError
-from training.methods import translating
+from training import loss_names
+from training.methods import named, translating
 from training.report.fakes import of_labels, Random
 from training.terms import criteria, penalties
 from training.train_step import Group, Method, Net, report_mean, Stage
@@ -24,6 +26,7 @@ LOSSES = {'hinge': (criteria.D_HINGE, criteria.G_wasserstein),
           'logistic': (criteria.TRANSLATION['vanilla'], criteria.G_non_saturating)}
 SHARED = 'Shared/weight'  # G's embedding of the classes, which is not made orthogonal
 LOOKED_AT = 1000  # labels of a dataset that are checked
+SLOW_STEPS = 100  # of D before one of G where WGAN is slow
 
 
 class Options(NamedTuple):
@@ -32,7 +35,9 @@ class Options(NamedTuple):
     D_args: dict = None            # discriminator
     G_opt_args: dict = None        # tflib.Optimizer of the generator
     D_opt_args: dict = None        # tflib.Optimizer of the discriminator
-    loss: str = 'hinge'            # what scores are worth: hinge or logistic
+    loss: str = 'hinge'            # what scores are worth: hinge or logistic, as published; if no loss has a name
+    G_loss_args: dict = None       # loss of the generator by name: func_name and keyword arguments
+    D_loss_args: dict = None       # loss of the discriminator; fakes have the labels of the reals
     num_D_steps: int = 1           # steps of D for each of G
     split_D: bool = False          # show D fakes and reals one after the other, instead of together?
     G_ortho: float = 0.0           # weight of the orthogonal regularization of G; the paper has 0.0001
@@ -41,6 +46,9 @@ class Options(NamedTuple):
     ema_start: int = 20000         # iterations before which Gs is a copy of G
     G_first: bool = False          # is G trained before D, as in SAGAN?
     reals_only: bool = False       # do only reals move the singular vectors of D, as in SAGAN?
+    clip: float = None             # limit of D's weights after each of its steps, as in WGAN; None = no limit
+    slow_start: bool = False       # 100 steps of D for the first 25 of G and every 500th, as in WGAN?
+    G_images: int = 1              # fakes in a step of G for each in a step of D; 2 in WGAN-GP for CIFAR
 
 
 def classes(streams, schedule, **options):
@@ -65,16 +73,21 @@ def classes(streams, schedule, **options):
     if options.ema_decay is not None:
         nets['Gs'] = nets['G']._replace(average_of='G')
     drawn, size = 'G' if options.ema_decay is None else 'Gs', schedule.last.minibatch_gpu
+    is_named = options.D_loss_args is not None
+    if is_named:
+        options = options._replace(**{name + '_loss_args': named.complete(name, getattr(options, name + '_loss_args'))
+                                      for name in 'GD'})
     return Method(
-        'classes', nets, groups={name: Group((name,), getattr(options, name + '_opt_args') or {}, name + '_lrate')
-                                 for name in 'GD'},
-        stages=lambda step: make_stages(step, options, prior),
+        'latent' if is_named else 'classes', nets, groups={
+            name: Group((name,), getattr(options, name + '_opt_args') or {}, name + '_lrate') for name in 'GD'},
+        stages=lambda step: make_stages(step, options, prior, data),
         pictures=lambda networks, cells: translating.rows(cells, draw(networks[drawn], cells.latents, cells.labels,
                                                                       size)),
         fakes=lambda networks, count, seed: draw_seed(
             networks[drawn], data, Random(count, seed, size), prior),
         latents=lambda networks, count: latents.draw(np.random, [count] + networks['G'].input_shape[1:], prior),
-        logits=options.loss == 'logistic')
+        logits=named.parsed('D', options.D_loss_args).criterion in loss_names.LOGISTIC if is_named else
+        options.loss == 'logistic')
 
 
 def check(options, data):
@@ -83,6 +96,8 @@ def check(options, data):
         raise UserError(f'loss must be {" or ".join(LOSSES)}, not {options.loss!r}')
     if not isinstance(options.num_D_steps, int) or options.num_D_steps < 1:
         raise UserError(f'num_D_steps must be a whole number of at least 1, got {options.num_D_steps!r}')
+    if (options.G_loss_args is None) != (options.D_loss_args is None):
+        raise UserError('G_loss_args and D_loss_args belong together; give both or none')
     if options.ema_decay is not None and not 0 <= options.ema_decay < 1:
         raise UserError(f'ema_decay must be a number from 0 to below 1, or None, got {options.ema_decay!r}')
     if data.shape[1] != data.shape[2]:
@@ -94,17 +109,20 @@ def check(options, data):
                             '--classes=N takes the first N columns of them (for the built-in cats --classes=15, coats)')
 
 
-def make_stages(step, options, prior):
+def make_stages(step, options, prior, data):
     """The stages, see above."""
     translating.is_static(step.sched['minibatch_gpu'])
-    D_stages = [D_stage(step, options, prior, f'D{i}' if options.num_D_steps > 1 else 'D')
-                for i in range(options.num_D_steps)]
-    with step.losses('G'):
-        fakes, labels = draw_fakes(step, prior)
-        scores = translating.in_training(step.nets['D'], fakes, labels, is_training=not options.reals_only)
-        G_loss = report_mean('Loss/G', LOSSES[options.loss][1](scores))
-        G_loss += orthogonality(step.nets['G'], options.G_ortho)
-    G_stages = [step.train('G', {'G': G_loss})]
+    if options.D_loss_args is None:
+        D_stages = [D_stage(step, options, prior, f'D{i}' if options.num_D_steps > 1 else 'D')
+                    for i in range(options.num_D_steps)]
+        with step.losses('G'):
+            fakes, labels = draw_fakes(step, prior)
+            scores = translating.in_training(step.nets['D'], fakes, labels, is_training=not options.reals_only)
+            G_loss = report_mean('Loss/G', LOSSES[options.loss][1](scores))
+            G_loss += orthogonality(step.nets['G'], options.G_ortho)
+        G_stages = [step.train('G', {'G': G_loss})]
+    else:
+        D_stages, G_stages = named_stages(step, options, data)
     stages = G_stages + D_stages if options.G_first else D_stages + G_stages
     if options.ema_decay is None:
         return stages
@@ -112,6 +130,43 @@ def make_stages(step, options, prior):
         0.0 if sched['kimg'] * 1000 / sched['minibatch_size'] + 1 < options.ema_start else options.ema_decay))
     follow = step.nets['Gs'].setup_as_moving_average_of(step.nets['G'], beta, beta_nontrainable=beta)
     return stages + [Stage('Gs', follow, rounds=False)]
+
+
+def named_stages(step, options, data):
+    """Stages whose losses have names: (those of D, which are one operation, those of G)."""
+    nets, (reals, labels), size = step.nets, next(iter(step.batch.values())), step.sched['minibatch_gpu']
+    inputs = dict(G=nets['G'], D=nets['D'], training_set=data, equalized=False)
+    with_reals = dict(inputs, reals=reals, labels=labels, minibatch_size=size)
+    post = [] if options.clip is None else [lambda: named.clipped(nets['D'], options.clip)]
+    with step.losses('D'):
+        loss = named.value('D', dict(with_reals, **options.D_loss_args)) + orthogonality(nets['D'], options.D_ortho)
+    first = step.train('D', {'D': loss}, batch='next', post=post)
+    needs_reals = named.parsed('G', options.G_loss_args).needs_reals
+    with step.losses('G'):
+        args = with_reals if needs_reals else dict(inputs, minibatch_size=size * options.G_images)
+        loss = named.value('G', dict(args, **options.G_loss_args)) + orthogonality(nets['G'], options.G_ortho)
+    G_stage = step.train('G', {'G': loss}, batch='next' if needs_reals else None)
+    D_stages = [first] + [first._replace(name=f'D{i}', skipped=()) for i in range(1, options.num_D_steps)]
+    if not options.slow_start:
+        return D_stages, [G_stage]
+    pace, is_due = make_pace(step, options.num_D_steps)
+    return D_stages, [pace, G_stage._replace(when=is_due)]
+
+
+def is_slow(G_steps):
+    """Does D make many steps before this step of G, counted from 0 (Arjovsky et al. 2017, program)?"""
+    return (G_steps < 25) | (G_steps % 500 == 0)
+
+
+def make_pace(step, num_D_steps):
+    """(stage that decides whether G is due in this iteration, the variable that says so)."""
+    done, waited, is_due = (step.state('G_' + name, [], initial=value) for name, value in (
+        ('steps', 0), ('waited', 0), ('due', False)))
+    steps, iterations = done.read_value(), waited.read_value() + 1
+    due = tf.logical_or(tf.logical_not(is_slow(steps)), iterations * num_D_steps >= SLOW_STEPS)
+    op = tf.group(tf.assign(is_due, due), tf.assign(waited, tf.where(due, 0, iterations)),
+                  tf.assign(done, steps + tf.cast(due, tf.int32)))
+    return step.run('pace', op), is_due
 
 
 def D_stage(step, options, prior, name):

@@ -6,11 +6,9 @@ average Gs of G follows.
 
 from typing import NamedTuple
 
-import tensorflow.compat.v1 as tf
-
 from dnnlib.util import UserError
 from training import adversarial, loss_names
-from training.methods import progan
+from training.methods import named, progan
 from training.train_step import report_mean
 
 NETWORKS = dict(G='training.networks.dcgan.G_dcgan', D='training.networks.dcgan.D_dcgan')
@@ -93,10 +91,7 @@ def make_stages(step, data, options):
     G, D = step.nets['G'], step.nets['D']
     reals, labels = next(iter(step.batch.values()))
 
-    def clipped():
-        return tf.group(*[tf.assign(var, tf.clip_by_value(var.read_value(), -options.clip, options.clip))
-                          for var in D.trainables.values()])
-    post = () if options.clip is None else [clipped]
+    post = () if options.clip is None else [lambda: named.clipped(D, options.clip)]
     inputs = dict(G=G, D=D, minibatch_size=step.sched['minibatch_gpu'])
     with_reals = dict(inputs, reals=reals, labels=labels)
     if options.num_stages == 1:
@@ -108,7 +103,7 @@ def make_stages(step, data, options):
         stages = [step.train('GD', {('D', 'G'): total}, batch='this', joint=True, post=post)]
     else:
         losses = progan.make_losses(options)
-        stages = [progan.train(step, 'D', dict(with_reals, training_set=data, **losses['D']), 'this', post),
-                  progan.train_G(step, dict(inputs, training_set=data), dict(with_reals, training_set=data),
-                                 losses['G'])]
+        inputs, with_reals = (dict(args, training_set=data, equalized=False) for args in (inputs, with_reals))
+        stages = [progan.train(step, 'D', dict(with_reals, **losses['D']), 'this', post),
+                  progan.train_G(step, inputs, with_reals, losses['G'])]
     return stages + ([step.average('Gs', of='G', kimg=options.Gs_kimg)] if options.Gs_kimg > 0 else [])

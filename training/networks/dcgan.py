@@ -13,9 +13,9 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import layout
 from dnnlib.util import UserError
-from training import image_size, networks_stylegan2
+from training import image_size
 from training.blocks import norm as norms
-from training.blocks import plain
+from training.blocks import conditions, plain
 
 NORMS = ('batch', 'group', 'layer', 'none')
 GROUPS = 32  # of feature maps, in group norm; as in OSGAN
@@ -23,13 +23,14 @@ GROUPS = 32  # of feature maps, in group norm; as in OSGAN
 
 def G_dcgan(
         latents_in,                 # Z [N, latent_size].
-        labels_in,                  # Labels [N, label_size], which are joined to Z.
+        labels_in,                  # Labels [N, label_size].
         num_channels=3,             # Channels of the images.
         resolution=64,              # Side of the images, or (height, width): see image_size.
         label_size=0,               # Dimensions of the labels, 0 = unlabeled.
         latent_size=100,            # Dimensions of Z; as published.
         fmaps=64,                   # Feature maps at half the size of the images; as published, OSGAN has 128.
         norm='batch',               # Normalization: see NORMS.
+        condition='concat',         # How labels enter: see conditions.latents_of.
         latents='normal',           # What commands draw Z from, see dnnlib.latents.
         is_training=False,          # Batch norm: use and store the statistics of the minibatch, not the stored ones?
         is_template_graph=False,    # Set by tflib.Network.
@@ -38,9 +39,10 @@ def G_dcgan(
     del latents, is_template_graph, components
     latents_in.set_shape([None, latent_size])
     labels_in.set_shape([None, label_size])
-    size, finish = _size(resolution), normalization(norm, is_training, tf.nn.relu)
+    x, labels = conditions.latents_of(latents_in, labels_in, condition)
+    size, finish = _size(resolution), normalization(norm, is_training, tf.nn.relu, labels)
     with tf.variable_scope('4x4'):
-        x = finish(first_layer(tf.concat([latents_in, labels_in], axis=1), fmaps << size.doublings - 1, size.at(2)))
+        x = finish(first_layer(x, fmaps << size.doublings - 1, size.at(2)))
     x = up_blocks(x, size, fmaps, finish)
     with tf.variable_scope(_scope(size.num_levels)):
         x = tf.nn.tanh(plain.conv_transpose_layer(x, num_channels, 4, SETTING))
@@ -49,23 +51,27 @@ def G_dcgan(
 
 def D_dcgan(
         images_in,                  # Images [N, C, H, W] in [-1, 1].
-        labels_in,                  # Labels [N, label_size]; each column has a score of its own.
+        labels_in,                  # Labels [N, label_size].
         num_channels=3,             # Channels of the images.
         resolution=64,              # Side of the images, or (height, width): see image_size.
         label_size=0,               # Dimensions of the labels, 0 = unlabeled.
         fmaps=64,                   # Feature maps at half the size of the images; as published, OSGAN has 128.
         norm='batch',               # Normalization, of all layers but the first and the last: see NORMS.
+        condition='dot',            # How labels enter: see conditions.last_layer.
         is_training=False,          # As of G_dcgan.
         is_template_graph=False,    # Set by tflib.Network.
         components=None):           # Set by tflib.Network; there are no subnetworks.
-    """Discriminator: scores [N, 1], logits of being real."""
+    """Discriminator: scores [N, 1], logits of being real; with a classifier see conditions.last_layer."""
     del is_template_graph, components
     images_in.set_shape([None, num_channels] + _size(resolution).shape)
     labels_in.set_shape([None, label_size])
-    x = trunk(images_in, _size(resolution), fmaps, normalization(norm, is_training, plain.lrelu))
-    with tf.variable_scope('4x4'):
-        x = last_layer(x, max(label_size, 1))
-    return networks_stylegan2.select_scores(x, labels_in, label_size)
+    x = conditions.map_layer(images_in, labels_in, SETTING) if condition == 'concat' and label_size else images_in
+    x = trunk(x, _size(resolution), fmaps, normalization(norm, is_training, plain.lrelu))
+
+    def linear(outputs):
+        with tf.variable_scope('4x4'):
+            return last_layer(x, outputs)
+    return conditions.last_layer(linear, lambda: tf.reduce_sum(x, axis=layout.spatial_axes()), labels_in, condition)
 
 
 SETTING = plain.Setting(init='normal', gain=0.02, bias=True)
@@ -112,13 +118,14 @@ def last_layer(x, outputs):
                      tf.reshape(tf.transpose(w, [2, 0, 1, 3]), [-1, outputs])) + b
 
 
-def normalization(norm, is_training, act):
+def normalization(norm, is_training, act, labels=None):
     """Function of feature maps that normalizes them, with a scale and a mean for each channel, and activates them.
 
     Args:
         norm: One of NORMS.
         is_training: See `G_dcgan`.
         act: Function.
+        labels: [N, L], whose scales and means it has; None = the same for all.
     Raises: UserError for another norm.
     """
     if norm not in NORMS:
@@ -132,7 +139,7 @@ def normalization(norm, is_training, act):
                 x = norms.normalize_layer(x, norms.Statistics(is_training))
             else:
                 x = norms.group_norm(x, GROUPS if norm == 'group' else 1)
-            return act(norms.scale_layer(x))
+            return act(norms.scale_layer(x, labels))
     return finish
 
 

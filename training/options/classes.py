@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError, cli, latents
-from training.options import saving, settings, tuning, width
+from training.options import losses, saving, settings, tuning, width
 
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.0, beta2=0.999, epsilon=1e-6)
 SAGAN_ADAM = dict(tf_optimizer='tf.train.AdamOptimizer', beta1=0.0, beta2=0.999)
@@ -80,6 +80,7 @@ def add_options(parser):
                    'round at a time (default: by config, at most all)')
     p.add_argument('--d-steps', type=int, metavar='N', help='steps of the discriminator for each of the generator '
                    '(default: 1; bigbigan-128: 2)')
+    losses.add(p, dict(G=(), D=()), dict(G='hinge', D='hinge'))
     p.add_argument('--g-lr', type=cli.finite_float, default=G_LRATE, metavar='FLOAT', help='learning rate of the '
                    'generator (default: %(default)s)')
     p.add_argument('--d-lr', type=cli.finite_float, default=D_LRATE, metavar='FLOAT', help='learning rate of the '
@@ -97,6 +98,9 @@ def check(args):
             raise UserError(f'{flag}={value:g}: expected a number above 0')
     if isinstance(args.resolution, list):
         raise UserError('--resolution: these networks draw square images; give one side')
+    if CONFIGS[args.config].encodes and (args.g_loss or args.d_loss):
+        raise UserError(f'--config={args.config}: its three networks have losses of their own; leave out --g-loss and '
+                        '--d-loss')
 
 
 def make_options(args):
@@ -122,6 +126,8 @@ def make_options(args):
     for name, module, options in networks:
         method[name + '_args'] = dict(options, func_name=f'{NETWORKS}{module}.{name}_{module}')
         method[name + '_opt_args'] = dict(c.opt)
+    by_name = losses.of_criteria(args, dict(G='', D=''), 10)
+    method.update({name + '_loss_args': args_of for name, args_of in by_name.items()})
     options = dict(
         method_args=method, sched_args=sched_args(args, c), minibatch_repeats=1,
         grid_args=dict(size='16x16', layout='random' if c.encodes else 'row_per_class'),
@@ -173,4 +179,7 @@ def settable(options):
     for name in [name for name in 'GED' if name + '_args' in method]:
         found[name] = partial(settings.of_network, name, method[name + '_args'], FROM_DATA + AT_EACH_CALL)
         found[name + '_opt'] = partial(settings.of_optimizer, method[name + '_opt_args'])
+        if name + '_loss_args' in method:
+            found[name + '_loss'] = partial(settings.of_function, name + '_loss', method[name + '_loss_args'],
+                                            f'training.adversarial.{name}_')
     return found

@@ -1,6 +1,6 @@
-"""Configurations of DCGAN (Radford et al. 2016) and OSGAN (Shen et al. 2021), without TensorFlow.
+"""Configurations of OSGAN (Shen et al. 2021), without TensorFlow; its networks are DCGAN's.
 
-Numbers of OSGAN are those of its program for CelebA.
+Numbers are those of its program for CelebA.
 """
 
 from collections import OrderedDict
@@ -33,7 +33,6 @@ class Config(NamedTuple):
 
 
 CONFIGS = OrderedDict([
-    ('dcgan', Config('two stages', 0.0002, fmaps=64, method=dict(num_stages=2))),
     ('osgan', Config('one stage', 0.0001, latent_size=128, norm='group')),
     ('osgan-symmetric', Config('one stage, G maximizes what D minimizes', 4e-5, 'logistic_saturating', decay=DECAY)),
     ('osgan-wgan', Config('one stage, D sees reals and fakes together', 1.35e-5, 'wgan', 0.0001,

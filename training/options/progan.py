@@ -77,7 +77,7 @@ def table():
 def add_options(parser):
     """Adds the flags that these configurations understand to an argparse parser or group."""
     p = parser
-    p.add_argument('--classes', type=_classes, default=0, metavar='N', help='number of columns of the labels that '
+    p.add_argument('--classes', type=columns, default=0, metavar='N', help='number of columns of the labels that '
                    'images are made for, or all: D tells them apart as well (default: %(default)s)')
     p.add_argument('--phase-kimg', type=cli.finite_float, metavar='KIMG', help='thousand images at a resolution, and '
                    'of a fade to the next (default: by config)')
@@ -91,7 +91,7 @@ def add_options(parser):
                    'both networks, such as 1/4 (default: %(default)s)')
 
 
-def _classes(text):
+def columns(text):
     """Argument type: a number of columns, or all."""
     return 'full' if text == 'all' else int(text)
 

@@ -102,7 +102,7 @@ def test_published_options():
     (['--config=msg-stylegan', '--precision=mixed'], 'networks of --config=msg-stylegan have no mixed precision'),
     (['--config=osgan', '--aug=ada'], '--aug: not an option of DCGAN, OSGAN'),
     (['--config=osgan', '--batch=10', '--minibatch-gpu=4'], 'a minibatch of 10 cannot be split into rounds of 4'),
-    (['--config=dcgan', '--d-lr=-1'], '--d-lr=-1: expected a number above 0')])
+    (['--config=osgan', '--d-lr=-1'], '--d-lr=-1: expected a number above 0')])
 def test_what_is_refused(argv, message):
     with pytest.raises(UserError, match=message):
         options_of(*argv)
