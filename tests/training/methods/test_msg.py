@@ -12,7 +12,7 @@ from tests.training.methods.test_progan import train
 from tests.training.methods.test_toy_methods import variables
 from training import pretrained
 from training.methods import msg as method
-from training.options import dcgan, msg
+from training.options import msg, osgan
 from training.state import transfer
 
 SMALL = dict(fmap_base=32, fmap_max=8)
@@ -79,7 +79,7 @@ def options_of(*argv):
 
 
 def test_published_options():
-    found = {name: options_of('--config=' + name) for name in list(msg.CONFIGS) + list(dcgan.CONFIGS)}
+    found = {name: options_of('--config=' + name) for name in list(msg.CONFIGS) + list(osgan.CONFIGS)}
     assert options_of('--config=msg-stylegan', '--num-gpus=2')['sched_args']['minibatch_gpu_base'] == 16
     assert found['msg-stylegan']['sched_args'] == dict(
         minibatch_size_base=4, minibatch_gpu_base=4, G_lrate_base=0.003, D_lrate_base=0.003)
@@ -100,7 +100,7 @@ def test_published_options():
     (['--config=msg-progan', '--classes=3'], '--classes=3: the form of ProGAN knows no labels; use --config=msg-style'),
     (['--config=msg-stylegan', '--lr=0'], '--lr=0: expected a number above 0'),
     (['--config=msg-stylegan', '--precision=mixed'], 'networks of --config=msg-stylegan have no mixed precision'),
-    (['--config=osgan', '--aug=ada'], '--aug: not an option of DCGAN, OSGAN'),
+    (['--config=osgan', '--aug=ada'], '--aug: not an option of OSGAN'),
     (['--config=osgan', '--batch=10', '--minibatch-gpu=4'], 'a minibatch of 10 cannot be split into rounds of 4'),
     (['--config=osgan', '--d-lr=-1'], '--d-lr=-1: expected a number above 0')])
 def test_what_is_refused(argv, message):
