@@ -109,7 +109,7 @@ class Pair:
         return tf.reduce_mean(value)
 
     def train(self, variant, seed, steps):
-        """Begins anew and makes so many steps of each network; returns {network: its weights} before and after."""
+        """Starts over and makes so many steps of each network; returns {network: its weights} before and after."""
         rnd, tflib = np.random.RandomState(seed), self._tflib
         for network in (self.G, self.D):
             tflib.set_vars({var: rnd.uniform(-1, 1, var.shape.as_list()) / np.sqrt(var.shape.as_list()[0])
