@@ -13,7 +13,7 @@ class Trained(NamedTuple):
     resolution: int   # of the pictures
     options: dict     # keyword arguments of the training loop but for data and schedule
     lrate: float = 0.002  # of all networks
-    kimg: float = 60  # length of the training
+    kimg: float = 20  # length of the training
 
 
 def _latent(networks, D_terms, opt, further=None, **method):
@@ -59,7 +59,7 @@ METHODS = {
     'WGAN-GP, DCGAN': Trained(8, _latent(DCGAN, 'wgan+gp', ADAM, dict(norm='layer'), num_D_steps=5), 0.001),
     'WGAN-GP, residual': Trained(8, _latent(RESNET, 'wgan+gp', ADAM, num_D_steps=5), 0.001),
     'WGAN-GP, residual, small': Trained(8, _latent(SMALL, 'wgan+gp', ADAM, dict(norm='none'), num_D_steps=5), 0.001),
-    'BigGAN': Trained(32, _latent(BIGGAN, 'hinge', ADAM), 0.001, 20),
+    'BigGAN': Trained(32, _latent(BIGGAN, 'hinge', ADAM), 0.001, 10),
     'LAPGAN': Trained(16, dict(method_args=LAPGAN), 0.02),
     'LAPGAN, Adam': Trained(16, dict(method_args=dict(LAPGAN, G_opt_args=ADAM, D_opt_args=ADAM)), 0.001),
 }

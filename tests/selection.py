@@ -76,6 +76,7 @@ ONCE = (
     # ProGAN and losses by name: other networks of the same layers, trainings; one of each kind is in AGAIN
     'tests/training/networks/test_progan.py', 'tests/training/methods/test_progan.py', 'tests/generator/test_progan.py',
     'tests/training/test_adversarial.py', 'tests/training/terms/test_adversarial.py',
+    'tests/training/methods/test_latent.py', 'tests/training/options/test_latent.py',
     'tests/training/networks/test_msg.py', 'tests/training/methods/test_msg.py', 'tests/training/methods/test_osgan.py',
     # gradients that the other steps of the published program have as well
     'tests/training/test_published_step.py::test_step_of_g_with_augmentation',
@@ -108,6 +109,8 @@ AGAIN = (
     'tests/training/networks/test_progan.py::test_losses_and_their_gradients[progan_labels3_r16]',
     'tests/training/networks/test_progan.py::test_images_and_scores[progan_labels3_r16]',
     'tests/training/networks/test_progan.py::test_pickles_are_written_as_they_are_read',
+    'tests/training/methods/test_latent.py::test_labels_of_convolutions[wgan-wgan_resnet-both3-classifier-norm]',
+    'tests/training/methods/test_latent.py::test_pyramid',
     'tests/training/networks/test_msg.py::test_form_of_stylegan[msg_stylegan_labels3_r8]',
     'tests/training/networks/test_msg.py::test_form_of_progan',
     'tests/training/methods/test_osgan.py::test_one_stage[asym]',

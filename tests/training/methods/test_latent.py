@@ -97,7 +97,8 @@ def test_lapgan_resumed_and_level_by_level(tmp_path):
     pkl = str(tmp_path / 'whole' / 'network-final.pkl')
     check_drawing(pkl, whole)
     one = train(tmp_path / 'one', 0.002, 16,
-                dict(LAPGAN, levels=[16], gate=[-100, 0], D_loss_args=dict(terms='wgan+drift')), resume_pkl=pkl, resume_kimg=0, sched_args=sched)
+                dict(LAPGAN, levels=[16], gate=[-100, 0], D_loss_args=dict(terms='wgan+drift')), resume_pkl=pkl,
+                resume_kimg=0, sched_args=sched)
     moved = {name for name in trained if np.abs(whole[name] - one[name]).max() > 0}
     assert moved == {name for name in trained if name.startswith('D/16x16/')}  # the gate lets only D step
 
