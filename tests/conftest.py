@@ -71,6 +71,11 @@ def pytest_collection_finish(session):
         gc.freeze()
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Bytes are named by their number: a zip file holds the time, and test processes must have the same names."""
+    return f'{argname}-{len(val)}-bytes' if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True, scope='session')
 def places_of_session(tmp_path_factory):
     """Home and temporary folder of what several tests share; yields the folder of those of single tests."""
@@ -81,9 +86,12 @@ def places_of_session(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def places(places_of_session, numbers=itertools.count()):
-    """Home and temporary folder of one test, and its changes of environment variables undone."""
+    """Home and temporary folder of one test, its changes of environment variables undone; it leaves no file here."""
+    before = set(os.listdir('.'))
     with own_places.own_places(str(places_of_session / str(next(numbers)))):
         yield
+    left = {name for name in set(os.listdir('.')) - before if not name.startswith('.')}
+    assert not left, f'the test left {left} in the folder that it was run in'
 
 
 @pytest.fixture

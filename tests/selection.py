@@ -102,6 +102,29 @@ ONCE = (
     'tests/training/options/test_precision.py', 'tests/training/test_mixed_precision.py',
     'tests/training/options/test_automatic.py', 'tests/training/state/test_non_finite.py',
     'tests/training/test_workers.py',
+    # one case of each kind stays, see AGAIN
+    'tests/training/test_networks_stylegan.py::test_options_of_the_generator_matter',
+    'tests/training/test_networks_stylegan.py::test_pickles_of_both_generations_are_told_apart',
+    'tests/training/test_networks_stylegan.py::test_truncation_needs_a_cutoff',
+    'tests/training/test_networks_stylegan.py::test_grey_and_rgba',
+    'tests/training/test_networks_stylegan.py::test_numbers_of_parameters_are_the_published_ones',
+    'tests/training/test_networks_stylegan.py::test_fixed_structure_is_full_resolution',
+    'tests/training/test_networks_stylegan.py::test_generators_have_the_published_values[linear-NHWC]',
+    'tests/training/blocks/test_growing.py::test_unused_levels_of_the_generator_take_no_part[G_main-options0]',
+    'tests/training/blocks/test_growing.py::test_unused_levels_of_the_discriminator_take_no_part[D_basic]',
+    'tests/training/blocks/test_growing.py::test_gradients_of_the_generator_to_second_order[G_main-options0]',
+    'tests/training/blocks/test_growing.py::test_gradients_of_the_discriminator_to_second_order[D_basic]',
+    'tests/training/blocks/test_growing_training.py::test_being_stopped_anywhere_changes_nothing',
+    'tests/training/blocks/test_growing_training.py::test_an_error_at_a_new_level_does_not_lose_the_reset',
+    'tests/training/test_networks_ada.py::test_without_labels_the_generator_is_that_of_stylegan2[orig]',
+    'tests/training/test_networks_ada.py::test_without_labels_the_generator_is_that_of_stylegan2[resnet]',
+    'tests/training/test_networks_ada.py::test_pickles_are_read_and_written',
+    'tests/projector/test_projector.py::test_other_kinds_of_networks[1-w-optimize]',
+    'tests/projector/test_projector.py::test_bad_arguments_are_refused',
+    'tests/training/test_published_step.py::test_step_of_d_with_augmentation[published-aug/]',
+    'tests/training/test_pretrained.py::test_the_published_tuple_has_names_and_roles',
+    'tests/training/test_image_size.py::test_transposed_weights_give_transposed_images',
+    'tests/training/augment/test_pipeline.py::test_strength_as_tensor_and_as_number',
     # taking over and freezing are tested under every TensorFlow in test_transfer.py and methods/test_stylegan2.py
     'tests/training/test_training_loop.py::test_a_run_from_a_pickle_freezes_layers_and_continues_without_it',
 )
@@ -117,15 +140,13 @@ AGAIN = (
     # every layer of translation once: convolutions, blurs, batch norm that is trained, spectral norm
     'tests/training/methods/test_translation_methods.py::test_pix2pix',
     'tests/training/methods/test_translation_methods.py::test_image_pool',
-    'tests/training/methods/test_translation_golden.py::test_pix2pixhd[hd_feat_iter]',
     'tests/training/networks/test_translation.py::test_networks_of_pix2pix_and_cyclegan[unet32_batch]',
     'tests/training/networks/test_translation.py::test_taps_of_cut[cut_resnet4_no_antialias-options1]',
     'tests/training/networks/test_translation.py::test_networks_of_pix2pix_and_cyclegan[patchgan_n3_antialias]',
     'tests/training/networks/test_translation.py::test_generators_of_ugatit[True]',
     'tests/training/networks/test_translation.py::test_discriminators_of_ugatit[ugatit_dis_local5]',
     'tests/training/networks/test_translation.py::test_encoder_of_pix2pixhd',
-    # and of BigGAN: embedded classes, parts of Z, several rounds; SAGAN's
-    'tests/training/methods/test_classes.py::test_biggan[biggan_cifar32]',
+    # and of BigGAN's family: embedded classes, spectral norm, attention
     'tests/training/methods/test_classes.py::test_sagan',
     'tests/training/methods/test_domains.py::test_published_files_of_stargan2_give_the_published_results[stargan2_celeba]',
     'tests/training/methods/test_domains.py::test_stargan[stargan_classes]',
@@ -134,6 +155,8 @@ AGAIN = (
     'tests/training/test_workers.py::test_two_workers_train_what_two_rounds_train',
     'tests/test_killed_workers.py::test_a_killed_worker_changes_nothing_under_tensorflow_1',
     'tests/training/test_mixed_precision.py::test_the_clamp_stops_gradients_too',
+    'tests/training/blocks/test_growing_training.py::test_being_stopped_anywhere_changes_nothing[2]',
+    'tests/training/test_image_size.py::test_transposed_weights_give_transposed_images[NHWC-networks2]',
     # dataset_tool, run_training, run_generator and run_projector, one after another; run_metrics; doctor
     'tests/test_image_sizes.py::test_training_generation_and_projection[L-12-12-config-e-settings1]',
     'tests/test_run_metrics.py::test_metrics_are_printed_and_logged',
@@ -148,11 +171,22 @@ SHORT = (  # where only TensorFlow's wheel differs: under Python 3.7
     'tests/dnnlib/tflib/ops/test_native.py', 'tests/dnnlib/tflib/ops/test_styled_bias_act.py',
     'tests/dnnlib/tflib/ops/test_upfirdn_2d.py', 'tests/dnnlib/tflib/test_network_pickle.py',
 )
-LONG = (  # not in `make test`: half a minute each to build a graph, of networks whose blocks and terms others test
+LONG = (  # not in `make test`: 10 to 30 seconds each, of what others there test in another way
+    # other configurations, methods and compilers' checks of one kind
+    'tests/test_killed_training.py::test_killing_a_training_changes_nothing[growing]',
+    'tests/test_configurations.py::test_configuration_trains[config-b]',
+    'tests/test_configurations.py::test_configuration_trains[config-e-Gresnet-Dorig]',
+    'tests/test_configurations.py::test_configuration_trains[config-e-Gorig-Dskip]',
+    'tests/dnnlib/tflib/ops/test_cuda_kernels.py::test_sanitizers_find_nothing[thread]',
+    'tests/dnnlib/tflib/ops/test_cpu_kernels.py::test_the_sanitizers_find_nothing[thread]',
+    'tests/training/methods/test_ugatit_tf.py::test_networks_losses_and_gradients',
+    'tests/training/methods/test_translation_workers.py::test_stopped_and_continued_by_two_workers_to_the_same_bits',
+    # large graphs of networks whose blocks and terms others test
     'tests/training/methods/test_domains.py::test_stopped_and_continued_to_the_same_bits[stargan2]',
     'tests/training/methods/test_domains.py::test_stargan2[stargan2_afhq]',
     'tests/training/methods/test_domains.py::test_every_array_of_these_cases_is_used',
     'tests/training/methods/test_classes.py::test_stopped_and_continued_to_the_same_bits',
+    'tests/training/methods/test_msg.py::test_resumed_to_the_same_bits[stylegan]',
     'tests/training/methods/test_classes.py::test_biggan[biggan_deep32]',
     'tests/training/methods/test_classes.py::test_biggan[biggan_mybn32]',
     'tests/training/methods/test_classes.py::test_biggan[biggan_hier64]',

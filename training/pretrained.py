@@ -8,20 +8,13 @@ from typing import NamedTuple
 from dnnlib import util
 from dnnlib.arguments import did_you_mean, similar
 from dnnlib.files import array_file, file_kinds, named_networks, network_file, safe_pickle, torch_file
-from dnnlib.files.named_networks import Contents, Role
+from dnnlib.files.named_networks import Contents, PUBLISHED_ROLES
 from dnnlib.util import UserError
 from training.networks import BUILD_MODULES
 from training.state import network_files
 from training.torch_files import contents as torch_contents
 
-# Names and roles of the published tuple.
-PUBLISHED_ROLES = OrderedDict([
-    ('G', Role('generator', None, ('latents', 'labels'))),
-    ('D', Role('discriminator', None, ('images', 'labels'))),
-    ('Gs', Role('generator', 'G', ('latents', 'labels')))])
-
 DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'cats64.pkl')
-MAX_SIZES = 30  # of the images of a discriminator of MSG-GAN
 _PUBLISHED_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/'
 
 # Networks of StyleGAN2-ADA that its authors start other trainings from, under the names of their program.
@@ -183,8 +176,7 @@ def contents_of(saved):
         for generator in generators.values():
             generator.notes += (f'the discriminator is left out, since it is unknown here (it asks for {unknown})',)
         present = [name for name in PUBLISHED_ROLES if name != 'D' or networks['D'] is not None and unknown is None]
-        method, inputs = _of_tuple(networks)
-        roles = dict(PUBLISHED_ROLES, D=Role('discriminator', None, inputs))
+        method, roles = named_networks.published_roles(networks)
         contents = Contents(method, OrderedDict((n, networks[n]) for n in present),
                             OrderedDict((n, roles[n]) for n in present))
     else:
@@ -193,16 +185,6 @@ def contents_of(saved):
     if wrong:
         raise UserError(f'{" and ".join(wrong)} {"is not a network" if len(wrong) == 1 else "are not networks"}')
     return contents
-
-
-def _of_tuple(networks):
-    """(method, inputs of D) of the published tuple, {name: NetworkState}."""
-    if getattr(networks['Gs'], 'class_module', None) == network_file.OLD_CLASS_MODULE:
-        return 'progan', ('images',)
-    count = (getattr(networks['D'], 'state', None) or {}).get('num_inputs')
-    if isinstance(count, int) and count <= MAX_SIZES + 1:  # images of all sizes; more are refused when D is built
-        return 'msg', tuple(f'images{number}' for number in range(count - 1)) + ('labels',)
-    return 'stylegan2', PUBLISHED_ROLES['D'].inputs
 
 
 def load_file(path_or_url, names=None):

@@ -7,6 +7,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from benchmarks import workers as benchmark
 from dnnlib import EasyDict, UserError
@@ -19,6 +20,8 @@ from training.schedule import accumulation_rounds
 from training.state import files
 
 METHODS = {'pools': 2, 'StyleGAN2': 3, 'BigGAN': 2}  # name: iterations
+if tf.__version__.startswith('1.'):  # the arithmetic of its sums and its sockets are all that can differ
+    METHODS = {'StyleGAN2': 3}
 LOOP = {'StyleGAN2': dict(measure=measuring.__name__ + '.callback', network_snapshot_ticks=100)}
 CHUNK_BYTES = 4096  # so that gradients take several
 
@@ -43,7 +46,9 @@ def test_two_workers_train_what_two_rounds_train(tmp_path):
         assert files.latest_counters(one).tick == files.latest_counters(many).tick
     with open(jobs[0]['run_dir'] + '.0.txt') as log:
         assert 'metric failing: worker 1: no more memory' in log.read()
-    one, many = (json.loads((tmp_path / f'{kind}-1' / measuring.RESULTS).read_text()) for kind in ('one', 'many'))
+    number = list(METHODS).index('StyleGAN2')
+    one, many = (json.loads((tmp_path / f'{kind}-{number}' / measuring.RESULTS).read_text())
+                 for kind in ('one', 'many'))
     assert many.pop('drawn') < one.pop('drawn') - 5
     assert one == many and all(map(np.isfinite, one.values())) and len(one) == 6
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, classes, dcgan, domains, epochs, lapgan, latent, msg, progan, stylegan2, translation
+from training.options import ada, classes, domains, epochs, lapgan, latent, msg, osgan, progan, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -48,8 +48,8 @@ METHODS = OrderedDict([
                       lapgan.add_options, lapgan.check)),
     ('msg', Preset('msg', 'MSG-GAN', msg.CONFIGS, msg.table, msg.make_options, msg.settable, None, msg.add_options,
                    msg.check)),
-    ('dcgan', Preset('dcgan', 'OSGAN', dcgan.CONFIGS, dcgan.table, dcgan.make_options, dcgan.settable, None,
-                     dcgan.add_options, dcgan.check))])
+    ('osgan', Preset('osgan', 'OSGAN', osgan.CONFIGS, osgan.table, osgan.make_options, osgan.settable, None,
+                     osgan.add_options, osgan.check))])
 
 
 def find(config):

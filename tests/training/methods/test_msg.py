@@ -12,14 +12,14 @@ from tests.training.methods.test_progan import train
 from tests.training.methods.test_toy_methods import variables
 from training import pretrained
 from training.methods import msg as method
-from training.options import dcgan, msg
+from training.options import msg, osgan
 from training.state import transfer
 
 SMALL = dict(fmap_base=32, fmap_max=8)
 ADAM = dict(beta1=0.0, beta2=0.99)
 FORMS = dict(
-    stylegan=dict(G_args=dict(SMALL, latent_size=6, dlatent_size=6, mapping_layers=2, mapping_fmaps=6), D_args=SMALL,
-                  D_loss_args=dict(terms='logistic_ns+r1:10+gp')),
+    stylegan=dict(G_args=dict(SMALL, latent_size=6, dlatent_size=6, mapping_layers=1), D_args=SMALL,
+                  D_loss_args=dict(terms='logistic_ns+r1:10')),
     progan=dict(G_args=dict(SMALL, latent_size=6, func_name='training.networks.msg_progan.G_msg'),
                 D_args=dict(SMALL, func_name='training.networks.msg_progan.D_msg'), Gs_beta=0.9,
                 G_loss_args=dict(terms='rahinge_nohalf'), D_loss_args=dict(terms='rahinge_nohalf+dragan')))
@@ -36,15 +36,16 @@ def test_resumed_to_the_same_bits(tmp_path, form):
 
     def look(_network_pkl, fakes):
         pictures.append(np.concatenate([later.draw() for later in fakes(5, 0)]))
-    assert train(whole, 0.024, None, metric_callback=look, **options) == 0
+    assert train(whole, 0.024, {}, metric_callback=look, **options) == 0
     assert pictures[-1].shape == (5, 3, 8, 8) and pictures[-1].dtype == np.uint8
     folders = sorted((whole / 'state').iterdir())
-    assert train(parts, 0.024, None, resume_state=str(folders[1]), **options) == 0
-    before, expected, found = variables(whole, folders[1]), variables(whole), variables(parts)
+    assert train(parts, 0.024, {}, resume_state=str(folders[0]), **options) == 0
+    before, expected, found = variables(whole, folders[0]), variables(whole), variables(parts)
     assert set(found) == set(expected)
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
-        if name.startswith(('G/', 'G_', 'D/', 'Gs/')) and 'noise' not in name:
+        is_trained = name.startswith(('G/', 'G_', 'D/', 'Gs/')) and 'noise' not in name and 'Train' not in name
+        if is_trained and name != 'D/4x4/Dense1/bias':  # scores are compared with each other in the form of ProGAN
             assert np.abs(value - before[name]).max() > 0, name
     ticks = [json.loads(line) for line in open(str(whole / 'stats.jsonl'))]
     assert all(np.isfinite(tick['Loss/D']) and np.isfinite(tick['Loss/G']) for tick in ticks)
@@ -78,7 +79,7 @@ def options_of(*argv):
 
 
 def test_published_options():
-    found = {name: options_of('--config=' + name) for name in list(msg.CONFIGS) + list(dcgan.CONFIGS)}
+    found = {name: options_of('--config=' + name) for name in list(msg.CONFIGS) + list(osgan.CONFIGS)}
     assert options_of('--config=msg-stylegan', '--num-gpus=2')['sched_args']['minibatch_gpu_base'] == 16
     assert found['msg-stylegan']['sched_args'] == dict(
         minibatch_size_base=4, minibatch_gpu_base=4, G_lrate_base=0.003, D_lrate_base=0.003)
@@ -99,7 +100,7 @@ def test_published_options():
     (['--config=msg-progan', '--classes=3'], '--classes=3: the form of ProGAN knows no labels; use --config=msg-style'),
     (['--config=msg-stylegan', '--lr=0'], '--lr=0: expected a number above 0'),
     (['--config=msg-stylegan', '--precision=mixed'], 'networks of --config=msg-stylegan have no mixed precision'),
-    (['--config=osgan', '--aug=ada'], '--aug: not an option of DCGAN, OSGAN'),
+    (['--config=osgan', '--aug=ada'], '--aug: not an option of OSGAN'),
     (['--config=osgan', '--batch=10', '--minibatch-gpu=4'], 'a minibatch of 10 cannot be split into rounds of 4'),
     (['--config=osgan', '--d-lr=-1'], '--d-lr=-1: expected a number above 0')])
 def test_what_is_refused(argv, message):

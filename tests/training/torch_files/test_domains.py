@@ -50,12 +50,13 @@ def test_published_sizes():
 
 
 @pytest.mark.parametrize('case, key', [('stargan_attributes', 'G'), ('stargan_classes', 'D')])
-def test_single_networks_of_stargan(session, case, key):
+def test_single_networks_of_stargan(session, tmp_path, case, key):
     del session
+    path = str(tmp_path / 'STEP.ckpt')
     given = golden.FILES.arrays(case)
     with open(golden.path_of(case + '.pt'), 'rb') as file:
-        torch_writer.save(torch_file.tensors_in(torch_file.load(file)[key]), 'STEP.ckpt')
-    network = pretrained.load_file('STEP.ckpt').networks[key]
+        torch_writer.save(torch_file.tensors_in(torch_file.load(file)[key]), path)
+    network = pretrained.load_file(path).networks[key]
     if key == 'G':
         golden.check_outputs(case, 'G_out', network.run(given['x_real'], given['c_trg'], resolution=32))
     else:
