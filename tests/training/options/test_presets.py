@@ -40,7 +40,7 @@ def test_table_1_of_the_paper(config, G, D, G_loss, gamma, lazy, grows):
 
 
 def test_table_2_of_the_paper():
-    assert len(CONFIGS) == 15
+    assert len([name for name in CONFIGS if name.startswith('config-')]) == 15
     for G in ('orig', 'skip', 'resnet'):
         for D in ('orig', 'skip', 'resnet'):
             options = options_of('--config=config-e-G{}-D{}'.format(G, D), '--dataset=cats')
