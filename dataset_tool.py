@@ -11,6 +11,7 @@ from dnnlib.util import UserError
 from training import image_size
 from training.data.images import FILTERS, Fit, FITS
 from training.data.making import arguments, cats_commands, export as dataset_export
+from training.data.making.boxes import POLICIES
 from training.data.making.check_pairs import check_pairs, check_unpaired
 from training.data.making import findings as dataset_findings, lsun as dataset_lsun, published
 from training.data.making.pictures import Filters, PictureSource
@@ -31,18 +32,31 @@ def create_from_images(tfrecord_dir, image_dir, shuffle, labels, bad, workers, *
         workers: Number of threads.
         options: Fields of images.Fit and pictures.Filters; `None` = the default.
     """
-    needs = []
-    if options['resolution'] is None:
-        needs = [name for name in ('fit', 'resample', 'bbox') if options[name] is not None]
-    if options['background'] is not None and options['resolution'] is options['channels'] is None:
-        needs.append('background')
-    if needs:
-        raise UserError(f'--{needs[0]} has no effect without --resolution; add it')
+    _check_combination(options)
     given = {name: value for name, value in options.items() if value is not None}
     filters = Filters(**{name: given.pop(name) for name in Filters._fields if name in given})
     check_new_dir(cli.writable_dir(tfrecord_dir))
     source = PictureSource(image_dir, Fit(**given), filters, bad == 'skip', None if labels is None else bool(labels))
     dataset_export.export(source, tfrecord_dir, bool(shuffle), bad == 'skip', workers=workers)
+
+
+def _check_combination(options):
+    """Raises UserError for an option of `create_from_images` that has no effect with the others."""
+    given = {name for name, value in options.items() if value not in (None, False)}
+    needs = [('resolution', ('fit', 'resample', 'bbox')), ('bbox', ('square', 'box_policy')),
+             ('fit', ('short_side', 'crops'))]
+    if 'channels' not in given:
+        needs.append(('resolution', ('background',)))
+    for needed, names in needs:
+        for name in names:
+            if name in given and needed not in given:
+                raise UserError(f'--{name.replace("_", "-")} has no effect without --{needed}'
+                                f'{"=random" if needed == "fit" else ""}; add it')
+    if given & {'short_side', 'crops'} and options['fit'] != 'random':
+        raise UserError(f'--fit={options["fit"]}: --short-side and --crops are for --fit=random')
+    if 'short_side' in given and options['short_side'] < min(image_size.parse(options['resolution']).shape):
+        raise UserError(f'--short-side={options["short_side"]}: crops of {options["resolution"]} pixels are larger; '
+                        'give at least their shorter side')
 
 
 def create_published(tfrecord_dir, make_source, shuffle=True, skip_bad=False, max_images=None, workers=1, **options):
@@ -141,19 +155,31 @@ def add_create_commands(commands):
                    help='crop, resize and convert every image to this size, a side or height x width, such as 160x128 '
                    '(default: keep them as they are)')
     p.add_argument('--fit', choices=FITS, help='crop = largest center crop, pad = whole picture with borders, '
-                   'stretch = whole picture, proportions ignored (default: crop)')
+                   'stretch = whole picture, proportions ignored, random = scaled to --short-side, then a crop at a '
+                   'random place, always the same for a picture (default: crop)')
+    p.add_argument('--short-side', type=arguments.positive, metavar='PIXELS',
+                   help='shorter side of pictures before a random crop (default: that of --resolution)')
+    p.add_argument('--crops', type=arguments.positive, metavar='N',
+                   help='random crops of each picture or box (default: 1)')
     p.add_argument('--channels', type=int, choices=(1, 3, 4),
                    help='1 = gray, 3 = RGB, 4 = RGB and alpha (default: 1 if all pictures are gray, otherwise 3)')
     p.add_argument('--background', type=arguments.color, metavar='COLOR',
                    help='color behind transparent parts and of the borders (default: white)')
     p.add_argument('--resample', choices=sorted(FILTERS),
-                   help='area = mean of the covered pixels, lanczos = sharper (default: lanczos)')
+                   help='area = mean of the covered pixels, as INTER_AREA of OpenCV; lanczos = sharper (default: '
+                   'lanczos)')
     p.add_argument('--min-size', type=arguments.positive, metavar='PIXELS',
                    help='skip pictures whose shorter side is smaller')
     p.add_argument('--aspect-range', type=arguments.aspect_range, metavar='LOW,HIGH',
                    help='skip pictures whose width/height is outside this range, such as 0.5,2')
-    p.add_argument('--bbox', type=arguments.bbox, metavar='FILE.csv[:MARGIN]',
-                   help='crop to boxes: file, left, top, right, bottom; MARGIN is a fraction of the side, such as 0.1')
+    p.add_argument('--bbox', type=arguments.bbox, metavar='FILE[:MARGIN]',
+                   help='crop to boxes of a CSV file (file, left, top, right, bottom), a JSON file, or a folder of XML '
+                   'as PASCAL VOC has it; MARGIN on each side, such as 0.1 or 10%% of it, or 10px')
+    p.add_argument('--square', action='store_true', help='make boxes square, as far as the picture reaches')
+    p.add_argument('--box-policy', choices=POLICIES,
+                   help='boxes = only the boxes; whole = the whole picture instead if it has one box that covers three '
+                   'quarters of it; both = the boxes and all whole pictures (default: boxes)')
+    p.add_argument('--exclude', metavar='FILE', help='skip the pictures whose names a text file lists, one in a line')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
                    help='skip = skip unusable images instead of stopping (default: %(default)s)')
     _add_workers(p)

@@ -152,6 +152,8 @@ def main():
     for title, path in pictures():
         print('  %-44s %s' % (title, path))
     print('To go on by hand, type:\n' + environments.activation(environment))
+    print('To explore the network in your browser, and to look at the training there:\n'
+          f'python run_explorer.py --result-dir={RESULTS} --open')
     return 0
 
 

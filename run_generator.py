@@ -63,8 +63,18 @@ def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
         settings: drawing.Settings.
     Raises: UserError if a file isn't one, or belongs to a network with other layers.
     """
-    loaded = [(path, projections.load(path)) for path in dlatents]
-    drawer, files = _start(submit_config, network_pkl, settings)
+    loaded = [(path, projections.load(path, or_latents=True)) for path in dlatents]
+    files, drawer = writer.PictureWriter(submit_config.run_dir, settings.outputs, settings.dtype), plain.load(
+        network_pkl, settings)
+    has_w = isinstance(drawer, drawing.Drawer)
+    for path, arrays in loaded:
+        if has_w != ('dlatents' in arrays):
+            raise UserError(f'{path}: it holds {"latents" if has_w else "dlatents"}, and the network takes '
+                            f'{"dlatents" if has_w else "latents"}; give files that were made with this network')
+    if not has_w:
+        _draw_latents(drawer, loaded, files, interpolate)
+        print(f'Wrote the pictures of {len(loaded)} file{"" if len(loaded) == 1 else "s"} to {submit_config.run_dir}')
+        return
     points = []  # (name, dlatents [1, layers, D], arrays of the file) of every picture
     for path, arrays in loaded:
         values = drawer.fit(path, arrays['dlatents'])
@@ -86,6 +96,19 @@ def draw_dlatents(submit_config, network_pkl, dlatents, interpolate, settings):
         images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'grid.png'))
     files.close()
     print(f'Wrote the pictures of {len(loaded)} file{"" if len(loaded) == 1 else "s"} to {submit_config.run_dir}')
+
+
+def _draw_latents(drawer, loaded, files, interpolate):
+    """Draws `<file>.png` of latents; arguments as in `draw_dlatents`, `loaded` as [(path, arrays)]."""
+    if interpolate:
+        raise UserError('--interpolate leads through W, which this network lacks; use the command interpolate')
+    for path, arrays in loaded:
+        if arrays['latents'].shape[1:] != tuple(drawer.Gs.input_shape[1:]) or (
+                'labels' in arrays and arrays['labels'].shape[1] != drawer.label_size):
+            raise UserError(f'{path}: its latents or labels are those of another network')
+        for i, picture in enumerate(drawer.draw(arrays['latents'], arrays.get('labels'))):
+            files.add(options.stem(path) + (f'-{i:02d}' if len(arrays['latents']) > 1 else ''), picture)
+    files.close()
 
 
 def style_mixing_example(submit_config, network_pkl, row_seeds, col_seeds, col_styles, class_name, settings):
@@ -218,7 +241,7 @@ def _check_sources(args):
     sources = [source for name in ('seeds', 'row_seeds', 'col_seeds', 'dlatents') for source in args.get(name) or ()]
     for source in sources + [source for source, _ in args.get('take', ())]:
         if isinstance(source, str):
-            projections.load(source)
+            projections.load(source, or_latents=source in (args.get('dlatents') or ()))
 
 
 def _choose_input(args):

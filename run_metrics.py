@@ -16,13 +16,14 @@ from dnnlib import cli, util
 from dnnlib.run.signals import exiting_at_sigterm
 from dnnlib.util import UserError
 from metrics.metric_defaults import (
-    MAX_NUM_IMAGES, check_names, metric_defaults, needs_network, needs_reals, too_few_images, with_num_images)
+    MAX_NUM_IMAGES, check_names, metric_defaults, needs_domains, needs_network, needs_reals, too_few_images,
+    with_num_images)
 from training import pretrained
 from training.data import sources as image_sources
 from training.dataset import load_dataset
 
 EPILOG = '''Every number of images has a name: fid5k, pr1k3, ppl_wend2k; --num-images=N renames all metrics of a list.
-fid, kid, is: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0.
+fid, kid, is, mifid: Inception-v3; pr: VGG16; ppl: LPIPS; names with effnetlite0: EfficientNet-Lite0.
 Weight files are found in the cache, whose place python -m dnnlib.doctor shows, or downloaded; if that fails, a message
 says which file to put where. Definitions: docs/metrics.md of the source code.'''
 
@@ -93,7 +94,8 @@ def measure(group, source, options, seed, data):
         group.run(source, **args)
         return
     from translator import measured
-    with measured.opened(source, options.inputs, options.direction, seed or 0, options.tf_config) as fakes:
+    reals = data['dataset_args'] and os.path.join(data['data_dir'] or '', data['dataset_args']['tfrecord_dir'])
+    with measured.opened(source, options.inputs, options.direction, seed or 0, options.tf_config, reals) as fakes:
         group.run_fakes(fakes, source.name, **args)
 
 
@@ -184,6 +186,8 @@ def make_parser():
     parser.add_argument('--resolution', type=int, metavar='N',
                         help='crop and scale the pictures of folders and zips to this size (default: that of the '
                              'network; without a network, unchanged)')
+    parser.add_argument('--crop', type=int, metavar='N', help='compare with the center of the pictures of --dataset, N '
+                        'pixels wide and high, of a training with --set dataset.crop=N')
     parser.add_argument('--bad', choices=('stop', 'skip'), default='stop',
                         help='at a picture that cannot be read, of the dataset or of --fakes: stop, or skip it and '
                              'count (default: %(default)s)')
@@ -216,6 +220,8 @@ def main(argv):
                      + '; give --inputs as well' * (args.inputs is None))
     if args.inputs is not None and not os.path.exists(args.inputs):
         raise UserError(f'--inputs={args.inputs}: no such file or folder')
+    if args.crop is not None and (args.dataset is None or args.crop < 1):
+        raise UserError(f'--crop={args.crop}: expected a number of pixels, and --dataset')
     options = _options(args)
     metrics = args.metrics
     if args.num_images is not None:
@@ -230,6 +236,8 @@ def main(argv):
         if not (args.fakes is args.inputs is None) and needs_network(name):
             raise UserError(f'--metrics={name} measures a network, not pictures; replace --fakes by --network'
                             if args.inputs is None else f'--metrics={name} measures networks that draw from latents')
+        if args.inputs is None and needs_domains(name):
+            raise UserError(f'--metrics={name} measures translations; give --inputs, a folder of pictures per domain')
         if args.dataset is None and needs_reals(name):
             raise UserError(f'--metrics={name} compares with real pictures; give --dataset')
     for line in too_few_images(metrics):
@@ -278,14 +286,14 @@ def _dataset_args(option, name, data_dir, args):
         raise UserError(f"{option}={name}: {path!r} does not exist; give a folder of TFRecords, a folder or zip of "
                         "images, or 'cats'")
     found = dict(tfrecord_dir=name, max_label_size='any', shuffle_mb=0)
-    if args.bad == 'skip':  # not what is usual: it is part of the name under which statistics of reals are kept
-        found['bad'] = 'skip'
-    found = found if args.resolution is None else dict(found, resolution=args.resolution)
+    given = dict(resolution=args.resolution, crop=args.crop if option == '--dataset' else None,
+                 bad='skip' if args.bad == 'skip' else None)  # the usual is no part of the name of kept statistics
+    found.update((key, value) for key, value in given.items() if value is not None)
     is_cats = name == 'cats' and not os.path.exists(path)
     if option == '--fakes' or is_cats or glob.glob(os.path.join(glob.escape(path), '*.tfrecords')):
-        with load_dataset(data_dir=data_dir, **dict({'resolution': 8} if is_cats else {}, **found)) as data:
-            for line in data.remarks:
-                print(line)
+        own = dict(resolution=args.crop or 8) if is_cats else {}
+        with load_dataset(data_dir=data_dir, **dict(own, **found)) as data:
+            print('\n'.join(data.remarks), end='\n' * bool(data.remarks))
     else:  # pictures are brought to the size of the fakes
         with contextlib.closing(image_sources.ImageFiles(path)) as files:
             image_sources.check_some(files.names, files.open_image)

@@ -37,7 +37,7 @@ def make_options(args):
     of_method = preset.make_options(args)
     options = dict(
         data_dir=args.data_dir, bad=args.bad, total_kimg=25000 if args.total_kimg is None else args.total_kimg,
-        mirror_augment=args.mirror_augment,
+        mirror_augment=bool(args.mirror_augment),
         seed=args.seed, image_snapshot_ticks=snap, network_snapshot_ticks=snap,
         checkpoint_minutes=args.checkpoint_minutes, keep=args.keep, keep_best=args.keep_best, strict=args.strict)
     options.update(of_method)
@@ -181,8 +181,8 @@ def make_parser(preset):
     p.add_argument('--resolution', type=image_size.argument, metavar='PIXELS',
                    help='size of the images, 256 or height x width such as 160x128; TFRecords have smaller ones as '
                    'well, pictures are cropped and scaled (default: as stored)')
-    p.add_argument('--mirror-augment', '--mirror', type=cli.bool_arg, default=False, metavar='BOOL',
-                   action=tuning.TwoNames, help='flip half of the images left to right? (default: %(default)s)')
+    p.add_argument('--mirror-augment', '--mirror', type=cli.bool_arg, metavar='BOOL', action=tuning.TwoNames,
+                   help='flip half of the images left to right? (default: False; with dogs-...: True)')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
                    help='at an image that cannot be read: stop, or skip it and count (default: %(default)s)')
     p.add_argument('--metrics', type=cli.comma_list, metavar='LIST',
@@ -209,17 +209,13 @@ def make_parser(preset):
 def check_arguments(args, is_first=True):
     """Refuses what can be refused without TensorFlow; raises UserError. Only worker 0 needs what --resume names."""
     saving.check_numbers(args, total_kimg=0, seed=0)
-    if args.epochs is not None and args.epochs <= 0:
-        raise UserError(f'--epochs={args.epochs:g}: expected a number above 0')
+    saving.check_positive(args, 'epochs')
     presets.find(args.config).check(args)
     if not 0 <= args.holdout < 1:
         raise UserError(f'--holdout={args.holdout:g}: expected a share from 0 to below 1')
     if args.data_dir is not None and not os.path.isdir(args.data_dir):
         raise UserError(f'--data-dir={args.data_dir}: folder not found')
-    path = os.path.join(args.data_dir or '', args.dataset or '')
-    if args.dataset not in (None, 'cats') and not os.path.exists(path):
-        raise UserError(f'--dataset={args.dataset}: there is no {path!r}; give a folder or zip of images, a folder of '
-                        'TFRecords, or cats')
+    data.check_path(args, 'dataset')
     saving.check(args, is_first)
 
 

@@ -10,7 +10,7 @@ from dnnlib import cli
 from dnnlib.util import UserError
 from generator import options as drawing_options
 from training import pretrained
-from translator import command, domains, networks
+from translator import command, domain_sheets, domains, networks
 
 OUTPUTS = ('png', 'jpg', 'webp')
 
@@ -69,6 +69,10 @@ def add_domains(commands):
                    'such as 0-4 (default: 0)')
     p.add_argument('--references', metavar='PATH', help='StarGAN v2: pictures of the domain whose styles are taken '
                    'instead, a file, folder or zip')
+    p.add_argument('--psi', type=cli.finite_float, default=1.0, metavar='X', help='StarGAN v2: styles of seeds between '
+                   'the mean style of a domain, 0, and as they are drawn, 1 (default: 1)')
+    p.add_argument('--video', action='store_true', help='StarGAN v2: write video-DOMAIN.mp4, from one style to the '
+                   'next, as well')
     p.add_argument('--outputs', type=drawing_options.choice_list(OUTPUTS), default=OUTPUTS[:1], metavar='LIST',
                    help=f"files to write, some of {', '.join(OUTPUTS)} (default: {OUTPUTS[0]})")
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
@@ -76,7 +80,7 @@ def add_domains(commands):
     p.add_argument('--result-dir', default='results', metavar='DIR',
                    help='folder of the numbered run directories (default: %(default)s)')
     cli.add_common(p)
-    p.set_defaults(run=domains.translate)
+    p.set_defaults(run=domain_sheets.translate)
 
 
 def number(text):
@@ -122,8 +126,8 @@ def main_domains(run, args):
     pretrained.check_network_file(args['network'])
     result_dir = cli.writable_dir(args.pop('result_dir'))
     args['tf_config'] = cli.pop_tf_config(args)
-    args = cli.gather(args, domains.Options, 'options')
-    domains.prepare(domains.read_kind(args['network']), args['paths'], args['options'])
+    args = cli.gather(args, domain_sheets.Options, 'options')
+    domain_sheets.prepare(domains.read_kind(args['network']), args['paths'], args['options'])
     config = dnnlib.SubmitConfig(run_dir_root=result_dir, run_desc='domains', options_file=None)
     dnnlib.submit_run(config, run, **args)
 

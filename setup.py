@@ -17,9 +17,10 @@ from setuptools.command.build_py import build_py
 ROOT = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = 'stylegan2'
 PROGRAMS = {'run_training': 'train', 'run_generator': 'generate', 'run_projector': 'project', 'run_metrics': 'metrics',
-            'run_translator': 'translate', 'dataset_tool': 'dataset'}
-FOLDERS = ('dnnlib', 'export', 'generator', 'metrics', 'networks', 'projector', 'training', 'translator')
-DATA = {'networks': ('cats64.pkl',), 'training/data': ('cats_layers.zip',),
+            'run_translator': 'translate', 'run_explorer': 'explore', 'dataset_tool': 'dataset'}
+FOLDERS = ('dnnlib', 'explorer', 'export', 'generator', 'metrics', 'networks', 'projector', 'training', 'translator')
+DATA = {'networks': ('cats64.pkl',), 'explorer/page': ('*.html', '*.css', '*.js', '*.svg', '*.png', '*.ico'),
+        'training/data': ('cats_layers.zip',),
         'dnnlib/tflib/ops/src': ('*.cc', '*.cu', '*.h')}
 STARTER = f'"""`python -m {PACKAGE}`."""\n\nfrom {PACKAGE} import main\n\nmain()\n'
 

@@ -19,7 +19,8 @@ __version__ = '1.0'
 
 PROGRAMS = collections.OrderedDict([
     ('train', 'run_training'), ('generate', 'run_generator'), ('project', 'run_projector'), ('metrics', 'run_metrics'),
-    ('translate', 'run_translator'), ('dataset', 'dataset_tool'), ('doctor', 'dnnlib.doctor')])
+    ('translate', 'run_translator'), ('explore', 'run_explorer'), ('dataset', 'dataset_tool'),
+    ('doctor', 'dnnlib.doctor')])
 _COMMANDS = {  # of the programs that have some; where a command is given in the place of a program
     'generate': ('generate-images', 'style-mixing-example', 'interpolate', 'grid', 'mix', 'directions', 'edit', 'blend',
                  'export', 'info'),

@@ -32,7 +32,7 @@ sys.path.insert(0, ROOT)
 from dnnlib.util import UserError  # noqa: E402  (found only after the line above)
 from training.data import tfrecords  # noqa: E402
 from training.data.making import check as dataset_check  # noqa: E402
-from training.data.making.pictures import read_boxes  # noqa: E402
+from training.data.making.boxes import read_boxes  # noqa: E402
 from training.data.making.writer import TFRecordExporter  # noqa: E402
 from training.dataset import load_dataset  # noqa: E402
 

@@ -28,9 +28,9 @@ from training.data.base import Dataset  # noqa: E402
 
 NUM_PICTURES = 4096
 NOISE = 0.15  # standard deviation, of a range of 2
-BATCH, LATENTS, HIDDEN, RATE = 64, 8, (32, 32), 0.001  # of the study of losses
+BATCH, LATENTS, HIDDEN, RATE = 64, 8, (32, 32), 0.002  # of the study of losses
 PENALTIES = ('', 'r1:1', 'r2:1', 'gp:1', 'lp:1', 'dragan:1')  # light: a penalty of 10 is for images of many pixels
-TERMS = tuple(name for name, term in loss_names.TERMS.items() if name not in ('pl', 'ac', 'ac_reals', 'orthogonal'))
+TERMS = ('',) + tuple(name for name in loss_names.TERMS if name not in ('pl', 'ac', 'ac_reals', 'orthogonal'))
 CHECKED = 2000  # pictures of each generator
 ADAM = dict(beta1=0.0, beta2=0.99)
 
@@ -109,7 +109,7 @@ class Pair:
         return tf.reduce_mean(value)
 
     def train(self, variant, seed, steps):
-        """Begins anew and makes so many steps of each network; returns {network: its weights} before and after."""
+        """Starts over and makes so many steps of each network; returns {network: its weights} before and after."""
         rnd, tflib = np.random.RandomState(seed), self._tflib
         for network in (self.G, self.D):
             tflib.set_vars({var: rnd.uniform(-1, 1, var.shape.as_list()) / np.sqrt(var.shape.as_list()[0])
@@ -226,7 +226,7 @@ def main(argv):
     parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('what', choices=('losses', 'methods', 'pairs'), help='see above')
     parser.add_argument('--seeds', type=int, default=3, help='trainings of each (default: %(default)s)')
-    parser.add_argument('--steps', type=int, default=1500, help='of each network, with losses (default: %(default)s)')
+    parser.add_argument('--steps', type=int, default=400, help='of each network, with losses (default: %(default)s)')
     parser.add_argument('--only', type=cli.comma_list, metavar='NAMES', help='criteria or methods (default: all)')
     cli.add_device(parser)
     args = parser.parse_args(argv)

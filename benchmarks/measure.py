@@ -61,6 +61,36 @@ def graph_flops(fetches, batch):
     return total
 
 
+def merged_flops(fetches, batch):
+    """The same, where operations of the same kind, settings and inputs count once: TensorFlow's optimizer merges them,
+    such as the encoder of a generator that draws one image in two styles.
+    """
+    names, total = {}, 0  # {operation: the first one that does the same}
+    first, order, waiting = {}, [], [(getattr(fetch, 'op', fetch), False) for fetch in fetches]
+    seen = set()
+    while waiting:  # inputs before what they go into; circles are those of loops, of which these graphs have none
+        op, is_done = waiting.pop()
+        if is_done:
+            order.append(op)
+        elif op not in seen:
+            seen.add(op)
+            waiting.append((op, True))
+            waiting += [(before, False) for before in list(op.control_inputs) + [tensor.op for tensor in op.inputs]]
+    for op in order:
+        key = op
+        if op.inputs and not op.control_inputs and not op.op_def.is_stateful:
+            inputs = tuple((names[tensor.op], tensor.value_index) for tensor in op.inputs)
+            settings = tuple((name, str(op.node_def.attr[name])) for name in sorted(op.node_def.attr)
+                             if not name.startswith('_'))
+            key = op.type, settings, inputs
+        elif op.type == 'Const':
+            key = op.type, op.node_def.attr['value'].SerializeToString()
+        names[op] = first.setdefault(key, op)
+        if names[op] is op:
+            total += _op_flops(op, batch)
+    return total
+
+
 def _op_flops(op, batch):
     """FLOP of one operation, 0 for the kinds that are not counted."""
     def size(tensor):

@@ -1,5 +1,11 @@
 """What benchmarks/workers.py trains: methods on tiny networks, as functions of the number of workers."""
 
+import atexit
+import functools
+import os
+import shutil
+import tempfile
+
 from dnnlib.util import get_obj_by_name
 
 NARROW = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
@@ -43,6 +49,7 @@ def _config_f(workers):
 
 
 JUDGE = dict(D_args=dict(fmaps=2, num_layers=1))
+WIDTHS = dict(fmap_base=64, fmap_max=8)
 
 
 def _translation(workers, method, further=(), size=16, **options):
@@ -52,6 +59,26 @@ def _translation(workers, method, further=(), size=16, **options):
                  epoch_images=2 * workers, lr_policy='plateau')
     return dict(method_args=dict(options, func_name='training.methods.' + method), sched_args=sched, stream_args={
         name: dict(stream, resolution=size) for name, stream in streams.items()})
+
+
+@functools.lru_cache()
+def _domain_set():
+    """Folder of 18 cats of three domains, the same in every process, which removes it at its end."""
+    from training.data.making.cats_domains import write_set
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, True)
+    write_set(os.path.join(folder, 'set'), 'families', 16, 18, 6)
+    return os.path.join(folder, 'set')
+
+
+def _domains(workers, method, streams, **options):
+    """Cats of 16 x 16 pixels; `streams`: {name: options of its DomainDataset}."""
+    data = dict(class_name='training.data.translation.domains.DomainDataset', tfrecord_dir=_domain_set(), train='train',
+                test='test', load_size=16, crop_size=16)
+    sched = dict(func_name='training.schedule.domain_schedule', minibatch_size=2 * workers, minibatch_gpu=2,
+                 tick_images=4 * workers)
+    return dict(method_args=dict(options, func_name='training.methods.' + method), sched_args=sched, dataset_args=data,
+                stream_args=streams)
 
 
 SPEED = '64x64 config-f'
@@ -86,9 +113,9 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
         dataset_args=dict(tfrecord_dir='cats', resolution=32, max_label_size=15),
         sched_args=dict(_sched(n, 1), tick_kimg_dict={32: 0.2})),
     'WGAN': lambda n: dict(
-        method_args=dict(func_name='training.methods.classes.classes', num_D_steps=2, clip=0.1, slow_start=True,
+        method_args=dict(func_name='training.methods.latent.latent', num_D_steps=2, clip=0.1, slow_start=True,
                          G_args=dict(func_name='training.networks.dcgan.G_dcgan', fmaps=4),
-                         D_args=dict(func_name='training.networks.dcgan.D_dcgan', fmaps=4), ema_decay=None,
+                         D_args=dict(func_name='training.networks.dcgan.D_dcgan', fmaps=4),
                          G_opt_args=ADAM, D_opt_args=ADAM, **{name: dict(terms='wgan') for name in (
                              'G_loss_args', 'D_loss_args')}),
         dataset_args=CATS, sched_args=_sched(n, 1)),
@@ -104,6 +131,13 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
         method_args=dict(func_name='training.methods.osgan.osgan', G_args=dict(fmaps=2, latent_size=8), clip=0.1,
                          D_args=dict(fmaps=2, norm='group'), G_opt_args=ADAM, D_opt_args=ADAM, Gs_kimg=0.1),
         dataset_args=CATS, sched_args=_sched(n, 1)),
+    'StarGAN': lambda n: _domains(
+        n, 'stargan.stargan', dict(a={}, b={}), n_critic=2, kinds=['classes', 'classes'],
+        G_args=dict(fmaps=2, num_blocks=1), D_args=dict(fmaps=2, num_layers=3)),
+    'StarGAN v2': lambda n: _domains(
+        n, 'stargan2.stargan2', dict(source=dict(balanced=True, crop_prob=0.5), reference=dict(
+            balanced=True, crop_prob=0.5, pairs=True)), masked=False, ds_iter=3, F_args=dict(
+                fmaps=8, latent_size=4, style_size=4), **{f'{name}_args': WIDTHS for name in 'GDE'}),
     SPEED: _config_f,
 }
 

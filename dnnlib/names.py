@@ -7,8 +7,9 @@ Options, run directories and network files keep the short name, so that all inst
 import importlib
 import os
 
-OWN_MODULES = ('dnnlib', 'training', 'metrics', 'generator', 'projector', 'export', 'translator', 'run_training',
-               'run_generator', 'run_projector', 'run_metrics', 'run_translator', 'dataset_tool')
+OWN_MODULES = ('dnnlib', 'training', 'metrics', 'generator', 'projector', 'export', 'translator', 'explorer',
+               'run_training', 'run_generator', 'run_projector', 'run_metrics', 'run_translator', 'run_explorer',
+               'dataset_tool')
 _PARENT = __name__[:-len('dnnlib.names')]  # 'stylegan2.' if installed, '' in a checkout
 
 

@@ -36,8 +36,9 @@ def add_command(commands):
     p.add_argument('output', metavar='OUTPUT', help='file to write; its extension says the format unless --format does')
     p.add_argument('--format', dest='kind', choices=FORMATS, metavar='FORMAT', help='; '.join(
         '{} = {}'.format(kind, form.text) for kind, form in FORMATS.items()))
-    p.add_argument('--input', choices=('z', 'w'), help='formats that draw: latents, with labels if the network has '
-                   'them, or one dlatent per layer (default: z)')
+    p.add_argument('--input', choices=('z', 'w', 'reference'), help='formats that draw: latents, with labels if the '
+                   'network has them, or one dlatent per layer; of StarGAN v2: latents, a style, or a picture that has '
+                   'it (default: z)')
     p.add_argument('--noise', choices=('const', 'input', 'random', 'none'), help='formats that draw: the noise '
                    'stored in the network, an input per layer, new for every picture, none (default: const)')
     p.add_argument('--truncation-psi', type=psi_or_input, metavar='PSI', help='formats that draw: a number, or '

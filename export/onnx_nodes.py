@@ -14,9 +14,9 @@ Node = collections.namedtuple('Node', 'type inputs output attributes')
 
 _SAME = {  # the inputs and the meaning are the same
     'Add': 'Add', 'AddV2': 'Add', 'Sub': 'Sub', 'Mul': 'Mul', 'RealDiv': 'Div', 'Maximum': 'Max', 'Minimum': 'Min',
-    'BatchMatMulV2': 'MatMul', 'Relu': 'Relu', 'Tanh': 'Tanh', 'Sigmoid': 'Sigmoid', 'Elu': 'Elu', 'Selu': 'Selu',
+    'Relu': 'Relu', 'Tanh': 'Tanh', 'Sigmoid': 'Sigmoid', 'Elu': 'Elu', 'Selu': 'Selu',
     'Softplus': 'Softplus', 'Identity': 'Identity', 'Shape': 'Shape', 'Reshape': 'Reshape', 'Tile': 'Tile',
-    'Select': 'Where', 'SelectV2': 'Where', 'MatMul': 'MatMul',
+    'Select': 'Where', 'SelectV2': 'Where', 'MatMul': 'MatMul', 'Softmax': 'Softmax', 'AddN': 'Sum',
 }
 _ONNX_TYPES = {'float32': 1, 'uint8': 2, 'int64': 7, 'bool': 9}  # TensorProto.DataType
 
@@ -38,7 +38,7 @@ class Builder:
         elif op.type in _CONVERTERS:
             _CONVERTERS[op.type](self, op)
         elif op.type in _SAME:
-            self.node(_SAME[op.type], [tensor.op.name for tensor in op.inputs], op.name)
+            self.node(_SAME[op.type], _names(op), op.name)
         elif op.type != 'Placeholder':
             raise UserError('the operation {} ({}) cannot be written as ONNX by this program'.format(op.type, op.name))
 
@@ -83,7 +83,7 @@ def _integers_as_int64(array):
 
 
 def _names(op):
-    return [tensor.op.name for tensor in op.inputs]
+    return [tensor.op.name + (f':{tensor.value_index}' if tensor.value_index else '') for tensor in op.inputs]
 
 
 def _value(op, index):
@@ -120,6 +120,39 @@ def _bias_add(b, op):
     if op.get_attr('data_format') == b'NCHW':
         bias = b.node('Reshape', [bias, [-1] + [1] * (op.inputs[0].shape.ndims - 2)])
     b.node('Add', [x, bias], op.name)
+
+
+def _pool(type):
+    """Converter of a pooling of whole windows, NCHW."""
+    def convert(b, op):
+        _require_nchw(op)
+        b.node(type, _names(op), op.name, kernel_shape=op.get_attr('ksize')[2:], strides=op.get_attr('strides')[2:])
+    return convert
+
+
+def _split(b, op):
+    """Split into equal parts, a slice for each."""
+    axis, count = int(_value(op, 0)), op.get_attr('num_split')
+    size = op.inputs[1].shape.as_list()[axis] // count
+    for i in range(count):
+        b.node('Slice', [_names(op)[1]] + [np.int64([value]) for value in (size * i, size * (i + 1), axis)],
+               op.name + (f':{i}' if i else ''))
+
+
+def _blocks(b, op):
+    _require_nchw(op)
+    b.node(op.type, _names(op), op.name, blocksize=op.get_attr('block_size'))
+
+
+def _sum(b, op):
+    b.node('ReduceSum', [_names(op)[0], np.int64(np.ravel(_value(op, 1)))], op.name,
+           keepdims=int(op.get_attr('keep_dims')))
+
+
+def _batch_matmul(b, op):
+    found = [b.node('Transpose', [name], perm=[0, 2, 1]) if op.get_attr(flag) else name
+             for name, flag in zip(_names(op), ('adj_x', 'adj_y'))]
+    b.node('MatMul', found, op.name)
 
 
 def _pack(b, op):
@@ -253,7 +286,7 @@ def _transposed(b, name, perm):
 
 def _require_nchw(op):
     if op.get_attr('data_format') != b'NCHW':
-        raise UserError('the convolution {} is not in the layout NCHW'.format(op.name))
+        raise UserError('the operation {} is not in the layout NCHW'.format(op.name))
 
 
 _CONVERTERS = {
@@ -261,5 +294,7 @@ _CONVERTERS = {
     'Max': _reduced('ReduceMax'), 'Prod': _reduced('ReduceProd'), 'BiasAdd': _bias_add, 'Pack': _pack,
     'ConcatV2': _concat, 'Transpose': _transpose, 'Cast': _cast, 'Pad': _pad, 'MirrorPad': _mirror_pad,
     'Fill': _fill, 'ExpandDims': _expand_dims, 'RandomStandardNormal': _random_normal, 'StridedSlice': _strided_slice,
-    'Conv2D': _conv, 'Conv2DBackpropInput': _conv_transpose, 'DepthwiseConv2dNative': _depthwise_conv,
+    'AvgPool': _pool('AveragePool'), 'MaxPool': _pool('MaxPool'), 'Split': _split, 'Sum': _sum,
+    'BatchMatMulV2': _batch_matmul, 'SpaceToDepth': _blocks, 'DepthToSpace': _blocks, 'Conv2D': _conv,
+    'Conv2DBackpropInput': _conv_transpose, 'DepthwiseConv2dNative': _depthwise_conv,
 }

@@ -10,7 +10,7 @@ from dnnlib import cli, util
 from dnnlib.files import torch_file, torch_writer
 from dnnlib.seeds import latents_of_seeds
 from dnnlib.util import UserError
-from export import torch_translator
+from export import torch_domains, torch_translator
 from generator import info
 from training import pretrained
 from training.torch_files import names, networks
@@ -34,11 +34,16 @@ def write(network_pkl, output, kind, direction=None):
         OSError if a file cannot be read or written.
     """
     del kind
-    if translators.holds_translator(network_pkl):
+    contents = pretrained.read_contents(info.read_file(network_pkl))
+    is_of_domains = contents.method in torch_domains.METHODS
+    if not is_of_domains and translators.holds_translator(network_pkl):
         torch_translator.write(network_pkl, output, direction)
         return
     if direction is not None:
         raise UserError(f'--direction={direction} is for networks that translate pictures')
+    if is_of_domains:
+        torch_translator.write_content(network_pkl, output, *torch_domains.content_of(contents))
+        return
     stem = os.path.splitext(output)[0]
     module, text = stem + '.py', _read_text(_TEMPLATE)
     if not os.path.basename(stem).isidentifier() or module == output:

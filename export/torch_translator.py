@@ -32,13 +32,30 @@ def write(network_pkl, output, direction=None):
         tensors = tensors_of(contents.networks[name].state)
     except UserError as error:
         raise UserError(f'{os.path.basename(network_pkl.name)}: {error}') from error
+    write_content(network_pkl, output, tensors, f'the network {name}')
+
+
+def write_content(network_pkl, output, content, what):
+    """Writes tensors and reads them back.
+
+    Args:
+        network_pkl: pretrained.NetworkFile that they are of.
+        output: The new file.
+        content: {name: array}, or {name: such a dictionary}.
+        what: What they are, for the report.
+    Raises: UserError if the tensors read back differ; OSError if a file cannot be written.
+    """
     with util.atomic_path(output) as temp_path:
-        torch_writer.save(tensors, temp_path)
+        torch_writer.save(content, temp_path)
         with open(temp_path, 'rb') as f:
-            found = torch_file.tensors_in(torch_file.load(f))
-        if list(found) != list(tensors) or not all(np.array_equal(found[key], tensors[key]) for key in tensors):
-            raise UserError('the tensors read back are not those that were to be written; nothing was written')
-    print(f'Wrote {output}: {os.path.getsize(output) / 2 ** 20:.1f} MiB, the network {name} for the published program; '
+            saved = torch_file.load(f)
+        is_one = not any(isinstance(value, dict) for value in content.values())
+        for name, tensors in {'': content}.items() if is_one else content.items():
+            found = torch_file.tensors_in(saved if is_one else saved[name])
+            if list(found) != list(tensors) or not all(np.array_equal(found[key], tensors[key]) for key in tensors):
+                raise UserError(f'{os.path.basename(network_pkl.name)}: the tensors read back are not those that were '
+                                'to be written; nothing was written')
+    print(f'Wrote {output}: {os.path.getsize(output) / 2 ** 20:.1f} MiB, {what} for the published program; '
           'read back, the tensors are the same')
 
 

@@ -7,9 +7,10 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib, util
 from dnnlib.util import UserError
+from export import domain_graph
 from export import graph as export_graph
 from training import pretrained
-from translator import networks
+from translator import domains, networks
 
 INPUT = 'image'
 
@@ -75,19 +76,24 @@ class TranslatorGraph(export_graph.GeneratorGraph):
 
 
 def open_graph(network_pkl, options):
-    """The graph of what a file holds: TranslatorGraph, or GeneratorGraph.
+    """The graph of what a file holds: DomainGraph, TranslatorGraph, or GeneratorGraph.
 
     Args:
         network_pkl: pretrained.NetworkFile.
         options: Keyword arguments of one of them.
-    Raises: UserError for options of the other, and as both.
+    Raises: UserError for options of the others, and as all of them.
     """
-    if networks.holds_translator(network_pkl):
+    if domains.holds_domains(network_pkl):
+        kind, known, does = domain_graph.DomainGraph, ('input', 'images'), 'translates pictures to domains'
+    elif networks.holds_translator(network_pkl):
         kind, known = TranslatorGraph, ('direction', 'resolution', 'evaluate', 'noise', 'images')
+        does = 'translates pictures'
     else:
         kind, known = export_graph.GeneratorGraph, ('input', 'noise', 'truncation_psi', 'images')
+        does = 'draws pictures from latents'
+        if options.get('input') == 'reference':
+            raise UserError('--input=reference does not apply to a network that draws pictures from latents')
     for name in sorted(set(options) - set(known)):
         option = {'evaluate': 'eval'}.get(name, name.replace('_', '-'))
-        raise UserError(f'--{option} does not apply to a network that ' + (
-            'translates pictures' if kind is TranslatorGraph else 'draws pictures from latents'))
+        raise UserError(f'--{option} does not apply to a network that {does}')
     return kind(network_pkl, **options)

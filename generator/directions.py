@@ -1,6 +1,7 @@
 """`directions`: directions in W along which pictures change, found without a classifier."""
 
 import os
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,14 @@ from generator import drawing, options, writer
 METHODS = ('sefa', 'pca', 'labels')
 _STRENGTHS = (-3, -2, -1, 0, 1, 2, 3)  # of the strip of each direction
 _SAMPLE_BLOCK = 1000
+SAMPLES, COUNT, SEED = 10000, 8, 1  # defaults of the command
+
+
+class Found(NamedTuple):
+    """Directions in W, the strongest first."""
+    directions: np.ndarray  # [K, D], of unit length
+    scales: np.ndarray      # [K], standard deviation of W along each
+    values: np.ndarray      # [K], eigenvalue, variance or length that they were chosen by
 
 
 def add_command(commands):
@@ -20,13 +29,13 @@ def add_command(commands):
     p.add_argument('--method', choices=METHODS, default='sefa',
                    help='sefa = what changes the styles most, from the weights; pca = where W spreads most; labels = '
                    'from the mean of all classes to that of each (default: %(default)s)')
-    p.add_argument('--count', type=options.positive_int, default=8, metavar='N',
+    p.add_argument('--count', type=options.positive_int, default=COUNT, metavar='N',
                    help='directions, the strongest first (default: %(default)s)')
     p.add_argument('--layers', type=cli.int_list, metavar='LIST',
                    help='layers whose weights sefa looks at, and that edit changes (default: all)')
-    p.add_argument('--samples', type=options.positive_int, default=10000, metavar='N',
+    p.add_argument('--samples', type=options.positive_int, default=SAMPLES, metavar='N',
                    help='random latents whose dlatents are measured (default: %(default)s)')
-    p.add_argument('--seed', type=options.positive_int, default=1, metavar='N',
+    p.add_argument('--seed', type=options.positive_int, default=SEED, metavar='N',
                    help='of these latents, and of the picture on the strips (default: %(default)s)')
     options.add_running(p)
     p.set_defaults(run=find_directions)
@@ -49,15 +58,7 @@ def find_directions(submit_config, network_pkl, method, count, layers, samples, 
     drawer = drawing.load(network_pkl, settings)
     layers = list(range(drawer.num_layers)) if layers is None else layers
     drawer.check_layers('--layers', layers)
-    latents = np.random.RandomState(seed).randn(samples, *drawer.Gs.input_shape[1:])
-    if method == 'labels':
-        found, values = label_directions(drawer, latents)
-    else:
-        w = sample_w(drawer, latents)
-        found, values = sefa(style_weights(drawer, layers)) if method == 'sefa' else pca(w)
-        found, values = found[:count], values[:count]
-    w = sample_w(drawer, latents) if method == 'labels' else w
-    scales = np.std(w @ found.T, axis=0)
+    found, scales, values = run_to_end(search(drawer, method, layers, samples, seed, count))
     path = os.path.join(submit_config.run_dir, 'directions.npz')
     with util.atomic_path(path) as temp_path:
         np.savez(temp_path, directions=np.float32(found), scales=np.float32(scales), values=np.float32(values),
@@ -69,6 +70,48 @@ def find_directions(submit_config, network_pkl, method, count, layers, samples, 
             sheet.add(writer.as_pixels(picture))
     images.save_png(sheet.canvas, os.path.join(submit_config.run_dir, 'strip.png'))
     print(f'Wrote {len(found)} directions to {path}; strip.png has a row for each')
+
+
+def search(drawer, method, layers, samples=SAMPLES, seed=SEED, count=COUNT):
+    """A generator that finds directions piece by piece.
+
+    Args:
+        drawer: drawing.Drawer.
+        method: One of METHODS.
+        layers: Those whose weights sefa looks at, list.
+        samples: Number of random latents.
+        seed: Of the latents, int.
+        count: Directions at most; of `labels` all.
+    Yields: How far it is, 0 to 1, after each piece.
+    Returns: Found.
+    Raises: UserError if the network has no labels, or no weights of styles.
+    """
+    latents = np.random.RandomState(seed).randn(samples, *drawer.Gs.input_shape[1:])
+    share = 0.5 if method == 'labels' else 1
+    w = []
+    for i in range(0, len(latents), _SAMPLE_BLOCK):
+        w.append(drawer.dlatents(latents[i:i + _SAMPLE_BLOCK])[:, 0])
+        yield share * (i + len(w[-1])) / len(latents)
+    w = np.concatenate(w)
+    if method == 'labels':
+        means = []
+        for mean in label_means(drawer, latents):
+            means.append(mean)
+            yield share + share * len(means) / drawer.label_size
+        found, values = label_directions(np.stack(means))
+    else:
+        found, values = sefa(style_weights(drawer, layers)) if method == 'sefa' else pca(w)
+        found, values = found[:count], values[:count]
+    return Found(found, np.std(w @ found.T, axis=0), values)
+
+
+def run_to_end(steps):
+    """What a generator returns, whatever it yields."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def move(dlatents, step, strengths, layers):
@@ -147,18 +190,26 @@ def signed(vectors):
     return vectors * np.sign(largest)
 
 
-def label_directions(drawer, latents):
-    """From the mean of all classes to the mean of each, with the same latents for all.
+def label_means(drawer, latents):
+    """Yields the mean of W of each class, [D], with the same latents for all.
 
-    Returns: (directions [classes, D] of unit length, their lengths [classes]).
     Raises: UserError if the network has no labels.
     """
     label_size = drawer.label_size
     if not label_size:
         raise UserError('--method=labels: the network was trained without labels; choose sefa or pca')
     latents = latents[:max(len(latents) // label_size, 100)]
-    means = np.stack([sample_w(drawer, latents, label[np.newaxis]).mean(axis=0)
-                      for label in np.eye(label_size, dtype=np.float32)])
+    for label in np.eye(label_size, dtype=np.float32):
+        yield sample_w(drawer, latents, label[np.newaxis]).mean(axis=0)
+
+
+def label_directions(means):
+    """From the mean of all classes to the mean of each.
+
+    Args:
+        means: Of the classes, [classes, D].
+    Returns: (directions [classes, D] of unit length, their lengths [classes]).
+    """
     offsets = means - means.mean(axis=0)
     lengths = np.linalg.norm(offsets, axis=1)
     return offsets / np.maximum(lengths, 1e-12)[:, np.newaxis], lengths

@@ -119,13 +119,23 @@ class Drawer:
 
     def _set_seed_noise(self, seed):
         """Sets the noise maps to those of the seed."""
-        variables = list(self._noise_vars.values())
-        maps = noise_of_seed(seed, self.Gs.input_shape[1:], [var.shape.as_list() for var in variables])
-        self._tflib.set_vars(dict(zip(variables, maps)))
+        self._tflib.set_vars({self._noise_vars[name]: value for name, value in self.seed_noise(seed).items()})
+
+    def seed_noise(self, seed):
+        """Noise maps of a seed, by the names of their variables, float64."""
+        maps = noise_of_seed(seed, self.Gs.input_shape[1:], [var.shape.as_list() for var in self._noise_vars.values()])
+        return dict(zip(self._noise_vars, maps))
 
     def stored_noise(self):
         """Values of the noise maps, by the names of their variables."""
         return self._tflib.run(dict(self._noise_vars))
+
+    def check_noise(self, arrays):
+        """Raises UserError for maps that this network lacks, or of another shape."""
+        known = {name: tuple(var.shape.as_list()) for name, var in self._noise_vars.items()}
+        for name, array in arrays.items():
+            if known.get(name) != np.shape(array):
+                raise UserError(f'noise: the network has no {name} of shape {list(np.shape(array))}')
 
     def set_noise(self, arrays):
         """Sets those noise maps that a dictionary has, by the names of their variables, in the right shape."""
@@ -204,6 +214,16 @@ class Drawer:
 def label_size_of(network):
     """Number of label columns that a network takes: 0 if they have none, or if it has no such input."""
     return network.input_shapes[1][1] if len(network.input_shapes) > 1 else 0
+
+
+def num_truncated(Gs):
+    """Layers that a generator with W truncates by itself: all, or 8 of StyleGAN; 0 if it has no mean of W."""
+    num_layers, cutoff = Gs.components.synthesis.input_shape[1], Gs.option('truncation_cutoff')
+    if not np.isfinite(Gs.get_var('dlatent_avg')).all():
+        return 0
+    if cutoff is None:
+        return 0 if Gs.func_name == 'G_style' else num_layers
+    return min(max(int(cutoff), 0), num_layers)
 
 
 def inputs_of(network, latents, labels):

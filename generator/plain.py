@@ -23,9 +23,7 @@ class PlainDrawer:
     def __init__(self, Gs, settings, class_names=None):
         from dnnlib import tflib
         from training.networks.fitting import rounding
-        if len(Gs.input_shapes) > 2 or any(len(shape) != 2 for shape in Gs.input_shapes):
-            raise UserError(f'the generator {Gs.name} takes more than latents and labels, so it cannot be drawn from '
-                            'seeds')
+        check(Gs)
         if settings.precision != 'float32':
             raise UserError(f'--precision={settings.precision}: the generator {Gs.name} has float32 only')
         self.Gs, self.class_names, self.label_size = Gs, class_names, drawing.label_size_of(Gs)
@@ -65,6 +63,12 @@ class PlainDrawer:
             labels = np.broadcast_to(labels, [len(latents), labels.shape[1]])
         return self.Gs.run(*drawing.inputs_of(self.Gs, latents, labels), minibatch_size=self._minibatch_size,
                            **self._options)
+
+
+def check(Gs):
+    """Raises UserError if a generator, a Network, takes more than latents and labels."""
+    if len(Gs.input_shapes) > 2 or any(len(shape) != 2 for shape in Gs.input_shapes):
+        raise UserError(f'the generator {Gs.name} takes more than latents and labels, so it cannot be drawn from seeds')
 
 
 def load(network_pkl, settings, standing=0):

@@ -33,10 +33,14 @@ def save(path, projection, network_hash, source):
                  network_hash=np.array(network_hash), source=np.array(source), **arrays)
 
 
-def load(path):
+def load(path, or_latents=False):
     """Reads dlatents: a file of `save`, or an `.npz` or `.npy` file of another projector.
 
-    Returns: Dictionary of arrays: `dlatents` float32 as they are in the file, see `fit`, and whatever else there is.
+    Args:
+        path: The file.
+        or_latents: May it hold latents instead, for a network without W?
+    Returns: Dictionary of arrays: `dlatents` float32 as they are in the file, see `fit`, and whatever else there is;
+        or, without `dlatents`, `latents` [N, latent_size] and perhaps `labels` [N, label_size].
     Raises: UserError if the file is something else; OSError if it cannot be read.
     """
     with open(path, 'rb') as file:
@@ -56,6 +60,11 @@ def load(path):
                 KeyError, MemoryError, RuntimeError, SyntaxError) as error:
             objects = ': it holds Python objects, which are never loaded' if 'allow_pickle' in str(error) else ''
             raise UserError(f'{path}: corrupt, or not an .npz or .npy file of numbers{objects}') from None
+    if or_latents and 'latents' in found and not set(_NAMES) & set(found):
+        for name in set(found) & {'latents', 'labels'}:
+            if found[name].ndim != 2 or found[name].dtype.kind != 'f' or not np.isfinite(found[name]).all():
+                raise UserError(f'{path}: its {name} must be finite numbers [N, size], but it holds {_listed(found)}')
+        return found
     usable = [name for name in found if name in _NAMES]
     usable = usable and [min(usable, key=_NAMES.index)] or [
         name for name, array in found.items() if array.dtype.kind == 'f' and array.ndim > 0]

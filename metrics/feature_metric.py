@@ -140,6 +140,23 @@ class FeatureMetric(metric_base.MetricBase):
             result.add(features[:count - result.count])
         return None if result is None else result.get()
 
+    def _moments_of(self, sizes, features_of):
+        """[(mean, covariance)] of the features of each of several classes of images; in worker 0 alone.
+
+        Args:
+            sizes: Number of images of each class.
+            features_of: Function of (class, number of the first image in it, of the one after the last, number of the
+                call) that returns features.
+        """
+        size = self._minibatch_size()
+        parts = [(number, begin, min(begin + size, count)) for number, count in enumerate(sizes)
+                 for begin in range(0, count, size)]
+        found = [feature_stats.Moments(self._network.num_features) for _ in sizes]
+        for part, (features,) in zip(parts, self._computed(len(parts), lambda index: [features_of(
+                *parts[index], index)])):
+            found[part[0]].add(features)
+        return [moments.get() for moments in found] if self._team.is_first else None
+
     def _found_in(self, minibatches, count, function):
         """Yields a function of as many minibatches as hold `count` images; in the others than worker 0, nothing."""
         minibatches, passed = iter(minibatches), 0

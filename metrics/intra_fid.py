@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
-from metrics import feature_metric, feature_stats, sampling
+from metrics import feature_metric, sampling
 from metrics.frechet_inception_distance import frechet_distance
 
 
@@ -43,7 +43,7 @@ class IntraFID(feature_metric.FeatureMetric):
             self._build_extractor()
             features_of = self._on_all_gpus(self._network.features, source.shape)
             sizes = [len(found) for found in numbers]
-            real = self._of_classes(sizes, lambda number, begin, end, _: features_of(np.stack(
+            real = self._moments_of(sizes, lambda number, begin, end, _: features_of(np.stack(
                 [reals.read(index) for index in numbers[number][begin:end]])))
         generator.labels_from = FixedClass(label_size)
         tflib.run(generator.labels_from.number.initializer)
@@ -53,7 +53,7 @@ class IntraFID(feature_metric.FeatureMetric):
         def fakes_of(number, begin, end, index):
             tflib.set_vars({generator.labels_from.number: number})
             return features_of(run_round(index)[0][:end - begin])
-        fake = self._of_classes([self.num_images] * label_size, fakes_of)
+        fake = self._moments_of([self.num_images] * label_size, fakes_of)
         self._team.leave()
         if self._team.is_first:
             found = [frechet_distance(*(pair[0] + pair[1])) for pair in zip(fake, real)]
@@ -75,20 +75,3 @@ class IntraFID(feature_metric.FeatureMetric):
                             f'{len(found[few[0]])}')
         self._note(dataset=data.name, resolution=data.resolution)
         return found
-
-    def _of_classes(self, sizes, features_of):
-        """[(mean, covariance)] of the features of each class; in worker 0 alone.
-
-        Args:
-            sizes: Number of images of each class.
-            features_of: Function of (class, number of the first image in it, of the one after the last, number of the
-                call) that returns features.
-        """
-        size = self._minibatch_size()
-        parts = [(number, begin, min(begin + size, count)) for number, count in enumerate(sizes)
-                 for begin in range(0, count, size)]
-        found = [feature_stats.Moments(self._network.num_features) for _ in sizes]
-        for part, (features,) in zip(parts, self._computed(len(parts), lambda index: [features_of(
-                *parts[index], index)])):
-            found[part[0]].add(features)
-        return [moments.get() for moments in found] if self._team.is_first else None

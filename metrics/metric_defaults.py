@@ -11,10 +11,14 @@ _FID = dict(func_name='metrics.frechet_inception_distance.FID', minibatch_per_gp
 _KID = dict(func_name='metrics.kernel_inception_distance.KID', minibatch_per_gpu=8)
 _PR = dict(func_name='metrics.precision_recall.PR', nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000,
            col_batch_size=10000)
+_MIFID = dict(func_name='metrics.memorization.MiFID', minibatch_per_gpu=8, epsilon=0.1, max_reals=200000)
 _OF_NETWORKS = (_PPL['func_name'], 'metrics.linear_separability.LS', 'metrics.intra_fid.IntraFID')
-_WITH_REALS = (_FID['func_name'], _KID['func_name'], _PR['func_name'], 'metrics.nearest.Nearest',
+_WITH_REALS = (_FID['func_name'], _KID['func_name'], _PR['func_name'], _MIFID['func_name'], 'metrics.nearest.Nearest',
                'metrics.intra_fid.IntraFID')
 _CATS = 'metrics.cats_oracle.CatsOracle'  # translations of what create_cats_pairs of dataset_tool.py makes
+_DOMAIN_CATS = 'metrics.domain_cats.DomainCats'  # the same of create_cats_domains
+_DOMAIN_FID, _DOMAIN_LPIPS = 'metrics.domains.DomainFID', 'metrics.domains.DomainLPIPS'
+_BETWEEN_DOMAINS = (_DOMAIN_CATS, _DOMAIN_FID, _DOMAIN_LPIPS)
 MAX_NUM_IMAGES = 10 ** 7
 _EFFNET = dict(extractor='effnetlite0')
 
@@ -37,9 +41,14 @@ _METRICS = (
     ('fd{}_effnetlite0', 50000, dict(_FID, **_EFFNET)),
     ('kid{}_effnetlite0', 50000, dict(_KID, **_EFFNET)),
     ('pr{}3_effnetlite0', None, dict(_PR, **_EFFNET)),
+    ('mifid{}', None, _MIFID),
+    ('mifid{}_effnetlite0', None, dict(_MIFID, **_EFFNET)),
     ('nearest{}', 50000, dict(func_name='metrics.nearest.Nearest', num_fakes=24, num_neighbors=3,
                               minibatch_per_gpu=8)),
     ('cats{}', 200, dict(func_name=_CATS)),
+    ('domains_fid{}', 1000, dict(func_name=_DOMAIN_FID, minibatch_per_gpu=8)),  # pictures of each domain to test with
+    ('domains_lpips{}', 1000, dict(func_name=_DOMAIN_LPIPS)),
+    ('domains_cats{}', 100, dict(func_name=_DOMAIN_CATS)),
 )
 
 
@@ -65,8 +74,10 @@ class MetricTable(EasyDict):
 
 
 LEAST_IMAGES = 1000  # with fewer, the error of a number is larger than what networks differ by
+_FEW = ', and a covariance of 1280 or 2048 features is not known from fewer images than features'
 _WHY = {  # what else fewer images do
-    _FID['func_name']: ', and a covariance of 1280 or 2048 features is not known from fewer images than features',
+    _FID['func_name']: _FEW,
+    _MIFID['func_name']: _FEW,
     'metrics.inception_score.IS': ', and the inception score rises with the number of images',
     'metrics.linear_separability.LS': ', and no classifier can be fitted'}
 
@@ -81,7 +92,7 @@ def too_few_images(names):
     for name in names:
         found = _find(name)
         if found is not None and found[1] < LEAST_IMAGES and (
-                found[2]['func_name'] not in ('metrics.nearest.Nearest', _CATS)):
+                found[2]['func_name'] not in ('metrics.nearest.Nearest', _CATS) + _BETWEEN_DOMAINS):
             lines.append(f'Warning: {name} says nothing: of {found[1]} images its error is larger than what networks '
                          f'differ by{_WHY.get(found[2]["func_name"], "")}; use at least '
                          f'{with_num_images(name, LEAST_IMAGES)}')
@@ -110,9 +121,14 @@ def needs_network(name):
     return metric_defaults[name].func_name in _OF_NETWORKS
 
 
+def needs_domains(name):
+    """Does the metric `name` measure translations between domains?"""
+    return metric_defaults[name].func_name in _BETWEEN_DOMAINS
+
+
 def needs_reals(name):
     """Does the metric `name` compare with a dataset, whatever the network?"""
-    return metric_defaults[name].func_name in _WITH_REALS
+    return metric_defaults[name].func_name in _WITH_REALS + (_DOMAIN_FID,)
 
 
 def _find(name):
@@ -132,9 +148,15 @@ _BEST = {  # results of metrics that have other names or another direction than 
     'metrics.precision_recall.PR': {'_precision': 'highest', '_recall': 'highest'},
     'metrics.intra_fid.IntraFID': {'': 'lowest', '_worst': 'lowest'},
     'metrics.linear_separability.LS': {'_z': 'lowest', '_w': 'lowest'},
+    _MIFID['func_name']: {'': 'lowest', '_fid': 'lowest'},
     'metrics.nearest.Nearest': {},
     _CATS: {'_domain': 'highest', '_eyes': 'highest', '_mouth': 'highest', '_accessory': 'highest', '_body': 'highest',
-            '_l1': 'lowest', '_saturation': 'lowest', '_iou': 'highest'}}  # `_edges` is best at 1
+            '_l1': 'lowest', '_saturation': 'lowest', '_iou': 'highest'},  # `_edges` is best at 1
+    _DOMAIN_FID: {f'_{guide}': 'lowest' for guide in ('latent', 'reference', 'label')},
+    _DOMAIN_LPIPS: {'_latent': 'highest', '_reference': 'highest'},
+    _DOMAIN_CATS: {'_hit': 'highest', '_l1': 'lowest', '_kept': 'highest', '_styles': 'highest',
+                   '_hit_reference': 'highest', '_l1_reference': 'lowest', '_kept_reference': 'highest',
+                   '_coat_reference': 'highest'}}
 
 
 def best_results(name):
@@ -145,5 +167,6 @@ def best_results(name):
 metric_defaults = MetricTable()
 for _name in ('fid50k', 'is50k', 'kid50k', 'pr50k3', 'fid50k_full', 'kid50k_full', 'pr50k3_full', 'ls',
               'ppl_zfull', 'ppl_wfull', 'ppl_zend', 'ppl_wend', 'ppl2_wend', 'fd_effnetlite0', 'kid_effnetlite0',
-              'pr50k3_effnetlite0', 'nearest', 'cats', 'ifid1k'):
+              'pr50k3_effnetlite0', 'mifid10k', 'mifid10k_effnetlite0', 'nearest', 'cats', 'ifid1k', 'domains_fid',
+              'domains_lpips', 'domains_cats'):
     metric_defaults[_name] = metric_defaults[_name]

@@ -32,7 +32,7 @@ def open_dataset(dataset_args, resolution=None, result_dir=None):
 
 
 def _open(dataset_args, resolution):
-    if resolution is None or dataset_args.get('resolution') is not None:
+    if resolution is None or dataset_args.get('resolution') is not None or dataset_args.get('crop') is not None:
         return dataset.load_dataset(**dataset_args)
     if 'class_name' in dataset_args:  # it may not take a resolution
         data = dataset.load_dataset(**dataset_args)
@@ -84,7 +84,8 @@ def content_hash(data, count, tracked=iter):
         tracked: Function that yields the items of the sequence of their numbers, such as one with a progress bar.
     """
     prepare_order(data)
-    digest = hashlib.sha256(repr((type(data).__name__, data.shape, count)).encode('utf-8'))
+    cropped = (data.stored_shape,) if data.stored_shape != data.shape else ()  # the same files in two ways
+    digest = hashlib.sha256(repr((type(data).__name__, data.shape, count) + cropped).encode('utf-8'))
     if isinstance(data, cats.CatsDataset):  # drawn from one file
         with open(cats.LAYERS_FILE, 'rb') as file:
             digest.update(file.read())

@@ -8,6 +8,8 @@ A source has these attributes; metrics know nothing else about the fakes:
     names(count, seed): Paths of the pictures that the images which `minibatches` yields are translations of, in that
         order; of pictures in files these. `None` = not known.
     generator: Generator, for metrics that measure how images follow from latents; `None` = there is none.
+    domains: training.report.between.Domains, for metrics of translations between domains, with which `draw` is that of
+        these; `None` = there are none.
     minibatches(count, size, seed, wanted): Yields uint8 [N, C, H, W] with at least `count` images in all: `size` each
         time, the last time possibly fewer; `None` for a minibatch whose number the function `wanted`, if it is not
         None, says no to.
@@ -91,7 +93,7 @@ def no_names(count, seed):
 class NetworkSource(contextlib.ExitStack):
     """Images of a Generator."""
 
-    num_images = None
+    num_images = domains = None
 
     def __init__(self, generator):
         super().__init__()
@@ -138,7 +140,7 @@ class FileSource(contextlib.ExitStack):
         dataset_args, result_dir: See `sampling.open_dataset`.
     """
 
-    generator = resolution = None
+    generator = domains = resolution = None
 
     def __init__(self, dataset_args, result_dir=None):
         super().__init__()
@@ -164,7 +166,7 @@ class FunctionSource(contextlib.ExitStack):
     Args:
         fakes: Function of (number of images, seed) that returns an iterable of uint8 [N, C, H, W], any N, with at
             least that number of images in all; instead of an array also `Later`. Its attribute
-            `num_images`, if it has one, is how many there are at most; `names` is that of a source.
+            `num_images`, if it has one, is how many there are at most; `names` and `domains` are those of a source.
     """
 
     generator = None
@@ -173,6 +175,7 @@ class FunctionSource(contextlib.ExitStack):
         super().__init__()
         self._fakes, self._session = fakes, tf.get_default_session()
         self.num_images, self.names = getattr(fakes, 'num_images', None), getattr(fakes, 'names', no_names)
+        self.domains = getattr(fakes, 'domains', None)
         self.shape = list(next(self._make(1, 0)).images().shape[1:])
         self.resolution = image_size.option(*self.shape[1:])
 
@@ -189,6 +192,11 @@ class FunctionSource(contextlib.ExitStack):
             raise ValueError(f'expected {count} fakes, got {total}')
         if left:
             yield self._take(pieces, left, wanted is None or wanted(number))
+
+    def draw(self, *args):
+        """See `Domains.draw`."""
+        with self._inside():
+            return self.domains.draw(*args)
 
     def _take(self, pieces, count, is_wanted):
         """Removes images from the front of a queue of _Piece and returns them, or `None` if they are not wanted."""

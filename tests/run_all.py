@@ -8,11 +8,13 @@ Runs with any Python 3.6 or newer and its standard library; environments.py make
 * As many test processes run as there are processors, at most four; each takes whole files.
 * Missing Pythons are skipped and named, unless the environment variable STYLEGAN2_REQUIRE (comma list of `newest` and
   `1.14`) names their TensorFlow: then, or if nothing could run at all, the run fails.
+* The tests of the page in a browser run where there is a Chromium (`python -m pytest -m browser`), else are skipped.
 * At the end come the slowest tests, the summary and the total time.
 Arguments are handed to pytest, e.g. `python3 tests/run_all.py -k dataset`.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,9 +27,10 @@ sys.path.insert(0, ROOT)
 import environments  # noqa: E402  (found only after the line above)
 
 SLOWEST = 20  # tests that are named at the end
-COMPILED = ['dnnlib', 'training', 'metrics', 'generator', 'export', 'projector', 'translator', 'benchmarks', 'tests',
-            'demo.py', 'environments.py', 'stylegan2.py', 'run_training.py', 'run_generator.py', 'run_projector.py',
-            'run_metrics.py', 'run_translator.py', 'dataset_tool.py']
+COMPILED = ['dnnlib', 'training', 'metrics', 'generator', 'export', 'projector', 'translator', 'explorer',
+            'benchmarks', 'tests', 'demo.py', 'environments.py', 'stylegan2.py', 'run_training.py', 'run_generator.py',
+            'run_projector.py', 'run_metrics.py', 'run_translator.py', 'run_explorer.py', 'dataset_tool.py']
+BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 COUNTS = ('passed', 'failed', 'skipped')
 
 
@@ -105,6 +108,18 @@ def prefetch_weights(environment):
     return []
 
 
+def prepare_browser(version, interpreter):
+    """Installs Playwright if there is a Chromium for the tests of the page; summary lines: why they are skipped."""
+    if not any(shutil.which(name) for name in BROWSERS):
+        return ['skipped tests in a browser: no Chromium (Debian: apt-get install chromium)']
+    try:
+        environments.prepare(version, 'newest', interpreter, 'requirements-browser.txt', say)
+    except environments.SetupError as e:
+        say(str(e))
+        return ['skipped tests in a browser: Playwright could not be installed (see above)']
+    return []
+
+
 def missing(found):
     """Summary lines for TensorFlows that no Python was found for; those in STYLEGAN2_REQUIRE are failures."""
     required = [name for name in os.environ.get('STYLEGAN2_REQUIRE', '').replace(' ', '').split(',') if name]
@@ -138,6 +153,8 @@ def run_everything(found, arguments):
     for number, (version, tensorflow, interpreter) in enumerate(found):
         try:
             environment = environments.prepare(version, tensorflow, interpreter, 'requirements-dev.txt', say)
+            if tensorflow == 'newest':
+                lines += prepare_browser(version, interpreter)
             name = describe(environment)
         except environments.SetupError as e:
             lines.append('FAILED  Python %d.%d: no environment' % version)

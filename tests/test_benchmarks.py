@@ -52,7 +52,7 @@ def test_losses_and_methods_are_trained_and_judged(capsys):
                 np.abs(after['D'] - before['D']).max() > 0)
             results.append(after['D'])
             assert loss_study.judge(pair.images(0))[1] > loss_study.NOISE
-    np.testing.assert_array_equal(results[0], results[3])  # it begins anew each time
+    np.testing.assert_array_equal(results[0], results[3])  # it starts over each time
     assert np.abs(results[0] - results[1]).max() > 0
     share, distance = loss_study.train(latent_methods.METHODS['WGAN-GP, MLP']._replace(kimg=0.064), 0, 'cpu')
     assert 0 <= share <= 0.5 and distance > loss_study.NOISE

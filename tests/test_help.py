@@ -11,6 +11,7 @@ import sys
 import pytest
 
 import dataset_tool
+import run_explorer
 import run_generator
 import run_metrics
 import run_projector
@@ -22,8 +23,8 @@ from metrics import weights
 from training import plot
 
 FOLDER = pathlib.Path(__file__).parent / 'data' / 'help'
-PROGRAMS = [dataset_tool, run_generator, run_metrics, run_projector, run_training, run_translator, doctor, plot, build,
-            weights]
+PROGRAMS = [dataset_tool, run_explorer, run_generator, run_metrics, run_projector, run_training, run_translator,
+            doctor, plot, build, weights]
 
 
 def help_of(program, args, capsys, monkeypatch):
@@ -63,6 +64,6 @@ def test_help_is_the_golden_one(program, capsys, monkeypatch):
 
 
 def test_commands_are_found(capsys, monkeypatch):
-    counts = {program.__name__: len(commands_in(help_of(program, [], capsys, monkeypatch))) for program in PROGRAMS[:6]}
-    assert counts == {'dataset_tool': 17, 'run_generator': 10, 'run_metrics': 0, 'run_projector': 5, 'run_training': 0,
-                      'run_translator': 2}
+    counts = {program.__name__: len(commands_in(help_of(program, [], capsys, monkeypatch))) for program in PROGRAMS[:7]}
+    assert counts == {'dataset_tool': 17, 'run_explorer': 0, 'run_generator': 10, 'run_metrics': 0, 'run_projector': 5,
+                      'run_training': 0, 'run_translator': 2}

@@ -12,7 +12,8 @@ import re
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PACKAGES = ('dnnlib', 'training', 'metrics', 'generator', 'projector', 'export', 'translator', 'benchmarks', 'tests')
+PACKAGES = ('dnnlib', 'training', 'metrics', 'generator', 'projector', 'export', 'translator', 'explorer', 'benchmarks',
+            'tests')
 MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
     'dnnlib': (),
     'training': ('dnnlib',),
@@ -21,7 +22,8 @@ MAY_IMPORT = {  # room -> rooms below it; entry points may import all but tests
     'projector': ('dnnlib', 'training', 'metrics', 'generator'),
     'translator': ('dnnlib', 'training', 'metrics', 'generator', 'projector'),
     'export': ('dnnlib', 'training', 'metrics', 'generator', 'translator'),
-    'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export', 'translator'),
+    'explorer': ('dnnlib', 'training', 'metrics', 'generator', 'projector', 'translator'),
+    'benchmarks': ('dnnlib', 'training', 'metrics', 'projector', 'generator', 'export', 'translator', 'explorer'),
     'tests': PACKAGES,
 }
 TRAINING_ROOMS = collections.OrderedDict([  # room of training/ -> rooms that it may import: earlier ones only

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAMS = ('run_training.py', 'run_generator.py', 'run_projector.py', 'run_metrics.py', 'run_translator.py',
-            'dataset_tool.py')
+            'run_explorer.py', 'dataset_tool.py')
 
 
 def read(name):

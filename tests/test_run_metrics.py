@@ -19,6 +19,7 @@ from metrics.metric_defaults import metric_defaults, too_few_images
 from tests.metrics import tiny_extractor
 from tests.metrics.features import feature_reference, lpips_reference, weight_writers
 from tests.metrics.tiny_generator import PlainGenerator, empty_cache, tiny_generator
+from tests.training import golden_domains
 from training import pretrained
 
 
@@ -63,6 +64,24 @@ def test_metrics_are_printed_and_logged(program, tmp_path, monkeypatch):
     assert (folder / 'metric-ppl2_wend.txt').read_text() == line + '\n'
     record = json.loads((folder / 'metric-ppl2_wend.jsonl').read_text())
     assert record['network_pkl'] == 'net.pkl' and record['num_samples'] == 8
+
+
+def test_translations_between_domains(program, tmp_path, monkeypatch):
+    tiny_extractor.use(monkeypatch)
+    rnd = np.random.RandomState(0)
+    for place in ('val/x', 'val/y', 'val/z', 'two/x', 'two/y'):
+        (tmp_path / place).mkdir(parents=True)
+        for i in range(2):
+            Image.fromarray(rnd.randint(0, 256, [64, 72, 3]).astype(np.uint8)).save(str(tmp_path / place / f'{i}.png'))
+    network = f'--network={golden_domains.path_of("stargan2_afhq.pt")}'
+    monkeypatch.setitem(metric_defaults, 'domains_fid2', EasyDict(metric_defaults['domains_fid2'], num_outputs=1))
+    code, out, err = program('--metrics=domains_fid2', '--inputs=val', '--dataset=val', '--seed=3', network=network)
+    assert code == 0 and ' domains_fid2_latent ' in out and ' domains_fid2_reference ' in out, err
+    record = json.loads((tmp_path / 'results' / '00000-run-metrics' / 'metric-domains_fid2.jsonl').read_text())
+    assert sorted(record['of_pairs']['latent']) == ['x-y', 'x-z', 'y-x', 'y-z', 'z-x', 'z-y']
+    assert record['num_fakes'] == 12 and record['seed'] == 3
+    code, _, err = program('--metrics=domains_fid2', '--inputs=two', '--dataset=two', network=network)
+    assert code == 2 and 'two: it has the domains x, y, but the network has 3' in err
 
 
 def test_several_networks_and_seeds_make_a_table(program, tmp_path, monkeypatch):
@@ -223,7 +242,7 @@ def test_table_of_results():
 
 
 @pytest.mark.parametrize('args, part', [
-    (['--metrics=fid'], "unknown metric 'fid'; did you mean fid50k? choose from cats, fd_effnetlite0, fid50k,"),
+    (['--metrics=fid'], "unknown metric 'fid'; did you mean fid50k? choose from cats, domains_cats,"),
     (['--metrics=ppl_wend,abc'], "unknown metric 'abc'; choose from"),
     (['--metrics='], 'names of metrics'), (['--network=missing.pkl'], 'missing.pkl'),
     (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'),
@@ -232,6 +251,7 @@ def test_table_of_results():
     (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'expected 1 to'),
     (['--seed=2147483648'], 'below 2147483648'), (['--json=net.pkl/x'], 'net.pkl'),
     (['--inputs=nosuch'], '--inputs=nosuch: no such file or folder'),
+    (['--metrics=domains_lpips'], 'domains_lpips measures translations; give --inputs'),
     (['--direction=BtoA'], 'are for a --network that translates; give --inputs as well'),
     (['--inputs=a', '--metrics=ppl_wend'], '--metrics=ppl_wend measures networks that draw from latents'),
     (['--json=.'], '--json=.: this is a folder'), (['--num-images=10000001'], 'expected 1 to 10000000'),

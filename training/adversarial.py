@@ -14,7 +14,7 @@ from dnnlib.tflib.autosummary import autosummary
 from dnnlib.util import UserError
 from training import loss as published
 from training import loss_names
-from training.terms import criteria, penalties
+from training.terms import criteria, named, penalties
 
 
 MAX_RATIO = 1e8  # of the two gradients of a one-stage loss; D's gradient at a fake is negligible then
@@ -71,8 +71,8 @@ def D_loss(G, D, training_set, minibatch_size, reals, labels, terms='logistic_ns
     loss = criteria.D_loss(criteria.ADVERSARIAL[wanted.criterion], real_scores, fake_scores, wanted.target)
     loss += _classified(wanted, [(real_logits, labels, 'real'), (fake_logits, labels, 'fake')])
     loss += _drift(wanted, real_scores)
-    reg = _gradient_penalties(wanted, [('r1', real_scores, reals), ('r2', fake_scores, drawn.images)])
-    return loss, _sum(reg + _norm_penalties(D, wanted, reals, drawn) + _orthogonal(D, wanted, equalized))
+    reg = _penalties(D, wanted, reals, drawn, (real_scores, fake_scores))
+    return loss, _sum(reg + _orthogonal(D, wanted, equalized))
 
 
 def one_stage_loss(G, D, minibatch_size, reals, labels, terms, together=False):
@@ -103,8 +103,8 @@ def one_stage_loss(G, D, minibatch_size, reals, labels, terms, together=False):
     ratios.append(tf.reshape(score_ratio(for_G, for_D, tf.stop_gradient(fake_scores)), [-1, 1, 1, 1]))
     loss = criteria.D_loss(criteria.ADVERSARIAL[for_D.criterion], real_scores, fake_scores, for_D.target)
     loss = loss / 2 if together else loss
-    reg = _gradient_penalties(for_D, [('r1', real_scores, reals)])
-    reg += _norm_penalties(D, for_D, reals, drawn._replace(images=tf.stop_gradient(drawn.images)))
+    fixed = drawn._replace(images=tf.stop_gradient(drawn.images))
+    reg = _penalties(D, for_D, reals, fixed, (real_scores, fake_scores))
     return loss + _drift(for_D, real_scores), _sum(reg + _orthogonal(D, for_D, False) + _orthogonal(G, for_G, False))
 
 
@@ -144,7 +144,7 @@ def _judge(D, images, labels, kind, count=True):
     """D's scores [N, 1] of images, and its logits of their labels [N, L] or None.
 
     Args:
-        kind: What the images are, for the report; `None` = don't report.
+        kind: What the images are, for the report.
         count: See `methods.augmented.AugmentedDiscriminator`.
     """
     options = dict(is_training=True) if 'is_training' in D.option_names else {}
@@ -161,7 +161,7 @@ def _classified(wanted, judged):
     Args:
         wanted: loss_names.Loss.
         judged: List of (logits, labels, what the images are); with the term `ac_reals` the reals count alone.
-    Raises: UserError if D has no such classifier.
+    Raises: UserError if D has no such classifier, or the images no labels.
     """
     weight, = [wanted.terms[name][0] for name in ('ac', 'ac_reals') if name in wanted.terms] or [None]
     if weight is None:
@@ -169,9 +169,11 @@ def _classified(wanted, judged):
     if any(logits is None for logits, _, _ in judged):
         raise UserError('a loss with the term ac: this discriminator has no auxiliary classifier; ProGAN and the '
                         'configurations with --condition=classifier have one')
+    if not judged[0][1].shape.as_list()[1]:
+        raise UserError('a loss with the term ac: there are no labels to tell apart; give --classes=N, or drop it')
     found = [autosummary('Loss/classes/' + kind, criteria.class_loss(logits, labels)) for logits, labels, kind in judged
-             if labels.shape.as_list()[1] and ('ac' in wanted.terms or kind == 'real')]
-    return tf.expand_dims(tf.add_n(found), 1) * weight if found else 0.0
+             if 'ac' in wanted.terms or kind == 'real']
+    return tf.expand_dims(tf.add_n(found), 1) * weight
 
 
 def _drift(wanted, real_scores):
@@ -180,35 +182,10 @@ def _drift(wanted, real_scores):
     return autosummary('Loss/epsilon_penalty', criteria.drift(real_scores)) * wanted.terms['drift'][0]
 
 
-def _gradient_penalties(wanted, judged):
-    """List of R1 and R2, [N] each; `judged`: list of (name of the term, scores, images)."""
-    tags = dict(r1='Loss/gradient_penalty', r2='Loss/r2_penalty')
-    return [autosummary(tags[name], penalties.gradient_penalty(scores, images)) * (wanted.terms[name][0] / 2)
-            for name, scores, images in judged if name in wanted.terms]
-
-
-def _norm_penalties(D, wanted, reals, drawn):
-    """List of the penalties on the norm of D's gradient that are wanted, [N] each."""
-    return [_norm_penalty(D, name, wanted.terms[name], reals, drawn)
-            for name in ('gp', 'lp', 'dragan') if name in wanted.terms]
-
-
-def _norm_penalty(D, name, weight_and_target, reals, drawn):
-    """Penalty on the norm of D's gradient, [N]: 'gp', 'lp' or 'dragan'."""
-    weight, target = weight_and_target
-    shares = random.uniform([tf.shape(_sizes(reals)[0])[0], 1, 1, 1])
-    points = [penalties.surroundings(of_size, shares, random.uniform(tf.shape(of_size))) if name == 'dragan' else
-              penalties.mixtures(of_size, fakes, shares) for of_size, fakes in zip(_sizes(reals), _sizes(drawn.images))]
-    points = points if isinstance(reals, (list, tuple)) else points[0]
-    scores, _ = _judge(D, points, drawn.labels, 'mixed', count=False)
-    with tf.control_dependencies([scores]):  # a gradient need not evaluate the scores, nor report them
-        norms = autosummary('Loss/mixed_norms', penalties.gradient_norms(scores, points))
-    return (penalties.one_sided_penalty if name == 'lp' else penalties.norm_penalty)(norms, target, weight)
-
-
-def _sizes(images):
-    """Images of all sizes as a list."""
-    return images if isinstance(images, (list, tuple)) else [images]
+def _penalties(D, wanted, reals, drawn, scores):
+    """List of weighted penalties on the gradients of D, see `terms.named`."""
+    return named.D_penalties(wanted.terms, lambda points: _judge(D, points, drawn.labels, 'mixed', count=False)[0],
+                             reals, drawn.images, scores)
 
 
 def _orthogonal(network, wanted, equalized):

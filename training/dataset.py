@@ -34,7 +34,7 @@ class TFRecordDataset(Dataset):
         resolution: Size to use, see `image_size.parse`; larger files are ignored. `None` = the largest.
         label_file: `.npy` file of the labels, a path or a name inside the folder; `None` = the folder's first
             `*.labels`.
-        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad.
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad, crop, jitter, noise.
     Raises: UserError for a missing level, a damaged file, or unusable labels.
     """
 
@@ -118,7 +118,7 @@ class TFRecordDataset(Dataset):
         raise UserError(f'{label_file}: no such label file, neither here nor in {tfrecord_dir}')
 
     def _read(self, index, lod):
-        file = self._files_by_size.get(self.shape[1] >> lod)
+        file = self._files_by_size.get(self.stored_shape[1] >> lod)
         if file is None:
             return box_downscale(self._read(index, 0), lod)
         if index >= len(file):
@@ -163,7 +163,7 @@ class ImageDataset(Dataset):
         path: Folder or zip file.
         resolution: Center-crop each image, resize it to this size, see `image_size.parse`, and convert its mode. `None`
             requires that all images have one size and one mode, L, RGB or RGBA, so that nothing is altered unasked.
-        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad.
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad, crop, jitter, noise.
     Raises: UserError naming an unusable file, unless it may be skipped.
     """
 
@@ -192,7 +192,7 @@ class ImageDataset(Dataset):
         self._cache = {}
         free = free_host_memory()
         limit = IMAGE_CACHE_BYTES if free is None else min(IMAGE_CACHE_BYTES, free // 4)
-        self._cache_fits = self.num_images * int(np.prod(self.shape)) <= limit
+        self._cache_fits = self.num_images * int(np.prod(self.stored_shape)) <= limit
 
     def _header(self, name, skip_bad):
         """Mode and size of an image; `None` if it is unusable and may be skipped."""
@@ -217,15 +217,15 @@ class ImageDataset(Dataset):
     def _decode(self, name):
         image = self.files.open_image(name)
         if self._fit is not None and image.mode in CONVERTIBLE_MODES:
-            image = fit_image(convert(image, self.shape[0], self._fit.background), self._fit)
-        if image.mode != MODES[self.shape[0]]:
-            raise wrong_mode(self.files.where(name), image.mode, MODES[self.shape[0]], RESOLUTION_OPTION)
+            image = fit_image(convert(image, self.stored_shape[0], self._fit.background), self._fit)
+        if image.mode != MODES[self.stored_shape[0]]:
+            raise wrong_mode(self.files.where(name), image.mode, MODES[self.stored_shape[0]], RESOLUTION_OPTION)
         pixels = to_array(image)
-        if list(pixels.shape) != self.shape:
+        if list(pixels.shape) != self.stored_shape:
             height, width = pixels.shape[1:]
             changed = self.files.read_header(name)[1] == (width, height)  # at the start it was that of the dataset
             raise UserError('{}: {}x{} pixels instead of {}x{}; {}'.format(
-                self.files.where(name), width, height, self.shape[2], self.shape[1],
+                self.files.where(name), width, height, self.stored_shape[2], self.stored_shape[1],
                 'the file has changed since the start' if changed else 'its header says otherwise, so replace it'))
         return pixels
 

@@ -42,6 +42,9 @@ TERMS = OrderedDict([
 ])
 
 
+PLAIN_TERMS = tuple(name for name in TERMS if name not in ('ac', 'ac_reals', 'pl'))  # that any networks can have
+
+
 class Loss(NamedTuple):
     """What a text stands for."""
     criterion: str  # one of CRITERIA
@@ -89,6 +92,14 @@ def parse(text, network, weights=None):
     return Loss(criterion, _number(text, numbers[0]) if numbers else 1, found)
 
 
+def check_terms(text, network, known):
+    """Raises UserError if a text asks for a term that is not among those of a method."""
+    foreign = sorted(set(parse(text, network).terms) - set(known))
+    if foreign:
+        raise UserError(f'loss {text!r}: the term {foreign[0]} is not for these networks; they can have '
+                        f'{", ".join(name for name in known if network in TERMS[name].losses)}')
+
+
 def _number(text, value):
     try:
         number = float(value)
@@ -101,10 +112,15 @@ def _number(text, value):
 
 def write(loss):
     """The text that stands for a Loss, with all weights."""
-    parts = [loss.criterion + ('' if loss.target == 1 else f':{loss.target:g}')]
+    parts = [loss.criterion + ('' if loss.target == 1 else ':' + _text(loss.target))]
     for name, (weight, norm) in loss.terms.items():
-        parts.append(f'{name}:{weight:g}' + ('' if norm == 1 else f':{norm:g}'))
+        parts.append(f'{name}:{_text(weight)}' + ('' if norm == 1 else ':' + _text(norm)))
     return '+'.join(parts)
+
+
+def _text(number):
+    """A number with all of its digits, a whole one without a point."""
+    return repr(int(number) if number == int(number) else float(number))
 
 
 def partner(criterion, target=1):

@@ -229,7 +229,6 @@ def D_main(
                                'number without' % (score_size, score_max))
     size = image_size.parse(resolution)
     networks_stylegan2.check_architecture(architecture, size)
-    count = [0]
 
     def nf(stage):
         return layers.num_fmaps(stage, fmap_base, fmap_decay, fmap_min, fmap_max)
@@ -237,52 +236,25 @@ def D_main(
     def kind(r):
         return layout.mixed_type() if r >= first_half else dtype
 
-    @contextlib.contextmanager
-    def layer(name):
-        frozen = count[0] < freeze_layers
-        count[0] += 1
-        with tf.variable_scope(name, custom_getter=_untrained if frozen else None):
-            yield
-
     def dropout(x):
         return compared.adaptive_dropout(x, augment_strength * adaptive_dropout) if adaptive_dropout else x
 
-    def conv(x, name, fmaps, kernel=3, down=False, act=nonlinearity):
-        normalize = (lambda w: spectral.normalize(w, is_training)) if use_spectral_norm and kernel == 3 else None
-        with layer(name):
-            x = dropout(layers.conv2d_layer(
-                x, fmaps, kernel, down=down, resample_kernel=resample_kernel, normalize=normalize))
-            x = compared.bits_layer(x, bits) if use_pagan and name == 'FromRGB' else x
-            return x if act is None else layers.clamp(layers.bias_act_layer(x, act=act), conv_clamp)
+    def normalize(w):
+        return spectral.normalize(w, is_training)
 
     images_in.set_shape([None, num_channels] + size.shape)
     labels_in.set_shape([None, label_size])
     group_size = mbstd_group_size or 1 << 30
     first_half = networks_stylegan2.first_half_block(
         num_fp16_res, images_in, size.num_levels, group_size if mbstd_num_features else 0)
+    width = mapping_fmaps or nf(0)
     if label_size:
-        width = mapping_fmaps or nf(0)
-        c = _embed_labels(labels_in, width, dtype)
-        for index in range(mapping_layers):
-            with tf.variable_scope('Mapping%d' % index):
-                c = layers.bias_act_layer(layers.dense_layer(c, width, lrmul=mapping_lrmul), act=nonlinearity,
-                                          lrmul=mapping_lrmul)
+        c = _map_labels(_embed_labels(labels_in, width, dtype), mapping_layers, nonlinearity, mapping_lrmul)
     bits = compared.draw_bits(tf.shape(images_in)[0], augment_strength, pagan_num, pagan_fade) if use_pagan else None
-    x, y = None, layout.from_nchw(tf.cast(images_in, dtype))
-    for r in range(size.num_levels, 2, -1):
-        with tf.variable_scope('%dx%d' % (2 ** r, 2 ** r)):
-            x = x if x is None else tf.cast(x, kind(r))
-            if architecture == 'skip' or r == size.num_levels:
-                t = conv(tf.cast(y, kind(r)), 'FromRGB', nf(r - 1), kernel=1)
-                x = t if x is None else x + t
-            t = x
-            x = conv(x, 'Conv0', nf(r - 1))
-            x = conv(x, 'Conv1_down', nf(r - 2), down=True)
-            if architecture == 'resnet':
-                x = (x + conv(t, 'Skip', nf(r - 2), kernel=1, down=True, act=None)) * (1 / np.sqrt(2))
-            if architecture == 'skip':
-                with tf.variable_scope('Downsample'):
-                    y = downsample_2d(y, k=resample_kernel, data_format=layout.data_format())
+    stack = _Layers(freeze_layers, nonlinearity, resample_kernel, conv_clamp, normalize if use_spectral_norm else None,
+                    dropout, bits)
+    conv = stack.conv
+    x, y = _analyze(layout.from_nchw(tf.cast(images_in, dtype)), size, nf, kind, conv, architecture, resample_kernel)
     with tf.variable_scope('4x4'):
         if architecture == 'skip':
             t = conv(tf.cast(y, kind(2)), 'FromRGB', nf(1), kernel=1)
@@ -291,7 +263,7 @@ def D_main(
         if mbstd_num_features:
             x = networks_stylegan2.minibatch_stddev(x, group_size, mbstd_num_features)
         x = conv(x, 'Conv', nf(1))
-        with layer('Dense0'):
+        with stack.layer('Dense0'):
             x = layers.bias_act_layer(dropout(layers.dense_layer(layout.to_nchw(x), nf(0))), act=nonlinearity)
     with tf.variable_scope('Output'):
         x = layers.bias_act_layer(layers.dense_layer(x, width if label_size else score_max))
@@ -302,6 +274,77 @@ def D_main(
         if use_pagan:
             x *= tf.cast(compared.signs_of(bits), x.dtype)
     return tf.identity(x, name='scores_out')
+
+
+class _Layers:
+    """The layers of D_main, of which the first may be frozen.
+
+    Args:
+        freeze_layers, nonlinearity, resample_kernel, conv_clamp: See D_main.
+        normalize: Function of the weights of 3x3 convolutions; `None` = they are taken as they are.
+        dropout: Function of what layers compute before the bias.
+        bits: See compared.bits_layer; `None` = none.
+    """
+
+    def __init__(self, freeze_layers, nonlinearity, resample_kernel, conv_clamp, normalize, dropout, bits):
+        self._count, self._freeze_layers, self._act = 0, freeze_layers, nonlinearity
+        self._resample_kernel, self._conv_clamp = resample_kernel, conv_clamp
+        self._normalize, self._dropout, self._bits = normalize, dropout, bits
+
+    @contextlib.contextmanager
+    def layer(self, name):
+        """The variable scope of the next layer."""
+        frozen = self._count < self._freeze_layers
+        self._count += 1
+        with tf.variable_scope(name, custom_getter=_untrained if frozen else None):
+            yield
+
+    def conv(self, x, name, fmaps, kernel=3, down=False, act=True):
+        """A convolution; `act` = with bias and activation?"""
+        with self.layer(name):
+            x = self._dropout(layers.conv2d_layer(x, fmaps, kernel, down=down, resample_kernel=self._resample_kernel,
+                                                  normalize=self._normalize if kernel == 3 else None))
+            x = compared.bits_layer(x, self._bits) if self._bits is not None and name == 'FromRGB' else x
+            return layers.clamp(layers.bias_act_layer(x, act=self._act), self._conv_clamp) if act else x
+
+
+def _map_labels(c, mapping_layers, nonlinearity, lrmul):
+    """Dense layers after the embedding of labels, [N, fmaps]."""
+    for index in range(mapping_layers):
+        with tf.variable_scope('Mapping%d' % index):
+            c = layers.bias_act_layer(layers.dense_layer(c, c.shape.as_list()[1], lrmul=lrmul), act=nonlinearity,
+                                      lrmul=lrmul)
+    return c
+
+
+def _analyze(images, size, nf, kind, conv, architecture, resample_kernel):
+    """All levels of D_main above 4x4.
+
+    Args:
+        images: In the layout of the device.
+        size: image_size.ImageSize of them.
+        nf: Function of a level that returns its number of feature maps.
+        kind: Function of a level that returns the type of its activations.
+        conv: See _Layers.
+        architecture, resample_kernel: See D_main.
+    Returns: (feature maps, images), both of the base block; the latter only if the architecture is 'skip'.
+    """
+    x, y = None, images
+    for r in range(size.num_levels, 2, -1):
+        with tf.variable_scope('%dx%d' % (2 ** r, 2 ** r)):
+            x = x if x is None else tf.cast(x, kind(r))
+            if architecture == 'skip' or r == size.num_levels:
+                t = conv(tf.cast(y, kind(r)), 'FromRGB', nf(r - 1), kernel=1)
+                x = t if x is None else x + t
+            t = x
+            x = conv(x, 'Conv0', nf(r - 1))
+            x = conv(x, 'Conv1_down', nf(r - 2), down=True)
+            if architecture == 'resnet':
+                x = (x + conv(t, 'Skip', nf(r - 2), kernel=1, down=True, act=False)) * (1 / np.sqrt(2))
+            if architecture == 'skip':
+                with tf.variable_scope('Downsample'):
+                    y = downsample_2d(y, k=resample_kernel, data_format=layout.data_format())
+    return x, y
 
 
 def _untrained(getter, name, *args, **kwargs):

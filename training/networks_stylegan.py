@@ -207,12 +207,26 @@ def D_basic(
                 return bias_act_layer(x, act=nonlinearity)
 
     x = growing.analyze(layout.from_nchw(tf.cast(images_in, dtype)), block, from_rgb, size.num_levels, structure, lod)
-    with tf.variable_scope('4x4'):
-        x = networks_stylegan2.minibatch_stddev(x, mbstd_group_size, mbstd_num_features)
-        with tf.variable_scope('Conv'):
-            x = conv(x, nf(1))
-        with tf.variable_scope('Dense0'):
-            x = dense(layout.to_nchw(x), nf(0))
-        with tf.variable_scope('Dense1'):
-            x = dense(x, max(label_size, 1), gain=1, act='linear')
+    x = last_block(x, conv, dense, (nf(1), nf(0), max(label_size, 1)), (mbstd_group_size, mbstd_num_features))
     return networks_stylegan2.select_scores(x, labels_in, label_size)
+
+
+def last_block(x, conv, dense, fmaps, mbstd):
+    """The 4x4 block of a discriminator of 2018 (Karras et al. 2018, table 2), ProGAN's or StyleGAN's: [N, outputs].
+
+    Args:
+        x: Feature maps of 4x4 pixels, in the layout of the device.
+        conv: Function of (x, feature maps) that convolves 3x3 and activates.
+        dense: Function of (x, feature maps), and gain and act where they are not those of the other layers, for a dense
+            layer.
+        fmaps: Feature maps of the convolution and of the dense layer after it, outputs.
+        mbstd: Group size and number of features of the minibatch stddev.
+    """
+    with tf.variable_scope('4x4'):
+        x = networks_stylegan2.minibatch_stddev(x, *mbstd)
+        with tf.variable_scope('Conv'):
+            x = conv(x, fmaps[0])
+        with tf.variable_scope('Dense0'):
+            x = dense(layout.to_nchw(x), fmaps[1])
+        with tf.variable_scope('Dense1'):
+            return dense(x, fmaps[2], gain=1, act='linear')

@@ -109,6 +109,8 @@ def parse(text):
         if not equals or key not in parameters and key != 'start':
             raise UserError(f'learning rate {text!r}: expected KEY=VALUE with a key of '
                             f'{", ".join(list(parameters) + ["start"])}, got {item!r}')
+        if key in options:
+            raise UserError(f'learning rate {text!r}: {key} is given twice')
         options[key] = _value(text, key, value)
     missing = [key for key, item in parameters.items() if item.default is item.empty and key not in options]
     if missing:
@@ -123,16 +125,24 @@ def parse(text):
 def _value(text, key, value):
     try:
         if key == 'at':
-            return tuple(float(part) for part in value.split(';'))
+            return tuple(_finite(part) for part in value.split(';'))
         if key not in NUMBERS:
             return value
-        number = float(value)
-        if not 0 <= number < math.inf or key in POSITIVE and number == 0:
+        number = _finite(value)
+        if key in POSITIVE and number == 0:
             raise ValueError
         return number
     except ValueError:
         least = 'above 0' if key in POSITIVE else 'from 0 on'
         raise UserError(f'learning rate {text!r}: {key}={value} must be a number {least}') from None
+
+
+def _finite(text):
+    """A number from 0 on; raises ValueError for anything else."""
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise ValueError(text)
+    return number
 
 
 def at(text, kimg, rate):

@@ -66,6 +66,14 @@ class Translation(NamedTuple):
     target: str = 'b'       # stream that the translations should look like
 
 
+class Between(NamedTuple):
+    """How a method translates pictures between domains, so that its translations can be measured."""
+    run: object  # function of (networks, uint8 [N, C, H, W], labels of the results, given) that returns uint8 as well
+    stream: str = 'source'   # whose pictures are translated, see `DomainDataset`
+    latent_size: int = None  # `given` are latents [N, latent_size], or pictures of the target; None = nothing is
+    change: object = None    # function of (labels, number of one) that returns those of results; None = domains
+
+
 class Method(NamedTuple):
     """What a training trains; made by a function of a module in `training/methods/`."""
     name: str               # of the method, stored in network files of several networks
@@ -81,6 +89,7 @@ class Method(NamedTuple):
     monitors: object = None  # function of the networks that returns a list of functions to call at every tick
     sheets: object = None   # function of grid.Cells: {name of a picture of data alone: rows}, written at the start
     translation: object = None  # Translation, of methods that have one instead of `fakes`
+    between: tuple = ()     # Between of each stream with domains, the same
 
 
 class Step:
@@ -98,7 +107,7 @@ class Step:
         sched: ScheduleFields.
         seed_in: Placeholder of `dnnlib.seeds.step_seed`, int64 [2].
         round_in: Placeholder of the round of this worker, int32, for states that each round has for itself; None = no.
-        feeds: {stream: (placeholder of the images, uint8; placeholder of the labels)}.
+        feeds: {stream: (placeholder of the images, uint8 or, with noise on them, float32; placeholder of the labels)}.
         repeats: As given.
         progress, monitors: {TensorBoard tag: variable} that every tick reports, list of functions that it calls.
     """
@@ -116,7 +125,7 @@ class Step:
             self.seed_in = tf.placeholder(tf.int64, [2], name='seed')
             for name, data in datasets.items():
                 shape = [size, data.shape[0]] + ([None, None] if grows else list(data.shape[1:]))
-                self.feeds[name] = (tf.placeholder(tf.uint8, shape, name=name),
+                self.feeds[name] = (tf.placeholder(tf.float32 if data.noise else tf.uint8, shape, name=name),
                                     tf.placeholder(tf.float32, [size, data.label_size], name=name + '_labels'))
         for name, (images, labels) in self.feeds.items():
             self.batch[name] = Batch(process_reals(images, datasets[name].dynamic_range, method.drange), labels)

@@ -17,7 +17,7 @@ from training import methods, misc, train_step
 from training.data import classes
 from training.data.streams import open_streams, stream_options
 from training.iteration import Iteration
-from training.report import grid, reporter
+from training.report import grid, reporter, steering
 from training.report.fakes import fakes_of
 from training.schedule import Schedule, is_new_level
 from training.state import files, non_finite, saver, transfer
@@ -25,7 +25,7 @@ from training.state.checkpoints import Checkpoints, Saving
 from training.state.clock import Clock
 from training.workers import Agreement, Follower, compare_data
 
-ABORTED = -1  # what a training returns that `abort.txt` stopped
+ABORTED = -1  # what a training returns that `abort.txt` or a command stopped
 
 
 class Options(NamedTuple):
@@ -89,7 +89,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         stop_signals: StopSignals that stop it, for a `metric_callback` that looks at them too; `None` = new ones.
         cluster: Cluster of the workers that train together, with the same options; only worker 0 has a run directory.
         options: Fields of Options and, for StyleGAN2, of `training.methods.stylegan2.Options`, as published.
-    Returns: 0 at the end of the training, otherwise the number of the signal that stopped it, -1 for `abort.txt`.
+    Returns: 0 at the end of the training, else the number of the signal that stopped it, -1: a file or command.
     Raises: UserError for options, unknown ones included, or data that can't be used.
     """
     run_dir = submit_config.run_dir if submit_config is not None else os.getcwd()
@@ -118,9 +118,11 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         stack.callback(report.close)
         stack.enter_context(Heartbeat(report.line, say=report.say))
         print('Training for %g kimg, now at %.1f...' % (options.total_kimg, counters.nimg / 1000))
+        steered = steering.Steering(run_dir, checkpoints, report, lambda name: pictures.save_fakes(
+            training.networks, name), lambda: bool(signals.received))
         with saving_after_errors(checkpoints, training.iteration):
             iterate(training, options, checkpoints, report, lambda: agreement.stops(
-                dnnlib.RunContext.get().should_stop() or signals.received))
+                dnnlib.RunContext.get().should_stop() or signals.received or steered.update()))
             is_done = counters.nimg >= options.total_kimg * 1000 and counters.iteration % options.minibatch_repeats == 0
             stopped_by = 0 if is_done else signals.received or ABORTED
             if stopped_by:

@@ -38,6 +38,11 @@ def read_signature(func, input_names=None):
                      any(p.kind == p.VAR_KEYWORD for p in parameters))
 
 
+def default_of(func, name):
+    """Default of an option of a build function; raises KeyError if it has none of that name."""
+    return inspect.signature(func).parameters[name].default
+
+
 def takes_any_inputs(func):
     """Does a build function take `*inputs`?"""
     return any(p.kind == p.VAR_POSITIONAL for p in inspect.signature(func).parameters.values())

@@ -4,7 +4,7 @@ import math
 
 import tensorflow.compat.v1 as tf
 
-from dnnlib.latents import parse
+from dnnlib.latents import shapes_of
 from dnnlib.tflib import random
 
 _HALVINGS = 30  # of the interval that a truncated number lies in: more than float32 can tell apart
@@ -14,10 +14,15 @@ def draw(shape, prior='normal'):
     """Latents of a distribution, float32.
 
     Args:
-        shape: Their shape, list of ints or an int32 tensor.
+        shape: Their shape, list of ints.
         prior: Name of the distribution, see `dnnlib.latents.parse`.
+    Raises: UserError, see `dnnlib.latents.shapes_of`.
     """
-    name, strength = parse(prior)
+    parts = [_draw(part, *one) for one, part in shapes_of(prior, shape)]
+    return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)
+
+
+def _draw(shape, name, strength):
     if name == 'uniform':
         return random.uniform(shape, -1.0, 1.0)
     if name in ('bernoulli', 'sign', 'ternary'):

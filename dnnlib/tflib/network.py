@@ -26,6 +26,7 @@ class Network:
     Attributes:
         name, scope: The given name, and the unique TensorFlow scope made from it.
         static_kwargs, components: EasyDict of options; EasyDict of sub-networks.
+        func_name: Name of the build function, without its module.
         num_inputs, num_outputs, input_names, output_names: How many inputs and outputs there are; their names.
         input_shapes, output_shapes: Shapes as lists, `None` for the minibatch.
         input_shape, output_shape: The first of them.
@@ -85,6 +86,7 @@ class Network:
         self.static_kwargs = dnnlib.EasyDict(static_kwargs)
         self.components = dnnlib.EasyDict(components)
         self._build_func, self._build_func_name, self._build_module_src = func, func.__name__, module_src
+        self.func_name = func.__name__
         self.class_module = network_state.published(func.__module__, func.__globals__).class_module
         self.run_cache, self._given_input_names = {}, input_names
         self.input_names, self.option_names, self._accepts_any = build_function.read_signature(func, input_names)
@@ -162,6 +164,11 @@ class Network:
         """Assigns a value (array of the variable's shape) to a variable."""
         variable = self.find_var(var_or_local_name)
         tfutil.set_vars({variable: new_value})
+
+    def option(self, name):
+        """Value of an option: this network's own, else the build function's default. Raises KeyError."""
+        return self.static_kwargs[name] if name in self.static_kwargs else build_function.default_of(
+            self._build_func, name)
 
     def get_var_local_name(self, var_or_global_name):
         """Local name of a variable or of a name in the graph. Raises KeyError."""

@@ -35,6 +35,21 @@ def test_normal_ones_are_those_of_ever():
                                   np.random.RandomState(7).randn(3, 4))
 
 
+@pytest.mark.parametrize('by_graph', [False, True])
+def test_parts_that_are_drawn_from_different_ones(session, by_graph):
+    name, shape = 'uniform*4+truncated:0.5*2+bernoulli*3', [50, 9]
+    found = session.run(graph_latents.draw(shape, name)) if by_graph else latents.draw(
+        np.random.RandomState(0), shape, name)
+    assert found.shape == (50, 9) and 0.5 < np.abs(found[:, :4]).max() <= 1
+    assert 0.2 < np.abs(found[:, 4:6]).max() <= 0.5 and set(found[:, 6:].reshape(-1)) == {0, 1}
+    with pytest.raises(UserError, match='the parts have 9 components, but Z has 8'):
+        latents.draw(np.random.RandomState(0), [1, 8], name)
+    for bad, message in (('normal*3+sign', 'the number of components of each part, such as'),
+                         ('normal*0+sign*1', 'number of components'), ('bad*3+sign*1', 'expected normal, uniform')):
+        with pytest.raises(UserError, match=message):
+            latents.parse(bad)
+
+
 @pytest.mark.parametrize('name', ['', 'cauchy', 'truncated', 'truncated:', 'truncated:x', 'truncated:0', 'scaled:-1',
                                   'normal:2', 'hub:nan', None])
 def test_names_that_are_refused(name):

@@ -16,7 +16,8 @@ ALL = 'numpy, PIL, scipy, tqdm, tensorflow are not installed in '
 
 @pytest.mark.parametrize('program', [
     'run_training.py', 'run_generator.py', 'run_projector.py', 'run_metrics.py', 'run_translator.py',
-    'dataset_tool.py', 'stylegan2.py', 'dnnlib.doctor', 'training.plot', 'metrics.weights', 'dnnlib.tflib.ops.build'])
+    'run_explorer.py', 'dataset_tool.py', 'stylegan2.py', 'dnnlib.doctor', 'training.plot', 'metrics.weights',
+    'dnnlib.tflib.ops.build'])
 def test_every_program_says_what_is_missing(program, tmp_path):
     script = program.endswith('.py')
     words = [str(ROOT / program)] if script else ['-m', program]

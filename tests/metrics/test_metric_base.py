@@ -79,6 +79,7 @@ def test_published_settings():
     path = dict(num_samples=50000, epsilon=1e-4, minibatch_per_gpu=4,
                 Gs_overrides=dict(dtype='float32', mapping_dtype='float32', num_fp16_res=0))
     tiles = dict(num_images=50000, nhood_size=3, minibatch_per_gpu=8, row_batch_size=10000, col_batch_size=10000)
+    mifid = dict(num_images=10000, max_reals=200000, minibatch_per_gpu=8, epsilon=0.1)
     expected = dict(
         fid50k=(fid, dict(num_images=50000, minibatch_per_gpu=8)),
         ifid1k=('intra_fid.IntraFID', dict(num_images=1000, minibatch_per_gpu=8)),
@@ -99,6 +100,8 @@ def test_published_settings():
         kid_effnetlite0=('kernel_inception_distance.KID', dict(num_images=50000, minibatch_per_gpu=8,
                                                                extractor='effnetlite0')),
         pr50k3_effnetlite0=(pr, dict(tiles, extractor='effnetlite0')),
+        mifid10k=('memorization.MiFID', mifid), mifid10k_effnetlite0=('memorization.MiFID', dict(
+            mifid, extractor='effnetlite0')),
         cats=('cats_oracle.CatsOracle', dict(num_images=200)),
         nearest=('nearest.Nearest', dict(num_images=50000, num_fakes=24, num_neighbors=3, minibatch_per_gpu=8)))
     assert sorted(metric_defaults) == sorted(expected)
@@ -114,7 +117,7 @@ def test_published_settings():
                                                                             'fd250_effnetlite0'),
     ('kid_effnetlite0', 50000, 'kid250_effnetlite0'), ('pr5k3_effnetlite0', 5000, 'pr2503_effnetlite0'),
     ('fid5k_full', 5000, 'fid250_full'), ('pr5k3_full', 5000, 'pr2503_full'), ('ls20k', 20000, 'ls250'),
-    ('nearest300', 300, 'nearest250')])
+    ('nearest300', 300, 'nearest250'), ('mifid2k', 2000, 'mifid250')])
 def test_any_number_of_images_has_a_name(name, num_images, renamed):
     assert name in metric_defaults
     settings = metric_defaults[name]

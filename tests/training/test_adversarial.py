@@ -64,7 +64,8 @@ def losses_of(*argv):
     (['--config=config-a', '--d-loss=ragan+r1'], ('ragan', 'ragan+r1:10')),
     (['--config=paper512', '--aug=noaug', '--g-loss=rsgan'], ('rsgan', 'rsgan+r1:0.5')),
     (['--config=cifar', '--d-loss=hinge'], ('hinge', 'hinge')),
-    (['--config=progan'], ('wgan', 'wgan+gp:10+drift:0.001')),
+    (['--config=progan'], ('wgan', 'wgan+gp:10+drift:0.001')), (['--d-loss=wgan+r1:0.123456789'], (
+        'wgan+pl:2', 'wgan+r1:0.123456789')),
     (['--config=progan', '--classes=3', '--g-loss=hinge'], ('hinge', 'hinge+gp:10+ac:1'))])
 def test_losses_on_the_command_line(argv, expected):
     assert losses_of(*argv) == expected
@@ -73,6 +74,8 @@ def test_losses_on_the_command_line(argv, expected):
 def test_what_does_not_go_together():
     for argv, message in (
             (['--d-loss=hinge', '--gamma=1'], '--gamma=1.0: --d-loss=hinge does not use it'),
-            (['--d-loss=hinge+r1', '--gamma=auto'], '--gamma=auto: --d-loss=hinge[+]r1 does not use it')):
+            (['--d-loss=hinge+r1:3', '--gamma=1'], '--gamma=1.0: --d-loss=hinge[+]r1:3 does not use it'),
+            (['--g-loss=hinge', '--gamma=auto'], '--gamma=auto chooses .* but D has hinge[+]r1:10; give'),
+            (['--d-loss=hinge+r1', '--gamma=auto'], '--gamma=auto chooses .* but D has hinge[+]r1:10; give')):
         with pytest.raises(UserError, match=message):
             losses_of(*argv)

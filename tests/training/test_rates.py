@@ -48,7 +48,8 @@ def test_formulas(text, values):
 @pytest.mark.parametrize('text, message', [
     ('cosin', "unknown schedule 'cosin'; did you mean cosine[?]"), ('cosine', 'length is missing, such as length=100'),
     ('step', 'at is missing, such as at=10;15'), ('step:at=a', 'at=a must be a number'),
-    ('cosine:length=0', 'length=0 must be a number above 0'), ('cosine:lenght=1', 'expected KEY=VALUE with a key of'),
+    ('cosine:length=0', 'length=0 must be a number above 0'), ('step:at=nan', 'at=nan must be a number from 0'),
+    ('cosine:length=1,length=2', 'length is given twice'), ('cosine:lenght=1', 'expected KEY=VALUE with a key of'),
     ('exponential', 'needs end=RATE or gamma=FACTOR'), ('cyclic:up=1,mode=x', 'mode=x must be triangular'),
     ('cosine_restarts:length=1,mult=0.5', 'mult=0.5 must be at least 1'), ('exponential:end=0', 'must be above 0'),
     ('cosine_restarts:length=1,warmup=1', 'warmup must be shorter than length')])

@@ -33,7 +33,7 @@ GROWING = {8: (256, 32, 0.001, 28), 16: (128, 16, 0.001, 24), 32: (64, 8, 0.001,
            128: (32, 4, 0.0015, 12), 256: (32, 4, 0.002, 8), 512: (32, 4, 0.003, 6), 1024: (32, 4, 0.003, 4)}
 
 
-@pytest.mark.parametrize('config', sorted(CONFIGS))
+@pytest.mark.parametrize('config', sorted(name for name in CONFIGS if name.startswith('config-')))
 def test_published_schedule_of_every_configuration(config):
     args = run_training.parse_args(['--dataset=cats', '--config=' + config])
     schedule = Schedule(FFHQ, run_training.make_options(args)['sched_args'])

@@ -12,6 +12,7 @@ from dnnlib.files import torch_file, torch_writer
 from dnnlib.seeds import latents_of_seeds
 from tests.training import golden_domains as golden
 from training import pretrained
+from translator import domain_sheets, domains
 
 FILE = golden.path_of('stargan2_afhq.pt')
 
@@ -65,6 +66,30 @@ def test_styles_of_seeds_and_of_references():
     assert np.abs(found['in0-1-ref0.png'] - np.clip(np.rint((image + 1) * 127.5), 0, 255)).max() <= 1
 
 
+def test_mean_styles_and_videos(monkeypatch):
+    monkeypatch.setattr(domains, 'MEAN_OF', 50)
+    frames = []
+
+    class Film:
+        path = 'film'
+
+        def __init__(self, path, shape, fps, _max_height):
+            frames.append((os.path.basename(path), shape, fps))
+
+        def add(self, frame):
+            frames.append(frame)
+
+        def close(self):
+            frames.append('end')
+    monkeypatch.setattr(domain_sheets.video, 'Video', Film)
+    found = translate('in', f'--network={FILE}', '--domain=2', '--styles=0,3', '--psi=0', '--video')
+    np.testing.assert_array_equal(found['in0-2-0.png'], found['in0-2-3.png'])  # the mean style
+    assert frames[0] == ('video-2', (128, 128), 15) and frames[-1] == 'end' and len(frames) == 2 + 31
+    top, below = np.split(frames[1].astype(int), 2)
+    np.testing.assert_array_equal(below, np.concatenate([found['in0-2-0.png'], found['in1-2-0.png']], axis=1))
+    np.testing.assert_array_equal(top[:, :64], np.rint((read('in/in0.png')[0].transpose(1, 2, 0) + 1) * 127.5))
+
+
 def test_labels_of_stargan():
     found = translate('in/in0.png', '--network=200000-G.ckpt', '--domain=1,3')
     assert sorted(found) == ['grid.png', 'in0-1,3.png'] and found['in0-1,3.png'].shape == (128, 128, 3)
@@ -75,6 +100,11 @@ def test_labels_of_stargan():
     ([f'--network={FILE}', '--domain=1,2'], '--domain=1,2: give one domain, 0 to 2, or leave it out for all'),
     ([f'--network={FILE}', '--references=ref'], 'say which domain they are of, by --domain=0 for example'),
     ([f'--network={FILE}', '--references=no'], 'no: no such file or folder'),
+    (['--network=200000-G.ckpt', '--psi=0.5'], '--psi: StarGAN has no styles; drop it'),
+    (['--network=200000-G.ckpt', '--video'], '--video: StarGAN has no styles; drop it'),
+    ([f'--network={FILE}', '--references=ref', '--psi=0.5', '--domain=1'], '--psi: of styles of seeds'),
+    ([f'--network={FILE}', '--video'], 'it leads from one style to the next; give several, such as --styles=0-4'),
+    ([f'--network={golden.path_of("stargan2_celeba.pt")}'], 'takes masks, but it holds no network of landmarks'),
     (['--network=200000-G.ckpt', '--references=ref'], 'StarGAN translates to labels, not to styles'),
     (['--network=' + os.path.join(golden.DATA, '..', 'translation', 'resnet6_instance.pth')],
      'no translator between domains; run_translator.py translate is for others')])

@@ -19,6 +19,7 @@ class Setting(NamedTuple):
     init: str                     # name in INITIALS
     weights: spectral.Saved       # how weights are normalized; None = they are not
     statistics: norm.Statistics = None  # what batch norm stores; None = the network has none
+    act: object = tf.nn.relu      # activation
 
     def layer(self, **changes):
         """plain.Setting of a layer; `changes`: fields of spectral.Saved."""

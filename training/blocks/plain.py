@@ -12,7 +12,9 @@ from dnnlib.tflib import layout, random
 from dnnlib.tflib.ops.conv_2d import conv2d, conv2d_transpose
 from dnnlib.util import UserError
 from training.blocks.padding import pad as add_border
+from training.blocks.resample import mean_down, nearest_up
 
+LEAST_JOINED = 32  # pixels along the larger side of a change of size, from which it is joined with the convolution
 INITIALS = ('normal', 'xavier', 'kaiming', 'orthogonal', 'uniform', 'normal_weights')
 
 
@@ -131,6 +133,56 @@ def conv_transpose_layer(x, fmaps, kernel, setting, use_bias=None):
     rows, columns = slice(1, 2 * height + 1), slice(1, 2 * width + 1)
     y = y[:, :, rows, columns] if layout.channel_axis() == 1 else y[:, rows, columns, :]
     return y if b is None else y + tf.cast(layout.per_channel(b), y.dtype)
+
+
+def conv_3x3_layer(x, fmaps, setting):
+    """3x3 convolution with zeros around; arguments as in `conv_layer`."""
+    return conv_layer(x, fmaps, 3, setting, pad=1)
+
+
+def conv_down_layer(x, fmaps, setting):
+    """3x3 convolution with zeros around, then the mean of every 2x2 pixels.
+
+    Both are one convolution with a 4x4 kernel and a step of 2, of 4/9 the operations; it is computed from blocks of 2x2
+    pixels, where there are so many pixels that this makes up for making the kernel. Arguments as in `conv_layer`.
+    """
+    sizes, channels = _sizes(x)
+    if min(sizes) < LEAST_JOINED or any(size % 2 for size in sizes):
+        return mean_down(conv_3x3_layer(x, fmaps, setting))
+    w, b = variables([3, 3, channels, fmaps], fmaps, setting, None)
+    around = [[[i, 1 - i], [j, 1 - j], [0, 0], [0, 0]] for i in (0, 1) for j in (0, 1)]
+    kernel = tf.reshape(tf.add_n([tf.pad(w, one) for one in around]) / 4, [2, 2, 2, 2, channels, fmaps])
+    kernel = tf.reshape(tf.transpose(kernel, [0, 2, 1, 3, 4, 5]), [2, 2, 4 * channels, fmaps])
+    blocks = tf.space_to_depth(add_border(x, 1), 2, data_format=layout.data_format())
+    y = conv2d(blocks, kernel, 1, 'VALID', layout.data_format())
+    return y if b is None else y + layout.per_channel(b)
+
+
+def up_conv_layer(x, fmaps, setting):
+    """Every pixel four times, then 3x3 convolution with zeros around.
+
+    Each of four neighboring pixels sees 2x2 pixels of the small image, so one convolution computes all four, with 4/9
+    of the operations; where there are many pixels, as above. Arguments as in `conv_layer`.
+    """
+    sizes, channels = _sizes(x)
+    if 2 * min(sizes) < LEAST_JOINED:
+        return conv_3x3_layer(nearest_up(x), fmaps, setting)
+    w, b = variables([3, 3, channels, fmaps], fmaps, setting, None)
+    rows = tf.stack([tf.stack([w[0] + w[1], w[2]]), tf.stack([w[0], w[1] + w[2]])], axis=1)  # taps, pixels
+    columns = [[rows[:, :, 0] + rows[:, :, 1], rows[:, :, 2]], [rows[:, :, 0], rows[:, :, 1] + rows[:, :, 2]]]
+    kernel = tf.stack([tf.stack(taps) for taps in columns], axis=1)  # taps and pixels along x, then along y
+    kernel = tf.reshape(tf.transpose(kernel, [2, 0, 4, 3, 1, 5]), [2, 2, channels, 4 * fmaps])
+    y = conv2d(add_border(x, 1), kernel, 1, 'VALID', layout.data_format())
+    y = tf.depth_to_space(y, 2, data_format=layout.data_format())  # begins and ends with a pixel outside
+    height, width = (slice(1, 2 * size + 1) for size in sizes)
+    y = y[:, :, height, width] if layout.channel_axis() == 1 else y[:, height, width]
+    return y if b is None else y + layout.per_channel(b)
+
+
+def _sizes(x):
+    """([height, width], number of channels) of feature maps."""
+    shape = x.shape.as_list()
+    return [shape[axis] for axis in layout.spatial_axes()], shape[layout.channel_axis()]
 
 
 def dense_layer(x, fmaps, setting, use_bias=True):

@@ -1,11 +1,14 @@
 """What every dataset has in common: an endless, seekable stream of minibatches over images read by index."""
 
 import concurrent.futures
+import functools
 
 import numpy as np
 
+from dnnlib.seeds import step_seed
 from dnnlib.util import UserError
 from training import image_size
+from training.data import changes
 from training.data.rules import check_int, check_resolution
 
 MAX_BAD_RUN = 100  # this many unreadable images in a row are no accident
@@ -35,7 +38,11 @@ class Dataset:
         bad: What to do about an unreadable image: `'stop'` raises UserError, since a damaged file is usually a mistake;
             `'skip'` takes the next image and its label instead, prints a line and counts it.
         no_labels: Why there are no labels, for the message.
+        crop: Size of a part of the images, see `image_size.parse`, that is taken instead of them: the center, or at
+            random in minibatches if `crops_at_random` is set, as by a training; `None` = no crop.
+        jitter, noise: What a training changes in reals, see `changes.draw_jitter` and `changes.add_noise`.
     Attributes:
+        stored_shape: `[C, H, W]` before the crop.
         bad_images: Numbers of the images skipped so far, set of int.
         not_taken, remarks: List of (file, reason) of what is beside the images and is not read; lines on what is odd.
         on_skip: `None`, or called with number, file name and reason when an image is skipped for the first time.
@@ -46,7 +53,7 @@ class Dataset:
     _check_shape = staticmethod(check_resolution)  # a subclass may allow other sizes
 
     def __init__(self, name, num_images, shape, label_names=None, full_label_size=0, max_label_size=0, max_images=None,
-                 repeat=True, shuffle_mb=4096, seed=0, bad='stop', no_labels=''):
+                 repeat=True, shuffle_mb=4096, seed=0, bad='stop', no_labels='', crop=None, jitter=None, noise=0.0):
         check_int('max_images', max_images, 1, optional=True)
         check_int('shuffle_mb', shuffle_mb, 0)
         check_int('seed', seed, 0)
@@ -59,14 +66,16 @@ class Dataset:
         if full_label_size == 0 and max_label_size not in (0, 'any'):
             raise UserError('{}: no labels, but max_label_size={} asks for them{}; or do without labels'.format(
                 name, max_label_size, no_labels and f': {no_labels}'))
+        self.stored_shape, self.crops_at_random, self._crops = [int(size) for size in shape], False, crop is not None
+        shape = changes.check(self.stored_shape, crop, jitter, noise)
+        self.jitter, self.noise = jitter if jitter and any(jitter) else None, noise
         self.resolution_log2 = self._check_shape(shape, name)
         self.name = name
         self.num_images = min(num_images, num_images if max_images is None else max_images)
         self.shape = [int(size) for size in shape]
         self.resolution = image_size.option(*self.shape[1:])
-        self.dtype, self.dynamic_range = 'uint8', [0, 255]
+        self.dtype, self.label_dtype, self.dynamic_range = 'uint8', 'float32', [0, 255]
         self.label_size = full_label_size if isinstance(max_label_size, str) else min(max_label_size, full_label_size)
-        self.label_dtype = 'float32'
         self.label_names = list(label_names[:self.label_size]) if label_names and self.label_size else None
         self.position, self.repeat = 0, repeat
         self.shuffle, self.seed = shuffle_mb > 0, seed
@@ -85,8 +94,15 @@ class Dataset:
         return self.num_images
 
     def _read(self, index, lod):
-        """One image, uint8 [C, H / 2^lod, W / 2^lod]; may be called from another thread."""
+        """One image as stored, uint8 [C, H / 2^lod, W / 2^lod]; may be called from another thread."""
         raise TypeError(f'{type(self).__name__} does not implement _read')
+
+    def _read_crop(self, index, lod, position=None):
+        """One image as it is seen; `position` in the stream: where its crop lies is drawn for it."""
+        if not self._crops:
+            return self._read(index, lod)
+        place = None if position is None else np.random.RandomState(step_seed(self.seed, position, 'crop', 0))
+        return changes.cut(self._read(index, 0), self.shape, place, lod)
 
     def _labels_of(self, indices):
         """All label columns of the images `indices` [N]: float32 [N, full_label_size]."""
@@ -114,7 +130,7 @@ class Dataset:
 
         Args:
             index: Number of the image in file order, 0 <= index < num_images.
-            lod: Level of detail, int. `read`: function of number and level that reads an image; `None` = `_read`.
+            lod: Level of detail, int. `read`: function of number and level that reads an image; `None` = as usual.
         Returns: (its number, uint8 [C, H / 2^lod, W / 2^lod]); depends only on the files.
         Raises: UserError naming file and index, or that MAX_BAD_RUN images in a row can't be read.
         """
@@ -125,7 +141,7 @@ class Dataset:
             if held_out or (candidate, lod) in self._bad:
                 continue
             try:
-                return candidate, (read or self._read)(candidate, lod)
+                return candidate, (read or self._read_crop)(candidate, lod)
             except UserError as error:
                 message, reason = f'image {candidate} of {self.name}: {error}', str(error)
                 if not self._skip_bad:
@@ -228,10 +244,12 @@ class Dataset:
         return images, labels
 
     def _load(self, position, minibatch_size, lod, places=None):
+        numbers = range(minibatch_size) if places is None else places
         indices = self.indices_at(position, minibatch_size)[slice(None) if places is None else list(places)]
         images = np.empty([len(indices), self.shape[0], self.shape[1] >> lod, self.shape[2] >> lod], np.uint8)
         for i, index in enumerate(indices):
-            indices[i], images[i] = self.read_good(index, lod)
+            place = position + numbers[i] if self.crops_at_random else None
+            indices[i], images[i] = self.read_good(index, lod, functools.partial(self._read_crop, position=place))
         return images, self.read_labels(indices)
 
     def _checked_lod(self, lod):

@@ -132,7 +132,7 @@ class CatsDataset(Dataset):
     Args:
         resolution: Width and height in pixels, see `image_size`, at most STORED_RESOLUTION; `None` is the largest.
         held_out: Use the cats that training never sees?
-        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed.
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, crop, jitter, noise.
     Raises: UserError if an argument is out of range.
     """
 
@@ -148,7 +148,7 @@ class CatsDataset(Dataset):
 
     def _read(self, index, lod):
         attributes, = cat_attributes(self._numbers[[index]])
-        return box_downscale(compose(attributes, self.resolution), lod)
+        return box_downscale(compose(attributes, self.stored_shape[1]), lod)
 
     def _labels_of(self, indices):
         return cat_labels(cat_attributes(self._numbers[indices]))

@@ -33,6 +33,13 @@ class Truth(NamedTuple):
     pictures: dict   # name of a file, with `/` -> attributes of its cat, five layer numbers
     resolution: int  # width and height of a cat, pixels
 
+    def cat_of(self, path):
+        """Layer numbers of the cat in a picture, list of five; raises UserError for one that is not in the set."""
+        name = os.path.relpath(path, self.folder).replace(os.sep, '/')
+        if name not in self.pictures:
+            raise UserError(f'{path}: {os.path.join(self.folder, TRUTH_FILE)} knows no picture of this name')
+        return self.pictures[name]
+
 
 def choose(name, held_out, count):
     """The cats of a set.
@@ -59,6 +66,16 @@ def choose(name, held_out, count):
 def attributes_of(cats):
     """Which ATTRIBUTES cats have: bool [N, attributes] of layer numbers [N, 5]."""
     return np.stack([np.isin(np.asarray(cats)[:, group], layers) for group, layers in ATTRIBUTES.values()], axis=1)
+
+
+def folder_of(path):
+    """The folder of the set that a picture belongs to; `None` if there is none."""
+    folder = os.path.dirname(os.path.abspath(path))
+    for _ in range(3):  # of the domain, of those to test with, of the set
+        if os.path.isfile(os.path.join(folder, TRUTH_FILE)):
+            return folder
+        folder = os.path.dirname(folder)
+    return None
 
 
 def read_truth(folder):

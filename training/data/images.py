@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from dnnlib.util import UserError
 from training import image_size
+from training.data import area
 
 MAX_PIXELS = 10 ** 8
 ORIENTATION = 0x0112  # the EXIF tag
@@ -18,8 +19,8 @@ WIDTH, HEIGHT = 256, 257  # TIFF's tags
 GRAY_MODES = ('1', 'L', 'LA')
 CONVERTIBLE_MODES = GRAY_MODES + ('P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')
 MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # by number of channels
-FITS = ('crop', 'pad', 'stretch')
-FILTERS = {'area': Image.BOX, 'lanczos': Image.LANCZOS}
+FITS = ('crop', 'pad', 'stretch', 'random')
+FILTERS = {'area': area.resize, 'lanczos': lambda image, size: image.resize(size, Image.LANCZOS)}
 FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP', 'TIFF', 'GIF', 'PPM')  # for some others Pillow would run external programs
 PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 # first bytes of these formats; a file that starts otherwise is not an image, rather than a damaged one
@@ -41,10 +42,12 @@ class Fit(NamedTuple):
     """How pictures become images of a dataset."""
 
     resolution: object = None            # see image_size.parse; None = keep the size
-    fit: str = 'crop'                    # crop = largest center crop, pad = add borders, stretch = ignore proportions
+    fit: str = 'crop'                    # crop = largest center crop, pad = add borders, stretch = ignore proportions,
+    #                                      random = crop at a random place after scaling
     channels: int = None                 # 1, 3 or 4; None = 1 if all pictures are gray, otherwise 3
     background: tuple = (255, 255, 255)  # RGB behind transparency and of the borders
     resample: str = 'lanczos'            # or 'area', the mean of the covered pixels; lanczos is sharper
+    short_side: int = None               # random: the shorter side after scaling, pixels; None = that of the resolution
 
 
 class Unreadable(UserError):
@@ -209,40 +212,42 @@ def convert(image, channels, background):
     return image.convert(MODES[channels])
 
 
-def fit_image(image, fit):
-    """Resizes a PIL image of mode L, RGB or RGBA as `fit`, a Fit, says; without a resolution it is unchanged."""
+def fit_image(image, fit, rnd=None):
+    """Resizes a picture.
+
+    Args:
+        image: PIL.Image of mode L, RGB or RGBA.
+        fit: Fit; without a resolution the picture is unchanged.
+        rnd: RandomState that draws the place of a random crop; `None` = the center.
+    Returns: PIL.Image.
+    """
     if fit.resolution is None:
         return image
     size = tuple(image_size.parse(fit.resolution).shape[::-1])
-    resample = FILTERS[fit.resample]
+    resize = FILTERS[fit.resample]
     if fit.fit == 'pad' and image.size != size:
         scale = min(side / whole for side, whole in zip(size, image.size))
         inner = tuple(max(1, int(round(whole * scale))) for whole in image.size)
         color = tuple(fit.background) + (0,)  # transparent where there is transparency
         padded = Image.new('RGBA', size, color).convert('RGBA' if image.mode == 'RGBA' else 'RGB').convert(image.mode)
-        inside = image if inner == image.size else image.resize(inner, resample)
+        inside = image if inner == image.size else resize(image, inner)
         padded.paste(inside, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
         return padded
+    if fit.fit == 'random':
+        factor = (fit.short_side or min(size)) / min(size)
+        scale = max(factor * side / whole for side, whole in zip(size, image.size))
+        scaled = tuple(max(side, int(round(whole * scale))) for side, whole in zip(size, image.size))
+        image = image if scaled == image.size else resize(image, scaled)
+        left, top = ((whole - side) // 2 if rnd is None else rnd.randint(whole - side + 1)
+                     for side, whole in zip(size, image.size))
+        return image.crop((left, top, left + size[0], top + size[1]))
     if fit.fit == 'crop':
         scale = min(whole / side for side, whole in zip(size, image.size))
         box = [min(int(round(side * scale)), whole) for side, whole in zip(size, image.size)]
         if tuple(box) != image.size:
             left, top = (image.size[0] - box[0]) // 2, (image.size[1] - box[1]) // 2
             image = image.crop((left, top, left + box[0], top + box[1]))
-    return image if image.size == size else image.resize(size, resample)
-
-
-def crop_box(image, box):
-    """The part of a PIL image inside box = (left, top, right, bottom) in pixels, clipped to the image.
-
-    Raises: ValueError if nothing is left.
-    """
-    left, top = max(int(round(box[0])), 0), max(int(round(box[1])), 0)
-    right, bottom = min(int(round(box[2])), image.size[0]), min(int(round(box[3])), image.size[1])
-    if left >= right or top >= bottom:
-        raise ValueError('the box {:g},{:g},{:g},{:g} is outside the {}x{} pixels'.format(
-            *(tuple(box) + image.size)))
-    return image if (left, top, right, bottom) == (0, 0) + image.size else image.crop((left, top, right, bottom))
+    return image if image.size == size else resize(image, size)
 
 
 def to_array(image):

@@ -8,6 +8,7 @@ import numpy as np
 
 from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.seeds import step_seed
+from training.data import changes
 from training.data.files import SKIPPED_FILE
 from training.data.skipped import list_skipped
 from training.data.sources import forget_headers
@@ -52,6 +53,7 @@ class Stream:
     def __init__(self, dataset, name='reals', seed=0, mirror_augment=False, skips_bad=False):
         self.dataset, self.name, self.skips_bad = dataset, name, skips_bad
         self._seed, self._mirror = seed, mirror_augment
+        dataset.crops_at_random = True
 
     def minibatch(self, nimg, sched, slot=0, slots=1, places=None):
         """One of the minibatches of an iteration.
@@ -62,7 +64,7 @@ class Stream:
             slot: Which one, 0 <= slot < slots.
             slots: Minibatches that an iteration consumes.
             places: Tuple of the images to be read, by their number in the minibatch; `None` = all.
-        Returns: (uint8 [N, C, h, w] at the level of detail, float32 [N, label_size]).
+        Returns: (uint8 [N, C, h, w] at the level of detail, float32 [N, label_size]); with noise, images are float32.
         Raises: UserError for an unreadable image.
         """
         position = nimg * slots + slot * sched['minibatch_size']
@@ -73,6 +75,13 @@ class Stream:
             is_only = self.name == 'reals' and slot == 0
             name = 'mirror' if is_only else f'mirror/{self.name}/{slot}'
             images = mirror(images, self._seed, nimg, name, sched['minibatch_size'], places)
+        numbers = range(len(images)) if places is None else places
+        for change, kind, amount in ((changes.draw_jitter, 'jitter', self.dataset.jitter),
+                                     (changes.add_noise, 'noise', self.dataset.noise)):
+            if amount:
+                seeds = [step_seed(self._seed, nimg, f'{kind}/{self.name}/{slot}', number) for number in numbers]
+                images = np.stack([change(image, amount, np.random.RandomState(seed))
+                                   for image, seed in zip(images, seeds)])
         return images, labels
 
     def sheet(self):
@@ -135,6 +144,8 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
             if run_dir is not None:
                 list_skipped(dataset, os.path.join(run_dir, SKIPPED_FILE if number == 0 else f'{name}-{SKIPPED_FILE}'))
             dataset.preload()
+            if dataset.jitter:
+                print(changes.LEAKS)
             skips_bad = stream_args[name].get('bad', bad) == 'skip'
             streams[name] = Stream(dataset, name, seed, mirror_augment, skips_bad)
         forget_headers()

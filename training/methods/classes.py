@@ -1,7 +1,6 @@
-"""Generators without styles, of classes or none: BigGAN and SAGAN; with losses by name also WGAN, WGAN-GP and DCGAN.
+"""BigGAN, BigGAN-deep and SAGAN: images of classes (Brock et al. 2019; Zhang et al. 2019).
 
-Brock et al. 2019, Zhang et al. 2019, Arjovsky et al. 2017, Gulrajani et al. 2017, Radford et al. 2016. Stages are one
-step of D or several, each with fresh images, then one of G, then its moving average Gs.
+Stages are one step of D or several, each with fresh images, then one of G, then its moving average Gs.
 """
 
 import functools
@@ -17,16 +16,15 @@ from dnnlib.tflib import latents as graph_latents
 from dnnlib.tflib import random
 from dnnlib.util import UserError
 from training import loss_names
-from training.methods import named, translating
+from training.methods import translating
 from training.report.fakes import of_labels, Random
-from training.terms import criteria, penalties
+from training.terms import criteria, named, penalties
 from training.train_step import Group, Method, Net, report_mean, Stage
 
 LOSSES = {'hinge': (criteria.D_HINGE, criteria.G_wasserstein),
           'logistic': (criteria.TRANSLATION['vanilla'], criteria.G_non_saturating)}
 SHARED = 'Shared/weight'  # G's embedding of the classes, which is not made orthogonal
 LOOKED_AT = 1000  # labels of a dataset that are checked
-SLOW_STEPS = 100  # of D before one of G where WGAN is slow
 
 
 class Options(NamedTuple):
@@ -35,9 +33,9 @@ class Options(NamedTuple):
     D_args: dict = None            # discriminator
     G_opt_args: dict = None        # tflib.Optimizer of the generator
     D_opt_args: dict = None        # tflib.Optimizer of the discriminator
-    loss: str = 'hinge'            # what scores are worth: hinge or logistic, as published; if no loss has a name
-    G_loss_args: dict = None       # loss of the generator by name: func_name and keyword arguments
-    D_loss_args: dict = None       # loss of the discriminator; fakes have the labels of the reals
+    loss: str = 'hinge'            # what scores are worth: hinge or logistic
+    G_loss: str = None             # the same of G, as training.loss_names writes it, instead of `loss`
+    D_loss: str = None             # the same of D
     num_D_steps: int = 1           # steps of D for each of G
     split_D: bool = False          # show D fakes and reals one after the other, instead of together?
     G_ortho: float = 0.0           # weight of the orthogonal regularization of G; the paper has 0.0001
@@ -46,9 +44,6 @@ class Options(NamedTuple):
     ema_start: int = 20000         # iterations before which Gs is a copy of G
     G_first: bool = False          # is G trained before D, as in SAGAN?
     reals_only: bool = False       # do only reals move the singular vectors of D, as in SAGAN?
-    clip: float = None             # limit of D's weights after each of its steps, as in WGAN; None = no limit
-    slow_start: bool = False       # 100 steps of D for the first 25 of G and every 500th, as in WGAN?
-    G_images: int = 1              # fakes in a step of G for each in a step of D; 2 in WGAN-GP for CIFAR
 
 
 def classes(streams, schedule, **options):
@@ -73,31 +68,27 @@ def classes(streams, schedule, **options):
     if options.ema_decay is not None:
         nets['Gs'] = nets['G']._replace(average_of='G')
     drawn, size = 'G' if options.ema_decay is None else 'Gs', schedule.last.minibatch_gpu
-    is_named = options.D_loss_args is not None
-    if is_named:
-        options = options._replace(**{name + '_loss_args': named.complete(name, getattr(options, name + '_loss_args'))
-                                      for name in 'GD'})
     return Method(
-        'latent' if is_named else 'classes', nets, groups={
-            name: Group((name,), getattr(options, name + '_opt_args') or {}, name + '_lrate') for name in 'GD'},
-        stages=lambda step: make_stages(step, options, prior, data),
+        'classes', nets, groups={name: Group((name,), getattr(options, name + '_opt_args') or {}, name + '_lrate')
+                                 for name in 'GD'},
+        stages=lambda step: make_stages(step, options, prior),
         pictures=lambda networks, cells: translating.rows(cells, draw(networks[drawn], cells.latents, cells.labels,
                                                                       size)),
         fakes=lambda networks, count, seed: draw_seed(
             networks[drawn], data, Random(count, seed, size), prior),
         latents=lambda networks, count: latents.draw(np.random, [count] + networks['G'].input_shape[1:], prior),
-        logits=named.parsed('D', options.D_loss_args).criterion in loss_names.LOGISTIC if is_named else
-        options.loss == 'logistic')
+        logits=(options.loss if options.D_loss is None else named_loss(options, 'D').criterion) in (
+            'logistic',) + loss_names.LOGISTIC)
 
 
 def check(options, data):
     """Raises UserError for options that don't fit each other or the images and labels of a dataset."""
     if options.loss not in LOSSES:
         raise UserError(f'loss must be {" or ".join(LOSSES)}, not {options.loss!r}')
+    for name in 'GD':
+        named_loss(options, name)
     if not isinstance(options.num_D_steps, int) or options.num_D_steps < 1:
         raise UserError(f'num_D_steps must be a whole number of at least 1, got {options.num_D_steps!r}')
-    if (options.G_loss_args is None) != (options.D_loss_args is None):
-        raise UserError('G_loss_args and D_loss_args belong together; give both or none')
     if options.ema_decay is not None and not 0 <= options.ema_decay < 1:
         raise UserError(f'ema_decay must be a number from 0 to below 1, or None, got {options.ema_decay!r}')
     if data.shape[1] != data.shape[2]:
@@ -109,20 +100,12 @@ def check(options, data):
                             '--classes=N takes the first N columns of them (for the built-in cats --classes=15, coats)')
 
 
-def make_stages(step, options, prior, data):
+def make_stages(step, options, prior):
     """The stages, see above."""
     translating.is_static(step.sched['minibatch_gpu'])
-    if options.D_loss_args is None:
-        D_stages = [D_stage(step, options, prior, f'D{i}' if options.num_D_steps > 1 else 'D')
-                    for i in range(options.num_D_steps)]
-        with step.losses('G'):
-            fakes, labels = draw_fakes(step, prior)
-            scores = translating.in_training(step.nets['D'], fakes, labels, is_training=not options.reals_only)
-            G_loss = report_mean('Loss/G', LOSSES[options.loss][1](scores))
-            G_loss += orthogonality(step.nets['G'], options.G_ortho)
-        G_stages = [step.train('G', {'G': G_loss})]
-    else:
-        D_stages, G_stages = named_stages(step, options, data)
+    D_stages = [D_stage(step, options, prior, f'D{i}' if options.num_D_steps > 1 else 'D')
+                for i in range(options.num_D_steps)]
+    G_stages = [G_stage(step, options, prior)]
     stages = G_stages + D_stages if options.G_first else D_stages + G_stages
     if options.ema_decay is None:
         return stages
@@ -132,47 +115,46 @@ def make_stages(step, options, prior, data):
     return stages + [Stage('Gs', follow, rounds=False)]
 
 
-def named_stages(step, options, data):
-    """Stages whose losses have names: (those of D, which are one operation, those of G)."""
-    nets, (reals, labels), size = step.nets, next(iter(step.batch.values())), step.sched['minibatch_gpu']
-    inputs = dict(G=nets['G'], D=nets['D'], training_set=data, equalized=False)
-    with_reals = dict(inputs, reals=reals, labels=labels, minibatch_size=size)
-    post = [] if options.clip is None else [lambda: named.clipped(nets['D'], options.clip)]
-    with step.losses('D'):
-        loss = named.value('D', dict(with_reals, **options.D_loss_args)) + orthogonality(nets['D'], options.D_ortho)
-    first = step.train('D', {'D': loss}, batch='next', post=post)
-    needs_reals = named.parsed('G', options.G_loss_args).needs_reals
+def named_loss(options, network):
+    """loss_names.Loss of 'G' or 'D', `None` if `loss` decides; raises UserError for a term that it can't have."""
+    text = getattr(options, network + '_loss')
+    if text is None:
+        return None
+    loss_names.check_terms(text, network, loss_names.PLAIN_TERMS)
+    return loss_names.parse(text, network)
+
+
+def G_stage(step, options, prior):
+    """A step of G; a relativistic loss compares with the reals of the iteration."""
+    G, D, wanted = step.nets['G'], step.nets['D'], named_loss(options, 'G')
     with step.losses('G'):
-        args = with_reals if needs_reals else dict(inputs, minibatch_size=size * options.G_images)
-        loss = named.value('G', dict(args, **options.G_loss_args)) + orthogonality(nets['G'], options.G_ortho)
-    G_stage = step.train('G', {'G': loss}, batch='next' if needs_reals else None)
-    D_stages = [first] + [first._replace(name=f'D{i}', skipped=()) for i in range(1, options.num_D_steps)]
-    if not options.slow_start:
-        return D_stages, [G_stage]
-    pace, is_due = make_pace(step, options.num_D_steps)
-    return D_stages, [pace, G_stage._replace(when=is_due)]
+        fakes, labels = draw_fakes(step, prior)
+        is_training, real_scores = not options.reals_only, None
+        if wanted is not None and wanted.needs_reals:
+            reals, real_labels = next(iter(step.batch.values()))
+            scores, real_scores = tf.split(translating.in_training(
+                D, tf.concat([fakes, reals], 0), tf.concat([labels, real_labels], 0), is_training=is_training), 2)
+        else:
+            scores = translating.in_training(D, fakes, labels, is_training=is_training)
+        loss = LOSSES[options.loss][1](scores) if wanted is None else criteria.G_loss(
+            criteria.ADVERSARIAL[wanted.criterion], scores, real_scores, wanted.target)
+        loss = report_mean('Loss/G', loss) + orthogonality(G, weight_of_orthogonality(options.G_ortho, wanted))
+    return step.train('G', {'G': loss}, batch=None if real_scores is None else 'this')
 
 
-def is_slow(G_steps):
-    """Does D make many steps before this step of G, counted from 0 (Arjovsky et al. 2017, program)?"""
-    return (G_steps < 25) | (G_steps % 500 == 0)
-
-
-def make_pace(step, num_D_steps):
-    """(stage that decides whether G is due in this iteration, the variable that says so)."""
-    done, waited, is_due = (step.state('G_' + name, [], initial=value) for name, value in (
-        ('steps', 0), ('waited', 0), ('due', False)))
-    steps, iterations = done.read_value(), waited.read_value() + 1
-    due = tf.logical_or(tf.logical_not(is_slow(steps)), iterations * num_D_steps >= SLOW_STEPS)
-    op = tf.group(tf.assign(is_due, due), tf.assign(waited, tf.where(due, 0, iterations)),
-                  tf.assign(done, steps + tf.cast(due, tf.int32)))
-    return step.run('pace', op), is_due
+def weight_of_orthogonality(usual, wanted):
+    """Weight of the orthogonal regularization: the usual one, or that of a loss by name, a loss_names.Loss."""
+    return usual if wanted is None else wanted.terms.get('orthogonal', (usual,))[0]
 
 
 def D_stage(step, options, prior, name):
     """A step of D on fresh reals and as many fakes."""
     D, (reals, labels) = step.nets['D'], next(iter(step.batch.values()))
-    criterion = LOSSES[options.loss][0]
+    wanted = named_loss(options, 'D')
+
+    def judge(points):
+        with tf.control_dependencies([real_scores, fake_scores]):  # with the singular vectors that these leave
+            return translating.in_training(D, tf.identity(points), labels, is_training=False)
     with step.losses(name):
         fakes, fake_labels = draw_fakes(step, prior)
         fakes = tf.stop_gradient(fakes)
@@ -183,8 +165,18 @@ def D_stage(step, options, prior, name):
         else:
             scores = translating.in_training(D, tf.concat([fakes, reals], 0), tf.concat([fake_labels, labels], 0))
             fake_scores, real_scores = tf.split(scores, 2)
-        loss = report_mean('Loss/D_real', criterion.real(real_scores))
-        loss += report_mean('Loss/D_fake', criterion.fake(fake_scores)) + orthogonality(D, options.D_ortho)
+        if wanted is None:
+            criterion = LOSSES[options.loss][0]
+            loss = report_mean('Loss/D_real', criterion.real(real_scores))
+            loss += report_mean('Loss/D_fake', criterion.fake(fake_scores)) + orthogonality(D, options.D_ortho)
+        else:
+            loss = report_mean('Loss/D', criteria.D_loss(
+                criteria.ADVERSARIAL[wanted.criterion], real_scores, fake_scores, wanted.target))
+            if 'drift' in wanted.terms:
+                loss += report_mean('Loss/epsilon_penalty', criteria.drift(real_scores)) * wanted.terms['drift'][0]
+            for penalty in named.D_penalties(wanted.terms, judge, reals, fakes, (real_scores, fake_scores)):
+                loss += report_mean('Loss/D_reg', penalty)
+            loss += orthogonality(D, weight_of_orthogonality(options.D_ortho, wanted))
     return step.train(name, {'D': loss}, batch='next')
 
 

@@ -15,7 +15,7 @@ from dnnlib.tflib import collectives
 from dnnlib.tflib import latents as graph_latents
 from dnnlib.util import UserError
 from training import image_size, loss_names
-from training.methods import classes, named, translating
+from training.methods import by_name, classes, translating
 from training.networks import lapgan as networks
 from training.report.fakes import Random
 from training.terms import criteria
@@ -58,7 +58,7 @@ def lapgan(streams, schedule, **options):
     for name, role in (('G', 'generator'), ('D', 'discriminator')):
         args = dict(shape, **(getattr(options, name + '_args') or {}))
         nets[name] = Net(args.pop('func_name', f'training.networks.lapgan.{name}_lapgan'), args, role=role)
-    options = options._replace(**{name + '_loss_args': named.complete(name, getattr(options, name + '_loss_args'))
+    options = options._replace(**{name + '_loss_args': by_name.complete(name, getattr(options, name + '_loss_args'))
                                   for name in 'GD'})
     bases = [net.options.get('base', 8) for net in nets.values()]
     if bases[0] != bases[1]:
@@ -73,7 +73,7 @@ def lapgan(streams, schedule, **options):
             cells, classes.draw(nets['G'], cells.latents, cells.labels, size)),
         fakes=lambda nets, count, seed: classes.draw_seed(nets['G'], data, Random(count, seed, size), prior),
         latents=lambda nets, count: latents.draw(np.random, [count] + nets['G'].input_shape[1:], prior),
-        logits=named.parsed('D', options.D_loss_args).criterion in loss_names.LOGISTIC)
+        logits=by_name.parsed('D', options.D_loss_args).criterion in loss_names.LOGISTIC)
 
 
 def chosen_levels(heights, sizes):
@@ -155,9 +155,9 @@ def stages_of_level(step, options, height, pair):
         pair: Arguments of the losses.
     """
     with step.losses(f'D{height}'):
-        D_loss = named.value('D', dict(pair, **options.D_loss_args))
+        D_loss = by_name.value('D', dict(pair, **options.D_loss_args))
     with step.losses(f'G{height}'):
-        G_loss = named.value('G', dict(pair, **options.G_loss_args))
+        G_loss = by_name.value('G', dict(pair, **options.G_loss_args))
     D_stage = step.train(f'D{height}', {f'D{height}': D_loss}, batch='this')
     G_stage = step.train(f'G{height}', {f'G{height}': G_loss}, batch='next')
     if options.gate is None:

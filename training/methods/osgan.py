@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dnnlib.util import UserError
 from training import adversarial, loss_names
-from training.methods import named, progan
+from training.methods import by_name, progan
 from training.train_step import report_mean
 
 NETWORKS = dict(G='training.networks.dcgan.G_dcgan', D='training.networks.dcgan.D_dcgan')
@@ -91,7 +91,7 @@ def make_stages(step, data, options):
     G, D = step.nets['G'], step.nets['D']
     reals, labels = next(iter(step.batch.values()))
 
-    post = () if options.clip is None else [lambda: named.clipped(D, options.clip)]
+    post = () if options.clip is None else [lambda: by_name.clipped(D, options.clip)]
     inputs = dict(G=G, D=D, minibatch_size=step.sched['minibatch_gpu'])
     with_reals = dict(inputs, reals=reals, labels=labels)
     if options.num_stages == 1:

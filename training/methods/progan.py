@@ -13,7 +13,7 @@ import numpy as np
 from dnnlib import latents, tflib
 from dnnlib.util import UserError
 from training import image_size, loss_names
-from training.methods import growing, named
+from training.methods import by_name, growing
 from training.report.fakes import of_labels, Random
 from training.train_step import Group, Method, Net, Stage
 
@@ -63,7 +63,7 @@ def make_nets(options, functions, data):
 
 def make_losses(options):
     """{'G' and 'D': func_name and options of its loss}."""
-    return {name: named.complete(name, getattr(options, name + '_loss_args')) for name in 'GD'}
+    return {name: by_name.complete(name, getattr(options, name + '_loss_args')) for name in 'GD'}
 
 
 def make_method(name, nets, options, schedule, data, stages, saved_as=('G', 'D', 'Gs')):
@@ -79,7 +79,7 @@ def make_method(name, nets, options, schedule, data, stages, saved_as=('G', 'D',
     """
     size, drawn, prior = schedule.last.minibatch_gpu, 'Gs' if 'Gs' in nets else 'G', nets['G'].options.get(
         'latents', 'normal')
-    criterion = named.parsed('D', make_losses(options)['D']).criterion
+    criterion = by_name.parsed('D', make_losses(options)['D']).criterion
     return Method(
         name, nets, saved_as=saved_as, stages=stages,
         groups={name: Group((name,), getattr(options, name + '_opt_args') or {}, name + '_lrate') for name in 'GD'},
@@ -125,7 +125,7 @@ def train_G(step, inputs, with_reals, loss_args):
         inputs, with_reals: Arguments of its loss, without and with reals and their labels.
         loss_args: func_name and options of the loss.
     """
-    if named.parsed('G', loss_args).needs_reals:
+    if by_name.parsed('G', loss_args).needs_reals:
         return train(step, 'G', dict(with_reals, **loss_args), 'this')
     return train(step, 'G', dict(inputs, **loss_args), None)
 
@@ -141,7 +141,7 @@ def train(step, name, loss_args, batch, post=()):
         post: See Step.train.
     """
     with step.losses(name):
-        total = named.value(name, loss_args)
+        total = by_name.value(name, loss_args)
     return step.train(name, {name: total}, batch=batch, post=post)
 
 

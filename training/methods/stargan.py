@@ -11,7 +11,7 @@ from dnnlib.util import UserError
 from training.methods import domains, translating
 from training.networks.stargan import given_size
 from training.terms import criteria, penalties
-from training.train_step import Group, Method, report_mean
+from training.train_step import Between, Group, Method, report_mean
 
 NETWORKS = 'training.networks.stargan.'
 KINDS = ('attributes', 'classes')
@@ -56,14 +56,15 @@ def stargan(streams, schedule, **options):
         ('G', translating.net(options.G_args, NETWORKS + 'G_stargan', data, label_sizes=sets.sizes)),
         ('D', translating.net(options.D_args, NETWORKS + 'D_stargan', data, 'discriminator',
                               label_size=sum(sets.sizes)))])
-    label_names = [stream.dataset.label_names or () for stream in streams.values()]
-    size = schedule.last.minibatch_gpu
+    size, targets = schedule.last.minibatch_gpu, Targets(
+        sets, options, [stream.dataset.label_names or () for stream in streams.values()])
     return Method(
         'stargan', nets, {name: Group((name,), args or translating.ADAM, 'lrate') for name, args in (
             ('G', options.G_opt_args), ('D', options.D_opt_args))},
         stages=lambda step: [stage for number in range(len(names)) for stage in make_stages(
             step, options, sets, number)],
-        pictures=lambda networks, cells: pictures(networks, cells, size, Targets(sets, options, label_names)))
+        pictures=lambda networks, cells: pictures(networks, cells, size, targets),
+        between=tuple(between(targets, size, number) for number in range(len(names))))
 
 
 class Sets:
@@ -85,6 +86,14 @@ class Sets:
         parts = [labels if i == number else tf.tile(zeros, [1, size]) for i, size in enumerate(self.sizes)]
         parts += [zeros + float(i == number) for i in range(len(self.sizes))] if len(self.sizes) > 1 else []
         return tf.concat(parts, axis=1)
+
+    def rows(self, labels, number):
+        """The same of labels that are an array: float32 [N, size]."""
+        rows, first = np.zeros([len(labels), self.size], np.float32), sum(self.sizes[:number])
+        rows[:, first:first + self.sizes[number]] = labels
+        if len(self.sizes) > 1:
+            rows[:, sum(self.sizes) + number] = 1
+        return rows
 
     def found(self, logits, number):
         """Those of one dataset of the logits [N, sum(sizes)] that D finds."""
@@ -161,10 +170,12 @@ class Targets:
         sets: Sets.
         options: Options.
         label_names: Names of the labels of each dataset; empty = they have none.
+    Attributes:
+        sets: As given.
     """
 
     def __init__(self, sets, options, label_names):
-        self._sizes, self._kinds = sets.sizes, options.kinds
+        self.sets, self.kinds = sets, options.kinds
         self._exclusive = [[i for i, name in enumerate(names) if name in options.exclusive] for names in label_names]
 
     def of(self, labels, number):
@@ -177,20 +188,15 @@ class Targets:
             number: Of the dataset.
         """
         found = []
-        for other, (size, kind) in enumerate(zip(self._sizes, self._kinds)):
-            for label in range(size):
-                rows = np.zeros([len(labels), given_size(self._sizes)], np.float32)
-                first = sum(self._sizes[:other])
-                rows[:, first:first + size] = self._changed(labels if other == number else rows[:, :size] * 0, other,
-                                                            label, kind)
-                if len(self._sizes) > 1:
-                    rows[:, sum(self._sizes) + other] = 1
-                found.append(rows)
+        for other, size in enumerate(self.sets.sizes):
+            own = labels if other == number else np.zeros([len(labels), size], np.float32)
+            found += [self.sets.rows(self.changed(own, other, label), other) for label in range(size)]
         return found
 
-    def _changed(self, labels, number, label, kind):
+    def changed(self, labels, number, label):
+        """Labels [N, sizes[number]] of pictures of a dataset, with one of them, by its number, changed."""
         rows, group = labels.copy(), self._exclusive[number]
-        if kind == 'classes':
+        if self.kinds[number] == 'classes':
             rows[:] = 0
         elif label in group:
             rows[:, group] = 0
@@ -201,12 +207,30 @@ class Targets:
         return rows
 
 
+def between(targets, minibatch_size, number=0):
+    """The train_step.Between of the pictures of one dataset and its labels.
+
+    Args:
+        targets: Targets.
+        minibatch_size: Pictures at a time.
+        number: Of the dataset.
+    """
+    def run(networks, images, labels, _given=None):
+        return draw(networks['G'], images, minibatch_size, targets.sets.rows(labels, number))
+    is_classes = targets.kinds[number] == 'classes'
+    return Between(run, 'ab'[number], change=None if is_classes else lambda labels, label: targets.changed(
+        labels, number, label))
+
+
+def draw(network, images, minibatch_size, rows):
+    """Translations of pictures, uint8 [N, C, H, W], to labels as the generator is given them, [N, size]."""
+    return domains.to_pictures(network.run(images.astype(np.float32) / 127.5 - 1, rows, minibatch_size=minibatch_size))
+
+
 def pictures(networks, cells, minibatch_size, targets):
     """Rows of pictures, and of their translations to all labels, for one dataset after the other."""
     found = []
     for number, (images, labels) in enumerate(cells.batch.values()):
-        given = images.astype(np.float32) / 127.5 - 1
-        columns = [images] + [domains.to_pictures(networks['G'].run(given, rows, minibatch_size=minibatch_size))
-                              for rows in targets.of(labels, number)]
+        columns = [images] + [draw(networks['G'], images, minibatch_size, rows) for rows in targets.of(labels, number)]
         found += translating.rows(cells, *columns)
     return found

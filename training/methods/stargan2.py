@@ -13,7 +13,7 @@ from training.blocks import landmarks
 from training.methods import domains, translating
 from training.networks.stargan2 import unused_variables
 from training.terms import criteria, penalties
-from training.train_step import Group, Method, Net, report_mean
+from training.train_step import Between, Group, Method, Net, report_mean
 
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.0, beta2=0.99, epsilon=1e-8, weight_decay=1e-4)
 NETWORKS = 'training.networks.stargan2.'
@@ -66,7 +66,7 @@ def stargan2(streams, schedule, **options):
     return Method(
         'stargan2', nets, groups, stages=lambda step: make_stages(step, options, latent_size),
         pictures=lambda networks, cells: pictures(networks, cells, size),
-        latents=lambda networks, count: np.random.randn(count, latent_size))
+        latents=lambda networks, count: np.random.randn(count, latent_size), between=(between(latent_size, size),))
 
 
 def nets_of(options, data):
@@ -200,6 +200,17 @@ def pictures(networks, cells, minibatch_size):
               for k in range(targets.shape[1])]
     return translating.rows(cells, images, *(latent + [references, run(styles_of_images(
         networks, references, targets, minibatch_size))]))
+
+
+def between(latent_size, minibatch_size):
+    """The train_step.Between of the averages; latents [N, latent_size] or pictures of the target are given."""
+    def run(networks, images, targets, given):
+        if given.ndim == 2:
+            styles = styles_of_latents(networks, given, targets)
+        else:
+            styles = styles_of_images(networks, given, targets, minibatch_size)
+        return draw(networks, images, minibatch_size, styles)
+    return Between(run, latent_size=latent_size)
 
 
 def styles_of_latents(networks, latents, targets):

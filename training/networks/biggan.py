@@ -13,6 +13,7 @@ from training.blocks.resample import mean_down, nearest_up
 G_WIDTHS = {  # pixels -> multiples of fmaps: of what the first block is given, and of what each block returns
     512: (16, (16, 8, 8, 4, 2, 1, 1)), 256: (16, (16, 8, 8, 4, 2, 1)), 128: (16, (16, 8, 4, 2, 1)),
     64: (16, (16, 8, 4, 2)), 32: (4, (4, 4, 4))}
+ACTIVATIONS = {'relu': tf.nn.relu, 'lrelu': lambda x: tf.nn.leaky_relu(x, 0.2)}
 D_WIDTHS = {  # pixels -> multiples of fmaps of each block; all halve the size but the last, or the last two at 32
     256: (1, 2, 4, 8, 8, 16, 16), 128: (1, 2, 4, 8, 16, 16), 64: (1, 2, 4, 8, 16), 32: (4, 4, 4, 4)}
 
@@ -36,6 +37,7 @@ def G_biggan(
         iterations=1,               # Steps of the power iteration in one evaluation, in training.
         sn_epsilon=1e-6,            # Smallest length of a singular vector; as published.
         bn_epsilon=1e-5,            # Added to variances; as published.
+        nonlinearity='relu',        # Activation: 'relu', as published, or 'lrelu'.
         latents='normal',           # How Z is drawn in training: see dnnlib.latents; nothing in here depends on it.
         is_training=False,          # Use the statistics of the minibatch, and store them and the singular vectors?
         sums=False,                 # With norm='standing', in training: add statistics up?
@@ -44,6 +46,7 @@ def G_biggan(
     """Images [N, num_channels, resolution, resolution] in [-1, 1]."""
     first, widths = widths_of(G_WIDTHS, resolution)
     setting = make_setting(norm, init, spectral.Saved(is_training, iterations, sn_epsilon, through), bn_epsilon, sums)
+    setting = setting._replace(act=activation(nonlinearity))
     classes = classes_of(labels_in, label_size)
     parts, conditions = split_latents(latents_in, true_latent_size(latent_size, len(widths), hierarchical),
                                       len(widths), hierarchical)
@@ -64,11 +67,11 @@ def G_biggan(
 def _g_block(x, condition, fmaps, setting, is_embedded):
     """A block that doubles the size."""
     with tf.variable_scope('Norm0'):
-        y = tf.nn.relu(conditional.class_norm_layer(x, condition, setting, is_embedded))
+        y = setting.act(conditional.class_norm_layer(x, condition, setting, is_embedded))
     with tf.variable_scope('Conv0'):
         y = plain.conv_layer(nearest_up(y), fmaps, 3, setting.layer(), pad=1)
     with tf.variable_scope('Norm1'):
-        y = tf.nn.relu(conditional.class_norm_layer(y, condition, setting, is_embedded))
+        y = setting.act(conditional.class_norm_layer(y, condition, setting, is_embedded))
     with tf.variable_scope('Conv1'):
         y = plain.conv_layer(y, fmaps, 3, setting.layer(), pad=1)
     with tf.variable_scope('Skip'):
@@ -88,12 +91,14 @@ def D_biggan(
         through=False,              # Have the power iterations of weights gradients, as in SAGAN?
         iterations=1,               # Steps of the power iteration in one evaluation, in training.
         sn_epsilon=1e-6,            # Smallest length of a singular vector; as published.
+        nonlinearity='relu',        # Activation: 'relu', as published, or 'lrelu'.
         is_training=False,          # Store the singular vectors?
         is_template_graph=False,    # Set by tflib.Network.
         components=None):           # Set by tflib.Network.
     """Scores [N, 1]."""
     images_in.set_shape([None, num_channels, resolution, resolution])
     setting = make_setting('batch', init, spectral.Saved(is_training, iterations, sn_epsilon, through))
+    setting = setting._replace(act=activation(nonlinearity))
     x = trunk(images_in, fmaps, setting, wide, attention)
     return tf.identity(to_scores(x, labels_in, label_size, setting), name='scores_out')
 
@@ -117,10 +122,10 @@ def _d_block(x, fmaps, setting, kind):
     """A block; `kind`: has it the full width inside, does it halve the size, is it the first?"""
     channels = x.shape.as_list()[layout.channel_axis()]
     with tf.variable_scope('Conv0'):
-        y = x if kind['is_first'] else tf.nn.relu(x)
+        y = x if kind['is_first'] else setting.act(x)
         y = plain.conv_layer(y, fmaps if kind['wide'] else channels, 3, setting.layer(), pad=1)
     with tf.variable_scope('Conv1'):
-        y = plain.conv_layer(tf.nn.relu(y), fmaps, 3, setting.layer(), pad=1)
+        y = plain.conv_layer(setting.act(y), fmaps, 3, setting.layer(), pad=1)
     y = mean_down(y) if kind['halves'] else y
     x = mean_down(x) if kind['halves'] and kind['is_first'] else x
     if channels != fmaps or kind['halves']:
@@ -136,6 +141,13 @@ def make_setting(norm_name, init, saved, bn_epsilon=norm.EPSILON, sums=False):
     if norm_name == 'slow':
         statistics = statistics._replace(momentum=0.001, is_biased=True)
     return conditional.Setting(init, saved, statistics)
+
+
+def activation(name):
+    """Function of an activation's name; raises UserError for an unknown one."""
+    if name not in ACTIVATIONS:
+        raise UserError(f'nonlinearity must be {" or ".join(ACTIVATIONS)}, not {name!r}')
+    return ACTIVATIONS[name]
 
 
 def widths_of(table, resolution):
@@ -178,19 +190,19 @@ def to_images(x, num_channels, setting, norm_name):
     """Images [N, C, H, W] of the last feature maps."""
     changes = dict(momentum=0.0001) if norm_name == 'slow' else {}
     with tf.variable_scope('Output/Norm'):
-        x = tf.nn.relu(conditional.norm_layer(x, setting, epsilon=norm.EPSILON, **changes))
+        x = setting.act(conditional.norm_layer(x, setting, epsilon=norm.EPSILON, **changes))
     with tf.variable_scope('Output'):
         return layout.to_nchw(tf.nn.tanh(plain.conv_layer(x, num_channels, 3, setting.layer(), pad=1)))
 
 
-def features_of(x):
+def features_of(x, act=tf.nn.relu):
     """Features [N, C] of the last feature maps."""
-    return tf.reduce_sum(tf.nn.relu(x), axis=layout.spatial_axes())
+    return tf.reduce_sum(act(x), axis=layout.spatial_axes())
 
 
 def to_scores(x, labels_in, label_size, setting):
     """Scores [N, 1] of the last feature maps, by projection (Miyato and Koyama 2018, equation 3)."""
-    features = features_of(x)
+    features = features_of(x, setting.act)
     with tf.variable_scope('Linear'):
         scores = plain.dense_layer(features, 1, setting.layer())
     classes, size = classes_of(labels_in, label_size), features.shape.as_list()[1]

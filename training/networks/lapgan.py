@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import layout
+from dnnlib.tflib.image_types import shrink_images
 from dnnlib.util import UserError
 from training import image_size
 from training.blocks import conditions, plain
@@ -153,15 +154,9 @@ def enlarge(images):
     return resize_bilinear(images, 2 * height, 2 * width)
 
 
-def halve(images):
-    """Images [N, C, h, w] of half the size: means of 2x2 pixels."""
-    channels, height, width = images.shape.as_list()[1:]
-    return tf.reduce_mean(tf.reshape(images, [-1, channels, height // 2, 2, width // 2, 2]), axis=[3, 5])
-
-
 def pyramid(images, levels):
-    """List of the images [N, C, h, w] in all sizes, smallest first."""
+    """List of the images [N, C, h, w] in all sizes, smallest first, each by means of 2x2 pixels of the next."""
     found = [images]
     for _ in range(levels - 1):
-        found.insert(0, halve(found[0]))
+        found.insert(0, shrink_images(found[0], 2))
     return found

@@ -12,7 +12,7 @@ from dnnlib.files.network_file import OLD_CLASS_MODULE
 from dnnlib.tflib import layout
 from dnnlib.tflib.network_state import Published
 from dnnlib.tflib.ops.upfirdn_2d import downsample_2d, upsample_conv_2d
-from training import image_size, networks_stylegan2
+from training import image_size, networks_stylegan
 from training.blocks import growing, layers, layers_stylegan
 from training.blocks.layers_stylegan import GAIN, bias_act_layer, conv2d_layer, pixel_norm
 
@@ -108,6 +108,9 @@ def D_paper(
     def conv(x, fmaps, kernel=3):
         return bias_act_layer(conv2d_layer(x, fmaps, kernel, use_wscale=use_wscale), act='lrelu')
 
+    def dense(x, fmaps, gain=GAIN, act='lrelu'):
+        return bias_act_layer(layers.dense_layer(x, fmaps, gain, use_wscale), act=act)
+
     def from_rgb(images, r):
         with tf.variable_scope('FromRGB_lod%d' % (size.num_levels - r)):
             return conv(images, nf(r - 1), kernel=1)
@@ -125,14 +128,7 @@ def D_paper(
     images_in.set_shape([None, num_channels] + size.shape)
     lod = growing.get_lod()
     x = growing.analyze(layout.from_nchw(images_in), block, from_rgb, size.num_levels, structure, lod)
-    with tf.variable_scope('4x4'):
-        x = networks_stylegan2.minibatch_stddev(x, mbstd_group_size, 1)
-        with tf.variable_scope('Conv'):
-            x = conv(x, nf(1))
-        with tf.variable_scope('Dense0'):
-            x = bias_act_layer(layers.dense_layer(layout.to_nchw(x), nf(0), GAIN, use_wscale), act='lrelu')
-        with tf.variable_scope('Dense1'):
-            x = bias_act_layer(layers.dense_layer(x, 1 + label_size, 1, use_wscale))
+    x = networks_stylegan.last_block(x, conv, dense, (nf(1), nf(0), 1 + label_size), (mbstd_group_size, 1))
     return tf.identity(x[:, :1], name='scores_out'), tf.identity(x[:, 1:], name='labels_out')
 
 

@@ -141,8 +141,8 @@ def residual_layer(x, fmaps, setting, normalize=False, down=False):
             with tf.variable_scope(f'Norm{i}'):
                 y = instance_norm_layer(y)
         with tf.variable_scope(f'Conv{i}'):
-            y = plain.conv_layer(plain.lrelu(y), out, 3, setting, pad=1)
-        y = mean_down(y) if down and not i else y
+            layer = plain.conv_down_layer if down and not i else plain.conv_3x3_layer
+            y = layer(plain.lrelu(y), out, setting)
     return (shortcut_layer(x, fmaps, setting, down=down) + y) / math.sqrt(2)
 
 
@@ -164,9 +164,8 @@ def styled_layer(x, styles, fmaps, setting, up):
         with tf.variable_scope(f'Norm{i}'):
             scales = plain.dense_layer(styles, 2 * x.shape.as_list()[layout.channel_axis()], setting)
             x = plain.lrelu(ada_in(x, *tf.split(scales, 2, axis=1)))
-        x = nearest_up(x) if up and not i else x
         with tf.variable_scope(f'Conv{i}'):
-            x = plain.conv_layer(x, fmaps, 3, setting, pad=1)
+            x = (plain.up_conv_layer if up and not i else plain.conv_3x3_layer)(x, fmaps, setting)
     return x
 
 

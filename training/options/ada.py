@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli, util
 from training import image_size
-from training.options import augmenting, comparison, continuing, data, losses, stylegan2, tuning, width
+from training.options import augmenting, comparison, continuing, data, losses, saving, stylegan2, tuning, width
 
 AUG = 'ada'  # default of --aug
 SMALL_SIDES = 32, 128  # pixels that `small` is for
@@ -139,8 +139,7 @@ def check(args):
     comparison.check(args, augmenting.chosen(args, AUG))
     if args.cmethod != 'nocmethod' and (args.g_loss or args.d_loss):
         raise UserError(f'--cmethod={args.cmethod}: has losses of its own; drop --g-loss and --d-loss')
-    if args.dcap <= 0:
-        raise UserError(f'--dcap={args.dcap:g}: expected a number above 0')
+    saving.check_positive(args, 'dcap')
 
 
 def make_options(args):

@@ -8,7 +8,8 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError, cli, latents
-from training.options import losses, saving, settings, tuning, width
+from training import loss_names
+from training.options import contest, losses, lrates, saving, settings, tuning, width
 
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.0, beta2=0.999, epsilon=1e-6)
 SAGAN_ADAM = dict(tf_optimizer='tf.train.AdamOptimizer', beta1=0.0, beta2=0.999)
@@ -37,6 +38,11 @@ class Config(NamedTuple):
     function: str = 'classes.classes'  # of the method, below `training.methods.`
     encodes: bool = False     # is there an encoder, which is given images of twice the size?
     d_steps: int = 1          # steps of the discriminator for each of the generator
+    D: dict = {}              # further options of the discriminator
+    lrates: tuple = (0.0001, 0.0004)  # of G and D
+    losses: tuple = ('', '')  # of G and D, as training.loss_names writes them; '' = the method's
+    schedule: str = ''        # of both rates, as training.rates writes it; '' = they don't change
+    epochs: int = 0           # length of the training; 0 = `iterations` decide
 
 
 BIGGAN = Config('classes', 'biggan', 128, 96, 2)
@@ -54,18 +60,33 @@ CONFIGS = OrderedDict([
     ('bigbigan-128', BIGGAN._replace(
         adds='no classes, with an encoder', networks='bigbigan', function='bigbigan.bigbigan', encodes=True,
         d_steps=2))])
-G_LRATE, D_LRATE = 0.0001, 0.0004  # of all
+SMOOTHED = ('logistic_ns', 'logistic_ns:0.9')
+FEW = BIGGAN._replace(resolution=64, batch=32, batch_gpu=32)
+CONFIGS.update([  # see contest.py
+    ('dogs-biggan-1st', FEW._replace(
+        adds='first of a contest', fmaps=35, both=dict(nonlinearity='lrelu'), G=dict(latent_size=120), D=dict(fmaps=41),
+        method=dict(ema_decay=None), lrates=(0.0003, 0.0003), losses=SMOOTHED, epochs=130)),
+    ('dogs-biggan-5th', FEW._replace(
+        adds='fifth of it', fmaps=32, both=dict(sn_epsilon=1e-8), D=dict(fmaps=64), method=dict(ema_start=30000),
+        epochs=60)),
+    ('dogs-sagan-3rd', CONFIGS['sagan-128']._replace(
+        adds='third of it', resolution=64, attention=2, G=dict(CONFIGS['sagan-128'].G, latent_size=180),
+        D=dict(attention=[16]), batch=32, batch_gpu=32, lrates=(0.0002, 0.0004), losses=SMOOTHED,
+        schedule='cosine_restarts:length=165,min=5e-05', epochs=170)),
+    ('dogs-biggan-lb42', FEW._replace(
+        adds='another of it', fmaps=48, opt=dict(ADAM, beta1=0.2, beta2=0.9), lrates=(0.0003, 0.0003),
+        schedule='exponential:gamma=0.9997,length=0.032,start=1024', iterations=40000))])
 
 
 def table():
     """The configurations: list of lines."""
-    row = '{:<15} {:<11} {:<6} {:<5} {:<9} {:<7} {:<7} {:<6}  {}'.format
+    row = '{:<16} {:<11} {:<6} {:<5} {:<9} {:<7} {:<7} {:<6}  {}'.format
     lines = [row('config', 'networks', 'pixels', 'fmaps', 'minibatch', 'rate G', 'rate D', 'rounds', 'for')]
     for name, c in CONFIGS.items():
-        lines.append(row(name, c.networks, c.resolution, c.fmaps, c.batch, G_LRATE, D_LRATE, c.batch // c.batch_gpu,
-                         c.adds))
-    return lines + ['--width=1/4, --resolution=32 and --batch=32 make trainings for a CPU; --resolution: 32, 64, 128 '
-                    'or 256']
+        lines.append(row(name, c.networks, c.resolution, c.fmaps, c.batch, *c.lrates, c.batch // c.batch_gpu, c.adds))
+    lines.append('--width=1/4, --resolution=32 and --batch=32 make trainings for a CPU; --resolution: 32, 64, 128 or '
+                 '256')
+    return lines + contest.describe_all(CONFIGS)
 
 
 def add_options(parser):
@@ -80,11 +101,12 @@ def add_options(parser):
                    'round at a time (default: by config, at most all)')
     p.add_argument('--d-steps', type=int, metavar='N', help='steps of the discriminator for each of the generator '
                    '(default: 1; bigbigan-128: 2)')
-    losses.add(p, dict(G=(), D=()), dict(G='hinge', D='hinge'))
-    p.add_argument('--g-lr', type=cli.finite_float, default=G_LRATE, metavar='FLOAT', help='learning rate of the '
-                   'generator (default: %(default)s)')
-    p.add_argument('--d-lr', type=cli.finite_float, default=D_LRATE, metavar='FLOAT', help='learning rate of the '
-                   'discriminator (default: %(default)s)')
+    p.add_argument('--g-lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of the generator (default: by '
+                   'config)')
+    p.add_argument('--d-lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of the discriminator '
+                   '(default: by config)')
+    lrates.add(p)
+    losses.add(p, dict(G=(), D=()), dict(G='by config, hinge', D='by config, hinge'))
     p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
                    'both networks, such as 1/4 (default: %(default)s)')
 
@@ -93,14 +115,14 @@ def check(args):
     """Refuses bad values of them; raises UserError."""
     latents.parse(args.latents)
     saving.check_numbers(args, batch=1, minibatch_gpu=1, d_steps=1, classes=0)
-    for flag, value in (('--g-lr', args.g_lr), ('--d-lr', args.d_lr)):
-        if value <= 0:
-            raise UserError(f'{flag}={value:g}: expected a number above 0')
+    saving.check_positive(args, 'g_lr', 'd_lr')
+    if CONFIGS[args.config].encodes and (args.g_loss or args.d_loss):
+        raise UserError(f'--{"g" if args.g_loss else "d"}-loss: BigBiGAN has a loss of its own; drop it')
+    for network, text in (('G', args.g_loss), ('D', args.d_loss)):
+        if text is not None:
+            loss_names.check_terms(text, network, loss_names.PLAIN_TERMS)
     if isinstance(args.resolution, list):
         raise UserError('--resolution: these networks draw square images; give one side')
-    if CONFIGS[args.config].encodes and (args.g_loss or args.d_loss):
-        raise UserError(f'--config={args.config}: its three networks have losses of their own; leave out --g-loss and '
-                        '--d-loss')
 
 
 def make_options(args):
@@ -112,22 +134,24 @@ def make_options(args):
     Raises: UserError for a minibatch that can't be divided.
     """
     c = CONFIGS[args.config]
+    contest.prefer(args)
     if args.resolution is None:
         args.resolution = c.resolution
     fmaps = max(int(round(c.fmaps * args.width)), 1)
     both = dict(c.both, fmaps=fmaps, attention=attention(c, args.resolution))
-    G = dict(both, **c.G)
+    G, D = dict(both, **c.G), dict(both, **c.D)
+    if 'fmaps' in c.D:
+        D['fmaps'] = max(int(round(c.D['fmaps'] * args.width)), 1)
     if c.networks != 'biggan_deep':
         blocks = max(args.resolution.bit_length() - 3, 1)
         G.setdefault('latent_size', LATENTS_OF_A_LEVEL * (blocks + 1))
     method = dict(c.method, func_name='training.methods.' + c.function, num_D_steps=args.d_steps or c.d_steps)
-    networks = [('G', 'biggan' if c.encodes else c.networks, dict(G, latents=args.latents)), ('D', c.networks, both)]
+    method.update(loss_args(args, c))
+    networks = [('G', 'biggan' if c.encodes else c.networks, dict(G, latents=args.latents)), ('D', c.networks, D)]
     networks += [('E', c.networks, dict(fmaps=fmaps))] if c.encodes else []
     for name, module, options in networks:
         method[name + '_args'] = dict(options, func_name=f'{NETWORKS}{module}.{name}_{module}')
         method[name + '_opt_args'] = dict(c.opt)
-    by_name = losses.of_criteria(args, dict(G='', D=''), 10)
-    method.update({name + '_loss_args': args_of for name, args_of in by_name.items()})
     options = dict(
         method_args=method, sched_args=sched_args(args, c), minibatch_repeats=1,
         grid_args=dict(size='16x16', layout='random' if c.encodes else 'row_per_class'),
@@ -135,11 +159,21 @@ def make_options(args):
     if c.encodes:
         args.resolution *= 2
         print(f'Images of {args.resolution} pixels are read; those drawn have half the size')
+    if args.total_kimg is None and args.epochs is None and c.epochs:
+        args.epochs = c.epochs
     if args.total_kimg is None:
         options['total_kimg'] = c.iterations * options['sched_args']['minibatch_size_base'] / 1000
     if args.width != 1:
-        print(f'--width={args.width:g}: G and D fmaps={fmaps}')
+        print(f'--width={args.width:g}: G fmaps={fmaps}, D fmaps={D["fmaps"]}')
     return options
+
+
+def loss_args(args, c):
+    """{'G_loss' or 'D_loss': name} of the losses that were asked for, or are those of the configuration."""
+    if args.g_loss or args.d_loss:
+        found = losses.of_criteria(args, dict(G='', D=''), loss_names.TERMS['r1'].weight)
+        return {f'{network}_loss': loss['terms'] for network, loss in found.items()}
+    return {f'{network}_loss': name for network, name in zip('GD', c.losses) if name}
 
 
 def number_of_classes(args):
@@ -157,16 +191,14 @@ def attention(c, resolution):
 
 def sched_args(args, c):
     """Options of the schedule; raises UserError for a minibatch that can't be divided."""
-    workers = tuning.num_workers(args)
-    batch = args.batch or c.batch
-    if batch % workers:
-        raise UserError(f'a minibatch of {batch} does not divide by {workers} workers: use --batch='
-                        f'{-(-batch // workers) * workers}')
+    batch, workers = tuning.shared_batch(args, c.batch)
     size = args.minibatch_gpu or min(c.batch_gpu, batch // workers)
     if batch % (size * workers):
         raise UserError(f'a minibatch of {batch} cannot be split into rounds of {size} on {workers} '
                         f'{"device" if workers == 1 else "workers"}; give --minibatch-gpu or --batch so that it can')
-    return dict(minibatch_size_base=batch, minibatch_gpu_base=size, G_lrate_base=args.g_lr, D_lrate_base=args.d_lr)
+    usual = {f'{network}_lrate_schedule': c.schedule for network in 'GD' if c.schedule}
+    return dict(dict(usual, **lrates.of(args)), minibatch_size_base=batch, minibatch_gpu_base=size,
+                G_lrate_base=args.g_lr or c.lrates[0], D_lrate_base=args.d_lr or c.lrates[1])
 
 
 def settable(options):
@@ -179,7 +211,4 @@ def settable(options):
     for name in [name for name in 'GED' if name + '_args' in method]:
         found[name] = partial(settings.of_network, name, method[name + '_args'], FROM_DATA + AT_EACH_CALL)
         found[name + '_opt'] = partial(settings.of_optimizer, method[name + '_opt_args'])
-        if name + '_loss_args' in method:
-            found[name + '_loss'] = partial(settings.of_function, name + '_loss', method[name + '_loss_args'],
-                                            f'training.adversarial.{name}_')
     return found

@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 from dnnlib.run.heartbeat import Heartbeat
+from dnnlib.util import UserError
 from training.data.sources import keeping_headers
 from training.dataset import load_dataset
 from training.options import settings
@@ -34,12 +35,21 @@ def look(args, max_label_size=0):
         for text in args.assignments:
             if text.startswith('dataset.'):
                 _, key, value = settings.parse_assignment(text, ('dataset',))
-                if key in ('resolution', 'max_label_size', 'max_images'):  # the others are checked later
+                if key in ('resolution', 'max_label_size', 'max_images', 'crop'):  # the others are checked later
                     found[key] = value
         with Heartbeat(lambda: LOOKING, first=3), keeping_headers(), \
                 load_dataset(data_dir=args.data_dir, **found) as dataset:
             args.found_data = Data(dataset.shape, dataset.label_size)
     return args.found_data
+
+
+def check_path(args, name):
+    """Raises UserError if the dataset of an option, by its name, does not exist; `None` and cats always do."""
+    given = getattr(args, name)
+    path = os.path.join(args.data_dir or '', given or '')
+    if given not in (None, 'cats') and not os.path.exists(path):
+        raise UserError(f'--{name.replace("_", "-")}={given}: there is no {path!r}; give a folder or zip of images, a '
+                        'folder of TFRecords, or cats')
 
 
 def name_of(args):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli, util
 from training.data.translation import layouts
-from training.options import epochs, saving, settings, tuning, width
+from training.options import data, epochs, saving, settings, tuning, width
 
 NETWORKS = 'training.networks.'
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999, epsilon=1e-8)
@@ -120,8 +120,8 @@ def check(args):
     saving.check_numbers(args, batch=1, minibatch_gpu=1, iterations=1)
     if args.iterations is not None and (args.total_kimg is not None or args.epochs is not None):
         raise UserError('--iterations, --total-kimg and --epochs are all the length of the training; give one of them')
-    if args.lr is not None and args.lr <= 0:
-        raise UserError(f'--lr={args.lr:g}: expected a number above 0')
+    saving.check_positive(args, 'lr')
+    data.check_path(args, 'dataset_b')
 
 
 def make_options(args):
@@ -144,10 +144,10 @@ def make_options(args):
             method['exclusive'] = args.exclusive
     apply_width(method, args.width)
     side = args.resolution or c.resolution
-    data = dict(c.data, preprocess='resize_and_crop', load_size=side, crop_size=side, resample='bilinear',
-                flip=not args.no_flip and args.config != 'fan')
-    return dict(method_args=method, dataset_args=data, stream_args=stream_args(args), sched_args=sched_args(args, c),
-                minibatch_repeats=1, grid_args=dict(size='8x1', layout='random'))
+    of_images = dict(c.data, preprocess='resize_and_crop', load_size=side, crop_size=side, resample='bilinear',
+                     flip=not args.no_flip and args.config != 'fan')
+    return dict(method_args=method, dataset_args=of_images, stream_args=stream_args(args),
+                sched_args=sched_args(args, c), minibatch_repeats=1, grid_args=dict(size='8x1', layout='random'))
 
 
 def stream_args(args):
@@ -171,19 +171,12 @@ def stream_args(args):
 
 def folders_of(args, name):
     """Where the pictures to train and to test with are in a dataset: {train, test}, see DomainDataset."""
-    folders = layouts.folders_of(os.path.join(args.data_dir or '', name))
-    if 'train' not in folders:
-        return {}
-    test = next((folders[name] for name in layouts.TESTS if name in folders), None)
-    return dict(train=folders['train'], **({} if test is None else dict(test=test)))
+    return layouts.phases(os.path.join(args.data_dir or '', name))
 
 
 def sched_args(args, c):
     """Options of the schedule; raises UserError for a minibatch that can't be divided."""
-    batch, workers = args.batch or c.batch, tuning.num_workers(args)
-    if batch % workers:
-        raise UserError(f'a minibatch of {batch} does not divide by {workers} workers: use --batch='
-                        f'{-(-batch // workers) * workers}')
+    batch, workers = tuning.shared_batch(args, c.batch)
     if args.config.startswith('stargan-v2') and batch < MIN_BATCH:
         print(f'Note: StarGAN v2 is known to train badly with minibatches below {MIN_BATCH}; if memory is short, give '
               f'--batch={MIN_BATCH} --minibatch-gpu={batch}')

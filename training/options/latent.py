@@ -129,7 +129,7 @@ def make_options(args):
         args.resolution = 32 if args.config.endswith('-cifar') else 64
     by_name = losses_of(args, c)
     terms = loss_names.parse(by_name['D']['terms'], 'D')
-    method = dict(c.method, func_name='training.methods.classes.classes', ema_decay=None, ema_start=0,
+    method = dict(c.method, func_name='training.methods.latent.latent',
                   num_D_steps=args.d_steps or c.d_steps, G_opt_args=dict(c.opt), D_opt_args=dict(c.opt),
                   G_loss_args=by_name['G'], D_loss_args=by_name['D'], **networks_of(args, c, terms))
     is_clipped = terms.criterion == 'wgan' and not set(WITH_GRADIENTS) & set(terms.terms)

@@ -64,9 +64,19 @@ def of_criteria(args, usual, gamma):
         if is_criterion(text):
             wanted = loss_names.parse(text, network, {name: gamma for name in WITH_GAMMA})
             found[network] = dict(func_name=BY_NAME.format(network), terms=loss_names.write(wanted))
-    of_d = loss_names.parse(found['D']['terms'], 'D').terms if 'D' in found else ()
-    if getattr(args, 'gamma', None) is not None and 'D' in found and (
-            not set(of_d) & set(WITH_GAMMA) or args.gamma == 'auto'):
-        raise UserError(f'--gamma={args.gamma}: --d-loss={args.d_loss} does not use it; add +r1:10 or so to the loss '
-                        'instead')
+    if getattr(args, 'gamma', None) is not None and 'D' in found:
+        check_gamma(args, found['D']['terms'])
     return found
+
+
+def check_gamma(args, terms):
+    """Raises UserError if --gamma changes nothing about the loss of D, whose text with all weights is `terms`."""
+    if args.gamma == 'auto':
+        raise UserError(f'--gamma=auto chooses the weight of a published loss, but D has {terms}; give the weight in '
+                        '--d-loss, such as +r1:10')
+    if args.d_loss is None:
+        return
+    one, other = (loss_names.parse(args.d_loss, 'D', {name: weight for name in WITH_GAMMA}) for weight in (1.0, 2.0))
+    if one == other:
+        raise UserError(f'--gamma={args.gamma}: --d-loss={args.d_loss} does not use it; give +r1 without a weight, or '
+                        'the weight there instead, such as +r1:10')

@@ -5,7 +5,8 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError, cli
-from training.options import losses, lrates, saving, settings, tuning, width
+from training import loss_names
+from training.options import contest, losses, lrates, saving, settings, tuning, width
 from training.options.stylegan2 import ADAM, AT_EACH_CALL, FROM_DATA
 
 NETWORKS = 'training.networks.progan.{}_paper'
@@ -32,12 +33,13 @@ BY_DEVICES = OrderedDict([
     (2, Table(8, {4: 256, 8: 256, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8}, {512: 0.0015, 1024: 0.002})),
     (4, Table(16, {4: 512, 8: 256, 16: 128, 32: 64, 64: 32, 128: 16}, {256: 0.0015, 512: 0.002, 1024: 0.003})),
     (8, Table(32, {4: 512, 8: 256, 16: 128, 32: 64, 64: 32}, {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003}))])
-CONFIGS = OrderedDict([('progan', BY_DEVICES), ('progan-paper', PAPER)])
+CONFIGS = OrderedDict([('progan', BY_DEVICES), ('progan-paper', PAPER), ('dogs-progan', BY_DEVICES)])
+MILD = [0.1, 0.1, 0.1, 0.02]  # jitter of dogs-progan, see contest.py
 
 
 def table_of(config, num_devices):
     """The Table of a configuration: of `progan` the one for so many devices, or the next smaller number."""
-    if config == 'progan-paper':
+    if CONFIGS[config] is PAPER:
         return PAPER
     return BY_DEVICES[max(count for count in BY_DEVICES if count <= max(num_devices, 1))]
 
@@ -70,15 +72,16 @@ def table():
         sizes, rates = (', '.join(f'{value} at {size}' for size, value in sorted(numbers.items())) or 'none'
                         for numbers in (t.sizes, t.lrates))
         lines.append(row(name, t.minibatch, sizes, rates, t.phase_kimg, t.total_kimg).rstrip())
-    return lines + [f'grow from 4x4 pixels; losses {G_LOSS} and {D_LOSS}; with --classes=N also +ac (AC-GAN); '
-                    '--width=1/4, --resolution=32 and --phase-kimg=20 make trainings for a CPU']
+    lines.append(f'grow from 4x4 pixels; losses {G_LOSS} and {D_LOSS}; with --classes=N also +ac (AC-GAN); '
+                 '--width=1/4, --resolution=32 and --phase-kimg=20 make trainings for a CPU')
+    return lines + contest.describe_all(CONFIGS)
 
 
 def add_options(parser):
     """Adds the flags that these configurations understand to an argparse parser or group."""
     p = parser
-    p.add_argument('--classes', type=columns, default=0, metavar='N', help='number of columns of the labels that '
-                   'images are made for, or all: D tells them apart as well (default: %(default)s)')
+    p.add_argument('--classes', type=columns, metavar='N', help='number of columns of the labels that images are made '
+                   'for, or all: D tells them apart as well (default: 0; dogs-progan: all)')
     p.add_argument('--phase-kimg', type=cli.finite_float, metavar='KIMG', help='thousand images at a resolution, and '
                    'of a fade to the next (default: by config)')
     losses.add(p, dict(G=(), D=()), dict(G=G_LOSS, D=D_LOSS))
@@ -99,11 +102,12 @@ def columns(text):
 def check(args):
     """Refuses bad values of them; raises UserError."""
     saving.check_numbers(args, batch=1, minibatch_gpu=1)
-    if args.classes != 'full' and args.classes < 0:
+    for network, text in (('G', args.g_loss), ('D', args.d_loss)):
+        if text is not None:
+            loss_names.check_terms(text, network, [name for name in loss_names.TERMS if name != 'pl'])
+    if args.classes not in (None, 'full') and args.classes < 0:
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
-    for flag, value in (('--lr', args.lr), ('--phase-kimg', args.phase_kimg)):
-        if value is not None and value <= 0:
-            raise UserError(f'{flag}={value:g}: expected a number above 0')
+    saving.check_positive(args, 'lr', 'phase_kimg')
 
 
 def make_options(args):
@@ -114,7 +118,13 @@ def make_options(args):
     Returns: Plain dictionary of plain values.
     Raises: UserError for a minibatch that can't be divided.
     """
+    contest.prefer(args)
+    is_contest = args.config in contest.ENTRIES
+    if args.classes is None:
+        args.classes = 'full' if is_contest else 0
     devices = tuning.num_workers(args)
+    if args.batch is not None and args.minibatch_gpu is None:
+        args.minibatch_gpu = max(args.batch // devices, 1)
     c = table_of(args.config, devices)
     sched = sched_args(c, devices)
     if args.phase_kimg is not None:
@@ -135,7 +145,7 @@ def make_options(args):
         D_args=dict(fmaps, func_name=NETWORKS.format('D'), mbstd_group_size=c.group_size),
         G_opt_args=dict(ADAM), D_opt_args=dict(ADAM), G_loss_args=by_name['G'], D_loss_args=by_name['D'])
     options = dict(method_args=method, sched_args=tuning.sched_args(args, sched),
-                   dataset_args=dict(max_label_size=args.classes))
+                   dataset_args=dict(max_label_size=args.classes, **(dict(jitter=MILD) if is_contest else {})))
     if args.classes:
         options['grid_args'] = dict(size='8k', layout='row_per_class')
     if args.total_kimg is None:

@@ -39,8 +39,7 @@ def check(args, is_first=True):
         is_first: Is this worker 0, or the only one? The others get the weights from it and need no such file.
     """
     check_numbers(args, snap=1, checkpoint_minutes=0, keep=1, nan_patience=0)
-    if args.max_hours is not None and args.max_hours <= 0:
-        raise UserError(f'--max-hours={args.max_hours:g}: expected a number above 0')
+    check_positive(args, 'max_hours')
     if args.strict and args.resume in ('auto', 'none'):
         raise UserError('--strict: there is nothing to compare with; give --resume=PKL as well')
     path = None if args.resume in ('auto', 'none') or not is_first else pretrained.get_path_or_url(args.resume)
@@ -57,3 +56,11 @@ def check_numbers(args, **minima):
         value = getattr(args, name)
         if value is not None and not minimum <= value < 2 ** 32:
             raise UserError(f'--{name.replace("_", "-")}={value}: expected {minimum} to 4294967295')
+
+
+def check_positive(args, *names):
+    """Refuses numbers, by the names of their options, that are not above 0; `None` is no number. Raises UserError."""
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and value <= 0:
+            raise UserError(f'--{name.replace("_", "-")}={value:g}: expected a number above 0')

@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError
-from training.options import augmenting, losses, settings, tuning, width
+from training.options import augmenting, contest, losses, settings, tuning, width
 
 
 class Config(NamedTuple):
@@ -35,6 +35,9 @@ CONFIGS.update(  # table 2: config-e with the generators and discriminators of f
     (f'config-e-G{g}-D{d}', E._replace(G_options=dict(E.G_options, architecture=g),
                                        D_options=dict(E.D_options, architecture=d)))
     for g in ('orig', 'resnet', 'skip') for d in ('orig', 'resnet', 'skip'))
+
+CONFIGS['dogs-stylegan-8th'] = A._replace(  # see contest.py
+    adds='eighth of a contest', G_options=dict(fmap_max=256), D_options=dict(fmap_max=256))
 
 RATES = {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003}
 GROWING = dict(lod_initial_resolution=8, G_lrate_base=0.001, G_lrate_dict=RATES, D_lrate_base=0.001, D_lrate_dict=RATES,
@@ -72,7 +75,7 @@ def table():
         lines.append('{}; minibatch {}; per GPU {}; learning rate {}'.format(title, *(
             ', '.join([str(sched[name + '_base'])] + ['{1} at {0}'.format(*item) for item in sorted(
                 sched.get(name + '_dict', {}).items())]) for name in ('minibatch_size', 'minibatch_gpu', 'G_lrate'))))
-    return lines
+    return lines + contest.describe_all(CONFIGS)
 
 
 def add_options(parser):
@@ -97,6 +100,7 @@ def make_options(args):
         args: Parsed command line; `config` is a key of CONFIGS.
     Returns: Plain dictionary of plain values.
     """
+    contest.prefer(args)
     c = CONFIGS[args.config]
     D_loss = args.d_loss or 'D_logistic_r1'
     gamma = dict(gamma=c.gamma if args.gamma is None else args.gamma) if D_loss in HAVE_GAMMA else {}

@@ -130,8 +130,7 @@ def check(args):
     if args.epochs is not None and not (args.n_epochs is args.n_epochs_decay is None):
         raise UserError('--epochs: the sum of --n-epochs and --n-epochs-decay; give either it or these')
     saving.check_numbers(args, batch=1, minibatch_gpu=1, n_epochs=0, n_epochs_decay=0)
-    if args.lr is not None and args.lr <= 0:
-        raise UserError(f'--lr={args.lr:g}: expected a number above 0')
+    saving.check_positive(args, 'lr')
 
 
 def make_options(args):
@@ -160,10 +159,7 @@ def make_options(args):
 
 def sched_args(args, c):
     """Options of the schedule; raises UserError for a minibatch that can't be divided."""
-    batch, workers = args.batch or c.batch, tuning.num_workers(args)
-    if batch % workers:
-        raise UserError(f'a minibatch of {batch} does not divide by {workers} workers: use --batch='
-                        f'{-(-batch // workers) * workers}')
+    batch, workers = tuning.shared_batch(args, c.batch)
     n_epochs, n_epochs_decay = c.n_epochs, c.n_epochs_decay
     if args.epochs is not None:
         n_epochs = max(int(round(args.epochs * n_epochs / (n_epochs + n_epochs_decay))), 1)

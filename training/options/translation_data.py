@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dnnlib import UserError
 from training.data import cats_pairs
 from training.data.translation import layouts, transforms
-from training.options import saving, settings
+from training.options import data, saving, settings
 
 LOADED = ('resize_and_crop', 'scale_width', 'scale_width_and_crop', 'scale_shortside', 'scale_shortside_and_crop')
 SIZED = transforms.CROPPED + transforms.TO_WIDTH  # ways that know a crop size; scale_width's is the least height
@@ -14,18 +14,18 @@ SIZED = transforms.CROPPED + transforms.TO_WIDTH  # ways that know a crop size; 
 
 def add(parser):
     """Adds the options to an argparse parser or group."""
-    p, data = parser, transforms.Transform()
+    p, usual = parser, transforms.Transform()
     p.add_argument('--dataset-a', metavar='NAME', help='side A, instead of --dataset: folder or zip of pictures, or '
                    'folder of TFRecords')
     p.add_argument('--dataset-b', metavar='NAME', help='side B; pairs have the same file names on both sides')
     p.add_argument('--direction', choices=('AtoB', 'BtoA'), default='AtoB', help='which side is translated to the '
                    'other (default: %(default)s)')
     p.add_argument('--preprocess', choices=transforms.WAYS, metavar='WAY', help='how pictures become images: '
-                   f'{", ".join(transforms.WAYS)} (default: {data.preprocess})')
+                   f'{", ".join(transforms.WAYS)} (default: {usual.preprocess})')
     p.add_argument('--load-size', type=int, metavar='PIXELS', help='size that pictures are scaled to (default: '
-                   f'{data.load_size}, or in that proportion to the crops; ugatit: 30 more than the crops)')
+                   f'{usual.load_size}, or in that proportion to the crops; ugatit: 30 more than the crops)')
     p.add_argument('--crop-size', type=int, metavar='PIXELS', help='side of the crops that are trained on (default: '
-                   f'--resolution, or {data.crop_size})')
+                   f'--resolution, or {usual.crop_size})')
     p.add_argument('--no-flip', action='store_true', help='do not mirror half of the images left to right')
 
 
@@ -42,11 +42,8 @@ def check(args, c):
         raise UserError(f'--config={args.config}: give --dataset with both sides, or --dataset-a and --dataset-b')
     if c.kind == layouts.PAIRED:
         check_pairs(os.path.join(args.data_dir or '', args.dataset or args.dataset_a))
-    for flag, path in (('--dataset-a', args.dataset_a), ('--dataset-b', args.dataset_b)):
-        place = path and os.path.join(args.data_dir or '', path)
-        if place and place != 'cats' and not os.path.exists(place):
-            raise UserError(f'{flag}={path}: there is no {place!r}; give a folder or zip of pictures, or a folder of '
-                            'TFRecords')
+    data.check_path(args, 'dataset_a')
+    data.check_path(args, 'dataset_b')
     if any(sides) and c.kind == layouts.LABELS:
         raise UserError(f'--config={args.config}: give --dataset with the folders train_label, train_img and, for '
                         'instances, train_inst')

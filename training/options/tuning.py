@@ -4,7 +4,7 @@ import argparse
 
 from dnnlib import UserError, cli
 from training.options import lrates, width
-from training.options.saving import check_numbers
+from training.options.saving import check_numbers, check_positive
 
 
 class TwoNames(argparse.Action):
@@ -58,8 +58,7 @@ def check(args):
     check_numbers(args, freeze_d=0, batch=1)
     if args.gamma != 'auto':
         check_numbers(args, gamma=0)
-    if args.lr is not None and args.lr <= 0:
-        raise UserError(f'--lr={args.lr:g}: expected a number above 0')
+    check_positive(args, 'lr')
     frozen = '--freeze-d' if args.freeze_d else '--freeze-mapping' if args.freeze_mapping else None
     if frozen and args.resume in ('auto', 'none'):
         raise UserError(f'{frozen}: untrained layers would stay random; give --resume=PKL as well')
@@ -149,6 +148,18 @@ def note_single_images(options):
     measured = loss['func_name'].endswith(('_pathreg', '.G_compared'))  # the second is of --cmethod=zcr and auxrot
     if options['sched_args']['minibatch_gpu_base'] == 1 and measured and loss.get('pl_weight') != 0:
         print('One image per device and round: path lengths are measured on each image, instead of on half of them')
+
+
+def shared_batch(args, batch):
+    """(images per step, workers that share them) of a parsed command line; `batch` = images that are usual.
+
+    Raises: UserError if the first does not divide by the second.
+    """
+    batch, workers = args.batch or batch, num_workers(args)
+    if batch % workers:
+        raise UserError(f'a minibatch of {batch} does not divide by {workers} workers: use --batch='
+                        f'{-(-batch // workers) * workers}')
+    return batch, workers
 
 
 def check_rounds(sched, args):

@@ -54,6 +54,13 @@ def fakes_of(method, networks, streams, options):
     """
     if method.translation is not None:
         return Translations(method.translation, networks, streams, options)
+    if method.between:
+        from training.report.between import Domains, Part
+        data = {item.stream: streams[item.stream].dataset for item in method.between}
+        first, found = next(iter(data.items()))
+        reals = dict(stream_options(options.dataset_args, options.stream_args)[first], **found.opens_trained)
+        return Domains(networks, [Part(item, data[item.stream].sheet(), data[item.stream].trained())
+                                  for item in method.between], reals)
     return None if method.fakes is None else lambda count, seed: method.fakes(networks, count, seed)
 
 

@@ -1,6 +1,7 @@
 """What a training tells about itself: status line, statistics, progress bar, and pictures at the ticks."""
 
 import collections
+import contextlib
 import sys
 import time
 from typing import NamedTuple
@@ -168,6 +169,20 @@ class Reporter:
     def say(self, line):
         """Prints a line, in any thread."""
         self._progress.say(line)
+
+    @contextlib.contextmanager
+    def interrupted(self, what):
+        """Context manager: what happens in it is no part of a tick, so that the speed is that of the training.
+
+        Args:
+            what: What it is, for the line of `line`.
+        """
+        self._saving.clock.take()
+        before, self._busy = self._busy, (what, time.time())
+        try:
+            yield
+        finally:
+            self._begin, self._busy = (time.time(), self._counters.nimg), before
 
     def tick(self, sched, done):
         """Ends a tick: status line, pictures and networks if they are due, statistics.

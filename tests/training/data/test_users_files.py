@@ -17,7 +17,7 @@ from training.data import files
 from training.data.images import contents, open_image
 from training.data.making import check as dataset_check
 from training.data.making.findings import table
-from training.data.making.pictures import read_boxes
+from training.data.making.boxes import read_boxes
 from training.data.sources import ImageFiles
 from training.data.streams import open_streams
 from training.options.data import look

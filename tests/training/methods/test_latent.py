@@ -10,13 +10,13 @@ from dnnlib import EasyDict, UserError, tflib
 from tests.training.golden_latent import FILES
 from tests.training.methods.test_toy_methods import variables
 from training import pretrained
-from training.methods import classes, lapgan
+from training.methods import lapgan, latent
 from training.networks import lapgan as networks
 from training.training_loop import training_loop
 
 ADAM, SGD = dict(beta1=0.0, beta2=0.9), dict(tf_optimizer='dnnlib.tflib.optimizers.SGD')
 WGAN = dict(
-    func_name='training.methods.classes.classes', ema_decay=None, num_D_steps=2, clip=0.02, slow_start=True, G_images=2,
+    func_name='training.methods.latent.latent', num_D_steps=2, clip=0.02, slow_start=True, G_images=2,
     G_args=dict(func_name='training.networks.dcgan.G_dcgan', fmaps=2, latent_size=3, condition='norm'),
     D_args=dict(func_name='training.networks.dcgan.D_dcgan', fmaps=2, condition='classifier'),
     G_opt_args=ADAM, D_opt_args=ADAM, G_loss_args=dict(terms='wgan+ac:0.1'), D_loss_args=dict(terms='wgan+ac_reals'))
@@ -57,7 +57,7 @@ def changed(before, after, begin):
 
 def test_wgan_resumed_to_the_same_bits(tmp_path, monkeypatch):
     """With G due in every second iteration, as D makes four steps before each of its own."""
-    monkeypatch.setattr(classes, 'SLOW_STEPS', 4)
+    monkeypatch.setattr(latent, 'SLOW_STEPS', 4)
     measured = []
 
     def measure(network_pkl, fakes):
@@ -81,7 +81,7 @@ def test_wgan_resumed_to_the_same_bits(tmp_path, monkeypatch):
 def test_when_wgan_is_slow():
     ref = FILES.arrays('lr_schedules')
     steps, critic_steps = ref['wgan_critic_steps/gen_iteration'], ref['wgan_critic_steps']
-    np.testing.assert_array_equal(np.where(classes.is_slow(steps), classes.SLOW_STEPS, 5), critic_steps)
+    np.testing.assert_array_equal(np.where(latent.is_slow(steps), latent.SLOW_STEPS, 5), critic_steps)
 
 
 def test_lapgan_resumed_and_level_by_level(tmp_path):
@@ -96,8 +96,9 @@ def test_lapgan_resumed_and_level_by_level(tmp_path):
     assert len(trained) == 6 + 6 + 8 + 8 and still <= {'D/8x8/Output/bias', 'D/16x16/Output/bias'}
     pkl = str(tmp_path / 'whole' / 'network-final.pkl')
     check_drawing(pkl, whole)
-    one = train(tmp_path / 'one', 0.002, 16, dict(LAPGAN, levels=[16], gate=[-100, 0], D_loss_args=dict(terms='wgan+drift')),
-                resume_pkl=pkl, resume_kimg=0, sched_args=sched)
+    one = train(tmp_path / 'one', 0.002, 16,
+                dict(LAPGAN, levels=[16], gate=[-100, 0], D_loss_args=dict(terms='wgan+drift')), resume_pkl=pkl,
+                resume_kimg=0, sched_args=sched)
     moved = {name for name in trained if np.abs(whole[name] - one[name]).max() > 0}
     assert moved == {name for name in trained if name.startswith('D/16x16/')}  # the gate lets only D step
 

@@ -5,6 +5,8 @@ import re
 
 from PIL import ImageColor
 
+from training.data.making.boxes import Margin
+
 
 def positive(text):
     """A whole number of at least 1."""
@@ -35,9 +37,10 @@ def aspect_range(text):
 
 
 def bbox(text):
-    """FILE.csv or FILE.csv:MARGIN: the name of the file and the margin, float."""
-    match = re.match(r'(.+?)(?::([0-9.]+))?$', text)
+    """FILE or FILE:MARGIN, such as boxes.csv:0.1, :10% or :10px: the name of the file and the margin, boxes.Margin."""
+    match = re.match(r'(.+?)(?::([0-9.]+)(%|px)?)?$', text)
     try:
-        return match.group(1), float(match.group(2) or 0)
+        number, unit = float(match.group(2) or 0), match.group(3)
+        return match.group(1), Margin(pixels=number) if unit == 'px' else Margin(number / (100 if unit else 1))
     except (AttributeError, ValueError):
-        raise argparse.ArgumentTypeError(f'expected FILE.csv or FILE.csv:MARGIN, got {text!r}') from None
+        raise argparse.ArgumentTypeError(f'expected FILE, FILE:0.1, FILE:10% or FILE:10px, got {text!r}') from None

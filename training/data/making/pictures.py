@@ -1,34 +1,25 @@
 """Pictures of a folder or a zip as images of a new dataset: boxes, filters, fitting, labels."""
 
-import csv
-import io
-import math
 import os
+import zlib
 from typing import NamedTuple
+
+import numpy as np
 
 from dnnlib import cli
 from dnnlib.util import UserError
 from training import image_size
-from training.data.files import decode_text
-from training.data.images import (convert, CONVERTIBLE_MODES, crop_box, fit_image, GRAY_MODES, MODES, to_array,
-                                  wrong_mode)
-from training.data.labels import name_key
+from training.data import area
+from training.data.images import convert, CONVERTIBLE_MODES, fit_image, GRAY_MODES, MODES, to_array, wrong_mode
+from training.data.making import boxes as box_files
 from training.data.rules import RESOLUTION_OPTION
 from training.data.sources import ImageFiles, uniform_shape
 
-FILE_COLUMNS = ('file', 'filename', 'file_name', 'name', 'image', 'image_id', 'path')
-CORNER_COLUMNS = (('left', 'top', 'right', 'bottom'), ('x1', 'y1', 'x2', 'y2'), ('xmin', 'ymin', 'xmax', 'ymax'),
-                  ('x_min', 'y_min', 'x_max', 'y_max'))
-SIZE_COLUMNS = (('x', 'y', 'width', 'height'), ('x', 'y', 'w', 'h'), ('x_1', 'y_1', 'width', 'height'),
-                ('left', 'top', 'width', 'height'))
+CROP_SEED = 123  # of the places of random crops, as of the published order
 
 
 class Skipped(Exception):
     """The options exclude an image; the text is the reason."""
-
-
-class _BadBox(Exception):
-    """A line of a box file that is no box; the text says why."""
 
 
 class Filters(NamedTuple):
@@ -36,11 +27,25 @@ class Filters(NamedTuple):
 
     min_size: int = None         # smallest shorter side, pixels; None = any
     aspect_range: tuple = None   # (smallest, largest) width / height; None = any
-    bbox: tuple = None           # (CSV file of boxes, margin per side as a fraction of the box); None = no boxes
+    bbox: tuple = None           # (file or folder of boxes, boxes.Margin); None = no boxes
+    square: bool = False         # make boxes square?
+    box_policy: str = 'boxes'    # boxes = the boxes; whole = the whole picture where its only box covers most of it;
+    #                              both = the boxes and all whole pictures
+    exclude: str = None          # text file with names of pictures that are left out; None = none are
+    crops: int = 1               # random crops of each picture or box
+
+
+class _Part(NamedTuple):
+    """What of a picture becomes an image."""
+
+    index: int         # number of the picture
+    box: tuple = None  # (left, top, right, bottom); None = the whole picture
+    crop: int = 0      # number of the random crop
+    lacks: bool = False  # is there no box, though boxes are wanted?
 
 
 class PictureSource:
-    """Images from the pictures of a folder or zip; a picture with several boxes in a CSV file gives several images.
+    """Images from the pictures of a folder or zip; a picture with several boxes gives several images.
 
     Args:
         path: Folder or zip; subfolders or `dataset.json` give the labels.
@@ -57,7 +62,7 @@ class PictureSource:
 
     def __init__(self, path, fit, filters, skip_bad, labels=None):
         self._files = ImageFiles(path)
-        self._filters = filters
+        self._filters, self._told = filters, False
         self._shape = None if fit.resolution is None else image_size.parse(fit.resolution).shape
         try:
             names = self._files.names
@@ -71,8 +76,10 @@ class PictureSource:
                 known = [header for header in headers if header is not None]
                 fit = fit._replace(channels=1 if known and all(mode in GRAY_MODES for mode, _ in known) else 3)
             self._labels, self.label_names = (None, None) if labels is False else self._find_labels(labels is True)
-            boxes = {name: [None] for name in names} if filters.bbox is None else self._find_boxes(filters.bbox[0])
-            self._items = [(index, box) for index, name in enumerate(names) for box in boxes.get(name, [None])]
+            self._boxes = {} if filters.bbox is None else self._listed(filters.bbox[0], box_files.read_boxes)
+            self._excluded = {} if filters.exclude is None else self._listed(filters.exclude, box_files.read_names)
+            self._items = [part._replace(crop=crop) for index, name in enumerate(names)
+                           for part in self._parts(index, name) for crop in range(filters.crops)]
         except UserError:
             self._files.close()
             raise
@@ -102,64 +109,87 @@ class PictureSource:
         print(f'Labels: {found.text()}')
         return found.labels, found.names
 
-    def _find_boxes(self, path):
-        """{name of a file: its boxes}; a line says how many boxes belong to no file."""
-        boxes = read_boxes(path)
-        own = {name: boxes[key] for name, key in ((name, name_key(name)) for name in self._files.names)
-               if key in boxes}
-        if not own:
-            raise UserError('{}: no box belongs to a file in {}; expected file names such as {}'.format(
+    def _listed(self, path, read):
+        """{name of a picture: what the dictionary that `read` finds in a file has of it}.
+
+        A line says how many of its names are not here.
+        """
+        entries = read(path)
+        found = box_files.match(entries, self._files.names)
+        if not found:
+            raise UserError('{}: no name in it belongs to a file in {}; expected file names such as {}'.format(
                 path, self._files.path, self._files.names[0]))
-        unused = sorted(set(boxes) - {name_key(name) for name in own})
+        unused = sorted(set(entries) - set(found.values()))
         if unused:
             print(f'{path}: {len(unused)} names of files that are not in {self._files.path}, {unused[0]} is the first')
-        return own
+        return {name: entries[key] for name, key in found.items()}
+
+    def _parts(self, index, name):
+        """List of _Part of a picture."""
+        if self._filters.bbox is None:
+            return [_Part(index)]
+        parts = [_Part(index, box) for box in self._boxes.get(name, ())]
+        if self._filters.box_policy == 'both':
+            parts.append(_Part(index))
+        return parts or [_Part(index, lacks=True)]
 
     def name_of(self, number):
         """Name of the file of image `number`."""
-        return self._files.names[self._items[number][0]]
+        return self._files.names[self._items[number].index]
 
     def stamp(self, number):
         """Text that changes when the file of an image does."""
-        index, box = self._items[number]
-        return f'{self._files.names[index]} {self._files.stamp(self._files.names[index])} {box}'
+        part, name = self._items[number], self.name_of(number)
+        return f'{name} {self._files.stamp(name)} {tuple(part[1:])} {name in self._excluded}'
 
     def labels_at(self, numbers):
         """Labels of images: float32 [N, label_size]."""
-        return self._labels.at([self._items[number][0] for number in numbers])
+        return self._labels.at([self._items[number].index for number in numbers])
 
     def read(self, number):
         """Image `number`: uint8 [C, H, W].
 
         Raises: Skipped if the filters exclude it, UserError if it is unusable.
         """
-        index, box = self._items[number]
-        name, fit = self._files.names[index], self.fit
+        part, name, fit = self._items[number], self.name_of(number), self.fit
+        if name in self._excluded:
+            raise Skipped('in the list ' + os.path.basename(self._filters.exclude))
+        if part.lacks:
+            raise Skipped('no box in ' + os.path.basename(self._filters.bbox[0]))
         image = self._files.open_image(name)
-        if self._filters.bbox is not None:
-            image = self._cut_out(image, box, self._files.where(name))
+        if part.box is not None:
+            image = self._cut_out(image, part.box, name)
         self._filter(image.size)
         mode = MODES[fit.channels]
         if image.mode != mode and (self._same_mode or image.mode not in CONVERTIBLE_MODES):
             raise wrong_mode(self._files.where(name), image.mode, mode, RESOLUTION_OPTION)
         if not self._same_mode:
-            image = fit_image(convert(image, fit.channels, fit.background), fit)
+            self._tell_enlarged(image.size)
+            key = f'{name} {part.box} {part.crop}'.encode('utf-8', 'surrogateescape')
+            image = fit_image(convert(image, fit.channels, fit.background), fit,
+                              np.random.RandomState([CROP_SEED, zlib.crc32(key)]))
         if list(image.size[::-1]) != self._shape:
             raise UserError('{}: {}x{} pixels instead of {}x{}; resize it, or set {}'.format(
                 self._files.where(name), image.size[0], image.size[1], self._shape[1], self._shape[0],
                 RESOLUTION_OPTION))
         return to_array(image)
 
-    def _cut_out(self, image, box, where):
+    def _tell_enlarged(self, size):
+        """Says once that there are no areas to average in pictures that are enlarged."""
+        if self.fit.resample == 'area' and not self._told and not area.can_shrink(size, self._shape[::-1]):
+            self._told = True
+            print('--resample=area: pictures that are smaller than the images, on one side or both, are enlarged by '
+                  'bilinear interpolation')
+
+    def _cut_out(self, image, box, name):
+        """The part of a picture that a box with its margin takes, or all of it, see Filters."""
         path, margin = self._filters.bbox
-        if box is None:
-            raise Skipped('no box in ' + os.path.basename(path))
-        left, top, right, bottom = box
-        x, y = (right - left) * margin, (bottom - top) * margin
+        if self._filters.box_policy == 'whole' and box_files.covers_picture(self._boxes[name], image.size):
+            return image
         try:
-            return crop_box(image, (left - x, top - y, right + x, bottom + y))
+            return image.crop(box_files.place(box, image.size, margin, self._filters.square))
         except ValueError as error:
-            raise UserError(f'{where}: {error}; correct {path}') from None
+            raise UserError(f'{self._files.where(name)}: {error}; correct {path}') from None
 
     def _filter(self, size):
         smallest, aspects = self._filters.min_size, self._filters.aspect_range
@@ -172,66 +202,3 @@ class PictureSource:
     def close(self):
         """Closes the zip file."""
         self._files.close()
-
-
-def read_boxes(path):
-    """Boxes from a CSV file.
-
-    Args:
-        path: Name of the file. If its first line names the columns, they are a file name and either corners (left, top,
-            right, bottom) or corner and size (x, y, width, height), in pixels of the upright picture. Without such a
-            line the columns are file, left, top, right, bottom. Empty lines and those that begin with `#` don't count.
-    Returns: Dictionary of file name to list of (left, top, right, bottom), float.
-    Raises: UserError naming the file and line.
-    """
-    with open(path, 'rb') as file:
-        text = decode_text(file.read(), path)
-    line = next((line for line in text.splitlines() if line.strip() and not line.startswith('#')), ',')
-    separator = max(';\t,', key=line.count)  # where there are as many ';' as ',' those are decimal
-    boxes, columns, with_size, number, first = {}, (0, 1, 2, 3, 4), False, 1, True
-    try:
-        for number, row in enumerate(csv.reader(io.StringIO(text, newline=''), delimiter=separator), 1):
-            if not ''.join(row).strip() or row[0].startswith('#'):
-                continue
-            first, is_first = False, first
-            if is_first and not _is_number(row[-1]):
-                columns, with_size = _columns([cell.strip().lower() for cell in row])
-                continue
-            name = name_key(row[columns[0]].strip())
-            left, top, right, bottom = [_number(row[column]) for column in columns[1:]]
-            if with_size:
-                right, bottom = left + right, top + bottom
-            if not (math.isfinite(left + top + right + bottom) and left < right and top < bottom):
-                raise _BadBox('the box is empty')
-            boxes.setdefault(name, []).append((left, top, right, bottom))
-    except (_BadBox, IndexError, csv.Error) as error:
-        problem = error if isinstance(error, _BadBox) else (
-            'too few columns' if isinstance(error, IndexError) else 'not a line of a CSV file')
-        raise UserError('{}, line {}: {}; expected a file name and left, top, right, bottom in pixels, or a first line '
-                        'that names the columns'.format(path, number, problem)) from None
-    if not boxes:
-        raise UserError(f'{path}: no boxes in this file')
-    return boxes
-
-
-def _columns(names):
-    """Indices of the file column and the four number columns, and whether the last two are a size."""
-    file_column = next((names.index(name) for name in FILE_COLUMNS if name in names), None)
-    for group, with_size in [(g, False) for g in CORNER_COLUMNS] + [(g, True) for g in SIZE_COLUMNS]:
-        if file_column is not None and set(group) <= set(names):
-            return [file_column] + [names.index(name) for name in group], with_size
-    raise _BadBox(f"no known columns among {', '.join(names)}")
-
-
-def _number(text):
-    try:
-        return float(text.replace(',', '.'))  # where commas do not separate columns they are decimal
-    except ValueError:
-        raise _BadBox(f'{text!r} is not a number') from None
-
-
-def _is_number(text):
-    try:
-        return _number(text) is not None
-    except _BadBox:
-        return False

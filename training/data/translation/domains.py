@@ -165,6 +165,31 @@ class DomainDataset(TranslationDataset):
             len(numbers))
         return LabeledSheet(self, source, [numbers[i] for i in order], rows)
 
+    def trained(self, numbers=None):
+        """Dataset of the pictures that are trained on, without anything random, in a random order.
+
+        Args:
+            numbers: Places in the source; `None` = all of them.
+        """
+        numbers = [self.numbers[i] for i in self._stream] if numbers is None else numbers
+        return LabeledSheet(self, self.source, np.random.RandomState(0).permutation(numbers).tolist(), self._rows)
+
+    @property
+    def opens_trained(self):
+        """Further options of load_dataset that open what `trained` returns."""
+        found = dict(class_name='training.data.translation.domains.open_trained')
+        return found if not len(self.held_out) else dict(found, numbers=[int(self.numbers[i]) for i in self._stream])
+
+
+def open_trained(numbers=None, bad='stop', **kwargs):
+    """What `trained` of a DomainDataset returns, in a random order, for metrics: a dataset of its own.
+
+    Args:
+        numbers: Places in the source; `None` = all that are trained on.
+        bad, kwargs: Of DomainDataset.
+    """
+    return DomainDataset(bad=bad, **kwargs).trained(numbers)
+
 
 class LabeledSheet(Sheet):
     """What the sheets and the metrics of a training see: pictures without anything random, and their labels.

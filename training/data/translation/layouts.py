@@ -30,6 +30,16 @@ def folders_of(path):
     return OrderedDict((name, '/'.join(top + [name])) for name in names)
 
 
+def phases(path):
+    """Where the pictures to train and to test with are in a folder or zip: {train, test}, paths inside; what is not
+    there is left out, all of it if all pictures are to be trained on."""
+    folders = folders_of(path)
+    if 'train' not in folders:
+        return {}
+    test = next((folders[name] for name in TESTS if name in folders), None)
+    return dict(train=folders['train'], **({} if test is None else dict(test=test)))
+
+
 def find(path, kind):
     """The streams of a folder or zip that holds all sides.
 
@@ -58,10 +68,7 @@ def find(path, kind):
         more = '' if kind == UNPAIRED else ', or pictures of pairs side by side'
         raise UserError(f'{path}: expected the folders trainA and trainB{more}; found {_listed(folders)}; or give both '
                         'sides with --dataset-a and --dataset-b')
-    side = dict(train=folders['train']) if 'train' in folders else {}
-    test = next((folders[name] for name in TESTS if name in folders), None)
-    if side and test is not None:
-        side['test'] = test
+    side = phases(path)
     return OrderedDict((stream, dict(side, half=half)) for stream, half in (('a', 'left'), ('b', 'right')))
 
 

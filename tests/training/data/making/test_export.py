@@ -15,7 +15,7 @@ import dataset_tool
 from dnnlib import UserError, cli
 from training.data.images import convert, Fit, fit_image
 from training.data.making import export
-from training.data.making.pictures import read_boxes
+from training.data.making.boxes import read_boxes
 from training.data.making.writer import TFRecordExporter
 from training.dataset import TFRecordDataset
 

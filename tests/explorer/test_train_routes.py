@@ -1,0 +1,185 @@
+"""The Train tab's routes: runs, statistics that grow, pictures, steering, starting; nothing here loads TensorFlow."""
+
+import io
+import json
+import os
+import stat
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import run_explorer
+from dnnlib import UserError
+from dnnlib.run import run_dir
+from explorer import guard, runs, starting
+from tests.explorer import client
+from training.report import steering
+
+PROGRAM = """
+    import json, os, sys, time
+    args = dict(word.partition('=')[::2] for word in sys.argv[1:])
+    print('Training options:', json.dumps(args), flush=True)
+    if '--dry-run' in args:
+        sys.exit(2 if args['--config'] == 'config-a' else 0)
+    if args['--config'] == 'config-b':
+        sys.exit('run_training.py: error: no images')
+    run = os.path.join(args['--result-dir'], '00000-stylegan2-cats-1gpu-config-f')
+    os.makedirs(run)
+    open(os.path.join(run, 'training_options.json'), 'w').write('{"total_kimg": 5}')
+    time.sleep(8)
+"""
+
+
+@pytest.fixture(scope='module')
+def asked(places):
+    """Client of a server without a network."""
+    args = run_explorer.make_parser().parse_args([
+        '--network=none', f'--result-dir={places / "results"}', f'--data-dir={places / "data"}'])
+    listening, app, _ = run_explorer.serve(args)
+    listening.doorman = guard.Guard((), client.TOKEN)
+    app.open_first()
+    thread = threading.Thread(target=listening.serve_forever, kwargs={'poll_interval': 0.02}, daemon=True)
+    thread.start()
+    yield client.Client(listening.server_address[1])
+    listening.shutdown()
+    listening.server_close()
+    app.close()
+
+
+@pytest.fixture
+def run(places):
+    """Folder of the run."""
+    return places / 'results' / '00000-stylegan2-cats-1gpu-config-f'
+
+
+def test_runs(asked):
+    assert asked.get('/api/info')['state'] == 'none' and asked.refused('/api/image')[0] == 503
+    found, = asked.get('/api/runs')['runs']
+    assert found['run'] == 0 and found['state'] == 'stopped' and found['config'] == 'config-f'
+    assert (found['kimg'], found['total_kimg'], found['tick'], found['eta']) == (4, 10, 4, 120.0)
+    found = asked.get('/api/runs/0')
+    assert [(item['name'], item['kimg']) for item in found['pictures']] == [
+        ('fakes_init', 0), ('fakes000002', 2), ('fakes000004', 4)]
+    assert [item['name'] for item in found['sheets']] == ['reals'] and found['method'] == 'stylegan2'
+    assert found['grid'] == dict(columns=4, rows=2, width=16, height=16)
+    assert found['snapshots'][0]['kimg'] == 4 and found['log'][-1].startswith('dnnlib: Stopped')
+    assert asked.refused('/api/runs/7')[0] == 404 and asked.refused('/api/runs/7/stats')[0] == 404
+
+
+def test_statistics_from_where_one_was(asked, run):
+    first = asked.get('/api/runs/0/stats')
+    assert [line['Progress/kimg'] for line in first['lines']] == [0, 1, 2, 3, 4]
+    assert not first['reset'] and not first['more']
+    again = f'/api/runs/0/stats?from={first["next"]}&file={first["file"]}'
+    assert asked.get(again)['lines'] == [] and asked.get(again)['next'] == first['next']  # half a line is none
+    with open(str(run / 'stats.jsonl'), 'a') as file:
+        file.write('00, "Loss/x": NaN}\nnonsense\n' + '{"nimg": 1}\n' * 700)
+    found = asked.get(again)
+    assert found['lines'][0] == {'nimg': 5000, 'Loss/x': None} and len(found['lines']) == 500 and found['more']
+    rest = asked.get(f'/api/runs/0/stats?from={found["next"]}&file={first["file"]}')
+    assert len(rest['lines']) == 201 and not rest['more']
+    lines = (run / 'stats.jsonl').read_text().splitlines(True)
+    (run / 'other').write_text(''.join(lines[:5]))
+    os.replace(str(run / 'other'), str(run / 'stats.jsonl'))  # as a training that goes back does it
+    found = asked.get(f'/api/runs/0/stats?from={rest["next"]}&file={first["file"]}')
+    assert found['reset'] and len(found['lines']) == 5
+    for query in ('from=-1', 'from=1e309', 'file=x'):
+        assert asked.refused('/api/runs/0/stats?' + query)[0] == 400
+
+
+def test_pictures_and_the_same_cell_over_time(asked, run):
+    found = asked.get('/api/runs/0')
+    last = found['pictures'][-1]['number']
+    status, headers, body = asked.ask('GET', f'/api/runs/0/picture?number={last}&size=0')
+    assert status == 200 and body == (run / 'fakes000004.png').read_bytes() and headers['Content-Type'] == 'image/png'
+    status, headers, body = asked.ask('GET', f'/api/runs/0/picture?number={last}&size=64')
+    assert PIL.Image.open(io.BytesIO(body)).size == (64, 32) and headers['Content-Type'] == 'image/jpeg'
+    status, headers, body = asked.ask('GET', '/api/runs/0/strip?cell=5&size=16')
+    strip = np.asarray(PIL.Image.open(io.BytesIO(body)))
+    assert strip.shape == (16, 48, 3) and headers['X-Kimg'] == '0,2,4'
+    expected = np.asarray(PIL.Image.open(str(run / 'fakes000002.png')))[16:, 16:32]
+    assert np.abs(np.int32(strip[:, 16:32]) - expected).mean() < 6
+    for path in ('picture?number=999', 'strip?cell=8', 'picture?size=64', 'picture?number=0&size=1', 'strip?count=1'):
+        assert asked.refused('/api/runs/0/' + path)[0] in (400, 404)
+
+
+def test_sides_of_images_of_grids_whose_size_is_not_said():
+    for side in (16, 32, 64, 128, 256, 512, 1024):
+        for axis, whole, least in ((0, 7680, 7), (1, 4320, 4)):
+            found = runs._sides(int(np.clip(whole // side, least, 32)) * side, '8k', axis)
+            assert side in found  # where there are several a network file is asked
+    assert runs._sides(64, '4x2', 1) == [32] and runs._sides(63, '4x2', 0) == [] == runs._sides(64, None, 0)
+
+
+def test_steering_takes_a_running_training(asked, run):
+    assert asked.refused('/api/runs/0/control', 'POST', command='pause')[0] == 409
+    os.rename(str(run / '_finished.txt'), str(run / 'kept'))
+    try:
+        assert asked.get('/api/runs/0')['state'] == 'lost'  # nobody holds its lock
+        with run_dir.locked(str(run)):
+            assert asked.get('/api/runs/0')['state'] == 'running'
+            assert asked.post('/api/runs/0/control', command='snapshot') == {'waiting': ['snapshot']}
+            assert asked.post('/api/runs/0/control', command='pause') == {'waiting': ['snapshot', 'pause']}
+            assert asked.get('/api/runs')['runs'][0]['waiting'] == ['snapshot', 'pause']
+            assert json.loads((run / steering.CONTROL_FILE).read_text()) == {'commands': ['snapshot', 'pause']}
+            (run / steering.STATE_FILE).write_text('{}')
+            assert asked.get('/api/runs/0')['state'] == 'paused'
+            assert asked.refused('/api/runs/0/control', 'POST', command='rm -rf')[0] == 400
+            assert asked.refused('/api/runs/0/control', 'POST')[0] == 400
+    finally:
+        os.rename(str(run / 'kept'), str(run / '_finished.txt'))
+        for name in (steering.CONTROL_FILE, steering.STATE_FILE):
+            os.remove(str(run / name))
+
+
+def test_starting(asked, places, tmp_path, monkeypatch):
+    program = tmp_path / 'program.py'
+    program.write_text(textwrap.dedent(PROGRAM))
+    monkeypatch.setattr(starting, '_program', lambda: [sys.executable, str(program)])
+    form = asked.get('/api/start')
+    assert [item['name'] for item in form['datasets']] == ['cats (built in)', 'flowers']  # not the empty folder
+    names = {item['name'] for item in form['configs']}
+    assert {'config-f', 'auto', 'progan', 'biggan-128', 'cyclegan', 'stargan'} <= names
+    assert all(item['text'] for item in form['configs'] + form['options'])
+    wanted = dict(dataset=1, config='config-f', name='my_cats', options={'total_kimg': 5, 'mirror': True, 'width': '1'})
+    for change in (dict(config='x'), dict(name='../x'), dict(name=''), dict(name='a' * 41), dict(options={'x': 1}),
+                   dict(options={'total_kimg': 1e309}), dict(options={'width': '9'}), dict(options=[]), dict(name=5)):
+        assert asked.refused('/api/start', 'POST', **dict(wanted, dry_run=True, **change))[0] == 400
+    assert asked.refused('/api/start', 'POST', **dict(wanted, dataset=9, dry_run=True))[0] == 404
+    assert asked.refused('/api/start', 'POST', **dict(wanted, dry_run=False))[0] == 409
+    bad = asked.post('/api/start', **dict(wanted, config='config-a', dry_run=True))['job']
+    assert asked.finished(bad)['result']['code'] == 2
+    assert asked.refused('/api/start', 'POST', **dict(wanted, config='config-a', dry_run=False, tried=bad))[0] == 409
+    tried = asked.post('/api/start', dry_run=True, **wanted)['job']
+    result = asked.finished(tried)['result']
+    assert result['code'] == 0 and '"--dry-run": ""' in result['lines'][0]
+    assert result['command'].startswith('python run_training.py --dataset=flowers --config=config-f --data-dir=')
+    assert ' --total-kimg=5 --mirror-augment=yes' in result['command'] and '--width' not in result['command']
+    other = dict(wanted, options={})
+    assert asked.refused('/api/start', 'POST', dry_run=False, tried=tried, **other)[0] == 409  # another one was tried
+    job = asked.finished(asked.post('/api/start', dry_run=False, tried=tried, **wanted)['job'])
+    assert job['state'] == 'done', job
+    found, = (item for item in asked.get('/api/runs')['runs'] if item['run'] == job['result']['run'])
+    assert found['name'] == 'my_cats/00000-stylegan2-cats-1gpu-config-f' and found['total_kimg'] == 5
+    log, = (places / 'results' / 'my_cats').glob('started-*.log')
+    assert 'Training options' in log.read_text() and not log.stat().st_mode & stat.S_IXUSR
+    tried = asked.post('/api/start', dry_run=True, **dict(wanted, config='config-b', name='b'))['job']
+    asked.finished(tried)
+    job = asked.post('/api/start', dry_run=False, tried=tried, **dict(wanted, config='config-b', name='b'))['job']
+    assert asked.finished(job)['error'] == 'run_training.py: error: no images'
+
+
+def test_command_lines_that_are_refused(tmp_path):
+    parse = run_explorer.make_parser().parse_args
+    for argv in (['--network=' + str(tmp_path / 'no.pkl')], ['--run=' + str(tmp_path / 'no')],
+                 ['--data-dir=' + str(tmp_path / 'no')], ['--network=none', f'--result-dir={__file__}']):
+        with pytest.raises(UserError):
+            run_explorer.make_app(parse(argv))
+    with pytest.raises(SystemExit):
+        parse(['--port=99999'])
+    with pytest.raises(UserError, match='cannot listen'):
+        run_explorer.serve(parse(['--network=none', f'--result-dir={tmp_path}', '--host=192.0.2.1']))
