@@ -157,7 +157,7 @@ class Routes:
         """`POST api/save`."""
         view = values.of_body(request.body, {'view': views.in_json}, ['view'])['view']
         artist = self._app.engine.artist
-        pixels, arrays = self._app.asker(artist, (apps.COMPARED, 'save', request))(
+        pixels, arrays = self._app.asker(artist, (apps.COMPARED, object()))(
             lambda current: (current.draw(view), current.arrays(view)))
         return in_json(self._app.files.save(artist, view, pixels, arrays))
 

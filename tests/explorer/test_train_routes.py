@@ -29,6 +29,7 @@ PROGRAM = """
         sys.exit('run_training.py: error: no images')
     run = os.path.join(args['--result-dir'], '00000-stylegan2-cats-1gpu-config-f')
     os.makedirs(run)
+    open(os.path.join(run, 'submit_config.txt'), 'w').write('')
     open(os.path.join(run, 'training_options.json'), 'w').write('{"total_kimg": 5}')
     time.sleep(8)
 """
@@ -147,7 +148,7 @@ def test_starting(asked, places, tmp_path, monkeypatch):
     assert all(item['text'] for item in form['configs'] + form['options'])
     wanted = dict(dataset=1, config='config-f', name='my_cats', options={'total_kimg': 5, 'mirror': True, 'width': '1'})
     for change in (dict(config='x'), dict(name='../x'), dict(name=''), dict(name='a' * 41), dict(options={'x': 1}),
-                   dict(options={'total_kimg': 1e309}), dict(options={'width': '9'}), dict(options=[]), dict(name=5)):
+                   dict(options={'mirror': True}, config='cyclegan'), dict(options={'total_kimg': 1e309}), dict(options={'width': '9'}), dict(options=[]), dict(name=5)):
         assert asked.refused('/api/start', 'POST', **dict(wanted, dry_run=True, **change))[0] == 400
     assert asked.refused('/api/start', 'POST', **dict(wanted, dataset=9, dry_run=True))[0] == 404
     assert asked.refused('/api/start', 'POST', **dict(wanted, dry_run=False))[0] == 409
@@ -166,6 +167,7 @@ def test_starting(asked, places, tmp_path, monkeypatch):
     found, = (item for item in asked.get('/api/runs')['runs'] if item['run'] == job['result']['run'])
     assert found['name'] == 'my_cats/00000-stylegan2-cats-1gpu-config-f' and found['total_kimg'] == 5
     log, = (places / 'results' / 'my_cats').glob('started-*.log')
+    assert asked.get(f'/api/runs/{found["run"]}')['resume'] == result['command']
     assert 'Training options' in log.read_text() and not log.stat().st_mode & stat.S_IXUSR
     tried = asked.post('/api/start', dry_run=True, **dict(wanted, config='config-b', name='b'))['job']
     asked.finished(tried)
