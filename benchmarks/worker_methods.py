@@ -123,6 +123,14 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
         method_args=dict(func_name='training.methods.lapgan.lapgan', G_args=LEVELS, D_args=LEVELS, G_opt_args=ADAM,
                          D_opt_args=ADAM),
         dataset_args=dict(CATS, resolution=16), sched_args=dict(_sched(n, 1), tick_kimg_dict={16: 0.2})),
+    'MSG-GAN': lambda n: dict(
+        method_args=dict(func_name='training.methods.msg.msg', G_args=NARROW, D_args=dict(fmap_base=64, fmap_max=8),
+                         D_loss_args=dict(terms='logistic_ns+r1'), G_opt_args=ADAM, D_opt_args=ADAM),
+        dataset_args=CATS, sched_args=_sched(n, 1)),
+    'OSGAN': lambda n: dict(
+        method_args=dict(func_name='training.methods.osgan.osgan', G_args=dict(fmaps=2, latent_size=8), clip=0.1,
+                         D_args=dict(fmaps=2, norm='group'), G_opt_args=ADAM, D_opt_args=ADAM, Gs_kimg=0.1),
+        dataset_args=CATS, sched_args=_sched(n, 1)),
     'StarGAN': lambda n: _domains(
         n, 'stargan.stargan', dict(a={}, b={}), n_critic=2, kinds=['classes', 'classes'],
         G_args=dict(fmaps=2, num_blocks=1), D_args=dict(fmaps=2, num_layers=3)),

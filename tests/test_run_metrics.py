@@ -16,6 +16,7 @@ from dnnlib import EasyDict, UserError, cli
 from metrics import metric_base, sampling, weights
 from metrics.features import efficientnet_lite0, inception_v3, weight_files
 from metrics.metric_defaults import metric_defaults, too_few_images
+from metrics.tables import make_table
 from tests.metrics import tiny_extractor
 from tests.metrics.features import feature_reference, lpips_reference, weight_writers
 from tests.metrics.tiny_generator import PlainGenerator, empty_cache, tiny_generator
@@ -234,10 +235,10 @@ def test_bad_weights_are_one_line(program, tmp_path, monkeypatch, kind, words):
 def test_table_of_results():
     records = [dict(network_pkl='x/n.pkl', results={'fid5k': 2.0}), dict(network_pkl='x/n.pkl', results={'fid5k': 4.0}),
                dict(network_pkl='m.pkl', results={'ppl_wend': 123.456})]
-    assert run_metrics.make_table(records).splitlines() == [
+    assert make_table(records).splitlines() == [
         '| network | fid5k | ppl_wend |', '|---|---|---|', '| n.pkl | 3 +- 1.4 |  |', '| m.pkl |  | 123.5 |']
     records = [dict(network_pkl=name, results={'fid5k': 2.0}) for name in ('x/n.pkl', 'y/n.pkl', 'y/m.pkl')]
-    assert [line.split(' | ')[0] for line in run_metrics.make_table(records).splitlines()[2:]] == [
+    assert [line.split(' | ')[0] for line in make_table(records).splitlines()[2:]] == [
         '| x/n.pkl', '| y/n.pkl', '| m.pkl']
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dnnlib import UserError
-from metrics import feature_stats, memorization, metric_base
+from metrics import feature_stats, memorization, metric_base, sampling
 from metrics.frechet_inception_distance import frechet_distance
 from metrics.memorization import memorization_distance, mifid
 from metrics.metric_defaults import metric_defaults
@@ -58,3 +58,14 @@ def test_copies_are_found(graph, tiny_extractor, picture_folder, tmp_path):
     other = results['other']
     assert other['mifid8_effnetlite0'] == pytest.approx(mifid(
         other['mifid8_effnetlite0_fid'], other['mifid8_effnetlite0_distance'], 0.1))
+
+
+def test_cropped_reals_have_statistics_of_their_own(picture_folder):
+    path = picture_folder('reals', 4)[0]
+    hashes = set()
+    for options in (dict(resolution=8), dict(resolution=16, crop=8), dict(resolution=16)):
+        with sampling.open_dataset(dict(options, tfrecord_dir=path), None) as data:
+            hashes.add(sampling.content_hash(data, 4))
+    assert len(hashes) == 3
+    with sampling.open_dataset(dict(tfrecord_dir=path, crop=8), 8) as data:  # the size of the fakes is that of the crop
+        assert (data.shape, data.stored_shape) == ([3, 8, 8], [3, 16, 16])

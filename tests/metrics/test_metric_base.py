@@ -102,6 +102,9 @@ def test_published_settings():
         pr50k3_effnetlite0=(pr, dict(tiles, extractor='effnetlite0')),
         mifid10k=('memorization.MiFID', mifid), mifid10k_effnetlite0=('memorization.MiFID', dict(
             mifid, extractor='effnetlite0')),
+        domains_fid=('domains.DomainFID', dict(num_images=1000, minibatch_per_gpu=8)),
+        domains_lpips=('domains.DomainLPIPS', dict(num_images=1000)),
+        domains_cats=('domain_cats.DomainCats', dict(num_images=100)),
         cats=('cats_oracle.CatsOracle', dict(num_images=200)),
         nearest=('nearest.Nearest', dict(num_images=50000, num_fakes=24, num_neighbors=3, minibatch_per_gpu=8)))
     assert sorted(metric_defaults) == sorted(expected)

@@ -10,7 +10,7 @@ from PIL import Image
 import dataset_tool
 from dnnlib import UserError
 from training.data.making.boxes import match, read_boxes
-from training.dataset import TFRecordDataset
+from training.dataset import ImageDataset, TFRecordDataset
 
 XML = ('<annotation><object><name>dog</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax>'
        '</bndbox></object></annotation>')
@@ -137,6 +137,13 @@ def test_random_crops(tmp_path, pictures):
         places.update((top, left) for top in range(15) for left in range(25)
                       if np.array_equal(whole[:, top:top + 16, left:left + 16], image))
     assert len(places) > 12
+    with TFRecordDataset(str(tmp_path / 'x'), crop=8) as dataset:
+        assert dataset.shape == [3, 8, 8] and dataset.read(0, 1).shape == (3, 4, 4)
+        np.testing.assert_array_equal(dataset.read(0), found[0][:, 4:12, 4:12])
+    with ImageDataset(str(folder), resolution=32, crop=[16, 32]) as dataset:
+        assert dataset.read(1).shape == (3, 16, 32)
+    with pytest.raises(UserError, match='dataset.crop=32: the stored images are smaller, 16x16 pixels'):
+        TFRecordDataset(str(tmp_path / 'x'), crop=32)
     run(tmp_path / 'z', folder, '--resolution=24x32', '--fit=random', '--shuffle=0', '--resample=area')
     assert images_of(tmp_path / 'z')[0].shape == (3, 24, 32)  # the larger sides of both fit: nothing to draw
 
