@@ -42,6 +42,8 @@ def add_translate(commands):
                    'those of the translation should, or folder or zip of such pictures under the same names')
     p.add_argument('--reference-instances', metavar='PATH', help='maps of instances of the --reference pictures, which '
                    'may then be any: instances get the looks of random ones of their class')
+    p.add_argument('--clusters', metavar='FILE', help='pix2pixHD: features_clustered_010.npy of its published program, '
+                   'instead of an encoder and --reference pictures')
     p.add_argument('--outputs', type=drawing_options.choice_list(OUTPUTS), default=OUTPUTS[:1], metavar='LIST',
                    help=f"files to write, some of {', '.join(OUTPUTS)} (default: {OUTPUTS[0]})")
     p.add_argument('--sheet', action='store_true', help='write grid.png: pictures beside their translations')
@@ -100,7 +102,7 @@ def main(argv):
     if args['fps'] is not None and (not args['video'] or args['fps'] <= 0):
         raise UserError(f'--fps={args["fps"]:g} must be above 0, and is for --video')
     args['fps'] = args['fps'] or command.FPS
-    for path in args['paths'] + [args[key] for key in ('instances', 'reference', 'reference_instances')]:
+    for path in args['paths'] + [args[key] for key in ('instances', 'reference', 'reference_instances', 'clusters')]:
         if path is not None and not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder')
     for key in ('network', 'encoder'):

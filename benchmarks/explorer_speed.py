@@ -37,6 +37,13 @@ class Client:
 
     def get(self, path):
         """(status, body) of a GET."""
+        try:
+            return self._get(path)
+        except (ConnectionError, http.client.HTTPException):  # the server ends those that are silent for 10 s
+            self._connection.close()
+            return self._get(path)
+
+    def _get(self, path):
         self._connection.request('GET', path, headers={'X-Token': self._token})
         reply = self._connection.getresponse()
         return reply.status, reply.read()

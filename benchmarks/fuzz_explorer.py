@@ -30,8 +30,8 @@ NUMBERS = ['NaN', 'inf', '-inf', '1e309', '-1e309', '1e-400', '0x1', '', ' ', '-
            '99999999999999999999', '-1', '1.5', '٣', '%00', '../../etc/passwd', '$(reboot)', "' or 1=1", '<script>',
            '0-99999', '9-1', '1,1', '1:2:3', 'é']
 ROUTES = ['/', '/page/index.html', '/api/info', '/api/networks', '/api/network', '/api/image', '/api/grid',
-          '/api/command', '/api/directions', '/api/pictures', '/api/pictures/1', '/api/project', '/api/detect',
-          '/api/animation', '/api/jobs', '/api/jobs/1', '/api/jobs/1/picture', '/api/jobs/1/file',
+          '/api/command', '/api/directions', '/api/save', '/api/pictures', '/api/pictures/1', '/api/project',
+          '/api/detect', '/api/animation', '/api/jobs', '/api/jobs/1', '/api/jobs/1/picture', '/api/jobs/1/file',
           '/api/jobs/1/cancel', '/api/runs', '/api/runs/0', '/api/runs/0/stats', '/api/runs/0/picture',
           '/api/runs/0/strip', '/api/runs/0/control', '/api/start', '/api/%2e%2e/x', '/../x', '//evil.org/',
           '/page/..%2froutes.py', '/page/../server.py', '/api/runs/../../x']
@@ -46,6 +46,13 @@ HEADERS = ['Host: evil.org', 'Origin: http://evil.org', 'Content-Length: -5', 'C
            'Expect: 100-continue', 'Transfer-Encoding: chunked', 'X-Token: x', 'Connection: close',
            'Content-Type: text/html', 'A' * 9000 + ': b', 'Bad Header', ': x', 'Content-Type: image/png',
            'Content-Type: image/webp', 'Cookie: a=b', 'Range: bytes=0-1']
+
+QUERIES = {'/api/image': ['x=1', 'x=0.5&psi=0.7&n=3&client=1&format=jpeg', 'x=1&mix=2&mixed=0-3', 'noise=off&cutoff=2',
+                          'x=-5&y=1e3&noise=random&noiseseed=3', 'move=pca.0:1', 'slot=1', 'lane=compare&size=32'],
+           '/api/grid': ['x=1&columns=2&rows=2'], '/api/command': ['x=1', 'x=1.5'], '/api/directions': ['method=pca'],
+           '/api/runs/0/stats': ['from=0&file=0'], '/api/runs/0/picture': ['number=0&size=64']}
+BODIES = {'/api/save': b'{"view": "x=1.5"}', '/api/network': b'{"number": 0}', '/api/project': b'{"picture": 1}',
+          '/api/animation': b'{"views": ["x=1", "x=2"], "frames": 2}', '/api/jobs/1/cancel': b'{}'}
 
 
 def mutated(rnd, data):
@@ -98,11 +105,13 @@ def request_of(rnd, host):
     path = rnd.choice(ROUTES)
     method = rnd.choice(['GET', 'GET', 'POST', 'POST', 'HEAD', 'PUT', 'OPTIONS', 'get',
     'DELETE']) if rnd.random() < 0.3 else (
-        'POST' if path in ('/api/network', '/api/project', '/api/pictures', '/api/animation', '/api/start',
+        'POST' if path in ('/api/save', '/api/network', '/api/project', '/api/pictures', '/api/animation', '/api/start',
         '/api/detect')
         or path.endswith(('cancel', 'control')) else 'GET')
-    query = '&'.join(f'{rnd.choice(NAMES)}={rnd.choice(NUMBERS + GOOD)}' for _ in range(rnd.randrange(5)))
-    body = body_of(rnd, path) if method == 'POST' else b''
+    is_good = rnd.random() < 0.4  # but for what is changed at random below
+    query = rnd.choice(QUERIES.get(path, [''])) if is_good else '&'.join(
+        f'{rnd.choice(NAMES)}={rnd.choice(NUMBERS + GOOD)}' for _ in range(rnd.randrange(5)))
+    body = b'' if method != 'POST' else BODIES[path] if is_good and path in BODIES else body_of(rnd, path)
     lines = [f'{method} {path}{"?" + query if query else ""} HTTP/1.1', f'Host: {host}', f'X-Token: {TOKEN}']
     lines += ['Content-Type: application/json', f'Content-Length: {len(body)}'] if method == 'POST' else []
     if rnd.random() < 0.3:

@@ -33,6 +33,8 @@ WHOLE = (f'--resolution={RESOLUTION}', f'--load-size={RESOLUTION}', '--no-flip',
 SMALL = WHOLE + ('--set=D.num_layers=2', '--lr=0.0005')
 RESNET = SMALL + ('--set=G.num_blocks=4',)
 TAPS = ('--set=train.nce_layers=(0,4,8,12,14)',)  # the last published one, 16, lies behind four blocks
+CROPS = tuple(f'--set=sched.{name}_images={NUM_TRAIN}' for name in ('epoch', 'tick')) + (  # a pass of them, too
+    '--batch=4', '--set=train.num_patches=16')  # as many rows to be told apart as of 64 crops with one, as published
 FAITHFUL = ('--set=train.lambda_NCE=10',)  # as FastCUT; with 1, mouths get lost
 
 
@@ -55,16 +57,16 @@ VARIANTS = (
     Variant('CycleGAN', 'accessory', 6, ('--config=cyclegan',) + RESNET),
     Variant('pix2pixHD', 'masks', 6, ('--config=pix2pixhd', '--set=train.label_nc=5', '--set=train.perceptual=none',
                                       '--lr=0.0005') + WHOLE),
-    Variant('SinCUT', 'sheets', 1, ('--config=sincut',)))
+    Variant('SinCUT', 'sheets', 4, ('--config=sincut', '--width=0.3') + CROPS))
 
 
 def make_set(pair, folder):
     """Writes a set unless it is there; returns its folder."""
     path = os.path.join(folder, 'set-' + pair)
     if not os.path.exists(path):
+        counts = [] if pair == 'sheets' else [f'--train={NUM_TRAIN}', f'--test={NUM_TEST}']
         subprocess.check_call([sys.executable, os.path.join(ROOT, 'dataset_tool.py'), 'create_cats_pairs', path,
-                               f'--pair={pair}', f'--resolution={RESOLUTION}', f'--train={NUM_TRAIN}',
-                               f'--test={NUM_TEST}'])
+                               f'--pair={pair}', f'--resolution={RESOLUTION}'] + counts)
     return path
 
 

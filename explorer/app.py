@@ -83,8 +83,11 @@ class App:
             def checked(current):
                 if current is not artist:
                     raise Refused('another network was opened', 409)
-                return work(current)
-            return self.engine.ask(lane, None, checked)
+                return [work(current)]
+            found = self.engine.ask(lane, None, checked)
+            if found is None:  # it waited when another network was asked for
+                raise Refused('another network was opened', 409)
+            return found[0]
         return ask
 
     def add_slot(self, artist, slot):

@@ -63,7 +63,11 @@ class Finder:
             steps = directions.search(artist.drawer, told['method'], list(range(artist.layers)))
             found = None
             while found is None:
-                told['progress'], found = self._engine.ask((RANK, told['method'], id(artist)), None, piece)
+                told['progress'], found = self._engine.ask((RANK, object()), None, piece) or _given_up()
             artist.directions[told['method']] = found
         except UserError as error:
             told['error'] = str(error)
+
+
+def _given_up():
+    raise Refused('another network was opened', 409)

@@ -80,7 +80,7 @@ class Routes:
         artist = engine.artist
         height, width, channels = artist.image_shape
         found.update(network=dict(number=engine.number, name=artist.name, hash=artist.hash), kind=artist.kind,
-                     height=height, width=width, channels=channels, domains=[], labels=[], styles=False,
+                     height=height, width=width, channels=channels, domains=[], labels=[], styles=False, layer_sizes=[],
                      translations=[], pictures=self._app.can_project())
         return in_json(dict(found, **artist.info()))
 
@@ -157,7 +157,7 @@ class Routes:
         """`POST api/save`."""
         view = values.of_body(request.body, {'view': views.in_json}, ['view'])['view']
         artist = self._app.engine.artist
-        pixels, arrays = self._app.asker(artist, (apps.COMPARED, 'save', request))(
+        pixels, arrays = self._app.asker(artist, (apps.COMPARED, object()))(
             lambda current: (current.draw(view), current.arrays(view)))
         return in_json(self._app.files.save(artist, view, pixels, arrays))
 

@@ -92,6 +92,21 @@ def read_json(path):
         return {}
 
 
+def command_of(path):
+    """The command of a run that the page started, which resumes it as well; None of others.
+
+    It is the first line of the newest log that is older than the run, in the folder around it.
+    """
+    folder, began = os.path.dirname(path), modified(os.path.join(path, 'submit_config.txt')) or 0
+    names = [name for name in sorted(os.listdir(folder)) if re.fullmatch(r'started-[0-9]{8}-[0-9]{6}\.log', name)]
+    names = [name for name in names if time.mktime(time.strptime(name[8:-4], '%Y%m%d-%H%M%S')) <= began + 1]
+    if not names:
+        return None
+    with open(os.path.join(folder, names[-1]), encoding='utf-8', errors='replace') as f:
+        line = f.readline(4096).strip()
+    return line if 'train' in line else None
+
+
 def kimg_of(name):
     """Thousand images in the name of a picture or network; 0 if there is no number."""
     match = re.search('([0-9]{6,})[.](png|pkl)$', name)

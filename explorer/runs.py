@@ -21,7 +21,8 @@ from training.state import network_files
 OPTIONS, STATS, LOG = 'training_options.json', 'stats.jsonl', run_dirs.LOG_FILE
 PICTURE = re.compile(r'(fakes(_init|[0-9]{6,})|reals[\w-]*)\.png')
 LINES, READ_BYTES = 500, 16 << 20  # of stats.jsonl in a reply
-KEPT_BYTES = 64 << 20  # of reduced pictures
+MOST_RUNS = 200  # that are listed, the newest
+KEPT_PICTURES = 6  # reduced ones, of up to 50 MB each
 _LIKELY = {base << level for base in range(4, 17) for level in range(9)}  # sides of images that networks make
 SIDES = 512, 1024, 2048, 4096  # to which pictures are reduced once
 
@@ -60,7 +61,7 @@ class Runs:
     def __init__(self, result_dir, run_dir, networks):
         self._result_dir, self._run_dir, self._networks = result_dir, run_dir, networks
         self._numbers, self._pictures = Numbers(), Numbers()
-        self._reduced = plane.Kept(self._read, KEPT_BYTES)
+        self._reduced = plane.Kept(self._read, KEPT_PICTURES)
         self._lock, self._known = threading.Lock(), {}  # the latter: {run directory: sides of its images}
 
     def paths(self):
@@ -71,7 +72,7 @@ class Runs:
         found += [self._run_dir] if self._run_dir is not None else []
         found = {os.path.realpath(path): path for path in found if os.path.isfile(os.path.join(path, OPTIONS)) or
                  os.path.isfile(os.path.join(path, STATS))}
-        return sorted(found.values(), key=lambda path: -os.path.getmtime(path))
+        return sorted(found.values(), key=lambda path: -os.path.getmtime(path))[:MOST_RUNS]
 
     def number(self, path):
         """Number of a run directory."""
@@ -117,7 +118,7 @@ class Runs:
             pictures=sorted((item for item in pictures if item['name'].startswith('fakes')),
                             key=lambda item: (item['kimg'], item['name'] != 'fakes_init')),
             sheets=[item for item in pictures if not item['name'].startswith('fakes')],
-            snapshots=self.snapshots(path), grid=self.grid(path, options))
+            snapshots=self.snapshots(path), grid=self.grid(path, options), resume=run_files.command_of(path))
 
     def snapshots(self, path):
         """Network files of a run directory, oldest first: list of {'number', 'name', 'kimg'}."""

@@ -15,7 +15,7 @@ from training.options import presets
 PROGRAM = 'python run_training.py'  # as people type it; pip's package rewrites it
 NAME = re.compile('[A-Za-z0-9][A-Za-z0-9_-]{0,39}')
 MOST_DATASETS, LOOK = 500, 2000  # folders listed; entries of a folder looked at
-LOG = 'started-{}.log'
+LOG = 'started-{}.log'  # whose first line is the command; see `run_files.command_of`
 START_SECONDS = 600.0  # until the folder of a run must be there
 OPTIONS = (  # of the form: name, type, what it may be, default, sentence
     ('resolution', 'choice', ('', '8', '16', '32', '64', '128', '256', '512', '1024'), '', 'Size of the images in '
@@ -32,6 +32,7 @@ OPTIONS = (  # of the form: name, type, what it may be, default, sentence
      'coarser. 1/4 suits a CPU.'),
 )
 FLAGS = {'mirror': '--mirror-augment', 'total_kimg': '--total-kimg'}
+NOT_FOR = {'mirror': ('translation', 'domains')}  # keys of presets.METHODS
 
 
 class Starter:
@@ -120,6 +121,8 @@ class Starter:
         known = {path for path in self._runs.paths() if run_files.state_of(path) in ('running', 'paused', 'starting')}
         log = os.path.join(folder, LOG.format(time.strftime('%Y%m%d-%H%M%S')))
         with open(log, 'xb') as file:
+            file.write(self.command(wanted).encode('utf-8', 'replace') + b'\n')
+            file.flush()
             process = subprocess.Popen(_program() + self.words(wanted, False), stdin=subprocess.DEVNULL, stdout=file,
                                        stderr=subprocess.STDOUT, env=_environment(), start_new_session=True)
         end = time.monotonic() + START_SECONDS
@@ -129,7 +132,7 @@ class Starter:
             if found:
                 return dict(run=self._runs.number(found[0]))
             if process.poll() is not None:
-                lines = run_files.log_lines(log)
+                lines = run_files.log_lines(log)[1:]
                 raise Refused((lines or ['it ended at once'])[-1], 409)
             job.tell(0.5, 'starting')
             time.sleep(0.2)
@@ -138,9 +141,20 @@ class Starter:
 
 def configs():
     """Configurations that the form offers: list of {'name', 'method', 'text'}."""
-    return [dict(name=name, method=preset.title, text=getattr(config, 'adds', None) or TEXTS.get(name, ''))
-            for preset in presets.METHODS.values() for name, config in preset.configs.items()
-            if not re.match('config-e-G', name)]
+    return [dict(name=name, method=preset.title, text=getattr(config, 'adds', None) or TEXTS.get(name, preset.title))
+            for preset in presets.METHODS.values() for name, config in preset.configs.items() if _is_offered(name)]
+
+
+def _is_offered(name):
+    return not name.startswith('config-e-G')  # combinations of architectures
+
+
+def _configs_for(option):
+    """Names of the configurations that an option is for; None = all."""
+    if option not in NOT_FOR:
+        return None
+    return [name for key, preset in presets.METHODS.items() if key not in NOT_FOR[option] for name in preset.configs
+            if _is_offered(name)]
 
 
 TEXTS = {'auto': 'StyleGAN2-ADA by the size of the data and the number of GPUs',
@@ -161,6 +175,8 @@ def check(wanted):
             raise Refused('unknown option; api/start lists those that there are')
         _, kind, limits, _, _ = known[name]
         parse = {'int': values.whole, 'number': values.number, 'choice': values.choice}.get(kind)
+        if value is not False and wanted['config'] not in (_configs_for(name) or [wanted['config']]):
+            raise Refused(f'{name} is not for {wanted["config"]}; leave it out')
         found[name] = values.yes_or_no(name, value) if kind == 'bool' else parse(*limits)(name, value)
     return dict(wanted, options=found)
 
@@ -171,7 +187,7 @@ def _described(name, kind, limits, default, text):
         found['choices'] = list(limits)
     elif limits is not None:
         found.update(min=limits[0], max=limits[1])
-    return found
+    return found if _configs_for(name) is None else dict(found, configs=_configs_for(name))
 
 
 def _holds_images(path):

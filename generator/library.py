@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import math
 import os
 import threading
 
@@ -11,7 +10,7 @@ import numpy as np
 from dnnlib import cli, images, util
 from dnnlib import latents as priors
 from dnnlib.util import UserError
-from generator import drawing, plain
+from generator import arguments, drawing, plain
 from training import pretrained
 from training.data import classes
 
@@ -131,13 +130,13 @@ class Generator:
         Returns: uint8 [N, height, width, channels]; float32 [N, channels, height, width] around [-1, 1]; or a list of
             N pictures of Pillow.
         """
-        seeds = _seeds(seeds)
+        seeds = arguments.seeds(seeds)
         psi, cutoff = self._psi(truncation_psi), self._cutoff(truncation_cutoff)
         if latents is not None:
             priors.parse(latents)
         with self.as_default():
             drawer = self._drawer(noise, output)
-            label = drawer.label(_text(class_name))
+            label = drawer.label(arguments.text(class_name))
             drawer.prior = latents or self._network.static_kwargs.get('latents', 'normal')
             if not self.num_layers:
                 return _output(np.stack(list(drawer.generate(seeds, label))), output)
@@ -149,18 +148,18 @@ class Generator:
         """Dlatents of seeds, float32 [N, layers, D]; arguments as in `generate`, but without a cutoff all layers are
         truncated, whatever the network."""
         self._check_styles()
-        seeds = _seeds(seeds)
-        psi, cutoff = _psi(truncation_psi), self._cutoff(truncation_cutoff)
+        seeds = arguments.seeds(seeds)
+        psi, cutoff = arguments.psi(truncation_psi), self._cutoff(truncation_cutoff)
         with self.as_default():
             drawer = self._drawer()
             drawer.check_psi(psi)
-            dlatents = drawer.dlatents(drawer.latents(seeds), drawer.label(_text(class_name)))
+            dlatents = drawer.dlatents(drawer.latents(seeds), drawer.label(arguments.text(class_name)))
             dlatents[:, :cutoff] = drawer.truncate(dlatents[:, :cutoff], psi)
             return dlatents
 
     def truncate(self, dlatents, truncation_psi, truncation_cutoff=None):
         """Dlatents [N, layers, D] moved toward the mean of W, as those of `dlatents`; all layers without a cutoff."""
-        psi, cutoff = _psi(truncation_psi), self._cutoff(truncation_cutoff)
+        psi, cutoff = arguments.psi(truncation_psi), self._cutoff(truncation_cutoff)
         with self.as_default():
             drawer = self._drawer()
             drawer.check_psi(psi)
@@ -172,7 +171,7 @@ class Generator:
         """Noise maps of the layers, {name: float32 [1, 1, H, W]}: those of a seed, or those stored in the network."""
         with self.as_default():
             drawer = self._drawer()
-            return drawer.stored_noise() if seed is None else drawer.seed_noise(_seeds([seed])[0])
+            return drawer.stored_noise() if seed is None else drawer.seed_noise(arguments.seeds([seed])[0])
 
     def draw(self, dlatents, output='uint8', noise=None, truncation_psi=None):
         """Draws dlatents, such as those of `dlatents` or of a projection.
@@ -191,14 +190,14 @@ class Generator:
         try:
             dlatents = np.asarray(dlatents, np.float32)
         except (TypeError, ValueError):
-            raise UserError(f'dlatents must be an array of numbers, not {_short(dlatents)}') from None
+            raise UserError(f'dlatents must be an array of numbers, not {arguments.short(dlatents)}') from None
         with self.as_default():
             drawer = self._drawer(output=output)
             dlatents = drawer.fit('draw', dlatents)
             if not len(dlatents) or not np.isfinite(dlatents).all():
                 raise UserError('draw: dlatents must be at least one picture and finite, without NaN')
             if truncation_psi is not None:
-                dlatents = drawer.truncate(dlatents, _psi(truncation_psi))
+                dlatents = drawer.truncate(dlatents, arguments.psi(truncation_psi))
             if noise is None:
                 return _output(drawer.pictures(dlatents), output)
             stored = drawer.stored_noise()
@@ -213,7 +212,7 @@ class Generator:
         for name, value, known in (('noise', noise, NOISES), ('output', output, OUTPUTS)):
             if not isinstance(value, str) or value not in known:
                 raise UserError(f'{name} must be {", ".join(map(repr, known[:-1]))} or {known[-1]!r}, '
-                                f'not {_short(value)}')
+                                f'not {arguments.short(value)}')
         key = noise, output == 'float32'
         if key not in self._drawers:
             self._drawers[key] = drawing.Drawer(
@@ -230,7 +229,7 @@ class Generator:
         """The strength of the truncation that is meant."""
         if value is None:
             return 0.5 if self.num_layers else 1.0
-        psi = _psi(value)
+        psi = arguments.psi(value)
         if psi != 1 and not self.num_layers:
             raise UserError(f'truncation_psi={psi:g}: this generator has no W to truncate in; truncate its latents by '
                             "latents='truncated:0.5' or so")
@@ -239,9 +238,9 @@ class Generator:
     def _cutoff(self, value):
         if value is None:
             return None
-        if not _is_whole(value) or not 0 <= value <= self.num_layers:
+        if not arguments.is_whole(value) or not 0 <= value <= self.num_layers:
             raise UserError(f'truncation_cutoff must be a number of layers from 0 to {self.num_layers}, or None, not '
-                            f'{_short(value)}')
+                            f'{arguments.short(value)}')
         return int(value)
 
 
@@ -270,38 +269,3 @@ def _output(pictures, output):
     if output != 'pil':
         return pictures
     return [images.convert_to_pil_image(picture.transpose(2, 0, 1), [0, 255]) for picture in pictures]
-
-
-def _is_whole(value):
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def _seeds(seeds):
-    """The seeds as a list of int."""
-    try:
-        found = None if isinstance(seeds, (str, bytes, dict)) else list(seeds)
-    except TypeError:
-        found = None
-    if not found or not all(_is_whole(seed) and 0 <= seed < 2 ** 32 for seed in found):
-        raise UserError('seeds must be a list of whole numbers from 0 to 4294967295, such as [1, 2], not '
-                        f'{_short(seeds)}')
-    return [int(seed) for seed in found]
-
-
-def _psi(value):
-    """The strength of the truncation as a float."""
-    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
-        raise UserError(f'truncation_psi must be a finite number, such as 0.7, not {_short(value)}')
-    return float(value)
-
-
-def _text(class_name):
-    """A class as on the command line, where numbers are texts."""
-    return None if class_name is None else str(class_name)
-
-
-def _short(value):
-    """A value for messages."""
-    text = ' '.join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + '...'

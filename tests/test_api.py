@@ -86,6 +86,25 @@ def test_two_networks_in_one_process(nets):
     assert tf.get_default_session() is None and len(tf.get_default_graph().get_operations()) == before
 
 
+def test_noise_is_fed(nets):
+    net = nets('configf_r32')
+    w, stored = net.dlatents([5], truncation_psi=0.7), net.noise()
+    drawn = net.draw(w, noise=net.noise(5))
+    assert np.abs(np.int32(drawn) - net.generate([5], truncation_psi=0.7)).max() <= 1
+    np.testing.assert_array_equal(net.draw(w, noise=stored), net.draw(w))
+    assert (drawn != net.draw(w)).any() and net.num_truncated == net.num_layers == 8
+    assert (net.draw(w, noise={'noise0': np.zeros([1, 1, 4, 4])}) != net.draw(w)).any()
+    np.testing.assert_array_equal(net.draw(w, noise={}), net.draw(w))  # what was set is put back
+    np.testing.assert_array_equal(net.truncate(net.dlatents([5], truncation_psi=1), 0.7), net.truncate(
+        net.dlatents([5], truncation_psi=1), 0.7, 8))
+    assert np.abs(np.int32(net.draw(w, truncation_psi=1)) - net.draw(w)).max() <= 1
+    for noise in ({'noise0': np.zeros([1, 1, 8, 8])}, {'noise99': np.zeros([1, 1, 4, 4])}):
+        with pytest.raises(UserError, match='noise: the network has no noise'):
+            net.draw(w, noise=noise)
+    with pytest.raises(UserError):
+        net.truncate(w, 0.5, 9)
+
+
 @pytest.mark.parametrize('name', ['configa_r16', 'ada_r16'])
 def test_truncation_is_fed_and_means_what_the_network_says(nets, name):
     net, seeds = nets(name), [3, 4]

@@ -159,6 +159,17 @@ def test_label_maps_instances_and_an_encoder(translate):
     PIL.Image.fromarray(np.full(given['inst'].shape[2:], 5, np.uint8)).save('one.png')
     runs = [translate(*arguments + ['--instances=one.png'] + more) for more in ([], ['--reference-instances=one.png'])]
     np.testing.assert_array_equal(*[pixels_of(run / 'a.png') for run in runs])  # of one instance there is one look
+    with translator_of(networks.Files(*[pretrained.resolve(file_of(f'hd_feat_iter_net_{name}.pth')) if name else None
+                                        for name in ('G', '', 'E')]), networks.Mode()) as translator:
+        look = translator.describe(given['image'][0], np.full((1,) + given['inst'].shape[2:], 5))[:, 0, 0]
+    np.save('looks.npy', np.array({5: look[np.newaxis], 6: np.zeros([0, 4])}, dtype=object))
+    run = translate(*arguments[:2] + ['--instances=one.png', '--clusters=looks.npy'])  # without an encoder
+    assert np.abs(pixels_of(run / 'a.png') - pixels_of(runs[0] / 'a.png')).max() <= 2
+    with pytest.raises(UserError, match='--clusters and --reference both say how instances look; give one of them'):
+        translate(*arguments + ['--instances=one.png', '--clusters=looks.npy'])
+    np.save('looks.npy', np.array({5: np.zeros([1, 4])}, dtype=object))
+    with pytest.raises(UserError, match='--clusters=looks.npy: 4 features of each instance, but the network takes 3'):
+        translate(*arguments[:2] + arguments[3:] + ['--instances=one.png', '--clusters=looks.npy'])
     with pytest.raises(UserError, match='--reference-instances: give the pictures that they are maps of'):
         translate(arguments[0], arguments[1], arguments[3], '--instances=one.png', '--reference-instances=one.png')
 

@@ -22,6 +22,7 @@ class Options(NamedTuple):
     instances: str = None      # maps of instances: file, folder or zip
     reference: str = None      # pictures whose instances look as those of the translations should: the same
     reference_instances: str = None  # maps of instances of these, which need not have the layout of the pictures then
+    clusters: str = None       # file of the looks of instances by class instead, see `styles.read`
 
 
 class Items(NamedTuple):
@@ -31,7 +32,8 @@ class Items(NamedTuple):
     videos: list     # paths
     instances: list  # of inputs.Picture, one for each picture; None = there are none
     references: list  # the same
-    styles: list     # of (inputs.Picture of a photo, of its map of instances), whose looks are mixed; None = no
+    photos: list     # of (inputs.Picture of a photo, of its map of instances), whose looks are mixed; None = no
+    looks: styles.Styles  # what is known of the looks of instances already; None = nothing
 
 
 def translate(submit_config, files, paths, mode, options, tf_config):
@@ -75,10 +77,12 @@ def prepare(kind, paths, options):
     Returns: Items.
     Raises: UserError for what can't be used.
     """
-    layout = sources.layout_of(kind, options.instances is not None)
+    looks = read_looks(kind, options)
+    layout = sources.layout_of(kind if looks is None else kind._replace(features=looks.num_features),
+                               options.instances is not None)
     if options.reference_instances is not None and options.reference is None:
         raise UserError('--reference-instances: give the pictures that they are maps of, --reference')
-    if layout.features and (options.reference is None or options.instances is None):
+    if layout.features and (options.instances is None or options.reference is None and looks is None):
         raise UserError('this network takes features of instances; give --instances and a --reference picture')
     if options.reference is not None and not layout.features:
         raise UserError('--reference: this network has no encoder; give its file as --encoder')
@@ -100,13 +104,28 @@ def prepare(kind, paths, options):
     if options.sheet and not pictures:
         raise UserError('--sheet shows pictures, and there are only videos; drop it')
     instances = None if options.instances is None else _beside(pictures, sizes, options, 'instances')
-    references = looks = None
+    references = photos = None
     if options.reference_instances is not None:
         photos, sizes = sources.check_all(inputs.find_pictures([options.reference]), sources.read_photo)
-        looks = list(zip(photos, _beside(photos, sizes, options, 'reference_instances')))
+        photos = list(zip(photos, _beside(photos, sizes, options, 'reference_instances')))
     elif options.reference is not None:
         references = _beside(pictures, sizes, options, 'reference')
-    return Items(layout, pictures, videos, instances, references, looks)
+    return Items(layout, pictures, videos, instances, references, photos, looks)
+
+
+def read_looks(kind, options):
+    """styles.Styles of the file of clusters, `None` without one; raises UserError if it makes no sense here."""
+    if options.clusters is None:
+        return None
+    if not kind.maps:
+        raise UserError('--clusters: this network takes pictures alone; drop it')
+    if options.reference is not None:
+        raise UserError('--clusters and --reference both say how instances look; give one of them')
+    looks = styles.read(options.clusters)
+    if kind.encoder is not None and looks.num_features != kind.features:
+        raise UserError(f'--clusters={options.clusters}: {looks.num_features} features of each instance, but the '
+                        f'network takes {kind.features}')
+    return looks
 
 
 def _beside(pictures, sizes, options, name):
@@ -123,8 +142,8 @@ def _beside(pictures, sizes, options, name):
 def _translate_pictures(translator, items, options, folder):
     """Writes the translations of all pictures, one after another."""
     files, pairs, film = PictureWriter(folder, options.outputs), sheet.Sheet(), None
-    looks = None if items.styles is None else styles.Styles(
-        _described(translator, *pair) for pair in cli.progress(items.styles, 'reference pictures'))
+    looks = items.looks if items.photos is None else styles.learn(
+        _described(translator, *pair) for pair in cli.progress(items.photos, 'reference pictures'))
     for number, picture in enumerate(cli.progress(items.pictures, 'pictures')):
         image = sources.read(picture, items.layout)
         shown = sheet.as_colors(image, items.layout)

@@ -1,4 +1,5 @@
-"""How instances may look, learned from photos of other places (Wang et al. 2018, section 3.4). NumPy only.
+"""How instances may look, learned from photos of other places (Wang et al. 2018, section 3.4), or read from the file
+that the published program writes when it has learned it. NumPy only.
 
 The published test does the same: what the encoder says of the large instances of all photos is put into clusters, class
 by class, and each instance of a translation gets one of its class at random.
@@ -8,6 +9,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from dnnlib.files import object_file
 from dnnlib.util import UserError
 
 CLUSTERS = 10        # of a class, at most; as published
@@ -20,25 +22,54 @@ def class_of(number):
     return number // FIRST_INSTANCE if number >= FIRST_INSTANCE else number
 
 
-class Styles:
-    """Clusters of features, by class.
+def learn(described):
+    """Styles of photos.
 
     Args:
         described: Yields (features, float32 [F, H, W], the same all over an instance; numbers of instances [1, H, W]).
     Raises: UserError if there are no large instances.
     """
+    found = OrderedDict()
+    for features, instances in described:
+        for number, place in _places(instances):
+            if len(place) > SHARE * instances.size:
+                value = features.reshape(len(features), -1)[:, place[len(place) // 2]]
+                found.setdefault(class_of(number), []).append(value)
+    if not found:
+        raise UserError(f'none of the instances of the reference pictures covers more than {SHARE:.1%} of its '
+                        'picture; give others')
+    return Styles({name: clusters(np.stack(values)) for name, values in found.items()})
 
-    def __init__(self, described):
-        found = OrderedDict()
-        for features, instances in described:
-            for number, place in _places(instances):
-                if len(place) > SHARE * instances.size:
-                    value = features.reshape(len(features), -1)[:, place[len(place) // 2]]
-                    found.setdefault(class_of(number), []).append(value)
-        if not found:
-            raise UserError(f'none of the instances of the reference pictures covers more than {SHARE:.1%} of its '
-                            'picture; give others')
-        self._clusters = {name: clusters(np.stack(values)) for name, values in found.items()}
+
+def read(path):
+    """Styles of a file `features_clustered_010.npy`: an object of {class: [clusters, F]}.
+
+    Classes that were never large enough have arrays without rows there, or, with a column more, what was not clustered.
+
+    Raises: UserError for another file.
+    """
+    found = object_file.load(path)
+    sizes = {array.shape[1] for array in found.values() if array.ndim == 2 and len(array)} if isinstance(
+        found, dict) and all(isinstance(array, np.ndarray) for array in found.values()) else ()
+    if not sizes:
+        raise UserError(f'{path}: no features of instances by class, such as pix2pixHD writes to '
+                        'features_clustered_010.npy')
+    return Styles({name: array for name, array in found.items() if array.ndim == 2 and len(array)
+                   and array.shape[1] == min(sizes)})
+
+
+class Styles:
+    """Clusters of features, by class.
+
+    Args:
+        clusters_by_class: {class: [clusters, F]}.
+    Attributes:
+        num_features: F.
+    """
+
+    def __init__(self, clusters_by_class):
+        self._clusters = clusters_by_class
+        self.num_features = next(iter(clusters_by_class.values())).shape[1]
 
     def draw(self, instances, rnd):
         """Features of instances: for each a random cluster of its class, zeros where there is none.
@@ -48,13 +79,12 @@ class Styles:
             rnd: RandomState.
         Returns: float32 [F, H, W].
         """
-        count = next(iter(self._clusters.values())).shape[1]
-        features = np.zeros((count, instances.size), np.float32)
+        features = np.zeros((self.num_features, instances.size), np.float32)
         for number, place in _places(instances):
             known = self._clusters.get(class_of(number))
             if known is not None:
                 features[:, place] = known[rnd.randint(len(known))][:, np.newaxis]
-        return features.reshape((count,) + instances.shape[1:])
+        return features.reshape((self.num_features,) + instances.shape[1:])
 
 
 def _places(instances):

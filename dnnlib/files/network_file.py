@@ -139,8 +139,12 @@ def refused_in(value):
     return None
 
 
-def _globals(budget):
-    """Functions that stand in for the classes and functions which network pickles name."""
+def known_globals(budget):
+    """Functions that stand in for the classes and functions which network pickles name, by these: dictionary.
+
+    Args:
+        budget: safe_pickle.Budget of the file.
+    """
     def encode(text, _encoding):
         budget.take(len(text))
         return text.encode('latin1')  # bytes under protocol 2
@@ -184,7 +188,7 @@ def read_inert(file_obj, refused=None):
     Raises: UserError if the contents are not a pickle, are corrupt, exceed the limits, or hold objects of other kinds.
     """
     data = file_obj if isinstance(file_obj, bytes) else safe_pickle.read_all(file_obj)
-    known = _globals(safe_pickle.Budget(len(data)))
+    known = known_globals(safe_pickle.Budget(len(data)))
 
     def find_global(name):
         if name in known:

@@ -64,3 +64,14 @@ def served(places):
 def asked(served):
     """Client of the server."""
     return served[0]
+
+
+@pytest.fixture(scope='module')
+def graph():
+    """A graph with a default session, in which the commands load their networks."""
+    import tensorflow.compat.v1 as tf
+    import dnnlib.tflib as tflib
+    with tf.Graph().as_default():
+        tflib.init_tf({'device': 'cpu', 'ops': 'ref'})
+        yield
+        tflib.close_tf()

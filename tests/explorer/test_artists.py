@@ -26,17 +26,6 @@ RUNNING = {'device': 'cpu', 'ops': 'ref'}
 FLAGS = ['--device=cpu', '--ops=ref']
 
 
-@pytest.fixture(scope='module', name='graph')
-def fixture_graph():
-    """A graph with a default session, in which the commands load their networks."""
-    import tensorflow.compat.v1 as tf
-    import dnnlib.tflib as tflib
-    with tf.Graph().as_default():
-        tflib.init_tf(dict(RUNNING))
-        yield
-        tflib.close_tf()
-
-
 def opened(path):
     """(artist, Stores) of a network file."""
     kept = stores.Stores(stores.Slots(), uploads.Uploads())

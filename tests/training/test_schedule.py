@@ -1,12 +1,11 @@
 """The schedule against the numbers of the paper and the published configurations."""
 
-import os
-
 import numpy as np
 import pytest
 
 import run_training
 from dnnlib import EasyDict, UserError
+from tests.training.golden_translation import FILES
 from training.options.stylegan2 import CONFIGS
 from training.schedule import Schedule, accumulation_rounds, is_new_level, rate_factor, training_schedule
 
@@ -122,19 +121,16 @@ def test_what_another_schedule_may_not_change():
 
 
 def test_rates_of_the_published_programs_that_translate():
-    path = os.path.join(os.path.dirname(__file__), '..', 'data', 'translation', 'lr_schedules.npz')
-    with np.load(path) as golden:
-        for key, epochs, options in (('linear', 10, ('linear', 5, 5)), ('step', 10, ('step', 5, 5, 4)),
-                                     ('cosine', 10, ('cosine', 5, 5)), ('linear_100_100', 200, ('linear', 100, 100)),
-                                     ('linear_cut_200_200', 400, ('linear', 200, 200)),
-                                     ('linear_fastcut_150_50', 200, ('linear', 150, 50))):
-            found = [rate_factor(epoch, *options) for epoch in range(1, epochs + 1)]
-            np.testing.assert_allclose(found, golden[key][:epochs], rtol=1e-6, atol=1e-9, err_msg=key)
-        found = [rate_factor(epoch, 'linear', 5, 5) for epoch in range(3, 11)]  # begins with the third epoch
-        np.testing.assert_allclose(found, golden['linear_epoch_count_3'][:8], rtol=1e-6)
-    with np.load(os.path.join(os.path.dirname(path), 'hd_lr.npz')) as golden:
-        found = [0.0002 * rate_factor(epoch, 'linear_late', 3, 4) for epoch in range(1, 8)]
-        np.testing.assert_allclose(found, golden['lr'], rtol=1e-6)
+    for key, epochs, options in (('linear', 10, ('linear', 5, 5)), ('step', 10, ('step', 5, 5, 4)),
+                                 ('cosine', 10, ('cosine', 5, 5)), ('linear_100_100', 200, ('linear', 100, 100)),
+                                 ('linear_cut_200_200', 400, ('linear', 200, 200)),
+                                 ('linear_fastcut_150_50', 200, ('linear', 150, 50))):
+        found = [rate_factor(epoch, *options) for epoch in range(1, epochs + 1)]  # none is trained after these
+        FILES.compare('lr_schedules', key, found, rtol=1e-6, atol=1e-9, part=slice(epochs))
+    found = [rate_factor(epoch, 'linear', 5, 5) for epoch in range(3, 11)]  # begins with the third epoch
+    FILES.compare('lr_schedules', 'linear_epoch_count_3', found, rtol=1e-6, part=slice(8))
+    found = [0.0002 * rate_factor(epoch, 'linear_late', 3, 4) for epoch in range(1, 8)]
+    FILES.compare('hd_lr', 'lr', found, rtol=1e-6)
     with pytest.raises(UserError, match="lr_policy must be linear, step, plateau, cosine, linear_late, .*not 'flat"):
         rate_factor(1, 'flat', 1, 1)
     with pytest.raises(UserError, match='lr_policy=cosine needs n_epochs of at least 1, not 0'):

@@ -10,8 +10,12 @@ from dnnlib.tflib import random
 from dnnlib.util import call_func_by_name, UserError
 from training.methods import judging, translating
 from training.methods.plateau import Plateau
+from training.networks import patch_mlp
 from training.terms import content, nce, penalties
 from training.train_step import Group, Method, Net, report_mean
+
+
+SAMPLERS = ('mlp_sample', 'sample', 'reshape')
 
 
 class Options(NamedTuple):
@@ -22,11 +26,13 @@ class Options(NamedTuple):
     G_opt_args: dict = None          # tflib.Optimizer of the generator
     F_opt_args: dict = None          # tflib.Optimizer of F
     D_opt_args: dict = None          # tflib.Optimizer of the discriminator
-    criterion: str = 'lsgan'         # what scores are worth: lsgan, vanilla, nonsaturating or wgangp
+    criterion: str = 'lsgan'         # what scores are worth: lsgan, vanilla, nonsaturating, hinge or wgangp
     lambda_GAN: float = 1.0          # weight of the scores
     lambda_NCE: float = 1.0          # weight of the contrast of patches; FastCUT: 10
     nce_idt: bool = True             # contrast B and its translation, too? FastCUT: no
     nce_layers: tuple = (0, 4, 8, 12, 16)  # layers of the generator that are compared
+    netF: str = 'mlp_sample'         # how they are: samples by the network F, `sample` = themselves, `reshape` = their
+    #                                  averages over 4x4 parts of the image
     nce_T: float = 0.07              # temperature of the contrast
     num_patches: int = 256           # samples of each layer
     nce_includes_all_negatives_from_minibatch: bool = False  # look for negatives in all images, not one?
@@ -66,18 +72,24 @@ def make(name, streams, schedule, options, G, D):
     a, b = translating.data_of(streams)
     translating.criterion(options.criterion)
     judging.check(options.augment_args, options.criterion)
+    if options.netF not in SAMPLERS:
+        raise UserError(f'netF must be {", ".join(SAMPLERS)}, not {options.netF!r}')
+    has_F, set_of_F = options.netF == 'mlp_sample', set(options.F_args or ()) - {'func_name'}
+    if set_of_F and not has_F:
+        raise UserError(f'netF={options.netF} has no network F; drop F.{min(set_of_F)}, or choose netF=mlp_sample')
     if options.lambda_identity and not options.nce_idt:
         raise UserError('lambda_identity compares B with its translation, which nce_idt=no leaves out; set it to 0')
     G = translating.net(options.G_args, G[0], a, out_channels=b.shape[0], **G[1])
-    F_args = dict(dict(func_name='training.networks.patch_mlp.F_mlp', widths=tap_widths(G, options.nce_layers),
-                       input_names=[f'tap{number}' for number in options.nce_layers]), **(options.F_args or {}))
-    nets = OrderedDict([
-        ('G', G), ('F', Net(F_args.pop('func_name'), F_args, role='sampler')),
-        ('D', translating.net(options.D_args, D[0], b, 'discriminator', **D[1]))])
+    nets = OrderedDict([('G', G)])
+    if has_F:
+        F_args = dict(dict(func_name='training.networks.patch_mlp.F_mlp', widths=tap_widths(G, options.nce_layers),
+                           input_names=[f'tap{number}' for number in options.nce_layers]), **(options.F_args or {}))
+        nets['F'] = Net(F_args.pop('func_name'), F_args, role='sampler')
+    nets['D'] = translating.net(options.D_args, D[0], b, 'discriminator', **D[1])
     size = schedule.last.minibatch_gpu
     return Method(
-        name, nets, {name: Group((name,), args or translating.ADAM, 'lrate') for name, args in (
-            ('G', options.G_opt_args), ('F', options.F_opt_args), ('D', options.D_opt_args))},
+        name, nets, {name: Group((name,), getattr(options, name + '_opt_args') or translating.ADAM, 'lrate')
+                     for name in nets},
         stages=lambda step: make_stages(step, options), pictures=lambda networks, cells: translating.rows(
             cells, cells.batch['a'][0], translating.translate(networks['G'], cells.batch['a'][0], size)),
         sheets=lambda cells: judging.sheets(options.augment_args, [cells.batch['b'][0]], minibatch_size=size),
@@ -122,7 +134,7 @@ def make_stages(step, options):
         sources, is_mirrored = mirror_half(tf.concat([a, b], axis=0) if options.nce_idt else a, options)
         fakes = G(sources)
         fakes, same = tf.split(fakes, 2) if options.nce_idt else (fakes, None)
-        G_loss = report_mean('Loss/G_GAN', options.lambda_GAN * criterion.real(D(*judges.see(fakes))))
+        G_loss = report_mean('Loss/G_GAN', options.lambda_GAN * criterion.fooled(D(*judges.see(fakes))))
         contrast = report_mean('Loss/NCE', contrast_losses(step, a, fakes, is_mirrored, options))
         if options.nce_idt:
             own = report_mean('Loss/NCE_Y', contrast_losses(step, b, same, is_mirrored, options))
@@ -131,7 +143,8 @@ def make_stages(step, options):
         if options.lambda_identity:
             G_loss += report_mean('Loss/idt', options.lambda_identity * content.difference(same, b))
     trained = [step.train('D', {'D': D_loss}, batch='this', post=judges.post),
-               step.train('G', dict(G=G_loss, F=G_loss), batch='this', joint=True, post=rate.post(G_loss))]
+               step.train('G', OrderedDict((name, G_loss) for name in step.nets if name != 'D'), batch='this',
+                          joint=True, post=rate.post(G_loss))]
     return rate.stages() + trained + judges.stages()
 
 
@@ -156,13 +169,23 @@ def contrast_losses(step, sources, translations, is_mirrored, options):
     G, taps = step.nets['G'], options.nce_layers
     queries, keys = [translating.in_training(G, images, taps=taps, encode_only=True, return_as_list=True)
                      for images in (translations, sources)]
-    rows = [], []
-    for query, key in zip(queries, keys):
-        height, width = key.shape.as_list()[1:3]
-        positions = nce.draw_positions(height, width, options.num_patches)
-        rows[0].append(nce.sample(query, tf.where(is_mirrored, nce.mirrored(positions, width), positions)))
-        rows[1].append(nce.sample(key, positions))
-    queries, keys = [step.nets['F'].get_output_for(*samples, return_as_list=True) for samples in rows]
+    rows = zip(*[samples(query, key, is_mirrored, options) for query, key in zip(queries, keys)])
+    if 'F' in step.nets:
+        queries, keys = [step.nets['F'].get_output_for(*found, return_as_list=True) for found in rows]
+    else:
+        queries, keys = [[patch_mlp.unit_rows(values) for values in found] for found in rows]
     groups = 1 if options.nce_includes_all_negatives_from_minibatch else step.sched['minibatch_gpu']
     losses = [tf.reduce_mean(nce.patch_nce(query, key, groups, options.nce_T)) for query, key in zip(queries, keys)]
     return options.lambda_NCE * tf.add_n(losses) / len(losses)
+
+
+def samples(query, key, is_mirrored, options):
+    """Rows of the feature maps of a translation and of its source, of the same places; see `contrast_losses`."""
+    if options.netF == 'reshape':
+        if options.flip_equivariance:
+            query = tf.cond(is_mirrored, lambda: tf.reverse(query, [2]), lambda: tf.identity(query))
+        return nce.averages(query), nce.averages(key)
+    height, width = key.shape.as_list()[1:3]
+    positions = nce.draw_positions(height, width, options.num_patches)
+    return (nce.sample(query, tf.where(is_mirrored, nce.mirrored(positions, width), positions)),
+            nce.sample(key, positions))

@@ -17,7 +17,7 @@ class Options(NamedTuple):
     D_args: dict = None            # both discriminators; None = of patches of 70x70 pixels
     G_opt_args: dict = None        # tflib.Optimizer of the generators
     D_opt_args: dict = None        # tflib.Optimizer of the discriminators
-    criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla or wgangp
+    criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla, hinge or wgangp
     lambda_gp: float = 0.0         # weight of the discriminators' gradient penalty, which wgangp was made for: 10 there
     lambda_A: float = 10.0         # weight of the way from A to B and back
     lambda_B: float = 10.0         # weight of the way from B to A and back
@@ -85,7 +85,7 @@ def G_losses(step, reals, fakes, options, judges):
         judges: judging.Judging.
     """
     (a, b), (fake_a, fake_b) = reals, fakes
-    scored = translating.criterion(options.criterion).real
+    scored = translating.criterion(options.criterion).fooled
     losses = [('G_A', scored(call(step, 'D_b', *judges.see(fake_b)))),
               ('G_B', scored(call(step, 'D_a', *judges.see(fake_a)))),
               ('cycle_A', options.lambda_A * content.difference(call(step, 'G_ba', fake_b), a)),

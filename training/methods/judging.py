@@ -17,6 +17,7 @@ from training.methods import augmented
 from training.terms import criteria, penalties
 
 DRANGE = [-1, 1]
+PENALTIES = ('gp', 'lp', 'dragan')  # on a discriminator's gradient, see `gradient_penalty`
 
 
 def check(augment_args, criterion):
@@ -84,7 +85,7 @@ class Judging:
         return [] if not self.is_on else self._augmentation.stages(None, None, DRANGE)
 
 
-def gradient_penalty(scored, reals, fakes, weight, given=()):
+def gradient_penalty(scored, reals, fakes, weight, given=(), kind='gp'):
     """Penalty on a discriminator's gradient between reals and fakes, [N] (Gulrajani et al. 2017, equation 3).
 
     Args:
@@ -93,11 +94,19 @@ def gradient_penalty(scored, reals, fakes, weight, given=()):
         weight: Lambda.
         given: What belongs to the images, such as the other half of pairs; the gradient is taken of it, too, as
             published.
+        kind: 'gp'; 'lp': norms below 1 cost nothing (Petzka et al. 2018, equation 8); 'dragan': between reals and
+            noisy ones instead (Kodali et al. 2017, algorithm 1).
     """
-    mixed = penalties.mixtures(reals, tf.stop_gradient(fakes), random.uniform([tf.shape(reals)[0], 1, 1, 1]))
+    others = None if kind == 'dragan' else tf.stop_gradient(fakes)
+    shares = random.uniform([tf.shape(reals)[0], 1, 1, 1])
+    if others is None:
+        mixed = penalties.surroundings(reals, shares, random.uniform(tf.shape(reals)))
+    else:
+        mixed = penalties.mixtures(reals, others, shares)
     inputs = [mixed] + [tf.identity(part) for part in given]
     squares = sum(penalties.gradient_penalty(scored(*inputs), part) for part in inputs)
-    return penalties.norm_penalty(tf.sqrt(squares + 1e-16), weight=weight)
+    norms = tf.sqrt(squares + 1e-16)
+    return (penalties.one_sided_penalty if kind == 'lp' else penalties.norm_penalty)(norms, weight=weight)
 
 
 def sheets(augment_args, pictures, maps=(), show=None, minibatch_size=1):

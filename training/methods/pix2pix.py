@@ -18,7 +18,7 @@ class Options(NamedTuple):
     D_args: dict = None          # discriminator, which sees pairs; None = of patches of 70x70 pixels, with batch norm
     G_opt_args: dict = None      # tflib.Optimizer of the generator
     D_opt_args: dict = None      # tflib.Optimizer of the discriminator
-    criterion: str = 'vanilla'   # what scores are worth: vanilla, lsgan or wgangp
+    criterion: str = 'vanilla'   # what scores are worth: vanilla, lsgan, hinge or wgangp
     lambda_GAN: float = 1.0      # weight of the scores; 0 = learn without a discriminator, which blurs
     lambda_L1: float = 100.0     # weight of the difference from the true translation
     direction: str = 'AtoB'      # or 'BtoA'
@@ -89,7 +89,7 @@ def make_stages(step, options):
         G_loss = report_mean('Loss/G_L1', options.lambda_L1 * content.difference(fakes, target))
         if options.lambda_GAN:
             scored = scores(judges.see(source, fakes), is_training=True)
-            G_loss += options.lambda_GAN * report_mean('Loss/G_GAN', criterion.real(scored))
+            G_loss += options.lambda_GAN * report_mean('Loss/G_GAN', criterion.fooled(scored))
     trained = [step.train('D', {'D': D_loss}, batch='this', post=judges.post)] if options.lambda_GAN else []
     trained.append(step.train('G', {'G': G_loss}, batch='this', post=rate.post(G_loss)))
     return rate.stages() + trained + judges.stages()

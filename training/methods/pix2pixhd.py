@@ -26,7 +26,7 @@ class Options(NamedTuple):
     G_opt_args: dict = None        # tflib.Optimizer of the generator
     E_opt_args: dict = None        # tflib.Optimizer of the encoder, which steps with the generator
     D_opt_args: dict = None        # tflib.Optimizer of the discriminators
-    criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla or wgangp
+    criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla, hinge or wgangp
     label_nc: int = 35             # number of labels; 0 = side A has pictures
     instance_feat: bool = False    # describe each instance by what an encoder sees in it?
     feature_matching: bool = True  # compare features of the discriminators? False: published as --no_ganFeat_loss
@@ -126,7 +126,7 @@ def make_stages(step, options, perceptual):
             judged(step, conditions, images) for images in (seen_fakes, photos))
         judges.count(*real_scores)
         criterion = translating.criterion(options.criterion)
-        G_loss = report_mean('Loss/G_GAN', total(criterion.real, fake_scores))
+        G_loss = report_mean('Loss/G_GAN', total(criterion.fooled, fake_scores))
         # As published: over the layers but the last, 4 / (layers - 1) for each; over the scales, the mean.
         weight = 4 * options.lambda_feat / len(fake_features[0]) / len(fake_features)
         if options.feature_matching:

@@ -16,11 +16,12 @@ class Options(NamedTuple):
     G_opt_args: dict = None          # tflib.Optimizer of the generator
     F_opt_args: dict = None          # tflib.Optimizer of F
     D_opt_args: dict = None          # tflib.Optimizer of the discriminator
-    criterion: str = 'nonsaturating'  # what scores are worth: nonsaturating, vanilla, lsgan or wgangp
+    criterion: str = 'nonsaturating'  # what scores are worth: nonsaturating, vanilla, lsgan, hinge or wgangp
     lambda_GAN: float = 1.0          # weight of the scores
     lambda_NCE: float = 4.0          # weight of the contrast of patches
     nce_idt: bool = True             # contrast B and its translation, too?
     nce_layers: tuple = (0, 2, 4)    # layers of the generator that are compared
+    netF: str = 'mlp_sample'         # how they are, see `cut.Options`
     nce_T: float = 0.07              # temperature of the contrast
     num_patches: int = 1             # samples of each layer: a crop is hardly more than a patch
     nce_includes_all_negatives_from_minibatch: bool = True  # look for negatives in all images, not one?

@@ -26,8 +26,8 @@ def data_of(streams, is_paired=False):
         raise UserError(f'translation needs the streams a and b of data, not {", ".join(streams)}')
     a, b = (streams[name].dataset for name in 'ab')
     if a.shape[1:] != b.shape[1:]:
-        raise UserError('both sides must have images of one size, but they are {1}x{2} and {4}x{5}; give a --resolution'
-                        .format(*(list(a.shape) + list(b.shape))))
+        raise UserError('both sides must have images of one size, but they are {2}x{1} and {5}x{4}; scale them to one, '
+                        'or choose --preprocess=resize_and_crop'.format(*(list(a.shape) + list(b.shape))))
     if a.shape[0] != b.shape[0] and not is_paired:
         raise UserError(f'both sides must have the same channels, but they have {a.shape[0]} and {b.shape[0]}; give '
                         '--set dataset.channels=3')

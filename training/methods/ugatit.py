@@ -29,8 +29,9 @@ class Options(NamedTuple):
     cycle_weight: float = 10.0     # weight of the way to the other domain and back
     identity_weight: float = 10.0  # weight of leaving alone what is in the target domain
     cam_weight: float = 1000.0     # weight of the generators' classifiers, which tell whose image they are given
-    criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla or wgangp
+    criterion: str = 'lsgan'       # what scores are worth: lsgan, vanilla, hinge or wgangp
     lambda_gp: float = 0.0         # weight of the discriminators' gradient penalty, which wgangp was made for: 10 there
+    penalty: str = 'gp'            # which one: gp, lp (norms above 1 alone) or dragan (around reals)
     n_critic: int = 1              # steps of the discriminators for each of the generators
     kernel_decay: float = 0.0      # weight of half of the squares of weights but for biases; for TensorFlow: 1e-4
     augment_args: dict = None      # what discriminators see of images, see `judging`; None = all
@@ -49,6 +50,10 @@ def ugatit(streams, schedule, **options):
     options, (a, b) = Options(**options), translating.data_of(streams)
     translating.criterion(options.criterion)
     judging.check(options.augment_args, options.criterion)
+    if options.penalty not in judging.PENALTIES:
+        raise UserError(f'penalty must be {", ".join(judging.PENALTIES)}, not {options.penalty!r}')
+    if options.penalty != 'gp' and not options.lambda_gp:
+        raise UserError(f'penalty={options.penalty} needs a weight, such as lambda_gp=10')
     if not isinstance(options.n_critic, int) or options.n_critic < 1:
         raise UserError(f'n_critic must be a whole number of at least 1, not {options.n_critic!r}')
     G, D = 'training.networks.ugatit.G_ugatit', 'training.networks.ugatit.D_ugatit'
@@ -136,14 +141,14 @@ def D_losses(step, reals, fakes, options, judges):
                                ('fake', [criterion.fake(x) for x in scores(step, name, fake)])):
                 losses += [report_mean(f'Loss/{name}_{tag}', found[0]), report_mean(f'Loss/{name}_cam_{tag}', found[1])]
             if options.lambda_gp:
-                losses.append(report_mean(f'Loss/{name}_gp', penalty(step, name, real, fake, options.lambda_gp)))
+                losses.append(report_mean(f'Loss/{name}_gp', penalty(step, name, real, fake, options)))
     return tf.add_n(losses)
 
 
-def penalty(step, name, real, fake, weight):
+def penalty(step, name, real, fake, options):
     """Gradient penalty of a discriminator's scores and of its classifier's logits, each on points of its own, [N]."""
     return tf.add_n([judging.gradient_penalty(lambda image, index=i: step.nets[name].get_output_for(
-        image, return_as_list=True)[index], real, fake, weight) for i in range(2)])
+        image, return_as_list=True)[index], real, fake, options.lambda_gp, kind=options.penalty) for i in range(2)])
 
 
 def G_losses(step, a, b, options, judges):
@@ -167,7 +172,7 @@ def G_losses(step, a, b, options, judges):
         ('cam_AB', entropy.real(cam_ab)), ('cam_BB', entropy.fake(cam_bb)))]
     for domain, fake in (('a', *judges.see(fake_a)), ('b', *judges.see(fake_b))):
         for side in SIDES:
-            found = [options.adv_weight * criteria.TRANSLATION[options.criterion].real(x) for x in scores(
+            found = [options.adv_weight * criteria.TRANSLATION[options.criterion].fooled(x) for x in scores(
                 step, f'D_{domain}_{side}', fake)]
             losses += [(f'G_{domain}_{side}', found[0]), (f'G_{domain}_cam_{side}', found[1])]
     return tf.add_n([report_mean('Loss/' + tag, loss) for tag, loss in losses])

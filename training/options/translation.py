@@ -214,8 +214,11 @@ def finish(args, options):
     Raises: UserError for data that can't be used.
     """
     data, sched, streams = options['dataset_args'], options['sched_args'], options['stream_args']
-    if CONFIGS[args.config].kind == layouts.LABELS and options['method_args']['label_nc']:
-        streams['a']['max_id'] = options['method_args']['label_nc'] - 1
+    method = options['method_args']
+    if method.get('netF', 'mlp_sample') != 'mlp_sample' and method['F_opt_args'] != CONFIGS[args.config].opt:
+        raise UserError(f'--set F_opt: with train.netF={method["netF"]} there is no network F to optimize; drop it')
+    if CONFIGS[args.config].kind == layouts.LABELS and method['label_nc']:
+        streams['a']['max_id'] = method['label_nc'] - 1
     if 'inst' in streams:
         streams['inst']['max_id'] = MAX_INSTANCE
     settles = data.get('settle_images') == 'decay'
@@ -223,10 +226,10 @@ def finish(args, options):
         data['settle_images'] = None
     found = translation_sizes.look(options)
     size = sched.setdefault('epoch_images', max(item.num_images for item in found.values()))
-    G_args = options['method_args']['G_args']
+    G_args = method['G_args']
     if G_args['func_name'] == UNET:
         G_args.setdefault('num_downs', num_downs(*found['a'].shape[1:]))
-    judge = options['method_args']['D_args']
+    judge = method['D_args']
     if judge['func_name'].endswith('D_ugatit') and min(found['a'].shape[1:]) < 128:  # 3 pixels must be left of them
         judge.setdefault('num_layers', max(int(math.log2(min(found['a'].shape[1:]))), 4))
     if CONFIGS[args.config].kind == layouts.UNPAIRED and found['a'].shape[0] != found['b'].shape[0]:
@@ -242,7 +245,7 @@ def finish(args, options):
         ticks = max(int(round(SNAP_EPOCHS * size / sched['tick_images'])), 1)
         options.update(image_snapshot_ticks=ticks, network_snapshot_ticks=ticks)
     sides = ' and '.join(f'{item.num_images} images of {name}' for name, item in found.items())
-    if 'augment_args' in options['method_args']:
-        print(augmenting.describe(options['method_args']['augment_args']))
+    if 'augment_args' in method:
+        print(augmenting.describe(method['augment_args']))
     print(f'{sides}; an epoch is {size} images, the training {options["total_kimg"] * 1000 / size:g} epochs or '
           f'{options["total_kimg"]:g} kimg')

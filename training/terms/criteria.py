@@ -55,10 +55,15 @@ def attribute_loss(logits, labels):
 
 
 class Criterion(NamedTuple):
-    """A loss whose two halves are functions of the scores of one kind of image each; G minimizes `real` of fakes."""
+    """A loss whose parts are functions of the scores of one kind of image each."""
     real: object  # what D minimizes for reals
     fake: object  # what D minimizes for fakes
     boundary: float = 0.0  # score that is neither more like those of reals nor of fakes; None = scores have no zero
+    generator: object = None  # what G minimizes for fakes; None = `real`
+
+    def fooled(self, scores):
+        """What G minimizes for the scores of its fakes."""
+        return (self.generator or self.real)(scores)
 
 
 def _hinge(scores):
@@ -72,6 +77,7 @@ TRANSLATION = {  # the names that programs for translation give them
     'vanilla': Criterion(G_non_saturating, tf.nn.softplus),
     'nonsaturating': Criterion(G_non_saturating, tf.nn.softplus),
     'wgangp': Criterion(G_wasserstein, tf.identity, None),
+    'hinge': D_HINGE._replace(generator=G_wasserstein),
 }
 
 

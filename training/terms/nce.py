@@ -4,6 +4,7 @@ Park et al. 2020, "Contrastive learning for unpaired image-to-image translation"
 rows are samples of them, image after image.
 """
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib import random
@@ -26,6 +27,26 @@ def sample(features, positions):
     height, width, channels = features.shape.as_list()[1:]
     rows = tf.gather(tf.reshape(features, [-1, height * width, channels]), positions, axis=1)
     return tf.reshape(rows, [-1, channels])
+
+
+def averages(features, parts=4):
+    """Rows [N * parts^2, C]: averages over parts of the maps, as PyTorch's AdaptiveAvgPool2d divides them.
+
+    Part i of a side begins at floor(i side / parts) and ends before ceil((i + 1) side / parts).
+    """
+    height, width, channels = features.shape.as_list()[1:]
+    rows, columns = (tf.constant(_shares(side, parts)) for side in (height, width))
+    found = tf.einsum('nhwc,jw->nhjc', tf.einsum('nhwc,ih->niwc', features, rows), columns)
+    return tf.reshape(found, [-1, channels])
+
+
+def _shares(side, parts):
+    """Share of each place in the averages along a side: float32 [parts, side]."""
+    found = np.zeros([parts, side], np.float32)
+    for i in range(parts):
+        begin, end = i * side // parts, -(-(i + 1) * side // parts)
+        found[i, begin:end] = 1 / (end - begin)
+    return found
 
 
 def patch_nce(queries, keys, groups, temperature=0.07):

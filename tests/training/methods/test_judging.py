@@ -88,21 +88,37 @@ def test_sheets_show_data_augmented_alike(session):
     assert pix2pixhd.sheets(cells, options._replace(augment_args=None), 2) == {}
 
 
-def test_gradient_penalty(session, monkeypatch):
-    """Of scores whose gradient is known: 2 w (w x) at each mixture x."""
+@pytest.mark.parametrize('kind', judging.PENALTIES)
+def test_gradient_penalty(session, monkeypatch, kind):
+    """Of scores whose gradient is known: 2 w (w x) at each mixture x; and its own gradient by differences."""
     rnd, shares = np.random.RandomState(0), np.float32([0.25, 0.5]).reshape(2, 1, 1, 1)
     weights, reals, fakes, other = rnd.randn(4, 2, 3, 4, 4).astype(np.float32)
-    monkeypatch.setattr(random, 'uniform', lambda shape: tf.constant(shares))
+    weights[0] /= 20  # a slope below 1
+    noise, axes = rnd.uniform(size=reals.shape).astype(np.float32), (1, 2, 3)
+    drawn = {'gp': [shares], 'lp': [shares], 'dragan': [shares, noise]}[kind]
+    weights_in = tf.placeholder(tf.float32, weights.shape)
 
     def scored(images, others=0.0):
-        return tf.square(tf.reduce_sum(images * weights + others * weights, axis=[1, 2, 3])[:, tf.newaxis])
-    mixed, axes = reals + (fakes - reals) * shares, (1, 2, 3)
-    for given in ([], [other]):
-        found = session.run(judging.gradient_penalty(scored, tf.constant(reals), tf.constant(fakes), 10, [
-            tf.constant(array) for array in given]))
+        return tf.square(tf.reduce_sum(images * weights_in + others * weights_in, axis=[1, 2, 3])[:, tf.newaxis])
+    mixed = reals + shares * (0.5 * reals.std() * noise if kind == 'dragan' else fakes - reals)
+
+    def expected(weights, given):
         inner = 2 * np.sum((mixed + sum(given)) * weights, axis=axes)
         norms = np.abs(inner) * np.sqrt((1 + len(given)) * np.square(weights).sum(axis=axes))
-        np.testing.assert_allclose(found, 10 * (norms - 1) ** 2, rtol=1e-4)
+        return 10 * (np.maximum(norms, 1 if kind == 'lp' else 0) - 1) ** 2
+    for given in ([], [other]):
+        numbers = iter(drawn)
+        monkeypatch.setattr(random, 'uniform', lambda shape: tf.constant(next(numbers)))
+        penalty = judging.gradient_penalty(scored, tf.constant(reals), tf.constant(fakes), 10, [
+            tf.constant(array) for array in given], kind)
+        found, slopes = session.run([penalty, tf.gradients(penalty, weights_in)[0]], {weights_in: weights})
+        np.testing.assert_allclose(found, expected(weights, given), rtol=1e-4)
+        assert next(numbers, None) is None and (kind == 'lp') == (found == 0).any()
+        for index in [(0, 1, 2, 3), (1, 2, 0, 0)]:
+            step = np.zeros(weights.shape)
+            step[index] = 1e-4
+            difference = np.sum(expected(weights + step, given) - expected(weights - step, given)) / 2e-4
+            assert slopes[index] == pytest.approx(difference, rel=1e-3, abs=1e-6)
 
 
 def expected_factors(losses):

@@ -25,7 +25,7 @@ def images_of(case):
     return {name: given[f'real_{name.upper()}'] for name in 'ab'}
 
 
-def test_sincut(session, monkeypatch):
+def test_sincut(session, monkeypatch, tmp_path):
     case, names, lrate = 'sincut_iter', dict(G='G', F='F', D='D'), 0.002
     given = golden.arrays_cached(case)
     weights = dict(G=('sincut_net_G.pth', tables.sincut_generator()), F=(case + '_net_F.pth', tables.patch_mlp(3)),
@@ -50,9 +50,10 @@ def test_sincut(session, monkeypatch):
         golden.check(case, key, total)
     check_iteration(case, trained, found, names)
     check_after(case, trained, names, lrate)
+    trained.check_continued(tmp_path, images_of(case))
 
 
-def test_ugatit(session, monkeypatch):
+def test_ugatit(session, monkeypatch, tmp_path):
     case, file, lrate = 'ugatit_iter', 'ugatit_iter_params.pt', 0.0001
     names = dict(G_ab='genA2B', G_ba='genB2A', D_a_global='disGA', D_a_local='disLA', D_b_global='disGB',
                  D_b_local='disLB')
@@ -76,6 +77,7 @@ def test_ugatit(session, monkeypatch):
     for stage, value in sums.items():
         golden.check(case, f'loss_{stage}', value)
     check_after(case, trained, names, lrate)
+    trained.check_continued(tmp_path, images_of(case))
 
 
 def small_vgg():
@@ -115,7 +117,7 @@ def drawn(case, trained, has_features):
 
 
 @pytest.mark.parametrize('case', ['hd_iter', 'hd_feat_iter', 'hd_local_fixed_iter'])
-def test_pix2pixhd(session, case, monkeypatch):
+def test_pix2pixhd(session, case, monkeypatch, tmp_path):
     kwargs, names = golden.META[case]['kwargs'], dict(G='G', D='D')
     is_pooled = case == 'hd_feat_iter'  # which changes nothing in the first iteration, as the pool is empty
     generator = dict(num_blocks=2, num_downs=2)
@@ -142,6 +144,8 @@ def test_pix2pixhd(session, case, monkeypatch):
     golden.check(case, 'loss_G', sum(value for tag, value in found[0].items() if tag.startswith('Loss/G')))
     check_iteration(case, trained, found, names)
     check_after(case, trained, names)
+    if is_pooled:
+        trained.check_continued(tmp_path, maps_of(case), stages={stage: []})
 
 
 def test_options_that_do_not_fit(monkeypatch):

@@ -130,8 +130,16 @@ def test_options_of_the_release_for_tensorflow(session, monkeypatch):
     found = session.run(losses)
     np.testing.assert_allclose(found['Loss/D_a_global_real'], -scores.mean(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found['Loss/D_a_global_cam_real'], -logits.mean(), rtol=1e-4, atol=1e-6)
+    losses.clear()
+    for kind in ('dragan', 'lp'):
+        hinged = ugatit.D_losses(step, given, given[::-1], ugatit.Options(
+            criterion='hinge', lambda_gp=10.0, penalty=kind), judges)
+        losses['Loss/' + kind] = losses.pop('Loss/D_a_global_gp')
+    np.testing.assert_allclose(session.run(losses['Loss/D_a_global_real']), np.maximum(1 - scores, 0).mean(), rtol=1e-4)
+    assert np.isfinite(session.run(tf.gradients(hinged, judge.trainables['Conv0/weight'])[0])).all()
     tflib.set_vars({var: np.zeros(var.shape.as_list()) for var in judge.trainables.values()})
-    assert session.run(losses['Loss/D_a_global_gp']) == pytest.approx(20, rel=1e-4)  # both slopes are 0, not 1
+    assert session.run(losses['Loss/dragan']) == pytest.approx(20, rel=1e-4)  # both slopes are 0, not 1
+    assert session.run(losses['Loss/lp']) == 0  # at most 1
     G = tflib.Network('G', 'training.networks.ugatit.G_ugatit', resolution=16, fmaps=4, num_blocks=1, light=True,
                       smoothing=0.5)
     shares, found = [var for name, var in G.vars.items() if 'Decoder' in name and name.endswith('rho')], []
@@ -140,9 +148,12 @@ def test_options_of_the_release_for_tensorflow(session, monkeypatch):
         found.append(G.run(image, return_as_list=True)[0])
     np.testing.assert_array_equal(*found[:2])  # a share of 0 in both
     assert np.abs(found[2] - found[1]).max() > 1e-5
-    with pytest.raises(UserError, match='n_critic must be a whole number of at least 1, not 0'):
-        ugatit.ugatit({name: SimpleNamespace(dataset=SimpleNamespace(shape=[3, 16, 16])) for name in 'ab'}, None,
-                      n_critic=0)
+    streams = {name: SimpleNamespace(dataset=SimpleNamespace(shape=[3, 16, 16])) for name in 'ab'}
+    for options, message in ((dict(n_critic=0), 'n_critic must be a whole number of at least 1, not 0'),
+                             (dict(penalty='wgan-lp'), "penalty must be gp, lp, dragan, not 'wgan-lp'"),
+                             (dict(penalty='dragan'), 'penalty=dragan needs a weight, such as lambda_gp=10')):
+        with pytest.raises(UserError, match=message):
+            ugatit.ugatit(streams, None, **options)
 
 
 def test_an_unknown_release_is_refused():

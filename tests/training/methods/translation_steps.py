@@ -1,4 +1,4 @@
-"""Runs the stages of a method that translates on given images and weights, and records losses and gradients."""
+"""Runs the stages of a method that translates on given images and weights: losses, gradients, what a state holds."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, tflib
 from tests.training import golden_translation as golden
-from training.state import transfer
+from training.state import files, saver, transfer
 from training.train_step import Batch, Step
 
 LRATE = 0.0002
@@ -59,6 +59,25 @@ class Trained:
             optimizer.reset_optimizer_state()
         for name, values in self.values.items():
             tflib.set_vars({self.networks[name].vars[local]: value for local, value in values.items()})
+
+    def check_continued(self, run_dir, images, feeds=(), stages=None):
+        """Does a saved state hold all that the next iteration depends on? Everything else is forgotten before it.
+
+        Args:
+            run_dir: Folder for the state.
+            images, feeds, stages: See `run`, after which this is called.
+        """
+        states, variables = saver.StateSaver(str(run_dir)), {var.op.name: var for var in tf.global_variables()}
+        path, found = states.save(files.new_counters(1)), []
+        for _ in range(2):
+            self.run(images, feeds, stages)
+            found.append(tflib.run(variables))
+            tflib.run(tf.global_variables_initializer())
+            others = tflib.run(variables)
+            assert sum(not np.array_equal(found[0][name], others[name]) for name in variables) > len(variables) / 2
+            states.restore(path)
+        for name, value in found[0].items():
+            np.testing.assert_array_equal(value, found[1][name], err_msg=name)
 
     def _record(self, tag, value):
         self.losses[tag] = tf.reduce_mean(value)
@@ -149,10 +168,13 @@ def check_after(case, trained, names, lrate=LRATE):
                 continue
             found, wanted = golden.to_torch(values[entry.name], entry.kind), given[key]
             error = np.abs(found.reshape(wanted.shape) - wanted)
-            assert error.max() <= 2.02 * lrate, key
             if '/moving_' in entry.name:
                 golden.check(case, key, found)
-            elif key not in noisy:
-                near = error <= 1e-6 + 2e-6 * np.abs(wanted).max()
-                assert near.mean() >= 0.99, (key, near.mean())
+                continue
+            golden.FILES.note(case, key, error, 2.02 * lrate)
+            assert error.max() <= 2.02 * lrate, key
+            if key not in noisy:
+                allowed = 1e-6 + 2e-6 * np.abs(wanted).max()  # of 99 % of them
+                golden.FILES.note(case, key, np.percentile(error, 99), allowed)
+                assert np.mean(error <= allowed) >= 0.99, (key, np.mean(error <= allowed))
     assert seen == sum(key.startswith('after/') and 'num_batches' not in key for key in given)

@@ -83,6 +83,13 @@ def test_what_cut_compares_patches_by(session):
         golden.check('cut_netF', f'out_mlp_{i}', found)
     for i, found in enumerate(session.run([patch_mlp.unit_rows(values) for values in rows])):
         golden.check('cut_netF', f'out_sample_{i}', found)
+    pooled = session.run(patch_mlp.unit_rows(nce.averages(features[1])))
+    golden.check('cut_netF', 'out_reshape_1', pooled)
+    maps = np.random.RandomState(0).randn(2, 6, 3, 5).astype(np.float32)  # parts that overlap
+    parts = [[(0, 2), (1, 3), (3, 5), (4, 6)], [(0, 1), (0, 2), (1, 3), (2, 3)]]
+    expected = [[maps[n, top:bottom, left:right].mean(axis=(0, 1)) for top, bottom in parts[0]
+                 for left, right in parts[1]] for n in range(2)]
+    np.testing.assert_allclose(session.run(nce.averages(tf.constant(maps))), np.reshape(expected, [32, 5]), atol=1e-6)
 
 
 @pytest.mark.parametrize('case, options', [
@@ -198,8 +205,8 @@ def test_label_maps_of_pix2pixhd(session):
     edges = label_maps.edges(tf.constant(given['inst']))
     planes = tf.concat([label_maps.one_hot(tf.constant(given['label']), 4), edges], axis=1)
     edges, planes = session.run([edges, planes])
-    np.testing.assert_array_equal(edges, given['edges'])
-    np.testing.assert_array_equal(planes, given['input_label'])
+    golden.FILES.compare('hd_edges_onehot', 'edges', edges)
+    golden.FILES.compare('hd_edges_onehot', 'input_label', planes)
 
 
 def test_every_array_of_these_cases_is_used(request):

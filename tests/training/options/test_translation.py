@@ -245,6 +245,9 @@ def test_settings():
         with pytest.raises(UserError, match=message):
             changes.apply([parse_assignment(text, changes.groups)])
     assert 'dataset.load_size=286' in changes.resolved()
+    changes.apply([parse_assignment(text, changes.groups) for text in ('train.netF=reshape', 'F_opt.beta1=0.1')])
+    with pytest.raises(UserError, match='--set F_opt: with train.netF=reshape there is no network F to optimize'):
+        presets.find('cut').finish(args, options)
 
 
 @pytest.mark.usefixtures('folder')

@@ -122,7 +122,7 @@ class TranslationDataset(Dataset):
                                     self.source.where(index), *self.headers[index][1] + (self._transform.crop_size,)))
             if size != sizes[0]:
                 raise UserError('{}: with preprocess={} it becomes {}x{} pixels, but {} becomes {}x{}; scale them to '
-                                'one size, or choose a preprocess that crops'.format(
+                                'one size, or choose --preprocess=resize_and_crop'.format(
                                     self.source.where(index), self._transform.preprocess, *size
                                     + (self.source.where(usable[0]),) + sizes[0]))
         if self.max_id is not None:
