@@ -30,7 +30,7 @@ NUM_PICTURES = 4096
 NOISE = 0.15  # standard deviation, of a range of 2
 BATCH, LATENTS, HIDDEN, RATE = 64, 8, (32, 32), 0.002  # of the study of losses
 PENALTIES = ('', 'r1:1', 'r2:1', 'gp:1', 'lp:1', 'dragan:1')  # light: a penalty of 10 is for images of many pixels
-TERMS = ('',) + tuple(name for name in loss_names.TERMS if name not in ('pl', 'ac', 'ac_reals', 'orthogonal'))
+TERMS = tuple(name for name in loss_names.TERMS if name not in ('pl', 'ac', 'ac_reals', 'orthogonal'))
 CHECKED = 2000  # pictures of each generator
 ADAM = dict(beta1=0.0, beta2=0.99)
 

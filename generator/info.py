@@ -14,7 +14,8 @@ from dnnlib.util import UserError
 from training import pretrained
 from training.torch_files import contents as torch_contents
 
-_UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+|moving_mean|moving_variance|weight_[uv]|u0|sv0|count)$')
+_UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+|moving_mean|moving_variance|weight_[uv]|u0|sv0|count|^mean|'
+                        r'^deviation)$')
 _GENERATORS = {'G_main': 'StyleGAN2', 'G_style': 'StyleGAN', 'G_paper': 'ProGAN', 'G_msg': 'MSG-GAN'}
 _LONG_TEXT = 60  # characters of an option's value that are shown
 

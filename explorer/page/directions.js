@@ -9,7 +9,7 @@ const POLL = 400; // milliseconds
 export class Directions {
   constructor(explore) {
     this.explore = explore;
-    this.found = new Map(); // method and class -> {promise, list or null}
+    this.found = new Map(); // method -> {promise, list: null until it is found, error, progress}
     byId('find').addEventListener('click', () => this.find(byId('method').value));
     byId('method').addEventListener('change', () => this.sync());
     byId('zero').addEventListener('click', () => this.explore.change({moves: []}));
@@ -22,10 +22,6 @@ export class Directions {
     options(byId('method'), this.explore.info.directions.map((method) => [method, NAMES[method] || method]));
   }
 
-  _key(method) {
-    return `${method} ${this.explore.view.class ?? ''}`;
-  }
-
   /** A promise that the directions of all `moves` (of a query) are known to the server; null if they are. */
   pending(moves) {
     const methods = [...new Set(moves.map((move) => move.split('.')[0]))];
@@ -35,11 +31,10 @@ export class Directions {
 
   /** Starts to find the directions of a method, unless that has been done. */
   find(method) {
-    const key = this._key(method);
-    let entry = this.found.get(key);
+    let entry = this.found.get(method);
     if (!entry || entry.error) {
       entry = {list: null, error: null, progress: 0};
-      this.found.set(key, entry);
+      this.found.set(method, entry);
       entry.promise = this._poll(method, entry);
       this.sync();
     }
@@ -48,9 +43,6 @@ export class Directions {
 
   async _poll(method, entry) {
     const query = new URLSearchParams({method});
-    if (this.explore.view.class !== null) {
-      query.set('class', this.explore.view.class);
-    }
     try {
       for (;;) {
         const answer = await get('directions', {query});
@@ -76,7 +68,7 @@ export class Directions {
       return;
     }
     const method = byId('method').value;
-    const entry = this.found.get(this._key(method));
+    const entry = this.found.get(method);
     byId('directions-progress').hidden = !entry || entry.list !== null || Boolean(entry.error);
     byId('directions-progress').value = entry ? entry.progress : 0;
     byId('find').hidden = Boolean(entry && entry.list);

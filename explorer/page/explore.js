@@ -19,6 +19,7 @@ export class Explore {
   constructor() {
     this.info = null;
     this.view = initial();
+    this.last = ''; // fragment of the view that was shown before the network was closed
     this.stage = new Stage((dx, dy) => this.goTo(dx, dy));
     this.main = new Newest('main', {
       show: (reply, job) => this._show(reply, job),
@@ -81,6 +82,7 @@ export class Explore {
   close({state, text}) {
     this.stopAnimation();
     this.main.drop();
+    this.last = this.fragment();
     this.info = null;
     this.panel.disable(true);
     const words = {loading: `Loading ${text || 'the network'}`, none: 'No network is open; choose one above.'};
@@ -89,7 +91,7 @@ export class Explore {
 
   /** The fragment of the view. */
   fragment() {
-    return this.info ? String(fragment(this.view, this.info)) : '';
+    return this.info ? String(fragment(this.view, this.info)) : this.last;
   }
 
   /** Shows the view of a fragment, as after Back or a reload. */
@@ -99,12 +101,15 @@ export class Explore {
     }
     this.stopAnimation();
     this.jobs.showing = null;
-    const lost = (q.has('slot') || q.has('picture')) && Number(q.get('server')) !== this.info.server;
+    const foreign = q.has('network') && q.get('network') !== this.info.network.name;
+    const lost = !foreign && (q.has('slot') || q.has('picture')) && Number(q.get('server')) !== this.info.server;
     if (lost) {
       toast('The picture of this address was kept by a server that has ended; open it again.');
     }
-    const foreign = q.has('network') && q.get('network') !== this.info.network.name;
-    this.view = foreign ? initial() : parse(q, this.info);
+    this.view = parse(q, this.info);
+    if (foreign) { // the same seed with another network; what was found in the old one means nothing in it
+      Object.assign(this.view, {slot: null, moves: []});
+    }
     this._defaults();
     this._settle(false);
   }
@@ -199,7 +204,7 @@ export class Explore {
       return;
     }
     const q = query(this.view, this.info);
-    const pending = this.directions.pending(q.getAll('move'), q.get('class'));
+    const pending = this.directions.pending(q.getAll('move'));
     if (pending !== null) {
       byId('computing').hidden = false;
       await pending;

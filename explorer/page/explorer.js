@@ -16,6 +16,7 @@ class Page {
     this.explore.onTrouble = () => this.look();
     this.train = new Train({explore: (snapshot) => this.openNetwork(snapshot), address: (fragment, step) => this.address(fragment, step)});
     this.info = null;
+    this.listed = []; // networks that can be opened
     this.asked = null; // the network that the fragment names was asked for
     this.timer = null;
     this.looking = false;
@@ -140,7 +141,7 @@ class Page {
       if (byId('ask-token').open) {
         byId('ask-token').close();
       }
-      this._take(info);
+      await this._take(info);
       wait = info.state === 'loading' ? LOADING : wait;
     } catch (error) {
       if (error.status === 401) {
@@ -159,17 +160,18 @@ class Page {
     }
   }
 
-  _take(info) {
+  async _take(info) {
     const before = this.info;
     this.info = info;
     const restarted = before !== null && before.server !== info.server;
     byId('tab-train').disabled = !info.can.train;
     byId('new-training').hidden = !info.can.start;
     if (restarted || before === null || (before.state === 'loading' && info.state !== 'loading')) {
-      this._networks();
+      await this._networks();
       this.train.restarted();
     }
     if (info.state === 'ready') {
+      await this._name(info);
       const size = info.height && info.width ? `${info.width} × ${info.height}` : 'any size';
       byId('facts').textContent = [size, info.layers ? `${info.layers} layers` : '', info.classes.length
         ? `${info.classes.length} classes` : '', info.network.hash.slice(0, 8)].filter(Boolean).join(' · ');
@@ -184,6 +186,13 @@ class Page {
         failed: 'failed', none: 'no network'}[info.state]);
       this.explore.close(info);
     }
+  }
+
+  /** Names the network as the list does: RUN/FILE, without folders of the server, so that an address can hold it. */
+  async _name(info) {
+    const named = (networks) => networks.find(({number}) => number === info.network.number);
+    const found = named(this.listed) || named(await this._networks());
+    info.network.name = found ? found.name : info.network.name.split('/').pop();
   }
 
   /** Does the fragment name a network of the list that is not open? Then it is opened. */
@@ -217,8 +226,8 @@ class Page {
     } catch (error) {
       return networks; // the next look tells what is wrong
     }
-    const pairs = networks.map(({number, name, run_name: run, kimg}) => [number,
-      run ? `${run}: ${kimg === null ? name : `${kimg} kimg`}` : name]);
+    this.listed = networks;
+    const pairs = networks.map(({number, name}) => [number, name]);
     const open = this.info && this.info.network ? this.info.network.number : null;
     const loads = this.info && this.info.state === 'loading' ? this.info.text : '';
     options(byId('network'), open === null ? [['', loads || 'Choose a network'], ...pairs] : pairs);
@@ -231,6 +240,7 @@ class Page {
   async openNetwork(number) {
     try {
       await post('network', {number});
+      this.explore.close({state: 'loading', text: ''});
       this.show('explore', byId('explore').hidden);
       this.look();
     } catch (error) {

@@ -10,6 +10,7 @@ export class Start {
   constructor(done) {
     Object.assign(this, {done, form: null, job: null, tried: null});
     byId('start-config').addEventListener('change', () => this._configured());
+    byId('start-dataset').addEventListener('change', () => this._propose());
     byId('start-dry').addEventListener('click', () => byId('start-form').reportValidity() && this._dry());
     byId('start-form').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -28,7 +29,7 @@ export class Start {
       return;
     }
     options(byId('start-dataset'), this.form.datasets.map(({number, name}) => [number, name]));
-    options(byId('start-config'), this.form.configs.map(({name, method}) => [name, method ? `${name} (${method})` : name]));
+    this._configs();
     this._configured();
   }
 
@@ -41,8 +42,31 @@ export class Start {
     }
   }
 
+  /** Lists the configurations by their methods; at first the one that suits any machine is chosen. */
+  _configs() {
+    const select = byId('start-config');
+    const before = select.value || 'small';
+    const methods = [...new Set(this.form.configs.map(({method}) => method))];
+    select.replaceChildren(...methods.map((method) => make('optgroup', {label: method}, ...this.form.configs
+      .filter((config) => config.method === method).map(({name}) => make('option', {value: name}, name)))));
+    if (this.form.configs.some(({name}) => name === before)) {
+      select.value = before;
+    }
+  }
+
+  /** A name that says what is trained, until another one is typed. */
+  _propose() {
+    const field = byId('start-name');
+    if (field.value === '' || field.value === this.proposed) {
+      const dataset = byId('start-dataset').selectedOptions[0];
+      const words = `${dataset ? dataset.textContent.split(' ')[0] : ''}-${byId('start-config').value}`;
+      this.proposed = field.value = words.replace(/[^A-Za-z0-9_-]+/g, '_').slice(0, 40);
+    }
+  }
+
   /** Shows the options of the chosen configuration. */
   _configured() {
+    this._propose();
     const name = byId('start-config').value;
     const config = this.form.configs.find((one) => one.name === name);
     byId('start-config-text').textContent = config ? config.text : '';
@@ -61,7 +85,7 @@ export class Start {
     const common = {id, 'aria-describedby': `${id}-text`};
     if (option.type === 'choice') {
       const select = make('select', common);
-      options(select, option.choices.map((choice) => [choice, choice === '' ? 'as it is' : choice]));
+      options(select, option.choices.map((choice) => [choice, choice === '' ? 'as stored' : choice]));
       select.value = value;
       return select;
     }

@@ -114,6 +114,10 @@ export class Train {
       const live = this.runs.find(({state}) => state === 'running') || this.runs[0];
       this.select(live.run, false);
     }
+    const chosen = this.runs.find(({run}) => run === this.run);
+    if (chosen) {
+      this.page.address(String(new URLSearchParams({tab: 'train', run: chosen.name})), false);
+    }
     byId('no-runs').hidden = this.runs.length > 0;
     byId('no-runs').textContent = 'No run yet. New training starts one; those that run_training.py starts in the same '
       + 'result folder are listed, too.';
@@ -190,8 +194,14 @@ export class Train {
     for (const run of this._curves()) {
       await this._readStats(run);
     }
+    if (this.detail !== detail) {
+      return; // another run was chosen meanwhile
+    }
     this._head();
     const after = [...this.stats].map(([run, {next}]) => `${run}:${next}`).join();
+    if (other) {
+      byId('log').open = !this.stats.get(this.run).lines.length; // what there is to see until the first tick
+    }
     if (other || before !== after) {
       this.draw();
     }
@@ -236,7 +246,7 @@ export class Train {
       ['left', detail.state === 'running' ? duration(detail.eta) : '–'], ['s/kimg', short(detail.sec_per_kimg)],
       ['tick', short(detail.tick)], ['configuration', detail.config || detail.method || '–']];
     for (const [tag, name] of [['Progress/augment', 'p of ADA'], ['Progress/lod', 'lod'], ['Resources/peak_gpu_mem_gb', 'GPU GB']]) {
-      if (last[tag]) {
+      if (last[tag] || (last[tag] === 0 && tag === 'Progress/augment')) {
         facts.push([name, short(last[tag])]);
       }
     }

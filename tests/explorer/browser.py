@@ -6,7 +6,8 @@ import os
 import shutil
 import urllib.parse
 
-FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1']
+FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking',
+         '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1']
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 TIMEOUT = 20000  # milliseconds: the machines of the tests are busy
 

@@ -30,7 +30,8 @@ RUNS = ('00003-stylegan2-ada-cats-1gpu-small', '00002-stylegan2-cats-1gpu-config
 
 KINDS = {
     'style': dict(layers=10, cutoff=10, psi=True, fractional=True, noise=['seed', 'const', 'random', 'off'],
-                  directions=['sefa', 'pca'], pictures=['project', 'detect'], layer_sizes=[4, 4, 8, 8, 16, 16, 32, 32, 64, 64]),
+                  directions=['sefa', 'pca'], pictures=['project', 'detect'],
+                  layer_sizes=[4, 4, 8, 8, 16, 16, 32, 32, 64, 64]),
     'labels': dict(layers=10, cutoff=10, psi=True, fractional=True, noise=['seed', 'const', 'random', 'off'],
                    directions=['sefa', 'pca', 'labels'], pictures=['project'], layer_sizes=[],
                    classes=[{'number': i, 'name': 'coat %d' % i} for i in range(15)]),
@@ -38,8 +39,8 @@ KINDS = {
     'translator': dict(layers=0, cutoff=0, psi=False, fractional=False, noise=[], directions=[], pictures=['translate'],
                        layer_sizes=[], translations=['AtoB', 'BtoA'], height=None, width=None),
     'domains': dict(layers=0, cutoff=0, psi=False, fractional=True, noise=[], directions=[], pictures=['translate'],
-                    layer_sizes=[], domains=[{'number': i, 'name': name} for i, name in enumerate(('cat', 'dog', 'wild'))],
-                    styles=True),
+                    layer_sizes=[], styles=True,
+                    domains=[{'number': i, 'name': name} for i, name in enumerate(('cat', 'dog', 'wild'))]),
 }
 
 
@@ -48,6 +49,11 @@ def encode(pixels, kind):
     buffer = io.BytesIO()
     PIL.Image.fromarray(pixels).save(buffer, 'JPEG' if kind == 'jpeg' else 'PNG')
     return buffer.getvalue()
+
+
+def sheet(columns, rows, tile):
+    """Pictures `tile(column, row)` beside and above one another."""
+    return np.concatenate([np.concatenate([tile(c, r) for c in range(columns)], axis=1) for r in range(rows)])
 
 
 def draw(text, size=SIZE):
@@ -110,10 +116,12 @@ class FakeServer(socketserver.ThreadingMixIn, HTTPServer):
     def info(self):
         """The answer of `api/info`."""
         if self.state != 'ready':
-            return {'state': self.state, 'text': {'loading': 'cats64', 'failed': 'cats64.pkl: not a network file', 'none': ''}
-                    [self.state], 'server': self.number, 'version': '1.0', 'can': self.can()}
-        info = dict(state='ready', text='cats64', server=self.number, version='1.0', height=SIZE, width=SIZE, channels=3,
-                    network={'number': 0, 'name': 'cats64', 'hash': '0d4a1b2c3d4e5f60'}, classes=[], domains=[],
+            texts = {'loading': 'cats64', 'failed': 'cats64.pkl: not a network file', 'none': ''}
+            return {'state': self.state, 'text': texts[self.state], 'server': self.number, 'version': '1.0',
+                    'can': self.can()}
+        info = dict(state='ready', text='cats64', server=self.number, version='1.0', height=SIZE, width=SIZE,
+                    channels=3, network={'number': 0, 'name': 'cats64', 'hash': '0d4a1b2c3d4e5f60'},
+                    classes=[], domains=[],
                     labels=[], styles=False, translations=[], mp4=True, can=self.can(),
                     kind='style' if self.kind == 'labels' else self.kind,
                     calibration={'name': 'calibration.json', 'error_rate': 0.05} if self.calibrated else None,
@@ -129,7 +137,8 @@ class FakeServer(socketserver.ThreadingMixIn, HTTPServer):
     def job(self, kind, seconds, result):
         """Starts a job that takes `seconds`."""
         number = len(self.jobs) + 1
-        self.jobs[number] = dict(job=number, kind=kind, began=time.time(), seconds=seconds, result=result, canceled=False)
+        self.jobs[number] = dict(job=number, kind=kind, began=time.time(), seconds=seconds, result=result,
+                                 canceled=False)
         return {'job': number}
 
     def job_state(self, number):
@@ -147,7 +156,7 @@ class FakeServer(socketserver.ThreadingMixIn, HTTPServer):
     def run(self, number):
         """An entry of `api/runs`."""
         kimg = self.ticks * 2.0 if number == 2 else 100.0
-        return {'run': number, 'name': RUNS[2 - number], 'state': self.run_state if number == 2 else ('finished', 'lost')[number],
+        return {'run': number, 'name': RUNS[2 - number], 'state': ('finished', 'lost', self.run_state)[number],
                 'config': ('small', 'config-f', 'small')[number], 'kimg': kimg, 'total_kimg': 200.0, 'tick': self.ticks,
                 'eta': 5210.0, 'sec_per_kimg': 31.4, 'updated': time.time(), 'waiting': list(self.commands[-1:]),
                 'alarms': {'diversity collapsing': "diversity of the fakes is 0.21 of the reals' (was 0.71)"}
@@ -158,7 +167,8 @@ class FakeServer(socketserver.ThreadingMixIn, HTTPServer):
         random = np.random.RandomState(number)
         ticks = self.ticks if number == 2 else 50
         noise = random.randn(1000, 6)
-        return [{'nimg': 2000 * i + 2000, 'Progress/kimg': 2.0 * i + 2, 'Progress/tick': i, 'Timing/total_sec': 65.0 * i,
+        return [{'nimg': 2000 * i + 2000, 'Progress/kimg': 2.0 * i + 2, 'Progress/tick': i,
+                 'Timing/total_sec': 65.0 * i,
                  'Timing/sec_per_kimg': 31 + noise[i, 0], 'Progress/augment': min(0.6, 0.012 * i) + 0.004 * noise[i, 5],
                  'Loss/scores/real': 0.4 + 2 * i / (i + 30) + 0.2 * noise[i, 1],
                  'Loss/scores/fake': -0.4 - 2 * i / (i + 25) - 0.1 * number + 0.2 * noise[i, 2],
@@ -224,8 +234,9 @@ class Handler(BaseHTTPRequestHandler):
         self.json(self.server.info())
 
     def on_networks(self, parts, q, query, data, method):
-        self.json({'networks': [{'number': 0, 'name': 'cats64', 'run': None, 'run_name': None, 'kimg': None},
-                                {'number': 1, 'name': 'network-snapshot-000100.pkl', 'run': 1, 'run_name': RUNS[1], 'kimg': 100}]})
+        self.json({'networks': [{'number': 0, 'name': 'cats64', 'run': None, 'kimg': None},
+                                {'number': 1, 'name': RUNS[1] + '/network-snapshot-000100.pkl', 'run': 1,
+                                 'kimg': 100}]})
 
     def on_network(self, parts, q, query, data, method):
         self.json({'state': 'loading'})
@@ -254,8 +265,7 @@ class Handler(BaseHTTPRequestHandler):
         def tiles(view):
             x, y = float(q.get('x', 0)), float(q.get('y', 0))
             rest = re.sub(r'&?(x|y)=[^&]*', '', view)
-            return np.concatenate([np.concatenate([draw('%s&x=%r&y=%r' % (rest, x + c - 1, y + r - 1)) for c in range(4)], axis=1)
-                                   for r in range(4)])
+            return sheet(4, 4, lambda c, r: draw('%s&x=%r&y=%r' % (rest, x + c - 1, y + r - 1)))
         self.picture(tiles, q, query)
 
     def on_command(self, parts, q, query, data, method):
@@ -268,7 +278,8 @@ class Handler(BaseHTTPRequestHandler):
     def on_directions(self, parts, q, query, data, method):
         began = self.server.found.setdefault(q['method'], time.time())
         share = min(1, (time.time() - began) / 0.5)
-        found = [{'index': i, 'value': 12.5 - i, 'name': 'coat %d' % i if q['method'] == 'labels' else None} for i in range(8)]
+        found = [{'index': i, 'value': 12.5 - i, 'name': 'coat %d' % i if q['method'] == 'labels' else None}
+                 for i in range(8)]
         self.json({'state': 'ready' if share == 1 else 'computing', 'progress': share, 'method': q['method'],
                    'directions': found if share == 1 else []})
 
@@ -279,16 +290,19 @@ class Handler(BaseHTTPRequestHandler):
         return self.send(encode(draw('picture=' + parts[0]), 'png'), 'image/png')
 
     def on_project(self, parts, q, query, data, method):
-        self.json(self.server.job('project', 3, {'slot': 2, 'distance': 0.19, 'steps': 150, 'seconds': 21.3, 'measure': 'lpips-vgg'}))
+        self.json(self.server.job('project', 3, {
+            'slot': 2, 'distance': 0.19, 'steps': 150, 'seconds': 21.3, 'measure': 'lpips-vgg'}))
 
     def on_detect(self, parts, q, query, data, method):
         self.json(self.server.job('detect', 1, {
-            'verdict': 'generated by this network', 'distance': 0.021, 'p_generated': 0.4, 'p_real': 0.01, 'p_fine': None,
-            'score': 0.2, 'error_rate': 0.05, 'slot': 3, 'scope': 'Pictures of 64x64 pixels from cats64 against the built-in cats, as '
-            'saved by this program; other pictures of cats, scaled or compressed ones, were not measured.'}))
+            'verdict': 'generated by this network', 'distance': 0.021, 'p_generated': 0.4, 'p_real': 0.01,
+            'p_fine': None, 'score': 0.2, 'error_rate': 0.05, 'slot': 3,
+            'scope': 'Pictures of 64x64 pixels from cats64 against the built-in cats, as saved by this program; '
+                     'other pictures of cats, scaled or compressed ones, were not measured.'}))
 
     def on_animation(self, parts, q, query, data, method):
-        self.json(self.server.job('animation', 1, {'file': 'explorer/00013.gif', 'frames': 60, 'command': 'python run_generator.py interpolate'}))
+        self.json(self.server.job('animation', 1, {
+            'file': 'explorer/00013.gif', 'frames': 60, 'command': 'python run_generator.py interpolate'}))
 
     def on_jobs(self, parts, q, query, data, method):
         number = int(parts[0])
@@ -314,16 +328,18 @@ class Handler(BaseHTTPRequestHandler):
             return self.json({'file': 81234, 'next': len(lines), 'lines': lines[start:start + 500], 'more': False})
         if parts[1:] == ['picture']:
             tick = int(q['number'])
-            pixels = np.concatenate([np.concatenate([draw('x=%d&psi=%f' % (r * COLUMNS + c, 0.2 + tick * 0.12)) for c in range(COLUMNS)], axis=1)
-                                     for r in range(ROWS)])
+            pixels = sheet(COLUMNS, ROWS, lambda c, r: draw('x=%d&psi=%f' % (r * COLUMNS + c, 0.2 + tick * 0.12)))
             return self.send(encode(pixels, 'jpeg'), 'image/jpeg')
         if parts[1:] == ['strip']:
-            pixels = np.concatenate([draw('x=%s&psi=%f' % (q['cell'], 0.2 + i * 0.12), 128) for i in range(8)], axis=1)
-            return self.send(encode(pixels, 'jpeg'), 'image/jpeg', headers=[('X-Kimg', ','.join(str(20 * i) for i in range(8)))])
+            pixels = sheet(8, 1, lambda i, _: draw('x=%s&psi=%f' % (q['cell'], 0.2 + i * 0.12), 128))
+            headers = [('X-Kimg', ','.join(str(20 * i) for i in range(8)))]
+            return self.send(encode(pixels, 'jpeg'), 'image/jpeg', headers=headers)
         return self.json(dict(
             server.run(number), method='StyleGAN, StyleGAN2', started=time.time() - 4000, options={}, sheets=[],
-            log=['tick 59  kimg 118.0  lod 0.00  minibatch 16'], resume='python run_training.py --dataset=cats --config=small',
-            pictures=[{'number': i, 'name': 'fakes%06d' % (20 * i), 'kimg': 20 * i} for i in range(min(8, 1 + server.ticks // 10))],
+            log=['tick 59  kimg 118.0  lod 0.00  minibatch 16'],
+            resume='python run_training.py --dataset=cats --config=small',
+            pictures=[{'number': i, 'name': 'fakes%06d' % (20 * i), 'kimg': 20 * i}
+                      for i in range(min(8, 1 + server.ticks // 10))],
             snapshots=[{'number': 1, 'name': 'network-snapshot-000100.pkl', 'kimg': 100}],
             grid={'columns': COLUMNS, 'rows': ROWS, 'width': SIZE, 'height': SIZE}))
 
@@ -337,14 +353,14 @@ class Handler(BaseHTTPRequestHandler):
             return self.json(self.server.job('start', 0.5, {'run': 2}))
         return self.json({
             'datasets': [{'number': 0, 'name': 'cats (built in)'}, {'number': 1, 'name': 'flowers'}],
-            'configs': [{'name': 'small', 'method': 'StyleGAN2', 'text': 'Narrow networks for 32 to 128 pixels, for a CPU.'},
+            'configs': [{'name': 'small', 'method': 'StyleGAN2', 'text': 'Narrow networks, for a CPU.'},
                         {'name': 'config-f', 'method': 'StyleGAN2', 'text': 'The published networks; needs a GPU.'}],
             'options': [{'name': 'resolution', 'type': 'choice', 'choices': ['', '32', '64'], 'default': '',
                          'text': 'Crops and resizes the pictures.'},
                         {'name': 'total_kimg', 'type': 'int', 'min': 1, 'max': 1000000, 'default': 200,
                          'text': 'Thousands of real pictures to show.'},
-                        {'name': 'mirror', 'type': 'bool', 'default': False, 'text': 'Shows each picture mirrored, too.',
-                         'configs': ['config-f']}]})
+                        {'name': 'mirror', 'type': 'bool', 'default': False,
+                         'text': 'Shows each picture mirrored, too.', 'configs': ['config-f']}]})
 
 
 if __name__ == '__main__':

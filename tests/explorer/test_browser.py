@@ -82,7 +82,8 @@ def test_page_of_every_kind_of_network_loads_without_errors(browser, kind):
             chromium.settled(page)
         info = server.info()
         assert page.is_visible('#mixing') == (info['layers'] > 0) and page.is_visible('#truncation') == info['psi']
-        assert page.is_visible('#class-row') == bool(info['classes']) and page.is_visible('#domain-row') == bool(info['domains'])
+        assert page.is_visible('#class-row') == bool(info['classes'])
+        assert page.is_visible('#domain-row') == bool(info['domains'])
     assert 'token' not in page.url and not any('0123456789abcdef' in path for _, path in server.requests)
     server.close()
 
@@ -141,7 +142,8 @@ def test_keys(page, server):
     page.keyboard.press('ArrowUp')
     page.keyboard.press('Enter')
     chromium.settled(page)
-    assert page.get_attribute('#animate', 'aria-pressed') == 'false' and int(chromium.view(page)['x']) == int(stored['x']) + 1
+    assert page.get_attribute('#animate', 'aria-pressed') == 'false'
+    assert int(chromium.view(page)['x']) == int(stored['x']) + 1
 
 
 def test_wheel_turns_psi_and_zooms(page):
@@ -208,13 +210,18 @@ def test_the_grid_leads_to_a_neighbor(page):
     chromium.settled(page)
     page.click('#cells button[aria-label="seed 102"]')  # two to the right, one up
     chromium.settled(page)
-    assert chromium.view(page)['x'] == '2' and chromium.view(page)['y'] == '1' and 'grid' not in chromium.view(page)
+    view = chromium.view(page)
+    assert view['x'] == '2' and view['y'] == '1' and 'grid' not in view
 
 
 def test_a_photograph_is_projected(page, server, photo):
     chromium.drop(page, photo)
     page.wait_for_selector('#dropped-facts >> text=300 × 200 pixels')
-    page.evaluate('const size = document.getElementById("crop-size"); size.value = 0.5; size.dispatchEvent(new Event("input"))')
+    page.evaluate('''() => {
+        const size = document.getElementById("crop-size");
+        size.value = 0.5;
+        size.dispatchEvent(new Event("input"));
+    }''')
     page.click('#choices >> text=Project')
     page.wait_for_selector('.job >> text=/step .* of 150/')
     page.wait_for_selector('.job >> text=/Distance 0.190/')
@@ -238,7 +245,8 @@ def test_escape_cancels_a_projection(page, server, photo):
     page.focus('#frame')
     page.keyboard.press('Escape')
     page.wait_for_selector('.job >> text=canceled')
-    assert [body for path, body in server.bodies if path == '/api/pictures'] == [photo.read_bytes()]  # all of it, as it was
+    sent = [body for path, body in server.bodies if path == '/api/pictures']
+    assert sent == [photo.read_bytes()]  # all of it, as it was
 
 
 def test_files_that_are_no_pictures_are_not_sent(page, server, tmp_path):
@@ -384,7 +392,7 @@ def test_watching_a_training(browser, server):
         assert 'tab=train&run=00003' in page.url and page.text_content('#run-facts').count('120') == 1
         scores = page.get_attribute('.chart canvas', 'aria-label')
         server.ticks += 10
-        page.wait_for_function('(old) => document.querySelector(".chart canvas").getAttribute("aria-label") !== old', arg=scores)
+        page.wait_for_function('(old) => document.querySelector(".chart canvas").ariaLabel !== old', arg=scores)
         page.wait_for_selector('#run-facts >> text=140')
         page.check('#compare-1')
         page.wait_for_selector('#legend >> text=00002-stylegan2-cats-1gpu-config-f')
@@ -455,7 +463,8 @@ CONTRAST = '''() => {
     for (const element of document.body.querySelectorAll('*')) {
         const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
         const field = element.matches('input[type=number], input[type=text]');
-        if (!(text || field) || !element.checkVisibility({opacityProperty: true, visibilityProperty: true}) || element.closest(':disabled')) {
+        if (!(text || field) || element.closest(':disabled')
+            || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) {
             continue;
         }
         const [a, b] = [light(getComputedStyle(element).color), light(ground(element))];
@@ -464,7 +473,8 @@ CONTRAST = '''() => {
     }
     return bad;
 }'''
-NAMES = '''() => [...document.querySelectorAll('button, input, select, textarea, progress, dialog, [role=img], [role=group]')]
+NAMES = '''() => [...document.querySelectorAll(
+    'button, input, select, textarea, progress, dialog, [role=img], [role=group]')]
     .filter((e) => e.checkVisibility() && !e.ariaLabel && !e.textContent.trim() && !(e.labels && e.labels.length)
         && !e.getAttribute('aria-labelledby')).map((e) => e.outerHTML.slice(0, 100))'''
 
@@ -472,7 +482,7 @@ NAMES = '''() => [...document.querySelectorAll('button, input, select, textarea,
 @pytest.mark.parametrize('width,scheme', list(itertools.product((360, 1920), ('dark', 'light'))))
 def test_sizes_and_colors(browser, server, width, scheme):
     """No scrolling sideways, contrast of 4.5:1, a name for every control, in both tabs."""
-    with chromium.opened(browser, server.address, width=width, height=800, color_scheme=scheme, has_touch=width == 360) as page:
+    with chromium.opened(browser, server.address, width=width, color_scheme=scheme, has_touch=width == 360) as page:
         chromium.settled(page)
         page.keyboard.press('Shift+Digit1')
         page.click('[data-layers=middle]')
@@ -485,28 +495,32 @@ def test_sizes_and_colors(browser, server, width, scheme):
             assert page.evaluate('document.documentElement.scrollWidth') <= width
             assert page.evaluate(CONTRAST) == []
             assert page.evaluate(NAMES) == []
-        dark = sum(int(value) for value in re.findall(r'\d+', page.evaluate('getComputedStyle(document.body).backgroundColor'))[:3])
+        color = page.evaluate('getComputedStyle(document.body).backgroundColor')
+        dark = sum(int(value) for value in re.findall(r'\d+', color)[:3])
         assert (dark < 200) == (scheme == 'dark')
 
 
-def test_everything_can_be_reached_by_the_keyboard(page, server):
+def test_everything_can_be_reached_by_the_keyboard(page):
     """Tab visits all visible controls, in their order, and each shows that it has the focus."""
-    wanted = page.evaluate('''() => [...document.querySelectorAll('button, input, select, [tabindex="0"]')].filter((e) =>
-        e.checkVisibility() && !e.disabled && e.tabIndex >= 0 && (e.type !== "radio" || e.checked)).map((e) => e.id || e.textContent)''')
+    wanted = page.evaluate('''() => [...document.querySelectorAll('button, input, select, [tabindex="0"]')].filter(
+        (e) => e.checkVisibility() && !e.disabled && e.tabIndex >= 0 && (e.type !== "radio" || e.checked))
+        .map((e) => e.id || e.textContent)''')
     seen = []
     page.evaluate('document.activeElement.blur()')
     for _ in range(len(wanted)):
         page.keyboard.press('Tab')
         seen.append(page.evaluate('document.activeElement.id || document.activeElement.textContent'))
         assert page.evaluate('''() => {
-            const e = document.activeElement, style = getComputedStyle(e.matches(".layers input, .segments input") ? e.nextSibling : e);
+            const e = document.activeElement;
+            const style = getComputedStyle(e.matches(".layers input, .segments input") ? e.nextSibling : e);
             return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
         }'''), seen[-1]
     assert seen == wanted
     page.focus('#layer-3')
     page.keyboard.press('Space')
     chromium.settled(page)
-    assert chromium.view(page)['mixed'] == '3' and chromium.view(page)['x'] == '0'  # Space ticked, and drew no other seed
+    view = chromium.view(page)
+    assert view['mixed'] == '3' and view['x'] == '0'  # Space ticked, and drew no other seed
 
 
 def test_changes_do_not_pile_up(page, server):

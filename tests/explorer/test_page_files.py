@@ -21,6 +21,12 @@ def ids():
     return re.findall(r'\bid="([^"]+)"', read('index.html'))
 
 
+def referred():
+    """Ids that the markup itself refers to."""
+    found = re.findall(r'\b(?:for|aria-controls|aria-labelledby|aria-describedby)="([^"]+)"', read('index.html'))
+    return [name for value in found for name in value.split()]
+
+
 def test_ids_are_unique_and_those_that_scripts_ask_for_exist():
     assert len(ids()) == len(set(ids()))
     asked = {name for script in SCRIPTS for name in re.findall(r"byId\('([^']+)'\)", read(script))}
@@ -28,16 +34,12 @@ def test_ids_are_unique_and_those_that_scripts_ask_for_exist():
 
 
 def test_markup_refers_to_ids_that_exist():
-    text = read('index.html')
-    named = [name for value in re.findall(r'\b(?:for|aria-controls|aria-labelledby|aria-describedby)="([^"]+)"', text)
-             for name in value.split()]
-    assert len(named) > 30 and set(named) - set(ids()) == set()
+    assert len(referred()) > 30 and set(referred()) - set(ids()) == set()
 
 
 def test_every_id_is_used():
     rest = ''.join(read(name) for name in SCRIPTS) + read('explorer.css')
-    used = set(re.findall(r'[\w-]+', rest)) | {name for value in re.findall(
-        r'\b(?:for|aria-controls|aria-labelledby|aria-describedby)="([^"]+)"', read('index.html')) for name in value.split()}
+    used = set(re.findall(r'[\w-]+', rest)) | set(referred())
     assert set(ids()) - used == set()
 
 
@@ -55,7 +57,9 @@ def test_nothing_comes_from_elsewhere_or_stands_inline(name):
 def test_scripts_import_what_others_export(name):
     for names, other in re.findall(r"^import \{([^}]+)\} from '\./([^']+)';", read(name), re.M):
         for wanted in names.replace('\n', ' ').split(','):
-            assert re.search(r'^export (?:async )?(?:const|let|function|class) %s\b' % wanted.strip(), read(other), re.M), wanted
-            assert len(re.findall(r'\b%s\b' % wanted.strip(), read(name))) > 1, '%s imports %s for nothing' % (name, wanted)
+            wanted = wanted.strip()
+            exported = r'^export (?:async )?(?:const|let|function|class) %s\b' % wanted
+            assert re.search(exported, read(other), re.M), wanted
+            assert len(re.findall(r'\b%s\b' % wanted, read(name))) > 1, '%s imports %s for nothing' % (name, wanted)
     longest = max(len(line) for line in read(name).splitlines())
     assert longest <= 140 and len(read(name).splitlines()) <= 520

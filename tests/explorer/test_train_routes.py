@@ -147,9 +147,10 @@ def test_starting(asked, places, tmp_path, monkeypatch):
     assert {'config-f', 'auto', 'progan', 'biggan-128', 'cyclegan', 'stargan'} <= names
     assert all(item['text'] for item in form['configs'] + form['options'])
     wanted = dict(dataset=1, config='config-f', name='my_cats', options={'total_kimg': 5, 'mirror': True, 'width': '1'})
-    for change in (dict(config='x'), dict(name='../x'), dict(name=''), dict(name='a' * 41), dict(options={'x': 1}),
-                   dict(options={'mirror': True}, config='cyclegan'), dict(options={'total_kimg': 1e309}), dict(options={'width': '9'}), dict(options=[]), dict(name=5)):
-        assert asked.refused('/api/start', 'POST', **dict(wanted, dry_run=True, **change))[0] == 400
+    changes = [dict(config='x'), dict(name='../x'), dict(name=''), dict(name='a' * 41), dict(name=5), dict(options=[])]
+    changes += [dict(options=options) for options in ({'x': 1}, {'total_kimg': 1e309}, {'width': '9'}, {'seed': 1.5})]
+    for change in changes + [dict(options={'mirror': True}, config='cyclegan')]:
+        assert asked.refused('/api/start', 'POST', **dict(dict(wanted, dry_run=True), **change))[0] == 400
     assert asked.refused('/api/start', 'POST', **dict(wanted, dataset=9, dry_run=True))[0] == 404
     assert asked.refused('/api/start', 'POST', **dict(wanted, dry_run=False))[0] == 409
     bad = asked.post('/api/start', **dict(wanted, config='config-a', dry_run=True))['job']

@@ -16,7 +16,8 @@ from training.blocks.resample import resize_bilinear
 from training.networks.mlp import stack
 
 CONV = plain.Setting(init='uniform', bias=True)  # Torch's own, as published
-G_BASE, D_BASE = CONV._replace(init='normal', gain=0.05), CONV._replace(init='normal', gain=0.005)  # as published
+G_UNITS, D_UNITS = 8000, 1600  # of the layers that draw and judge the smallest image; as published
+G_GAIN, D_GAIN = 0.05, 0.005   # standard deviations of their initial weights; as published
 
 
 def G_lapgan(
@@ -27,7 +28,7 @@ def G_lapgan(
         label_size=0,               # Dimensions of the labels, 0 = unlabeled.
         base=8,                     # Smallest images have at most this side; as published.
         base_latent_size=100,       # Dimensions of Z of the smallest image; as published.
-        base_units=8000,            # Outputs of the two layers that draw it; as published.
+        base_units=G_UNITS,         # Outputs of the two layers that draw it; as published.
         fmaps=64,                   # Feature maps of the other levels; as published.
         latents='uniform',          # What Z is drawn from, see dnnlib.latents; as published.
         level=None,                 # Only this level.
@@ -56,9 +57,18 @@ def G_lapgan(
 
 
 def _draw_base(z, labels, shape, units):
-    x = stack(tf.concat([z, labels], axis=1), [units, units], G_BASE, (tf.nn.relu, tf.sigmoid))
+    setting = _of_base(G_GAIN, units, G_UNITS)
+    x = stack(tf.concat([z, labels], axis=1), [units, units], setting, (tf.nn.relu, tf.sigmoid))
     with tf.variable_scope('Output'):
-        return tf.reshape(plain.dense_layer(x, int(np.prod(shape)), G_BASE), [-1] + shape)
+        return tf.reshape(plain.dense_layer(x, int(np.prod(shape)), setting), [-1] + shape)
+
+
+def _of_base(gain, units, published):
+    """Setting of layers of so many units; with fewer than published, the same variance reaches the next layer."""
+    def initializers(shape):
+        scale = np.sqrt(published / units) if shape[0] == units else 1.0
+        return tf.initializers.random_normal(0, gain * scale), tf.initializers.zeros()
+    return CONV._replace(init=initializers)
 
 
 def _difference(u, noise, labels, fmaps):
@@ -81,7 +91,7 @@ def D_lapgan(
         resolution=32,              # Side of the images, or (height, width): see image_size.
         label_size=0,               # Dimensions of the labels, 0 = unlabeled.
         base=8,                     # As of G_lapgan.
-        base_units=1600,            # Outputs of the two layers that judge the smallest image; as published.
+        base_units=D_UNITS,         # Outputs of the two layers that judge the smallest image; as published.
         fmaps=64,                   # Feature maps of the other levels; as published.
         level=None,                 # Only this level.
         is_training=False,          # Leave out half of the features at random?
@@ -104,9 +114,10 @@ def D_lapgan(
 def _judge_base(images, labels, units, drop):
     """Scores [N, 1] of the smallest images."""
     x = tf.concat([tf.reshape(images, [-1, int(np.prod(images.shape.as_list()[1:]))]), labels], axis=1)
-    x = stack(x, [units, units], D_BASE, (lambda y: drop(tf.nn.relu(y)),))
+    setting = _of_base(D_GAIN, units, D_UNITS)
+    x = stack(x, [units, units], setting, (lambda y: drop(tf.nn.relu(y)),))
     with tf.variable_scope('Output'):
-        return plain.dense_layer(x, 1, D_BASE)
+        return plain.dense_layer(x, 1, setting)
 
 
 def _judge(images, labels, fmaps, drop):

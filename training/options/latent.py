@@ -39,6 +39,7 @@ class Config(NamedTuple):
     d_steps: int = 1    # steps of the discriminator for each of the generator
     method: dict = {}   # further options of the method
     sched: dict = {}    # further options of the schedule
+    data: dict = {}     # further options of the dataset
 
 
 RMSPROP = dict(tf_optimizer='dnnlib.tflib.optimizers.RMSProp', decay=0.99, epsilon=1e-8)
@@ -58,7 +59,7 @@ CONFIGS = OrderedDict([
                        'classifier', WGAN_AC, 200000, 5)),
     ('wgan-gp-cifar', Config('the same for CIFAR', 'resnet-small', 'wgan+gp:10', _adam(0.0, 0.9), 0.0002, 64,
                              'classifier', WGAN_AC, 100000, 5, dict(G_images=2),
-                             {name + '_lrate_schedule': 'linear:length=6400' for name in 'GD'}))])
+                             {name + '_lrate_schedule': 'linear:length=6400' for name in 'GD'}, dict(noise=1 / 128)))])
 
 
 def table():
@@ -137,7 +138,7 @@ def make_options(args):
     sched = dict(minibatch_size_base=c.batch, minibatch_gpu_base=c.batch, G_lrate_base=c.lrate, D_lrate_base=c.lrate,
                  **c.sched)
     options = dict(method_args=method, sched_args=tuning.sched_args(args, sched), minibatch_repeats=1,
-                   dataset_args=dict(max_label_size=args.classes))
+                   dataset_args=dict(c.data, max_label_size=args.classes))
     if args.classes:
         options['grid_args'] = dict(size='8k', layout='row_per_class')
     if args.total_kimg is None:
