@@ -310,7 +310,8 @@ export class Jobs {
   _detected(job, result) {
     const share = (value) => (value === null || value === undefined ? '–' : value.toFixed(3));
     const rows = [['Distance', share(result.distance)], ['p if generated', share(result.p_generated)],
-      ['p if real', share(result.p_real)], ['Error rate', share(result.error_rate)], ['Scope', result.scope]];
+      ['p if real', share(result.p_real)],
+      ['p by fine detail', share(result.p_fine)], ['Error rate', share(result.error_rate)], ['Scope', result.scope]];
     job.words.textContent = VERDICTS[result.verdict] || result.verdict;
     job.words.className = 'words verdict';
     job.card.append(make('table', {}, make('tbody', {}, ...rows.map(([name, value]) => make('tr', {}, make('td', {}, name),

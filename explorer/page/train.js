@@ -288,6 +288,7 @@ export class Train {
       this.follow = byId('scrub').value === byId('scrub').max;
       this._picture();
     });
+    byId('which-sheet').addEventListener('change', () => this._scrubber());
     byId('play').addEventListener('click', () => this._play(this.playing === null));
     byId('fakes').addEventListener('click', (event) => this._point(event));
     byId('fakes').addEventListener('keydown', (event) => this._cellKey(event));
@@ -352,9 +353,11 @@ export class Train {
   // Pictures over time
 
   _scrubber() {
-    const {pictures} = this.detail;
-    byId('pictures').hidden = pictures.length === 0;
+    const {pictures, sheets} = this.detail;
+    byId('pictures').hidden = pictures.length + sheets.length === 0;
+    options(byId('which-sheet'), [['', 'fakes'], ...sheets.map(({number, name}) => [number, name])]);
     const scrub = byId('scrub');
+    scrub.disabled = byId('play').disabled = byId('which-sheet').value !== '';
     scrub.max = Math.max(0, pictures.length - 1);
     if (this.follow) {
       scrub.value = scrub.max;
@@ -384,11 +387,12 @@ export class Train {
 
   async _picture() {
     const {detail, run} = this;
-    const picture = detail && detail.pictures[byId('scrub').valueAsNumber];
+    const sheet = detail && detail.sheets.find(({number}) => String(number) === byId('which-sheet').value);
+    const picture = sheet || (detail && detail.pictures[byId('scrub').valueAsNumber]);
     if (!picture) {
       return;
     }
-    byId('scrub-text').textContent = `${short(picture.kimg)} kimg`;
+    byId('scrub-text').textContent = sheet ? '' : `${short(picture.kimg)} kimg`;
     const name = `${run} ${picture.name} ${this.cell}`;
     if (name === this.shownPicture) {
       return;
@@ -398,7 +402,7 @@ export class Train {
       const response = await ask(`runs/${run}/picture`, {query: new URLSearchParams({number: picture.number, size: 1536})});
       const bitmap = await createImageBitmap(await response.blob());
       if (this.shownPicture === name) {
-        this._fakes(bitmap, `Pictures after ${short(picture.kimg)} kimg`);
+        this._fakes(bitmap, sheet ? sheet.name : `Pictures after ${short(picture.kimg)} kimg`);
       }
     } catch (error) {
       if (this.shownPicture === name) {

@@ -402,6 +402,10 @@ def test_watching_a_training(browser, server):
         assert page.text_content('#scrub-text') == '140 kimg'
         page.evaluate('const s = document.getElementById("scrub"); s.value = 2; s.dispatchEvent(new Event("input"))')
         page.wait_for_selector('#scrub-text >> text=40 kimg')
+        page.select_option('#which-sheet', label='reals')
+        page.wait_for_selector('#fakes[aria-label=reals]')
+        assert page.is_disabled('#scrub')
+        page.select_option('#which-sheet', label='fakes')
         page.click('#fakes', position={'x': 5, 'y': 5})
         page.wait_for_selector('#strip figure:nth-child(8) >> text=140 kimg')
         page.click('#run-0')
