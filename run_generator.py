@@ -182,6 +182,8 @@ def add_generate_images(commands):
     options.add_latents(p)
     p.add_argument('--standing', type=int, default=0, metavar='N', help='for BigGAN: batch norm uses the statistics of '
                    'N minibatches, such as 16, instead of those of the training (default: %(default)s)')
+    p.add_argument('--all-sizes', action='store_true', help='for MSG-GAN: draw the images of all sizes side by side, '
+                   'enlarged to the full size')
     options.add_drawing(p, ('seed', 'const', 'random'))
     p.set_defaults(run=generate_images)
 
@@ -254,9 +256,9 @@ def _choose_input(args):
             raise UserError('--class and --class-rows exclude each other; give the classes to --class-rows')
         if args['standing'] < 0:
             raise UserError(f'--standing={args["standing"]}: expected a number of minibatches from 0 on')
-    elif not dlatents or any(args[name] for name in ('class_name', 'class_rows', 'latents', 'standing')):
-        raise UserError('--dlatents needs at least one file, and no --class, --class-rows, --latents or --standing: '
-                        'dlatents have their class already')
+    elif not dlatents or any(args[name] for name in ('class_name', 'class_rows', 'latents', 'standing', 'all_sizes')):
+        raise UserError('--dlatents needs at least one file, and no --class, --class-rows, --latents, --standing or '
+                        '--all-sizes: dlatents have their class already')
     else:  # there is no seed: the noise of the files, or the network's own
         run, others, psi = draw_dlatents, ('seeds', 'class_name', 'class_rows', 'standing'), 1.0 if psi is None else psi
         noise = 'const' if noise == 'seed' else noise

@@ -115,7 +115,7 @@ def judged(folder):
 
 
 def table(variant, records, seconds):
-    """Lines of Markdown: a row for each snapshot, minutes in proportion to the images shown, and one for each task.
+    """Lines of Markdown: a row for each snapshot, minutes in proportion to the iterations, and one for each task.
 
     Args:
         variant: Variant.
@@ -128,10 +128,8 @@ def table(variant, records, seconds):
              '|---|' + '---|' * (len(columns) + 1)]
     for name, values in records[-1]['references'].items():
         lines.append(f'| *{name}* | ' + ' | '.join(cell(values.get(key)) for key in columns) + ' | |')
-    shown = [int(record['network'].split('-')[-1]) if record['network'][-1].isdigit() else None for record in records]
-    last = max([kimg for kimg in shown if kimg is not None])
-    for kimg, values in zip(shown, results):
-        part = 1 if kimg is None else kimg / last
+    for number, values in enumerate(results):
+        part = number / max(len(results) - 1, 1)  # snapshots are evenly spaced, from the start to the end
         lines.append(f'| {int(part * variant.iterations)} iterations | ' + ' | '.join(
             cell(values.get(key)) for key in columns) + f' | {part * seconds / 60:.1f} |')
     for guide, tasks in records[-1]['of_tasks'].items():

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Does every loss find both modes of a small set of pictures? Trains with each, prints a table in Markdown.
+"""Does every loss, and every method, find both modes of a small set of pictures? Trains with each, prints tables.
 
-The pictures are gray, of 4x4 pixels: half of them are bright on the left and dark on the right, half the other way
-round, with noise on every pixel. The networks are those of config-e with few feature maps. A generator has found both
-modes if each gets at least a fifth of its pictures, and their distance to the nearer one is at most twice that of the
-pictures trained on.
+    python benchmarks/loss_study.py losses       every criterion with every penalty
+    python benchmarks/loss_study.py methods      every method that draws from latents
+    python benchmarks/loss_study.py pairs        100 steps of every criterion with every term: finite, and both move
+
+The pictures are gray: half of them are bright on the left and dark on the right, half the other way round, with noise
+on every pixel. A generator has found both modes if each gets at least a fifth of its pictures, and their distance to
+the nearer one is at most twice that of the pictures trained on. The losses train networks of two dense layers on 4x4
+pixels; the methods their own networks, as narrow as in the tests, on the smallest pictures that they take.
 """
 
 import contextlib
@@ -17,83 +21,224 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from dnnlib import EasyDict, cli  # noqa: E402  (found only after the line above)
+from benchmarks import latent_methods  # noqa: E402  (found only after the line above)
+from dnnlib import EasyDict, cli  # noqa: E402
+from training import loss_names  # noqa: E402
 from training.data.base import Dataset  # noqa: E402
 
 NUM_PICTURES = 4096
 NOISE = 0.15  # standard deviation, of a range of 2
-MODES = np.float32([-0.5, 0.5])[:, np.newaxis] * np.float32([-1, -1, 1, 1] * 4)  # [2, pixels]
-PAIRS = (('G_logistic_saturating', 'D_logistic_r1'), ('G_logistic_ns', 'D_logistic'),
-         ('G_logistic_ns', 'D_logistic_r1'), ('G_logistic_ns', 'D_logistic_r2'),
-         ('G_logistic_ns_pathreg', 'D_logistic_r1'), ('G_wgan', 'D_wgan'), ('G_wgan', 'D_wgan_gp'))
+BATCH, LATENTS, HIDDEN, RATE = 64, 8, (32, 32), 0.002  # of the study of losses
+PENALTIES = ('', 'r1:1', 'r2:1', 'gp:1', 'lp:1', 'dragan:1')  # light: a penalty of 10 is for images of many pixels
+TERMS = tuple(name for name in loss_names.TERMS if name not in ('pl', 'ac', 'ac_reals', 'orthogonal'))
+CHECKED = 2000  # pictures of each generator
+ADAM = dict(beta1=0.0, beta2=0.99)
+
+
+def modes(size):
+    """The two pictures without noise, [2, pixels]."""
+    half = np.repeat(np.float32([-0.5, 0.5]), size // 2)
+    return np.stack([np.tile(half, size), np.tile(-half, size)])
 
 
 class TwoModes(Dataset):
-    """The pictures as a dataset of shape [1, 4, 4]; takes the arguments of `Dataset` that do not describe it."""
+    """The pictures as a dataset of shape [1, size, size]; takes the arguments of `Dataset` that do not describe it."""
 
-    def __init__(self, **kwargs):
-        super().__init__('two modes', NUM_PICTURES, [1, 4, 4], **kwargs)
-        rnd = np.random.RandomState(0)
-        pixels = MODES[rnd.randint(2, size=NUM_PICTURES)] + NOISE * rnd.randn(NUM_PICTURES, 16)
-        self.pictures = np.uint8(np.clip(np.rint((pixels + 1) * 127.5), 0, 255)).reshape([-1, 1, 4, 4])
+    def __init__(self, resolution=4, **kwargs):
+        super().__init__('two modes', NUM_PICTURES, [1, resolution, resolution], **kwargs)
+        rnd, means = np.random.RandomState(0), modes(resolution)
+        pixels = means[rnd.randint(2, size=NUM_PICTURES)] + NOISE * rnd.randn(NUM_PICTURES, resolution ** 2)
+        self.pictures = np.uint8(np.clip(np.rint((pixels + 1) * 127.5), 0, 255)).reshape([-1] + self.shape)
 
     def _read(self, index, lod):
-        return self.pictures[index]
+        side = self.shape[1] >> lod
+        parts = self.pictures[index].reshape(1, side, 1 << lod, side, 1 << lod)
+        return np.uint8(np.rint(parts.mean(axis=(2, 4))))
 
 
 def judge(images):
-    """How well images [N, 1, 4, 4] in [-1, 1] cover the modes: (share of the rarer mode, mean distance to the nearer
+    """How well images [N, 1, H, W] in [-1, 1] cover the modes: (share of the rarer mode, mean distance to the nearer
     one, root of the mean square over the pixels)."""
-    distances = np.sqrt(np.square(images.reshape(len(images), 1, -1) - MODES).mean(axis=2))  # [N, modes]
+    means = modes(images.shape[2])
+    distances = np.sqrt(np.square(images.reshape(len(images), 1, -1) - means).mean(axis=2))  # [N, modes]
     share = np.bincount(np.argmin(distances, axis=1), minlength=2).min() / len(images)
     return float(share), float(distances.min(axis=1).mean())
 
 
-def train(G_loss, D_loss, seed, kimg, device):
-    """Trains one generator; returns what `judge` says about 2000 of its images."""
+class Pair:
+    """Two small networks and the operations that train them, in the default graph.
+
+    Args:
+        criterion: Name of the loss, without terms; D has each of several.
+        terms: What is added to D's loss in each variant, '' = nothing.
+    """
+
+    def __init__(self, criterion, terms):
+        from dnnlib import tflib
+        from dnnlib.tflib import random
+        from training import adversarial
+        import tensorflow.compat.v1 as tf
+        self._tflib, shape = tflib, dict(num_channels=1, resolution=4, hidden=list(HIDDEN))
+        self.G = tflib.Network('G', 'training.networks.mlp.G_mlp', latent_size=LATENTS, **shape)
+        self.D = tflib.Network('D', 'training.networks.mlp.D_mlp', **shape)
+        self._seed = tf.placeholder(tf.int64, [2])
+        with TwoModes() as data:
+            pictures = tf.constant(data.pictures / np.float32(127.5) - 1)
+        labels, self._D_steps, self._optimizers = tf.zeros([BATCH, 0]), {}, []
+        for variant in terms:
+            with random.seeded(self._seed):
+                reals = tf.gather(pictures, random.uniform([BATCH], 0, NUM_PICTURES, tf.int32))
+                inputs = dict(G=self.G, D=self.D, training_set=None, minibatch_size=BATCH, reals=reals, labels=labels,
+                              equalized=False)
+                text = criterion + ('+' + variant if variant else '')
+                self._D_steps[variant] = self._step(f'D{len(self._D_steps)}', adversarial.D_loss(terms=text, **inputs))
+        with random.seeded(self._seed):
+            reals = tf.gather(pictures, random.uniform([BATCH], 0, NUM_PICTURES, tf.int32))
+            self._G_step = self._step('G', adversarial.G_loss(terms=criterion, **dict(inputs, reals=reals)))
+
+    def _step(self, name, loss):
+        optimizer = self._tflib.Optimizer(name='Train' + name, learning_rate=RATE, **ADAM)
+        total = sum(self._mean(part) for part in loss if part is not None)
+        optimizer.register_gradients(total, (self.G if name == 'G' else self.D).trainables)
+        self._optimizers.append(optimizer)
+        return optimizer.apply_updates()
+
+    @staticmethod
+    def _mean(value):
+        import tensorflow.compat.v1 as tf
+        return tf.reduce_mean(value)
+
+    def train(self, variant, seed, steps):
+        """Starts over and makes so many steps of each network; returns {network: its weights} before and after."""
+        rnd, tflib = np.random.RandomState(seed), self._tflib
+        for network in (self.G, self.D):
+            tflib.set_vars({var: rnd.uniform(-1, 1, var.shape.as_list()) / np.sqrt(var.shape.as_list()[0])
+                            for var in network.trainables.values()})
+        for optimizer in self._optimizers:
+            optimizer.reset_optimizer_state()
+        before = self.weights()
+        for i in range(steps):
+            tflib.run(self._D_steps[variant], {self._seed: [seed, 2 * i]})
+            tflib.run(self._G_step, {self._seed: [seed, 2 * i + 1]})
+        return before, self.weights()
+
+    def weights(self):
+        """{network: all its weights in a row}."""
+        return {network.name: np.concatenate([network.get_var(name).ravel() for name in network.trainables])
+                for network in (self.G, self.D)}
+
+    def images(self, seed):
+        """CHECKED pictures of the generator."""
+        return self.G.run(np.random.RandomState(seed).randn(CHECKED, LATENTS), None, minibatch_size=CHECKED)
+
+
+@contextlib.contextmanager
+def pair_of(criterion, terms, device):
+    """A Pair in a graph and session of its own."""
     tflib = cli.load_tensorflow()
     import tensorflow.compat.v1 as tf
-    from training.pretrained import load_generator
+    with tf.Graph().as_default():
+        tflib.init_tf(dict(device=device, intra_op_parallelism_threads=1, inter_op_parallelism_threads=1))
+        try:
+            yield Pair(criterion, terms)
+        finally:
+            tflib.close_tf()
+
+
+def study_losses(args, distance):
+    """Prints how many seeds found both modes: rows are criteria, columns penalties."""
+    print('| criterion | ' + ' | '.join(penalty or 'no penalty' for penalty in PENALTIES) + ' |')
+    print('|---' * (len(PENALTIES) + 1) + '|')
+    for criterion in args.only or loss_names.CRITERIA:
+        cells = []
+        with pair_of(criterion, PENALTIES, args.device) as pair:
+            for penalty in PENALTIES:
+                results = []
+                for seed in range(args.seeds):
+                    pair.train(penalty, seed, args.steps)
+                    results.append(judge(pair.images(seed)))
+                cells.append(cell(results, distance))
+        print(f'| `{criterion}` | ' + ' | '.join(cells) + ' |', flush=True)
+
+
+def cell(results, distance):
+    """'2: 0.41, 0.17' = two seeds found both; medians of share and distance."""
+    found = sum(rarer >= 0.2 and away <= 2 * distance for rarer, away in results)
+    share, away = np.median(np.array(results), axis=0)
+    return f'{found}: {share:.2f}, {away:.2f}'
+
+
+def study_pairs(args):
+    """Makes 100 steps with every criterion and term; returns how many fail, and prints those."""
+    failed = tried = 0
+    for criterion in args.only or loss_names.CRITERIA:
+        with pair_of(criterion, TERMS, args.device) as pair:
+            for term in TERMS:
+                before, after = pair.train(term, 0, 100)
+                moved = {name: float(np.abs(after[name] - before[name]).max()) for name in after}
+                is_good = all(0 < distance < np.inf for distance in moved.values())
+                tried, failed = tried + 1, failed + (not is_good)
+                if not is_good:
+                    print(f'{criterion}+{term}: moved by {moved}', flush=True)
+    print(f'{tried} pairs, 100 steps each: {failed} are not finite, or a network did not move')
+    return failed
+
+
+def train(method, seed, device):
+    """Trains a latent_methods.Trained; returns what `judge` says about pictures of its generator."""
+    tflib = cli.load_tensorflow()
+    import tensorflow.compat.v1 as tf
     from training.training_loop import training_loop
-    adam = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
+    found = []
+
+    def look(network_pkl, fakes):
+        if network_pkl is not None:
+            found.append(np.concatenate([later.draw() for later in fakes(CHECKED, seed)]))
     with tempfile.TemporaryDirectory() as run_dir, tf.Graph().as_default(), open(os.devnull, 'w') as nowhere:
         with contextlib.redirect_stdout(nowhere):
             training_loop(
-                submit_config=EasyDict(run_dir=run_dir), seed=seed, total_kimg=kimg, tf_config=dict(device=device),
-                G_args=dict(func_name='training.networks_stylegan2.G_main', fmap_max=32, latent_size=16,
-                            dlatent_size=16, mapping_layers=2, mapping_fmaps=32),
-                D_args=dict(func_name='training.networks_stylegan2.D_stylegan2', fmap_max=32, architecture='skip'),
-                G_opt_args=adam, D_opt_args=adam, G_loss_args=dict(func_name='training.loss.' + G_loss),
-                D_loss_args=dict(func_name='training.loss.' + D_loss),
-                dataset_args=dict(class_name='benchmarks.loss_study.TwoModes'), grid_args=dict(size='2x2'),
-                sched_args=dict(minibatch_size_base=32, minibatch_gpu_base=32), G_smoothing_kimg=1,
-                image_snapshot_ticks=None, network_snapshot_ticks=None, checkpoint_minutes=None)
-        Gs = load_generator(os.path.join(run_dir, 'network-final.pkl'))
-        latents = np.random.RandomState(seed).randn(2000, 16)
-        result = judge(Gs.run(latents, None, truncation_psi=1, minibatch_size=500))
+                submit_config=EasyDict(run_dir=run_dir), seed=seed, total_kimg=method.kimg, metric_callback=look,
+                tf_config=dict(device=device), dataset_args=dict(
+                    class_name='benchmarks.loss_study.TwoModes', resolution=method.resolution),
+                grid_args=dict(size='2x2'), image_snapshot_ticks=None, network_snapshot_ticks=1,
+                checkpoint_minutes=None, sched_args=dict(
+                    minibatch_size_base=32, minibatch_gpu_base=32, G_lrate_base=method.lrate, D_lrate_base=method.lrate,
+                    tick_kimg_base=method.kimg, tick_kimg_dict={}),
+                **method.options)
         tflib.close_tf()
-    return result
+    return judge(found[-1] / 127.5 - 1)
+
+
+def study_methods(args, distance):
+    """Prints what each method finds."""
+    print('| method | pixels | share of the rarer mode | distance to a mode | found both |')
+    print('|---|---|---|---|---|')
+    for name in args.only or latent_methods.METHODS:
+        method = latent_methods.METHODS[name]
+        results = [train(method, seed, args.device) for seed in range(args.seeds)]
+        shares, distances = (', '.join(f'{value:.2f}' for value in values) for values in zip(*results))
+        print(f'| {name} | {method.resolution}x{method.resolution} | {shares} | {distances} | '
+              f'{cell(results, distance)[0]} of {args.seeds} |', flush=True)
 
 
 def main(argv):
-    """Parses the options, trains, prints the table."""
+    """Parses the options, trains, prints the tables."""
     parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--kimg', type=int, default=60, help='thousand images of each training (default: %(default)s)')
-    parser.add_argument('--seeds', type=int, default=3, help='trainings of each pair (default: %(default)s)')
+    parser.add_argument('what', choices=('losses', 'methods', 'pairs'), help='see above')
+    parser.add_argument('--seeds', type=int, default=3, help='trainings of each (default: %(default)s)')
+    parser.add_argument('--steps', type=int, default=400, help='of each network, with losses (default: %(default)s)')
+    parser.add_argument('--only', type=cli.comma_list, metavar='NAMES', help='criteria or methods (default: all)')
     cli.add_device(parser)
     args = parser.parse_args(argv)
     started = time.time()
-    share, distance = judge(TwoModes().pictures / 127.5 - 1)
-    print('| loss of G | loss of D | share of the rarer mode | distance to a mode | found both |')
-    print('|---|---|---|---|---|')
-    print('| the pictures themselves | | {:.2f} | {:.2f} | |'.format(share, distance))
-    for G_loss, D_loss in PAIRS:
-        results = [train(G_loss, D_loss, seed, args.kimg, args.device) for seed in range(args.seeds)]
-        found = sum(rarer >= 0.2 and away <= 2 * distance for rarer, away in results)
-        print('| {} | {} | {} | {} | {} of {} |'.format(
-            G_loss, D_loss, ', '.join('{:.2f}'.format(rarer) for rarer, _ in results),
-            ', '.join('{:.2f}'.format(away) for _, away in results), found, args.seeds), flush=True)
-    print('{:.0f} s'.format(time.time() - started))
+    if args.what == 'pairs':
+        return int(study_pairs(args) > 0)
+    with TwoModes() as data:
+        share, distance = judge(data.pictures / 127.5 - 1)
+    print(f'The pictures themselves: share {share:.2f}, distance {distance:.2f}\n')
+    (study_losses if args.what == 'losses' else study_methods)(args, distance)
+    print(f'\n{time.time() - started:.0f} s')
+    return 0
 
 
 if __name__ == '__main__':

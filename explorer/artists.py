@@ -9,7 +9,8 @@ from explorer.errors import Refused
 from generator import directions, drawing, interpolate, library
 
 VIEW_FILE = 'VIEW.npz'  # in a command, until the view is saved
-KEPT_W = 1 << 22        # bytes: of 512 to 2,000 seeds
+KEPT_W = 256   # seeds, of 5 to 40 KB each
+KEPT_NOISE = 8  # seeds, of up to 11 MB each; a drag needs four
 
 
 class Artist:
@@ -73,7 +74,8 @@ class Style(Artist):
             self.hash = network_file.weights_hash(tflib.run(dict(network.vars)))
             self.drawer = drawing.Drawer(network)
         self._w = plane.Kept(lambda key: net.dlatents([key[0]], key[1], 1.0), KEPT_W)
-        self._noise = plane.Kept(lambda seed: {name: np.float32(value) for name, value in net.noise(seed).items()})
+        self._noise = plane.Kept(lambda seed: {name: np.float32(value) for name, value in net.noise(seed).items()},
+                                 KEPT_NOISE)
         self._stored = net.noise()
         self.directions = {}  # {method: directions.Found}, those that are ready
 
@@ -85,8 +87,11 @@ class Style(Artist):
         """Fields of `api/info`."""
         net = self.generator
         methods = ['sefa', 'pca'] + (['labels'] if net.label_size > 1 else [])
-        return dict(layers=net.num_layers, cutoff=net.num_truncated, psi=net.num_truncated > 0, fractional=True,
-                    noise=list(views.NOISES) if self._stored else [], classes=class_list(net), directions=methods)
+        heights = [self._stored[name].shape[2] for name in sorted(self._stored, key=lambda name: int(name[5:]))]
+        sizes = [heights[min(layer, len(heights) - 1)] for layer in range(net.num_layers)] if heights else []
+        return dict(layers=net.num_layers, layer_sizes=sizes, cutoff=net.num_truncated, psi=net.num_truncated > 0,
+                    fractional=True, noise=list(views.NOISES) if self._stored else [], classes=class_list(net),
+                    directions=methods)
 
     def check(self, view):
         """Raises Refused for what this network does not have."""

@@ -5,36 +5,26 @@ import math
 
 import numpy as np
 
-MAX_BYTES = 64 << 20  # of kept noise maps; those of a network of 1024x1024 take 22 MB a seed
-
 
 class Kept:
-    """The last values of a function, by key, up to a number of bytes.
+    """The last values of a function, by key.
 
     Args:
-        function: Function of the key that returns an array, or a dictionary of arrays.
-        max_bytes: Of all values together; one is kept in any case.
+        function: Function of the key.
+        most: Number of values that are kept.
     """
 
-    def __init__(self, function, max_bytes=MAX_BYTES):
-        self._function, self._max_bytes = function, max_bytes
-        self._values, self._bytes = collections.OrderedDict(), 0
+    def __init__(self, function, most):
+        self._function, self._most, self._values = function, most, collections.OrderedDict()
 
     def get(self, key):
         """The value for a key."""
-        if key in self._values:
-            self._values.move_to_end(key)
-            return self._values[key]
-        value = self._function(key)
-        self._values[key] = value
-        self._bytes += _size(value)
-        while self._bytes > self._max_bytes and len(self._values) > 1:
-            self._bytes -= _size(self._values.popitem(last=False)[1])
-        return value
-
-
-def _size(value):
-    return sum(map(_size, value.values())) if isinstance(value, dict) else value.nbytes
+        if key not in self._values:
+            self._values[key] = self._function(key)
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+        self._values.move_to_end(key)
+        return self._values[key]
 
 
 def blend(corners, get):

@@ -80,7 +80,7 @@ class Routes:
         artist = engine.artist
         height, width, channels = artist.image_shape
         found.update(network=dict(number=engine.number, name=artist.name, hash=artist.hash), kind=artist.kind,
-                     height=height, width=width, channels=channels, domains=[], labels=[], styles=False,
+                     height=height, width=width, channels=channels, domains=[], labels=[], styles=False, layer_sizes=[],
                      translations=[], pictures=self._app.can_project())
         return in_json(dict(found, **artist.info()))
 

@@ -22,7 +22,7 @@ OPTIONS, STATS, LOG = 'training_options.json', 'stats.jsonl', run_dirs.LOG_FILE
 PICTURE = re.compile(r'(fakes(_init|[0-9]{6,})|reals[\w-]*)\.png')
 LINES, READ_BYTES = 500, 16 << 20  # of stats.jsonl in a reply
 MOST_RUNS = 200  # that are listed, the newest
-KEPT_BYTES = 64 << 20  # of reduced pictures
+KEPT_PICTURES = 6  # reduced ones, of up to 50 MB each
 _LIKELY = {base << level for base in range(4, 17) for level in range(9)}  # sides of images that networks make
 SIDES = 512, 1024, 2048, 4096  # to which pictures are reduced once
 
@@ -61,7 +61,7 @@ class Runs:
     def __init__(self, result_dir, run_dir, networks):
         self._result_dir, self._run_dir, self._networks = result_dir, run_dir, networks
         self._numbers, self._pictures = Numbers(), Numbers()
-        self._reduced = plane.Kept(self._read, KEPT_BYTES)
+        self._reduced = plane.Kept(self._read, KEPT_PICTURES)
         self._lock, self._known = threading.Lock(), {}  # the latter: {run directory: sides of its images}
 
     def paths(self):

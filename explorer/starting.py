@@ -141,7 +141,7 @@ class Starter:
 
 def configs():
     """Configurations that the form offers: list of {'name', 'method', 'text'}."""
-    return [dict(name=name, method=preset.title, text=getattr(config, 'adds', None) or TEXTS.get(name, ''))
+    return [dict(name=name, method=preset.title, text=getattr(config, 'adds', None) or TEXTS.get(name, preset.title))
             for preset in presets.METHODS.values() for name, config in preset.configs.items() if _is_offered(name)]
 
 

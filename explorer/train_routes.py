@@ -1,5 +1,7 @@
 """The routes of the Train tab: runs, their statistics and pictures, steering and starting trainings."""
 
+import os
+
 from explorer import starting, values
 from explorer.errors import Refused
 from explorer.server import Reply, in_json
@@ -69,6 +71,8 @@ class TrainRoutes:
         known = {'dataset': values.whole(0, 10 ** 6), 'config': _text, 'name': _text, 'options': _dictionary,
                  'dry_run': values.yes_or_no, 'tried': values.whole(1, 10 ** 9)}
         fields = values.of_body(request.body, known, ['dataset', 'config', 'name', 'options', 'dry_run'])
+        if os.name != 'posix':
+            raise Refused('trainings are started from a terminal on this system', 409)
         is_dry, tried = fields.pop('dry_run'), fields.pop('tried', None)
         wanted, starter = starting.check(fields), self._starter
         command = starter.command(wanted)

@@ -15,7 +15,7 @@ from training import pretrained
 from translator import domains, networks, sources
 
 PICTURE = 'PICTURE.png'  # in a command: the file that was dropped, whose name is not known here
-KEPT_IMAGES = 64 << 20   # bytes
+KEPT_IMAGES = 8          # that were sent
 
 
 def artist_of(contents):

@@ -47,17 +47,17 @@ def decode(data, kind):
     if kind not in FORMATS:
         raise Refused(f'send {", ".join(FORMATS)}', 400)
     try:
-        image = PIL.Image.open(io.BytesIO(data))
-        if image.format != FORMATS[kind]:
-            raise Refused(f'the file is not a {FORMATS[kind]} picture')
+        image = PIL.Image.open(io.BytesIO(data), formats=[FORMATS[kind]])
         if image.size[0] * image.size[1] > MAX_PIXELS:  # before anything is decoded
             raise Refused(f'{image.size[0]}x{image.size[1]} pixels are too many; send at most {MAX_PIXELS // 10 ** 6} '
                           'megapixels')
+        if image.mode in ('I', 'F') or image.mode.startswith('I;'):
+            raise Refused('the picture has more than 8 bits a channel; send one of 8')
         image.load()
         image = PIL.ImageOps.exif_transpose(image)
         if image.mode not in _PLAIN + ('P',):
             has_alpha = image.mode in ('LA', 'PA', 'La', 'RGBa') or 'transparency' in image.info
-            image = image.convert('RGBA' if has_alpha else 'L' if image.mode in ('1', 'I', 'I;16', 'F') else 'RGB')
+            image = image.convert('RGBA' if has_alpha else 'L' if image.mode == '1' else 'RGB')
         elif image.mode == 'P' and 'transparency' in image.info:
             image = image.convert('RGBA')
     except Refused:
@@ -65,7 +65,7 @@ def decode(data, kind):
     except MemoryError:
         raise
     except Exception:  # pylint: disable=broad-except  # Pillow raises nearly everything for damaged files
-        raise Refused('the picture is damaged or of an unknown kind; send another file') from None
+        raise Refused(f'this is no {FORMATS[kind]} picture, or it is damaged; send another file') from None
     if min(image.size) < MIN_SIDE:
         raise Refused(f'{image.size[0]}x{image.size[1]} pixels are too few; send at least {MIN_SIDE} on each side')
     if max(image.size) > MAX_SIDE:

@@ -8,7 +8,7 @@ import urllib.parse
 from explorer.errors import Refused
 
 SEEDS = 2 ** 32
-_NUMBER = re.compile(r'[+-]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?')
+_NUMBER = re.compile(r'[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?')
 _LIST = re.compile(r'[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?){0,63}')
 
 

@@ -9,7 +9,7 @@ from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.seeds import latents_of_seeds, noise_of_seed
 from dnnlib.util import UserError
 from generator import info, projections
-from training import pretrained
+from training import image_size, pretrained
 from training.data import classes
 
 
@@ -24,6 +24,7 @@ class Settings(NamedTuple):
     latents: str = None  # what Z is drawn from, see `dnnlib.latents`; None = as in the training of the network
     outputs: tuple = ('png',)  # kinds of files, see `writer.KINDS`
     dtype: str = 'uint8'  # of the pictures in npz files, or 'float32'
+    all_sizes: bool = False  # draw the images of all sizes of MSG-GAN side by side?
 
 
 class Drawer:
@@ -64,6 +65,19 @@ class Drawer:
         if not as_float:
             self._options['output_transform'] = dict(func=tflib.convert_images_to_uint8, nchw_to_nhwc=True)
         self._noise_vars = {name: var for name, var in self.synthesis.vars.items() if name.startswith('noise')}
+
+    def draw_all_sizes(self):
+        """From now on draws the images of all sizes side by side, the smallest first, enlarged to the full size.
+
+        Raises: UserError if the generator has one size, unlike those of MSG-GAN.
+        """
+        if 'all_sizes' not in self.Gs.option_names:
+            raise UserError(f'--all-sizes: the generator {self.Gs.name} draws images of one size; drop the option')
+        from dnnlib import tflib
+        self._options.update(all_sizes=True, output_transform=dict(
+            self._options.get('output_transform', {}), func=tflib.side_by_side))
+        channels, height, width = self.image_shape
+        self.image_shape = [channels, height, width * (image_size.parse([height, width]).num_levels - 1)]
 
     def latents(self, seeds):
         """Latents of a list of seeds, [N, latent_size] float64, see `latents_of_seeds`."""

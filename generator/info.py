@@ -14,8 +14,9 @@ from dnnlib.util import UserError
 from training import pretrained
 from training.torch_files import contents as torch_contents
 
-_UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+|moving_mean|moving_variance|weight_[uv]|u0|sv0|count)$')
-_GENERATORS = {'G_main': 'StyleGAN2', 'G_style': 'StyleGAN', 'G_paper': 'ProGAN'}
+_UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+|moving_mean|moving_variance|weight_[uv]|u0|sv0|count|^mean|'
+                        r'^deviation)$')
+_GENERATORS = {'G_main': 'StyleGAN2', 'G_style': 'StyleGAN', 'G_paper': 'ProGAN', 'G_msg': 'MSG-GAN'}
 _LONG_TEXT = 60  # characters of an option's value that are shown
 
 
@@ -134,9 +135,10 @@ def _describe_kind(networks, what):
         return ['Kind        pickle of {}: {}'.format(_count(len(networks), 'network'), ', '.join(functions))]
     state = generators[-1]
     options, config = options_of(state), _guess_config(state)
-    kind = 'StyleGAN2-ADA' if config is None else _GENERATORS[function_of(state)]
+    kind = 'StyleGAN2-ADA' if config is None else _GENERATORS[
+        'G_msg' if config.startswith('msg') else function_of(state)]
     labels = options.get('label_size', 0)
-    usual = (32, 1) if function_of(state) == 'G_paper' else (1024, 3)
+    usual = (32, 1) if function_of(state) == 'G_paper' else (128, 3) if function_of(state) == 'G_msg' else (1024, 3)
     size = options.get('resolution', usual[0])
     size = 'x'.join(map(_short, size if isinstance(size, (list, tuple)) else [size, size]))
     return [
@@ -148,8 +150,10 @@ def _describe_kind(networks, what):
 
 def _guess_config(state):
     """Which published configurations have such a generator; None = those of StyleGAN2-ADA."""
+    if function_of(state) == 'G_msg':
+        return 'msg-progan: images of all sizes from 4x4 on'
     if function_of(state) == 'G_style':
-        return 'config-a'
+        return 'msg-stylegan: images of all sizes from 4x4 on' if 'num_inputs' in state else 'config-a'
     if function_of(state) == 'G_paper':
         return 'progan, {}'.format('fused kernels' if any(
             'Conv0_up' in name for name in variables_of(state)) else 'kernels that are not fused')

@@ -32,7 +32,7 @@ class PlainDrawer:
         self._options = {} if settings.dtype == 'float32' else dict(
             output_transform=dict(func=tflib.convert_images_to_uint8, nchw_to_nhwc=True, **rounding(Gs)))
 
-    label = drawing.Drawer.label
+    label, draw_all_sizes = drawing.Drawer.label, drawing.Drawer.draw_all_sizes
 
     def latents(self, seeds):
         """Latents of a list of seeds, [N, latent_size] float64, see `latents_of_seeds`."""
@@ -88,8 +88,12 @@ def load(network_pkl, settings, standing=0):
         standing_statistics(Gs, standing, settings.latents or Gs.static_kwargs.get('latents', 'normal'))
         print(f'Batch norm uses the statistics of {standing} minibatches')
     if 'mapping' in Gs.components:
-        return drawing.make_drawer(Gs, network_pkl, settings)
-    return PlainDrawer(Gs, settings, classes.load_names(network_pkl.folder, drawing.label_size_of(Gs)))
+        drawer = drawing.make_drawer(Gs, network_pkl, settings)
+    else:
+        drawer = PlainDrawer(Gs, settings, classes.load_names(network_pkl.folder, drawing.label_size_of(Gs)))
+    if settings.all_sizes:
+        drawer.draw_all_sizes()
+    return drawer
 
 
 def labels_of_classes(drawer, names):

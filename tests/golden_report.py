@@ -33,11 +33,17 @@ def main(argv):
     parser.add_argument('--arrays', action='store_true', help='a line for each array instead of each case')
     args = parser.parse_args(argv)
     files = importlib.import_module('tests.training.golden_' + args.folder).FILES
-    owners = [os.path.join(HERE, 'training', *name.split('/')) for name in files.owners]
+    owners = [path_of(name) for name in files.owners]
     code = pytest.main(['-q', '-p', 'no:cacheprovider', '--no-header'] + owners)
     lines, num_unused = report(files, args.arrays)
     print('\n'.join([''] + lines))
     return int(code) or (1 if num_unused else 0)
+
+
+def path_of(owner):
+    """Path of a file of `Files.owners`: below tests/training or, if there is no such file, below tests."""
+    paths = [os.path.join(HERE, *folder, *owner.split('/')) for folder in (['training'], [])]
+    return next((path for path in paths if os.path.exists(path)), paths[0])
 
 
 def report(files, by_array=False):

@@ -78,6 +78,8 @@ ONCE = (
     # ProGAN and losses by name: other networks of the same layers, trainings; one of each kind is in AGAIN
     'tests/training/networks/test_progan.py', 'tests/training/methods/test_progan.py', 'tests/generator/test_progan.py',
     'tests/training/test_adversarial.py', 'tests/training/terms/test_adversarial.py',
+    'tests/training/methods/test_latent.py', 'tests/training/options/test_latent.py',
+    'tests/training/networks/test_msg.py', 'tests/training/methods/test_msg.py', 'tests/training/methods/test_osgan.py',
     # gradients that the other steps of the published program have as well
     'tests/training/test_published_step.py::test_step_of_g_with_augmentation',
     'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
@@ -135,6 +137,11 @@ AGAIN = (
     'tests/training/networks/test_progan.py::test_losses_and_their_gradients[progan_labels3_r16]',
     'tests/training/networks/test_progan.py::test_images_and_scores[progan_labels3_r16]',
     'tests/training/networks/test_progan.py::test_pickles_are_written_as_they_are_read',
+    'tests/training/methods/test_latent.py::test_labels_of_convolutions[wgan-wgan_resnet-both3-classifier-norm]',
+    'tests/training/methods/test_latent.py::test_pyramid',
+    'tests/training/networks/test_msg.py::test_form_of_stylegan[msg_stylegan_labels3_r8]',
+    'tests/training/networks/test_msg.py::test_form_of_progan',
+    'tests/training/methods/test_osgan.py::test_one_stage[asym]',
     # every layer of translation once: convolutions, blurs, batch norm that is trained, spectral norm
     'tests/training/methods/test_translation_methods.py::test_pix2pix',
     'tests/training/methods/test_translation_methods.py::test_image_pool',
@@ -184,6 +191,7 @@ LONG = (  # not in `make test`: 10 to 30 seconds each, of what others there test
     'tests/training/methods/test_domains.py::test_stargan2[stargan2_afhq]',
     'tests/training/methods/test_domains.py::test_every_array_of_these_cases_is_used',
     'tests/training/methods/test_classes.py::test_stopped_and_continued_to_the_same_bits',
+    'tests/training/methods/test_msg.py::test_resumed_to_the_same_bits[stylegan]',
     'tests/training/methods/test_classes.py::test_biggan[biggan_deep32]',
     'tests/training/methods/test_classes.py::test_biggan[biggan_mybn32]',
     'tests/training/methods/test_classes.py::test_biggan[biggan_hier64]',

@@ -10,7 +10,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import collective_ops
 
-from benchmarks import generate, loss_study, measure, scale, scale_pair, translation, users_inputs
+from benchmarks import generate, latent_methods, loss_study, measure, scale, scale_pair, translation, users_inputs
 from dnnlib import UserError, tflib
 
 
@@ -43,9 +43,20 @@ def test_modes_of_the_study_of_losses():
     assert loss_study.judge(np.zeros([10, 1, 4, 4]))[1] == 0.5
 
 
-def test_a_loss_is_trained_and_judged():
-    share, distance = loss_study.train('G_wgan', 'D_wgan', seed=0, kimg=0.064, device='cpu')
+def test_losses_and_methods_are_trained_and_judged(capsys):
+    with loss_study.pair_of('rals', ['', 'gp+drift'], 'cpu') as pair:
+        results = []
+        for variant, steps in (('', 3), ('gp+drift', 3), ('', 0), ('', 3)):
+            before, after = pair.train(variant, 0, steps)
+            assert (np.abs(after['G'] - before['G']).max() > 0) == (steps > 0) == (
+                np.abs(after['D'] - before['D']).max() > 0)
+            results.append(after['D'])
+            assert loss_study.judge(pair.images(0))[1] > loss_study.NOISE
+    np.testing.assert_array_equal(results[0], results[3])  # it starts over each time
+    assert np.abs(results[0] - results[1]).max() > 0
+    share, distance = loss_study.train(latent_methods.METHODS['WGAN-GP, MLP']._replace(kimg=0.064), 0, 'cpu')
     assert 0 <= share <= 0.5 and distance > loss_study.NOISE
+    assert loss_study.cell([(0.1, 0.2), (0.3, 0.2), (0.5, 0.31)], 0.15) == '1: 0.30, 0.20'
 
 
 def test_inputs_of_users_get_the_commands_that_take_them(tmp_path):

@@ -10,9 +10,13 @@ from typing import NamedTuple
 from dnnlib.arguments import did_you_mean
 from dnnlib.util import UserError
 
-SMOOTHED = ('logistic_ns', 'logistic_saturating', 'lsgan', 'lsgan_half', 'lsgan_sigmoid', 'rals', 'rals_nohalf')
-RELATIVISTIC = ('rsgan', 'ragan', 'rals', 'rahinge', 'ragan_nohalf', 'rals_nohalf', 'rahinge_nohalf')
+SMOOTHED = ('logistic_ns', 'logistic_saturating', 'lsgan', 'lsgan_half', 'lsgan_sigmoid', 'rals', 'rals_nohalf',
+            'rlsgan')
+RELATIVISTIC = ('rsgan', 'rlsgan', 'rhinge', 'ragan', 'rals', 'rahinge', 'ragan_nohalf', 'rals_nohalf',
+                'rahinge_nohalf')
 CRITERIA = SMOOTHED[:5] + ('lsgan_of_mean', 'lsgan_sigmoid_of_mean', 'hinge', 'wgan') + RELATIVISTIC
+# Whose D learns from every fake, whatever its score, so that G can learn from the same gradient.
+ONE_STAGE = ('logistic_ns', 'logistic_saturating', 'lsgan', 'lsgan_half', 'lsgan_sigmoid', 'wgan')
 LOGISTIC = ('logistic_ns', 'logistic_saturating')  # whose scores are logits
 SIGNED = LOGISTIC + ('hinge',)  # where the sign of a score says what an image is taken for
 
@@ -33,11 +37,12 @@ TERMS = OrderedDict([
     ('drift', Term(0.001, 'D')),         # squared scores of reals (Karras et al. 2018)
     ('orthogonal', Term(0.0001, 'GD')),  # products of different columns of kernels (Brock et al. 2019)
     ('ac', Term(1.0, 'GD')),             # auxiliary classifier (Odena et al. 2017)
+    ('ac_reals', Term(1.0, 'D')),        # the same of reals only (Gulrajani et al. 2017)
     ('pl', Term(2.0, 'G')),              # path lengths (Karras et al. 2019b)
 ])
 
 
-PLAIN_TERMS = tuple(name for name in TERMS if name not in ('ac', 'pl'))  # that any networks can have
+PLAIN_TERMS = tuple(name for name in TERMS if name not in ('ac', 'ac_reals', 'pl'))  # that any networks can have
 
 
 class Loss(NamedTuple):
@@ -77,6 +82,8 @@ def parse(text, network, weights=None):
                             f'{did_you_mean(name, known)}the loss of {network} can have {", ".join(known)}')
         if len(values) > 1 + TERMS[name].has_norm:
             raise UserError(f'loss {text!r}: too many numbers after {name}')
+        if {name} | set(found) >= {'ac', 'ac_reals'}:
+            raise UserError(f'loss {text!r}: ac and ac_reals exclude each other')
         values = [_number(text, value) for value in values]
         usual = [(weights or {}).get(name, TERMS[name].weight), 1.0]
         found[name] = tuple(values + usual[len(values):])

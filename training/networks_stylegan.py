@@ -98,7 +98,8 @@ def G_synthesis(
     """Synthesis network W -> images [N, C, H, W] (StyleGAN, figure 1b)."""
     layers_stylegan.check_options(nonlinearity, fused_scale)
     force_clean_graph = force_clean_graph or is_template_graph
-    structure = growing.choose_structure(structure, force_clean_graph, is_template_graph)
+    if structure != 'pyramid':  # that of MSG-GAN, which does not grow
+        structure = growing.choose_structure(structure, force_clean_graph, is_template_graph)
     size = image_size.parse(resolution)
     num_layers = size.num_levels * 2 - 2
 
@@ -107,7 +108,7 @@ def G_synthesis(
 
     dlatents_in.set_shape([None, num_layers if use_styles else 1, dlatent_size])
     dlatents = tf.cast(dlatents_in, dtype)
-    lod = growing.get_lod()
+    lod = None if structure == 'pyramid' else growing.get_lod()
     noises = [networks_stylegan2.noise_input(index, size.at(index // 2 + 2))
               for index in range(num_layers if use_noise else 0)]
 
@@ -148,6 +149,8 @@ def G_synthesis(
     with tf.variable_scope('4x4'):
         x = first_block()
     y = growing.synthesize(x, block, to_rgb, size.num_levels, structure, lod)
+    if structure == 'pyramid':
+        return tuple(layout.to_nchw(image) for image in y)
     return tf.identity(layout.to_nchw(y), name='images_out')
 
 

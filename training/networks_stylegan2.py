@@ -61,13 +61,7 @@ def G_main(
 
     dlatents = mapping(latents_in)
     if dlatent_avg_beta is not None:
-        with tf.variable_scope('DlatentAvg'):
-            mean = tf.reduce_mean(dlatents[:, 0], axis=0)
-            average = dlatent_avg
-            for batch_mean in tflib.collectives.all_gather(mean):
-                average = tflib.lerp(batch_mean, average, dlatent_avg_beta)
-            with tf.control_dependencies([tf.assign(dlatent_avg, average)]):
-                dlatents = tf.identity(dlatents)
+        dlatents = track_mean(dlatents, dlatent_avg, dlatent_avg_beta)
     if style_mixing_prob is not None:
         with tf.variable_scope('StyleMix'):
             others = mapping(random.normal(tf.shape(latents_in)))
@@ -84,6 +78,17 @@ def G_main(
             dlatents, is_training=is_training, force_clean_graph=is_template_graph, **kwargs)
     images_out = tf.identity(images_out, name='images_out')
     return (images_out, dlatents) if return_dlatents else images_out
+
+
+def track_mean(dlatents, dlatent_avg, beta):
+    """The dlatents; moves the variable `dlatent_avg` toward their mean, with a decay `beta`, before they are used."""
+    with tf.variable_scope('DlatentAvg'):
+        mean = tf.reduce_mean(dlatents[:, 0], axis=0)
+        average = dlatent_avg
+        for batch_mean in tflib.collectives.all_gather(mean):
+            average = tflib.lerp(batch_mean, average, beta)
+        with tf.control_dependencies([tf.assign(dlatent_avg, average)]):
+            return tf.identity(dlatents)
 
 
 def _is_number(value, condition):

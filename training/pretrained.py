@@ -8,17 +8,11 @@ from typing import NamedTuple
 from dnnlib import util
 from dnnlib.arguments import did_you_mean, similar
 from dnnlib.files import array_file, file_kinds, named_networks, network_file, safe_pickle, torch_file
-from dnnlib.files.named_networks import Contents, Role
+from dnnlib.files.named_networks import Contents, PUBLISHED_ROLES
 from dnnlib.util import UserError
 from training.networks import BUILD_MODULES
 from training.state import network_files
 from training.torch_files import contents as torch_contents
-
-# Names and roles of the published tuple.
-PUBLISHED_ROLES = OrderedDict([
-    ('G', Role('generator', None, ('latents', 'labels'))),
-    ('D', Role('discriminator', None, ('images', 'labels'))),
-    ('Gs', Role('generator', 'G', ('latents', 'labels')))])
 
 DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'cats64.pkl')
 _PUBLISHED_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/'
@@ -182,9 +176,8 @@ def contents_of(saved):
         for generator in generators.values():
             generator.notes += (f'the discriminator is left out, since it is unknown here (it asks for {unknown})',)
         present = [name for name in PUBLISHED_ROLES if name != 'D' or networks['D'] is not None and unknown is None]
-        is_progan = getattr(networks['Gs'], 'class_module', None) == network_file.OLD_CLASS_MODULE
-        roles = dict(PUBLISHED_ROLES, **({'D': Role('discriminator', None, ('images',))} if is_progan else {}))
-        contents = Contents('progan' if is_progan else 'stylegan2', OrderedDict((n, networks[n]) for n in present),
+        method, roles = named_networks.published_roles(networks)
+        contents = Contents(method, OrderedDict((n, networks[n]) for n in present),
                             OrderedDict((n, roles[n]) for n in present))
     else:
         raise UserError('does not hold the three networks G, D and Gs, nor networks by name')

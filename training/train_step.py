@@ -125,7 +125,8 @@ class Step:
             self.seed_in = tf.placeholder(tf.int64, [2], name='seed')
             for name, data in datasets.items():
                 shape = [size, data.shape[0]] + ([None, None] if grows else list(data.shape[1:]))
-                self.feeds[name] = (tf.placeholder(tf.float32 if data.noise else tf.uint8, shape, name=name),
+                dtype = tf.float32 if getattr(data, 'noise', 0) else tf.uint8
+                self.feeds[name] = (tf.placeholder(dtype, shape, name=name),
                                     tf.placeholder(tf.float32, [size, data.label_size], name=name + '_labels'))
         for name, (images, labels) in self.feeds.items():
             self.batch[name] = Batch(process_reals(images, datasets[name].dynamic_range, method.drange), labels)

@@ -23,7 +23,7 @@ _MAX_HEADER = 100 << 20  # as the authors of safetensors have it
 _DTYPES = {'F64': '<f8', 'F32': '<f4', 'F16': '<f2', 'I64': '<i8', 'I32': '<i4', 'I16': '<i2', 'I8': '|i1', 'U8': '|u1',
            'BOOL': '|b1'}
 _FIELDS = ('version', 'name', 'static_kwargs', 'build_func_name')
-_OPTIONAL = ('input_names',)
+_OPTIONAL = ('input_names', 'num_inputs')
 
 
 def save(saved, path, kind):

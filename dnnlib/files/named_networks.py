@@ -7,9 +7,11 @@ import collections
 import re
 from typing import NamedTuple
 
+from dnnlib.files import network_file
 from dnnlib.util import UserError
 
 FORMAT, VERSION = 'networks', 1
+MAX_SIZES = 30  # of the images of a discriminator of MSG-GAN
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]{,39}\Z')
 
 
@@ -25,6 +27,24 @@ class Contents(NamedTuple):
     method: str                        # name of the training method
     networks: collections.OrderedDict  # name -> Network; of a file that is only read, name -> NetworkState
     roles: collections.OrderedDict     # name -> Role, in the same order
+
+
+# Names and roles of the published tuple.
+PUBLISHED_ROLES = collections.OrderedDict([
+    ('G', Role('generator', None, ('latents', 'labels'))),
+    ('D', Role('discriminator', None, ('images', 'labels'))),
+    ('Gs', Role('generator', 'G', ('latents', 'labels')))])
+
+
+def published_roles(networks):
+    """(method, {name: Role}) of the published tuple, {name: NetworkState or what is none}."""
+    method, inputs = 'stylegan2', PUBLISHED_ROLES['D'].inputs
+    count = (getattr(networks['D'], 'state', None) or {}).get('num_inputs')
+    if getattr(networks['Gs'], 'class_module', None) == network_file.OLD_CLASS_MODULE:
+        method, inputs = 'progan', ('images',)
+    elif isinstance(count, int) and count <= MAX_SIZES + 1:  # more are refused when D is built
+        method, inputs = 'msg', tuple(f'images{number}' for number in range(count - 1)) + ('labels',)
+    return method, dict(PUBLISHED_ROLES, D=Role('discriminator', None, inputs))
 
 
 def is_packed(saved):

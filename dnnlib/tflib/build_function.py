@@ -48,6 +48,13 @@ def takes_any_inputs(func):
     return any(p.kind == p.VAR_POSITIONAL for p in inspect.signature(func).parameters.values())
 
 
+def numbered(count):
+    """Names of the inputs of a function with `*inputs`, where a file only says how many there are."""
+    if not isinstance(count, int) or not 1 <= count <= MAX_INPUTS:
+        raise UserError(f'num_inputs: expected 1 to {MAX_INPUTS}, not {count!r:.40}')
+    return [f'in{number}' for number in range(count)]
+
+
 def _check_names(func, names, at_least):
     """The names as a list."""
     if not isinstance(names, (list, tuple)) or not at_least <= len(names) <= MAX_INPUTS or not all(

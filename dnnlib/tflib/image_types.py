@@ -25,6 +25,24 @@ def shrink_images(images, factor):
     return tf.reduce_mean(images, axis=[3, 5])
 
 
+def side_by_side(*images, **as_bytes):
+    """Images of several sizes, enlarged to that of the last by repeating pixels, next to each other.
+
+    Args:
+        images: [N, C, h, w] each, floating point.
+        as_bytes: Keyword arguments of `convert_images_to_uint8`; without any the result is float32.
+    Returns: [N, C, H, W images], or as `convert_images_to_uint8` returns it.
+    """
+    channels, height, width = images[-1].shape.as_list()[1:]
+    enlarged = []
+    for image in images:
+        h, w = image.shape.as_list()[2:]
+        image = tf.tile(tf.reshape(image, [-1, channels, h, 1, w, 1]), [1, 1, 1, height // h, 1, width // w])
+        enlarged.append(tf.reshape(image, [-1, channels, height, width]))
+    joined = tf.concat(enlarged, axis=3)
+    return convert_images_to_uint8(joined, **as_bytes) if as_bytes else joined
+
+
 def convert_images_to_uint8(images, drange=(-1, 1), nchw_to_nhwc=False, shrink=1, half_to_even=False):
     """Maps [drange[0], drange[1]] to the 256 bytes, saturating outside; the mean over squares of `shrink` pixels.
 

@@ -95,14 +95,15 @@ class _Builder:
 
 
 def _preferred_first(modules, state):
-    """The modules, in front the one that a file of ours names, then those whose release writes states of this version:
-    two of them have a G_mapping."""
+    """The modules, in front the one that a file of ours names, then those whose release writes such states: several
+    have a G_mapping."""
     named = network_state.module_named_in(state.get('build_module_src'))
 
     def rank(module):
         published = network_state.published(module.__name__, vars(module))
         name = published_name(module.__name__)
-        return named not in (name, published.module), published.version != state['version']
+        return (named not in (name, published.module), published.counts_inputs != ('num_inputs' in state),
+                published.version != state['version'])
     return sorted(modules, key=rank)
 
 

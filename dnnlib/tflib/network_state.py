@@ -13,6 +13,7 @@ class Published(NamedTuple):
     module: str   # name of the module in that release; its functions have the same names
     version: int  # of the state
     class_module: str = CLASS_MODULE  # where the class of networks is in a pickle
+    counts_inputs: bool = False  # do states say how many inputs there are, as MSG-GAN's, before anything else?
 
 
 def published(module_name, variables):
@@ -54,8 +55,10 @@ def make_state(network, func, source, names_inputs):
         source: See `source_of`.
         names_inputs: Write the names of the inputs whatever the version, because the function does not have them?
     """
-    version = published(func.__module__, func.__globals__).version  # those of 2 have no sub-networks
+    release = published(func.__module__, func.__globals__)
+    version = release.version  # those of 2 have no sub-networks
     state = {
+        **({'num_inputs': network.num_inputs} if release.counts_inputs else {}),
         'version': version,
         'name': network.name,
         'static_kwargs': dict(network.static_kwargs),
@@ -67,4 +70,4 @@ def make_state(network, func, source, names_inputs):
     if version == 5:  # so that shapes are known before a graph is built
         state.update(input_shapes=network.input_shapes, output_shapes=network.output_shapes,
                      input_names=network.input_names, output_names=network.output_names)
-    return dict(state, input_names=network.input_names) if names_inputs else state
+    return dict(state, input_names=network.input_names) if names_inputs and not release.counts_inputs else state

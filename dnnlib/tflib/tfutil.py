@@ -9,7 +9,8 @@ import tensorflow.compat.v1 as tf
 import dnnlib
 from . import collectives, gpu_memory, layout
 from .gpu_memory import gpu_memory_gb_tensor  # noqa: F401  (its published place)
-from .image_types import convert_images_from_uint8, convert_images_to_uint8, shrink_images  # noqa: F401
+from .image_types import (  # noqa: F401
+    convert_images_from_uint8, convert_images_to_uint8, shrink_images, side_by_side)
 from .ops import native
 
 _DEFAULT_CONFIG = {

@@ -34,7 +34,8 @@ def test_what_there_is(asked):
     assert (info['kind'], info['height'], info['layers'], info['cutoff'], info['psi']) == ('style', 16, 6, 6, True)
     assert info['directions'] == ['sefa', 'pca', 'labels'] and len(info['classes']) == 3
     assert info['pictures'] == ['project']
-    assert info['network']['number'] == 0 and len(info['network']['hash']) == 16 and info['limits'] == routes.LIMITS
+    assert info['layer_sizes'] == [4, 8, 8, 16, 16, 16] and info['network']['number'] == 0
+    assert len(info['network']['hash']) == 16 and info['limits'] == routes.LIMITS
     assert [item['name'] for item in asked.get('/api/networks')['networks']][1:] == [
         '00000-stylegan2-cats-1gpu-config-f/network-snapshot-000004.pkl']
     assert asked.refused('/api/save')[0] == 405
@@ -76,6 +77,7 @@ def test_pictures_are_those_of_the_command_line(asked, tmp_path, places):
 
 def test_recipes_are_in_the_files_and_nothing_is_overwritten(asked, places):
     folder = places / 'results' / 'explorer'
+    folder.mkdir(exist_ok=True)
     (folder / '00900.png').write_bytes(b'mine')
     saved = asked.post('/api/save', view='x=8&psi=0.5')
     assert saved['files'] == ['explorer/00901.png', 'explorer/00901.npz'] and '--seeds=8' in saved['command']

@@ -62,7 +62,7 @@ def test_the_plane_between_seeds():
     for blend in (plane.blend, plane.blend_normal):
         assert blend(View(x=1.0, y=1.0).corners(), got.get) is got[101]
     made = []
-    kept = plane.Kept(lambda key: made.append(key) or np.zeros(10), max_bytes=240)
+    kept = plane.Kept(made.append, 3)
     for key in (1, 2, 1, 3, 4, 1, 2):
         kept.get(key)
     assert made == [1, 2, 3, 4, 2]

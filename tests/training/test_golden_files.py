@@ -1,5 +1,7 @@
 """What is remembered of comparisons with golden values, and the report of it."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -29,4 +31,5 @@ def test_deviations_are_noted_and_reported(tmp_path):
     assert lines[-1].strip() == 'one, count: nothing reads it'
     by_array = golden_report.report(files, by_array=True)[0]
     assert ' '.join(by_array[2].split()) == '0.12 0.2 62% y'
+    assert all(os.path.exists(golden_report.path_of(name)) for name in ('test_rates.py', 'metrics/test_formulas.py'))
     assert 'translation' in golden_report.folders() and 'files' not in golden_report.folders()

@@ -50,10 +50,17 @@ def synthesize(x, block, to_rgb, last_level, structure, lod):
         block: block(x, r): feature maps of level r from those of level r - 1.
         to_rgb: to_rgb(x, r): image from the feature maps of level r.
         last_level: R.
-        structure: What `choose_structure` returned.
-        lod: Value from 0 to R - 2, float32 scalar.
-    Returns: [N, H * 2^(R - 2), W * 2^(R - 2), channels]; pixels of coarser levels are repeated (nearest neighbor).
+        structure: What `choose_structure` returned, or 'pyramid': the images of all levels, of their own sizes.
+        lod: Value from 0 to R - 2, float32 scalar; not used for a pyramid.
+    Returns: [N, H * 2^(R - 2), W * 2^(R - 2), channels]; pixels of coarser levels are repeated (nearest neighbor). Of a
+        pyramid a list, the smallest image first.
     """
+    if structure == 'pyramid':
+        images = [to_rgb(x, 2)]
+        for r in range(3, last_level + 1):
+            x = block(x, r)
+            images.append(to_rgb(x, r))
+        return images
     if structure == 'recursive':
         return _synthesize_from(2, x, block, to_rgb, last_level, lod)
     y = to_rgb(x, 2) if structure == 'linear' else None

@@ -3,6 +3,7 @@
 Feature maps are in the layout of the graph. Epsilon is PyTorch's and stands inside the root.
 """
 
+import math
 from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
@@ -42,6 +43,36 @@ def layer_norm(x, is_unbiased=False):
     `is_unbiased`: divide by the estimate of the variance whose mean is right, n / (n - 1) times the usual one?
     """
     return _normalized(x, (1, 2, 3), is_unbiased)
+
+
+def group_norm(x, groups):
+    """Every group of neighboring channels of every image with mean 0 and variance 1 (Wu and He 2018, equation 2).
+
+    Args:
+        x: Feature maps.
+        groups: How many, at most: as many of them as channels can be divided by.
+    """
+    channels = x.shape.as_list()[layout.channel_axis()]
+    groups = math.gcd(groups, channels)
+    height, width = [x.shape.as_list()[axis] for axis in layout.spatial_axes()]
+    parts = [groups, channels // groups]
+    is_nchw = layout.channel_axis() == 1
+    grouped = tf.reshape(x, [-1] + (parts + [height, width] if is_nchw else [height, width] + parts))
+    return tf.reshape(_normalized(grouped, (2, 3, 4) if is_nchw else (1, 2, 4), False), tf.shape(x))
+
+
+def scale_layer(x, labels=None):
+    """x times a learned standard deviation `gamma`, plus a learned mean `beta`, of each channel; at first 1 and 0.
+
+    `labels` [N, L]: each label has its own, [L, C].
+    """
+    shape = [x.shape.as_list()[layout.channel_axis()]]
+    shape = shape if labels is None else [labels.shape.as_list()[1]] + shape
+    gamma = tf.get_variable('gamma', shape, initializer=tf.initializers.ones())
+    beta = tf.get_variable('beta', shape, initializer=tf.initializers.zeros())
+    if labels is not None:
+        gamma, beta = tf.matmul(labels, gamma), tf.matmul(labels, beta)
+    return x * layout.per_channel(gamma) + layout.per_channel(beta)
 
 
 def _normalized(x, axes, is_unbiased):

@@ -97,11 +97,12 @@ def gradient_penalty(scored, reals, fakes, weight, given=(), kind='gp'):
         kind: 'gp'; 'lp': norms below 1 cost nothing (Petzka et al. 2018, equation 8); 'dragan': between reals and
             noisy ones instead (Kodali et al. 2017, algorithm 1).
     """
+    others = None if kind == 'dragan' else tf.stop_gradient(fakes)
     shares = random.uniform([tf.shape(reals)[0], 1, 1, 1])
-    if kind == 'dragan':
+    if others is None:
         mixed = penalties.surroundings(reals, shares, random.uniform(tf.shape(reals)))
     else:
-        mixed = penalties.mixtures(reals, tf.stop_gradient(fakes), shares)
+        mixed = penalties.mixtures(reals, others, shares)
     inputs = [mixed] + [tf.identity(part) for part in given]
     squares = sum(penalties.gradient_penalty(scored(*inputs), part) for part in inputs)
     norms = tf.sqrt(squares + 1e-16)

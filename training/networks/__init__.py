@@ -4,4 +4,4 @@
 BUILD_MODULES = ('training.networks_stylegan2', 'training.networks_stylegan', 'training.networks_ada') + tuple(
     'training.networks.' + name for name in (
         'resnet', 'unet', 'patchgan', 'patch_mlp', 'pix2pixhd', 'sincut', 'ugatit', 'stargan', 'stargan2', 'fan',
-        'biggan', 'biggan_deep', 'bigbigan', 'progan'))
+        'biggan', 'biggan_deep', 'bigbigan', 'progan', 'dcgan', 'msg_stylegan', 'msg_progan', 'mlp', 'wgan', 'lapgan'))

@@ -18,7 +18,9 @@ SAFE = (  # may change in a run
         'bad', 'start_timeout', 'max_hours')
 USES = dict(  # of networks: file of the program, its name as one of `stylegan2`, arguments before and after --network
     draw=('run_generator.py', 'generate', ['generate-images'], ['--seeds=0-15']),
-    translate=('run_translator.py', 'translate', ['translate', 'PICTURES'], []))
+    translate=('run_translator.py', 'translate', ['translate', 'PICTURES'], []),
+    domains=('run_translator.py', 'translate', ['domains', 'PICTURES'], []))
+USES_OF = dict(stargan='domains', stargan2='domains', fan=None, classes='draw', bigbigan='draw', progan='draw')
 ROUNDS = 'sched_args.minibatch_gpu'  # how options begin that follow the number of workers
 FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run started from; no effect once it has a state
@@ -118,14 +120,15 @@ def tell_next(argv, run_dir, options, stopped):
         options: Options of the training loop, which say what the networks are for.
         stopped: Was it stopped before its end?
     """
-    use = 'draw' if 'G_args' in options else 'translate' if 'stream_args' in options else None
+    module = (options.get('method_args') or {}).get('func_name', '').rpartition('.')[0].rpartition('.')[2]
+    use = USES_OF.get(module, 'draw' if 'G_args' in options else 'translate' if 'stream_args' in options else None)
     path = network_files.newest(run_dir) if use is not None else None
     if path is not None:
         file, program, before, after = USES[use]
         program = sys.argv[0].split()[:-1] + [program]
         if sys.argv[0].endswith('.py'):
             program = ['python', os.path.join(os.path.dirname(sys.argv[0]), file)]
-        print(f'Networks: {path}; to {use} with them: '
+        print(f'Networks: {path}; to {"draw" if use == "draw" else "translate"} with them: '
               + shell.line(program + before + ['--network=' + run_dir] + after))
     if stopped:
         print('To continue: ' + command(argv, run_dir))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from dnnlib.arguments import did_you_mean
-from training.options import ada, classes, domains, epochs, progan, stylegan2, translation
+from training.options import ada, classes, domains, epochs, lapgan, latent, msg, osgan, progan, stylegan2, translation
 
 
 class Preset(NamedTuple):
@@ -41,7 +41,15 @@ METHODS = OrderedDict([
     ('classes', Preset('classes', 'images of classes', classes.CONFIGS, classes.table, classes.make_options,
                        classes.settable, None, classes.add_options, classes.check)),
     ('progan', Preset('progan', 'ProGAN', progan.CONFIGS, progan.table, progan.make_options, progan.settable, None,
-                      progan.add_options, progan.check))])
+                      progan.add_options, progan.check)),
+    ('latent', Preset('latent', 'DCGAN, WGAN', latent.CONFIGS, latent.table, latent.make_options, latent.settable, None,
+                      latent.add_options, latent.check)),
+    ('lapgan', Preset('lapgan', 'LAPGAN', lapgan.CONFIGS, lapgan.table, lapgan.make_options, latent.settable, None,
+                      lapgan.add_options, lapgan.check)),
+    ('msg', Preset('msg', 'MSG-GAN', msg.CONFIGS, msg.table, msg.make_options, msg.settable, None, msg.add_options,
+                   msg.check)),
+    ('osgan', Preset('osgan', 'OSGAN', osgan.CONFIGS, osgan.table, osgan.make_options, osgan.settable, None,
+                     osgan.add_options, osgan.check))])
 
 
 def find(config):

@@ -13,7 +13,7 @@ NETWORKS = 'training.networks.progan.{}_paper'
 G_LOSS, D_LOSS = 'wgan', 'wgan+gp:10+drift:0.001'
 TICK_KIMG = {4: 160, 8: 140, 16: 120, 32: 100, 64: 80, 128: 60, 256: 40, 512: 20, 1024: 10}
 MOST_PER_GPU = {256: 16, 512: 8, 1024: 4}  # images at once, as published for 16 GB
-FMAP_BASE, FMAP_MAX = 8192, 512  # of both networks
+FMAP_BASE = 8192  # of both networks
 LRATE = 0.001
 
 
@@ -80,7 +80,7 @@ def table():
 def add_options(parser):
     """Adds the flags that these configurations understand to an argparse parser or group."""
     p = parser
-    p.add_argument('--classes', type=_classes, metavar='N', help='number of columns of the labels that images are made '
+    p.add_argument('--classes', type=columns, metavar='N', help='number of columns of the labels that images are made '
                    'for, or all: D tells them apart as well (default: 0; dogs-progan: all)')
     p.add_argument('--phase-kimg', type=cli.finite_float, metavar='KIMG', help='thousand images at a resolution, and '
                    'of a fade to the next (default: by config)')
@@ -94,7 +94,7 @@ def add_options(parser):
                    'both networks, such as 1/4 (default: %(default)s)')
 
 
-def _classes(text):
+def columns(text):
     """Argument type: a number of columns, or all."""
     return 'full' if text == 'all' else int(text)
 
@@ -132,8 +132,7 @@ def make_options(args):
         sched.update(lod_training_kimg=args.phase_kimg, lod_transition_kimg=args.phase_kimg,
                      tick_kimg_base=round(160 * share, 3),
                      tick_kimg_dict={size: round(kimg * share, 3) for size, kimg in TICK_KIMG.items()})
-    fmaps = dict(fmap_base=max(round(FMAP_BASE * args.width), 1),
-                 fmap_max=max(round(FMAP_MAX * args.width / width.MULTIPLE), 1) * width.MULTIPLE)
+    fmaps = width.fmaps(args.width, FMAP_BASE)
     if args.width != 1:
         print(f'--width={args.width:g}: G and D fmap_base={fmaps["fmap_base"]}, fmap_max={fmaps["fmap_max"]}')
     ac = '+ac:1' if args.classes else ''

@@ -33,6 +33,16 @@ def add(parser):
                         f'least {MIN_MAPPING}, and never up), such as 1/4 (default: %(default)s)')
 
 
+def fmaps(factor, base, most=FMAP_MAX):
+    """Options of a network that is `factor` times as wide: {fmap_base, fmap_max}; `base`, `most`: of a factor of 1."""
+    return dict(fmap_base=max(round(base * factor), 1), fmap_max=max(round(most * factor / MULTIPLE), 1) * MULTIPLE)
+
+
+def mapping_size(factor, size):
+    """Dimensions of Z or W that are `factor` times as many, at least MIN_MAPPING, and never more."""
+    return min(max(round(size * factor), MIN_MAPPING), size)
+
+
 def apply(options, width):
     """Multiplies the widths of both networks, and prints what they become; 1 changes nothing.
 
@@ -48,13 +58,11 @@ def apply(options, width):
     for name in ('G', 'D'):
         args = options[name + '_args']
         module = args['func_name'].split('.')[1]
-        changed = dict(
-            fmap_base=max(round(args.get('fmap_base', 8192 if module == 'networks_stylegan' else 16384) * width), 1),
-            fmap_max=max(round(args.get('fmap_max', FMAP_MAX) * width / MULTIPLE), 1) * MULTIPLE)
+        changed = fmaps(width, args.get('fmap_base', 8192 if module == 'networks_stylegan' else 16384),
+                        args.get('fmap_max', FMAP_MAX))
         for key in MAPPING if name == 'G' else ():
             if key != 'mapping_fmaps' or module != 'networks_ada':  # there it follows dlatent_size
-                size = args.get(key, 512)
-                changed[key] = min(max(round(size * width), MIN_MAPPING), size)
+                changed[key] = mapping_size(width, args.get(key, 512))
         args.update(changed)
         texts.append(f'{name} {", ".join(f"{key}={value}" for key, value in changed.items())}')
     print(f'--width={width:g}: {"; ".join(texts)}')

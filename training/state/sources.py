@@ -6,7 +6,7 @@ from dnnlib import UserError, util
 from training.pretrained import listed, PUBLISHED_ROLES, read_contents
 from training.state import pairs
 
-AVERAGES_ALONE = ('stargan2',)  # methods whose published files hold averages, not called so, and no discriminator
+AVERAGES_ALONE = ('stargan2', 'classes')  # methods whose published files hold averages, not called so, and perhaps no D
 
 
 def find_sources(nets, contents):

@@ -171,9 +171,9 @@ def transfer(network, source, role, labels_per_image=1.0):
 
 
 def _num_levels(network):
-    """Levels of a network of images, see `image_size`; 0 for others."""
+    """Levels of a network of images, see `image_size`, the largest if there are several; 0 for others."""
     shapes = [shape[2:] for shape in network.output_shapes + network.input_shapes if len(shape) == 4]
-    size = image_size.find(*shapes[0]) if shapes and None not in shapes[0] else None
+    size = None if not shapes or any(None in shape for shape in shapes) else image_size.find(*max(shapes))
     return 0 if size is None else size.num_levels
 
 

@@ -131,6 +131,8 @@ ADVERSARIAL = dict(
     hinge=HINGE,
     wgan=WASSERSTEIN,
     rsgan=LOGISTIC._replace(reference='pair'),
+    rlsgan=SQUARES._replace(reference='pair'),
+    rhinge=HINGE._replace(reference='pair'),
     **{name + '_nohalf': loss for name, loss in AVERAGED.items()})
 
 

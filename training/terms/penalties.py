@@ -17,10 +17,12 @@ def gradient_penalty(scores, images):
 
     Args:
         scores: [N, 1], a function of the images; that of one image must not depend on the others.
-        images: [N, C, H, W].
+        images: [N, C, H, W]; of a pyramid a list of them, and the mean over its sizes is returned.
     """
-    gradients, = tf.gradients(tf.reduce_sum(scores), [images])
-    return tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3])
+    several = images if isinstance(images, (list, tuple)) else [images]
+    squares = [tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3])
+               for gradients in tf.gradients(tf.reduce_sum(scores), several)]
+    return tf.add_n(squares) / len(squares) if len(squares) > 1 else squares[0]
 
 
 def mixtures(reals, fakes, shares):

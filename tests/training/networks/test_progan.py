@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import tflib
 from dnnlib.files import array_file, network_file
 from dnnlib.seeds import latents_of_seeds
-from dnnlib.tflib import network_pickle
+from dnnlib.tflib import latents, network_pickle
 from dnnlib.util import UserError
 from generator import info
 from tests.training.golden_latent import DATA, FILES
@@ -75,7 +75,8 @@ def test_losses_and_their_gradients(session, case, monkeypatch):
         network.static_kwargs.structure = 'linear'
     weight, target = tf.placeholder_with_default(1.0, []), tf.placeholder_with_default(1.0, [])
     terms = dict(gp=(10.0, target), drift=(0.001, 1.0), **({'ac': (weight, 1.0)} if D.output_shapes[1][1] else {}))
-    monkeypatch.setattr(adversarial, 'random', Fixed(ref))
+    for module in (adversarial, latents):
+        monkeypatch.setattr(module, 'random', Fixed(ref))
     monkeypatch.setattr(loss_names, 'parse', lambda *_args: loss_names.Loss('wgan', 1, terms))
     inputs = dict(G=G, D=D, training_set=Fixed(ref), minibatch_size=4)
     G_loss, none = adversarial.G_loss(**inputs)

@@ -132,5 +132,11 @@ def test_what_to_type_after_a_training(tmp_path, monkeypatch, capsys):
     continuing.tell_next([], run_dir, dict(stream_args={}), stopped=False)
     assert capsys.readouterr().out.endswith(f"{path}; to translate with them: python -m stylegan2 translate translate "
                                             f"PICTURES '--network={run_dir}'\n")
+    for method, command in (('stargan2.stargan2', 'python -m stylegan2 translate domains PICTURES'),
+                            ('classes.classes', 'python -m stylegan2 generate generate-images'), ('fan.fan', '')):
+        options = dict(stream_args={}, method_args=dict(func_name='training.methods.' + method))
+        continuing.tell_next([], run_dir, options, stopped=False)
+        found = capsys.readouterr().out
+        assert command in found and bool(found) == bool(command)
     continuing.tell_next(['--lr=1'], run_dir, {}, stopped=True)
     assert capsys.readouterr().out == f"To continue: python -m stylegan2 train --lr=1 '--resume={run_dir}'\n"

@@ -94,19 +94,19 @@ def fixture_critics(monkeypatch):
         if args.n_critic < 1:
             raise UserError(f'--n-critic={args.n_critic}: expected 1 or more')
     preset = presets.METHODS['stylegan2']._replace(
-        title='Critics', configs=dict(wgan=1), table=lambda: ['wgan'], add_options=add_options, check=check)
+        title='Critics', configs=dict(toy=1), table=lambda: ['toy'], add_options=add_options, check=check)
     monkeypatch.setitem(presets.METHODS, 'critics', preset)
 
 
 @pytest.mark.usefixtures('critics')
 def test_each_method_brings_its_flags(capsys):
-    args = run_training.parse_args(['--dataset=cats', '--config=wgan', '--n-critic=2'])
+    args = run_training.parse_args(['--dataset=cats', '--config=toy', '--n-critic=2'])
     assert (args.gamma, args.n_critic) == ('much', 2) and not hasattr(args, 'freeze_d')
     args = run_training.parse_args(['--dataset=cats', '--gamma=2'])
     assert args.gamma == 2 and not hasattr(args, 'n_critic')
     with pytest.raises(UserError, match='--n-critic=0: expected 1 or more'):
-        run_training.check_arguments(run_training.parse_args(['--dataset=cats', '--config', 'wgan', '--n-critic=0']))
-    for config, own, foreign in [('wgan', '--n-critic', '--freeze-d'), ('config-a', '--freeze-d', '--n-critic')]:
+        run_training.check_arguments(run_training.parse_args(['--dataset=cats', '--config', 'toy', '--n-critic=0']))
+    for config, own, foreign in [('toy', '--n-critic', '--freeze-d'), ('config-a', '--freeze-d', '--n-critic')]:
         with pytest.raises(SystemExit):
             run_training.main(['--help', '--config=' + config])
         options = capsys.readouterr().out.split('options of ')[1]
@@ -116,9 +116,9 @@ def test_each_method_brings_its_flags(capsys):
 @pytest.mark.usefixtures('critics')
 @pytest.mark.parametrize('argv, message', [
     (['--n-critic=2'], '--n-critic: not an option of StyleGAN, StyleGAN2, the method of --config=config-f, but of '
-     'Critics [(]such as --config=wgan[)]; drop it'),
-    (['--config=wgan', '--gamma=1', '--freeze-mapping'], '--freeze-mapping: not an option of Critics, the method of '
-     '--config=wgan, but of StyleGAN, StyleGAN2 [(]such as --config=config-a[)]')])
+     'Critics [(]such as --config=toy[)]; drop it'),
+    (['--config=toy', '--gamma=1', '--freeze-mapping'], '--freeze-mapping: not an option of Critics, the method of '
+     '--config=toy, but of StyleGAN, StyleGAN2 [(]such as --config=config-a[)]')])
 def test_flags_of_another_method_are_refused(argv, message):
     with pytest.raises(UserError, match=message):
         run_training.main(['--dataset=cats'] + argv)

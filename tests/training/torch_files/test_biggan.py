@@ -8,6 +8,8 @@ from dnnlib.files import torch_file, torch_writer
 from generator import info
 from tests.training import golden_classes as golden
 from training import pretrained
+from training.state.sources import find_sources
+from training.train_step import Net
 
 INFERRED = {  # (case, network): some of the options
     ('biggan_hier64', 'G'): dict(resolution=64, fmaps=4, latent_size=15, hierarchical=True, shared_size=6,
@@ -33,6 +35,12 @@ def test_what_networks_are(case, name, tmp_path):
     assert contents.roles[name].inputs == (('latents' if name == 'G' else 'images'), 'labels')
     options = info.options_of(contents.networks[name].state)
     assert {key: options[key] for key in INFERRED[case, name]} == INFERRED[case, name]
+
+
+def test_a_training_begins_from_a_published_generator(tmp_path):
+    contents = read(torch_file.tensors_in(golden.states('biggan_deep32')['G']), tmp_path / 'G_ema.pth')
+    nets = dict(G=Net('', role='generator'), D=Net('', role='discriminator'), Gs=Net('', average_of='G'))
+    assert find_sources(nets, contents) == dict(G='G', Gs='G')
 
 
 @pytest.mark.parametrize('change, message', [

@@ -1,0 +1,40 @@
+"""Losses by names in the stages of a method, see `training.adversarial`."""
+
+import tensorflow.compat.v1 as tf
+
+from dnnlib.util import call_func_by_name
+from training import loss_names
+from training.train_step import report_mean
+
+
+def value(network, loss_args):
+    """Scalar that a network minimizes; reported under its name, its regularization apart.
+
+    Args:
+        network: 'G' or 'D'.
+        loss_args: func_name and keyword arguments of the loss.
+    """
+    loss, reg = call_func_by_name(**loss_args)
+    total = report_mean('Loss/' + network, loss)
+    if reg is not None:
+        total += report_mean(f'Loss/{network}_reg', reg)
+    return total
+
+
+def complete(network, loss_args):
+    """Arguments of a loss with the function that computes losses by name, unless they have another."""
+    return dict(dict(func_name=f'training.adversarial.{network}_loss'), **(loss_args or {}))
+
+
+def parsed(network, loss_args):
+    """loss_names.Loss of the arguments of a loss."""
+    return loss_names.parse(loss_args.get('terms', 'logistic_ns'), network)
+
+
+def clipped(network, limit):
+    """Operation that brings all trained weights of a network into [-limit, limit] (Arjovsky et al. 2017, algorithm 1).
+
+    To be run after a step, see `Step.train`.
+    """
+    return tf.group(*[tf.assign(var, tf.clip_by_value(var.read_value(), -limit, limit))
+                      for var in network.trainables.values()])
