@@ -80,7 +80,7 @@ export async function ask(path, {query, body, signal} = {}) {
 export const get = async (path, options) => (await ask(path, options)).json();
 export const post = (path, body) => get(path, {body});
 
-/** Requests for pictures of one lane. Replies that are older than what is shown are dropped, and what waits is replaced.
+/** Requests for pictures of one lane. Replies older than what is shown are dropped, and what waits is replaced.
  *
  * show(response's {bitmap, headers}, what was asked for), fail(error, what was asked for), busy(boolean)
  */

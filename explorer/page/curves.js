@@ -69,7 +69,8 @@ export class Chart {
   constructor(title) {
     this.text = make('span');
     this.canvas = make('canvas', {role: 'img', 'aria-label': title});
-    this.figure = make('figure', {class: 'chart'}, make('figcaption', {}, make('b', {}, title), this.text), this.canvas);
+    this.figure = make('figure', {class: 'chart'}, make('figcaption', {}, make('b', {}, title), this.text),
+      this.canvas);
     this.title = title;
     this.series = [];
     this.at = null;

@@ -143,8 +143,10 @@ export class Directions {
     };
     return make('div', {class: 'direction'}, make('label', {for: id, title: text}, text),
       make('input', {type: 'range', id, min: -5, max: 5, step: 0.05, input: ({target}) => set(target, -5, 5, true),
-        change: ({target}) => set(target, -5, 5, false), dblclick: () => this._change(method, index, {strength: 0}, false)}),
-      make('input', {type: 'number', id: `${id}-number`, min: -20, max: 20, step: 0.5, 'aria-label': `${text}, as a number`,
+        change: ({target}) => set(target, -5, 5, false),
+        dblclick: () => this._change(method, index, {strength: 0}, false)}),
+      make('input', {type: 'number', id: `${id}-number`, min: -20, max: 20, step: 0.5,
+        'aria-label': `${text}, as a number`,
         change: ({target}) => set(target, -20, 20, false)}),
       make('div', {class: 'range'}, layer('first', 'first'), '–', layer('last', 'last')));
   }

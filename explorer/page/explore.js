@@ -52,7 +52,8 @@ export class Explore {
 
   /** Takes what the server says about the network that is open now. */
   open(info) {
-    const other = this.info === null || info.network.hash !== this.info.network.hash || info.server !== this.info.server;
+    const other = this.info === null || info.network.hash !== this.info.network.hash
+      || info.server !== this.info.server;
     this.info = info;
     if (!other) {
       return;

@@ -14,7 +14,8 @@ class Page {
   constructor() {
     this.explore = new Explore();
     this.explore.onTrouble = () => this.look();
-    this.train = new Train({explore: (snapshot) => this.openNetwork(snapshot), address: (fragment, step) => this.address(fragment, step)});
+    this.train = new Train({explore: (snapshot) => this.openNetwork(snapshot),
+      address: (fragment, step) => this.address(fragment, step)});
     this.info = null;
     this.listed = []; // networks that can be opened
     this.asked = null; // the network that the fragment names was asked for
@@ -113,7 +114,8 @@ class Page {
 
   _gone(gone) {
     byId('banner').hidden = !gone;
-    byId('banner').textContent = 'The server does not answer. What you see stays; the page goes on when the server is back.';
+    byId('banner').textContent = 'The server does not answer. '
+      + 'What you see stays; the page goes on when the server is back.';
     if (gone) {
       this._state('failed', 'no server');
       this.look();

@@ -92,13 +92,18 @@ export class Jobs {
 
   _choices() {
     const {info} = this.explore;
-    const choice = (name, text, act, disabled = false) => make('div', {}, make('button', {disabled, class: 'primary', click: () => {
-      byId('dropped').close();
-      act();
-    }}, name), make('p', {class: 'note'}, text));
+    const choice = (name, text, act, disabled = false) => {
+      const click = () => {
+        byId('dropped').close();
+        act();
+      };
+      const button = make('button', {disabled, class: 'primary', click}, name);
+      return make('div', {}, button, make('p', {class: 'note'}, text));
+    };
     const found = [];
     if (info.pictures.includes('project')) {
-      found.push(choice('Project', 'Finds the input for which the network comes closest to the marked part.', () => this._project()));
+      found.push(choice('Project', 'Finds the input for which the network comes closest to the marked part.',
+        () => this._project()));
     }
     if (info.kind === 'style') {
       const calibration = info.pictures.includes('detect') ? info.calibration : null;
@@ -166,7 +171,8 @@ export class Jobs {
     }
     const [left, top, width, height] = this._part();
     const scale = Math.min(1, LARGEST / Math.max(width, height));
-    const canvas = make('canvas', {width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale))});
+    const canvas = make('canvas', {width: Math.max(1, Math.round(width * scale)),
+      height: Math.max(1, Math.round(height * scale))});
     canvas.getContext('2d').drawImage(this.bitmap, left, top, width, height, 0, 0, canvas.width, canvas.height);
     return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
   }
@@ -215,8 +221,10 @@ export class Jobs {
   watch(number, {title, small = null, photo = null}) {
     const cancel = make('button', {click: () => this.cancel(number)}, 'Cancel');
     const job = {number, photo, small, ended: false, picture: 0, words: make('p', {class: 'words note'}, 'waiting'),
-      bar: make('progress', {max: 1, value: 0, 'aria-label': title}), buttons: make('div', {class: 'buttons'}, cancel), cancel};
-    job.card = make('div', {class: small ? 'job' : 'job plain', role: 'group', 'aria-label': title}, ...(small ? [small] : []),
+      bar: make('progress', {max: 1, value: 0, 'aria-label': title}),
+      buttons: make('div', {class: 'buttons'}, cancel), cancel};
+    job.card = make('div', {class: small ? 'job' : 'job plain', role: 'group', 'aria-label': title},
+      ...(small ? [small] : []),
       make('strong', {class: 'words'}, title), job.words, job.bar, job.buttons);
     this.jobs.set(number, job);
     byId('jobs').prepend(job.card);
@@ -297,7 +305,8 @@ export class Jobs {
   _projected(job, {slot, distance, steps, seconds, measure}) {
     const {explore} = this;
     explore.photos.set(slot, job.photo);
-    job.words.textContent = `Distance ${distance.toFixed(3)} (${measure}) after ${steps} steps, ${Math.round(seconds)} s.`;
+    const time = Math.round(seconds);
+    job.words.textContent = `Distance ${distance.toFixed(3)} (${measure}) after ${steps} steps, ${time} s.`;
     job.buttons.prepend(make('button', {click: () => explore.change({slot, psi: 1, grid: false})}, 'Show'));
     explore.change({slot, psi: 1, moves: [], mixed: [], grid: false});
     const free = explore.slots.free();
@@ -310,11 +319,12 @@ export class Jobs {
   _detected(job, result) {
     const share = (value) => (value === null || value === undefined ? '–' : value.toFixed(3));
     const rows = [['Distance', share(result.distance)], ['p if generated', share(result.p_generated)],
-      ['p if real', share(result.p_real)], ['Error rate', share(result.error_rate)], ['Scope', result.scope]];
+      ['p if real', share(result.p_real)],
+      ['p by fine detail', share(result.p_fine)], ['Error rate', share(result.error_rate)], ['Scope', result.scope]];
     job.words.textContent = VERDICTS[result.verdict] || result.verdict;
     job.words.className = 'words verdict';
-    job.card.append(make('table', {}, make('tbody', {}, ...rows.map(([name, value]) => make('tr', {}, make('td', {}, name),
-      make('td', {}, value))))));
+    const cells = rows.map(([name, value]) => make('tr', {}, make('td', {}, name), make('td', {}, value)));
+    job.card.append(make('table', {}, make('tbody', {}, ...cells)));
     if (result.slot !== null && result.slot !== undefined) {
       job.buttons.prepend(make('button', {click: () => this.explore.change({slot: result.slot, psi: 1, grid: false})},
         'Show its projection'));
@@ -327,7 +337,8 @@ export class Jobs {
       const blob = await (await ask(`jobs/${job.number}/file`)).blob();
       const url = URL.createObjectURL(blob);
       const gif = file.endsWith('.gif');
-      const film = make(gif ? 'img' : 'video', gif ? {src: url, alt: 'The walk'} : {src: url, controls: true, loop: true});
+      const film = make(gif ? 'img' : 'video', gif ? {src: url, alt: 'The walk'} : {src: url, controls: true,
+        loop: true});
       job.card.classList.add('wide');
       job.card.append(film);
       job.buttons.prepend(make('a', {href: url, download: file.split('/').pop(), class: 'button'}, 'Download'));

@@ -63,7 +63,8 @@ export class Slots {
     const i = index(digit);
     const size = SIZE * Math.max(1, window.devicePixelRatio || 1);
     const canvas = thumbnail(source, size, size);
-    this.slots[i] = {fragment: String(fragment({...view, grid: false}, info)), thumb: canvas.toDataURL('image/jpeg', 0.9)};
+    this.slots[i] = {fragment: String(fragment({...view, grid: false}, info)),
+      thumb: canvas.toDataURL('image/jpeg', 0.9)};
     try {
       localStorage.setItem(this._name(), JSON.stringify(this.slots));
     } catch (error) {
@@ -107,7 +108,8 @@ export class Slots {
     const slot = this.slots[i];
     button.classList.toggle('filled', slot !== null);
     button.setAttribute('aria-label', `Slot ${number(i)}${slot ? '' : ', empty'}`);
-    button.title = slot ? `Slot ${number(i)}: click to show, Shift+click to store` : `Slot ${number(i)} is empty: Shift+click stores`;
+    button.title = slot ? `Slot ${number(i)}: click to show, Shift+click to store`
+      : `Slot ${number(i)} is empty: Shift+click stores`;
     button.replaceChildren(make('span', {}, String(number(i))));
     if (slot) {
       const bytes = Uint8Array.from(atob(slot.thumb.split(',')[1]), (character) => character.charCodeAt(0));

@@ -101,7 +101,8 @@ export class Stage {
     sheet.style.width = `${this.canvas.width * factor / density}px`;
     sheet.style.height = `${this.canvas.height * factor / density}px`;
     sheet.classList.toggle('smooth', factor < 1);
-    byId('zoom-text').textContent = this.bitmap === null ? '' : factor >= 1 ? `${factor}×` : `${Math.round(factor * 100)} %`;
+    byId('zoom-text').textContent = this.bitmap === null ? '' : factor >= 1 ? `${factor}×`
+      : `${Math.round(factor * 100)} %`;
     scroller.scrollLeft = middle[0] * sheet.clientWidth - scroller.clientWidth / 2;
     scroller.scrollTop = middle[1] * sheet.clientHeight - scroller.clientHeight / 2;
   }

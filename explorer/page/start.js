@@ -76,7 +76,8 @@ export class Start {
       const id = `option-${option.name}`;
       const label = option.name.charAt(0).toUpperCase() + option.name.slice(1).replace(/_/g, ' ');
       const value = option.name in kept ? kept[option.name] : option.default;
-      return make('div', {}, make('div', {class: 'row'}, make('label', {for: id}, label), this._field(id, option, value)),
+      return make('div', {}, make('div', {class: 'row'}, make('label', {for: id}, label),
+        this._field(id, option, value)),
         make('p', {class: 'note', id: `${id}-text`}, option.text));
     }));
   }

@@ -19,7 +19,8 @@ export class Train {
   /** page: {explore(number of a network), address(fragment, whether it is a step of the history)} */
   constructor(page) {
     Object.assign(this, {page, runs: [], run: null, detail: null, cell: 0, on: false, timer: null, busy: false,
-      compared: new Set(), stats: new Map(), charts: new Map(), shownPicture: null, playing: null, wanted: null, strip: ''});
+      compared: new Set(), stats: new Map(), charts: new Map(), shownPicture: null, playing: null, wanted: null,
+      strip: ''});
     this.follow = true; // the newest picture is shown when it comes
     this.start = new Start((run) => this.started(run));
     this._controls();
@@ -152,13 +153,15 @@ export class Train {
       const {run: number, name, state: how, kimg, total_kimg: total} = run;
       const alarms = Object.keys(run.alarms || {}).length;
       const facts = [how, kimg === null ? null : `${short(kimg)}${total ? ` of ${short(total)}` : ''} kimg`,
-        how === 'running' && run.eta ? `${duration(run.eta)} left` : null, alarms ? `${alarms} alarm${alarms > 1 ? 's' : ''}` : null];
+        how === 'running' && run.eta ? `${duration(run.eta)} left` : null,
+        alarms ? `${alarms} alarm${alarms > 1 ? 's' : ''}` : null];
       const shown = number === this.run || this.compared.has(number);
       return make('div', {class: number === this.run ? 'run-item chosen' : 'run-item'},
         make('input', {type: 'checkbox', id: `compare-${number}`, 'aria-label': `Curves of ${name}`, checked: shown,
           disabled: number === this.run, title: 'Show its curves too', change: () => this._compare(number)}),
         make('button', {id: `run-${number}`, 'aria-current': number === this.run ? 'true' : undefined,
-          click: () => this.select(number)}, make('strong', {}, name), make('span', {}, facts.filter(Boolean).join(' · '))));
+          click: () => this.select(number)}, make('strong', {}, name), make('span', {},
+            facts.filter(Boolean).join(' · '))));
     }));
     if (focused && /^(run|compare)-\d+$/.test(focused) && byId(focused)) {
       byId(focused).focus();
@@ -245,12 +248,14 @@ export class Train {
     const facts = [['kimg', `${short(detail.kimg)}${detail.total_kimg ? ` / ${short(detail.total_kimg)}` : ''}`],
       ['left', detail.state === 'running' ? duration(detail.eta) : '–'], ['s/kimg', short(detail.sec_per_kimg)],
       ['tick', short(detail.tick)], ['configuration', detail.config || detail.method || '–']];
-    for (const [tag, name] of [['Progress/augment', 'p of ADA'], ['Progress/lod', 'lod'], ['Resources/peak_gpu_mem_gb', 'GPU GB']]) {
+    for (const [tag, name] of [['Progress/augment', 'p of ADA'], ['Progress/lod', 'lod'],
+      ['Resources/peak_gpu_mem_gb', 'GPU GB']]) {
       if (last[tag] || (last[tag] === 0 && tag === 'Progress/augment')) {
         facts.push([name, short(last[tag])]);
       }
     }
-    byId('run-facts').replaceChildren(...facts.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
+    byId('run-facts').replaceChildren(...facts.map(([name, value]) => make('div', {},
+      make('dt', {}, name), make('dd', {}, value))));
     byId('alarms').replaceChildren(...Object.entries(detail.alarms || {}).map(([name, text]) => make('li', {},
       make('strong', {}, `${name}: `), text)));
     const live = ['running', 'paused', 'starting'].includes(detail.state);
@@ -288,6 +293,7 @@ export class Train {
       this.follow = byId('scrub').value === byId('scrub').max;
       this._picture();
     });
+    byId('which-sheet').addEventListener('change', () => this._scrubber());
     byId('play').addEventListener('click', () => this._play(this.playing === null));
     byId('fakes').addEventListener('click', (event) => this._point(event));
     byId('fakes').addEventListener('keydown', (event) => this._cellKey(event));
@@ -308,12 +314,14 @@ export class Train {
     if (this.run === null) {
       return;
     }
-    const runs = this._curves().map((run, i) => ({run, color: colorOf(i), name: (this.runs.find((one) => one.run === run) || {}).name,
+    const runs = this._curves().map((run, i) => ({run, color: colorOf(i),
+      name: (this.runs.find((one) => one.run === run) || {}).name,
       lines: (this.stats.get(run) || {lines: []}).lines}));
     const tags = [...new Set(runs.flatMap(({lines}) => lines.flatMap((line) => Object.keys(line)
       .filter((tag) => tag.includes('/') && Number.isFinite(line[tag])))))];
     const groups = [...new Set(tags.map((tag) => tag.split('/')[0]))].sort();
-    options(byId('chart-set'), [['first', 'What matters'], ...groups.map((group) => [`${group}/`, group]), ['all', 'All']]);
+    options(byId('chart-set'), [['first', 'What matters'], ...groups.map((group) => [`${group}/`, group]),
+      ['all', 'All']]);
     const set = byId('chart-set').value;
     const chosen = set === 'first' ? FIRST.flatMap((pattern) => tags.filter((tag) => pattern.test(tag)))
       : tags.filter((tag) => set === 'all' || tag.startsWith(set)).sort();
@@ -323,7 +331,8 @@ export class Train {
       quantities.set(title, [...(quantities.get(title) || []), tag].sort().reverse()); // reals first
     }
     byId('no-charts').hidden = quantities.size > 0;
-    const settings = {smoothing: byId('smoothing').valueAsNumber, log: byId('log-axis').checked, unit: byId('x-axis').value};
+    const settings = {smoothing: byId('smoothing').valueAsNumber, log: byId('log-axis').checked,
+      unit: byId('x-axis').value};
     const at = settings.unit === 'hours' ? (line) => line['Timing/total_sec'] / 3600 : (line) => line.nimg / 1000;
     const figures = [...quantities].map(([title, members]) => {
       if (!this.charts.has(title)) {
@@ -352,9 +361,11 @@ export class Train {
   // Pictures over time
 
   _scrubber() {
-    const {pictures} = this.detail;
-    byId('pictures').hidden = pictures.length === 0;
+    const {pictures, sheets} = this.detail;
+    byId('pictures').hidden = pictures.length + sheets.length === 0;
+    options(byId('which-sheet'), [['', 'fakes'], ...sheets.map(({number, name}) => [number, name])]);
     const scrub = byId('scrub');
+    scrub.disabled = byId('play').disabled = byId('which-sheet').value !== '';
     scrub.max = Math.max(0, pictures.length - 1);
     if (this.follow) {
       scrub.value = scrub.max;
@@ -384,21 +395,23 @@ export class Train {
 
   async _picture() {
     const {detail, run} = this;
-    const picture = detail && detail.pictures[byId('scrub').valueAsNumber];
+    const sheet = detail && detail.sheets.find(({number}) => String(number) === byId('which-sheet').value);
+    const picture = sheet || (detail && detail.pictures[byId('scrub').valueAsNumber]);
     if (!picture) {
       return;
     }
-    byId('scrub-text').textContent = `${short(picture.kimg)} kimg`;
+    byId('scrub-text').textContent = sheet ? '' : `${short(picture.kimg)} kimg`;
     const name = `${run} ${picture.name} ${this.cell}`;
     if (name === this.shownPicture) {
       return;
     }
     this.shownPicture = name;
     try {
-      const response = await ask(`runs/${run}/picture`, {query: new URLSearchParams({number: picture.number, size: 1536})});
+      const response = await ask(`runs/${run}/picture`, {
+        query: new URLSearchParams({number: picture.number, size: 1536})});
       const bitmap = await createImageBitmap(await response.blob());
       if (this.shownPicture === name) {
-        this._fakes(bitmap, `Pictures after ${short(picture.kimg)} kimg`);
+        this._fakes(bitmap, sheet ? sheet.name : `Pictures after ${short(picture.kimg)} kimg`);
       }
     } catch (error) {
       if (this.shownPicture === name) {
@@ -482,7 +495,8 @@ export class Train {
       }
       const width = bitmap.width / times.length;
       byId('strip').replaceChildren(...times.map((kimg, i) => {
-        const canvas = make('canvas', {width, height: bitmap.height, role: 'img', 'aria-label': `after ${short(kimg)} kimg`});
+        const canvas = make('canvas', {width, height: bitmap.height, role: 'img',
+          'aria-label': `after ${short(kimg)} kimg`});
         canvas.style.width = '96px';
         canvas.getContext('2d').drawImage(bitmap, i * width, 0, width, bitmap.height, 0, 0, width, bitmap.height);
         return make('figure', {}, canvas, make('figcaption', {}, `${short(kimg)} kimg`));

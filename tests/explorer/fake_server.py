@@ -335,7 +335,8 @@ class Handler(BaseHTTPRequestHandler):
             headers = [('X-Kimg', ','.join(str(20 * i) for i in range(8)))]
             return self.send(encode(pixels, 'jpeg'), 'image/jpeg', headers=headers)
         return self.json(dict(
-            server.run(number), method='StyleGAN, StyleGAN2', started=time.time() - 4000, options={}, sheets=[],
+            server.run(number), method='StyleGAN, StyleGAN2', started=time.time() - 4000, options={},
+            sheets=[{'number': 40, 'name': 'reals'}],
             log=['tick 59  kimg 118.0  lod 0.00  minibatch 16'],
             resume='python run_training.py --dataset=cats --config=small',
             pictures=[{'number': i, 'name': 'fakes%06d' % (20 * i), 'kimg': 20 * i}

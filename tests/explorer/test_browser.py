@@ -102,7 +102,8 @@ def test_dragging_moves_in_the_seed_plane_and_back_undoes_it(page, server):
     moved = chromium.view(page)
     assert float(moved['x']) == pytest.approx(1.5, abs=0.1) and float(moved['y']) == pytest.approx(0.5, abs=0.1)
     dragged = chromium.pixels(page)
-    assert dragged != first and images(server, 'jpeg') and 'format=png' in images(server)[-1]
+    assert dragged != first and images(server, 'jpeg')
+    assert any('x=' + moved['x'] in path for path in images(server, 'png'))
     page.reload()
     chromium.settled(page)
     assert chromium.pixels(page) == dragged and chromium.view(page) == moved
@@ -402,6 +403,10 @@ def test_watching_a_training(browser, server):
         assert page.text_content('#scrub-text') == '140 kimg'
         page.evaluate('const s = document.getElementById("scrub"); s.value = 2; s.dispatchEvent(new Event("input"))')
         page.wait_for_selector('#scrub-text >> text=40 kimg')
+        page.select_option('#which-sheet', label='reals')
+        page.wait_for_selector('#fakes[aria-label=reals]')
+        assert page.is_disabled('#scrub')
+        page.select_option('#which-sheet', label='fakes')
         page.click('#fakes', position={'x': 5, 'y': 5})
         page.wait_for_selector('#strip figure:nth-child(8) >> text=140 kimg')
         page.click('#run-0')

@@ -95,11 +95,13 @@ def test_a_training_is_started_watched_and_stopped(browser, tmp_path):
         process, address = stack.enter_context(program(tmp_path, port))
         page = stack.enter_context(chromium.opened(browser, address + '&tab=train', wait='#new-training',
                                                    errors=GONE + ('401',)))
-        page.set_default_timeout(120000)
+        page.set_default_timeout(300000)
         page.wait_for_selector('#no-runs >> text=No run yet')
         page.click('#new-training')
         page.wait_for_selector('#option-resolution')
         assert page.input_value('#start-config') == 'small'
+        page.select_option('#start-config', 'config-a')  # the fastest one
+        page.select_option('#option-width', '1/8')
         page.fill('#start-name', 'tiny')
         page.select_option('#option-resolution', '8')
         page.click('#start-go')

@@ -62,4 +62,4 @@ def test_scripts_import_what_others_export(name):
             assert re.search(exported, read(other), re.M), wanted
             assert len(re.findall(r'\b%s\b' % wanted, read(name))) > 1, '%s imports %s for nothing' % (name, wanted)
     longest = max(len(line) for line in read(name).splitlines())
-    assert longest <= 140 and len(read(name).splitlines()) <= 520
+    assert longest <= 120 and len(read(name).splitlines()) <= 520

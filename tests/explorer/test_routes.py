@@ -12,8 +12,10 @@ import numpy as np
 import PIL.Image
 
 import run_generator
-from explorer import animating, routes
+from benchmarks import fuzz_explorer
+from explorer import animating, routes, server
 from generator import directions
+from tests.explorer import client
 from tests.explorer.client import DATA
 
 
@@ -34,7 +36,8 @@ def test_what_there_is(asked):
     assert (info['kind'], info['height'], info['layers'], info['cutoff'], info['psi']) == ('style', 16, 6, 6, True)
     assert info['directions'] == ['sefa', 'pca', 'labels'] and len(info['classes']) == 3
     assert info['pictures'] == ['project']
-    assert info['layer_sizes'] == [4, 8, 8, 16, 16, 16] and info['network']['number'] == 0 and len(info['network']['hash']) == 16 and info['limits'] == routes.LIMITS
+    assert info['layer_sizes'] == [4, 8, 8, 16, 16, 16] and info['network']['number'] == 0
+    assert len(info['network']['hash']) == 16 and info['limits'] == routes.LIMITS
     assert [item['name'] for item in asked.get('/api/networks')['networks']][1:] == [
         '00000-stylegan2-cats-1gpu-config-f/network-snapshot-000004.pkl']
     assert asked.refused('/api/save')[0] == 405
@@ -209,6 +212,16 @@ def test_films(asked, places):
     assert asked.refused('/api/animation', 'POST', views=['x=1'] * 10, frames=240)[0] == 409
     assert asked.refused('/api/animation', 'POST', views=['x=1', 'y=NaN'])[0] == 400
     assert animating.RANK > 2
+
+
+def test_broken_requests_leave_no_trace(asked, places, monkeypatch, capsys):
+    """Some of those that `benchmarks/fuzz_explorer.py` sends; another network takes too long here."""
+    for name in ('HEAD_SECONDS', 'BODY_SECONDS', 'SILENCE_SECONDS'):
+        monkeypatch.setattr(server, name, 1.0)
+    monkeypatch.setattr(fuzz_explorer, 'TOKEN', client.TOKEN)
+    monkeypatch.setattr(fuzz_explorer, 'ROUTES', [route for route in fuzz_explorer.ROUTES if route != '/api/network'])
+    found, wrong = fuzz_explorer.fuzz(asked.port, 300, 3, str(places))
+    assert not wrong and found['200'] > 10 and found['400'] > 50 and not capsys.readouterr().err
 
 
 def test_another_network(asked, served):
