@@ -86,12 +86,14 @@ def train(variant, sets, folder):
         os.makedirs(folder, exist_ok=True)
         print(f'{variant.name}: {" ".join(variant.options)}', flush=True)  # what differs from the published ones
         options = [option.format(*sets) for option in variant.options]
+        batch = next(int(option.split('=')[1]) for option in options if option.startswith('--batch='))
+        options.append(f'--set=sched.tick_images={batch * variant.iterations // SNAPSHOTS}')
         used = cpu_seconds()
         try:
             with open(os.path.join(folder, 'output.txt'), 'ab') as file:
                 run('run_training.py', f'--dataset={sets[0]}', f'--iterations={variant.iterations}',
-                    f'--snap={-(-20 // SNAPSHOTS)}', f'--result-dir={folder}', *(SMALL + tuple(options)), stdout=file,
-                    stderr=file, preexec_fn=on_few_cores)
+                    '--snap=1', f'--result-dir={folder}', *(SMALL + tuple(options)), stdout=file, stderr=file,
+                    preexec_fn=on_few_cores)
             found['is_done'] = True
         finally:
             found['cpu'] += cpu_seconds() - used

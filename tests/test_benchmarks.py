@@ -29,6 +29,8 @@ def test_operations_of_a_graph(session):
     assert measure.graph_flops([loss], batch=4) == forward
     gradients = tf.gradients(loss, [images, kernel])
     assert measure.graph_flops(gradients, batch=4) == 3 * forward
+    same, other = (tf.nn.conv2d(images, w, strides=[1, 2, 2, 1], padding='SAME') for w in (kernel, 2 * kernel))
+    assert measure.merged_flops([loss, same, other], batch=4) == 2 * forward  # TensorFlow computes the first two once
     product = tf.matmul(np.ones([2, 7], np.float32), np.ones([2, 5], np.float32), transpose_a=True)
     assert measure.graph_flops([product], batch=1) == 2 * 2 * 7 * 5
 

@@ -249,7 +249,7 @@ def test_table_of_results():
     (['--data-dir=nowhere'], 'nowhere'), (['--dataset=nosuch'], 'nosuch'),
     (['--metrics=fd1k_effnetlite0'], 'compares with real pictures; give --dataset'),
     (['--fakes=a'], 'expected either --network'), (['--num-gpus=0'], '--num-gpus=0: expected at least 1'),
-    (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'expected 1 to'),
+    (['--mirror-augment=2'], 'true or false'), (['--num-images=0'], 'expected 1 to'), (['--crop=8'], 'and --dataset'),
     (['--seed=2147483648'], 'below 2147483648'), (['--json=net.pkl/x'], 'net.pkl'),
     (['--inputs=nosuch'], '--inputs=nosuch: no such file or folder'),
     (['--metrics=domains_lpips'], 'domains_lpips measures translations; give --inputs'),

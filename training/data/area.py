@@ -32,8 +32,8 @@ def resize(image, new_size):
         return image.resize(new_size, Image.BILINEAR)
     premultiplied = image.convert('RGBa') if image.mode == 'RGBA' else image
     columns, rows = (shares(side, new) for side, new in zip(image.size, new_size))
-    pixels = np.asarray(premultiplied, np.float64)
-    found = np.moveaxis(np.tensordot(columns, np.tensordot(rows, pixels, 1), (1, 1)), 0, 1)
+    pixels = np.frombuffer(premultiplied.tobytes(), np.uint8).reshape(image.size[1], image.size[0], -1)  # any Pillow
+    found = np.moveaxis(np.tensordot(columns, np.tensordot(rows, np.float64(pixels), 1), (1, 1)), 0, 1)
     is_half = image.size == (2 * new_size[0], 2 * new_size[1])  # where OpenCV adds up integers and rounds halves up
     found = np.floor(found + 0.5) if is_half else np.rint(found)
     found = Image.frombytes(premultiplied.mode, tuple(new_size), found.astype(np.uint8).tobytes())

@@ -13,30 +13,30 @@ from training.options.classes import AT_EACH_CALL, FROM_DATA
 
 NETWORKS = 'training.networks.dcgan.{}_dcgan'
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.5, beta2=0.999, epsilon=1e-8)
-RESOLUTION, G_LRATE, KIMG = 64, 0.0002, 6078  # 30 epochs of CelebA's 202,599 pictures
+RESOLUTION, KIMG = 64, 6078  # 30 epochs of CelebA's 202,599 pictures
 DECAY = 'step:at=2026;3039,gamma=0.1'  # after 10 and 15 epochs
 
 
 class Config(NamedTuple):
     """A published configuration."""
     adds: str           # what it is for
-    D_lrate: float
+    lrates: tuple       # learning rates of (G, D)
     loss: str = 'logistic_ns'  # of both networks
-    G_lrate: float = G_LRATE
     fmaps: int = 128    # feature maps at half the size of the images
     latent_size: int = 100  # dimensions of Z
     norm: str = 'batch'  # normalization of D
     method: dict = {}   # options of the method
-    decay: str = None   # of both learning rates, see training.rates
+    schedule: str = ''  # of both rates, as training.rates writes it; '' = they don't change
     batch: int = 128    # images per step
     batch_gpu: int = 128  # images per device and round
 
 
 CONFIGS = OrderedDict([
-    ('osgan', Config('one stage', 0.0001, latent_size=128, norm='group')),
-    ('osgan-symmetric', Config('one stage, G maximizes what D minimizes', 4e-5, 'logistic_saturating', decay=DECAY)),
-    ('osgan-wgan', Config('one stage, D sees reals and fakes together', 1.35e-5, 'wgan', 0.0001,
-                          method=dict(together=True, clip=0.01), decay=DECAY))])
+    ('osgan', Config('one stage', (0.0002, 0.0001), latent_size=128, norm='group')),
+    ('osgan-symmetric', Config('one stage, G maximizes what D minimizes', (0.0002, 4e-5), 'logistic_saturating',
+                               schedule=DECAY)),
+    ('osgan-wgan', Config('one stage, D sees reals and fakes together', (0.0001, 1.35e-5), 'wgan',
+                          method=dict(together=True, clip=0.01), schedule=DECAY))])
 
 
 def table():
@@ -44,7 +44,7 @@ def table():
     row = '{:<16} {:<20} {:<7} {:<8} {:<6} {:<4} {:<6} {}'.format
     lines = [row('config', 'loss', 'rate G', 'rate D', 'fmaps', 'Z', 'D norm', 'trained in')]
     for name, c in CONFIGS.items():
-        lines.append(row(name, c.loss, c.G_lrate, c.D_lrate, c.fmaps, c.latent_size, c.norm, c.adds))
+        lines.append(row(name, c.loss, *c.lrates, c.fmaps, c.latent_size, c.norm, c.adds))
     return lines + [f'minibatches of 128; {RESOLUTION} pixels, or --resolution from 8 on; --stages=2 compares two '
                     'stages; --width=1/4 and --batch=32 make trainings for a CPU']
 
@@ -90,9 +90,6 @@ def make_options(args):
     c = CONFIGS[args.config]
     if args.resolution is None:
         args.resolution = RESOLUTION
-    args.g_lr, args.d_lr = args.g_lr or c.G_lrate, args.d_lr or c.D_lrate
-    sched = dict(classes.sched_args(args, c), **{name + '_lrate_schedule': c.decay for name in 'GD' if c.decay})
-    sched.update(lrates.of(args))
     fmaps = max(round(c.fmaps * args.width), 1)
     if args.width != 1:
         print(f'--width={args.width:g}: G and D fmaps={fmaps}')
@@ -106,7 +103,7 @@ def make_options(args):
     for name, options in (('G', dict(latent_size=c.latent_size, latents=args.latents)), ('D', dict(norm=c.norm))):
         method[name + '_args'] = dict(options, func_name=NETWORKS.format(name), fmaps=fmaps)
         method[name + '_opt_args'], method[name + '_loss_args'] = dict(ADAM), dict(terms=terms[name])
-    options = dict(method_args=method, sched_args=sched, minibatch_repeats=1,
+    options = dict(method_args=method, sched_args=classes.sched_args(args, c), minibatch_repeats=1,
                    dataset_args=dict(max_label_size=args.classes))
     if args.total_kimg is None:
         options['total_kimg'] = KIMG

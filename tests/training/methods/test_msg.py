@@ -91,6 +91,9 @@ def test_published_options():
     assert found['osgan']['method_args']['D_args'] == dict(
         func_name='training.networks.dcgan.D_dcgan', fmaps=128, norm='group')
     assert found['osgan-wgan']['method_args']['clip'] == 0.01
+    assert found['osgan-wgan']['sched_args'] == dict(
+        minibatch_size_base=128, minibatch_gpu_base=128, G_lrate_base=0.0001, D_lrate_base=1.35e-05,
+        **{net + '_lrate_schedule': osgan.DECAY for net in 'GD'})
     assert 'together' not in options_of('--config=osgan-wgan', '--stages=2')['method_args']
     small = options_of('--config=msg-progan', '--width=1/8', '--batch=16', '--g-loss=hinge')['method_args']
     assert small['G_args']['latent_size'] == 64 and small['D_loss_args']['terms'] == 'hinge'

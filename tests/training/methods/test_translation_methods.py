@@ -202,24 +202,18 @@ SMALL_METHODS = dict(
     cyclegan=dict(SMALL, func_name='training.methods.cyclegan.cyclegan', G_args=dict(fmaps=2, num_blocks=1),
                   pool_size=2),
     cut=dict(SMALL, func_name='training.methods.cut.cut', G_args=dict(fmaps=2, num_blocks=1), F_args=dict(fmaps=4),
-             nce_layers=(0, 4, 8, 12), num_patches=8, flip_equivariance=True, pool_size=2),
-    pix2pix=dict(func_name='training.methods.pix2pix.pix2pix', G_args=dict(fmaps=1, num_downs=5), D_args=dict(
-        fmaps=2, num_layers=1), pool_size=2))
-
-
+             nce_layers=(0, 4, 8, 12), num_patches=8, flip_equivariance=True, pool_size=2))
 CATS = dict(tfrecord_dir='cats', resolution=16)
-SIZES = dict(pix2pix=32)
 
 
 def train(run_dir, method, kimg, **options):
     """A small training on cats; returns its variables."""
-    cats = dict(CATS, resolution=SIZES.get(method, 16))
     with tf.Graph().as_default():
         try:
             run_dir.mkdir(exist_ok=True)
             training_loop(
                 submit_config=EasyDict(run_dir=str(run_dir)), method_args=SMALL_METHODS[method],
-                stream_args=dict(a=cats, b=dict(cats, held_out=True)), total_kimg=kimg, minibatch_repeats=1,
+                stream_args=dict(a=CATS, b=dict(CATS, held_out=True)), total_kimg=kimg, minibatch_repeats=1,
                 sched_args=dict(func_name='training.schedule.translation_schedule', minibatch_size=2, minibatch_gpu=1,
                                 epoch_images=4, n_epochs=1, n_epochs_decay=4), grid_args=dict(size='2x2'),
                 image_snapshot_ticks=None, network_snapshot_ticks=1, checkpoint_minutes=None, keep=9,
@@ -229,24 +223,23 @@ def train(run_dir, method, kimg, **options):
     return variables(run_dir)
 
 
-@pytest.mark.parametrize('method, rows', [('cyclegan', 4), ('pix2pix', 3)])
-def test_stopped_and_continued_to_the_same_bits(tmp_path, method, rows):
-    whole = train(tmp_path / 'whole', method, 0.016)
+def test_stopped_and_continued_to_the_same_bits(tmp_path):
+    """CycleGAN; what states of all methods hold is tested with their golden iterations, see `check_continued`."""
+    whole = train(tmp_path / 'whole', 'cyclegan', 0.016)
     states = sorted((tmp_path / 'whole' / 'state').iterdir())
     assert len(states) > 2
-    continued = train(tmp_path / 'parts', method, 0.016, resume_state=str(states[1]))
+    continued = train(tmp_path / 'parts', 'cyclegan', 0.016, resume_state=str(states[1]))
     assert files.latest_counters(str(tmp_path / 'parts')).nimg == 16
     assert sorted(whole) == sorted(continued)
     filled = [values.tolist() for name, values in whole.items() if name.endswith('_filled')]
-    assert filled == [[2, 2]] * (2 if method == 'cyclegan' else 1)
+    assert filled == [[2, 2]] * 2
     for name, value in whole.items():
         np.testing.assert_array_equal(value, continued[name], err_msg=name)
     with PIL.Image.open(str(tmp_path / 'whole' / 'fakes_init.png')) as image:
-        size = SIZES.get(method, 16)
-        assert image.size == (2 * size, 2 * rows * size)
+        assert image.size == (2 * 16, 2 * 4 * 16)
 
 
-def test_cut_trains_all_of_its_networks_and_continues(tmp_path):
+def test_cut_trains_all_of_its_networks(tmp_path):
     measured = []
 
     def measure(network_pkl, fakes):
@@ -254,11 +247,7 @@ def test_cut_trains_all_of_its_networks_and_continues(tmp_path):
             images = np.concatenate([later.draw() for later in fakes(5, 0)])
             measured.append((images, fakes.names(5, 1), fakes.num_images, fakes.reals))
     trained = train(tmp_path / 'cut', 'cut', 0.008, metric_callback=measure)
-    continued = train(tmp_path / 'parts', 'cut', 0.008, resume_state=str(sorted(
-        (tmp_path / 'cut' / 'state').iterdir())[1]))
-    assert sorted(trained) == sorted(continued) and trained['State/pool_filled'].tolist() == [2, 2]
-    for name, value in trained.items():
-        np.testing.assert_array_equal(value, continued[name], err_msg=name)
+    assert trained['State/pool_filled'].tolist() == [2, 2]
     images, names, num_images, reals = measured[-1]
     assert images.shape == (5, 3, 16, 16) and images.dtype == np.uint8 and num_images == 324000
     assert names[:2] == ['image 0', 'image 80999'] and reals == dict(CATS, held_out=True)
