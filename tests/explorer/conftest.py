@@ -10,7 +10,9 @@ import pytest
 
 import run_explorer
 from explorer import guard
+from tests.explorer import browser as chromium
 from tests.explorer import client
+from tests.explorer.fake_server import FakeServer, draw
 
 DATA = client.DATA
 
@@ -75,3 +77,34 @@ def graph():
         tflib.init_tf({'device': 'cpu', 'ops': 'ref'})
         yield
         tflib.close_tf()
+
+
+@pytest.fixture(scope='module')
+def browser():
+    """One browser for all tests; each has a session of its own."""
+    with chromium.launched() as launched:
+        yield launched
+
+
+@pytest.fixture
+def server():
+    """A server of a network with W."""
+    server = FakeServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def page(browser, server):
+    """Its page, with the first picture."""
+    with chromium.opened(browser, server.address) as page:
+        chromium.settled(page)
+        yield page
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A picture of 300x200 pixels."""
+    path = tmp_path / 'photo.png'
+    PIL.Image.fromarray(draw('x=5', 300)[:200]).save(str(path))
+    return path

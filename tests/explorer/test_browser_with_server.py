@@ -21,13 +21,6 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium.missing() is not None, reason=str(chromium.missing()))]
 
 
-@pytest.fixture(scope='module')
-def browser():
-    """One browser for all tests."""
-    with chromium.launched() as launched:
-        yield launched
-
-
 def decode(content):
     """The pixels [H, W, 3] of a file."""
     return np.asarray(PIL.Image.open(io.BytesIO(content)).convert('RGB'))
