@@ -43,8 +43,9 @@ def animate(job, app, views, options):
     frames = ask(lambda artist: artist.way(views, options['frames'], options['curve'], options['loop']))
     count = len(frames[0])
     path = app.files.reserve('.' + options['kind'])
-    film = _Gif(path, options['fps']) if options['kind'] == 'gif' else _Mp4(path, first.image_shape, options['fps'])
+    film = None
     try:
+        film = _Gif(path, options['fps']) if options['kind'] == 'gif' else _Mp4(path, first.image_shape, options['fps'])
         for i in range(count):
             part = [frame[i:i + 1] for frame in frames]
             pixels = ask(lambda artist, part=part: artist.draw_point(part, views[0]))
@@ -55,8 +56,11 @@ def animate(job, app, views, options):
         job.show(pixels)
         film.close()
     except BaseException:
-        film.cancel()
-        os.remove(path)
+        try:
+            if film is not None:
+                film.cancel()
+        finally:
+            os.remove(path)
         raise
     job.file = path
     return dict(file=saving.public(path), frames=count, command=_command(first, views, options))

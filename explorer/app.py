@@ -62,6 +62,7 @@ class App:
 
     def _open_artist(self, number, say):
         self.slots.clear()
+        self.jobs.between(self.sketch.close)
         file = self.network_file(number)
         return opening.open_artist(file, self.options.flags, self.options.running,
                                    stores.Stores(self.slots, self.uploads), say)

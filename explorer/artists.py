@@ -78,6 +78,7 @@ class Style(Artist):
                                  KEPT_NOISE)
         self._stored = net.noise()
         self.directions = {}  # {method: directions.Found}, those that are ready
+        self.searches = {}    # {method: what `finding` tells about its search}
 
     def close(self):
         """Closes the session."""

@@ -159,8 +159,8 @@ class Engine:
         with self._changed:
             while self._waiting:
                 self._give_up(self._waiting.popitem()[1])
-        self._close_artist()
         try:
+            self._close_artist()
             self._artist = self._open_artist(number, self._say)
             state, text = READY, self._artist.name
         except (UserError, OSError, ImportError) as error:

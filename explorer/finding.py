@@ -17,7 +17,7 @@ class Finder:
     """
 
     def __init__(self, engine):
-        self._engine, self._lock, self._running = engine, threading.Lock(), {}
+        self._engine, self._lock = engine, threading.Lock()
 
     def find(self, method):
         """The reply of `api/directions`; the first call starts the search.
@@ -37,14 +37,13 @@ class Finder:
             listed = [dict(index=i, value=float(found.values[i]), name=name) for i, name in enumerate(names)]
             return dict(state='ready', progress=1.0, method=method, directions=listed)
         with self._lock:
-            key = id(artist), method
-            if key not in self._running:
-                self._running = {old: told for old, told in self._running.items() if old[0] == id(artist)}
-                self._running[key] = dict(state='computing', progress=0.0, method=method, directions=[])
-                threading.Thread(target=self._search, args=(artist, self._running[key]), daemon=True).start()
-            told = self._running[key]
-        if 'error' in told:
-            raise Refused(told['error'], 409)
+            if method not in artist.searches:
+                artist.searches[method] = dict(state='computing', progress=0.0, method=method, directions=[])
+                threading.Thread(target=self._search, args=(artist, artist.searches[method]), daemon=True).start()
+            told = artist.searches[method]
+            if 'error' in told:
+                del artist.searches[method]  # the next call tries again
+                raise Refused(told['error'], 409)
         return dict(told)
 
     def _search(self, artist, told):

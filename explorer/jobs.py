@@ -44,7 +44,7 @@ class Job:
         """Cancels it: it ends at its next `check`."""
         self._is_canceled.set()
         if self.state == WAITING:
-            self.state = CANCELED
+            self.state, self.run = CANCELED, None
 
     def tell(self, progress, text):
         """Says how far it is, 0 to 1, and checks whether it was canceled."""
@@ -79,7 +79,8 @@ class Jobs:
     def add(self, kind, run):
         """Adds a job; returns it. Raises Refused if too many wait."""
         with self._changed:
-            if sum(job.state == WAITING for job in self._queue) >= MOST_WAITING:
+            self._queue = collections.deque(job for job in self._queue if job.state == WAITING)  # without canceled ones
+            if sum(job.number > 0 for job in self._queue) >= MOST_WAITING:
                 raise Refused(f'{MOST_WAITING} jobs are waiting; cancel one, or wait', 429)
             self._count += 1
             job = Job(self._count, kind, run)
@@ -90,6 +91,12 @@ class Jobs:
             self._queue.append(job)
             self._changed.notify_all()
             return job
+
+    def between(self, function):
+        """Calls a function in the thread of the jobs, after the one that runs and before those that wait."""
+        with self._changed:
+            self._queue.appendleft(Job(0, 'between', lambda _job: function()))
+            self._changed.notify_all()
 
     def get(self, number):
         """The job of a number; raises Refused if there is none."""

@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from dnnlib.util import UserError
+from explorer.errors import Refused
 from explorer.stores import Slot
 from projector import align, calibration, inputs, schedule
 from projector.calibration import SCOPE, Calibration
@@ -16,7 +17,10 @@ ERROR_RATE = 0.05  # of verdicts, as the default of `detect`
 
 
 class Sketch:
-    """The projector of the last job, kept for the next one: building it takes longer than many a projection."""
+    """The projector of the last job, kept for the next one: building it takes longer than many a projection.
+
+    All calls come from the thread of the jobs; when another network is opened it closes the projector, see `app`.
+    """
 
     def __init__(self, running):
         self._running, self._key, self._open = running, None, None
@@ -169,8 +173,11 @@ def detect(job, app, upload):
         distance = calibration.compared_distance(found.distance, fitted.mask)
         fine = calibration.fine_error(fitted.pixels, inputs.to_pixels(found.image), fitted.mask)
     verdict = made.judge(distance, rate, fine)
-    artist = app.engine.artist
-    slot = app.add_slot(artist, _slot(found)) if artist.hash == made.network_hash else None
+    try:
+        artist = app.engine.artist
+        slot = app.add_slot(artist, _slot(found)) if artist.hash == made.network_hash else None
+    except Refused:  # another network was opened meanwhile; the verdict is as good
+        slot = None
     return dict(verdict=verdict.verdict, distance=round(distance, 6), p_generated=verdict.p_generated,
                 p_real=verdict.p_real, p_fine=verdict.p_fine, score=round(verdict.score, 2), error_rate=rate, slot=slot,
                 scope=SCOPE)

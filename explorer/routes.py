@@ -141,7 +141,8 @@ class Routes:
         if found is None:
             return Reply(status=204, headers=tuple(headers))
         pixels, seconds, words, is_whole = found
-        headers += [('X-Milliseconds', f'{1000 * seconds:.1f}'), ('X-Command', urllib.parse.quote(shell.line(words)))]
+        headers += [('X-Milliseconds', f'{1000 * seconds:.1f}'), ('X-Command', urllib.parse.quote(
+            shell.line(words), errors='replace'))]  # a path may hold any bytes
         headers += [] if is_whole else [('X-Saved', 'needed')]
         if asked.get('format') == 'jpeg':
             return Reply(encoding.jpeg(pixels, asked.get('size', 0)), 'image/jpeg', headers=tuple(headers))

@@ -12,6 +12,7 @@ from dnnlib.run import run_dir as run_dirs
 from explorer.errors import Refused
 from training.report import steering
 
+RUN = re.compile('[0-9]+-')  # begins the name of a run directory
 TAIL_BYTES, LOG_LINES = 1 << 16, 20
 NEW_SECONDS = 5.0     # of a folder that the training may not have locked yet
 MAX_PIXELS = 10 ** 8  # of a grid: 8k has 33 million
@@ -29,7 +30,11 @@ def state_of(path):
         return 'finished' if ended and ended[-1].startswith('dnnlib: Finished') else 'stopped'
     if is_new and not os.path.exists(os.path.join(path, 'stats.jsonl')):
         return 'starting'  # looking at the lock takes it for a moment, in which the training would not get it
-    if not run_dirs.is_locked(path):
+    try:
+        is_there = run_dirs.is_locked(path)
+    except OSError:  # the folder is gone
+        is_there = False
+    if not is_there:
         return 'lost'
     if steering.is_paused(path):
         return 'paused'
@@ -140,5 +145,13 @@ def folders(path):
     try:
         return sorted((entry for entry in os.scandir(path) if entry.is_dir() and not entry.name.startswith('.')),
                       key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+def runs_in(folder):
+    """Run directories in a folder, oldest first; none if it can't be read."""
+    try:
+        return [path for _, path in run_dirs.list_runs(folder)]
     except OSError:
         return []

@@ -67,12 +67,12 @@ class Runs:
     def paths(self):
         """Run directories of trainings, newest first."""
         folders = [self._result_dir] + [entry.path for entry in run_files.folders(self._result_dir)
-                                        if not re.match('[0-9]+-', entry.name)]
-        found = [path for folder in folders for _, path in run_dirs.list_runs(folder)]
+                                        if not run_files.RUN.match(entry.name)]
+        found = [path for folder in folders for path in run_files.runs_in(folder)]
         found += [self._run_dir] if self._run_dir is not None else []
         found = {os.path.realpath(path): path for path in found if os.path.isfile(os.path.join(path, OPTIONS)) or
                  os.path.isfile(os.path.join(path, STATS))}
-        return sorted(found.values(), key=lambda path: -os.path.getmtime(path))[:MOST_RUNS]
+        return sorted(found.values(), key=lambda path: -(modified(path) or 0))[:MOST_RUNS]
 
     def number(self, path):
         """Number of a run directory."""
@@ -107,6 +107,12 @@ class Runs:
     def details(self, number):
         """The reply of `api/runs/NUMBER`."""
         path = self.path(number)
+        try:
+            return self._details(path)
+        except OSError as error:
+            raise Refused(f'run {number} cannot be read, or is gone ({error.strerror})', 404) from None
+
+    def _details(self, path):
         names = sorted(entry.name for entry in os.scandir(path) if PICTURE.fullmatch(entry.name) and entry.is_file())
         pictures = [dict(number=self._pictures.of(os.path.join(path, name)), name=name[:-len('.png')],
                          kimg=run_files.kimg_of(name)) for name in names]
@@ -122,8 +128,11 @@ class Runs:
 
     def snapshots(self, path):
         """Network files of a run directory, oldest first: list of {'number', 'name', 'kimg'}."""
-        found = [dict(number=self._networks.of(file), name=os.path.basename(file), kimg=kimg)
-                 for kimg, file in network_files.snapshots(path)]
+        try:
+            files = network_files.snapshots(path)
+        except OSError:  # the folder is gone
+            files = []
+        found = [dict(number=self._networks.of(file), name=os.path.basename(file), kimg=kimg) for kimg, file in files]
         final = os.path.join(path, network_files.FINAL)
         if os.path.isfile(final):
             found.append(dict(number=self._networks.of(final), name=network_files.FINAL, kimg=None))
@@ -170,7 +179,8 @@ class Runs:
         try:
             with open(path, 'rb') as f:
                 state = os.fstat(f.fileno())
-                reset = bool(start) and (state.st_ino != file or start > state.st_size)
+                known = state.st_ino % 2 ** 53  # larger numbers are rounded in the page
+                reset = bool(start) and (known != file or start > state.st_size)
                 start = 0 if reset else start
                 f.seek(start)
                 data = f.read(READ_BYTES)
@@ -185,7 +195,7 @@ class Runs:
             if found is not None:
                 lines.append(found)
         more = data.find(b'\n', position - start) >= 0
-        return dict(file=state.st_ino, next=position, lines=lines, reset=reset, more=more)
+        return dict(file=known, next=position, lines=lines, reset=reset, more=more)
 
     def picture(self, number, picture, size):
         """(bytes, content type) of a picture of a run, at most `size` pixels wide; 0 = the file itself."""
@@ -237,11 +247,17 @@ class Runs:
         return encoding.jpeg(sheet), [pictures[index]['kimg'] for index in chosen]
 
     def control(self, number, name):
-        """Asks a training for something; returns what waits. Raises Refused unless it is running."""
+        """Asks a training for something; returns what waits.
+
+        Raises: Refused unless it is running and its folder can be written.
+        """
         path = self.path(number)
         if run_files.state_of(path) not in ('running', 'paused', 'starting'):
             raise Refused('this training is not running', 409)
-        return steering.command(path, name)
+        try:
+            return steering.command(path, name)
+        except OSError as error:
+            raise Refused(f'the command cannot be written into the folder of the run ({error.strerror})', 409) from None
 
 
 def _sides(whole, size, axis):

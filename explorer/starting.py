@@ -2,12 +2,13 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 
 from dnnlib import shell
-from explorer import run_files, values
+from explorer import jobs, run_files, values
 from explorer.errors import Refused
 from training.data.sources import EXTENSIONS
 from training.options import presets
@@ -31,6 +32,7 @@ OPTIONS = (  # of the form: name, type, what it may be, default, sentence
     ('width', 'choice', ('1', '1/2', '1/4', '1/8'), '1', 'Share of the published feature maps; less is faster and '
      'coarser. 1/4 suits a CPU.'),
 )
+USUAL = {'resolution': '', 'mirror': False, 'holdout': 0, 'width': '1'}  # values that no word of the command is for
 FLAGS = {'mirror': '--mirror-augment', 'total_kimg': '--total-kimg'}
 NOT_FOR = {'mirror': ('translation', 'domains')}  # keys of presets.METHODS
 
@@ -79,7 +81,7 @@ class Starter:
             words.append('--data-dir=' + shell.short(self._options.data_dir))
         words.append('--result-dir=' + shell.short(os.path.join(self._options.result_dir, wanted['name'])))
         for option, value in wanted['options'].items():
-            if value not in ('', False) and not (option == 'width' and value == '1'):
+            if option not in USUAL or value != USUAL[option]:
                 flag = FLAGS.get(option, '--' + option)
                 words.append(flag + '=' + ('yes' if value is True else f'{value:g}' if isinstance(value, float) else
                                            str(value)))
@@ -115,7 +117,10 @@ class Starter:
         return dict(code=code, lines=[line[:300] for line in lines], command=job.tried)
 
     def start(self, job, wanted):
-        """A job: starts the training as a process of its own; its `result` is the number of the run."""
+        """A job: starts the training as a process of its own; its `result` is the number of the run.
+
+        Whoever cancels it, or ends the server, before the run has its folder ends the process, too.
+        """
         folder = os.path.join(self._options.result_dir, wanted['name'])
         os.makedirs(folder, exist_ok=True)
         known = {path for path in self._runs.paths() if run_files.state_of(path) in ('running', 'paused', 'starting')}
@@ -134,7 +139,11 @@ class Starter:
             if process.poll() is not None:
                 lines = run_files.log_lines(log)[1:]
                 raise Refused((lines or ['it ended at once'])[-1], 409)
-            job.tell(0.5, 'starting')
+            try:
+                job.tell(0.5, 'starting')
+            except jobs.Canceled:
+                os.killpg(process.pid, signal.SIGTERM)
+                raise
             time.sleep(0.2)
         raise Refused('the training has not made its folder; look at the log in the result folder', 409)
 
@@ -167,6 +176,8 @@ def check(wanted):
     """The fields of `api/start` as checked values; raises Refused."""
     if not NAME.fullmatch(wanted['name']):
         raise Refused('name must be 1 to 40 letters, digits, _ or -, and begin with a letter or digit')
+    if run_files.RUN.match(wanted['name']):  # its folder would be taken for a run, not for one of runs
+        raise Refused('name must not begin with digits and -, as the folder of a run does; put a letter before them')
     if wanted['config'] not in {item['name'] for item in configs()}:
         raise Refused('config must be one of those that api/start lists')
     known, found = {option[0]: option for option in OPTIONS}, {}

@@ -413,20 +413,23 @@ export class Explore {
       return;
     }
     const {view, info} = this;
-    const photo = info && (info.pictures.includes('translate') ? view.picture : this.photos.get(view.slot));
+    const photo = (info && (info.pictures.includes('translate') ? view.picture : this.photos.get(view.slot))) ?? null;
     const edited = view.mixed.length > 0 || view.moves.some(({strength}) => strength !== 0);
-    if (on && photo === undefined && !edited) {
+    if (on && photo === null && !edited) {
       toast('Nothing to compare with: no layer is mixed, no direction is used, and no picture was opened.');
       return;
     }
     this.comparing = on;
     byId('compare').setAttribute('aria-pressed', String(on));
+    if (info === null) {
+      return; // the network was closed meanwhile
+    }
     if (!on && this.current && this._obstacle() === null) {
       this.stage.show(this.current.bitmap, this.current.job);
       this._ask(false);
     } else if (!on) {
       this._ask(false);
-    } else if (photo !== undefined && photo !== null) {
+    } else if (photo !== null) {
       this.other.ask({path: `pictures/${photo}`, plain: true});
     } else {
       this.other.ask({path: 'image', query: query({...view, mixed: [], moves: [], grid: false}, info)});

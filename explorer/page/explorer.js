@@ -170,7 +170,9 @@ class Page {
     byId('new-training').hidden = !info.can.start;
     if (restarted || before === null || (before.state === 'loading' && info.state !== 'loading')) {
       await this._networks();
-      this.train.restarted();
+      if (restarted || before === null) {
+        this.train.restarted();
+      }
     }
     if (info.state === 'ready') {
       await this._name(info);

@@ -60,7 +60,7 @@ export class Start {
     if (field.value === '' || field.value === this.proposed) {
       const dataset = byId('start-dataset').selectedOptions[0];
       const words = `${dataset ? dataset.textContent.split(' ')[0] : ''}-${byId('start-config').value}`;
-      this.proposed = field.value = words.replace(/[^A-Za-z0-9_-]+/g, '_').slice(0, 40);
+      this.proposed = field.value = words.replace(/[^A-Za-z0-9_-]+/g, '_').replace(/^(?![A-Za-z])/, 'my_').slice(0, 40);
     }
   }
 
@@ -181,6 +181,7 @@ export class Start {
       byId('start').close();
       this.done(run);
     } catch (error) {
+      this.tried = null; // the server may have forgotten that job
       this._say(error.message);
     } finally {
       this._busy(false);

@@ -178,7 +178,9 @@ export class Train {
     }
     this._list();
     try {
-      await this._readStats(number);
+      if (this.compared.has(number)) {
+        await this._readStats(number);
+      }
     } catch (error) {
       toast(error.message, true);
     }
@@ -222,7 +224,11 @@ export class Train {
     const stats = this.stats.get(run) || {file: 0, next: 0, lines: []};
     this.stats.set(run, stats);
     for (let more = true; more;) {
-      const answer = await get(`runs/${run}/stats`, {query: new URLSearchParams({from: stats.next, file: stats.file})});
+      const from = stats.next;
+      const answer = await get(`runs/${run}/stats`, {query: new URLSearchParams({from, file: stats.file})});
+      if (stats.next !== from || this.stats.get(run) !== stats) {
+        return; // another call has read these lines meanwhile
+      }
       if (answer.reset) {
         stats.lines = [];
       }

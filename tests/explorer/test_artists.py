@@ -152,14 +152,16 @@ def test_verdicts(tmp_path):
     found.options = found.options._replace(calibration=path)
     assert found.can_project() == ['project', 'detect']
     results = []
-    for network_hash in (artist.hash, '0' * 16):
+    for network_hash, state in ((artist.hash, 'ready'), ('0' * 16, 'ready'), (artist.hash, 'loading')):
         calibrated(network_hash)
+        found.engine.state = state
         job = found.jobs.add('detect', lambda job: projecting.detect(job, found, found.uploads.get(number)))
         while job.state in ('waiting', 'running'):
             time.sleep(0.05)
         results.append(job)
-    first, second = results
+    first, second, third = results
     assert first.state == 'done' and first.result['verdict'] == 'undecided' and first.result['slot'] == 1, first.error
     assert first.result['error_rate'] == 0.05 and 'Scope' in first.result['scope'] and first.pixels.shape == (16, 16, 3)
     assert second.state == 'failed' and 'is a different one' in second.error
+    assert third.result == dict(first.result, slot=None)  # another network is opened meanwhile
     found.close()

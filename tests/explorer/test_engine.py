@@ -2,11 +2,12 @@
 
 import threading
 import time
+from unittest import mock
 
 import pytest
 
 from dnnlib.util import UserError
-from explorer import engine, jobs
+from explorer import engine, finding, jobs
 from explorer.errors import Refused
 
 
@@ -104,6 +105,32 @@ def test_a_network_that_cannot_be_opened():
     found.close()
 
 
+def test_a_network_that_cannot_be_closed(capsys):
+    first = Artist()
+    first.close = lambda: 1 / 0
+    artists = [first, Artist()]
+    found, states = engine.Engine(lambda number, say: artists[number]), []
+    for number in (0, 1, 1):
+        found.open(number)
+        while found.state == 'loading':
+            time.sleep(0.01)
+        states.append(found.state)
+    assert states == ['ready', 'failed', 'ready'] and 'ZeroDivisionError' in capsys.readouterr().err
+    found.close()
+
+
+def test_a_search_that_failed_can_be_tried_again(monkeypatch):
+    artist = mock.MagicMock(directions={}, searches={}, layers=2)
+    artist.info.return_value = {'directions': ['pca']}
+    monkeypatch.setattr(finding.directions, 'search', mock.Mock(side_effect=UserError('no memory')))
+    finder = finding.Finder(mock.MagicMock(artist=artist))
+    for _ in range(2):
+        with pytest.raises(Refused, match='no memory'):
+            while finder.find('pca')['state'] == 'computing':
+                time.sleep(0.01)
+    assert finding.directions.search.call_count == 2
+
+
 def wait(job):
     while job.state in ('waiting', 'running'):
         time.sleep(0.005)
@@ -111,7 +138,7 @@ def wait(job):
 
 
 def test_jobs(capsys):
-    found, go = jobs.Jobs(), threading.Event()
+    found, go, between = jobs.Jobs(), threading.Event(), []
 
     def endless(job):
         go.set()
@@ -124,9 +151,12 @@ def test_jobs(capsys):
     with pytest.raises(Refused) as info:
         found.add('c', endless)
     assert info.value.status == 429
+    found.between(lambda: between.append(others[1].state))
     others[0].cancel()
+    assert others[0].run is None and others[1].run is not None  # it keeps no uploads
     first.cancel()
     assert [wait(job) for job in [first] + others] == ['canceled', 'canceled', 'done', 'done', 'done']
+    assert between == ['waiting']  # before those that waited, and not in the list
     assert others[1].describe()['result'] == {'x': 1} and others[1].progress == 1 and first.text == 'half'
 
     def wrong(_job):

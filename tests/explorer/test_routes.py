@@ -31,7 +31,7 @@ def command_of(asked, query):
     return body, shlex.split(urllib.parse.unquote(headers['X-Command'])), 'X-Saved' in headers
 
 
-def test_what_there_is(asked):
+def test_what_there_is(asked, served, monkeypatch):
     info = asked.get('/api/info')
     assert (info['kind'], info['height'], info['layers'], info['cutoff'], info['psi']) == ('style', 16, 6, 6, True)
     assert info['directions'] == ['sefa', 'pca', 'labels'] and len(info['classes']) == 3
@@ -45,6 +45,8 @@ def test_what_there_is(asked):
                  '/page/.html', '/etc/passwd', '/page/', '/page/page/index.html'):
         assert asked.refused(path)[0] == 404, path
     assert asked.ask('POST', '/api/save', b'{}', Content_Type='text/plain')[0] == 400
+    monkeypatch.setattr(served[1].engine.artist, 'command', lambda _view: (['results/\udcff.pkl'], True))
+    assert 'results' in asked.ask('GET', '/api/image?x=1')[1]['X-Command']  # a path may hold any bytes
 
 
 def test_pictures_are_those_of_the_command_line(asked, tmp_path, places):
@@ -196,7 +198,7 @@ def test_projection(asked):
     assert [item['kind'] for item in asked.get('/api/jobs')['jobs']][:2] == ['project', 'project']
 
 
-def test_films(asked, places):
+def test_films(asked, places, monkeypatch, capsys):
     job = asked.post('/api/animation', views=['x=1&noise=const', 'x=2&noise=const'], frames=3, loop=False)['job']
     found = asked.finished(job)
     assert found['state'] == 'done', found
@@ -212,6 +214,15 @@ def test_films(asked, places):
     assert asked.refused('/api/animation', 'POST', views=['x=1'] * 10, frames=240)[0] == 409
     assert asked.refused('/api/animation', 'POST', views=['x=1', 'y=NaN'])[0] == 400
     assert animating.RANK > 2
+    files = sorted(os.listdir(str(places / 'results' / 'explorer')))
+    for name in ('__init__', 'add', 'cancel'):
+        monkeypatch.setattr(animating._Gif, name, lambda *_args: 1 / 0)  # `add` fails first, then `cancel` of that, too
+        job = asked.post('/api/animation', views=['x=1', 'x=2'], frames=3)['job']
+        assert asked.finished(job)['state'] == 'failed'
+        assert sorted(os.listdir(str(places / 'results' / 'explorer'))) == files
+        if name == '__init__':
+            monkeypatch.undo()
+    assert 'ZeroDivisionError' in capsys.readouterr().err
 
 
 def test_broken_requests_leave_no_trace(asked, places, monkeypatch, capsys):
@@ -231,7 +242,7 @@ def test_another_network(asked, served):
     assert asked.post('/api/network', number=snapshot['number']) == {'state': 'loading'}
     info = asked.ready()
     assert (info['state'], info['classes'], info['layers'], info['cutoff']) == ('ready', [], 6, 6)
-    assert info['network']['number'] == snapshot['number']
+    assert info['network']['number'] == snapshot['number'] and info['layer_sizes'] == [4, 4, 8, 8, 16, 16]
     for query in ('class=0', 'slot=1', 'move=labels.0:1'):  # the slot is one of the other network
         assert asked.refused('/api/image?' + query)[0] == 409
     assert asked.refused('/api/directions?method=labels')[0] == 409

@@ -1,12 +1,17 @@
 """The Train tab's routes: runs, statistics that grow, pictures, steering, starting; nothing here loads TensorFlow."""
 
+import errno
 import io
 import json
 import os
+import re
+import signal
 import stat
+import subprocess
 import sys
 import textwrap
 import threading
+import types
 
 import numpy as np
 import PIL.Image
@@ -15,7 +20,8 @@ import pytest
 import run_explorer
 from dnnlib import UserError
 from dnnlib.run import run_dir
-from explorer import guard, runs, starting
+from explorer import app as apps
+from explorer import guard, jobs, run_files, runs, starting
 from tests.explorer import client
 from training.report import steering
 
@@ -116,7 +122,28 @@ def test_sides_of_images_of_grids_whose_size_is_not_said():
     assert runs._sides(64, '4x2', 1) == [32] and runs._sides(63, '4x2', 0) == [] == runs._sides(64, None, 0)
 
 
-def test_steering_takes_a_running_training(asked, run):
+def fail(*_args):
+    raise OSError(errno.EROFS, 'Read-only file system')
+
+
+def test_a_run_that_disappears_while_it_is_read(asked, monkeypatch):
+    monkeypatch.setattr(run_files, 'command_of', fail)
+    assert asked.refused('/api/runs/0')[0] == 404
+    monkeypatch.setattr(run_dir, 'locked', fail)
+    assert asked.get('/api/runs')['runs']
+    monkeypatch.setattr(run_dir, 'list_runs', fail)
+    assert asked.get('/api/runs')['runs'] == []
+
+
+def test_numbers_of_files_are_none_that_javascript_rounds(run, monkeypatch):
+    known = runs.Runs(str(run.parent), None, runs.Numbers())
+    number = known.number(str(run))
+    monkeypatch.setattr(os, 'fstat', lambda _: types.SimpleNamespace(st_ino=2 ** 63 - 1, st_size=10 ** 6))
+    found = known.stats(number, 0, 0)
+    assert 0 < found['file'] < 2 ** 53 and not known.stats(number, found['next'], found['file'])['reset']
+
+
+def test_steering_takes_a_running_training(asked, run, monkeypatch):
     assert asked.refused('/api/runs/0/control', 'POST', command='pause')[0] == 409
     os.rename(str(run / '_finished.txt'), str(run / 'kept'))
     try:
@@ -131,6 +158,9 @@ def test_steering_takes_a_running_training(asked, run):
             assert asked.get('/api/runs/0')['state'] == 'paused'
             assert asked.refused('/api/runs/0/control', 'POST', command='rm -rf')[0] == 400
             assert asked.refused('/api/runs/0/control', 'POST')[0] == 400
+            monkeypatch.setattr(steering, 'write_text', fail)
+            status, text = asked.refused('/api/runs/0/control', 'POST', command='stop')
+            assert status == 409 and 'Read-only' in text
     finally:
         os.rename(str(run / 'kept'), str(run / '_finished.txt'))
         for name in (steering.CONTROL_FILE, steering.STATE_FILE):
@@ -148,6 +178,7 @@ def test_starting(asked, places, tmp_path, monkeypatch):
     assert all(item['text'] for item in form['configs'] + form['options'])
     wanted = dict(dataset=1, config='config-f', name='my_cats', options={'total_kimg': 5, 'mirror': True, 'width': '1'})
     changes = [dict(config='x'), dict(name='../x'), dict(name=''), dict(name='a' * 41), dict(name=5), dict(options=[])]
+    changes += [dict(name='2024-faces')]  # would be taken for a run
     changes += [dict(options=options) for options in ({'x': 1}, {'total_kimg': 1e309}, {'width': '9'}, {'seed': 1.5})]
     for change in changes + [dict(options={'mirror': True}, config='cyclegan')]:
         assert asked.refused('/api/start', 'POST', **dict(dict(wanted, dry_run=True), **change))[0] == 400
@@ -174,6 +205,27 @@ def test_starting(asked, places, tmp_path, monkeypatch):
     asked.finished(tried)
     job = asked.post('/api/start', dry_run=False, tried=tried, **dict(wanted, config='config-b', name='b'))['job']
     assert asked.finished(job)['error'] == 'run_training.py: error: no images'
+
+
+def test_words_of_values_that_are_zero():
+    wanted = starting.check(dict(dataset=0, config='config-f', name='a', options={
+        'seed': 0, 'holdout': 0, 'mirror': False, 'resolution': ''}))
+    words = starting.Starter(apps.Options(), None, runs.Numbers()).words(wanted, True)
+    assert '--seed=0' in words and not [word for word in words if re.match('--(holdout|mirror|resolution)', word)]
+
+
+def test_canceling_a_training_that_has_no_folder_yet_ends_it(tmp_path, monkeypatch):
+    processes, start = [], subprocess.Popen
+    monkeypatch.setattr(starting, '_program', lambda: [sys.executable, '-c', 'import time; time.sleep(60)'])
+    monkeypatch.setattr(subprocess, 'Popen', lambda *args, **options: processes.append(start(*args, **options)) or
+                        processes[-1])
+    starter = starting.Starter(apps.Options(result_dir=str(tmp_path)), runs.Runs(str(tmp_path), None, runs.Numbers()),
+                               runs.Numbers())
+    job = jobs.Job(1, 'start', None)
+    job.cancel()
+    with pytest.raises(jobs.Canceled):
+        starter.start(job, dict(dataset=0, config='config-f', name='a', options={}))
+    assert processes[0].wait(10) == -signal.SIGTERM
 
 
 def test_command_lines_that_are_refused(tmp_path):

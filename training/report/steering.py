@@ -7,10 +7,12 @@ nobody steers are those without this module.
 """
 
 import json
+import math
 import os
 import time
 
 from dnnlib.run.context import ABORT_FILE
+from dnnlib.run.run_dir import CONFIG_TXT
 from dnnlib.util import UserError, write_text
 from training.state import network_files
 
@@ -56,11 +58,20 @@ def _read(path):
         return []
 
 
+def _time(run_dir, name):
+    """When a file was written, seconds since 1970; of a missing one infinitely late."""
+    try:
+        return os.path.getmtime(os.path.join(run_dir, name))
+    except OSError:
+        return math.inf
+
+
 class Steering:
     """What the loop asks before every iteration.
 
     Args:
-        run_dir: Run directory; `None` = worker 0 has it, and this is another one. Older commands in it are forgotten.
+        run_dir: Run directory; `None` = worker 0 has it, and this is another one. Commands in it that
+            are older than the run are forgotten; those that came while the networks were built are obeyed.
         checkpoints: Checkpoints.
         report: Reporter.
         save_fakes: Function of a file name that writes a picture grid.
@@ -72,7 +83,8 @@ class Steering:
         self._save_fakes, self._should_stop = save_fakes, should_stop
         self._wants_stop, self._looked = False, time.monotonic()
         if run_dir is not None:
-            self._remove(CONTROL_FILE)
+            if _time(run_dir, CONTROL_FILE) < _time(run_dir, CONFIG_TXT):  # which every start and resumption writes
+                self._remove(CONTROL_FILE)
             self._remove(STATE_FILE)
 
     def update(self):
@@ -116,7 +128,8 @@ class Steering:
         """Waits until it is told to go on; the time does not count."""
         self._report.say(f'Paused at kimg {self._checkpoints.counters.nimg / 1000:.1f}, as asked for')
         with self._report.interrupted('paused'):
-            write_text(os.path.join(self._run_dir, STATE_FILE), '{"state": "paused"}\n')
+            self._checkpoints.write(lambda: write_text(
+                os.path.join(self._run_dir, STATE_FILE), '{"state": "paused"}\n'))
             names = []
             while not (self._wants_stop or CONTINUE in names or self._should_stop() or os.path.exists(
                     os.path.join(self._run_dir, ABORT_FILE))):

@@ -4,11 +4,13 @@ import json
 import os
 import threading
 import time
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from dnnlib import UserError
+from dnnlib.run.run_dir import CONFIG_TXT
 from tests.training.methods.test_toy_methods import train, variables
 from training.report import steering
 from training.state import files
@@ -72,3 +74,20 @@ def test_commands(tmp_path):
     follower = steering.Steering(str(tmp_path), None, None, None, lambda: False)
     steering.command(str(tmp_path), 'stop')
     assert follower.update() is False and steering.waiting(str(tmp_path)) == ['stop']  # at most once a second
+
+
+def test_commands_that_come_while_the_networks_are_built_are_obeyed(tmp_path, monkeypatch):
+    monkeypatch.setattr(steering, 'LOOK_SECONDS', 0)
+    for name, age in ((CONFIG_TXT, 50), (steering.CONTROL_FILE, 60)):
+        steering.command(str(tmp_path), 'stop') if name == steering.CONTROL_FILE else (tmp_path / name).write_text('')
+        os.utime(str(tmp_path / name), (time.time() - age, time.time() - age))
+    assert not steering.Steering(str(tmp_path), None, None, None, lambda: False).update()  # of an earlier process
+    steering.command(str(tmp_path), 'stop')
+    assert steering.Steering(str(tmp_path), None, None, None, lambda: False).update()
+
+
+def test_a_pause_waits_for_a_disk_that_is_full(tmp_path):
+    checkpoints = mock.MagicMock()
+    checkpoints.counters.nimg = 1000
+    steering.Steering(str(tmp_path), checkpoints, mock.MagicMock(), None, lambda: True)._pause()
+    assert checkpoints.write.call_count == 1 and not steering.is_paused(str(tmp_path))
