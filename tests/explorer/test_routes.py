@@ -242,7 +242,7 @@ def test_another_network(asked, served):
     assert asked.post('/api/network', number=snapshot['number']) == {'state': 'loading'}
     info = asked.ready()
     assert (info['state'], info['classes'], info['layers'], info['cutoff']) == ('ready', [], 6, 6)
-    assert info['network']['number'] == snapshot['number'] and info['layer_sizes'] == [4, 4, 8, 8, 16, 16]
+    assert info['network']['number'] == snapshot['number'] and info['layer_sizes'] == [4, 8, 8, 16, 16, 16]
     for query in ('class=0', 'slot=1', 'move=labels.0:1'):  # the slot is one of the other network
         assert asked.refused('/api/image?' + query)[0] == 409
     assert asked.refused('/api/directions?method=labels')[0] == 409
