@@ -129,7 +129,8 @@ def test_statistics_of_a_network_file_stay(session, monkeypatch, capsys):
         lapgan.set_statistics(G, None)
     assert G.get_var('mean').max() == G.get_var('deviation').min() == 0.5
     assert capsys.readouterr().out.count('stay those of the network file') == 1
-    other = tflib.Network('other', 'training.networks.lapgan.G_lapgan', num_channels=3, resolution=16, fmaps=1, base_units=2)
+    other = tflib.Network('other', 'training.networks.lapgan.G_lapgan', num_channels=3, resolution=16, fmaps=1,
+                          base_units=2)
     assert {'mean', 'deviation'} <= set(transfer.transfer(other, G, 'generator')['fresh'])  # of other pixels
 
 
