@@ -176,7 +176,11 @@ class FunctionSource(contextlib.ExitStack):
         self._fakes, self._session = fakes, tf.get_default_session()
         self.num_images, self.names = getattr(fakes, 'num_images', None), getattr(fakes, 'names', no_names)
         self.domains = getattr(fakes, 'domains', None)
-        self.shape = list(next(self._make(1, 0)).images().shape[1:])
+        first = next(self._make(1, 0), None)
+        if first is None:
+            raise UserError('there is nothing to measure: ' + (
+                'no images are made' if self.domains is None else 'no pictures of other domains to translate'))
+        self.shape = list(first.images().shape[1:])
         self.resolution = image_size.option(*self.shape[1:])
 
     def minibatches(self, count, size, seed, wanted=None):

@@ -122,6 +122,14 @@ def parse(text):
     return SCHEDULES[name], options, start
 
 
+def stretched(text, factor):
+    """A schedule whose `length` and `start` are multiplied by a factor, for one that was published in steps."""
+    name, colon, rest = text.partition(':')
+    items = [item.partition('=') for item in rest.split(',')]
+    return name + colon + ','.join(key + equals + (f'{float(value) * factor:.12g}' if key in ('length', 'start') else
+                                                   value) for key, equals, value in items)
+
+
 def _value(text, key, value):
     try:
         if key == 'at':

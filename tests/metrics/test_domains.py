@@ -1,5 +1,7 @@
 """Metrics of translations between domains, of translators whose results are known."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -169,9 +171,13 @@ def test_what_is_refused(folder, graph, tmp_path, tiny_extractor):
     with pytest.raises(UserError, match='metric domains_cats: it measures translations between domains; give a net'):
         measure('domains_cats', lambda count, seed: iter([np.zeros([count, 3, SIDE, SIDE], np.uint8)]))
     labels = domains_of(folder, lambda _networks, images, _targets, _given: images)
-    labels.guides = ('label',)
+    part, labels.guides = labels.tasks[0].part, ('label',)
     with pytest.raises(UserError, match='this network makes one translation of a picture to a domain'):
         measure('domains_lpips', labels)
+    alone = part._replace(pictures=mock.Mock(wraps=part.pictures, num_images=9, label_names=['only'],
+                                             read_labels=lambda numbers: np.ones([len(numbers), 1], np.float32)))
+    with pytest.raises(UserError, match='nothing to measure: no pictures of other domains to translate'):
+        measure('domains_cats', between.Domains({}, [alone]))
     with pytest.raises(UserError, match='translations have 16 pixels, the cats of set 32; draw a set of this size'):
         data = DomainDataset(folder, train='train', test='test', load_size=16, crop_size=16, flip=False)
         measure('domains_cats', between.Domains({}, [between.Part(Between(

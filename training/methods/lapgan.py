@@ -130,7 +130,7 @@ def make_stages(step, options, data, chosen):
     if options.gate is not None and step.sched['rounds'] != 1:
         raise UserError('gate looks at all images of a step, but they come in rounds; give a larger --minibatch-gpu')
     if options.standardized:
-        tflib.set_vars({G.vars[name]: value for name, value in statistics_of(data).items()})
+        set_statistics(G, data)
     for name, start in (('momentum', options.momentum), ('momentum_base', 0.0)):
         step.sched.derive(name, lambda sched, start=start: min(start + options.momentum_growth * int(
             sched['kimg'] * 1000 / data.num_images), options.max_momentum))
@@ -192,6 +192,15 @@ def gate(real_error, fake_error, limits):
     margin, largest = limits
     is_D = tf.logical_or(fake_error > real_error + margin, real_error > largest)
     return is_D, tf.logical_not(is_D)
+
+
+def set_statistics(G, data):
+    """Gives G mean and deviation of a dataset, unless it has those of a network file, in whose units it draws."""
+    found, given = statistics_of(data), {name: G.get_var(name) for name in ('mean', 'deviation')}
+    if not given['mean'].any() and (given['deviation'] == 1).all():
+        tflib.set_vars({G.vars[name]: value for name, value in found.items()})
+    elif not all(np.array_equal(given[name], value) for name, value in found.items()):
+        print('Mean and deviation of the pixels stay those of the network file, though these images have others')
 
 
 def statistics_of(data):

@@ -111,8 +111,14 @@ class AllSizes(_Seen):
 
 
 class Pyramids(_Seen):
-    """A discriminator that is given images of all sizes as one input, a list."""
+    """A discriminator that is given images of all sizes as one input, a list.
+
+    Or the largest alone, by `training.loss`, whose path lengths come with scores that nobody looks at.
+    """
 
     def get_output_for(self, images, *others, **options):
-        """As of the Network, if that has so many inputs."""
+        """As of the Network, if that has so many inputs; without options that it doesn't have."""
+        if not isinstance(images, (list, tuple)):
+            images = pyramid(images, sum(len(shape) == 4 for shape in self._network.input_shapes))
+        options = {name: value for name, value in options.items() if name in self._network.option_names}
         return self._network.get_output_for(*(list(images) + list(others))[:self._network.num_inputs], **options)

@@ -14,6 +14,8 @@ from training.train_step import report_mean
 NETWORKS = dict(G='training.networks.dcgan.G_dcgan', D='training.networks.dcgan.D_dcgan')
 FOR_ONE_STAGE = dict(G=('orthogonal',), D=('r1', 'gp', 'lp', 'dragan', 'drift', 'orthogonal'))  # terms of the losses
 
+OF_REALS = ('r1', 'drift')  # those of them that look at the scores of reals
+
 
 class Options(NamedTuple):
     """Options of the method."""
@@ -73,6 +75,9 @@ def check_one_stage(options, norm):
                             f'teaches D: {", ".join(loss_names.ONE_STAGE)}; choose one of them, or --stages=2')
         for term in set(loss.terms) - set(FOR_ONE_STAGE[network]):
             raise UserError(f'loss {text!r}: the term {term} of {network} needs --stages=2')
+        for term in [term for term in OF_REALS if term in loss.terms and options.together and norm == 'batch']:
+            raise UserError(f'loss {text!r}: with batch norm, and reals and fakes in one minibatch, the term {term} of '
+                            'D would train G as well; leave it out, or give --set D.norm=group or --stages=2')
     criteria = [loss_names.parse(text, network).criterion for text, network in zip(terms_of(options), 'GD')]
     is_symmetric = criteria in (['logistic_saturating'] * 2, ['logistic_saturating', 'logistic_ns'], ['wgan'] * 2)
     if norm == 'batch' and (options.together or not is_symmetric):

@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError, cli, latents
-from training import loss_names
+from training import loss_names, rates
 from training.options import contest, losses, lrates, saving, settings, tuning, width
 
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.0, beta2=0.999, epsilon=1e-6)
@@ -134,6 +134,8 @@ def make_options(args):
     Raises: UserError for a minibatch that can't be divided.
     """
     c = CONFIGS[args.config]
+    if not c.epochs:  # the length of the training is a number of steps
+        c = c._replace(schedule=rates.stretched(c.schedule, (args.batch or c.batch) / c.batch))
     contest.prefer(args)
     if args.resolution is None:
         args.resolution = c.resolution

@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError, cli, latents
-from training import loss_names
+from training import loss_names, rates
 from training.options import losses, lrates, saving, settings, tuning, width
 from training.options.classes import AT_EACH_CALL, FROM_DATA
 from training.options.progan import columns
@@ -38,7 +38,7 @@ class Config(NamedTuple):
     iterations: int     # length of the training
     d_steps: int = 1    # steps of the discriminator for each of the generator
     method: dict = {}   # further options of the method
-    sched: dict = {}    # further options of the schedule
+    sched: dict = {}    # schedules of the rates, for this minibatch
     data: dict = {}     # further options of the dataset
 
 
@@ -136,7 +136,7 @@ def make_options(args):
     is_clipped = terms.criterion == 'wgan' and not set(WITH_GRADIENTS) & set(terms.terms)
     method['clip'] = (args.clip or None) if args.clip is not None else CLIP if is_clipped else None
     sched = dict(minibatch_size_base=c.batch, minibatch_gpu_base=c.batch, G_lrate_base=c.lrate, D_lrate_base=c.lrate,
-                 **c.sched)
+                 **{name: rates.stretched(text, (args.batch or c.batch) / c.batch) for name, text in c.sched.items()})
     options = dict(method_args=method, sched_args=tuning.sched_args(args, sched), minibatch_repeats=1,
                    dataset_args=dict(c.data, max_label_size=args.classes))
     if args.classes:

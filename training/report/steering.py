@@ -11,6 +11,7 @@ import math
 import os
 import time
 
+from dnnlib import disk
 from dnnlib.run.context import ABORT_FILE
 from dnnlib.run.run_dir import CONFIG_TXT
 from dnnlib.util import UserError, write_text
@@ -128,11 +129,12 @@ class Steering:
         """Waits until it is told to go on; the time does not count."""
         self._report.say(f'Paused at kimg {self._checkpoints.counters.nimg / 1000:.1f}, as asked for')
         with self._report.interrupted('paused'):
-            self._checkpoints.write(lambda: write_text(
-                os.path.join(self._run_dir, STATE_FILE), '{"state": "paused"}\n'))
             names = []
             while not (self._wants_stop or CONTINUE in names or self._should_stop() or os.path.exists(
                     os.path.join(self._run_dir, ABORT_FILE))):
+                with disk.ignoring_full():  # which is no reason to end; the file is written once there is space
+                    if not is_paused(self._run_dir):
+                        write_text(os.path.join(self._run_dir, STATE_FILE), '{"state": "paused"}\n')
                 time.sleep(PAUSED_SECONDS)
                 names = self._take()
                 if SNAPSHOT in names:

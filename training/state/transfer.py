@@ -191,8 +191,8 @@ def _begins_at_zero(name, network, source):
 
 def _can_resize(name, old, start):
     spatial_axes = {'const': slice(2, 4), 'weight': slice(0, -2)}.get(name.split('/')[-1], slice(0, 0))
-    is_noise = re.search(r'noise\d+$', name) is not None
-    return old.ndim == start.ndim and old.shape[spatial_axes] == start.shape[spatial_axes] and not is_noise
+    is_of_pixels = re.search(r'noise\d+$|^(mean|deviation)$', name) is not None
+    return old.ndim == start.ndim and old.shape[spatial_axes] == start.shape[spatial_axes] and not is_of_pixels
 
 
 def resize(name, old, start, role, labels_per_image=1.0, wscale=True):

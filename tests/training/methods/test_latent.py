@@ -12,6 +12,7 @@ from tests.training.methods.test_toy_methods import variables
 from training import pretrained
 from training.methods import lapgan, latent
 from training.networks import lapgan as networks
+from training.state import transfer
 from training.training_loop import training_loop
 
 ADAM, SGD = dict(beta1=0.0, beta2=0.9), dict(tf_optimizer='dnnlib.tflib.optimizers.SGD')
@@ -118,6 +119,19 @@ def check_drawing(path, values):
             assert tflib.run(small).shape == (2, 3, 8, 8) and np.abs(values['G/mean']).max() > 0.1
         finally:
             tflib.close_tf()
+
+
+def test_statistics_of_a_network_file_stay(session, monkeypatch, capsys):
+    G = tflib.Network('G', 'training.networks.lapgan.G_lapgan', num_channels=1, resolution=16, fmaps=1, base_units=2)
+    for value in (0.5, 0.25):
+        of_data = {name: np.full([1, 16, 16], value, np.float32) for name in ('mean', 'deviation')}
+        monkeypatch.setattr(lapgan, 'statistics_of', lambda _data, of_data=of_data: of_data)
+        lapgan.set_statistics(G, None)
+    assert G.get_var('mean').max() == G.get_var('deviation').min() == 0.5
+    assert capsys.readouterr().out.count('stay those of the network file') == 1
+    other = tflib.Network('other', 'training.networks.lapgan.G_lapgan', num_channels=3, resolution=16, fmaps=1,
+                          base_units=2)
+    assert {'mean', 'deviation'} <= set(transfer.transfer(other, G, 'generator')['fresh'])  # of other pixels
 
 
 def test_pyramid(session):

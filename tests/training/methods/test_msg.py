@@ -19,7 +19,7 @@ SMALL = dict(fmap_base=32, fmap_max=8)
 ADAM = dict(beta1=0.0, beta2=0.99)
 FORMS = dict(
     stylegan=dict(G_args=dict(SMALL, latent_size=6, dlatent_size=6, mapping_layers=1), D_args=SMALL,
-                  D_loss_args=dict(terms='logistic_ns+r1:10')),
+                  G_loss_args=dict(terms='logistic_ns+pl'), D_loss_args=dict(terms='logistic_ns+r1:10')),
     progan=dict(G_args=dict(SMALL, latent_size=6, func_name='training.networks.msg_progan.G_msg'),
                 D_args=dict(SMALL, func_name='training.networks.msg_progan.D_msg'), Gs_beta=0.9,
                 G_loss_args=dict(terms='rahinge_nohalf'), D_loss_args=dict(terms='rahinge_nohalf+dragan')))
@@ -49,6 +49,7 @@ def test_resumed_to_the_same_bits(tmp_path, form):
             assert np.abs(value - before[name]).max() > 0, name
     ticks = [json.loads(line) for line in open(str(whole / 'stats.jsonl'))]
     assert all(np.isfinite(tick['Loss/D']) and np.isfinite(tick['Loss/G']) for tick in ticks)
+    assert form == 'progan' or ticks[-1]['Loss/pl_lengths'] > 0
     with tf.Graph().as_default():
         try:
             contents = pretrained.load_file(str(whole / 'network-final.pkl'))

@@ -207,6 +207,10 @@ def test_what_is_refused_and_what_is_said(capsys):
                        (dict(D='logistic_ns+ac'), 'the term ac of D needs --stages=2')):
         with pytest.raises(UserError, match=text):
             check('group', **pair)
+    for term in ('r1', 'drift'):
+        with pytest.raises(UserError, match=f'the term {term} of D would train G as well; leave it out, or give --set'):
+            check('batch', G='wgan', D='wgan+' + term, together=True)
+    check('layer', G='wgan', D='wgan+r1+drift', together=True)
     check('group')
     check('batch', G='logistic_saturating')
     check('batch', G='wgan', D='wgan')

@@ -88,6 +88,10 @@ def test_entries_of_the_contest(capsys):
         [32], [16], 180)
     assert third['sched_args']['G_lrate_schedule'].startswith('cosine_restarts:length=165')
     assert other['method_args']['G_opt_args']['beta1'] == 0.2 and other['total_kimg'] == 1280
+    assert other['sched_args']['D_lrate_schedule'] == 'exponential:gamma=0.9997,length=0.032,start=1024'
+    larger, third = (options_of(f'--config=dogs-{name}', '--batch=64') for name in ('biggan-lb42', 'sagan-3rd'))
+    assert larger['sched_args']['G_lrate_schedule'] == 'exponential:gamma=0.9997,length=0.064,start=2048'
+    assert third['sched_args']['G_lrate_schedule'].startswith('cosine_restarts:length=165,')  # it has epochs, not steps
     args = parse_args(['--dataset=cats', '--config=dogs-biggan-1st', '--mirror=False', '--resolution=32', '--kimg=2'])
     options = make_options(args)
     assert (options['mirror_augment'], options['total_kimg'], args.epochs) == (False, 2, None)

@@ -29,6 +29,8 @@ def test_published_options():
     assert methods['wgan']['slow_start'] and methods['wgan']['clip'] == 0.01 and methods['wgan-gp']['clip'] is None
     assert methods['wgan-gp-cifar']['G_images'] == 2 and methods['wgan-gp-cifar']['G_args']['fmaps'] == 128
     assert found['wgan-gp-cifar']['sched_args']['D_lrate_schedule'] == 'linear:length=6400'
+    small = options_of('--config=wgan-gp-cifar', '--batch=32')  # as many steps
+    assert small['sched_args']['G_lrate_schedule'] == 'linear:length=3200' and small['total_kimg'] == 3200
     assert found['wgan-gp-cifar']['dataset_args']['noise'] == 1 / 128
     assert found['wgan-gp-cifar']['total_kimg'] == 6400 and methods['lapgan-lsun']['gate'] == [0.3, 0.7]
     assert methods['lapgan']['G_args'] == dict(func_name='training.networks.lapgan.G_lapgan', base=8, fmaps=64,

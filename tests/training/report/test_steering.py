@@ -1,5 +1,6 @@
 """A training that is steered by a file: snapshot, pause, continue, stop; its bits are those of one that is not."""
 
+import errno
 import json
 import os
 import threading
@@ -65,6 +66,26 @@ def test_a_training_that_is_steered_has_the_bits_of_one_that_is_not(tmp_path, mo
 def test_files_that_hold_something_else_are_nothing(text, tmp_path):
     (tmp_path / steering.CONTROL_FILE).write_text(text, encoding='utf-8')
     assert steering.waiting(str(tmp_path)) == []
+
+
+def test_a_full_disk_is_no_reason_to_end_a_pause(tmp_path, monkeypatch):
+    """That it is paused is said once there is space."""
+    write, attempts, checkpoints = steering.write_text, [], mock.MagicMock()
+    checkpoints.counters.nimg = 0
+
+    def fail_once(path, text):
+        attempts.append(path)
+        if len(attempts) == 1:
+            raise OSError(errno.ENOSPC, 'full', path)
+        write(path, text)
+        assert steering.is_paused(str(tmp_path))
+        (tmp_path / steering.CONTROL_FILE).write_text('{"commands": ["continue"]}')
+    paused = steering.Steering(str(tmp_path), checkpoints, mock.MagicMock(), None, lambda: False)
+    steering.command(str(tmp_path), 'pause')
+    monkeypatch.setattr(steering, 'LOOK_SECONDS', 0)
+    monkeypatch.setattr(steering, 'PAUSED_SECONDS', 0.01)
+    monkeypatch.setattr(steering, 'write_text', fail_once)
+    assert paused.update() is False and len(attempts) == 2 and not steering.is_paused(str(tmp_path))
 
 
 def test_commands(tmp_path):
