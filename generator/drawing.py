@@ -217,7 +217,9 @@ def label_size_of(network):
 
 
 def num_truncated(Gs):
-    """Layers that a generator with W truncates by itself: all, or 8 of StyleGAN; 0 if it has no mean of W."""
+    """Layers that a generator with W truncates by itself: all, or 8 of StyleGAN; 0 if it can't, or has no mean of W."""
+    if 'truncation_cutoff' not in Gs.option_names:
+        return 0
     num_layers, cutoff = Gs.components.synthesis.input_shape[1], Gs.option('truncation_cutoff')
     if not np.isfinite(Gs.get_var('dlatent_avg')).all():
         return 0

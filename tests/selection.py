@@ -77,7 +77,7 @@ ONCE = (
     'tests/training/blocks/test_growing.py::test_recursive_structure_can_be_a_networks_own',
     # ProGAN and losses by name: other networks of the same layers, trainings; one of each kind is in AGAIN
     'tests/training/networks/test_progan.py', 'tests/training/methods/test_progan.py', 'tests/generator/test_progan.py',
-    'tests/training/test_adversarial.py', 'tests/training/terms/test_adversarial.py',
+    'tests/training/test_adversarial.py', 'tests/training/terms/test_adversarial.py', 'tests/generator/test_msg.py',
     'tests/training/methods/test_latent.py', 'tests/training/options/test_latent.py',
     'tests/training/networks/test_msg.py', 'tests/training/methods/test_msg.py', 'tests/training/methods/test_osgan.py',
     # gradients that the other steps of the published program have as well

@@ -65,7 +65,8 @@ class Network:
         source = network_state.source_of(build_func, state.get('build_module_src', ''))
         names = None  # though ADA names all
         if build_function.takes_any_inputs(build_func):
-            names = state.get('input_names') or build_function.numbered(state.get('num_inputs'))
+            names = state['input_names'] if 'input_names' in state else build_function.numbered(
+                state.get('num_inputs'))
         network._setup(state['name'], build_func, state['static_kwargs'], components, source, names)
         values = dict(state['variables'])
         for name, value in values.items():

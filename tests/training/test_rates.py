@@ -28,7 +28,7 @@ def test_golden_values(key, text, rate, per_step):
 
 def test_all_golden_values_are_used():
     ref = FILES.arrays('lr_schedules')
-    assert {key for key in ref if key not in ref.used} == {
+    assert {key for key in ref if key not in ref.used} <= {
         'wgan_critic_steps', 'wgan_critic_steps/gen_iteration'}  # methods/test_latent.py has them
 
 

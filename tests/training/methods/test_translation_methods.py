@@ -310,7 +310,7 @@ def test_what_is_translated_to_be_measured():
     del seen[:]
     whole = np.full([3, 3, 8, 20], 20, np.uint8)  # of another size than what is trained on: one after another
     assert (translating.translate(Doubles, whole, 2) == 40).all() and seen == [1, 1, 1]
-    method = SimpleNamespace(translation=None, fakes=lambda networks, count, seed: (networks, count, seed))
+    method = SimpleNamespace(translation=None, between=(), fakes=lambda networks, count, seed: (networks, count, seed))
     assert fakes_of(method, 'nets', streams, options)(3, 4) == ('nets', 3, 4)
 
 

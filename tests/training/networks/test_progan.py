@@ -15,7 +15,7 @@ from generator import info
 from tests.training.golden_latent import DATA, FILES
 from training import adversarial, loss_names, pretrained
 from training.methods import progan
-from training.terms import penalties
+from training.terms import named, penalties
 
 CASES = ('progan_r16', 'progan_labels3_r16', 'progan_unfused_r32')
 STRUCTURES = dict(progan_r16=('linear', 'recursive'), progan_labels3_r16=('linear',), progan_unfused_r32=('linear',))
@@ -75,7 +75,7 @@ def test_losses_and_their_gradients(session, case, monkeypatch):
         network.static_kwargs.structure = 'linear'
     weight, target = tf.placeholder_with_default(1.0, []), tf.placeholder_with_default(1.0, [])
     terms = dict(gp=(10.0, target), drift=(0.001, 1.0), **({'ac': (weight, 1.0)} if D.output_shapes[1][1] else {}))
-    for module in (adversarial, latents):
+    for module in (adversarial, latents, named):
         monkeypatch.setattr(module, 'random', Fixed(ref))
     monkeypatch.setattr(loss_names, 'parse', lambda *_args: loss_names.Loss('wgan', 1, terms))
     inputs = dict(G=G, D=D, training_set=Fixed(ref), minibatch_size=4)

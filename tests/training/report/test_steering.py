@@ -105,10 +105,3 @@ def test_commands_that_come_while_the_networks_are_built_are_obeyed(tmp_path, mo
     assert not steering.Steering(str(tmp_path), None, None, None, lambda: False).update()  # of an earlier process
     steering.command(str(tmp_path), 'stop')
     assert steering.Steering(str(tmp_path), None, None, None, lambda: False).update()
-
-
-def test_a_pause_waits_for_a_disk_that_is_full(tmp_path):
-    checkpoints = mock.MagicMock()
-    checkpoints.counters.nimg = 1000
-    steering.Steering(str(tmp_path), checkpoints, mock.MagicMock(), None, lambda: True)._pause()
-    assert checkpoints.write.call_count == 1 and not steering.is_paused(str(tmp_path))
