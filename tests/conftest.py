@@ -24,7 +24,7 @@ LONG_FILES = ('test_run_projector.py', 'test_killed_training.py', 'test_killed_w
               'test_cpu_kernels.py', 'test_cuda_kernels.py', 'test_networks_stylegan.py', 'test_growing.py',
               'test_reference_networks.py', 'test_image_sizes.py', 'test_image_size.py', 'test_transfer.py',
               'test_non_finite.py', 'test_styled_bias_act.py', 'test_fused_bias_act.py', 'test_upfirdn_2d.py',
-              'test_self_test.py')
+              'test_self_test.py', 'test_workers.py', 'test_browser_with_server.py')
 
 
 def pytest_addoption(parser):
@@ -117,6 +117,17 @@ def _graphs():
         return None
     from dnnlib.tflib import graphs
     return graphs
+
+
+@pytest.fixture(scope='module')
+def closed_sessions():
+    """For modules that run programs, which leave their session open: it would be that of the next module's graphs."""
+    yield
+    if _graphs() is not None:
+        from dnnlib import tflib
+        import tensorflow.compat.v1 as tf
+        while tf.get_default_session() is not None:
+            tflib.close_tf()
 
 
 @pytest.fixture(autouse=True, scope='module')

@@ -22,6 +22,7 @@ from tests.training.golden_latent import DATA
 from tests.training.torch_files.test_translators import file_of
 from training import pretrained
 
+pytestmark = pytest.mark.usefixtures('closed_sessions')
 RUNNING = {'device': 'cpu', 'ops': 'ref'}
 FLAGS = ['--device=cpu', '--ops=ref']
 

@@ -10,6 +10,7 @@ import urllib.parse
 
 import numpy as np
 import PIL.Image
+import pytest
 
 import run_generator
 from benchmarks import fuzz_explorer
@@ -17,6 +18,8 @@ from explorer import animating, routes, server
 from generator import directions
 from tests.explorer import client
 from tests.explorer.client import DATA
+
+pytestmark = pytest.mark.usefixtures('closed_sessions')
 
 
 def pixels_of(body):
