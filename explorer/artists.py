@@ -106,6 +106,10 @@ class Style(Artist):
             if layers and layers[-1] >= net.num_layers:
                 raise Refused(f'the network has layers 0 to {net.num_layers - 1}', 409)
         check_class(view, net.label_size)
+        for slot in {view.slot, view.mixslot} - {None}:
+            self._slots.get(slot)
+        for move in view.moves:
+            self._found(move)
 
     def is_plain(self, view):
         """Does `generate-images --seeds` draw this view?"""
@@ -146,13 +150,18 @@ class Style(Artist):
             found = self._moved(found, move)
         return found
 
-    def _moved(self, dlatents, move):
-        """Dlatents moved along a direction, as the command `edit` does it."""
+    def _found(self, move):
+        """The directions of a Move's method; raises Refused if the one that it names is not there (yet)."""
         if move.method not in self.directions:
             raise Refused(f'the directions of {move.method} are not computed yet; ask for api/directions', 409)
         found = self.directions[move.method]
         if move.index >= len(found.directions):
             raise Refused(f'there are {len(found.directions)} directions of {move.method}', 409)
+        return found
+
+    def _moved(self, dlatents, move):
+        """Dlatents moved along a direction, as the command `edit` does it."""
+        found = self._found(move)
         layers = list(range(self.layers)) if move.layers is None else list(move.layers)
         step = found.directions[move.index] * found.scales[move.index]
         return directions.move(dlatents[0], step, [move.strength], layers)

@@ -11,10 +11,13 @@ import PIL.Image
 from dnnlib.run import run_dir as run_dirs
 from explorer.errors import Refused
 from training.report import steering
+from training.state import files
 
 RUN = re.compile('[0-9]+-')  # begins the name of a run directory
 TAIL_BYTES, LOG_LINES = 1 << 16, 20
 NEW_SECONDS = 5.0     # of a folder that the training may not have locked yet
+_PROGRESS = re.compile(r'(?:(?:tick [0-9]+ +|Stopped at |Paused at )?kimg |Training for .* now at )([0-9]+\.[0-9])')
+_ROUNDED = 0.051  # kimg that lines of the log may be too high, as they have one digit
 MAX_PIXELS = 10 ** 8  # of a grid: 8k has 33 million
 
 
@@ -74,6 +77,23 @@ def log_lines(path, count=LOG_LINES):
     """The last lines of a log, list of str."""
     lines = [line.decode('utf-8', 'replace').rpartition('\r')[2] for line in tail(path, 1 << 14)]
     return [line[:300] for line in lines if line.strip()][-count:]
+
+
+def kimg_reached(path, reported):
+    """Thousand images that a training has shown, also after its last report; None if nothing says so.
+
+    Args:
+        path: Run directory.
+        reported: Those of the last report; None = there is none.
+    """
+    found = [kimg for kimg in [reported] if isinstance(kimg, (int, float))]
+    try:
+        found += [files.images_shown(state) / 1000 for state in files.list_states(path)[-1:]]
+    except OSError:  # the folder is gone
+        pass
+    matches = [match for match in map(_PROGRESS.match, log_lines(os.path.join(path, run_dirs.LOG_FILE))) if match]
+    logged = [float(match.group(1)) for match in matches[-1:]]
+    return max(found + [kimg for kimg in logged if not found or kimg > max(found) + _ROUNDED], default=None)
 
 
 def loads(line):

@@ -85,6 +85,12 @@ class Runs:
             raise Refused(f'the folder of run {number} is gone', 404)
         return path
 
+    def name(self, path):
+        """Name of a run directory for people: of the folder, after that around it unless this is `--result-dir`."""
+        folder, name = os.path.split(path)
+        is_below = os.path.realpath(folder) != os.path.realpath(self._result_dir)
+        return f'{os.path.basename(folder)}/{name}' if is_below else name
+
     def list(self):
         """The reply of `api/runs`."""
         return [self.describe(path) for path in self.paths()]
@@ -92,13 +98,11 @@ class Runs:
     def describe(self, path):
         """How a run is, dictionary."""
         last, options = run_files.last_line(os.path.join(path, STATS)), run_files.read_json(os.path.join(path, OPTIONS))
-        total, kimg = options.get('total_kimg'), last.get('Progress/kimg')
+        total, kimg = options.get('total_kimg'), run_files.kimg_reached(path, last.get('Progress/kimg'))
         speed, name = last.get('Timing/sec_per_kimg'), os.path.basename(path)
-        parent = os.path.basename(os.path.dirname(path))
-        is_below = os.path.realpath(os.path.dirname(path)) != os.path.realpath(self._result_dir)
         has_eta = None not in (total, kimg, speed)
         return dict(
-            run=self.number(path), name=f'{parent}/{name}' if is_below else name, state=run_files.state_of(path),
+            run=self.number(path), name=self.name(path), state=run_files.state_of(path),
             config=name.rpartition('gpu-')[2] if 'gpu-' in name else None, kimg=kimg, total_kimg=total,
             tick=last.get('Progress/tick'), eta=max(total - kimg, 0) * speed if has_eta else None, sec_per_kimg=speed,
             updated=modified(os.path.join(path, STATS)), alarms=last.get('alarms') or {},
@@ -140,7 +144,7 @@ class Runs:
 
     def networks(self):
         """Network files of all runs, newest first: list as of `api/networks`."""
-        return [dict(item, run=self.number(path), name=f'{os.path.basename(path)}/{item["name"]}')
+        return [dict(item, run=self.number(path), name=f'{self.name(path)}/{item["name"]}')
                 for path in self.paths() for item in reversed(self.snapshots(path))]
 
     def grid(self, path, options):

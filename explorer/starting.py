@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from dnnlib import shell
@@ -130,6 +131,7 @@ class Starter:
             file.flush()
             process = subprocess.Popen(_program() + self.words(wanted, False), stdin=subprocess.DEVNULL, stdout=file,
                                        stderr=subprocess.STDOUT, env=_environment(), start_new_session=True)
+        threading.Thread(target=process.wait, daemon=True).start()  # takes it away when it ends, however late
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             found = [path for path in self._runs.paths() if os.path.realpath(os.path.dirname(path)) == os.path.realpath(
@@ -142,7 +144,10 @@ class Starter:
             try:
                 job.tell(0.5, 'starting')
             except jobs.Canceled:
-                os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    os.killpg(process.pid, signal.SIGTERM)
+                except ProcessLookupError:  # it just ended
+                    pass
                 raise
             time.sleep(0.2)
         raise Refused('the training has not made its folder; look at the log in the result folder', 409)
@@ -183,7 +188,7 @@ def check(wanted):
     known, found = {option[0]: option for option in OPTIONS}, {}
     for name, value in wanted['options'].items():
         if name not in known:
-            raise Refused('unknown option; api/start lists those that there are')
+            raise Refused(f'unknown option {values.shown(name)}; api/start lists those that there are')
         _, kind, limits, _, _ = known[name]
         parse = {'int': values.whole, 'number': values.number, 'choice': values.choice}.get(kind)
         if value is not False and wanted['config'] not in (_configs_for(name) or [wanted['config']]):

@@ -29,10 +29,11 @@ class Slots:
 
     def get(self, number):
         """The Slot of a number; raises Refused if it is gone."""
-        if number not in self._kept:
+        found = self._kept.get(number)
+        if found is None:
             raise Refused(f'slot {number} is gone, as the server or its network is another one; project the picture '
                           'again', 409)
-        return self._kept[number]
+        return found
 
     def clear(self):
         """Forgets all: another network is there."""

@@ -37,10 +37,14 @@ def whole(low, high):
 
 
 def choice(*names):
-    """The same for one of some names."""
+    """The same for one of some names; whole numbers stand for themselves as texts."""
+    listed = ', '.join(filter(None, names)) + (', or empty' if '' in names else '')
+
     def parse(name, value):
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
         if not isinstance(value, str) or value not in names:
-            raise Refused(f'{name} must be one of {", ".join(names)}')
+            raise Refused(f'{name} must be one of {listed}')
         return value
     return parse
 
@@ -80,7 +84,7 @@ def of_query(text, known, several=()):
     found = {}
     for name, value in pairs:
         if name not in known:
-            raise Refused(f'unknown parameter {_shown(name)}')
+            raise Refused(f'unknown parameter {shown(name)}')
         if name in several:
             found.setdefault(name, []).append(known[name](name, value))
         elif name in found:
@@ -100,7 +104,7 @@ def of_body(body, known, needed=()):
         raise Refused('the body must be a JSON object')
     for name in fields:
         if name not in known:
-            raise Refused(f'unknown field {_shown(name)}')
+            raise Refused(f'unknown field {shown(name)}')
     for name in needed:
         if name not in fields:
             raise Refused(f'the field {name} is missing')
@@ -111,5 +115,6 @@ def _refuse_constant(_text):
     raise ValueError('JSON knows no NaN and no infinity')
 
 
-def _shown(name):
+def shown(name):
+    """A name that somebody sent, as messages show it: without odd characters, and cut."""
     return re.sub('[^0-9A-Za-z_. -]', '?', name[:30]) or 'without a name'

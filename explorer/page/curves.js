@@ -152,7 +152,10 @@ export class Chart {
         context.beginPath();
         thin(list, width).forEach(([x, y]) => context.lineTo(across(x), up(y)));
         context.stroke();
-        if (list.length === 1) {
+        if (list.length === 1 && dash) { // around the one of the solid line, if that has the same value
+          context.setLineDash([]);
+          context.strokeRect(across(list[0][0]) - 4.5, up(list[0][1]) - 4.5, 9, 9);
+        } else if (list.length === 1) {
           context.fillRect(across(list[0][0]) - 2.5, up(list[0][1]) - 2.5, 5, 5);
         }
       };

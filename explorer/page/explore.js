@@ -86,7 +86,9 @@ export class Explore {
     this.last = this.fragment();
     this.info = null;
     this.panel.disable(true);
-    const words = {loading: `Loading ${text || 'the network'}`, none: 'No network is open; choose one above.'};
+    const says = text || 'loading the network';
+    const words = {loading: says.charAt(0).toUpperCase() + says.slice(1),
+      none: 'No network is open; choose one above.'};
     this.stage.cover(words[state] || text, state === 'failed');
   }
 

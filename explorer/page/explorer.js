@@ -10,6 +10,12 @@ const GONE = 1000; // while the server does not answer
 const IDLE = 4000;
 const HIDDEN = 30000; // while the page is not seen
 
+/** RUN/FILE with what tells snapshots apart at the beginning, as a closed list is cut at its end. */
+function brief(name) {
+  const end = name.lastIndexOf('/');
+  return `${name.slice(end + 1).replace(/^network-|[.]pkl$/g, '')} · ${name.slice(0, end)}`;
+}
+
 class Page {
   constructor() {
     this.explore = new Explore();
@@ -18,6 +24,7 @@ class Page {
       address: (fragment, step) => this.address(fragment, step)});
     this.info = null;
     this.listed = []; // networks that can be opened
+    this.opening = null; // number of the network that was chosen and is being loaded
     this.asked = null; // the network that the fragment names was asked for
     this.timer = null;
     this.looking = false;
@@ -165,6 +172,9 @@ class Page {
   async _take(info) {
     const before = this.info;
     this.info = info;
+    if (info.state !== 'loading') {
+      this.opening = null;
+    }
     const restarted = before !== null && before.server !== info.server;
     byId('tab-train').disabled = !info.can.train;
     byId('new-training').hidden = !info.can.start;
@@ -231,11 +241,12 @@ class Page {
       return networks; // the next look tells what is wrong
     }
     this.listed = networks;
-    const pairs = networks.map(({number, name}) => [number, name]);
-    const open = this.info && this.info.network ? this.info.network.number : null;
+    const pairs = networks.map(({number, name, run}) => [number, run === null ? name : brief(name)]);
+    const open = this.opening ?? (this.info && this.info.network ? this.info.network.number : null);
     const loads = this.info && this.info.state === 'loading' ? this.info.text : '';
     options(byId('network'), open === null ? [['', loads || 'Choose a network'], ...pairs] : pairs);
     byId('network').value = open ?? '';
+    byId('network').title = networks.filter(({number}) => number === open).map(({name}) => name).join('');
     byId('network').disabled = this.info !== null && !this.info.can.networks;
     return networks;
   }
@@ -244,9 +255,11 @@ class Page {
   async openNetwork(number) {
     try {
       await post('network', {number});
+      this.opening = number;
       this.explore.close({state: 'loading', text: ''});
       this.show('explore', byId('explore').hidden);
       this.look();
+      this._networks();
     } catch (error) {
       toast(error.message, true);
     }

@@ -116,7 +116,7 @@ class FakeServer(socketserver.ThreadingMixIn, HTTPServer):
     def info(self):
         """The answer of `api/info`."""
         if self.state != 'ready':
-            texts = {'loading': 'cats64', 'failed': 'cats64.pkl: not a network file', 'none': ''}
+            texts = {'loading': 'loading cats64', 'failed': 'cats64.pkl: not a network file', 'none': ''}
             return {'state': self.state, 'text': texts[self.state], 'server': self.number, 'version': '1.0',
                     'can': self.can()}
         info = dict(state='ready', text='cats64', server=self.number, version='1.0', height=SIZE, width=SIZE,

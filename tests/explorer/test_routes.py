@@ -109,8 +109,9 @@ def test_50_requests_at_once_and_requests_that_are_refused(asked):
     for query, status in (('x=NaN', 400), ('x=1e309', 400), ('class=3', 409), ('cutoff=7', 409), ('mix=1&mixed=6', 409),
                           ('slot=1', 409), ('picture=1', 409), ('domain=1', 409), ('labels=1', 409),
                           ('direction=AtoB', 409),
-                          ('move=pca.0:1', 409), ('size=3', 400), ('lane=x', 400)):
+                          ('mixslot=3&mixed=0', 409), ('move=pca.0:1', 409), ('size=3', 400), ('lane=x', 400)):
         assert asked.refused('/api/image?' + query)[0] == status, query
+        assert asked.refused('/api/command?' + query)[0] == status, query
 
 
 def test_neighbors(asked):
@@ -124,6 +125,7 @@ def test_neighbors(asked):
 def test_directions_move_as_the_command_edit_does(asked, served):
     while asked.get('/api/directions?method=pca')['state'] == 'computing':
         time.sleep(0.02)
+    assert asked.refused('/api/command?move=pca.99:1') == asked.refused('/api/image?move=pca.99:1')
     found = asked.get('/api/directions?method=pca')
     assert len(found['directions']) == 8 and found['directions'][0]['value'] > found['directions'][1]['value']
     while asked.get('/api/directions?method=labels')['state'] == 'computing':

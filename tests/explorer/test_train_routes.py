@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import types
 
 import numpy as np
@@ -75,6 +76,27 @@ def test_runs(asked):
     assert found['grid'] == dict(columns=4, rows=2, width=16, height=16)
     assert found['snapshots'][0]['kimg'] == 4 and found['log'][-1].startswith('dnnlib: Stopped')
     assert asked.refused('/api/runs/7')[0] == 404 and asked.refused('/api/runs/7/stats')[0] == 404
+
+
+def test_how_far_a_run_is_that_stopped_after_its_last_report(tmp_path):
+    (tmp_path / 'log.txt').write_text('tick 3     kimg 28.2     lod 0.00\n')
+    assert run_files.kimg_reached(str(tmp_path), 28.16) == 28.16  # that of the log is rounded
+    (tmp_path / 'log.txt').write_text('kimg 99.0, iteration 7: running\nPaused at kimg 40.0, as asked for\nother\n')
+    assert run_files.kimg_reached(str(tmp_path), 28.16) == 40 == run_files.kimg_reached(str(tmp_path), None)
+    state = tmp_path / 'state' / '000049536'
+    state.mkdir(parents=True)
+    (state / 'state.json').write_text('{}')
+    assert run_files.kimg_reached(str(tmp_path), 28.16) == 49.536
+
+
+def test_networks_of_runs_of_the_same_name_differ(tmp_path):
+    for folder in (tmp_path, tmp_path / 'tiny'):
+        (folder / '00000-a-1gpu-b').mkdir(parents=True)
+        for name in ('stats.jsonl', 'network-snapshot-000000.pkl'):
+            (folder / '00000-a-1gpu-b' / name).write_text('')
+    found = runs.Runs(str(tmp_path), None, runs.Numbers())
+    names = {item['name'] for item in found.networks()}
+    assert names == {item['name'] + '/network-snapshot-000000.pkl' for item in found.list()} and len(names) == 2
 
 
 def test_statistics_from_where_one_was(asked, run):
@@ -182,6 +204,8 @@ def test_starting(asked, places, tmp_path, monkeypatch):
     changes += [dict(options=options) for options in ({'x': 1}, {'total_kimg': 1e309}, {'width': '9'}, {'seed': 1.5})]
     for change in changes + [dict(options={'mirror': True}, config='cyclegan')]:
         assert asked.refused('/api/start', 'POST', **dict(dict(wanted, dry_run=True), **change))[0] == 400
+    for options, text in (({'foo': 1}, 'option foo;'), ({'resolution': 33}, 'one of 8, 16, 32, 64, 128, 256, 512, ')):
+        assert text in asked.refused('/api/start', 'POST', **dict(wanted, options=options, dry_run=True))[1]
     assert asked.refused('/api/start', 'POST', **dict(wanted, dataset=9, dry_run=True))[0] == 404
     assert asked.refused('/api/start', 'POST', **dict(wanted, dry_run=False))[0] == 409
     bad = asked.post('/api/start', **dict(wanted, config='config-a', dry_run=True))['job']
@@ -209,9 +233,9 @@ def test_starting(asked, places, tmp_path, monkeypatch):
 
 def test_words_of_values_that_are_zero():
     wanted = starting.check(dict(dataset=0, config='config-f', name='a', options={
-        'seed': 0, 'holdout': 0, 'mirror': False, 'resolution': ''}))
+        'seed': 0, 'holdout': 0, 'mirror': False, 'resolution': '', 'width': 1}))
     words = starting.Starter(apps.Options(), None, runs.Numbers()).words(wanted, True)
-    assert '--seed=0' in words and not [word for word in words if re.match('--(holdout|mirror|resolution)', word)]
+    assert '--seed=0' in words and not [word for word in words if re.match('--(holdout|mirror|resolution|width)', word)]
 
 
 def test_canceling_a_training_that_has_no_folder_yet_ends_it(tmp_path, monkeypatch):
@@ -225,7 +249,10 @@ def test_canceling_a_training_that_has_no_folder_yet_ends_it(tmp_path, monkeypat
     job.cancel()
     with pytest.raises(jobs.Canceled):
         starter.start(job, dict(dataset=0, config='config-f', name='a', options={}))
-    assert processes[0].wait(10) == -signal.SIGTERM
+    end = time.monotonic() + 10
+    while processes[0].returncode is None and time.monotonic() < end:  # nobody but a thread of its own waits for it
+        time.sleep(0.02)
+    assert processes[0].returncode == -signal.SIGTERM
 
 
 def test_command_lines_that_are_refused(tmp_path):
