@@ -86,7 +86,10 @@ export class Explore {
     this.last = this.fragment();
     this.info = null;
     this.panel.disable(true);
-    const words = {loading: `Loading ${text || 'the network'}`, none: 'No network is open; choose one above.'};
+    const words = {
+      loading: text ? text[0].toUpperCase() + text.slice(1) : 'Loading the network',
+      none: 'No network is open; choose one above.',
+    };
     this.stage.cover(words[state] || text, state === 'failed');
   }
 

@@ -168,7 +168,7 @@ class Page {
     const restarted = before !== null && before.server !== info.server;
     byId('tab-train').disabled = !info.can.train;
     byId('new-training').hidden = !info.can.start;
-    if (restarted || before === null || (before.state === 'loading' && info.state !== 'loading')) {
+    if (restarted || before === null || before.state !== info.state) {
       await this._networks();
       if (restarted || before === null) {
         this.train.restarted();
@@ -233,7 +233,7 @@ class Page {
     this.listed = networks;
     const pairs = networks.map(({number, name}) => [number, name]);
     const open = this.info && this.info.network ? this.info.network.number : null;
-    const loads = this.info && this.info.state === 'loading' ? this.info.text : '';
+    const loads = this.info && this.info.state === 'loading' ? 'Loading ...' : '';
     options(byId('network'), open === null ? [['', loads || 'Choose a network'], ...pairs] : pairs);
     byId('network').value = open ?? '';
     byId('network').disabled = this.info !== null && !this.info.can.networks;
