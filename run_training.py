@@ -171,7 +171,7 @@ def make_parser(preset):
     p.add_argument('--result-dir', default='results', metavar='DIR', help='folder of the runs (default: %(default)s)')
     workers.add(p)
     length = p.add_mutually_exclusive_group()
-    length.add_argument('--total-kimg', '--kimg', type=int, metavar='KIMG', action=tuning.TwoNames,
+    length.add_argument('--total-kimg', '--kimg', type=tuning.kimg, metavar='KIMG', action=tuning.TwoNames,
                         help='length of the training in thousands of images (default: 25000; small: 200; cifar: '
                         '100000)')
     length.add_argument('--epochs', type=cli.finite_float, metavar='N',

@@ -87,6 +87,9 @@ def _describe_networks(saved, refused, what):
     if named_networks.is_packed(saved):
         contents = named_networks.unpack(saved)
         lines[:1] = [f'Kind        {contents.method} {what}: {", ".join(contents.networks)}']
+        drawing = [options_of(state) for title, state in networks if contents.roles[title].role == 'generator']
+        if len(lines) == 1 and drawing and 'resolution' in drawing[-1]:
+            lines.append(_describe_pictures(drawing[-1], (None, 3)))
     for title, state in networks:
         network_lines = _describe_network(title, state)
         if contents is not None:
@@ -137,15 +140,19 @@ def _describe_kind(networks, what):
     options, config = options_of(state), _guess_config(state)
     kind = 'StyleGAN2-ADA' if config is None else _GENERATORS[
         'G_msg' if config.startswith('msg') else function_of(state)]
-    labels = options.get('label_size', 0)
     usual = (32, 1) if function_of(state) == 'G_paper' else (128, 3) if function_of(state) == 'G_msg' else (1024, 3)
-    size = options.get('resolution', usual[0])
-    size = 'x'.join(map(_short, size if isinstance(size, (list, tuple)) else [size, size]))
     return [
         'Kind        {} {}: {}'.format(kind, what, ', '.join(title for title, _ in networks)),
-        'Pictures    {}, {}, {}'.format(size, _count(options.get('num_channels', usual[1]), 'channel'),
-                                        _count(labels, 'label') if labels else 'no labels'),
+        _describe_pictures(options, usual),
         'Config      {}'.format(config or 'its own (not one of config-a to config-f)')]
+
+
+def _describe_pictures(options, usual):
+    """The line on the pictures of a generator's options; usual: their resolution and channels by default."""
+    size, labels = options.get('resolution', usual[0]), options.get('label_size', 0)
+    size = 'x'.join(map(_short, size if isinstance(size, (list, tuple)) else [size, size]))
+    return 'Pictures    {}, {}, {}'.format(size, _count(options.get('num_channels', usual[1]), 'channel'),
+                                           _count(labels, 'label') if labels else 'no labels')
 
 
 def _guess_config(state):

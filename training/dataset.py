@@ -187,6 +187,10 @@ class ImageDataset(Dataset):
             self.files.close()
             raise
         self.not_taken = list(self.files.not_taken)
+        small = [] if size is None else [of for _, of in filter(None, headers) if of[0] < size[1] or of[1] < size[0]]
+        if small:
+            self.remarks.append(f'Enlarged to {size[1]}x{size[0]}: {len(small)} of {len(headers)} pictures, which are '
+                                f'smaller, such as {small[0][0]}x{small[0][1]}')
         if self.label_size:
             self.label_text = found.text()
         self._cache = {}

@@ -17,6 +17,7 @@ RELATIVISTIC = ('rsgan', 'rlsgan', 'rhinge', 'ragan', 'rals', 'rahinge', 'ragan_
 CRITERIA = SMOOTHED[:5] + ('lsgan_of_mean', 'lsgan_sigmoid_of_mean', 'hinge', 'wgan') + RELATIVISTIC
 # Whose D learns from every fake, whatever its score, so that G can learn from the same gradient.
 ONE_STAGE = ('logistic_ns', 'logistic_saturating', 'lsgan', 'lsgan_half', 'lsgan_sigmoid', 'wgan')
+TERMS_IN_ONE_STAGE = dict(G=('orthogonal',), D=('r1', 'gp', 'lp', 'dragan', 'drift', 'orthogonal'))  # of TERMS
 LOGISTIC = ('logistic_ns', 'logistic_saturating')  # whose scores are logits
 SIGNED = LOGISTIC + ('hinge',)  # where the sign of a score says what an image is taken for
 
@@ -133,3 +134,20 @@ def help_text(network):
     terms = ', '.join(name for name, term in TERMS.items() if network in term.losses)
     example = 'lsgan:0.9+r1:10' if network == 'D' else 'rals:0.9+orthogonal'
     return f'a criterion ({", ".join(CRITERIA)}) and terms ({terms}), such as {example}'
+
+
+def check_one_stage(text, network):
+    """The Loss that a text stands for, of OSGAN, which trains both networks in one stage.
+
+    Args:
+        text, network: See `parse`.
+    Raises: UserError for a loss that can't be trained so.
+    """
+    loss = parse(text, network)
+    if loss.criterion not in ONE_STAGE:
+        raise UserError(f'loss {text!r} of {network}: {loss.criterion} needs two stages; give --stages=2, or one of '
+                        f'{", ".join(ONE_STAGE)}')
+    for term in loss.terms:
+        if term not in TERMS_IN_ONE_STAGE[network]:
+            raise UserError(f'loss {text!r}: the term {term} of {network} needs --stages=2')
+    return loss

@@ -104,7 +104,8 @@ def check_network_file(path_or_url):
     if not os.path.isfile(path):
         below = os.path.join('results', name)  # the default of --result-dir
         hint = f'did you mean {below!r}? ' if os.path.exists(below) else ''
-        raise UserError(f'{name!r} not found; {hint}give the path or URL of a network pickle, or a run directory')
+        raise UserError(f'{name!r} not found; {hint}give the path or URL of a network pickle, a run '
+                        'directory, or the name of a published network such as ffhq-config-f')
     with open(path, 'rb') as f:
         start = f.read(file_kinds.START)
     kind = file_kinds.kind_of(start)

@@ -274,7 +274,7 @@ def test_resolution_crops_scales_and_converts(tmp_path):
              '4.jpg': _png(Image.fromarray(np.full([16, 20, 4], 0, np.uint8), 'CMYK'), 'JPEG'),
              '5.png': _png(Image.fromarray(np.full([8, 8], 255, np.uint8)).convert('1'))}
     with ImageDataset(_folder(tmp_path / 'x', files), resolution=8) as dataset:
-        assert dataset.shape == [3, 8, 8]
+        assert dataset.shape == [3, 8, 8] and not dataset.remarks
         colors = [dataset.read(i).reshape(3, -1) for i in range(6)]
     assert np.abs(colors[0].mean(axis=1) - [255, 0, 0]).max() < 1
     assert (colors[1] == 255).all()
@@ -286,8 +286,10 @@ def test_resolution_keeps_grey_images_grey(tmp_path):
     files = {'0.png': _png(Image.fromarray(np.full([9, 7], 3, np.uint8))),
              '1.png': _png(Image.fromarray(np.full([8, 8, 2], [0, 0], np.uint8), 'LA'))}
     with ImageDataset(_folder(tmp_path / 'x', files), resolution=4) as dataset:
-        assert dataset.shape == [1, 4, 4]
+        assert dataset.shape == [1, 4, 4] and not dataset.remarks
         assert (dataset.read(0) == 3).all() and (dataset.read(1) == 255).all()
+    with ImageDataset(str(tmp_path / 'x'), resolution=8) as dataset:
+        assert dataset.remarks == ['Enlarged to 8x8: 1 of 2 pictures, which are smaller, such as 7x9']
 
 
 def test_pictures_are_turned_upright(tmp_path):

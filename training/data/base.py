@@ -64,8 +64,8 @@ class Dataset:
         if max_label_size not in ('full', 'any'):
             check_int("max_label_size, unless it is 'full' or 'any',", max_label_size, 0)
         if full_label_size == 0 and max_label_size not in (0, 'any'):
-            raise UserError('{}: no labels, but max_label_size={} asks for them{}; or do without labels'.format(
-                name, max_label_size, no_labels and f': {no_labels}'))
+            raise UserError(f'{name}: no labels, but --classes or max_label_size={max_label_size} asks for them'
+                            f'{no_labels and ": " + no_labels}; or do without labels')
         self.stored_shape, self.crops_at_random, self._crops = [int(size) for size in shape], False, crop is not None
         shape = changes.check(self.stored_shape, crop, jitter, noise)
         self.jitter, self.noise = jitter if jitter and any(jitter) else None, noise

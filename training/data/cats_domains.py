@@ -49,18 +49,23 @@ def choose(name, held_out, count):
         held_out: Cats that are in no set to train with?
         count: How many.
     Returns: OrderedDict {domain: int64 [N, 5], the layer numbers}; of attributes one, ''.
-    Raises: UserError if there are not as many.
+    Raises: UserError if there are not as many, or a domain has none of them.
     """
+    use = 'test' if held_out else 'train'
     cats = cat_attributes(split_numbers(held_out))
     if name in DOMAINS:
         cats = cats[np.isin(cats[:, BODY], sum(DOMAINS[name].values(), ()))]
     if count > len(cats):
-        raise UserError(f'{count} pictures to {"test" if held_out else "train"} with are too many: there are '
-                        f'{len(cats)} such cats')
-    cats = cats[:count]
+        raise UserError(f'{count} pictures to {use} with are too many: there are {len(cats)} such cats')
     if name not in DOMAINS:
-        return OrderedDict([('', cats)])
-    return OrderedDict((domain, cats[np.isin(cats[:, BODY], layers)]) for domain, layers in DOMAINS[name].items())
+        return OrderedDict([('', cats[:count])])
+    places = OrderedDict((domain, np.flatnonzero(np.isin(cats[:, BODY], layers)))
+                         for domain, layers in DOMAINS[name].items())
+    last = max(places, key=lambda domain: places[domain][0])  # whose first cat comes last
+    if count <= places[last][0]:
+        raise UserError(f'{count} pictures to {use} with are too few: none is of the domain {last}; give at least '
+                        f'--{use}={places[last][0] + 1}')
+    return OrderedDict((domain, cats[found[found < count]]) for domain, found in places.items())
 
 
 def attributes_of(cats):

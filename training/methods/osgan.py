@@ -12,9 +12,7 @@ from training.methods import by_name, progan
 from training.train_step import report_mean
 
 NETWORKS = dict(G='training.networks.dcgan.G_dcgan', D='training.networks.dcgan.D_dcgan')
-FOR_ONE_STAGE = dict(G=('orthogonal',), D=('r1', 'gp', 'lp', 'dragan', 'drift', 'orthogonal'))  # terms of the losses
-
-OF_REALS = ('r1', 'drift')  # those of them that look at the scores of reals
+OF_REALS = ('r1', 'drift')  # terms of losses that look at the scores of reals
 
 
 class Options(NamedTuple):
@@ -69,12 +67,7 @@ def check_one_stage(options, norm):
     Raises: UserError.
     """
     for text, network in zip(terms_of(options), 'GD'):
-        loss = loss_names.parse(text, network)
-        if loss.criterion not in loss_names.ONE_STAGE:
-            raise UserError(f'loss {text!r}: one stage needs scores that depend on one image each, of which every fake '
-                            f'teaches D: {", ".join(loss_names.ONE_STAGE)}; choose one of them, or --stages=2')
-        for term in set(loss.terms) - set(FOR_ONE_STAGE[network]):
-            raise UserError(f'loss {text!r}: the term {term} of {network} needs --stages=2')
+        loss = loss_names.check_one_stage(text, network)
         for term in [term for term in OF_REALS if term in loss.terms and options.together and norm == 'batch']:
             raise UserError(f'loss {text!r}: with batch norm, and reals and fakes in one minibatch, the term {term} of '
                             'D would train G as well; leave it out, or give --set D.norm=group or --stages=2')

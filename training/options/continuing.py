@@ -20,7 +20,8 @@ USES = dict(  # of networks: file of the program, its name as one of `stylegan2`
     draw=('run_generator.py', 'generate', ['generate-images'], ['--seeds=0-15']),
     translate=('run_translator.py', 'translate', ['translate', 'PICTURES'], []),
     domains=('run_translator.py', 'translate', ['domains', 'PICTURES'], []))
-USES_OF = dict(stargan='domains', stargan2='domains', fan=None, classes='draw', bigbigan='draw', progan='draw')
+USES_OF = dict(stargan='domains', stargan2='domains', fan=None, **dict.fromkeys(
+    ('classes', 'bigbigan', 'progan', 'latent', 'lapgan', 'osgan', 'msg'), 'draw'))
 ROUNDS = 'sched_args.minibatch_gpu'  # how options begin that follow the number of workers
 FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run started from; no effect once it has a state

@@ -1,10 +1,12 @@
 """Configurations of LAPGAN (Denton et al. 2015), without TensorFlow: `--config=lapgan` and `--config=lapgan-lsun`."""
 
 import argparse
+import re
 from collections import OrderedDict
 from typing import NamedTuple
 
 from dnnlib import UserError, cli
+from training import image_size
 from training.options import losses, lrates, saving, tuning, width
 from training.options.progan import columns
 
@@ -76,6 +78,21 @@ def check(args):
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
     if args.lr is not None and args.lr <= 0:
         raise UserError(f'--lr={args.lr:g}: expected a number above 0')
+    _check_levels(args)
+
+
+def _check_levels(args):
+    """Refuses a size that no level has, as far as the command line tells; see networks.lapgan.level_sizes."""
+    c = CONFIGS[args.config]
+    if not args.levels or any(re.match('[GD][.]base|dataset[.]', text) for text in args.assignments):
+        return
+    size, base = image_size.parse(args.resolution or c.resolution), args.base or c.base
+    sizes = [size.at(r) for r in range(2, size.num_levels + 1)]
+    heights = [sides[0] for sides, next_sides in zip(sizes, sizes[1:] + [[base + 1]]) if max(next_sides) > base]
+    wrong = [height for height in args.levels if height not in heights]
+    if wrong:
+        raise UserError(f'--levels={wrong[0]}: there is no level of {wrong[0]} pixels; choose from '
+                        f'{", ".join(map(str, heights))}')
 
 
 def make_options(args):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dnnlib import UserError, cli, latents
+from training import loss_names
 from training.options import classes, losses, lrates, saving, settings, width
 from training.options.classes import AT_EACH_CALL, FROM_DATA
 
@@ -77,6 +78,10 @@ def check(args):
     for flag, value in (('--g-lr', args.g_lr), ('--d-lr', args.d_lr)):
         if value is not None and value <= 0:
             raise UserError(f'{flag}={value:g}: expected a number above 0')
+    for network, text in (('G', args.g_loss), ('D', args.d_loss)):
+        if text is not None and args.stages != 2 and not any(text.startswith('train.num_stages') for text in (
+                args.assignments)):
+            loss_names.check_one_stage(text, network)
 
 
 def make_options(args):

@@ -21,6 +21,15 @@ class TwoNames(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def kimg(text):
+    """Argument type: a whole number of thousands of images."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'expected a whole number of thousands of images, got {text!r}; --epochs '
+                                         'takes fractions of a pass over the data') from None
+
+
 def gamma(text):
     """Argument type: a finite number, or `auto`."""
     return text if text == 'auto' else cli.finite_float(text)

@@ -50,8 +50,8 @@ def speed_line(counters, tick_nimg, total_kimg, speed):
     line = f'kimg {counters.nimg / 1000:.1f}, iteration {counters.iteration}'
     if not speed:
         return f'{line}: running, its speed is not known yet'
-    in_tick, in_all = (max(end - counters.nimg, 0) / speed for end in (
-        counters.tick_nimg + tick_nimg, total_kimg * 1000))
+    end = total_kimg * 1000
+    in_tick, in_all = (max(nimg - counters.nimg, 0) / speed for nimg in (min(counters.tick_nimg + tick_nimg, end), end))
     return f'{line}: {speed:.3g} images/s, {format_time(in_tick)} left in this tick, {format_time(in_all)} in all'
 
 

@@ -150,3 +150,9 @@ def test_domains_of_cats():
         assert set(cats[:, 0]) <= set(cats_domains.DOMAINS['families'][domain])
     with pytest.raises(UserError, match='99999 pictures to test with are too many'):
         cats_domains.choose('coats', True, 99999)
+    with pytest.raises(UserError, match='4 pictures to test with are too few: none is of the domain ') as few:
+        cats_domains.choose('families', True, 4)
+    enough = int(str(few.value).split('--test=')[1])
+    assert all(map(len, cats_domains.choose('families', True, enough).values()))
+    with pytest.raises(UserError, match=f'{enough - 1} pictures'):
+        cats_domains.choose('families', True, enough - 1)

@@ -301,8 +301,8 @@ def test_labels_that_are_asked_for_and_missing_are_an_error_that_names_the_cause
         for name in names:
             _png(tmp_path / str(number) / name)
         for wanted in ('full', 3):
-            with pytest.raises(UserError, match='{}: no labels, but max_label_size={} asks for them: {}'.format(
-                    number, wanted, text)):
+            asked = f'no labels, but --classes or max_label_size={wanted} asks for them: {text}'
+            with pytest.raises(UserError, match=f'{number}: {asked}'):
                 ImageDataset(path, max_label_size=wanted)
         for wanted in ('any', 0):
             with ImageDataset(path, max_label_size=wanted) as dataset:

@@ -202,8 +202,8 @@ def test_resumed_to_the_same_bits(tmp_path):
 def test_what_is_refused_and_what_is_said(capsys):
     def check(norm, G='logistic_ns', D='logistic_ns', **more):
         osgan.check_one_stage(osgan.Options(G_loss_args=dict(terms=G), D_loss_args=dict(terms=D), **more), norm)
-    for pair, text in ((dict(D='hinge'), "'hinge': one stage needs scores that depend on one image"),
-                       (dict(G='rals'), "'rals': one stage needs"),
+    for pair, text in ((dict(D='hinge'), "'hinge' of D: hinge needs two stages; give --stages=2, or one of logis"),
+                       (dict(G='rals'), "'rals' of G: rals needs two stages"),
                        (dict(D='logistic_ns+ac'), 'the term ac of D needs --stages=2')):
         with pytest.raises(UserError, match=text):
             check('group', **pair)

@@ -132,8 +132,10 @@ def test_what_to_type_after_a_training(tmp_path, monkeypatch, capsys):
     continuing.tell_next([], run_dir, dict(stream_args={}), stopped=False)
     assert capsys.readouterr().out.endswith(f"{path}; to translate with them: python -m stylegan2 translate translate "
                                             f"PICTURES '--network={run_dir}'\n")
-    for method, command in (('stargan2.stargan2', 'python -m stylegan2 translate domains PICTURES'),
-                            ('classes.classes', 'python -m stylegan2 generate generate-images'), ('fan.fan', '')):
+    draws = [(name, 'python -m stylegan2 generate generate-images') for name in (
+        'classes.classes', 'latent.latent', 'lapgan.lapgan', 'osgan.osgan', 'msg.msg')]
+    for method, command in draws + [('stargan2.stargan2', 'python -m stylegan2 translate domains PICTURES'),
+                                    ('fan.fan', '')]:
         options = dict(stream_args={}, method_args=dict(func_name='training.methods.' + method))
         continuing.tell_next([], run_dir, options, stopped=False)
         found = capsys.readouterr().out

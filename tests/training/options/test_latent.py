@@ -69,7 +69,16 @@ def test_networks(capsys):
     (['dcgan', '--aug=ada'], '--aug: not an option of DCGAN, WGAN'),
     (['dcgan', '--precision=mixed'], 'have no mixed precision'),
     (['lapgan', '--lr=0'], '--lr=0: expected a number above 0'),
+    (['lapgan', '--levels=16,12'], '--levels=12: there is no level of 12 pixels; choose from 8, 16, 32$'),
+    (['lapgan', '--levels=8', '--base=16'], 'no level of 8 pixels; choose from 16, 32$'),
+    (['osgan', '--d-loss=hinge'], "'hinge' of D: hinge needs two stages; give --stages=2, or one of logistic_ns, "),
     (['lapgan', '--aug=ada'], '--aug: not an option of LAPGAN')])
 def test_what_is_refused(argv, message):
     with pytest.raises(UserError, match=message):
         options_of('--config=' + argv[0], *argv[1:])
+
+
+def test_a_length_below_a_thousand_images_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        options_of('--config=dcgan', '--total-kimg=0.08')
+    assert "whole number of thousands of images, got '0.08'; --epochs takes fractions" in capsys.readouterr().err

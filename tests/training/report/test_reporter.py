@@ -184,6 +184,7 @@ def test_what_is_said_between_two_ticks(reporter, done, monkeypatch):
     c.nimg += 32  # the metrics count for nothing
     reporter.step(4000)
     assert reporter.line().startswith('kimg 0.2, iteration 2: 3.2 images/s, 20m 40s left in this tick')
+    assert report.speed_line(c, 4000, 0.192, 3.2).endswith(' 10s left in this tick, 10s in all')  # ends within the tick
 
 
 def test_lines_also_come_where_a_bar_is_shown(reporter, capsys):

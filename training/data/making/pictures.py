@@ -76,10 +76,13 @@ class PictureSource:
                 known = [header for header in headers if header is not None]
                 fit = fit._replace(channels=1 if known and all(mode in GRAY_MODES for mode, _ in known) else 3)
             self._labels, self.label_names = (None, None) if labels is False else self._find_labels(labels is True)
-            self._boxes = {} if filters.bbox is None else self._listed(filters.bbox[0], box_files.read_boxes)
-            self._excluded = {} if filters.exclude is None else self._listed(filters.exclude, box_files.read_names)
+            self._boxes = {} if filters.bbox is None else self._listed(
+                '--bbox', filters.bbox[0], box_files.read_boxes)
+            self._excluded = {} if filters.exclude is None else self._listed(
+                '--exclude', filters.exclude, box_files.read_names)
             self._items = [part._replace(crop=crop) for index, name in enumerate(names)
-                           for part in self._parts(index, name) for crop in range(filters.crops)]
+                           for part in self._parts(index, name)
+                           for crop in range(1 if part.lacks else filters.crops)]
         except UserError:
             self._files.close()
             raise
@@ -109,12 +112,15 @@ class PictureSource:
         print(f'Labels: {found.text()}')
         return found.labels, found.names
 
-    def _listed(self, path, read):
+    def _listed(self, option, path, read):
         """{name of a picture: what the dictionary that `read` finds in a file has of it}.
 
         A line says how many of its names are not here.
         """
-        entries = read(path)
+        try:
+            entries = read(path)
+        except OSError as error:
+            raise UserError(f'{option}={path}: {error.strerror or error}') from None
         found = box_files.match(entries, self._files.names)
         if not found:
             raise UserError('{}: no name in it belongs to a file in {}; expected file names such as {}'.format(
@@ -155,7 +161,8 @@ class PictureSource:
         if name in self._excluded:
             raise Skipped('in the list ' + os.path.basename(self._filters.exclude))
         if part.lacks:
-            raise Skipped('no box in ' + os.path.basename(self._filters.bbox[0]))
+            broken = ', and unreadable' if self._header(name, None) is None else ''
+            raise Skipped(f'no box in {os.path.basename(self._filters.bbox[0])}{broken}')
         image = self._files.open_image(name)
         if part.box is not None:
             image = self._cut_out(image, part.box, name)

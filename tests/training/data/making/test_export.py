@@ -183,6 +183,14 @@ def test_boxes_are_cut_out_with_a_margin(tmp_path):
          *['--resolution=16'] + options[1:])
     with TFRecordDataset(str(tmp_path / 'y')) as dataset:
         np.testing.assert_array_equal(dataset.read(0), pixels[:, 0:16, 6:22])
+    (tmp_path / 'in' / '003.png').write_bytes(b'broken')
+    _run('create_from_images', tmp_path / 'z', tmp_path / 'in', '--bbox={}'.format(tmp_path / 'b.csv'), '--fit=random',
+         '--crops=2', *options)
+    reasons = _reasons(tmp_path / 'z')
+    assert reasons['002.png'] == 'no box in b.csv' and reasons['003.png'] == 'no box in b.csv, and unreadable'
+    assert (tmp_path / 'z' / 'skipped.csv').read_text().count('002.png') == 1  # nothing to take two crops of
+    with pytest.raises(UserError, match='--bbox=nothere.csv: No such file'):
+        _run('create_from_images', tmp_path / 'w', tmp_path / 'in', '--bbox=nothere.csv', *options)
 
 
 def test_an_error_is_followed_by_continuing(tmp_path, capsys, monkeypatch):
