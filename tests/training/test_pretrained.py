@@ -68,7 +68,7 @@ def test_a_name_is_resolved_once(tmp_path, monkeypatch):
     with pytest.raises(UserError, match='cat-config-f'):
         pretrained.resolve('cat-config-g')
     pretrained.check_network_file(local)
-    with pytest.raises(UserError, match="^'my.pkl' not found; give the path or URL of a network pickle, or a run"):
+    with pytest.raises(UserError, match="^'my.pkl' not found; give the path or URL of a network pickle, a run"):
         pretrained.check_network_file(pretrained.NetworkFile('my.pkl', '/some/where/else.pkl', None))
     (tmp_path / 'results' / '00000-run').mkdir(parents=True)
     with pytest.raises(UserError, match="^'00000-run' not found; did you mean 'results/00000-run'?"):
