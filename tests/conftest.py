@@ -90,7 +90,7 @@ def places(places_of_session, numbers=itertools.count()):
     before = set(os.listdir('.'))
     with own_places.own_places(str(places_of_session / str(next(numbers)))):
         yield
-    left = {name for name in set(os.listdir('.')) - before if not name.startswith('.')}
+    left = {name for name in set(os.listdir('.')) - before if not name.startswith(('.', '__pycache__'))}
     assert not left, f'the test left {left} in the folder that it was run in'
 
 
