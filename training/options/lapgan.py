@@ -76,8 +76,7 @@ def check(args):
     saving.check_numbers(args, batch=1, minibatch_gpu=1, base=4)
     if args.classes != 'full' and args.classes < 0:
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
-    if args.lr is not None and args.lr <= 0:
-        raise UserError(f'--lr={args.lr:g}: expected a number above 0')
+    saving.check_positive(args, 'lr')
     _check_levels(args)
 
 

@@ -109,8 +109,7 @@ def check(args):
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
     if args.condition is not None and not args.classes:
         raise UserError(f'--condition={args.condition}: there are no classes; give --classes=N or all as well')
-    if args.lr is not None and args.lr <= 0:
-        raise UserError(f'--lr={args.lr:g}: expected a number above 0')
+    saving.check_positive(args, 'lr')
     if args.clip is not None and args.clip < 0:
         raise UserError(f'--clip={args.clip:g}: expected a number of at least 0')
     if isinstance(args.resolution, list):

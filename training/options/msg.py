@@ -64,8 +64,7 @@ def check(args):
     saving.check_numbers(args, batch=1, minibatch_gpu=1, classes=0)
     if args.classes and args.config == 'msg-progan':
         raise UserError(f'--classes={args.classes}: the form of ProGAN knows no labels; use --config=msg-stylegan')
-    if args.lr is not None and args.lr <= 0:
-        raise UserError(f'--lr={args.lr:g}: expected a number above 0')
+    saving.check_positive(args, 'lr')
 
 
 def make_options(args):

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import NamedTuple
 
-from dnnlib import UserError, cli, latents
+from dnnlib import cli, latents
 from training import loss_names
 from training.options import classes, losses, lrates, saving, settings, width
 from training.options.classes import AT_EACH_CALL, FROM_DATA
@@ -75,9 +75,7 @@ def check(args):
     """Refuses bad values of them; raises UserError."""
     latents.parse(args.latents)
     saving.check_numbers(args, batch=1, minibatch_gpu=1, classes=0)
-    for flag, value in (('--g-lr', args.g_lr), ('--d-lr', args.d_lr)):
-        if value is not None and value <= 0:
-            raise UserError(f'{flag}={value:g}: expected a number above 0')
+    saving.check_positive(args, 'g_lr', 'd_lr')
     for network, text in (('G', args.g_loss), ('D', args.d_loss)):
         if text is not None and args.stages != 2 and not any(text.startswith('train.num_stages') for text in (
                 args.assignments)):
