@@ -14,7 +14,7 @@ NETWORKS = 'training.networks.lapgan.{}_lapgan'
 LOSS = 'logistic_ns'
 SGD = dict(tf_optimizer='dnnlib.tflib.optimizers.SGD')
 G_UNITS, D_UNITS, FMAPS = 8000, 1600, 64
-BATCH = 64  # reals in a step of D, and as many fakes; as published
+BATCH = 64  # reals in a step of D, and as many fakes; G has twice as many; as published
 
 
 class Config(NamedTuple):
@@ -54,7 +54,8 @@ def add_options(parser):
     p.add_argument('--classes', type=columns, default=0, metavar='N', help='number of columns of the labels that '
                    'images are made for, or all (default: %(default)s)')
     losses.add(p, dict(G=(), D=()), dict(G=LOSS, D=LOSS))
-    p.add_argument('--batch', type=int, metavar='N', help=f'images per step, over all rounds (default: {BATCH})')
+    p.add_argument('--batch', type=int, metavar='N', help='images per step of D, over all rounds; G draws twice as many '
+                   f'(default: {BATCH})')
     p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round (default: all)')
     p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of all networks (default: by '
                    'config)')
