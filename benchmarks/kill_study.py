@@ -194,7 +194,7 @@ def kill_again_and_again(options, folder, kills, rnd):
             start_sec = time.time() - began
             run_dir = run_dirs_in(folder)[0]
             wrong += check_start(training, leftovers, nimg, run_dir)
-            training.wait_for(lambda: False, seconds=rnd.uniform(0, 2))
+            training.wait_for(lambda: False, seconds=rnd.uniform(0, max(2.0, start_sec / 2)))  # on a busy machine, too
         if not training.is_running():
             wrong.append('ended by itself: ' + ' / '.join(training.lines[-3:]))
         training.kill()

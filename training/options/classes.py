@@ -7,9 +7,9 @@ from collections import OrderedDict
 from functools import partial
 from typing import NamedTuple
 
-from dnnlib import UserError, cli, latents
+from dnnlib import UserError, latents
 from training import loss_names, rates
-from training.options import contest, losses, lrates, saving, settings, tuning, width
+from training.options import contest, losses, lrates, plain, saving, settings, tuning
 
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.0, beta2=0.999, epsilon=1e-6)
 SAGAN_ADAM = dict(tf_optimizer='tf.train.AdamOptimizer', beta1=0.0, beta2=0.999)
@@ -96,26 +96,17 @@ def add_options(parser):
                    'none (default: all; for the built-in cats 15 = coats)')
     p.add_argument('--latents', default='normal', metavar='NAME', help=f'what Z is drawn from: {latents.HELP} '
                    '(default: %(default)s)')
-    p.add_argument('--batch', type=int, metavar='N', help='images per step, over all rounds (default: by config)')
-    p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round; batch norm sees one '
-                   'round at a time (default: by config, at most all)')
+    plain.add(p, rounds=plain.NORM + ' (default: by config, at most all)', rate=None)
     p.add_argument('--d-steps', type=int, metavar='N', help='steps of the discriminator for each of the generator '
                    '(default: 1; bigbigan-128: 2)')
-    p.add_argument('--g-lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of the generator (default: by '
-                   'config)')
-    p.add_argument('--d-lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of the discriminator '
-                   '(default: by config)')
-    lrates.add(p)
     losses.add(p, dict(G=(), D=()), dict(G='by config, hinge', D='by config, hinge'))
-    p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
-                   'both networks, such as 1/4 (default: %(default)s)')
 
 
 def check(args):
     """Refuses bad values of them; raises UserError."""
     latents.parse(args.latents)
-    saving.check_numbers(args, batch=1, minibatch_gpu=1, d_steps=1, classes=0)
-    saving.check_positive(args, 'g_lr', 'd_lr')
+    plain.check(args)
+    saving.check_numbers(args, d_steps=1, classes=0)
     if CONFIGS[args.config].encodes and (args.g_loss or args.d_loss):
         raise UserError(f'--{"g" if args.g_loss else "d"}-loss: BigBiGAN has a loss of its own; drop it')
     for network, text in (('G', args.g_loss), ('D', args.d_loss)):
