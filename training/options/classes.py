@@ -43,6 +43,7 @@ class Config(NamedTuple):
     losses: tuple = ('', '')  # of G and D, as training.loss_names writes them; '' = the method's
     schedule: str = ''        # of both rates, as training.rates writes it; '' = they don't change
     epochs: int = 0           # length of the training; 0 = `iterations` decide
+    data: dict = {}           # further options of the dataset
 
 
 BIGGAN = Config('classes', 'biggan', 128, 96, 2)
@@ -68,7 +69,7 @@ CONFIGS.update([  # see contest.py
         method=dict(ema_decay=None), lrates=(0.0003, 0.0003), losses=SMOOTHED, epochs=130)),
     ('dogs-biggan-5th', FEW._replace(
         adds='fifth of it', fmaps=32, both=dict(sn_epsilon=1e-8), D=dict(fmaps=64), method=dict(ema_start=30000),
-        epochs=60)),
+        epochs=60, data=dict(moves=[0.06, 0.06, 0.18, 6]))),
     ('dogs-sagan-3rd', CONFIGS['sagan-128']._replace(
         adds='third of it', resolution=64, attention=2, G=dict(CONFIGS['sagan-128'].G, latent_size=180),
         D=dict(attention=[16]), batch=32, batch_gpu=32, lrates=(0.0002, 0.0004), losses=SMOOTHED,
@@ -148,7 +149,7 @@ def make_options(args):
     options = dict(
         method_args=method, sched_args=sched_args(args, c), minibatch_repeats=1,
         grid_args=dict(size='16x16', layout='random' if c.encodes else 'row_per_class'),
-        dataset_args=dict(max_label_size=0 if c.encodes else number_of_classes(args)))
+        dataset_args=dict(c.data, max_label_size=0 if c.encodes else number_of_classes(args)))
     if c.encodes:
         args.resolution *= 2
         print(f'Images of {args.resolution} pixels are read; those drawn have half the size')
