@@ -48,6 +48,7 @@ def progan(streams, schedule, **options):
     nets = make_nets(options, dict(G=G_PAPER, D=D_PAPER), data)
     nets['Gs'] = nets['G']._replace(average_of='G')
     losses = make_losses(options)
+    by_name.check_classes(data, losses)
     return make_method('progan', nets, options, schedule, data, lambda step: make_stages(step, data, options, losses))
 
 
