@@ -142,7 +142,7 @@ class Step:
         with tf.name_scope(name + '_loss'), random.seeded(self.seed_in):
             yield
 
-    def train(self, name, losses, every=1, batch=None, joint=False, post=()):
+    def train(self, name, losses, every=1, batch=None, joint=False, post=(), at_step=()):
         """A stage that makes one optimization step; stages of one group share its moments.
 
         Args:
@@ -152,6 +152,7 @@ class Step:
             joint: Train several groups: all gradients are computed before any variable changes?
             post: Functions without arguments that build operations to run after the step, in the same session call;
                 they must read variables by `read_value()`.
+            at_step: The same, only in the round that makes the step.
         Returns: Stage.
         Raises: ValueError for several losses without `joint`.
         """
@@ -172,7 +173,9 @@ class Step:
         parts = [optimizer.accumulation for optimizer in optimizers if optimizer.accumulation is not None]
         with tf.control_dependencies(parts if post else []):
             parts += [build() for build in post] if parts else []
-        part = tf.group(*parts) if parts else None
+        part = tf.group(*parts) if parts else tf.group(*updates) if at_step and self._rounds > 1 else None
+        with tf.control_dependencies(updates if at_step else []):
+            updates += [build() for build in at_step]
         return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=part,
                      minibatches=count)
 

@@ -16,7 +16,7 @@ class Numbers:
     """A dataset whose images are the numbers in order."""
 
     shape, label_size, position = [1, 4, 4], 1, 0
-    bad_images, jitter, noise = (), None, 0.0
+    bad_images, jitter, moves, noise = (), None, None, 0.0
 
     def seek(self, position):
         self.position = position
