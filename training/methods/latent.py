@@ -92,10 +92,10 @@ def make_stages(step, options, losses, data):
     size = translating.is_static(step.sched['minibatch_gpu'])
     inputs = dict(G=G, D=D, training_set=data, equalized=False)
     with_reals = dict(inputs, reals=reals, labels=labels, minibatch_size=size)
-    post = [] if options.clip is None else [lambda: by_name.clipped(D, options.clip)]
+    clip = [] if options.clip is None else [lambda: by_name.clipped(D, options.clip)]
     with step.losses('D'):
         loss = by_name.value('D', dict(with_reals, **losses['D']))
-    first = step.train('D', {'D': loss}, batch='next', post=post)
+    first = step.train('D', {'D': loss}, batch='next', at_step=clip)
     needs_reals = by_name.parsed('G', losses['G']).needs_reals
     with step.losses('G'):
         args = with_reals if needs_reals else dict(inputs, minibatch_size=size * options.G_images)
