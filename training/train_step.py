@@ -150,8 +150,8 @@ class Step:
             losses: {group: scalar tensor}; several groups with one loss, in a tuple, share its gradients.
             every, batch: See Stage.
             joint: Train several groups: all gradients are computed before any variable changes?
-            post, at_step: Functions without arguments that build operations to run after each round, or after the step
-                alone, in the same session call; they must read variables by `read_value()`.
+            post, at_step: Functions without arguments that build operations to run in the same session call, after
+                each round or the step alone; they must read variables by `read_value()`.
         Returns: Stage.
         Raises: ValueError for several losses without `joint`, or groups of different numbers of minibatches.
         """
