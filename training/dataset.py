@@ -151,7 +151,7 @@ class TFRecordDataset(Dataset):
             file.close()
 
     def close(self):
-        """Stops the background thread and closes the files."""
+        """Drops what was read ahead and closes the files."""
         super().close()
         self._close_files()
 
@@ -248,7 +248,7 @@ class ImageDataset(Dataset):
         return self._labels.at(indices)
 
     def close(self):
-        """Stops the background thread and closes the zip file."""
+        """Drops what was read ahead and closes the zip file."""
         super().close()
         self.files.close()
 

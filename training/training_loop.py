@@ -14,7 +14,7 @@ from dnnlib.run.signals import StopSignals
 from dnnlib.tflib import collectives
 from dnnlib.util import get_obj_by_name
 from training import methods, misc, train_step
-from training.data import classes
+from training.data import ahead, classes
 from training.data.streams import open_streams, stream_options
 from training.iteration import Iteration
 from training.report import grid, reporter, steering
@@ -55,6 +55,7 @@ class Options(NamedTuple):
     resume_time: float = 0.0            # seconds at which to start counting
     strict: bool = False                # refuse a resume_pkl whose variables are not exactly those of the networks?
     holdout: float = 0.0                # share of the data that is not trained on
+    data_workers: object = 'auto'       # threads that decode, see `ahead.count_threads`; any number: the same training
 
 
 class Training(NamedTuple):
@@ -101,7 +102,8 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
     with contextlib.ExitStack() as stack:
         streams = stack.enter_context(open_streams(
             stream_options(options.dataset_args, options.stream_args), options.seed, options.data_dir, options.bad,
-            options.holdout, options.mirror_augment, None if dry_run else run_dir))
+            options.holdout, options.mirror_augment, None if dry_run else run_dir,
+            ahead.count_threads(options.data_workers, cluster)))
         compare_data(streams)
         print('Building the networks and the training; large ones take up to a few minutes...', flush=True)
         with Heartbeat(lambda: 'Still building...'):

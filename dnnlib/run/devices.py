@@ -62,3 +62,15 @@ def cpu_shares(count):
         return [{cpus[i % len(cpus)]} for i in range(count)]
     edges = [i * len(cpus) // count for i in range(count + 1)]
     return [set(cpus[begin:end]) for begin, end in zip(edges, edges[1:])]
+
+
+def num_cores(workers=1):
+    """Number of cores that this process may use for itself.
+
+    Args:
+        workers: Processes on this machine that share its cores, this one included; one that is bound to some of them
+            has its share already.
+    """
+    cores = os.cpu_count() or 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else cores
+    return usable if usable < cores else max(cores // workers, 1)

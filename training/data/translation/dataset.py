@@ -229,14 +229,11 @@ class TranslationDataset(Dataset):
         number = self.numbers[index]
         return self._center(self._open(self.source, number), self.source.where(number))
 
-    def _load(self, position, minibatch_size, lod, places=None):
-        indices = self.indices_at(position, minibatch_size)
-        chosen = range(len(indices)) if places is None else places
-        images = np.empty([len(chosen)] + self.shape, np.uint8)
-        for i, place in enumerate(chosen):
-            read = partial(lambda n, index, _: self._draw(n, index), position + place)
-            images[i] = self.read_good(indices[place], lod, read)[1]
-        return images, self.read_labels(indices[list(chosen)])
+    def read_into(self, images, indices, positions, lod):
+        """See Dataset; a picture that takes the place of another one has its label."""
+        for i, position in enumerate(positions):
+            images[i] = self.read_good(indices[i], lod, partial(lambda n, index, _: self._draw(n, index), position))[1]
+        return self.read_labels(indices)
 
     def name_of(self, index):
         """Name of the file of an image, relative to the folder or zip."""
@@ -277,7 +274,7 @@ class TranslationDataset(Dataset):
                 source.close()
 
     def close(self):
-        """Stops the background thread and closes the zip files."""
+        """Drops what was read ahead and closes the zip files."""
         super().close()
         self._close_sources()
 
