@@ -21,7 +21,7 @@ class Numbers:
     def seek(self, position):
         self.position = position
 
-    def get_minibatch_np(self, minibatch_size, lod, places):
+    def get_minibatch_np(self, minibatch_size, lod, places, draws):
         numbers = np.arange(self.position, self.position + minibatch_size)
         self.position += minibatch_size
         return numbers.reshape(-1, 1, 1, 1), numbers[:, np.newaxis]

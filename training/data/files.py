@@ -3,13 +3,17 @@
 import codecs
 import collections
 import os
+import struct
 import threading
 import zipfile
+import zlib
 
 from dnnlib.util import UserError
+from training.data.handles import Handles
 from training.data.images import contents, Unreadable
 
 HIDDEN = ('.', '__MACOSX')
+LOCAL_HEADER, LOCAL_SIGNATURE = struct.Struct('<4s22xHH'), b'PK\3\4'  # of a file in a zip; sizes of name and more
 HEAD_BYTES = 4096  # enough to tell what a file is
 MAX_FILE_BYTES = 2 ** 30
 MAX_REASONS = 12  # lines that count what is not taken
@@ -35,14 +39,14 @@ class Files:
         self.path = path
         self.not_taken = []
         self._lock = threading.Lock()
-        self._archive = None
+        self._archive, self._handles = None, None
         self._stored = {}  # names inside the zip that are not as stored: {name: stored name}
         if os.path.isdir(path):
             names = _Walk(path, self.not_taken).names
         elif not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder; expected a folder or zip of images')
         else:
-            self._archive = _open_zip(path)
+            self._archive, self._handles = _open_zip(path), Handles(path)
             names = self._names_in_zip()
         self.names = sorted(names, key=lambda name: self._stored.get(name, name))
 
@@ -58,8 +62,12 @@ class Files:
             if self._archive is None:
                 with open(self.where(name), 'rb') as file:
                     return file.read()
-            with self._lock:
-                return self._archive.read(self._stored.get(name, name))
+            stored = self._stored.get(name, name)
+            data = _read_member(self._handles, self._archive.getinfo(stored))
+            if data is None:
+                with self._lock:
+                    data = self._archive.read(stored)
+            return data
         except (MemoryError, UserError):  # the first says nothing about the file
             raise
         except Exception as error:  # pylint: disable=broad-except  # zipfile raises many things for damaged files
@@ -82,6 +90,7 @@ class Files:
         """Closes the zip file."""
         if self._archive is not None:
             self._archive.close()
+            self._handles.close()
 
     def _names_in_zip(self):
         names, hidden = [], set()
@@ -156,6 +165,27 @@ def _open_zip(path):
         found = contents(file.read(HEAD_BYTES))
     raise UserError('{}: {}; expected a folder or zip of images'.format(
         path, 'a damaged zip file' if found == 'a zip file' else 'not a zip file, but ' + found))
+
+
+def _read_member(handles, info):
+    """Content of a file in a zip, bytes, read by this thread alone; `None` = unusual or damaged, zipfile has to see it.
+
+    Args:
+        handles: Handles of the zip.
+        info: zipfile.ZipInfo.
+    """
+    head = handles.read(info.header_offset, LOCAL_HEADER.size).tobytes()
+    if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or (
+            len(head) < LOCAL_HEADER.size):
+        return None
+    signature, name_size, extra_size = LOCAL_HEADER.unpack(head)
+    packed = handles.read(info.header_offset + len(head) + name_size, extra_size + info.compress_size)[extra_size:]
+    try:
+        data = zlib.decompress(packed, -zlib.MAX_WBITS) if info.compress_type else packed.tobytes()
+    except zlib.error:
+        return None
+    is_whole = signature == LOCAL_SIGNATURE and len(data) == info.file_size and zlib.crc32(data) == info.CRC
+    return data if is_whole else None
 
 
 def _file_problem(error):

@@ -15,7 +15,7 @@ OPTIONS_FILE = 'training_options.json'
 SAFE = (  # may change in a run
         'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
         'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
-        'bad', 'start_timeout', 'max_hours')
+        'bad', 'data_workers', 'start_timeout', 'max_hours')
 USES = dict(  # of networks: file of the program, its name as one of `stylegan2`, arguments before and after --network
     draw=('run_generator.py', 'generate', ['generate-images'], ['--seeds=0-15']),
     translate=('run_translator.py', 'translate', ['translate', 'PICTURES'], []),

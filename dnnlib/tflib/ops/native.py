@@ -1,6 +1,7 @@
 """Chooses between the two forms of the custom operations: `ref`, plain TensorFlow, which defines the meaning, and
 `native`, C++ and CUDA, which is faster. The native library is built on first use and cached; see docs/native-ops.md."""
 
+import ctypes
 import functools
 import os
 import sys
@@ -102,6 +103,19 @@ def library_path():
     """Path of the library that `load` has loaded; raises UserError as `load` does."""
     load()
     return _outcome()[1].path
+
+
+def crc32c():
+    """CRC-32C by the processor's own instruction: function of contiguous uint8 [N], returns int.
+
+    Returns: `None` where the mode of the default graph is 'ref', there is no library, or no such instruction.
+    """
+    library = None if mode() == 'ref' else _outcome()[1]
+    if library is None:
+        return None
+    function = ctypes.CDLL(library.path).stylegan2_crc32c
+    function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_size_t], ctypes.c_int64
+    return None if function(None, 0) < 0 else lambda data: function(data.ctypes.data, data.size)
 
 
 def describe():
