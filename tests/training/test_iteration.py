@@ -111,6 +111,21 @@ def test_next_minibatches_are_fresh(calls):
     assert [number for _, feed in calls for number in seen(feed)] == list(range(12, 20))
 
 
+def test_the_time_of_waiting_for_data(calls, monkeypatch):
+    now = [0.0]
+
+    def read(data, minibatch_size, lod, places, draws, before=Numbers.get_minibatch_np):
+        now[0] += 3
+        return before(data, minibatch_size, lod, places, draws)
+    monkeypatch.setattr(iteration.time, 'perf_counter', lambda: now[0])
+    monkeypatch.setattr(Numbers, 'get_minibatch_np', read)
+    made = make(('G', {}), ('D', dict(batch='this')), ('D2', dict(batch='next')))
+    for number in range(2):
+        run(made, number)
+        now[0] += 10
+    assert [made.take_waited(), made.take_waited()] == [12, 0] and len(calls) == 12
+
+
 def test_every_stream_is_read(calls):
     run(make(('G', dict(batch='this')), streams=('A', 'B')), 2)
     assert [(seen(feed, 'A'), seen(feed, 'B')) for _, feed in calls] == [([8, 9], [8, 9]), ([10, 11], [10, 11])]
