@@ -241,8 +241,7 @@ class ImageDataset(Dataset):
         """Decodes every image if there are few and they fit the cache, to find damaged ones now."""
         if self._cache_fits and self.num_images <= PRELOAD_IMAGES:
             print(f'Decoding {self.num_images} images...')
-            for index in cli.progress(range(self.num_images), 'images'):
-                self.read_good(index)
+            self._ahead.read_each(cli.progress(range(self.num_images), 'images'), self.read_good)
 
     def _labels_of(self, indices):
         return self._labels.at(indices)

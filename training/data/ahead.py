@@ -181,8 +181,7 @@ class LookAhead:
         Returns: See `Minibatch.result`.
         Raises: UserError for an unreadable image.
         """
-        if self._readers is None:
-            self._readers, self._is_own = Readers(), True
+        self._start()
         while self._queue and not (self._queue[0].request == request and self._queue[0].is_alive):
             self._queue.popleft().cancel()
         most = max(MOST_AHEAD, -(-2 * self._readers.threads // request.size))
@@ -195,6 +194,43 @@ class LookAhead:
             current.cancel()
             self.forget()
             raise
+
+    def read_each(self, numbers, read):
+        """Lets the threads call a function with numbers of images, which a dataset keeps when it has read them.
+
+        Args:
+            numbers: Iterable of int.
+            read: Function of a number.
+        Raises: UserError, that of the first one.
+        """
+        def collect(number, skipped):
+            with self._dataset.collecting(skipped):
+                read(number)
+
+        def finish():
+            future, skipped = waiting.popleft()
+            try:
+                future.result()
+            finally:
+                for image in skipped:
+                    self._dataset.tell_skipped(*image)
+        self._start()
+        waiting = collections.deque()
+        try:
+            for number in numbers:
+                skipped = []
+                waiting.append((self._readers.submit(collect, number, skipped), skipped))
+                if len(waiting) > PARTS * self._readers.threads:
+                    finish()
+            while waiting:
+                finish()
+        finally:
+            for future, _ in waiting:
+                future.cancel()
+
+    def _start(self):
+        if self._readers is None:
+            self._readers, self._is_own = Readers(), True
 
     def _begin_next(self, last):
         fits = max(self._readers.limit // max(last.images.nbytes, 1), 1)

@@ -123,6 +123,18 @@ def test_what_is_skipped_is_told_in_order_and_only_when_it_is_passed(many_parts,
         f'Skipped image {number} of numbered' for number in (5, 6, 9)]
 
 
+def test_all_images_are_read_by_all_threads(capsys):
+    barrier, kept = threading.Barrier(2, timeout=20), {}
+    with Numbered((5, 90), lambda index: index < 2 and barrier.wait(), bad='skip') as dataset, ahead_of(dataset, 2):
+        dataset._ahead.read_each(range(100), lambda index: kept.update({index: dataset.read_good(index)[0]}))
+        assert sorted(kept) == list(range(100)) and (kept[5], kept[90]) == (6, 91) and dataset.bad_images == {5, 90}
+    assert capsys.readouterr().out.count('Skipped image') == 2
+    with Numbered((5, 7)) as dataset, ahead_of(dataset, 2):
+        with pytest.raises(UserError, match='image 5 of numbered'):
+            dataset._ahead.read_each(range(100), dataset.read_good)
+        assert len(dataset.begun) < 40
+
+
 def test_threads_end_and_drop_what_was_not_begun(many_parts):
     before = alive()
     with Numbered(wait=lambda index: time.sleep(0.02)) as dataset:

@@ -243,8 +243,8 @@ class TranslationDataset(Dataset):
         """Decodes every picture if there are few and they fit the cache, to find damaged ones now."""
         if self._cache_fits and self.num_images <= PRELOAD_IMAGES:
             print(f'Decoding {self.num_images} pictures of {self.name}...')
-            for index in cli.progress(range(self.num_images), 'pictures'):
-                self.read_good(index, 0, lambda number, lod: self._scaled(number, self._transform, transforms.CENTER))
+            self._ahead.read_each(cli.progress(range(self.num_images), 'pictures'), partial(
+                self.read_good, read=lambda number, lod: self._scaled(number, self._transform, transforms.CENTER)))
 
     def shown(self):
         """(source, places in it) of what sheets show: pictures to test with, those held out, or those trained on."""
