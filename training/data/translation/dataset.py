@@ -230,9 +230,10 @@ class TranslationDataset(Dataset):
         return self._center(self._open(self.source, number), self.source.where(number))
 
     def read_into(self, images, indices, positions, lod):
-        """See Dataset; a picture that takes the place of another one has its label."""
+        """See Dataset."""
         for i, position in enumerate(positions):
-            images[i] = self.read_good(indices[i], lod, partial(lambda n, index, _: self._draw(n, index), position))[1]
+            read = partial(lambda n, index, _: self._draw(n, index), position)
+            indices[i], images[i] = self.read_good(indices[i], lod, read)
         return self.read_labels(indices)
 
     def name_of(self, index):
