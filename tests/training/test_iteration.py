@@ -16,7 +16,7 @@ class Numbers:
     """A dataset whose images are the numbers in order."""
 
     shape, label_size, position = [1, 4, 4], 1, 0
-    bad_images, jitter, noise = (), None, 0.0
+    bad_images, moves, jitter, noise = (), None, None, 0.0
 
     def seek(self, position):
         self.position = position
@@ -97,6 +97,15 @@ def test_rounds_divide_the_minibatch_that_stages_share(calls):
         first = [4 * number, 4 * number + 1], [4 * number + 2, 4 * number + 3]
         assert parts == [(name, part) for name in ['D'] + ['D_reg'] * (number % 2 == 0) for part in first]
         assert all('reals' not in feed for name, feed in calls if name == 'G')
+
+
+def test_a_step_of_several_minibatches(calls):
+    made = make(('D', dict(batch='this')), ('G', dict(batch='next', minibatches=2)))
+    assert made.slots == 3
+    run(made, 1)
+    assert [(name, seen(feed)) for name, feed in calls] == [
+        ('D', [12, 13]), ('D', [14, 15]), ('G', [16, 17]), ('G', [18, 19]), ('G', [20, 21]), ('G', [22, 23])]
+    assert [feed['seed'].tolist() for _, feed in calls[2:]] == [step_seed(7, 4, 'G', k).tolist() for k in range(4)]
 
 
 def test_next_minibatches_are_fresh(calls):

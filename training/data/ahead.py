@@ -125,8 +125,8 @@ class Minibatch:
         """Reads some of the images, in a thread; returns their labels."""
         request, dataset = self.request, self._dataset
         pixels = images if images.dtype == np.uint8 else np.empty(images.shape, np.uint8)
-        with dataset.collecting(skipped):
-            labels = dataset.read_into(pixels, indices, (request.position + numbers).tolist(), request.lod)
+        dataset.collect(skipped)
+        labels = dataset.read_into(pixels, indices, (request.position + numbers).tolist(), request.lod)
         if request.draws is not None:
             request.draws.apply(pixels, numbers, request.size, images)
         return labels
@@ -203,9 +203,9 @@ class LookAhead:
             read: Function of a number.
         Raises: UserError, that of the first one.
         """
-        def collect(number, skipped):
-            with self._dataset.collecting(skipped):
-                read(number)
+        def call(number, skipped):
+            self._dataset.collect(skipped)
+            read(number)
 
         def finish():
             future, skipped = waiting.popleft()
@@ -219,7 +219,7 @@ class LookAhead:
         try:
             for number in numbers:
                 skipped = []
-                waiting.append((self._readers.submit(collect, number, skipped), skipped))
+                waiting.append((self._readers.submit(call, number, skipped), skipped))
                 if len(waiting) > PARTS * self._readers.threads:
                     finish()
             while waiting:

@@ -1,6 +1,5 @@
 """What every dataset has in common: an endless, seekable stream of minibatches over images read by index."""
 
-import contextlib
 import functools
 import threading
 
@@ -42,7 +41,8 @@ class Dataset(Tensors):
         no_labels: Why there are no labels, for the message.
         crop: Size of a part of the images, see `image_size.parse`, that is taken instead of them: the center, or at
             random in minibatches if `crops_at_random` is set, as by a training; `None` = no crop.
-        jitter, noise: What a training changes in reals, see `changes.draw_jitter` and `changes.add_noise`.
+        jitter, noise, moves: What a training changes in reals, see `changes.draw_jitter`, `changes.add_noise` and
+            `changes.draw_move`.
     Attributes:
         stored_shape: `[C, H, W]` before the crop.
         bad_images: Numbers of the images skipped so far, set of int.
@@ -55,7 +55,8 @@ class Dataset(Tensors):
     _check_shape = staticmethod(check_resolution)  # a subclass may allow other sizes
 
     def __init__(self, name, num_images, shape, label_names=None, full_label_size=0, max_label_size=0, max_images=None,
-                 repeat=True, shuffle_mb=4096, seed=0, bad='stop', no_labels='', crop=None, jitter=None, noise=0.0):
+                 repeat=True, shuffle_mb=4096, seed=0, bad='stop', no_labels='', crop=None, jitter=None, noise=0.0,
+                 moves=None):
         check_int('max_images', max_images, 1, optional=True)
         check_int('shuffle_mb', shuffle_mb, 0)
         check_int('seed', seed, 0)
@@ -69,8 +70,9 @@ class Dataset(Tensors):
             raise UserError(f'{name}: no labels, but --classes or max_label_size={max_label_size} asks for them'
                             f'{no_labels and ": " + no_labels}; or do without labels')
         self.stored_shape, self.crops_at_random, self._crops = [int(size) for size in shape], False, crop is not None
-        shape = changes.check(self.stored_shape, crop, jitter, noise)
-        self.jitter, self.noise = jitter if jitter and any(jitter) else None, noise
+        shape = changes.check(self.stored_shape, crop, jitter, noise, moves)
+        self.jitter, self.moves = (amounts if amounts and any(amounts) else None for amounts in (jitter, moves))
+        self.noise = noise
         self.resolution_log2 = self._check_shape(shape, name)
         self.name = name
         self.num_images = min(num_images, num_images if max_images is None else max_images)
@@ -158,14 +160,9 @@ class Dataset(Tensors):
         raise UserError('{}: image {} and the {} after it are all unreadable{}'.format(
             self.name, index, min(MAX_BAD_RUN, self.num_images) - 1, '' if message is None else '; ' + message))
 
-    @contextlib.contextmanager
-    def collecting(self, skipped):
-        """Context manager: what this thread skips in it is added to a list, for `tell_skipped`, rather than told."""
+    def collect(self, skipped):
+        """From now on what this thread skips is added to a list, for `tell_skipped`, rather than told; `None` = told."""
         self._local.skipped = skipped
-        try:
-            yield
-        finally:
-            self._local.skipped = None
 
     def tell_skipped(self, index, message, reason):
         """Counts, prints and lists an unreadable image, unless that has been done."""

@@ -30,6 +30,7 @@ class Draws(NamedTuple):
     slot: int = 0          # see `Stream.minibatch`
     slots: int = 1         # the same
     mirror: bool = False   # flip half of the images left to right?
+    moves: tuple = None    # see `changes.draw_move`; None = none
     jitter: tuple = None   # see `changes.draw_jitter`; None = none
     noise: float = 0.0     # see `changes.add_noise`
 
@@ -58,6 +59,8 @@ class Draws(NamedTuple):
             flip = flips(self.seed, self.nimg, name, minibatch_size)[numbers]
             pixels[flip] = pixels[flip, :, :, ::-1]
         for i, number in enumerate(numbers):
+            if self.moves:
+                pixels[i] = changes.draw_move(pixels[i], self.moves, self._random('moves', number))
             if self.jitter:
                 pixels[i] = changes.draw_jitter(pixels[i], self.jitter, self._random('jitter', number))
             if self.noise:
@@ -85,7 +88,7 @@ class Stream:
 
     def __init__(self, dataset, name='reals', seed=0, mirror_augment=False, skips_bad=False):
         self.dataset, self.name, self.skips_bad = dataset, name, skips_bad
-        self._seed, self._mirror = seed, mirror_augment
+        self._seed, self._mirror, self._changes = seed, mirror_augment, (dataset.moves, dataset.jitter, dataset.noise)
         dataset.crops_at_random = True
 
     def minibatch(self, nimg, sched, slot=0, slots=1, places=None):
@@ -103,10 +106,9 @@ class Stream:
         position = nimg * slots + slot * sched['minibatch_size']
         if position != self.dataset.position:  # or the look-ahead would be lost
             self.dataset.seek(position)
-        jitter, noise = self.dataset.jitter, self.dataset.noise
-        draws = Draws(self._seed, self.name, nimg, slot, slots, self._mirror, jitter, noise)
+        draws = Draws(self._seed, self.name, nimg, slot, slots, self._mirror, *self._changes)
         return self.dataset.get_minibatch_np(
-            sched['minibatch_size'], sched['lod'], places, draws if self._mirror or jitter or noise else None)
+            sched['minibatch_size'], sched['lod'], places, draws if self._mirror or any(self._changes) else None)
 
     def sheet(self):
         """Dataset of what the sheets of pictures show: that of the stream, or what it gives for that."""
@@ -176,6 +178,8 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
             dataset.preload()
             if dataset.jitter:
                 print(changes.LEAKS)
+            if dataset.moves:
+                print(changes.MOVES_LEAK)
             skips_bad = stream_args[name].get('bad', bad) == 'skip'
             streams[name] = Stream(dataset, name, seed, mirror_augment, skips_bad)
         forget_headers()
