@@ -161,7 +161,7 @@ class Dataset(Tensors):
             self.name, index, min(MAX_BAD_RUN, self.num_images) - 1, '' if message is None else '; ' + message))
 
     def collect(self, skipped):
-        """From now on what this thread skips is added to a list, for `tell_skipped`, rather than told; `None` = told."""
+        """From now on what this thread skips is added to a list, for `tell_skipped`, rather than told; `None` = not."""
         self._local.skipped = skipped
 
     def tell_skipped(self, index, message, reason):
