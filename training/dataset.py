@@ -38,6 +38,8 @@ class TFRecordDataset(Dataset):
     Raises: UserError for a missing level, a damaged file, or unusable labels.
     """
 
+    is_copied = True
+
     def __init__(self, tfrecord_dir, resolution=None, label_file=None, **kwargs):
         size = None if resolution is None else image_size.parse(resolution)
         paths = sorted(glob.glob(os.path.join(glob.escape(tfrecord_dir), '*.tfrecords')))
@@ -232,6 +234,11 @@ class ImageDataset(Dataset):
                 self.files.where(name), width, height, self.stored_shape[2], self.stored_shape[1],
                 'the file has changed since the start' if changed else 'its header says otherwise, so replace it'))
         return pixels
+
+    @property
+    def is_copied(self):
+        """Have all images been decoded?"""
+        return len(self._cache) == self.num_images
 
     def name_of(self, index):
         """Name of the file of an image, relative to the folder or zip."""

@@ -18,7 +18,7 @@ from dnnlib.util import UserError
 
 MOST_AHEAD = 8  # minibatches: an iteration that takes as long as eight others finds its data ready
 MOST_BYTES = 2 ** 28  # of all that is read ahead, of which one minibatch a dataset is excepted
-PART_BYTES = 2 ** 18  # of stored images that a task has at least: less is done sooner than it is handed over
+PART_BYTES = 2 ** 18  # of images that a task at least copies, see Dataset: less is done sooner than it is handed over
 PARTS = 4  # tasks of a thread in a minibatch at most, so that all threads are busy up to its end
 MOST_THREADS = 16  # chosen by itself; beyond that Python's lock and the memory are what limits
 
@@ -112,8 +112,9 @@ class Minibatch:
         channels, height, width = dataset.shape
         self.images = np.empty([len(numbers), channels, height >> request.lod, width >> request.lod],
                                np.uint8 if request.draws is None else request.draws.dtype)
-        stored = len(numbers) * int(np.prod(dataset.stored_shape))
-        count = max(min(len(numbers), PARTS * readers.threads, stored // PART_BYTES), 1)
+        count = min(len(numbers), PARTS * readers.threads)
+        if dataset.is_copied:
+            count = max(min(count, len(numbers) * int(np.prod(dataset.stored_shape)) // PART_BYTES), 1)
         self._skipped, self._futures = [], []
         for part in np.array_split(np.arange(len(numbers)), count) if len(numbers) else ():
             self._skipped.append([])
@@ -125,8 +126,8 @@ class Minibatch:
         """Reads some of the images, in a thread; returns their labels."""
         request, dataset = self.request, self._dataset
         pixels = images if images.dtype == np.uint8 else np.empty(images.shape, np.uint8)
-        dataset.collect(skipped)
-        labels = dataset.read_into(pixels, indices, (request.position + numbers).tolist(), request.lod)
+        with dataset.collecting(skipped):
+            labels = dataset.read_into(pixels, indices, (request.position + numbers).tolist(), request.lod)
         if request.draws is not None:
             request.draws.apply(pixels, numbers, request.size, images)
         return labels
@@ -184,7 +185,8 @@ class LookAhead:
         self._start()
         while self._queue and not (self._queue[0].request == request and self._queue[0].is_alive):
             self._queue.popleft().cancel()
-        most = max(MOST_AHEAD, -(-2 * self._readers.threads // request.size))
+        slots = 1 if request.draws is None else request.draws.slots  # minibatches of an iteration
+        most = max(MOST_AHEAD, 2 * slots, -(-2 * self._readers.threads // request.size))
         self._depth = min(2 * self._depth, most) if self._queue else 1
         current = self._queue.popleft() if self._queue else Minibatch(self._dataset, request, self._readers)
         self._begin_next(current)
@@ -204,8 +206,8 @@ class LookAhead:
         Raises: UserError, that of the first one.
         """
         def call(number, skipped):
-            self._dataset.collect(skipped)
-            read(number)
+            with self._dataset.collecting(skipped):
+                read(number)
 
         def finish():
             future, skipped = waiting.popleft()

@@ -1,5 +1,6 @@
 """What every dataset has in common: an endless, seekable stream of minibatches over images read by index."""
 
+import contextlib
 import functools
 import threading
 
@@ -53,6 +54,7 @@ class Dataset(Tensors):
     """
 
     _check_shape = staticmethod(check_resolution)  # a subclass may allow other sizes
+    is_copied = False  # are images only copied when they are read, rather than decoded?
 
     def __init__(self, name, num_images, shape, label_names=None, full_label_size=0, max_label_size=0, max_images=None,
                  repeat=True, shuffle_mb=4096, seed=0, bad='stop', no_labels='', crop=None, jitter=None, noise=0.0,
@@ -160,9 +162,14 @@ class Dataset(Tensors):
         raise UserError('{}: image {} and the {} after it are all unreadable{}'.format(
             self.name, index, min(MAX_BAD_RUN, self.num_images) - 1, '' if message is None else '; ' + message))
 
-    def collect(self, skipped):
-        """From now on what this thread skips is added to a list, for `tell_skipped`, rather than told; `None` = not."""
+    @contextlib.contextmanager
+    def collecting(self, skipped):
+        """Context manager: what this thread skips is added to a list, for `tell_skipped`, rather than told."""
         self._local.skipped = skipped
+        try:
+            yield
+        finally:
+            self._local.skipped = None
 
     def tell_skipped(self, index, message, reason):
         """Counts, prints and lists an unreadable image, unless that has been done."""

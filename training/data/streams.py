@@ -108,7 +108,7 @@ class Stream:
             self.dataset.seek(position)
         draws = Draws(self._seed, self.name, nimg, slot, slots, self._mirror, *self._changes)
         return self.dataset.get_minibatch_np(
-            sched['minibatch_size'], sched['lod'], places, draws if self._mirror or any(self._changes) else None)
+            sched['minibatch_size'], sched['lod'], places, draws)
 
     def sheet(self):
         """Dataset of what the sheets of pictures show: that of the stream, or what it gives for that."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from dnnlib.util import UserError
 from training.data.crc32c import crc32c
-from training.data.handles import Handles
+from training.data.handles import SharedFile
 
 FRAME_BYTES = 16  # length, its checksum, the checksum of the payload
 HEADER_BYTES = 12  # the first two of them
@@ -187,8 +187,8 @@ class RecordFile:
         self.path = path
         self.cut = None
         self._skip_bad = skip_bad
-        self._file = Handles(path)
-        self._size = os.path.getsize(path)
+        self._file = SharedFile(path)
+        self._size = self._file.size
         self._lock = threading.Lock()  # of the scan
         self._offsets = None  # of every record; the bitwise complement (negative) if its header is damaged
         self._checked = self._form = None
@@ -286,7 +286,6 @@ class RecordFile:
         length = self._length_at(offset, index, record[:HEADER_BYTES])
         if length + FRAME_BYTES != usual:
             record = self._read_at(offset, length + FRAME_BYTES, index)
-        record.setflags(write=False)
         payload, stored = record[HEADER_BYTES:-4], record[-4:].tobytes()
         if check and struct.pack('<I', masked_crc32c(payload)) != stored:
             raise RecordError('corrupt', f'{where}: checksum mismatch, the file is damaged')

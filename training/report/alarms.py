@@ -80,8 +80,8 @@ def waiting_for_data(stats):
     share, seconds = stats.get('Timing/data_wait') or 0, stats.get('Timing/sec_per_tick') or 0
     if share <= DATA_WAIT or share * seconds < MIN_WAIT_SEC or not stats.get('Progress/tick'):
         return None
-    return (f'{100 * share:.0f} % of this tick; try more threads (--data-workers), TFRecords instead of pictures '
-            '(dataset_tool.py create_from_images), or a faster disk')
+    return (f'{100 * share:.0f} % of this tick; try more threads (--data-workers) or a faster disk; what else helps: '
+            '"Threads" in docs/data.md')
 
 
 class Alarms:

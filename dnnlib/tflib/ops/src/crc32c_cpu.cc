@@ -10,7 +10,7 @@
 #include <nmmintrin.h>
 #define STEP8(crc, value) _mm_crc32_u64(crc, value)
 #define STEP1(crc, value) _mm_crc32_u8(static_cast<uint32_t>(crc), value)
-#elif defined(__ARM_FEATURE_CRC32)
+#elif defined(__ARM_FEATURE_CRC32) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #include <arm_acle.h>
 #define STEP8(crc, value) __crc32cd(static_cast<uint32_t>(crc), value)
 #define STEP1(crc, value) __crc32cb(static_cast<uint32_t>(crc), value)
