@@ -189,8 +189,8 @@ def _read_member(file, info):
             packed.tobytes())
     except zlib.error:
         return None
-    is_whole = signature == LOCAL_SIGNATURE and len(data) == info.file_size and zlib.crc32(data) == info.CRC
-    return data if is_whole else None
+    is_usual = signature == LOCAL_SIGNATURE and (len(packed), len(data)) == (info.compress_size, info.file_size)
+    return data if is_usual and zlib.crc32(data) == info.CRC else None
 
 
 def _file_problem(error):

@@ -11,6 +11,7 @@ from dnnlib import UserError
 from dnnlib.run.cluster import Cluster
 from training.data import ahead
 from training.data.base import Dataset
+from training.data.streams import Stream
 
 
 class Numbered(Dataset):
@@ -50,10 +51,14 @@ def test_minibatches_are_those_of_one_thread_that_read_one_ahead(tmp_path, many_
     assert benchmark.digests(str(tmp_path), 100, threads=3) == benchmark.golden(100)
 
 
-def test_several_threads_read_one_minibatch(many_parts):
+def test_several_threads_read_one_minibatch():
     barrier = threading.Barrier(2, timeout=20)
-    with Numbered(wait=lambda index: barrier.wait()) as dataset, ahead_of(dataset, 2):
+    with Numbered(wait=lambda index: barrier.wait()) as dataset, ahead_of(dataset, 2) as readers:
         assert numbers(dataset) == [0, 1, 2, 3]
+        dataset.wait = lambda index: None
+        for size, is_copied, parts in ((100, False, 8), (3, False, 3), (100, True, 1), (0, False, 0), (0, True, 0)):
+            dataset.is_copied = is_copied
+            assert len(ahead.Minibatch(dataset, ahead.Request(0, size, 0), readers)._futures) == parts
 
 
 class ahead_of:
@@ -82,6 +87,14 @@ def test_more_is_read_ahead_as_long_as_it_is_wanted():
         assert numbers(dataset) == [62, 63, 64, 65] and len(dataset._ahead._queue) == 4
         dataset.seed, dataset.shuffle = 7, True  # as metrics do it
         assert numbers(dataset) == dataset.indices_at(66, 4).tolist()
+
+
+def test_two_iterations_of_many_minibatches_are_read_ahead():
+    with Numbered() as dataset:
+        stream = Stream(dataset)
+        for step in range(12):
+            stream.minibatch(2 * (step // 6), dict(minibatch_size=2, lod=0), step % 6, 6)
+        assert len(dataset._ahead._queue) == 12
 
 
 def test_what_is_ready_is_bounded_in_bytes(monkeypatch):
@@ -135,14 +148,23 @@ def test_all_images_are_read_by_all_threads(capsys):
         assert len(dataset.begun) < 40
 
 
+def test_threads_collect_what_is_skipped_for_one_minibatch_only():
+    with Numbered((1, 9), bad='skip') as dataset, ahead_of(dataset, 1) as readers:
+        dataset.get_minibatch_np(4)
+        dataset._ahead.forget()
+        assert readers.submit(dataset.read, 9).result()[0, 0, 0] == 10 and dataset.bad_images == {1, 9}
+
+
 def test_threads_end_and_drop_what_was_not_begun(many_parts):
-    before = alive()
-    with Numbered(wait=lambda index: time.sleep(0.02)) as dataset:
-        with ahead_of(dataset, 2):
+    before, go_on = alive(), threading.Event()
+    with Numbered(wait=lambda index: index < 16 or go_on.wait(20)) as dataset:
+        with ahead_of(dataset, 2) as readers:
             for _ in range(4):
                 numbers(dataset)
             assert len(alive()) == len(before) + 2
-        assert alive() == before and len(dataset.begun) < 30  # of 48 that are wanted
+            close = readers._pool.shutdown
+            readers._pool.shutdown = lambda: go_on.set() or close()  # what was not begun is dropped by now
+        assert alive() == before and len(dataset.begun) <= 18  # of 48 that are wanted
     with Numbered() as dataset:
         numbers(dataset)
         assert len(alive()) == len(before) + 1
@@ -164,8 +186,10 @@ def test_number_of_threads(monkeypatch):
     assert ahead.count_threads('auto') == 16 and ahead.count_threads(40) == 40
     cluster = Cluster(['a:1'] * 8 + ['b:1'], 0, 'a:2')
     assert ahead.count_threads('auto', cluster) == 8  # a share of the cores
-    monkeypatch.setattr(ahead.devices.os, 'sched_getaffinity', lambda pid: {3, 4, 5}, raising=False)
-    assert ahead.count_threads('auto', cluster) == 3  # which it has already
+    monkeypatch.setattr(ahead.devices.os, 'sched_getaffinity', lambda pid: set(range(24)), raising=False)
+    assert ahead.count_threads('auto', cluster) == 3  # others are bound to the same ones
+    monkeypatch.setenv(ahead.devices.BOUND, '1')
+    assert ahead.count_threads('auto', cluster) == 16  # of 24 of its own
     for wanted in (0, -1, 1.5, True, 'all', None):
         with pytest.raises(UserError, match='data_workers must be auto or a number of at least 1, not'):
             ahead.count_threads(wanted)

@@ -52,12 +52,18 @@ def test_the_library_has_all_operations():
 
 def test_checksums(monkeypatch):
     function = native.crc32c()
+    if {'sse4_2', 'crc32'} & set(native_tools._cpu_features().split()):
+        assert function is not None
     if function is not None:  # the processor knows the instruction
         for size in list(range(50)) + [1000, 50001]:
             data = np.random.RandomState(size).randint(256, size=size).astype(np.uint8)
             assert function(data) == crc32c.crc32c(data)
         with crc32c.using(lambda data: len(data)):
             assert crc32c.crc32c(b'123') == 3
+    assert native._SAMPLE_CRC == crc32c.crc32c(native._SAMPLE)
+    with monkeypatch.context() as changed:
+        changed.setattr(native, '_SAMPLE_CRC', 1)  # as if the function were wrong
+        assert native.crc32c() is None
     monkeypatch.setenv('STYLEGAN2_OPS', 'ref')
     assert native.crc32c() is None
 
