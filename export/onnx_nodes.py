@@ -133,8 +133,7 @@ def _split(b, op):
     """Split into equal parts, or SplitV into others: a slice for each."""
     is_equal, count = op.type == 'Split', len(op.outputs)
     whole, axis = (1, int(_value(op, 0))) if is_equal else (0, int(_value(op, 2)))
-    sizes = [op.inputs[1].shape.as_list()[axis] // count] * count if is_equal else _value(op, 1)
-    ends = np.cumsum([0] + list(sizes))
+    ends = np.cumsum([0] + ([int(op.inputs[1].shape[axis]) // count] * count if is_equal else list(_value(op, 1))))
     for i in range(count):
         b.node('Slice', [_names(op)[whole]] + [np.int64([value]) for value in (ends[i], ends[i + 1], axis)],
                op.name + (f':{i}' if i else ''))
