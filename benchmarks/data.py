@@ -12,6 +12,7 @@ kept decoded. Two numbers of threads take turns; times are medians, their ratio 
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -38,6 +39,7 @@ MINIBATCHES = 1000  # of a digest
 STEPS = 60  # of the training that waits
 
 
+@functools.lru_cache(maxsize=64)
 def picture(number, size, grain=3):
     """A picture: uint8 [size, size, 3]."""
     rnd = np.random.RandomState(number)
