@@ -12,6 +12,7 @@ kept decoded. Two numbers of threads take turns; times are medians, their ratio 
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -38,6 +39,7 @@ MINIBATCHES = 1000  # of a digest
 STEPS = 60  # of the training that waits
 
 
+@functools.lru_cache(maxsize=64)
 def picture(number, size, grain=3):
     """A picture: uint8 [size, size, 3]."""
     rnd = np.random.RandomState(number)
@@ -247,6 +249,8 @@ def main(argv=None):
     p.add_argument('--rate', nargs=3, help=argparse.SUPPRESS)
     args = p.parse_args(argv)
     if args.rate:
+        from dnnlib.allocator import keep_large_allocations
+        keep_large_allocations()
         print(rate(args.rate[0], int(args.rate[1]), int(args.rate[2])))
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -263,11 +267,14 @@ def main(argv=None):
 
 def measure_size(folder, size, args):
     """Prints all that was asked for of one size."""
+    from dnnlib.allocator import keep_large_allocations
+    keep_large_allocations()  # as a training does
+    from dnnlib.tflib.ops import native
     if args.only in (None, 'rates'):
-        measure_rates(folder, size, args.turns, args.threads, args.before)
+        with crc32c.using(native.crc32c()):
+            measure_rates(folder, size, args.turns, args.threads, args.before)
     path = os.path.join(folder, f'measured-{size}')
     if args.only in (None, 'records'):
-        from dnnlib.tflib.ops import native
         write('records', path, (picture(number, size) for number in range(2 * COUNTS[size])))
         for name, function in (('NumPy', None), ('the processor', native.crc32c())):
             first, second = np.median([checked_gb_per_second(path, function) for _ in range(args.turns)], axis=0)

@@ -23,6 +23,7 @@ ONCE = (
     'tests/projector/test_pace.py', 'tests/projector/test_perturb.py', 'tests/projector/test_report.py',
     'tests/projector/test_results.py',
     'tests/projector/test_statistics.py',
+    'tests/training/data/test_ahead.py',
     'tests/training/data/test_cats.py', 'tests/training/data/test_cats_pairs.py', 'tests/metrics/test_cats_oracle.py',
     'tests/training/data/test_classes.py', 'tests/training/data/test_fuzz_data.py',
     'tests/training/data/test_contest_data.py', 'tests/metrics/test_memorization.py',

@@ -56,8 +56,8 @@ class Draws(NamedTuple):
         if self.mirror:
             is_only = self.name == 'reals' and self.slot == 0
             name = 'mirror' if is_only else f'mirror/{self.name}/{self.slot}'
-            flip = flips(self.seed, self.nimg, name, minibatch_size)[numbers]
-            pixels[flip] = pixels[flip, :, :, ::-1]
+            for i in np.flatnonzero(flips(self.seed, self.nimg, name, minibatch_size)[numbers]):
+                changes.flip(pixels[i])
         for i, number in enumerate(numbers):
             if self.moves:
                 pixels[i] = changes.draw_move(pixels[i], self.moves, self._random('moves', number))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dnnlib import UserError
+from training.data import changes
 from training.data.base import Dataset
 from training.data.streams import Draws, flips, open_streams, Stream
 
@@ -29,6 +30,14 @@ def numbers(stream, nimg, size=4, **kwargs):
     images, labels = stream.minibatch(nimg, dict(minibatch_size=size, lod=0.0), **kwargs)
     assert images.dtype == np.uint8 and images.shape == (size, 1, 8, 8) and labels.shape == (size, 0)
     return images.min(axis=(1, 2, 3)).tolist()
+
+
+@pytest.mark.parametrize('shape', [(3, 5, 16), (1, 4, 8), (3, 4, 4), (1, 3, 20)])
+def test_flip(shape):
+    image = np.random.RandomState(0).randint(256, size=shape).astype(np.uint8)
+    before = image.copy()
+    changes.flip(image)
+    np.testing.assert_array_equal(image, before[:, :, ::-1])
 
 
 def test_half_of_the_images_are_mirrored():
