@@ -37,7 +37,6 @@ class TFRecordDataset(Dataset):
         kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad, crop, jitter, noise.
     Raises: UserError for a missing level, a damaged file, or unusable labels.
     """
-
     is_copied = True
 
     def __init__(self, tfrecord_dir, resolution=None, label_file=None, **kwargs):
@@ -218,6 +217,7 @@ class ImageDataset(Dataset):
             image = self._decode(self.files.names[index])
             if self._cache_fits:
                 self._cache[index] = image
+                self.is_copied = len(self._cache) == self.num_images
         return box_downscale(image, lod)
 
     def _decode(self, name):
@@ -234,11 +234,6 @@ class ImageDataset(Dataset):
                 self.files.where(name), width, height, self.stored_shape[2], self.stored_shape[1],
                 'the file has changed since the start' if changed else 'its header says otherwise, so replace it'))
         return pixels
-
-    @property
-    def is_copied(self):
-        """Have all images been decoded?"""
-        return len(self._cache) == self.num_images
 
     def name_of(self, index):
         """Name of the file of an image, relative to the folder or zip."""

@@ -85,8 +85,7 @@ class Dataset(Tensors):
         self.bad_images, self.not_taken, self.remarks, self.label_text, self.on_skip = set(), [], [], '', None
         self._skip_bad = bad == 'skip'
         self._bad = {}  # unreadable images: (number, level of detail) -> (message, reason)
-        self._minibatch_size, self._lod = 1, 0
-        self._orders = {}
+        self._minibatch_size, self._lod, self._orders = 1, 0, {}
         self._stream = np.arange(self.num_images)  # the images that the stream consists of
         self.held_out = self._stream[:0]
         self._ahead, self._local = ahead.LookAhead(self), threading.local()

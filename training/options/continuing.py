@@ -272,11 +272,8 @@ def check_same_options(run_dir, options):
 
 
 def safe_changes(run_dir, options):
-    """The options that may differ in a run and do: list of texts such as `total_kimg 10 -> 20`.
-
-    Without those that the run was started without, such as one that there was not yet.
-    """
-    saved = _saved_options(run_dir) or {}
+    """Options that may differ from those of a run, and do: list of texts such as `total_kimg 10 -> 20`."""
+    saved = _saved_options(run_dir) or {}  # without options that there were not yet
     found, wanted = _flat(_without(saved, ())), _flat(_without(options, ()))
     return [f'{name} {found.get(name)} -> {wanted.get(name)}' for name in sorted(set(found) | set(wanted))
             if name.split('.')[0] in set(SAFE) & set(saved) and found.get(name) != wanted.get(name)]
