@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-UNKNOWN = 4  # stands for unknown sizes: images of a minibatch
+BATCH, SIDE = 4, 32  # stand for unknown sizes: images of a minibatch; rows and columns of what is augmented
 FREE = ('Placeholder', 'PlaceholderWithDefault')  # fed: comes from the host in any case
 
 
@@ -36,10 +36,10 @@ def reachable(fetches):
 
 
 def num_elements(tensor):
-    """Elements of a tensor, unknown sizes being UNKNOWN; 0 if not even the number of axes is known."""
+    """Elements of a tensor, with assumptions about unknown sizes; 0 if not even the number of axes is known."""
     count = 1
-    for size in [0] if tensor.shape.ndims is None else tensor.shape.as_list():
-        count *= UNKNOWN if size is None else size
+    for axis, size in enumerate([0] if tensor.shape.ndims is None else tensor.shape.as_list()):
+        count *= size if size is not None else SIDE if axis else BATCH
     return count
 
 

@@ -111,15 +111,18 @@ def _sample(x, matrices, size):
             + matrices[:, i, 2, tf.newaxis, tf.newaxis]) for i in range(2)]
     u0, v0 = tf.floor(u), tf.floor(v)
     pixels = tf.reshape(x, [-1, x.shape.as_list()[3]])
-    first = tf.reshape(tf.range(count) * (height * width), [-1, 1, 1])
+    # int64, since GPUs leave the arithmetic of int32 to the host
+    first = tf.reshape(tf.cast(tf.range(count) * (height * width), tf.int64), [-1, 1, 1])
+    columns, rows = tf.cast(width, tf.float32), tf.cast(height, tf.float32)
     result = 0
     for dv, weight_v in ((0, v0 + 1 - v), (1, v - v0)):
         for du, weight_u in ((0, u0 + 1 - u), (1, u - u0)):
-            column, row = tf.cast(u0, tf.int32) + du, tf.cast(v0, tf.int32) + dv
-            is_inside = tf.logical_and(tf.logical_and(column >= 0, column < width),
-                                       tf.logical_and(row >= 0, row < height))
+            column, row = u0 + du, v0 + dv
+            is_inside = tf.logical_and(tf.logical_and(column >= 0, column < columns),
+                                       tf.logical_and(row >= 0, row < rows))
             weight = weight_v * weight_u * tf.cast(is_inside, tf.float32)
-            place = tf.clip_by_value(row, 0, height - 1) * width + tf.clip_by_value(column, 0, width - 1)
+            place = tf.cast(tf.clip_by_value(row, 0, rows - 1), tf.int64) * tf.cast(width, tf.int64)
+            place += tf.cast(tf.clip_by_value(column, 0, columns - 1), tf.int64)
             result += tf.gather(pixels, first + place) * weight[:, :, :, tf.newaxis]
     return result
 

@@ -246,9 +246,13 @@ def test_styled_beyond_31_bits(lib, rng, last):
     scale = Tensor((batch, channels), FLOAT32, rng.randn(batch, channels))
     lib.cuda_emulation_blocks(65535, 65535)
     threads = 65536 * 256 * (1 if last else 8)  # 7 channels are no vectors
-    place = np.arange(threads - 256, threads) + x.data.size // threads * threads - threads
-    where = np.unravel_index(place, shape)
-    sample, channel, pixel = where if not last else (where[0], where[2], where[1])
+    count = x.data.size if last else batch * pixels  # NCHW: a thread makes all 7 channels
+    place = np.arange(threads - 256, threads) + count // threads * threads - threads
+    if last:
+        sample, pixel, channel = np.unravel_index(place, shape)
+    else:
+        (sample, pixel), channel = np.unravel_index(place, (batch, pixels)), 2 + np.arange(256) % 5
+        place = np.ravel_multi_index((sample, channel, pixel), shape)
     x.data.reshape(-1)[place] = rng.randn(256)
     noise.data[sample, pixel] = rng.randn(256)
     cuda.call(lib, 'styled_cuda', cuda.Styled(FLOAT16, LINEAR, 0, 1, last, *BEYOND, noise_batch=batch, x=x.pointer,
