@@ -210,7 +210,8 @@ def occupancy_rows():
             name = kernel.split('<')[0]
             name += ' ' + re.search(r'<.*?,(.*)>', kernel).group(1).strip() if name == 'tile_kernel' else ''
             threads = 1024 if name == 'sum_kernel' else 256
-            rows.setdefault(name, {}).setdefault(gpu, []).append((occupancy(registers, shared, threads, gpu), registers))
+            share = occupancy(registers, shared, threads, gpu)
+            rows.setdefault(name, {}).setdefault(gpu, []).append((share, registers))
     for name, by_gpu in sorted(rows.items()):
         cells = [min(by_gpu[gpu]) for gpu in GPUS]
         lines.append(f'| {name} | ' + ' | '.join(f'{share:.0%} ({registers})' for share, registers in cells) + ' |')

@@ -83,6 +83,20 @@ def write_pictures(folder, size=32):
         f.write(''.join(f'{name} ' + ' '.join(str(i % size) for i in range(2 * 98)) + '\n' for name in names))
 
 
+def write_fan(folder):
+    """Writes fan.pkl, a network of landmarks as StarGAN v2 takes it."""
+    from dnnlib import tflib
+    from training import misc
+    from training.methods import fan
+    from training.train_step import Method, Net
+    options = dict(resolution=32, num_channels=3, size=64, fmaps=8)
+    with gpu_session(), contextlib.redirect_stdout(io.StringIO()):
+        H = tflib.Network('H', func_name='training.networks.fan.H_fan', **options)
+        net = Net('training.networks.fan.H_fan', options, role='landmarks')
+        misc.save_networks({'H': H}, Method('fan', {'H': net}, {}, fan.make_stages, fan.pictures), os.path.join(
+            folder, 'fan.pkl'))
+
+
 def options_of(case, folder):
     """Options of the training loop; `folder`: what `write_pictures` wrote, with fan.pkl."""
     preset = presets.find(case.config)
@@ -115,7 +129,7 @@ def options_of(case, folder):
 
 @contextlib.contextmanager
 def gpu_session(mixed=None, ops='native'):
-    """A new default graph with a session on the CPU whose networks are built as for a GPU: in NCHW, with our operations.
+    """A new default graph with a session on the CPU whose networks are built as for a GPU: in NCHW, by our operations.
 
     Args:
         mixed: See `layout.set_mixed_type`.
@@ -133,21 +147,35 @@ def gpu_session(mixed=None, ops='native'):
             tflib.close_tf()
 
 
+@contextlib.contextmanager
+def without_values():
+    """While entered, variables get no values: nobody looks at them, and they take time and memory."""
+    from dnnlib.tflib import tfutil
+    run, tfutil.run = tfutil.run, lambda *_given, **_options: {}
+    try:
+        yield
+    finally:
+        tfutil.run = run
+
+
 def train(case, folder):
     """Builds the graph of a training in the default graph; returns Built."""
-    from dnnlib.tflib import autosummary
     from training import training_loop
     from training.data.streams import open_streams, stream_options
+    from training.methods import stylegan2
     before = os.getcwd()
     with contextlib.redirect_stdout(io.StringIO()):  # tables of layers
         options = options_of(case, folder)
         os.chdir(folder)
         try:
-            options, method_args = training_loop.split_options({name: value for name, value in options.items() if name in (
-                training_loop.Options._fields) or 'method_args' not in options and name in _method_fields()},
-                options.get('method_args'))
-            with open_streams(stream_options(options.dataset_args, options.stream_args), options.seed,
-                              options.data_dir, options.bad, options.holdout, options.mirror_augment) as streams:
+            method_args, known = options.get('method_args'), set(training_loop.Options._fields)
+            if method_args is None:
+                known |= set(stylegan2.Options._fields)
+            options, method_args = training_loop.split_options(
+                {name: value for name, value in options.items() if name in known}, method_args)
+            with without_values(), open_streams(
+                    stream_options(options.dataset_args, options.stream_args), options.seed, options.data_dir,
+                    options.bad, options.holdout, options.mirror_augment) as streams:
                 training = training_loop.set_up(streams, options, method_args)
         finally:
             os.chdir(before)
@@ -157,17 +185,11 @@ def train(case, folder):
         if stage.part is not None:
             calls[stage.name + ', part'] = [stage.part]
     for name, network in training.networks.items():
-        for batch in (None, 1):
-            calls[f'{name}, {"minibatch" if batch is None else "one image"}'] = run_network(network, batch)
-    autosummary.finalize_autosummaries()
-    calls['statistics'] = [autosummary._state().read_op]
+        calls[f'{name}, minibatch'] = run_network(network, None)
+        if name.startswith('G'):  # which knows another form for one image
+            calls[f'{name}, one image'] = run_network(network, 1)
     pixels = min(np.prod(stream.dataset.shape[1:]) for stream in streams.values())
     return Built(calls, int(pixels))
-
-
-def _method_fields():
-    from training.methods import stylegan2
-    return stylegan2.Options._fields
 
 
 def run_network(network, batch):
@@ -177,3 +199,81 @@ def run_network(network, batch):
     _, outputs = network_run._build_graph(network, shapes, None, None, 1, False, {})
     return [tfutil.convert_images_to_uint8(x) if x.shape.ndims == 4 and x.shape.as_list()[1] in (1, 3) else x
             for x in outputs]
+
+
+def _generator(resolution=32):
+    """A narrow generator of config-f."""
+    from dnnlib import tflib
+    return tflib.Network('Gs', func_name='training.networks_stylegan2.G_main', num_channels=3, resolution=resolution,
+                         fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
+
+
+def project():
+    """The projector, with LPIPS on VGG16; raises UserError where its weights are not to be had."""
+    from projector import projector
+    with contextlib.redirect_stdout(io.StringIO()):
+        proj = projector.Projector()
+        proj.dlatent_avg_samples = 16
+        proj.set_network(_generator(), minibatch_size=2)
+    return Built({'target': [proj._set_target_op], 'step': [proj._step_op],
+                  'pictures': [proj._images, proj._distances]}, 32 * 32)
+
+
+def measure_features():
+    """Pictures of a generator and what the metrics look at in them."""
+    import tensorflow.compat.v1 as tf
+    from dnnlib.tflib import random, tfutil
+    from metrics.features import efficientnet_lite0, inception_v3, vgg16
+    narrow = [_narrow(network) for network in (
+        inception_v3.InceptionV3, efficientnet_lite0.EfficientNetLite0, vgg16.Vgg16)]
+    with random.seeded(tf.placeholder(tf.int64, [2])):
+        images = _generator().get_output_for(random.normal([4, 8]), tf.zeros([4, 0]), randomize_noise=True)
+    drawn, read = tfutil.convert_images_to_uint8(images), tf.placeholder(tf.uint8, [None, 3, 32, 32])
+    calls = {}
+    for network in narrow:
+        calls[type(network).__name__ + ', drawn'] = [network.features(drawn)]
+        calls[type(network).__name__ + ', of data'] = [network.features(read)]
+    return Built(calls, 32 * 32)
+
+
+def _narrow(network_class):
+    """A feature network whose layers have four channels and values of zero."""
+    import tensorflow.compat.v1 as tf
+    from dnnlib.tflib import layout
+
+    class Narrow(network_class):
+        """The same layers on variables of their own."""
+
+        def __init__(self):
+            self.num_features, self._has_expansion = 4, [True] * 16
+            self._vars = _Biases()
+
+        def convolve(self, x, name, stride=1, padding='SAME', activation=tf.nn.relu):
+            side = 3 if padding == 'VALID' else 1  # as where branches that reduce meet
+            self._vars[name + '/kernel'] = _variable([side, side, x.shape.as_list()[layout.channel_axis()], 4])
+            return super().convolve(x, name, stride, padding, activation)
+
+        def convolve_depthwise(self, x, name, stride, activation):
+            self._vars[name + '/kernel'] = _variable([3, 3, 4, 1])
+            return super().convolve_depthwise(x, name, stride, activation)
+
+        def multiply(self, x, name):
+            return tf.matmul(x, _variable([x.shape.as_list()[1], 4]))
+    Narrow.__name__ = network_class.__name__
+    return Narrow()
+
+
+def _variable(shape):
+    import tensorflow.compat.v1 as tf
+    return tf.Variable(tf.zeros(shape), use_resource=True, trainable=False)
+
+
+class _Biases(dict):
+    """Variables by name; biases are made when they are asked for."""
+
+    def __missing__(self, name):
+        self[name] = _variable([4])
+        return self[name]
+
+
+OTHERS = {'projector': project, 'features of metrics': measure_features}

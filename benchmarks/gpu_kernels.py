@@ -1,7 +1,7 @@
 """Which operations have GPU kernels, for which types, and which of their tensors are in the memory of the host.
 
-TensorFlow's wheel for CPUs does not know, so the answers of the wheels for GPUs are stored: gpu_kernels-VERSION.txt, one
-line for each operation, with one or more kernels:
+TensorFlow's wheel for CPUs does not know, so the answers of the wheels for GPUs are stored: gpu_kernels-VERSION.txt,
+one line for each operation, with one or more kernels:
 
     GatherV2 Tparams=float32,bfloat16 Tindices=int32,int64 @axis | ...
 

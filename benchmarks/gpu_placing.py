@@ -1,9 +1,9 @@
 """Where TensorFlow's placer puts the operations of a session call on a machine with a GPU, and what is then copied.
 
-Rules of the placer that count here: an operation goes to the GPU if it has a kernel there for its types, unless it names
-the CPU; one that shares a reference variable or a resource with others goes where all of them can; a constant goes where
-all that read it are. A kernel of the GPU may still want some of its arguments in host memory, and computes int32 there
-altogether; a tensor that is not where it is read is copied, which at least waits for the GPU.
+Rules of the placer that count here: an operation goes to the GPU if it has a kernel there for its types, unless it
+names the CPU; one that shares a reference variable or a resource with others goes where all of them can; a constant
+goes where all that read it are. A kernel of the GPU may still want some of its arguments in host memory, and computes
+int32 there altogether; a tensor that is not where it is read is copied, which at least waits for the GPU.
 """
 
 from typing import NamedTuple

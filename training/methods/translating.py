@@ -131,7 +131,7 @@ def query_pool(step, name, images, size):
         return images
     shape = images.shape.as_list()
     pool = step.state(name, [size] + shape[1:], per_worker=True)
-    filled = step.state(name + '_filled', [], per_worker=True)  # float32: of int64 GPUs of TensorFlow 1.14 change no part
+    filled = step.state(name + '_filled', [], per_worker=True)  # float32, of which all GPUs set one row
     values, count, chosen = pool.read_value(), tf.cast(filled.read_value(), tf.int32), []
     for i in range(shape[0]):
         is_full, swaps = count >= size, random.uniform([]) > 0.5
