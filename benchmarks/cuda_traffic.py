@@ -124,27 +124,25 @@ def styled_grad2(lib, dtype, shape):
     return traffic, dy.nbytes + y.nbytes + ddx.nbytes + ddy.nbytes + ddn.nbytes + ddb.nbytes
 
 
-def upfirdn(lib, dtype, planes, sizes, up=1, down=1, pad=(2, 1), taps=4):
+def upfirdn(lib, dtype, sizes, up=1, down=1, pad=(2, 1), taps=4):
     """The same of a filter; `sizes`: side of the input, side of the output."""
-    x, y = (_array([planes, side, side], cuda.ITEM[dtype]) for side in sizes)
+    x, y = (_array([side, side], cuda.ITEM[dtype]) for side in sizes)
     k = _array([taps, taps], np.float32)
-    p = cuda.UpFirDn(dtype, up, up, down, down, pad[0], pad[0], planes, sizes[0], sizes[0], 1, sizes[1], sizes[1], taps,
+    p = cuda.UpFirDn(dtype, up, up, down, down, pad[0], pad[0], 1, sizes[0], sizes[0], 1, sizes[1], sizes[1], taps,
                      taps, _address(x), _address(k), _address(y))
     return (measure(lib, lambda: cuda.call(lib, 'upfirdn_cuda', p), [x, y, k]), x.nbytes + y.nbytes + k.nbytes)
 
 
-MAPS = (2, 96, 64, 64)  # many tiles; multiples of their sizes, as all maps of the networks are
+MAPS = (2, 64, 32, 64)  # some tiles; multiples of their sizes, as all maps of the networks are
 KERNELS = {  # name: function of (library, type) that returns (Traffic, bytes needed)
     'bias and activation': lambda lib, dtype: bias_act(lib, dtype, MAPS),
     'end of a styled layer': lambda lib, dtype: styled(lib, dtype, MAPS),
     'its gradient': lambda lib, dtype: styled_grad(lib, dtype, MAPS),
     'its second derivative': lambda lib, dtype: styled_grad2(lib, dtype, MAPS),
-    'FIR after an up-convolution, to 128x128': lambda lib, dtype: upfirdn(lib, dtype, 4, (129, 128), pad=(1, 1)),
-    'its gradient, to 129x129': lambda lib, dtype: upfirdn(lib, dtype, 4, (128, 129), pad=(2, 2)),
-    'FIR before a down-convolution, to 129x129': lambda lib, dtype: upfirdn(lib, dtype, 4, (128, 129), pad=(2, 2)),
-    'up-sampling, to 128x128': lambda lib, dtype: upfirdn(lib, dtype, 4, (64, 128), up=2, pad=(2, 1)),
-    'down-sampling, to 64x64': lambda lib, dtype: upfirdn(lib, dtype, 4, (128, 64), down=2, pad=(1, 1)),
-    'filter of 12 taps, to 64x64': lambda lib, dtype: upfirdn(lib, dtype, 2, (64, 64), pad=(6, 5), taps=12),
+    'FIR after an up-convolution, to 256x256': lambda lib, dtype: upfirdn(lib, dtype, (257, 256), pad=(1, 1)),
+    'FIR before a down-convolution, to 257x257': lambda lib, dtype: upfirdn(lib, dtype, (256, 257), pad=(2, 2)),
+    'up-sampling, to 256x256': lambda lib, dtype: upfirdn(lib, dtype, (128, 256), up=2, pad=(2, 1)),
+    'down-sampling, to 128x128': lambda lib, dtype: upfirdn(lib, dtype, (256, 128), down=2, pad=(1, 1)),
 }
 
 

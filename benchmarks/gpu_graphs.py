@@ -32,6 +32,7 @@ SMALL = {  # method of training.options.presets: (options of run_training.py, se
     'osgan': (('--dataset=cats', '--resolution=16', '--width=1/32', '--batch=8', '--minibatch-gpu=4'), ()),
 }
 PAIRED, LABELED = ('pix2pix',), ('pix2pixhd',)
+FREE_OF_FILES = ('train.perceptual=none',)  # VGG19, whose layers are those of VGG16, needs a file
 
 
 class Case(NamedTuple):
@@ -56,7 +57,11 @@ def cases():
         'auto, all augmentations': Case('auto', ('--augpipe=bgcfnc', '--resolution=64')),
         'auto, held-out scores': Case('auto', ('--aug=adarv', '--holdout=0.1')),
         'auto, diffaugment': Case('auto', ('--aug=diffaugment',)),
-        'pix2pixhd, augmented': Case('pix2pixhd', ('--aug=ada',)),
+        'pix2pixhd': Case('pix2pixhd', settings=FREE_OF_FILES),
+        'pix2pixhd, augmented': Case('pix2pixhd', ('--aug=ada',), FREE_OF_FILES),
+        'stargan': Case('stargan', settings=('D.num_layers=3',)),
+        'fan': Case('fan', ('--resolution=64',)),
+        'lapgan-lsun': Case('lapgan-lsun', ('--minibatch-gpu=8',)),
         'ugatit, augmented': Case('ugatit', ('--aug=ada',)),
         'wgan, slow start': Case('wgan', settings=('train.slow_start=True',)),
     })
@@ -149,9 +154,18 @@ def gpu_session(mixed=None, ops='native'):
 
 @contextlib.contextmanager
 def without_values():
-    """While entered, variables get no values: nobody looks at them, and they take time and memory."""
+    """While entered, nothing is run: whoever asks for values, which take time and memory, gets zeros."""
     from dnnlib.tflib import tfutil
-    run, tfutil.run = tfutil.run, lambda *_given, **_options: {}
+
+    def zeros(fetches, *_feeds, **_options):
+        if isinstance(fetches, dict):
+            return {name: zeros(fetch) for name, fetch in fetches.items()}
+        if isinstance(fetches, (list, tuple)):
+            return [zeros(fetch) for fetch in fetches]
+        if not hasattr(fetches, 'dtype'):  # an operation
+            return None
+        return np.zeros([size or 0 for size in fetches.shape.as_list()], fetches.dtype.as_numpy_dtype)
+    run, tfutil.run = tfutil.run, zeros
     try:
         yield
     finally:
