@@ -56,7 +56,7 @@ def cases():
         'auto, mixed precision': Case('auto', settings=MIXED),
         'auto, all augmentations': Case('auto', ('--augpipe=bgcfnc', '--resolution=64')),
         'auto, held-out scores': Case('auto', ('--aug=adarv', '--holdout=0.1')),
-        'auto, diffaugment': Case('auto', ('--aug=diffaugment',)),
+        'auto, diffaugment': Case('auto', ('--aug=fixed', '--augpipe=diffaugment')),
         'pix2pixhd': Case('pix2pixhd', settings=FREE_OF_FILES),
         'pix2pixhd, augmented': Case('pix2pixhd', ('--aug=ada',), FREE_OF_FILES),
         'stargan': Case('stargan', settings=('D.num_layers=3',)),

@@ -30,7 +30,7 @@ enum { STAGED = 4 };  // columns that a thread copies at once to shared memory, 
 template <int UP, int DOWN, int TAPS> struct Shape {
   enum {
     LANES = UP == 1 && DOWN == 1 ? 64 : 32,
-    ROWS = DOWN == 2 ? 2 : 4,
+    ROWS = DOWN == 2 ? 2 : UP == 2 ? 4 : 8,  // few are read twice, by the tile above and this one
     WIDTH = LANES * UP,
     HEIGHT = THREADS / LANES * ROWS,
     THREAD_IN_ROWS = ((ROWS - 1) * DOWN + TAPS - 1) / UP + 1,
