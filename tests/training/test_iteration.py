@@ -99,6 +99,15 @@ def test_rounds_divide_the_minibatch_that_stages_share(calls):
         assert all('reals' not in feed for name, feed in calls if name == 'G')
 
 
+def test_a_step_of_several_minibatches(calls):
+    made = make(('D', dict(batch='this')), ('G', dict(batch='next', minibatches=2)))
+    assert made.slots == 3
+    run(made, 1)
+    assert [(name, seen(feed)) for name, feed in calls] == [
+        ('D', [12, 13]), ('D', [14, 15]), ('G', [16, 17]), ('G', [18, 19]), ('G', [20, 21]), ('G', [22, 23])]
+    assert [feed['seed'].tolist() for _, feed in calls[2:]] == [step_seed(7, 4, 'G', k).tolist() for k in range(4)]
+
+
 def test_next_minibatches_are_fresh(calls):
     made = make(('D1', dict(batch='this')), ('D2', dict(batch='next')), ('D3', dict(batch='next', every=2)))
     assert made.slots == 3

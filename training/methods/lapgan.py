@@ -33,6 +33,7 @@ class Options(NamedTuple):
     D_opt_args: dict = None    # tflib.Optimizer of the discriminator of each level
     G_loss_args: dict = None   # loss of the generators: func_name and keyword arguments
     D_loss_args: dict = None   # loss of the discriminators; fakes have labels and smaller images of the reals
+    G_images: int = 2          # fakes in a step of G for each in a step of D, made of as many fresh smaller images
     levels: tuple = None       # heights of the images of those levels that are trained; None = all together
     gate: tuple = None         # (how far D's loss of fakes may be above that of reals, how large that may be) for D to
     #                            rest and G to step; otherwise D alone; None = both step; (0.3, 0.7) for LSUN
@@ -58,6 +59,7 @@ def lapgan(streams, schedule, **options):
     for name, role in (('G', 'generator'), ('D', 'discriminator')):
         args = dict(shape, **(getattr(options, name + '_args') or {}))
         nets[name] = Net(args.pop('func_name', f'training.networks.lapgan.{name}_lapgan'), args, role=role)
+    check_G_images(options)
     options = options._replace(**{name + '_loss_args': by_name.complete(name, getattr(options, name + '_loss_args'))
                                   for name in 'GD'})
     bases = [net.options.get('base', 8) for net in nets.values()]
@@ -74,6 +76,12 @@ def lapgan(streams, schedule, **options):
         fakes=lambda nets, count, seed: classes.draw_seed(nets['G'], data, Random(count, seed, size), prior),
         latents=lambda nets, count: latents.draw(np.random, [count] + nets['G'].input_shape[1:], prior),
         logits=by_name.parsed('D', options.D_loss_args).criterion in loss_names.LOGISTIC)
+
+
+def check_G_images(options):
+    """Raises UserError if a step of G can't have so many fakes."""
+    if not isinstance(options.G_images, int) or options.G_images < 1:
+        raise UserError(f'G_images must be a whole number of at least 1, got {options.G_images!r}')
 
 
 def chosen_levels(heights, sizes):
@@ -95,7 +103,7 @@ def make_group(options, name, size, level):
     scheduled = dict(momentum='momentum' if level else 'momentum_base') if has_momentum else {}
     return Group((name,), {key: value for key, value in opt.items() if key not in scheduled}, name + '_lrate',
                  frozen=lambda nets: [var for var in nets[name].trainables if not var.startswith(begin)],
-                 scheduled=scheduled)
+                 scheduled=scheduled, minibatches=options.G_images if name == 'G' else 1)
 
 
 class OfLevel:

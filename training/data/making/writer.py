@@ -96,13 +96,13 @@ class TFRecordExporter:
         self._file(SKIPPED_FILE).write(text.getvalue().encode('utf-8', 'surrogateescape'))
 
     def skipped(self):
-        """What is skipped so far: list of (number, reason), in that order."""
+        """What is skipped so far: list of (number, name, reason), in that order."""
         if SKIPPED_FILE not in self._files:
             return []
         self._files[SKIPPED_FILE].flush()
         path = os.path.join(self.partial_dir, SKIPPED_FILE)
         with open(path, encoding='utf-8', errors='surrogateescape', newline='') as file:
-            return [(int(row[0]), row[2]) for row in list(csv.reader(file))[1:]]
+            return [(int(row[0]), row[1], row[2]) for row in list(csv.reader(file))[1:]]
 
     def add_labels(self, labels):
         """Writes the labels of all images added so far.

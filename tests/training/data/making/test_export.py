@@ -1,6 +1,7 @@
 """Creating datasets from pictures: fitting, filters, boxes, bad files, order, labels, and continuing."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -188,7 +189,14 @@ def test_boxes_are_cut_out_with_a_margin(tmp_path):
          '--crops=2', *options)
     reasons = _reasons(tmp_path / 'z')
     assert reasons['002.png'] == 'no box in b.csv' and reasons['003.png'] == 'no box in b.csv, and unreadable'
-    assert (tmp_path / 'z' / 'skipped.csv').read_text().count('002.png') == 1  # nothing to take two crops of
+    listed = (tmp_path / 'z' / 'skipped.csv').read_text()
+    assert [listed.count(name) for name in ('001.png', '002.png')] == [1, 1]  # nothing to take two crops of
+    (tmp_path / 'in' / 'dataset.json').write_text(json.dumps(dict(labels=[[f'00{i}.png', i % 2] for i in range(4)])))
+    _run('create_from_images', tmp_path / 'v', tmp_path / 'in', '--fit=random', '--crops=2', *options)
+    with TFRecordDataset(str(tmp_path / 'v'), max_label_size='full') as dataset:
+        assert dataset.read_labels(np.arange(6)).argmax(axis=1).tolist() == [0, 0, 1, 1, 0, 0]
+    assert list(_reasons(tmp_path / 'v')) == ['003.png']
+    assert len((tmp_path / 'v' / 'skipped.csv').read_text().splitlines()) == 2
     with pytest.raises(UserError, match='--bbox=nothere.csv: No such file'):
         _run('create_from_images', tmp_path / 'w', tmp_path / 'in', '--bbox=nothere.csv', *options)
 
