@@ -24,10 +24,11 @@ def number_net(latents_in, is_template_graph=False, components=None):
     return tf.identity(tf.reshape(latents_in[:, 0], [-1, 1]) * 0.0 + weight, name='out')
 
 
-def make_step(levels=LEVELS, lazy=None):
-    """Step of two networks with a group each; both have the rate `rate`."""
+def make_step(levels=LEVELS, lazy=None, minibatches=1):
+    """Step of two networks with a group each; both have the rate `rate`; minibatches: of B."""
     nets = {name: tflib.Network(name, __name__ + '.number_net') for name in 'AB'}
     groups = {name: train_step.Group((name,), SGD, 'rate', lazy) for name in 'AB'}
+    groups['B'] = groups['B']._replace(minibatches=minibatches)
     return train_step.Step(EasyDict(groups=groups, drange=(-1, 1)), nets, DATA, levels)
 
 
@@ -101,6 +102,18 @@ def test_an_optimizer_of_a_group_with_something_after_it(session):
     assert session.run([weight, seen]) == pytest.approx([-8.8, -1.6])
 
 
+def test_what_runs_after_every_round_and_after_the_step_alone(session):
+    step = make_step(LEVELS[:1])
+    counts = {name: step.state(name, []) for name in ('post', 'at_step')}
+    slope = tf.reduce_mean(step.nets['A'].get_output_for(tf.zeros([4, 2])))
+    stage = step.train('A', {'A': slope}, **{name: [lambda count=count: tf.assign_add(count, 1.0)]
+                                             for name, count in counts.items()})
+    tflib.init_uninitialized_vars()
+    for op, expected in ((stage.part, [0, 1, 0]), (stage.op, [-0.1, 2, 1])):
+        run(step, stage._replace(op=op), rate=0.1)
+        assert session.run([step.nets['A'].vars['weight'], *counts.values()]) == pytest.approx(expected)
+
+
 def test_several_groups_are_trained_jointly_or_refused(session):
     step = make_step([dict(minibatch_size=4, minibatch_gpu=4, rounds=1)])
     a, b = (tf.reduce_mean(step.nets[name].get_output_for(tf.zeros([4, 2]))) for name in 'AB')
@@ -111,6 +124,14 @@ def test_several_groups_are_trained_jointly_or_refused(session):
     run(step, stage, rate=0.1)
     assert len(stage.skipped) == 2
     assert [step.nets[name].get_var('weight') for name in 'AB'] == pytest.approx([-0.1, -0.2])  # of the same moment
+
+
+def test_groups_of_other_minibatches_are_not_trained_together(session):
+    step = make_step(minibatches=2)
+    loss = sum(tf.reduce_mean(step.nets[name].get_output_for(tf.zeros([4, 2]))) for name in 'AB')
+    for losses in ({'A': loss, 'B': loss}, {('A', 'B'): loss}):
+        with pytest.raises(ValueError, match=r'stage both: groups of \[1, 2\] minibatches are not trained together'):
+            step.train('both', losses, joint=True)
 
 
 def test_state_is_a_saved_variable(session):

@@ -15,6 +15,7 @@ from dnnlib.tflib import collectives
 from dnnlib.tflib import latents as graph_latents
 from dnnlib.util import UserError
 from training import image_size, loss_names
+from training.data.classes import LOOKED_AT
 from training.methods import by_name, classes, translating
 from training.networks import lapgan as networks
 from training.report.fakes import Random
@@ -57,16 +58,17 @@ def lapgan(streams, schedule, **options):
     shape = dict(num_channels=data.shape[0], resolution=image_size.option(*data.shape[1:]), label_size=data.label_size)
     nets, size = OrderedDict(), schedule.last.minibatch_gpu
     for name, role in (('G', 'generator'), ('D', 'discriminator')):
-        args = dict(shape, **(getattr(options, name + '_args') or {}))
+        usual = dict(shape, latents='uniform') if name == 'G' else shape  # in the file, so that all draw the same
+        args = dict(usual, **(getattr(options, name + '_args') or {}))
         nets[name] = Net(args.pop('func_name', f'training.networks.lapgan.{name}_lapgan'), args, role=role)
-    check_G_images(options)
+    translating.check_count('G_images', options.G_images)
     options = options._replace(**{name + '_loss_args': by_name.complete(name, getattr(options, name + '_loss_args'))
                                   for name in 'GD'})
     bases = [net.options.get('base', 8) for net in nets.values()]
     if bases[0] != bases[1]:
         raise UserError(f'G and D need the same base, not {bases[0]} and {bases[1]}')
     sizes = networks.level_sizes(shape['resolution'], bases[0])
-    chosen, prior = chosen_levels(options.levels, sizes), nets['G'].options.get('latents', 'uniform')
+    chosen, prior = chosen_levels(options.levels, sizes), nets['G'].options['latents']
     latents.parse(prior)
     groups = {f'{name}{sizes[i][0]}': make_group(options, name, sizes[i], i) for i in chosen for name in 'DG'}
     return Method(
@@ -76,12 +78,6 @@ def lapgan(streams, schedule, **options):
         fakes=lambda nets, count, seed: classes.draw_seed(nets['G'], data, Random(count, seed, size), prior),
         latents=lambda nets, count: latents.draw(np.random, [count] + nets['G'].input_shape[1:], prior),
         logits=by_name.parsed('D', options.D_loss_args).criterion in loss_names.LOGISTIC)
-
-
-def check_G_images(options):
-    """Raises UserError if a step of G can't have so many fakes."""
-    if not isinstance(options.G_images, int) or options.G_images < 1:
-        raise UserError(f'G_images must be a whole number of at least 1, got {options.G_images!r}')
 
 
 def chosen_levels(heights, sizes):
@@ -182,7 +178,7 @@ def stages_of_level(step, options, height, pair):
 def errors_of(pair):
     """Mean cross entropies of D's scores of reals and fakes, over all workers; see `gate`."""
     z = graph_latents.draw([pair['minibatch_size']] + pair['G'].input_shapes[0][1:],
-                           pair['G'].static_kwargs.get('latents', 'uniform'))
+                           pair['G'].static_kwargs['latents'])
     fakes = pair['G'].get_output_for(z, pair['labels'])
     errors = [criteria.LOGISTIC.real(pair['D'].get_output_for(pair['reals'], pair['labels'], is_training=True), 1),
               criteria.LOGISTIC.fake(pair['D'].get_output_for(fakes, pair['labels'], is_training=True), 1)]
@@ -213,6 +209,6 @@ def set_statistics(G, data):
 
 def statistics_of(data):
     """{'mean', 'deviation'}: of every pixel over the first images of a dataset, float32 [C, H, W], of [-1, 1]."""
-    numbers = data.indices_at(0, min(data.num_images - len(data.held_out), classes.LOOKED_AT))
+    numbers = data.indices_at(0, min(data.num_images - len(data.held_out), LOOKED_AT))
     images = np.stack([data.read(number) for number in numbers]).astype(np.float32) / 127.5 - 1
     return dict(mean=images.mean(axis=0), deviation=np.maximum(images.std(axis=0) + ADDED, SMALLEST_DEVIATION))
