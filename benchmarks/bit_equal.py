@@ -107,7 +107,12 @@ def read_checkpoint(prefix):
     """Variables of a TensorFlow checkpoint: {name: array}."""
     import tensorflow.compat.v1 as tf
     reader = tf.train.load_checkpoint(prefix)
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    return widened({name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()})
+
+
+def widened(arrays):
+    """The same arrays by name; counters that are int32 in older trees are int64, as they are now."""
+    return {name: value.astype(np.int64) if value.dtype == np.int32 else value for name, value in arrays.items()}
 
 
 def _read_pickle(path):

@@ -19,7 +19,7 @@ class FixedClass:
 
     def __init__(self, label_size):
         self._label_size = label_size
-        self.number = tf.Variable(0, trainable=False, use_resource=True, name='class')
+        self.number = tf.Variable(np.int64(0), trainable=False, use_resource=True, name='class')
 
     def get_random_labels_tf(self, count):
         """Labels [count, label_size] of the class."""

@@ -54,8 +54,8 @@ def transform_nearest(maps, parameters):
         place = tf.floor(sources[:, axis] + size / 2)
         is_known = tf.logical_and(is_known, tf.logical_and(place > -size, place < 2 * size - 1))
         place = tf.clip_by_value(size - 1 - tf.abs(size - 1 - tf.abs(place)), 0, size - 1)
-        index += tf.cast(place, tf.int32) * stride
-    index += tf.range(tf.shape(maps)[0])[:, tf.newaxis] * (width * height)
+        index += tf.cast(place, tf.int64) * stride  # GPUs leave the arithmetic of int32 to the host
+    index += tf.range(tf.shape(maps, out_type=tf.int64)[0], dtype=tf.int64)[:, tf.newaxis] * (width * height)
     found = tf.gather(tf.reshape(tf.transpose(maps, [0, 2, 3, 1]), [-1, channels]), index)  # N, pixels, C
     found *= tf.cast(is_known, maps.dtype)[:, :, tf.newaxis]
     return tf.transpose(tf.reshape(found, [-1, height, width, channels]), [0, 3, 1, 2])

@@ -119,9 +119,9 @@ def is_slow(G_steps):
 def make_pace(step, num_D_steps):
     """(stage that decides whether G is due in this iteration, the variable that says so)."""
     done, waited, is_due = (step.state('G_' + name, [], initial=value) for name, value in (
-        ('steps', 0), ('waited', 0), ('due', False)))
+        ('steps', np.int64(0)), ('waited', np.int64(0)), ('due', False)))
     steps, iterations = done.read_value(), waited.read_value() + 1
     due = tf.logical_or(tf.logical_not(is_slow(steps)), iterations * num_D_steps >= SLOW_STEPS)
-    op = tf.group(tf.assign(is_due, due), tf.assign(waited, tf.where(due, 0, iterations)),
-                  tf.assign(done, steps + tf.cast(due, tf.int32)))
+    op = tf.group(tf.assign(is_due, due), tf.assign(waited, tf.where(due, np.int64(0), iterations)),
+                  tf.assign(done, steps + tf.cast(due, tf.int64)))
     return step.run('pace', op), is_due

@@ -246,9 +246,13 @@ def test_styled_beyond_31_bits(lib, rng, last):
     scale = Tensor((batch, channels), FLOAT32, rng.randn(batch, channels))
     lib.cuda_emulation_blocks(65535, 65535)
     threads = 65536 * 256 * (1 if last else 8)  # 7 channels are no vectors
-    place = np.arange(threads - 256, threads) + x.data.size // threads * threads - threads
-    where = np.unravel_index(place, shape)
-    sample, channel, pixel = where if not last else (where[0], where[2], where[1])
+    count = x.data.size if last else batch * pixels  # NCHW: a thread makes all 7 channels
+    place = np.arange(threads - 256, threads) + count // threads * threads - threads
+    if last:
+        sample, pixel, channel = np.unravel_index(place, shape)
+    else:
+        (sample, pixel), channel = np.unravel_index(place, (batch, pixels)), 2 + np.arange(256) % 5
+        place = np.ravel_multi_index((sample, channel, pixel), shape)
     x.data.reshape(-1)[place] = rng.randn(256)
     noise.data[sample, pixel] = rng.randn(256)
     cuda.call(lib, 'styled_cuda', cuda.Styled(FLOAT16, LINEAR, 0, 1, last, *BEYOND, noise_batch=batch, x=x.pointer,
@@ -289,12 +293,12 @@ def test_upfirdn_beyond_31_bits(lib, rng, minor):
     x, y = Huge(shape, FLOAT16), Huge(shape, FLOAT16)
     k = Tensor((4, 4), FLOAT32, rng.randn(4, 4))
     x.data[-1, -40:, -200:] = rng.randn(40, 200, minor)
-    tiles = 3 * (side // 16) * (side // 64)
+    tiles = 3 * (side // 32) * (side // 64)
     block = (tiles - 1) % 65536 if minor == 1 else 65535
     lib.cuda_emulation_blocks(block, block)
     cuda.call(lib, 'upfirdn_cuda', cuda.UpFirDn(FLOAT16, 1, 1, 1, 1, 2, 2, *shape, out_h=side, out_w=side, kernel_h=4,
                                                 kernel_w=4, x=x.pointer, k=k.pointer, y=y.pointer))
-    height, width = (16, 64) if minor == 1 else (1, 256)
+    height, width = (32, 64) if minor == 1 else (1, 256)
     corner = x.data[-1:, -40:, -200:].astype(np.float64)
     expected = cuda.upfirdn_reference(corner, k.values(), (1, 1), (1, 1), (2, 2), (40, 200))
     expected = expected[:, -height:, -min(width, 128):]
@@ -304,20 +308,20 @@ def test_upfirdn_beyond_31_bits(lib, rng, minor):
 
 def test_many_planes(lib, rng):
     """More planes than the second and third dimension of a grid have."""
-    x, y = Huge((70000, 17, 16, 1), FLOAT16), Huge((70000, 17, 16, 1), FLOAT16)
+    x, y = Huge((70000, 33, 16, 1), FLOAT16), Huge((70000, 33, 16, 1), FLOAT16)
     k = Tensor((3, 3), FLOAT32, rng.randn(3, 3))
     tiles = 70000 * 2
     blocks = (tiles - 20) % 65536, (tiles - 1) % 65536
     planes = [slice(first // 2, first // 2 + 10) for first in range(blocks[0], tiles, 65536)]  # a block has three tiles
     for some in planes:
-        x.data[some] = rng.randn(10, 17, 16, 1)
+        x.data[some] = rng.randn(10, 33, 16, 1)
     lib.cuda_emulation_blocks(*blocks)
-    cuda.call(lib, 'upfirdn_cuda', cuda.UpFirDn(FLOAT16, 1, 1, 1, 1, 1, 1, 70000, 17, 16, 1, 17, 16, 3, 3, x.pointer,
+    cuda.call(lib, 'upfirdn_cuda', cuda.UpFirDn(FLOAT16, 1, 1, 1, 1, 1, 1, 70000, 33, 16, 1, 33, 16, 3, 3, x.pointer,
                                                 k.pointer, y.pointer))
     assert len(planes) == 3 and planes[-1].stop == 70000
     for some in planes:
         inputs = x.data[some].astype(np.float64)
-        expected = cuda.upfirdn_reference(inputs, k.values(), (1, 1), (1, 1), (1, 1), (17, 16))
+        expected = cuda.upfirdn_reference(inputs, k.values(), (1, 1), (1, 1), (1, 1), (33, 16))
         cuda.close(y.data[some].astype(np.float64), expected, FLOAT16, 10)
 
 
