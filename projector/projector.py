@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError
 from dnnlib import tflib
+from dnnlib.tflib import layout
 from generator import drawing
 from projector import distances, losses
 from projector.schedule import learning_rate, noise_strength
@@ -232,9 +233,14 @@ class Projector:
             match = re.search(r'/noise(\d+)$', name)
             return self._noise_vars[int(match.group(1))] if match else getter(name, *args, **kwargs)
 
+        dlatents = self._dlatents
+        if layout.data_format() == 'NHWC':
+            # For one sample, convolutions would modulate their kernels; the gradients of these are a third of all
+            # arithmetic, and only the styles' are needed. As for several samples, feature maps are scaled instead.
+            dlatents = tf.placeholder_with_default(dlatents, [None] + dlatents.shape.as_list()[1:])
         with tf.variable_scope(tf.get_variable_scope(), custom_getter=own_noise):
             self._images = self._Gs.components.synthesis.get_output_for(
-                self._dlatents, randomize_noise=False, **self.synthesis_options)
+                dlatents, randomize_noise=False, **self.synthesis_options)
         self._images = tf.ensure_shape(self._images, [self._minibatch_size] + self._Gs.output_shape[1:])
 
     def _build_target(self):
@@ -260,7 +266,7 @@ class Projector:
         variables = [self._dlatents_var] + (self._noise_vars if self.noise == 'optimize' else [])
         self._loss = tf.reduce_sum(self._distances)
         if self.noise == 'optimize' and self._noise_vars:
-            regularizer = tf.add_n([tf.reduce_sum(losses.noise_autocorrelation(var)) for var in self._noise_vars])
+            regularizer = tf.reduce_sum(losses.noise_autocorrelation(self._noise_vars))
             self._loss += self.regularize_noise_weight * regularizer
         self._learning_rate_in = tf.placeholder(tf.float32, [], name='lrate_in')
         self._opt = tflib.Optimizer(learning_rate=self._learning_rate_in)
