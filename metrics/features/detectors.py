@@ -139,7 +139,7 @@ def unit_length(x):
 
 @tf.custom_gradient
 def weighted_squares(x, weights):
-    """Sum over the channels of weights [C] times the squares of feature maps: [N, H, W]. The weights get no gradient."""
+    """Sum over the channels of weights [C], which get no gradient, times the squares of feature maps: [N, H, W]."""
     weights, axis = layout.per_channel(weights), layout.channel_axis()
 
     def gradient(dy):

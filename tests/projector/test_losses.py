@@ -17,6 +17,15 @@ def test_noise_autocorrelation_has_the_golden_values(session, size):
     np.testing.assert_allclose(found, [GOLDEN[size]] * 2 + [0], rtol=1e-5)
 
 
+def test_maps_of_several_sizes_are_added_up(session):
+    rnd = np.random.RandomState(8)
+    noises = [tf.constant(rnd.randn(2, 1, size, size) + [[[[0]]], [[[0.1]]]], tf.float32) for size in (16, 4, 32, 16)]
+    together, alone = session.run([losses.noise_autocorrelation(noises),
+                                   [losses.noise_autocorrelation([noise]) for noise in noises]])
+    np.testing.assert_allclose(together, np.sum(alone, axis=0), rtol=1e-5)
+    assert together.shape == (2,)
+
+
 def test_a_picture_in_the_noise_costs_more_than_noise(session):
     ramp = np.tile(np.linspace(-1, 1, 16), [1, 1, 16, 1])
     noise = np.concatenate([ramp, np.random.RandomState(0).randn(1, 1, 16, 16)])
