@@ -47,6 +47,9 @@ class Projector:
 
     Every target of a minibatch is optimized as if it were alone. Random numbers come from NumPy, one generator per
     target. Change the public fields before `set_network`, those of the schedule at the latest before `start`.
+
+    Attributes:
+        step_fetches: What a step runs: operation, distances [N], loss; after `set_network`.
     """
 
     def __init__(self):
@@ -161,7 +164,7 @@ class Projector:
         shape = self._dlatents_var.shape.as_list()[1:]
         offset = np.stack([random.randn(*shape) for random in self._random]) * strength
         feed = {self._offset_in: self._filled(offset), self._learning_rate_in: rate}
-        _, found, loss = tflib.run([self._step_op, self._distances, self._loss], feed)
+        _, found, loss = tflib.run(self.step_fetches, feed)
         self._cur_step += 1
         if self._cur_step % 10 == 0 or self._cur_step == self.num_steps:
             self._info('step {:4d} of {}: distance {:.4f}, loss {:.4f}'.format(
@@ -272,5 +275,6 @@ class Projector:
         self._opt = tflib.Optimizer(learning_rate=self._learning_rate_in)
         self._opt.register_gradients(self._loss, variables)
         with tf.control_dependencies([self._opt.apply_updates()]):
-            self._step_op = tf.group(*[tf.assign(var, losses.normalized_noise(var.read_value()))
-                                       for var in self._noise_vars if self.noise == 'optimize'])
+            step_op = tf.group(*[tf.assign(var, losses.normalized_noise(var.read_value()))
+                                 for var in self._noise_vars if self.noise == 'optimize'])
+        self.step_fetches = [step_op, self._distances, self._loss]
