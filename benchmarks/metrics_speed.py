@@ -33,7 +33,7 @@ def random_inception():
     kernels = {name: [int(number) for number in text.split('x')]
                for (name, _), text in zip(inception_v3.layer_names(), INCEPTION.split())}
 
-    class RandomInception(inception_v3.InceptionV3):
+    class _RandomInception(inception_v3.InceptionV3):
         def __init__(self):
             self._vars = {}
 
@@ -46,7 +46,7 @@ def random_inception():
                     np.float32(value), trainable=False, use_resource=True) for value in (values, np.zeros(outputs)))
             return super().convolve(x, name, *args, **kwargs)
 
-    return RandomInception()
+    return _RandomInception()
 
 
 def measure_features(args):
