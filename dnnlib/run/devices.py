@@ -48,6 +48,11 @@ def gpu_of(index, count, environ):
     return gpus[index] if len(gpus) > 1 else gpus[0]
 
 
+def num_cores():
+    """How many cores this process may use, int; cgroups and taskset show in the affinity, which only Linux has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
 def cpu_shares(count):
     """The CPUs of this process divided among workers, so that their threads don't compete.
 
