@@ -73,14 +73,14 @@ def _as_matrices(each, size):
 
     A product of matrices works in any TensorFlow and every order of the gradient, with one filter for each image.
     """
-    out, source = np.arange(size)[:, np.newaxis], np.arange(size)[np.newaxis]
-    padded = tf.pad(each, [[0, 0], [0, 1]])  # what is beyond the filter has the weight of this zero
+    source, beyond = np.arange(size, dtype=np.int64), 3 * size  # GPUs leave the arithmetic of int32 to the host
+    out = tf.constant(source[:, np.newaxis])
+    padded = tf.pad(each, [[0, 0], [1, 1]])  # what is beyond the filter has the weight of these zeros
     total = 0
-    for at, where in ((source, True), (-source, source > 0),
-                      (2 * (size - 1) - source, source < size - 1)):
-        tap = at - out + TAPS // 2
-        taps_met = np.where((tap >= 0) & (tap < TAPS) & where, tap, TAPS)
-        total += tf.gather(padded, np.int64(taps_met), axis=1)  # constants of int32 would lie in the host's memory
+    for at in (source, np.where(source > 0, -source, beyond),
+               np.where(source < size - 1, 2 * (size - 1) - source, beyond)):
+        tap = tf.constant(at + TAPS // 2 + 1) - out  # [size, size]: computed, as it would be large in the graph
+        total += tf.gather(padded, tf.clip_by_value(tap, 0, TAPS + 1), axis=1)
     return total
 
 

@@ -114,6 +114,7 @@ def _sample(x, matrices, size):
     # int64, since GPUs leave the arithmetic of int32 to the host
     first = tf.reshape(tf.cast(tf.range(count) * (height * width), tf.int64), [-1, 1, 1])
     columns, rows = tf.cast(width, tf.float32), tf.cast(height, tf.float32)
+    last_column, last_row = tf.cast(width, tf.int64) - 1, tf.cast(height, tf.int64) - 1
     result = 0
     for dv, weight_v in ((0, v0 + 1 - v), (1, v - v0)):
         for du, weight_u in ((0, u0 + 1 - u), (1, u - u0)):
@@ -121,8 +122,9 @@ def _sample(x, matrices, size):
             is_inside = tf.logical_and(tf.logical_and(column >= 0, column < columns),
                                        tf.logical_and(row >= 0, row < rows))
             weight = weight_v * weight_u * tf.cast(is_inside, tf.float32)
-            place = tf.cast(tf.clip_by_value(row, 0, rows - 1), tf.int64) * tf.cast(width, tf.int64)
-            place += tf.cast(tf.clip_by_value(column, 0, columns - 1), tf.int64)
+            # limited as integers, of which none is NaN
+            place = tf.clip_by_value(tf.cast(row, tf.int64), 0, last_row) * (last_column + 1)
+            place += tf.clip_by_value(tf.cast(column, tf.int64), 0, last_column)
             result += tf.gather(pixels, first + place) * weight[:, :, :, tf.newaxis]
     return result
 
