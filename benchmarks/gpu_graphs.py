@@ -66,7 +66,7 @@ def cases():
         'wgan, slow start': Case('wgan', settings=('train.slow_start=True',)),
     })
     for name in ('bcr', 'zcr', 'pagan', 'wgangp', 'auxrot', 'spectralnorm', 'adropout'):
-        found['auto, ' + name] = Case('auto', ('--cmethod=' + name,))
+        found['auto, ' + name] = Case('auto', ('--aug=noaug', '--cmethod=' + name), ('dataset.max_label_size=0',))
     return found
 
 
@@ -223,7 +223,7 @@ def _generator(resolution=32):
 
 
 def project():
-    """The projector, with LPIPS on VGG16; raises UserError where its weights are not to be had."""
+    """The projector, with LPIPS on VGG16; raises UserError if its weights are unavailable."""
     from projector import projector
     with contextlib.redirect_stdout(io.StringIO()):
         proj = projector.Projector()

@@ -73,14 +73,15 @@ def _as_matrices(each, size):
 
     A product of matrices works in any TensorFlow and every order of the gradient, with one filter for each image.
     """
-    source, beyond = np.arange(size, dtype=np.int64), 3 * size  # GPUs leave the arithmetic of int32 to the host
-    out = tf.constant(source[:, np.newaxis])
-    padded = tf.pad(each, [[0, 0], [1, 1]])  # what is beyond the filter has the weight of these zeros
+    out = tf.range(size, dtype=tf.int64)[:, tf.newaxis]  # GPUs leave int32 to the host
+    source = tf.range(size, dtype=tf.int64)[tf.newaxis]
+    padded = tf.pad(each, [[0, 0], [0, 1]])  # what is beyond the filter has the weight of this zero
     total = 0
-    for at in (source, np.where(source > 0, -source, beyond),
-               np.where(source < size - 1, 2 * (size - 1) - source, beyond)):
-        tap = tf.constant(at + TAPS // 2 + 1) - out  # [size, size]: computed, as it would be large in the graph
-        total += tf.gather(padded, tf.clip_by_value(tap, 0, TAPS + 1), axis=1)
+    for at, where in ((source, tf.fill([1, size], True)), (-source, source > 0),
+                      (2 * (size - 1) - source, source < size - 1)):
+        tap = at - out + TAPS // 2
+        is_met = tf.logical_and(tf.logical_and(tap >= 0, tap < TAPS), where)
+        total += tf.gather(padded, tf.where(is_met, tap, tf.fill([size, size], np.int64(TAPS))), axis=1)
     return total
 
 

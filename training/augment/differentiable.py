@@ -110,7 +110,8 @@ def _translate(images, share, uniform):
         places, stride = places + place * stride, stride * (size + 2 * most)
         padding.insert(1, [most, most])
     pixels = tf.reshape(tf.pad(tf.transpose(images, [0, 2, 3, 1]), padding + [[0, 0]]), [-1, channels])
-    places += tf.reshape(tf.cast(tf.range(tf.shape(images)[0]), tf.int64) * stride, [-1, 1, 1, 1])
+    count = tf.shape(images, out_type=tf.int64)[0]
+    places += tf.reshape(tf.range(count, dtype=tf.int64) * stride, [-1, 1, 1, 1])
     return tf.transpose(tf.reshape(tf.gather(pixels, places), [-1, height, width, channels]), [0, 3, 1, 2])
 
 
