@@ -44,16 +44,16 @@ def write(network_pkl, output, kind, direction=None):
     if is_of_domains:
         torch_translator.write_content(network_pkl, output, *torch_domains.content_of(contents))
         return
+    try:
+        content = content_of(last_generator(pretrained.read_states(info.read_file(network_pkl))))
+    except UserError as error:
+        raise UserError('{}: {}'.format(os.path.basename(network_pkl.name), error)) from error
     stem = os.path.splitext(output)[0]
     module, text = stem + '.py', _read_text(_TEMPLATE)
     if not os.path.basename(stem).isidentifier() or module == output:
         raise UserError(f'{output!r}: the module beside it needs a name that Python can import; rename it')
     if os.path.exists(module) and _read_text(module).split('\n')[0] != text.split('\n')[0]:
         raise UserError(f'{module!r} exists and was not written by export; choose a different name')
-    try:
-        content = content_of(last_generator(pretrained.read_states(info.read_file(network_pkl))))
-    except UserError as error:
-        raise UserError('{}: {}'.format(os.path.basename(network_pkl.name), error)) from error
     with util.atomic_path(output) as temp_output, util.atomic_path(module) as temp_module:
         torch_writer.save(content, temp_output)
         util.write_text(temp_module, text.replace('weights.pt', os.path.basename(output)))
@@ -81,16 +81,14 @@ def _check_tensors(path, content):
 
 def last_generator(saved):
     """State of the last generator of a file. Raises: UserError if there is none that can be written."""
-    states = [state for _, state in info.find_networks(saved) if network_data.components_of(state)]
-    if not states:
-        raise UserError('holds no generator')
-    components = network_data.components_of(states[-1])
-    functions = [network_data.function_of(state) for state in (
-        states[-1], components.get('mapping', {}), components.get('synthesis', {}))]
+    found = [state for _, state in info.find_networks(saved)]
+    state = ([state for state in found if network_data.components_of(state)] or found[:1] or [{}])[-1]
+    parts = [state] + [network_data.components_of(state).get(key, {}) for key in ('mapping', 'synthesis')]
+    functions = [network_data.function_of(part) if part else None for part in parts]
     if functions[:2] != ['G_main', 'G_mapping'] or functions[2] not in _FAMILIES:
         raise UserError('PyTorch files can hold the generators of config-e, config-f and StyleGAN2-ADA, not {}'.format(
-            ' with '.join(functions[::2])))
-    return states[-1]
+            ' with '.join(filter(None, functions[::2])) or 'a file without networks'))
+    return state
 
 
 def content_of(state):

@@ -57,7 +57,8 @@ def lapgan(streams, schedule, **options):
     shape = dict(num_channels=data.shape[0], resolution=image_size.option(*data.shape[1:]), label_size=data.label_size)
     nets, size = OrderedDict(), schedule.last.minibatch_gpu
     for name, role in (('G', 'generator'), ('D', 'discriminator')):
-        args = dict(shape, **(getattr(options, name + '_args') or {}))
+        usual = dict(shape, latents='uniform') if name == 'G' else shape  # in the file, so that all draw the same
+        args = dict(usual, **(getattr(options, name + '_args') or {}))
         nets[name] = Net(args.pop('func_name', f'training.networks.lapgan.{name}_lapgan'), args, role=role)
     check_G_images(options)
     options = options._replace(**{name + '_loss_args': by_name.complete(name, getattr(options, name + '_loss_args'))
@@ -66,7 +67,7 @@ def lapgan(streams, schedule, **options):
     if bases[0] != bases[1]:
         raise UserError(f'G and D need the same base, not {bases[0]} and {bases[1]}')
     sizes = networks.level_sizes(shape['resolution'], bases[0])
-    chosen, prior = chosen_levels(options.levels, sizes), nets['G'].options.get('latents', 'uniform')
+    chosen, prior = chosen_levels(options.levels, sizes), nets['G'].options['latents']
     latents.parse(prior)
     groups = {f'{name}{sizes[i][0]}': make_group(options, name, sizes[i], i) for i in chosen for name in 'DG'}
     return Method(
@@ -182,7 +183,7 @@ def stages_of_level(step, options, height, pair):
 def errors_of(pair):
     """Mean cross entropies of D's scores of reals and fakes, over all workers; see `gate`."""
     z = graph_latents.draw([pair['minibatch_size']] + pair['G'].input_shapes[0][1:],
-                           pair['G'].static_kwargs.get('latents', 'uniform'))
+                           pair['G'].static_kwargs['latents'])
     fakes = pair['G'].get_output_for(z, pair['labels'])
     errors = [criteria.LOGISTIC.real(pair['D'].get_output_for(pair['reals'], pair['labels'], is_training=True), 1),
               criteria.LOGISTIC.fake(pair['D'].get_output_for(fakes, pair['labels'], is_training=True), 1)]

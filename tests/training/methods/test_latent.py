@@ -7,6 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError, tflib
+from dnnlib.files import network_file
 from tests.training.golden_latent import FILES
 from tests.training.methods.test_toy_methods import variables
 from training import pretrained
@@ -100,11 +101,18 @@ def test_lapgan_resumed_and_level_by_level(tmp_path):
     assert len(trained) == 6 + 6 + 8 + 8 and still <= {'D/8x8/Output/bias', 'D/16x16/Output/bias'}
     pkl = str(tmp_path / 'whole' / 'network-final.pkl')
     check_drawing(pkl, whole)
+    check_latents(pkl)
     one = train(tmp_path / 'one', 0.002, 16,
                 dict(LAPGAN, levels=[16], gate=[-100, 0], D_loss_args=dict(terms='wgan+drift')), resume_pkl=pkl,
                 resume_kimg=0, sched_args=sched)
     moved = {name for name in trained if np.abs(whole[name] - one[name]).max() > 0}
     assert moved == {name for name in trained if name.startswith('D/16x16/')}  # the gate lets only D step
+
+
+def check_latents(path):
+    """Z is uniform in training, and says so in the file, so that everybody draws it so."""
+    with open(path, 'rb') as f:
+        assert network_file.read_inert(f)['networks']['G'].state['static_kwargs']['latents'] == 'uniform'
 
 
 def check_drawing(path, values):
