@@ -130,6 +130,7 @@ def test_counters_of_older_states_are_converted(tmp_path):
         with tf.Graph().as_default(), tf.Session() as session:
             made = {name: make_variable(session, 'State/' + name, np.zeros_like(value, dtype_of(value, now)))
                     for name, (value, now) in counters.items()}
+            make_variable(session)
             rounds.RoundState(made['pool_filled'], 0)
             saver = state.StateSaver(str(tmp_path))
             if files.latest_state(str(tmp_path)) is None:
