@@ -261,8 +261,8 @@ def main(argv):
     parser.add_argument('--seeds', type=int, default=3, help='trainings of each (default: %(default)s)')
     parser.add_argument('--first-seed', type=int, default=0, metavar='N', help='of the methods (default: %(default)s)')
     parser.add_argument('--steps', type=int, default=400, help='of each network, with losses (default: %(default)s)')
-    parser.add_argument('--only', type=lambda text: text.split(';'), metavar='NAMES', help='criteria or methods, joined '
-                        'by semicolons (default: all)')
+    parser.add_argument('--only', type=lambda text: text.split(';'), metavar='NAMES', help='criteria or methods, '
+                        'joined by semicolons (default: all)')
     cli.add_device(parser)
     args = parser.parse_args(argv)
     started = time.time()

@@ -35,7 +35,7 @@ def random_inception():
     assert len(names) == len(texts)
     kernels = {name: [int(number) for number in text.split('x')] for (name, _), text in zip(names, texts)}
 
-    class RandomInception(inception_v3.InceptionV3):
+    class _RandomInception(inception_v3.InceptionV3):
         def __init__(self):
             self._vars = {}
 
@@ -48,7 +48,7 @@ def random_inception():
                     np.float32(value), trainable=False, use_resource=True) for value in (values, np.zeros(outputs)))
             return super().convolve(x, name, *args, **kwargs)
 
-    return RandomInception()
+    return _RandomInception()
 
 
 def measure_features(args):

@@ -9,7 +9,7 @@ import re
 from dnnlib import cli, util
 from dnnlib.files import array_file, file_kinds, named_networks, network_file, safe_pickle, torch_file
 from dnnlib.util import UserError
-from generator import network_data
+from generator import network_data, plain_configs
 from training import pretrained
 from training.torch_files import contents as torch_contents
 
@@ -150,7 +150,7 @@ def _describe_drawing(method, state):
     options, lines = network_data.options_of(state), []
     if 'resolution' in options:
         lines.append(_describe_pictures(options, (None, 3)))
-    config = network_data.plain_config_of(method, options, network_data.function_of(state))
+    config = plain_configs.config_of(method, options, network_data.function_of(state))
     return lines + [f'Config      {config}'] * (config is not None)
 
 

@@ -103,24 +103,3 @@ def config_of(state):
     known = {8 << 10: 'config-e', 16 << 10: 'config-f'}
     other = 'like config-e and config-f, with fmap_base {}'.format(short(base))
     return known.get(base, other) if isinstance(base, int) else other
-
-
-def plain_config_of(method, options, function):
-    """Configurations that have such a generator, of a file that holds networks by name; None = none that is known.
-
-    Args:
-        method: Name of the method.
-        options: Of the generator.
-        function: Name of its build function.
-    """
-    if method in ('osgan', 'bigbigan'):
-        return dict(osgan='osgan: networks of DCGAN', bigbigan='bigbigan-128')[method]
-    if function == 'G_lapgan':
-        base = options.get('base', 8)
-        return 'lapgan-lsun' if base == 16 else 'lapgan' if base == 8 else f'like lapgan, with --base={short(base)}'
-    if function == 'G_wgan_resnet':
-        return 'wgan-gp-cifar' if options.get('small') else 'wgan-gp'
-    if function == 'G_biggan' and options.get('norm') == 'slow':
-        return 'sagan-128'
-    return {'G_dcgan': 'dcgan or wgan (the same networks)', 'G_mlp': '--networks=mlp',
-            'G_biggan': 'biggan-128 or biggan-256', 'G_biggan_deep': 'biggan-deep-128'}.get(function)

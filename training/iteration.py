@@ -20,7 +20,8 @@ class Iteration:
         step: As given.
         slots: Minibatches that an iteration consumes of each stream.
         is_running: Has an iteration begun to change variables, and not come to its end?
-    Raises: ValueError if two stages have one name, or a stage with data doesn't run in every round.
+    Raises: ValueError if two stages have one name, a stage with data doesn't run in every round, or one of several
+        minibatches takes no fresh ones.
     """
 
     def __init__(self, stages, step, streams):
@@ -30,6 +31,8 @@ class Iteration:
             raise ValueError(f'stages need different names, not {names}')
         if any(stage.batch not in (None, 'this', 'next') or stage.batch and not stage.rounds for stage in stages):
             raise ValueError("the data of a stage are None, 'this' or 'next'; a stage with data runs in every round")
+        if any(stage.minibatches != 1 and stage.batch != 'next' for stage in stages):
+            raise ValueError("a stage of several minibatches takes fresh ones: its data are 'next'")
         self.slots = int(any(stage.batch == 'this' for stage in stages))
         self._slots = {stage.name: [0] * stage.minibatches for stage in stages}  # of each of its minibatches
         for stage in stages:

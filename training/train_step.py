@@ -153,10 +153,14 @@ class Step:
             post: Functions without arguments that build operations to run after the step, in the same session call;
                 they must read variables by `read_value()`.
         Returns: Stage.
-        Raises: ValueError for several losses without `joint`.
+        Raises: ValueError for several losses without `joint`, or groups of different numbers of minibatches.
         """
         if len(losses) > 1 and not joint:
             raise ValueError(f'stage {name}: several groups {sorted(losses)} are trained by joint=True only')
+        counts = {self._groups[one].minibatches for group in losses for one in (
+            group if isinstance(group, tuple) else (group,))}
+        if len(counts) > 1:  # each optimizer divides by its own
+            raise ValueError(f'stage {name}: groups of {sorted(counts)} minibatches are not trained together')
         optimizers = [optimizer for group, loss in losses.items() for optimizer in (
             self._register_together(name, group, loss) if isinstance(group, tuple) else
             [self._register(name, group, loss, len(losses) > 1)])]
@@ -167,14 +171,11 @@ class Step:
         with tf.control_dependencies(updates if post else []):
             updates += [build() for build in post]
         skipped = tuple(optimizer.skipped for optimizer in optimizers)
-        count = max(self._groups[name].minibatches for group in losses for name in (
-            group if isinstance(group, tuple) else (group,)))
         parts = [optimizer.accumulation for optimizer in optimizers if optimizer.accumulation is not None]
         with tf.control_dependencies(parts if post else []):
             parts += [build() for build in post] if parts else []
         part = tf.group(*parts) if parts else None
-        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=part,
-                     minibatches=count)
+        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=part, minibatches=counts.pop())
 
     def _register_together(self, stage_name, group_names, loss):
         """The stage's optimizers of several groups, with the gradients of one loss."""

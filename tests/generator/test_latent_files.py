@@ -10,8 +10,11 @@ import tensorflow.compat.v1 as tf
 
 import run_generator
 from dnnlib import UserError, latents, tflib
+from generator import plain_configs
 from metrics import sources
 from training import misc, pretrained
+from training.options import classes
+from tests.training.options.test_classes import options_of
 from training.state import transfer
 from training.train_step import Net
 
@@ -19,10 +22,13 @@ SMALL = dict(fmaps=2, latent_size=3)
 LEVELS = dict(fmaps=1, base_units=3, base_latent_size=2, latents='uniform')
 CASES = OrderedDict([  # name -> (method, networks, options of G, of D, of both, configuration that `info` prints)
     ('dcgan', ('latent', 'dcgan.{}_dcgan', SMALL, dict(fmaps=2, condition='projection'), dict(label_size=2),
-               'dcgan or wgan (the same networks)')),
-    ('wgan-gp', ('latent', 'wgan.{}_wgan_resnet', SMALL, dict(fmaps=2), {}, 'wgan-gp')),
-    ('mlp', ('latent', 'mlp.{}_mlp', dict(latent_size=3, latents='uniform'), {}, dict(hidden=[4]), '--networks=mlp')),
-    ('lapgan', ('lapgan', 'lapgan.{}_lapgan', LEVELS, dict(fmaps=1, base_units=3), {}, 'lapgan')),
+               'like dcgan, with fmaps=2, latent_size=3')),
+    ('wgan-gp', ('latent', 'wgan.{}_wgan_resnet', SMALL, dict(fmaps=2), {},
+                 'like wgan-gp, with fmaps=2, latent_size=3')),
+    ('mlp', ('latent', 'mlp.{}_mlp', dict(latent_size=3, latents='uniform'), {}, dict(hidden=[4]),
+             'like --networks=mlp, with hidden=[4], latent_size=3')),
+    ('lapgan', ('lapgan', 'lapgan.{}_lapgan', LEVELS, dict(fmaps=1, base_units=3), {},
+                'like lapgan, with base_latent_size=2, base_units=3, fmaps=1')),
     ('osgan', ('osgan', 'dcgan.{}_dcgan', SMALL, dict(fmaps=2, norm='group'), {}, 'osgan: networks of DCGAN'))])
 
 
@@ -33,6 +39,30 @@ def make(case, resolution=16):
         both, num_channels=3, resolution=resolution, **options), role=role)) for name, options, role in (
             ('G', G, 'generator'), ('D', D, 'discriminator')))
     return OrderedDict((name, tflib.Network(name, net.func_name, **net.options)) for name, net in nets.items()), nets
+
+
+def test_names_of_configurations():
+    def named(*argv):
+        method = options_of('--config=' + argv[0], *argv[1:])['method_args']
+        G = dict(method['G_args'], resolution=int(dict(part.split('=') for part in argv[1:]).get(
+            '--resolution', classes.CONFIGS[argv[0]].resolution if argv[0] in classes.CONFIGS else 32)))
+        return plain_configs.config_of(method['func_name'].split('.')[2], G, G.pop('func_name').split('.')[-1])
+    for name in list(classes.CONFIGS) + ['lapgan', 'lapgan-lsun', 'wgan-gp', 'wgan-gp-cifar']:
+        assert named(name) == name
+    for argv, expected in (
+            (['wgan'], 'dcgan or wgan (the same networks)'), (['dcgan', '--networks=mlp'], '--networks=mlp'),
+            (['osgan'], 'osgan: networks of DCGAN'), (['dcgan', '--width=1/2'], 'like dcgan, with fmaps=32'),
+            (['lapgan', '--base=16'], 'like lapgan, with base=16'),
+            (['lapgan-lsun', '--width=1/4'], 'like lapgan-lsun, with base_units=2000, fmaps=32'),
+            (['biggan-256', '--width=1/4'], 'like biggan-256, with fmaps=24'),
+            (['biggan-128', '--width=1/4', '--resolution=64'], 'like biggan-128, with fmaps=24, resolution=64'),
+            (['sagan-128', '--width=1/2'], 'like sagan-128, with fmaps=32'),
+            (['bigbigan-128', '--width=1/2'], 'like bigbigan-128, with fmaps=48'),
+            (['dogs-biggan-1st', '--width=2'], 'like dogs-biggan-1st, with fmaps=70')):
+        assert named(*argv) == expected
+    published = dict(classes.generator_args(classes.BIGGAN, 128, 96), norm='standing', shared_size=128, resolution=128)
+    assert plain_configs.config_of('classes', published, 'G_biggan') == 'biggan-128'
+    assert plain_configs.config_of('classes', {}, 'G_other') is None
 
 
 @pytest.mark.parametrize('case', list(CASES))

@@ -60,7 +60,7 @@ def lapgan(streams, schedule, **options):
         usual = dict(shape, latents='uniform') if name == 'G' else shape  # in the file, so that all draw the same
         args = dict(usual, **(getattr(options, name + '_args') or {}))
         nets[name] = Net(args.pop('func_name', f'training.networks.lapgan.{name}_lapgan'), args, role=role)
-    check_G_images(options)
+    translating.check_count('G_images', options.G_images)
     options = options._replace(**{name + '_loss_args': by_name.complete(name, getattr(options, name + '_loss_args'))
                                   for name in 'GD'})
     bases = [net.options.get('base', 8) for net in nets.values()]
@@ -77,12 +77,6 @@ def lapgan(streams, schedule, **options):
         fakes=lambda nets, count, seed: classes.draw_seed(nets['G'], data, Random(count, seed, size), prior),
         latents=lambda nets, count: latents.draw(np.random, [count] + nets['G'].input_shape[1:], prior),
         logits=by_name.parsed('D', options.D_loss_args).criterion in loss_names.LOGISTIC)
-
-
-def check_G_images(options):
-    """Raises UserError if a step of G can't have so many fakes."""
-    if not isinstance(options.G_images, int) or options.G_images < 1:
-        raise UserError(f'G_images must be a whole number of at least 1, got {options.G_images!r}')
 
 
 def chosen_levels(heights, sizes):

@@ -132,13 +132,9 @@ def make_options(args):
     if args.resolution is None:
         args.resolution = c.resolution
     fmaps = max(int(round(c.fmaps * args.width)), 1)
-    both = dict(c.both, fmaps=fmaps, attention=attention(c, args.resolution))
-    G, D = dict(both, **c.G), dict(both, **c.D)
+    G, D = generator_args(c, args.resolution, fmaps), dict(networks_args(c, args.resolution, fmaps), **c.D)
     if 'fmaps' in c.D:
         D['fmaps'] = max(int(round(c.D['fmaps'] * args.width)), 1)
-    if c.networks != 'biggan_deep':
-        blocks = max(args.resolution.bit_length() - 3, 1)
-        G.setdefault('latent_size', LATENTS_OF_A_LEVEL * (blocks + 1))
     method = dict(c.method, func_name='training.methods.' + c.function, num_D_steps=args.d_steps or c.d_steps)
     method.update(loss_args(args, c))
     networks = [('G', 'biggan' if c.encodes else c.networks, dict(G, latents=args.latents)), ('D', c.networks, D)]
@@ -160,6 +156,20 @@ def make_options(args):
     if args.width != 1:
         print(f'--width={args.width:g}: G fmaps={fmaps}, D fmaps={D["fmaps"]}')
     return options
+
+
+def networks_args(c, resolution, fmaps):
+    """Options of both networks of a Config for images of this side."""
+    return dict(c.both, fmaps=fmaps, attention=attention(c, resolution))
+
+
+def generator_args(c, resolution, fmaps):
+    """Options of the generator of a Config, but for what its latents are drawn from."""
+    found = dict(networks_args(c, resolution, fmaps), **c.G)
+    if c.networks != 'biggan_deep':
+        blocks = max(resolution.bit_length() - 3, 1)
+        found.setdefault('latent_size', LATENTS_OF_A_LEVEL * (blocks + 1))
+    return found
 
 
 def loss_args(args, c):

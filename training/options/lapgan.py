@@ -14,7 +14,9 @@ NETWORKS = 'training.networks.lapgan.{}_lapgan'
 LOSS = 'logistic_ns'
 SGD = dict(tf_optimizer='dnnlib.tflib.optimizers.SGD')
 G_UNITS, D_UNITS, FMAPS = 8000, 1600, 64
-BATCH = 64  # reals in a step of D, and as many fakes; G has twice as many; as published
+BATCH = 64  # reals in a step of D, and as many fakes; as published
+G_IMAGES = 2  # minibatches of fakes in a step of G; as published. Named, so that it tells runs apart, as LATENTS
+LATENTS = 'uniform'  # of G; as published
 
 
 class Config(NamedTuple):
@@ -105,10 +107,11 @@ def make_options(args):
         print(f'--width={args.width:g}: fmaps={both["fmaps"]}, base_units={units["G"]} of G and {units["D"]} of D')
     found = {name: dict(func_name=losses.BY_NAME.format(name), terms=LOSS) for name in 'GD'}
     found.update(losses.of_criteria(args, dict(G='', D=''), 10))
-    method = dict(c.method, func_name='training.methods.lapgan.lapgan', levels=args.levels)
+    method = dict(c.method, func_name='training.methods.lapgan.lapgan', levels=args.levels, G_images=G_IMAGES)
     for name in 'GD':
         method.update({name + '_args': dict(both, func_name=NETWORKS.format(name), base_units=units[name]),
                        name + '_opt_args': dict(SGD), name + '_loss_args': found[name]})
+    method['G_args']['latents'] = LATENTS
     sched = dict(minibatch_size_base=BATCH, minibatch_gpu_base=BATCH, G_lrate_base=c.lrate, D_lrate_base=c.lrate,
                  **c.sched)
     options = dict(method_args=method, sched_args=tuning.sched_args(args, sched), minibatch_repeats=1,

@@ -91,16 +91,18 @@ def double_by_phases(x, w):
         row and column are 0.
     """
     height, width = x.shape.as_list()[1:3]
-    x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    rows = []
+    num_in, num_out = w.shape.as_list()[2:]
+    taps, rows = tf.unstack(tf.reshape(w, [9, num_in, num_out])), []  # slices of more axes are copied by one thread
     for py in (0, 1):
         columns = []
         for px in (0, 1):
-            taps = w[1:2] if py else w[::2]
-            taps = taps[:, 1:2] if px else taps[:, ::2]
-            columns.append(conv2d(x[:, py:, px:], taps, padding='VALID'))
-        rows.append(tf.reshape(tf.concat(columns, axis=3), [-1, height + 1, 1, (width + 1) * 2 * w.shape.as_list()[3]]))
-    return tf.reshape(tf.concat(rows, axis=2), [-1, 2 * height + 2, 2 * width + 2, w.shape.as_list()[3]])
+            seen = [(1,) if odd else (0, 2) for odd in (py, px)]
+            kernel = tf.stack([taps[3 * a + b] for a in seen[0] for b in seen[1]])
+            kernel = tf.reshape(kernel, [len(seen[0]), len(seen[1]), num_in, num_out])
+            padded = tf.pad(x, [[0, 0], [1 - py, 1], [1 - px, 1], [0, 0]])
+            columns.append(conv2d(padded, kernel, padding='VALID'))
+        rows.append(tf.reshape(tf.concat(columns, axis=3), [-1, height + 1, 1, (width + 1) * 2 * num_out]))
+    return tf.reshape(tf.concat(rows, axis=2), [-1, 2 * height + 2, 2 * width + 2, num_out])
 
 
 def static_or_dynamic(x, axis):

@@ -164,6 +164,14 @@ def test_gate(session):
         lapgan.chosen_levels([12], [[8, 8], [16, 16]])
 
 
+@pytest.mark.parametrize('value', [True, 0, 2.0])
+def test_numbers_of_fakes_that_cannot_be(value):
+    reals = dict(reals=EasyDict(dataset=EasyDict(shape=[3, 16, 16], label_size=0)))
+    for make in (lapgan.lapgan, latent.latent):
+        with pytest.raises(UserError, match=f'G_images must be a whole number of at least 1, got {value}'):
+            make(reals, EasyDict(last=EasyDict(minibatch_gpu=2)), G_images=value)
+
+
 def dense(x, network, scope):
     return x @ network.get_var(scope + '/weight') + network.get_var(scope + '/bias')
 

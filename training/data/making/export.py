@@ -13,7 +13,7 @@ from training.data import classes
 from training.data.files import by_reason, SKIPPED_FILE
 from training.data.images import Unreadable
 from training.data.making.pictures import Skipped
-from training.data.making.writer import encode_image, TFRecordExporter
+from training.data.making.writer import encode_image, NUMBERS_FILE, TFRecordExporter
 from training.data.sources import ordered_map
 
 SAVE_SECONDS = 5  # between two saves of the progress
@@ -61,20 +61,20 @@ def export(source, tfrecord_dir, shuffle=True, skip_bad=False, max_images=None, 
         done = exporter.resume(fingerprint.at)
         if done:
             print(f'Resuming an interrupted export at image {done} of {source.num_items}')
-        problem, skipped = None, _Skipped(source, exporter.skipped())
+        problem, listed = None, _Listed(source, exporter.skipped())
         try:
             for number, (shape, records, problem) in _prepared(source, order[done:], workers):
                 if exporter.num_images == max_images:
                     break
                 if problem is None:
-                    exporter.add_records(shape, records)
+                    exporter.add_records(shape, records, number if source.label_size else None)
                 elif skip_bad or isinstance(problem, Skipped):
                     name = source.name_of(number)
-                    if not skipped.has(number):
+                    if not listed.has(number, name):
                         if not isinstance(problem, Skipped):
                             print(f'Skipped {problem}')
                         exporter.add_skipped(number, name, _reason(problem, name))
-                        skipped.add(number, name, _reason(problem, name))
+                        listed.add(number, name, _reason(problem, name))
                 else:
                     raise UserError(f'{problem}; or skip such images with --bad=skip')
                 done += 1
@@ -86,11 +86,14 @@ def export(source, tfrecord_dir, shuffle=True, skip_bad=False, max_images=None, 
             exporter.keep_partial = False
             raise UserError('none of the {} images can be used{}'.format(
                 len(order), '' if problem is None else '; the last: {}'.format(problem)))
-        _finish(exporter, source, [number for number in order[:done] if not skipped.has(number)], tfrecord_dir)
+        _finish(exporter, source, tfrecord_dir)
 
 
-class _Skipped:
-    """Which images are skipped, if for each picture that can't be read, and each part with several crops, one is noted.
+class _Listed:
+    """Which images need no further line in the list of what is skipped.
+
+    That has one for a picture that can't be read, and one for a part with several crops. It doesn't say which images
+    are taken: if a picture can't be read once, others of it may be.
 
     Args:
         source: PictureSource or another.
@@ -98,21 +101,19 @@ class _Skipped:
     """
 
     def __init__(self, source, found):
-        self._source, self._numbers, self._names = source, set(), set()
-        self._first_of = getattr(source, 'first_of', int)
+        self._numbers, self._names, self._first_of = set(), set(), getattr(source, 'first_of', int)
         for row in found:
             self.add(*row)
 
     def add(self, number, name, reason):
-        """Notes an image that is skipped."""
+        """Notes an image that is listed."""
         self._numbers.add(self._first_of(number))
         if reason.startswith(UNREADABLE):
             self._names.add(name)
 
-    def has(self, number):
-        """Is image `number` skipped, or of what is?"""
-        return self._first_of(number) in self._numbers or bool(self._names) and (
-            self._source.name_of(number) in self._names)
+    def has(self, number, name):
+        """Is image `number`, from the file `name`, listed, or something that it is of?"""
+        return self._first_of(number) in self._numbers or name in self._names
 
 
 def _prepared(source, numbers, workers):
@@ -146,10 +147,10 @@ def _save_after_error(exporter, done, fingerprint, error):
             print(f'Kept {exporter.num_images} images in {exporter.partial_dir}; {todo} resumes')
 
 
-def _finish(exporter, source, kept, tfrecord_dir):
+def _finish(exporter, source, tfrecord_dir):
     skipped = exporter.skipped()
     if source.label_size:
-        exporter.add_labels(source.labels_at(np.array(kept)))
+        exporter.add_labels(source.labels_at(exporter.numbers()))
     if source.label_names:
         classes.save_names(exporter.partial_dir, source.label_names)
     not_taken = getattr(source, 'not_taken', [])
@@ -174,8 +175,8 @@ class _Fingerprint:
     def _restart(self):
         self._count = 0
         self._hash = hashlib.sha256(repr((
-            self._source.key, len(self._order), list(self._order[:8]), self._max_images)).encode(
-                'utf-8', 'surrogateescape'))
+            self._source.key, len(self._order), list(self._order[:8]), self._max_images)
+            + ((NUMBERS_FILE,) if self._source.label_size else ())).encode('utf-8', 'surrogateescape'))
 
     def at(self, done):
         """Digest of the first `done` images, in hex."""
