@@ -111,8 +111,7 @@ def read_checkpoint(prefix):
 
 
 def widened(arrays):
-    """The same arrays by name; counters that are int32 in older trees are int64, as they are now, those of pools float32.
-    """
+    """The same arrays by name; counters that are int32 in older trees are of today's type: int64, of pools float32."""
     return {name: value.astype(np.float32 if name.endswith('_filled') else np.int64) if value.dtype == np.int32 else
             value for name, value in arrays.items()}
 

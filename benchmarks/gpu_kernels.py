@@ -98,8 +98,8 @@ def load(path):
 
 
 def nearest(version):
-    """The version of TensorFlow, such as '2.21', whose stored kernels are nearest to those of another one: its own, else
-    the newest of the same major number.
+    """The version of TensorFlow, such as '2.21', whose stored kernels are nearest to those of another: the same, else
+    the newest with its major number.
     """
     major, minor = version.split('.')[:2]
     known = [os.path.basename(path)[:-len('.txt')].split('-')[1] for path in glob.glob(STORED.format(major + '.*'))]

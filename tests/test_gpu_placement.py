@@ -21,7 +21,7 @@ from training.options import augmentation, precision
 @pytest.fixture(name='kernels', scope='module')
 def fixture_kernels():
     if gpu_kernels.nearest(tf.__version__) != '.'.join(tf.__version__.split('.')[:2]):
-        pytest.skip(f'no table of the kernels of TensorFlow {tf.__version__}: gpu_placement.py --write-kernels makes it')
+        pytest.skip(f'no table of kernels of TensorFlow {tf.__version__}; gpu_placement.py --write-kernels makes it')
     return gpu_kernels.Kernels(gpu_kernels.stored(tf.__version__))
 
 
