@@ -111,8 +111,9 @@ def read_checkpoint(prefix):
 
 
 def widened(arrays):
-    """The same arrays by name; counters that are int32 in older trees are int64, as they are now."""
-    return {name: value.astype(np.int64) if value.dtype == np.int32 else value for name, value in arrays.items()}
+    """The same arrays by name; counters that are int32 in older trees are of today's type: int64, of pools float32."""
+    return {name: value.astype(np.float32 if name.endswith('_filled') else np.int64) if value.dtype == np.int32 else
+            value for name, value in arrays.items()}
 
 
 def _read_pickle(path):
@@ -157,7 +158,7 @@ def read_run(run_dir):
             values = read_checkpoint(path[:-len('.index')])
         elif name.endswith('.npz'):
             with np.load(path) as arrays:
-                values = {key: arrays[key] for key in arrays.files}
+                values = widened({key: arrays[key] for key in arrays.files})
         elif re.match('network-.*pkl$', name):
             values = _read_pickle(path)
         elif name.endswith('.png'):

@@ -229,7 +229,7 @@ def project():
         proj = projector.Projector()
         proj.dlatent_avg_samples = 16
         proj.set_network(_generator(), minibatch_size=2)
-    return Built({'target': [proj._set_target_op], 'step': [proj._step_op],
+    return Built({'target': [proj._set_target_op], 'step': proj.step_fetches,
                   'pictures': [proj._images, proj._distances]}, 32 * 32)
 
 

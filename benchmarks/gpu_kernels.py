@@ -97,10 +97,18 @@ def load(path):
     return kernels
 
 
+def nearest(version):
+    """The version of TensorFlow, such as '2.21', whose stored kernels are nearest to those of another: the same, else
+    the newest with its major number.
+    """
+    major, minor = version.split('.')[:2]
+    known = [os.path.basename(path)[:-len('.txt')].split('-')[1] for path in glob.glob(STORED.format(major + '.*'))]
+    return max(known, key=lambda name: (name == f'{major}.{minor}', int(name.split('.')[1])))
+
+
 def stored(version):
-    """Kernels of the stored version that is nearest to a version of TensorFlow: that of its major number."""
-    paths = sorted(glob.glob(STORED.format(version.split('.')[0] + '.*')))
-    return load(paths[-1])
+    """Kernels of the stored version that is `nearest` to a version of TensorFlow."""
+    return load(STORED.format(nearest(version)))
 
 
 class Kernels:

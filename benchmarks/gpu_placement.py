@@ -26,9 +26,9 @@ MEANT = {  # operation without GPU kernel: why it is meant for the host
     'PyFuncStateless': 'labels and held-out images are read from the data',
     'EagerPyFunc': 'labels and held-out images are read from the data',
 }
-LARGE = dict(MEANT, **{  # operation whose results may be copied though they are as large as an image: why
+LARGE = {  # operation of TensorFlow 1 whose results may be copied though they are as large as an image: why
     'Unique': 'TensorFlow 1.14 numbers instances of label maps on the host only',
-})
+}
 CARDS = (11, 16)  # GiB
 LIBRARIES = 0.8  # GiB that CUDA, cuDNN and cuBLAS take
 PUBLISHED = argparse.Namespace(resolution=1024, minibatch=4, fmap_base=16 << 10, fmap_max=512)
@@ -46,6 +46,12 @@ class Finding(NamedTuple):
     problems: list      # texts
 
 
+def meant():
+    """{operation whose tensors may be copied, however large they are, with this TensorFlow: why}."""
+    import tensorflow.compat.v1 as tf
+    return dict(MEANT, **(LARGE if tf.__version__.startswith('1.') else {}))
+
+
 def look_at(name, fetches, kernels, pixels):
     """Places a session call; returns Finding.
 
@@ -57,15 +63,15 @@ def look_at(name, fetches, kernels, pixels):
     """
     from benchmarks import gpu_placing
     placement = gpu_placing.Placement(fetches, kernels)
-    copies = placement.copies()
+    copies, may_be_large = placement.copies(), meant()
     problems = []
     for op in placement.without:
         if op.type not in MEANT:
             types = sorted({tensor.dtype.name for tensor in list(op.inputs) + list(op.outputs)})
             problems.append(f'{op.type} of {", ".join(types)} has no GPU kernel: {op.name}')
     for copy in copies:
-        if gpu_placing.num_elements(copy.tensor) >= pixels and copy.tensor.op.type not in LARGE and (
-                copy.reader.type not in LARGE):
+        if gpu_placing.num_elements(copy.tensor) >= pixels and not may_be_large.keys() & {
+                copy.tensor.op.type, copy.reader.type}:
             problems.append(f'{copy.tensor.shape} {copy.tensor.dtype.name} is copied to the '
                             f'{"GPU" if copy.to_gpu else "host"}: {copy.tensor.name} for {copy.reader.name}')
 
@@ -100,7 +106,7 @@ def place_all(names, kernels):
                     found = look_at(call, fetches, kernels, built.pixels)
                     problems += [f'{name}, {call}: {problem}' for problem in found.problems]
                     print(f'| {name} | ' + ' | '.join(str(value) for value in found[:-1]) + ' |', flush=True)
-    print('\nMeant for the host: ' + '; '.join(f'{op}: {why}' for op, why in LARGE.items()) + '.')
+    print('\nMeant for the host: ' + '; '.join(f'{op}: {why}' for op, why in meant().items()) + '.')
     print('\n'.join(problems) or 'Every other operation has a GPU kernel, and nothing else as large as an image is '
           'copied.')
     return not problems
@@ -184,7 +190,8 @@ def main(argv):
             raise UserError(f'TensorFlow {tf.__version__} here is built for CPUs: install the wheel for GPUs')
         gpu_kernels.save(kernels, gpu_kernels.STORED.format('.'.join(tf.__version__.split('.')[:2])))
         return 0
-    print(f'TensorFlow {tf.__version__}, kernels ' + ('of its own wheel' if has_own else 'of the stored table'))
+    print(f'TensorFlow {tf.__version__}, kernels of ' + (
+        'its own wheel' if has_own else 'the stored table of ' + gpu_kernels.nearest(tf.__version__)))
     kernels = gpu_kernels.Kernels(kernels if has_own else gpu_kernels.stored(tf.__version__))
     return 0 if place_all(args.graph, kernels) else 1
 

@@ -29,9 +29,11 @@ INCEPTION = ('3x3x32 3x3x32 3x3x64 1x1x80 3x3x192 ' + ''.join(_A.format(n) for n
 def random_inception():
     """Inception-v3 whose variables are made where they are first used, of random values."""
     import tensorflow.compat.v1 as tf
+    from dnnlib.tflib import layout
     from metrics.features import inception_v3
-    kernels = {name: [int(number) for number in text.split('x')]
-               for (name, _), text in zip(inception_v3.layer_names(), INCEPTION.split())}
+    names, texts = inception_v3.layer_names(), INCEPTION.split()
+    assert len(names) == len(texts)
+    kernels = {name: [int(number) for number in text.split('x')] for (name, _), text in zip(names, texts)}
 
     class _RandomInception(inception_v3.InceptionV3):
         def __init__(self):
@@ -40,7 +42,7 @@ def random_inception():
         def convolve(self, x, name, *args, **kwargs):
             height, width, outputs = kernels[name]
             if name + '/kernel' not in self._vars:
-                shape = [height, width, x.shape.as_list()[3], outputs]
+                shape = [height, width, x.shape.as_list()[layout.channel_axis()], outputs]
                 values = np.random.RandomState(0).randn(*shape) * np.sqrt(2 / np.prod(shape[:3]))
                 self._vars[name + '/kernel'], self._vars[name + '/bias'] = (tf.Variable(
                     np.float32(value), trainable=False, use_resource=True) for value in (values, np.zeros(outputs)))

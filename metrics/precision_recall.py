@@ -39,26 +39,33 @@ def precision_recall(reals, fakes, nhood_size, tile_size, check=lambda: None):
 
 
 def neighbor_distances(features, nhood_size, tile_size, check=lambda: None):
-    """Squared distances of all samples to their `nhood_size`-th neighbor in the same set: [N], float32."""
+    """Squared distances of all samples to their `nhood_size`-th neighbor in the same set: [N], float32.
+
+    Raises: UserError for too few samples, and for features that are not finite, which would be at no distance to all.
+    """
     if len(features) <= nhood_size:
         raise UserError(f'{len(features)} images are too few for neighbor number {nhood_size}; give more')
     squares = _squares(features)
+    num_bad = int(np.sum(~np.isfinite(squares)))
+    if num_bad:
+        raise UserError(f'the features of {num_bad} of {len(features)} images are NaN, infinite or too large to be '
+                        'compared; check the weights of the feature network')
     closest = np.full([len(features), nhood_size + 1], -np.inf, np.float32)  # a b - |b|^2 / 2; a itself is one of them
-    for rows, columns, products in _tiles(features, features, tile_size, check):
+    for rows, columns, products in _tiles(features, features, tile_size, check, symmetric=True):
         _keep_largest(closest[rows], products, squares[columns] / 2)
         if rows != columns:  # the tile on the other side of the diagonal
             _keep_largest(closest[columns], products.T, squares[rows] / 2)
     return np.maximum(squares - 2 * closest.min(axis=1), 0)
 
 
-def _tiles(a, b, size, check):
+def _tiles(a, b, size, check, symmetric=False):
     """Products of the rows of [N, F] and [M, F] piece by piece: (slice of rows, slice of columns, array, which the next
-    one overwrites). Of a set and itself only those on the diagonal and above.
+    one overwrites). If `symmetric`, of a set and itself, only those on the diagonal and above.
     """
     buffer = np.empty(min(size, len(a)) * min(size, len(b)), np.float32)
     for row in range(0, len(a), size):
         rows = slice(row, min(row + size, len(a)))
-        for column in range(row if a is b else 0, len(b), size):
+        for column in range(row if symmetric else 0, len(b), size):
             check()
             columns = slice(column, min(column + size, len(b)))
             shape = rows.stop - row, columns.stop - column

@@ -22,8 +22,9 @@ def noise_autocorrelation(noises):
     while waiting:
         height, width = max(waiting)  # halves are added to those still waiting
         maps = tf.concat(waiting.pop((height, width)), axis=1)
-        for axis in (2, 3):
-            correlation = tf.reduce_mean(maps * tf.roll(maps, shift=1, axis=axis), axis=[2, 3])
+        for shifted in (tf.concat([maps[:, :, -1:], maps[:, :, :-1]], axis=2),  # TensorFlow 1.14 has no tf.roll on GPUs
+                        tf.concat([maps[..., -1:], maps[..., :-1]], axis=3)):
+            correlation = tf.reduce_mean(maps * shifted, axis=[2, 3])
             total += tf.reduce_sum(tf.square(correlation), axis=1)
         if min(height, width) > MIN_NOISE_SIZE and height % 2 == width % 2 == 0:
             size = height // 2, width // 2

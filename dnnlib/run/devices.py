@@ -50,7 +50,9 @@ def gpu_of(index, count, environ):
 
 
 def num_cores():
-    """How many cores this process may use, int; cgroups and taskset show in the affinity, which only Linux has."""
+    """How many cores this process may use, int: those of its affinity, which only Linux has. taskset and cpusets show
+    in it; a quota, such as that of `docker run --cpus`, does not.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 

@@ -103,6 +103,15 @@ def test_precision_and_recall_of_known_manifolds():
     assert precision_recall(reals, reals + 100, 3, 4) == (0.0, 0.0)
 
 
+def test_features_that_are_not_finite_are_refused():
+    reals = np.float32(np.arange(10))[:, np.newaxis]
+    for value in (np.nan, -np.inf, 1e30):
+        fakes = np.where(reals == 3, np.float32(value), reals)
+        for sets in ((reals, fakes), (fakes, reals)):
+            with pytest.raises(UserError, match='features of 1 of 10 images are NaN, infinite or too large'):
+                precision_recall(*sets, nhood_size=1, tile_size=4)
+
+
 @pytest.mark.parametrize('tile_size', [1, 7, 16, 1000])
 def test_precision_and_recall_do_not_depend_on_tiles(tile_size):
     rnd = np.random.RandomState(5)

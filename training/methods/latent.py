@@ -112,8 +112,9 @@ def make_stages(step, options, losses, data):
 
 
 def is_slow(G_steps):
-    """Does D make many steps before this step of G, counted from 0 (Arjovsky et al. 2017, program)?"""
-    return (G_steps < 25) | (G_steps % 500 == 0)
+    """Does D make many steps before this step of G, an int64 tensor, counted from 0 (Arjovsky et al. 2017, program)?"""
+    is_500th = tf.equal(G_steps // 500 * 500, G_steps)  # TensorFlow 1.14 has no remainder of int64 on GPUs
+    return tf.logical_or(G_steps < 25, is_500th)
 
 
 def make_pace(step, num_D_steps):

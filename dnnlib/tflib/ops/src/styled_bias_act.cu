@@ -18,6 +18,13 @@ struct StyledArgs {
   index_t size, inner_size, outer_size;  // size: vectors of all groups of rows; outer_size: rows of a sample
   index_t groups;                        // of rows of a sample
   Divider inner, outer;                  // by inner_size, groups
+
+  StyledArgs(const StyledParams& p, int rows)
+      : p(p), slope(negative_slope(p.act, p.alpha)), inner_size(p.channels_last ? p.channels : p.pixels),
+        outer_size(p.channels_last ? p.pixels : p.channels), groups(ceil_div(outer_size, rows)), inner(inner_size),
+        outer(groups) {
+    size = p.batch * groups * inner_size;
+  }
 };
 
 // N values of a parameter, or one for all of them; `missing` where there is none.
@@ -27,10 +34,11 @@ __device__ __forceinline__ Floats<N> parameter(const float* p, bool varies, inde
   return varies ? load<N>(p + at) : constant<N>(p[at]);
 }
 
-// A thread makes N elements of each of ROWS rows, one below the other; NHWC has one row.
-template <typename T, int N, int ROWS> __global__ void __launch_bounds__(THREADS) styled_kernel(const StyledArgs a) {
+// A thread makes N elements of each of ROWS rows, one below the other; NHWC (LAST) has one row.
+template <typename T, int N, int ROWS, bool LAST>
+__global__ void __launch_bounds__(THREADS) styled_kernel(const StyledArgs a) {
   const StyledParams& p = a.p;
-  const bool last = ROWS == 1;
+  const bool last = LAST;
   for (index_t i = thread_index(); i < a.size; i += thread_count()) {
     const index_t at = i * N, group = a.inner(at), sample = a.outer(group);
     const index_t first = (group - sample * a.groups) * ROWS, column = at - group * a.inner_size;
@@ -53,20 +61,27 @@ template <typename T, int N, int ROWS> __global__ void __launch_bounds__(THREADS
   }
 }
 
-template <typename T, int N> int start(const StyledArgs& a, void* stream) {
-  auto kernel = a.p.channels_last ? styled_kernel<T, N, 1> : styled_kernel<T, N, CHANNELS>;
-  StyledArgs args = a;
-  args.size /= N;
-  LAUNCH(kernel, block_count(ceil_div(args.size, THREADS)), THREADS, stream, args);
+template <typename T, int N, int ROWS, bool LAST> int start_rows(StyledArgs a, void* stream) {
+  auto kernel = styled_kernel<T, N, ROWS, LAST>;
+  a.size /= N;
+  LAUNCH(kernel, block_count(ceil_div(a.size, THREADS)), THREADS, stream, a);
   return cudaGetLastError();
 }
 
-template <typename T> int launch(const StyledArgs& a, void* stream) {
+template <typename T, int N> int start(const StyledParams& p, void* stream) {
+  if (p.channels_last) return start_rows<T, N, 1, true>(StyledArgs(p, 1), stream);
+  const StyledArgs several(p, CHANNELS);
+  const bool few = ceil_div(several.size / N, THREADS) < FEW_BLOCKS;
+  return few ? start_rows<T, N, 1, false>(StyledArgs(p, 1), stream)
+             : start_rows<T, N, CHANNELS, false>(several, stream);
+}
+
+template <typename T> int launch(const StyledParams& p, void* stream) {
   enum { N = Vector<T>::SIZE };
-  const StyledParams& p = a.p;
-  const bool vectors = a.inner_size % N == 0 && aligned(p.x) && aligned(p.y) && aligned(p.scale) && aligned(p.noise) &&
+  const index_t inner_size = p.channels_last ? p.channels : p.pixels;
+  const bool vectors = inner_size % N == 0 && aligned(p.x) && aligned(p.y) && aligned(p.scale) && aligned(p.noise) &&
                        aligned(p.b);
-  return vectors ? start<T, N>(a, stream) : start<T, 1>(a, stream);
+  return vectors ? start<T, N>(p, stream) : start<T, 1>(p, stream);
 }
 
 // Tiles of the derivatives. A tile is `chunks` times `width` columns of `rows` rows; NHWC has one chunk.
@@ -374,13 +389,8 @@ int second_derivative(const GradArgs& a, const StyledGrad2Params& p, void* strea
 extern "C" int styled_cuda(const StyledParams* p, void* stream) {
   using namespace stylegan2;
   if (!known(p->act)) return cudaErrorInvalidValue;
-  const index_t size = p->batch * p->channels * p->pixels;
-  if (size == 0) return cudaSuccess;
-  const index_t inner = p->channels_last ? p->channels : p->pixels, outer = p->channels_last ? p->pixels : p->channels;
-  const index_t groups = p->channels_last ? outer : ceil_div(outer, CHANNELS);
-  const StyledArgs a = {*p, negative_slope(p->act, p->alpha), p->batch * groups * inner, inner, outer, groups,
-                        Divider(inner), Divider(groups)};
-  RETURN_FOR_TYPE(p->dtype, launch, a, stream)
+  if (p->batch * p->channels * p->pixels == 0) return cudaSuccess;
+  RETURN_FOR_TYPE(p->dtype, launch, *p, stream)
 }
 
 extern "C" index_t styled_grad_scratch_cuda(int channels_last, index_t batch, index_t channels, index_t pixels) {

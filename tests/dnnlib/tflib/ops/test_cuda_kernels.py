@@ -104,8 +104,9 @@ def test_activations_neither_overflow_nor_hide_nans(lib):
     assert y.data[0] == 0
 
 
-# one tile and less, several in each direction, widths that are no multiple of a vector
-SIZES = [(1, 1, 1), (2, 3, 5), (3, 8, 16), (2, 24, 200), (2, 136, 264), (1, 520, 49), (2, 3, 1030), (5, 64, 32)]
+# one tile and less, several in each direction, widths that are no multiple of a vector, a few channels beyond eights
+SIZES = [(1, 1, 1), (2, 3, 5), (3, 8, 16), (2, 24, 200), (2, 136, 264), (1, 520, 49), (2, 3, 1030), (5, 64, 32),
+         (2, 12, 40), (2, 12, 520)]
 
 
 @each_layout
@@ -151,6 +152,7 @@ def test_upfirdn_tiles(lib, rng, dtype, up, down):
         lib.cuda_emulation_order(rng.randint(3), taps)
         cuda.check_upfirdn(lib, rng, dtype, shape, kernel, up, down, tuple(rng.randint(0, 5, 2)), offset=taps % 4 // 3)
     cuda.check_upfirdn(lib, rng, dtype, (3, 40, 72, 1), (4, 4), up, down, (-3, -2))
+    cuda.check_upfirdn(lib, rng, dtype, (2, 36, 68, 1), (4, 4), up, down, (1, 2), offset=4)  # rows of half vectors
     cuda.check_upfirdn(lib, rng, dtype, (1, 40, 72, 1), (4, 4), up, down, (9, 8))
     cuda.check_upfirdn(lib, rng, dtype, (1, 1, 500, 1), (1, 4), up, down, (0, 1), out=(1, 300))
 
@@ -423,6 +425,6 @@ def compiled():
 @pytest.mark.skipif(NVCC is None, reason='no nvcc')
 @pytest.mark.parametrize('architecture', architectures())
 def test_nvcc_compiles(compiled, architecture):
-    for name, kernels in (('fused_bias_act', 18), ('styled_bias_act', 19), ('upfirdn_2d', 24)):
+    for name, kernels in (('fused_bias_act', 18), ('styled_bias_act', 31), ('upfirdn_2d', 24)):
         found = compiled[name, architecture]
         assert len(found) == kernels and max(spilled for _, spilled in found) < 64
