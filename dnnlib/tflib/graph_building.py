@@ -11,7 +11,9 @@ This uses what TensorFlow has for itself alone, so it is switched on for version
 graphs. Other versions build as ever.
 """
 
+import contextlib
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -19,7 +21,18 @@ import tensorflow.compat.v1 as tf
 VERSIONS = ('2.21.0',)  # of TensorFlow, in which this was tried
 
 _MAX_BYTES = 4096  # of an array whose value is kept
-_PLAIN = (bool, int, float, str, bytes, type(None))
+_PLAIN = (bool, int, str, bytes, type(None))
+
+
+class _Input(NamedTuple):
+    """An input of a kind of operation."""
+    name: str        # of the argument
+    is_list: bool    # a list of tensors?
+    is_ref: bool     # of a variable that the operation changes?
+    dtype: object    # its type, tf.DType; None = see `attr`
+    attr: str        # attribute that holds the type
+    default: object  # type that is preferred where no input before it has that attribute; None = none is
+    allowed: object  # the types that are possible then, as their numbers; None = all
 
 
 def switch_on():
@@ -38,10 +51,10 @@ class _Builder:
         self._tensor, self._regex = tensor.Tensor, ops._VALID_OP_NAME_REGEX
         self._apply, self._constant = op_def_library._apply_op_helper, ops._create_graph_constant
         self._create = ops.Graph._create_op_internal
-        self._inputs = {}     # kind of operation -> {name of an input: is it a list?}; None = leave it to TensorFlow
+        self._inputs = {}     # type of operation -> list of _Input; None = leave it to TensorFlow
         self._kinds = {}      # kind of call -> (serialized attributes, structure of the outputs, is it stateful?)
         self._constants = {}  # value, type and shape -> serialized attributes
-        self._seen = None     # attributes of the operation that was made last by TensorFlow's own way
+        self._seen = None     # the operation made last by `create`, and its serialized attributes
 
     def install(self):
         """Puts the replacements in the place of TensorFlow's functions."""
@@ -55,68 +68,108 @@ class _Builder:
 
     def apply(self, op_type_name, name=None, **keywords):
         """In the place of `op_def_library._apply_op_helper`: (structure of outputs, stateful?, operation, outputs)."""
-        graph = self._ops.get_default_graph()
-        call = self._read(graph, op_type_name, name, keywords)
-        if call is None:
+        graph, given = self._ops.get_default_graph(), name or op_type_name
+        inputs = self._definition(op_type_name)
+        key = None if inputs is None or not self._is_usual(graph, given) else self._key(graph, inputs, keywords)
+        if key is None:
             return self._apply(op_type_name, name, **keywords)
-        key, groups = call
+        if any(not item.is_list and not isinstance(keywords[item.name], self._tensor) for item in inputs):
+            # in the scope of the operation, as TensorFlow does it
+            given = given if given[-1] == '/' else graph.unique_name(given) + '/'
+            keywords.update(self._converted(graph, inputs, keywords, given[:-1]))
+        groups = [keywords[item.name] for item in inputs]
+        key = (op_type_name, key, tuple([tuple([x.dtype._type_enum for x in group]) if item.is_list else
+                                         group.dtype._type_enum for item, group in zip(inputs, groups)]))
         kind = self._kinds.get(key)
         if kind is None:
             self._seen = None
-            result = self._apply(op_type_name, name, **keywords)
+            result = self._apply(op_type_name, given, **keywords)
             if self._seen is not None and self._seen[0] is result[2]:
                 self._kinds[key] = (self._seen[1], tuple(result[0]), result[1])
             return result
         attrs, structure, is_stateful = kind
-        op = self._make(graph, op_type_name, graph.unique_name(name or op_type_name), groups, attrs, True)
+        full_name = given[:-1] if given[-1] == '/' else graph.unique_name(given)
+        with self._library._MaybeColocateWith([group for item, group in zip(inputs, groups) if item.is_ref]):
+            op = self._make(graph, op_type_name, full_name, groups, attrs, True)
         return list(structure), is_stateful, op, op.outputs
 
-    def _read(self, graph, op_type_name, name, keywords):
-        """(what tells the kind of a call, inputs as tensors and lists of them); None for TensorFlow's own way."""
-        if type(graph) is not self._ops.Graph or graph._finalized or not self._regex.match(name or op_type_name) or (
-                name or '')[-1:] == '/':
-            return None
-        if op_type_name not in self._inputs:
-            self._inputs[op_type_name] = self._read_definition(op_type_name)
-        names = self._inputs[op_type_name]
-        if names is None:
-            return None
-        key, groups = [op_type_name], []
-        for input_name, is_list in names.items():
-            value = keywords.get(input_name)
-            if is_list:
-                if type(value) not in (list, tuple) or not value or not all(
-                        isinstance(item, self._tensor) and item.graph is graph for item in value):
-                    return None
-                key.append(tuple([item.dtype._type_enum for item in value]))
-            else:
-                if not isinstance(value, self._tensor) or value.graph is not graph:
-                    return None
-                key.append(value.dtype._type_enum)
-            groups.append(value)
-        if len(keywords) > len(groups):
-            for attr_name, value in keywords.items():
-                if attr_name not in names:
-                    value = _key_of(value)
-                    if value is None:
-                        return None
-                    key += (attr_name, value)
-        return tuple(key), groups
+    def _is_usual(self, graph, name):
+        """Is this a graph, not the body of a function, that takes an operation of that name?"""
+        return type(graph) is self._ops.Graph and not graph._finalized and self._regex.match(name)
 
-    def _read_definition(self, op_type_name):
-        """The inputs of a kind of operation as {name: is it a list?}; None if it is left to TensorFlow."""
-        definition = self._registry.get(op_type_name)
-        if definition is None or any(arg.is_ref for arg in definition.input_arg) or any(
+    def _definition(self, op_type_name):
+        """The inputs of a type of operation, list of _Input; None if it is left to TensorFlow."""
+        if op_type_name in self._inputs:
+            return self._inputs[op_type_name]
+        definition, found = self._registry.get(op_type_name), None
+        if definition is not None and not definition.deprecation.version and not any(
                 attr.type in ('func', 'list(func)') for attr in definition.attr):
-            return None
-        return {arg.name: bool(arg.number_attr or arg.type_list_attr) for arg in definition.input_arg}
+            attrs, found = {attr.name: attr for attr in definition.attr}, []
+            for arg in definition.input_arg:
+                attr = attrs.get(arg.type_attr)
+                has_default = attr is not None and attr.HasField('default_value')
+                found.append(_Input(
+                    arg.name, bool(arg.number_attr or arg.type_list_attr), arg.is_ref,
+                    tf.as_dtype(arg.type) if arg.type else None, arg.type_attr,
+                    tf.as_dtype(attr.default_value.type) if has_default else None,
+                    list(attr.allowed_values.list.type) if has_default and attr.HasField('allowed_values') else None))
+        self._inputs[op_type_name] = found
+        return found
+
+    def _key(self, graph, inputs, keywords):
+        """The attributes of a call as what tells them from others; None if the call is left to TensorFlow."""
+        names = {item.name for item in inputs}
+        for item in inputs:
+            value = keywords.get(item.name)
+            if item.is_list:
+                if type(value) not in (list, tuple) or not value or not all(
+                        isinstance(x, self._tensor) and x.graph is graph for x in value):
+                    return None
+            elif isinstance(value, self._tensor):
+                if value.graph is not graph:
+                    return None
+            elif not isinstance(value, tf.Variable) if item.is_ref else (
+                    not isinstance(value, (tf.Variable, tf.TensorShape)) and _key_of_constant(value) is None):
+                return None
+        found = []
+        for name, value in keywords.items():
+            if name not in names:
+                value = _key_of(value)
+                if value is None:
+                    return None
+                found += [name, value]
+        return tuple(found)
+
+    def _converted(self, graph, inputs, keywords, scope):
+        """{name: tensor} of the inputs that are no tensors, converted in the name scope `scope` as TensorFlow does."""
+        found, types, convert, before = {}, {}, self._ops.convert_to_tensor, graph._name_stack
+        graph._name_stack = scope
+        try:
+            for item in inputs:
+                value = keywords[item.name]
+                if item.is_list:
+                    types.setdefault(item.attr, value[0].dtype.base_dtype)
+                    continue
+                if not isinstance(value, self._tensor):
+                    dtype = item.dtype or types.get(item.attr)
+                    tensor = None
+                    if dtype is None and item.allowed:
+                        with contextlib.suppress(TypeError):
+                            tensor = convert(value, name=item.name, as_ref=item.is_ref)
+                    if tensor is None or dtype is None and item.allowed and tensor.dtype not in item.allowed:
+                        tensor = convert(value, dtype=dtype, name=item.name, as_ref=item.is_ref,
+                                         preferred_dtype=item.default if dtype is None else None)
+                    found[item.name] = value = tensor
+                types.setdefault(item.attr, value.dtype.base_dtype)
+        finally:
+            graph._name_stack = before
+        return found
 
     def create(self, graph, op_type, inputs, dtypes, input_types, name, attrs, op_def, compute_device):
         """In the place of `Graph._create_op_internal`: the operation."""
         name = name or op_type
         plain = name[:-1] if name[-1] == '/' else name
-        if type(graph) is not self._ops.Graph or graph._finalized or not self._regex.match(plain) or not all(
-                isinstance(x, self._tensor) for x in inputs):
+        if not self._is_usual(graph, plain) or not all(isinstance(x, self._tensor) for x in inputs):
             return self._create(graph, op_type, inputs, dtypes, input_types, name, attrs, op_def, compute_device)
         attrs = attrs or {}
         op_def = op_def or graph.op_def_for_type(op_type)
@@ -129,12 +182,12 @@ class _Builder:
 
     def constant(self, value, dtype, shape, name, verify_shape, allow_broadcast):
         """In the place of `ops._create_graph_constant`: the tensor."""
-        graph = self._ops.get_default_graph()
-        key = _key_of_constant(value)
-        if key is None or type(graph) is not self._ops.Graph or shape is not None or not isinstance(
+        graph, given = self._ops.get_default_graph(), name or 'Const'
+        key, shape_key = _key_of_constant(value), _key_of(shape)
+        if key is None or shape_key is None or not self._is_usual(graph, given) or not isinstance(
                 dtype, (int, type(None), tf.DType)):
             return self._constant(value, dtype, shape, name, verify_shape, allow_broadcast)
-        key = (key, None if dtype is None else int(getattr(dtype, '_type_enum', dtype)))
+        key = (key, shape_key, verify_shape, None if dtype is None else int(getattr(dtype, '_type_enum', dtype)))
         attrs = self._constants.get(key)
         if attrs is None:
             self._seen = None
@@ -142,9 +195,8 @@ class _Builder:
             if self._seen is not None and self._seen[0] is tensor.op:
                 self._constants[key] = self._seen[1]
             return tensor
-        if graph._finalized or not self._regex.match(name or 'Const') or name[-1:] == '/':
-            return self._constant(value, dtype, shape, name, verify_shape, allow_broadcast)
-        return self._make(graph, 'Const', graph.unique_name(name or 'Const'), [], attrs, True).outputs[0]
+        full_name = given[:-1] if given[-1] == '/' else graph.unique_name(given)
+        return self._make(graph, 'Const', full_name, [], attrs, True).outputs[0]
 
     def _make(self, graph, op_type, name, groups, attrs, compute_device):
         """The operation of a type and full name, with inputs as tensors and lists of them, and serialized attributes."""
@@ -183,26 +235,30 @@ def _key_of(value):
     """What tells an attribute of a call from others: its value with the types in it; None if that is not known."""
     kind = type(value)
     if kind in _PLAIN:
-        return kind, repr(value) if kind is float else value
-    if isinstance(value, tf.DType):
-        return kind, value._type_enum
+        return kind, value
     if kind in (list, tuple):
         items = tuple([_key_of(item) for item in value])
         return None if None in items else (kind, items)
+    if kind is float:
+        return kind, repr(value)  # tells zeros from each other, and finds what is no number
+    if isinstance(value, tf.DType):
+        return kind, value._type_enum
     if kind is tf.TensorShape:
         return kind, None if value.rank is None else tuple(value.as_list())
+    if kind is tf.Dimension:
+        return kind, value.value
+    if isinstance(value, np.generic) and value.dtype.kind in 'biuf':
+        return kind, value.tobytes()
     return None
 
 
 def _key_of_constant(value):
-    """The same of the value of a constant, which may be an array as well."""
-    if isinstance(value, (np.ndarray, np.generic)):
+    """The same of the value of a constant, which may be an array as well, and nothing of TensorFlow."""
+    if isinstance(value, np.ndarray):
         if value.nbytes > _MAX_BYTES or value.dtype.kind not in 'biuf':
             return None
-        return type(value), value.dtype.str, value.shape, value.tobytes()
-    if isinstance(value, (tf.TensorShape, tf.DType)):
-        return None
-    return _key_of(value)
+        return np.ndarray, value.dtype.str, value.shape, value.tobytes()
+    return None if isinstance(value, (tf.TensorShape, tf.DType, tf.Dimension, type(None))) else _key_of(value)
 
 
 def is_on():
