@@ -259,7 +259,7 @@ def load_network(network_pkl, settings):
     cli.load_tensorflow().init_tf(settings.tf_config, verbose=True)
     print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
     with Heartbeat(lambda: 'Building the generator; large ones take up to a minute...', first=3):
-        return pretrained.load_generator(network_pkl)
+        return pretrained.load_generator(network_pkl, only_to_run=True)
 
 
 def make_drawer(Gs, network_pkl, settings):

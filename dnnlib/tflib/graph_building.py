@@ -1,11 +1,11 @@
 """Builds the operations of a graph with less Python: the graphs are the same to the byte.
 
-TensorFlow spends ten times as long in Python on an operation as in its library: it looks for the types and attributes
-of every operation anew, checks them, packs them into a protocol buffer that it unpacks again, and notes the whole stack
-of calls. Graphs consist of the same few hundred kinds of calls over and over. What TensorFlow found for a kind (types of
-the inputs, attributes) is kept here, and the next operation of that kind is made from it directly; the same goes for the
-values of constants. What is new, has unusual arguments, or belongs to the body of a function takes TensorFlow's own way,
-which also raises its errors. What is lost is the place in the source that TensorFlow adds to errors of the run time.
+TensorFlow spends several times as long in Python on an operation as in its library: it looks for the types and
+attributes of every operation anew, checks them, packs them into a protocol buffer that it unpacks again, and notes the
+whole stack of calls. Graphs consist of the same few hundred kinds of calls over and over. What TensorFlow found for a
+kind (attributes, outputs) is kept here, and the next operation of that kind is made from it directly; the same goes for
+the values of constants. What is new, has unusual arguments, or belongs to the body of a function takes TensorFlow's own
+way, which also raises its errors. What is lost is the place in the source that TensorFlow adds to errors at run time.
 
 This uses what TensorFlow has for itself alone, so it is switched on for versions that were tried: a test compares the
 graphs. Other versions build as ever.
@@ -199,7 +199,7 @@ class _Builder:
         return self._make(graph, 'Const', full_name, [], attrs, True).outputs[0]
 
     def _make(self, graph, op_type, name, groups, attrs, compute_device):
-        """The operation of a type and full name, with inputs as tensors and lists of them, and serialized attributes."""
+        """The operation of a type and full name; its inputs are tensors and lists of them, its attributes serialized."""
         c, flat = self._c, []
         for group in groups:
             flat += group if isinstance(group, (list, tuple)) else [group]

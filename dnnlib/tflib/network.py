@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dnnlib
-from dnnlib.tflib import build_function, layer_table, network_run, network_state, tfutil
+from dnnlib.tflib import build_function, layer_table, network_run, network_state, only_run, tfutil
 
 
 class Network:
@@ -65,17 +65,16 @@ class Network:
         source = network_state.source_of(build_func, state.get('build_module_src', ''))
         names = None  # though ADA names all
         if build_function.takes_any_inputs(build_func):
-            names = state['input_names'] if 'input_names' in state else build_function.numbered(
-                state.get('num_inputs'))
-        network._setup(state['name'], build_func, state['static_kwargs'], components, source, names)
+            names = state.get('input_names') or build_function.numbered(state.get('num_inputs'))
         values = dict(state['variables'])
+        with only_run.values_given(values):
+            network._setup(state['name'], build_func, state['static_kwargs'], components, source, names)
         for name, value in values.items():
             expected = network.own_vars[name].shape.as_list() if name in network.own_vars else 'no such variable'
             if list(np.shape(value)) != expected:
                 raise dnnlib.UserError('variable %s of network %s has the shape %s, %s expects %s' % (
                     name, network.name, list(np.shape(value)), build_func.__name__, expected))
-        tfutil.run([var.initializer for name, var in network.own_vars.items() if name not in values])
-        tfutil.set_vars({network.own_vars[name]: value for name, value in values.items()})
+        only_run.give(network.own_vars, values)
         return network
 
     def _setup(self, name, func, static_kwargs, components, module_src, input_names):
@@ -271,7 +270,8 @@ class Network:
                 if value is None:
                     value = tf.zeros([batch or tf.shape(given)[0]] + shape[1:])
                 inputs.append(tf.identity(value, name=name))
-            outputs = self._build(inputs, kwargs, is_template_graph=False)
+            build = only_run.stand_ins if only_run.is_on() else Network._build
+            outputs = build(self, inputs, kwargs, is_template_graph=False)
         for expr, tensor in zip(in_expr, inputs):
             if isinstance(expr, tf.Tensor):
                 expr.set_shape(tensor.shape)
