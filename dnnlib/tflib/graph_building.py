@@ -13,6 +13,7 @@ graphs. Other versions build as ever.
 
 import contextlib
 import sys
+import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -45,15 +46,17 @@ class _Builder:
     """The replacements of three functions of TensorFlow, and what was found so far."""
 
     def __init__(self):
+        from tensorflow.core.framework import attr_value_pb2
         from tensorflow.python.client import pywrap_tf_session
         from tensorflow.python.framework import op_def_library, op_def_registry, ops, tensor
         self._c, self._library, self._ops, self._registry = pywrap_tf_session, op_def_library, ops, op_def_registry
         self._tensor, self._regex = tensor.Tensor, ops._VALID_OP_NAME_REGEX
         self._apply, self._constant = op_def_library._apply_op_helper, ops._create_graph_constant
-        self._create = ops.Graph._create_op_internal
+        self._create, self._attr_value = ops.Graph._create_op_internal, attr_value_pb2.AttrValue
         self._inputs = {}     # type of operation -> list of _Input; None = leave it to TensorFlow
         self._kinds = {}      # kind of call -> (serialized attributes, structure of the outputs, is it stateful?)
         self._constants = {}  # value, type and shape -> serialized attributes
+        self._groups = weakref.WeakKeyDictionary()  # operation -> its colocation groups
         self._seen = None     # the operation made last by `create`, and its serialized attributes
 
     def install(self):
@@ -217,6 +220,9 @@ class _Builder:
                 c.TF_AddControlInput(description, other._c_op)
             for key, value in attrs:
                 c.TF_SetAttrValueProto(description, key, value)
+            near = self._operations_near(graph, compute_device)
+            for key, value in () if near is None else self._attributes_of_scopes(graph, near, attrs):
+                c.TF_SetAttrValueProto(description, key, value.SerializeToString())
             try:
                 made = c.TF_FinishOperation(description)
             except tf.errors.InvalidArgumentError as error:
@@ -227,8 +233,45 @@ class _Builder:
             if op._control_flow_context is not None or any(
                     x.op._control_flow_context is not None for x in flat):
                 op._control_flow_post_processing(input_tensors=flat)
-            graph._create_op_helper(op, compute_device=compute_device)
+            if near is None:
+                graph._create_op_helper(op, compute_device=compute_device)
+            else:
+                self._finish(graph, op, op_type, near)
         return op
+
+    def _operations_near(self, graph, compute_device):
+        """Operations with which a new one is to be colocated, list; None if TensorFlow has more to do with it."""
+        if not compute_device or graph._op_to_kernel_label_map or graph._gradient_override_map or graph._container or any(
+                not isinstance(value, self._attr_value) for value in graph._attr_scope_map.values()):
+            return None
+        near = list(graph._colocation_stack.peek_objs())
+        return near if all(isinstance(other, self._ops.Operation) for other in near) else None
+
+    def _attributes_of_scopes(self, graph, near, attrs):
+        """{name: AttrValue} that an operation has since it is made where it is: of its colocation above all."""
+        found = {key: value for key, value in graph._attr_scope_map.items() if key not in dict(attrs)}
+        if near:
+            groups = sorted({group for other in near for group in self._groups_of(other)})
+            found['_class'] = self._attr_value(list=self._attr_value.ListValue(s=groups))
+        return found.items()
+
+    def _groups_of(self, op):
+        """`op.colocation_groups()`, which are asked for again and again."""
+        groups = self._groups.get(op)
+        if groups is None:
+            groups = self._groups[op] = op.colocation_groups()
+        return groups
+
+    def _finish(self, graph, op, op_type, near):
+        """What `Graph._create_op_helper` does with an operation in the usual cases, but for its colocation groups."""
+        op._gradient_function = graph._gradient_function_map.get(op_type)
+        graph._record_op_seen_by_control_dependencies(op)
+        if graph._device_function_stack.peek_objs():
+            graph._apply_device_functions(op)
+        for other in near:
+            if other.device:
+                op._set_device(other.device)
+                break
 
 
 def _key_of(value):

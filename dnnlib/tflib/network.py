@@ -48,7 +48,8 @@ class Network:
         if not dnnlib.util.is_top_level_function(func):
             raise dnnlib.UserError(f'func_name must be a function at the top level of a module, not {func_name!r}')
         self._setup(name or func.__name__, func, static_kwargs, {}, network_state.source_of(func), input_names)
-        self.reset_own_vars()
+        if not only_run.do_values_follow():
+            self.reset_own_vars()
 
     @classmethod
     def from_state(cls, state, build_func, components):
@@ -61,8 +62,7 @@ class Network:
         Returns: The Network. Variables that the state lacks have their initial values.
         Raises: UserError if the state holds options, variables or shapes that the build function does not have.
         """
-        network = cls.__new__(cls)
-        source = network_state.source_of(build_func, state.get('build_module_src', ''))
+        network, source = cls.__new__(cls), network_state.source_of(build_func, state.get('build_module_src', ''))
         names = None  # though ADA names all
         if build_function.takes_any_inputs(build_func):
             names = state.get('input_names') or build_function.numbered(state.get('num_inputs'))
@@ -190,13 +190,13 @@ class Network:
         Args:
             name: `None` = the same name.
             new_static_kwargs: Options to change. Variables that only the new options call for are initialized.
-        Returns: The new Network.
         """
         network = Network.__new__(Network)
         options = dict(self.static_kwargs, **new_static_kwargs)
-        network._setup(name or self.name, self._build_func, options, {}, self._build_module_src,
-                       self._given_input_names)
-        network.reset_own_vars()
+        with only_run.values_follow():
+            network._setup(name or self.name, self._build_func, options, {}, self._build_module_src,
+                           self._given_input_names)
+        tfutil.run([var.initializer for name, var in network.vars.items() if name not in self.vars])
         network.copy_vars_from(self)
         return network
 

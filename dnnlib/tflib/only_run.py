@@ -1,4 +1,4 @@
-"""Networks of a file that are only going to be run: fewer operations, and all values in one session call."""
+"""Networks whose values come from elsewhere: copies, and those of a file that are only run, with fewer operations."""
 
 import contextlib
 
@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib.tflib import tfutil
 
 _WAITING = 'tflib/only_run'  # collection of the graph: the values that wait, while `only_to_run` is entered
+_FOLLOW = 'tflib/values_follow'  # the same: has an item while `values_follow` is entered
 
 
 @contextlib.contextmanager
@@ -26,6 +27,21 @@ def only_to_run():
         found = waiting.pop()
     feed = {op.inputs[1]: value for op, value in found if value is not None}
     tfutil.run([op for op, _value in found], feed)
+
+
+@contextlib.contextmanager
+def values_follow():
+    """While entered, networks and their sub-networks are made without values, since those of all follow."""
+    tf.get_collection_ref(_FOLLOW).append(True)
+    try:
+        yield
+    finally:
+        tf.get_collection_ref(_FOLLOW).pop()
+
+
+def do_values_follow():
+    """Are networks made without values?"""
+    return bool(tf.get_collection(_FOLLOW))
 
 
 def is_on():
