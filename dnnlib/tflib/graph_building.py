@@ -12,7 +12,6 @@ graphs. Other versions build as ever.
 """
 
 import contextlib
-import sys
 import weakref
 from typing import NamedTuple
 
@@ -304,7 +303,15 @@ def _key_of_constant(value):
     return None if isinstance(value, (tf.TensorShape, tf.DType, tf.Dimension, type(None))) else _key_of(value)
 
 
+def replaced():
+    """What TensorFlow's own functions are, so that a test can put them back: list of (owner, name, function)."""
+    from tensorflow.python.framework import op_def_library, ops
+    builder = op_def_library._apply_op_helper.__self__
+    return [(op_def_library, '_apply_op_helper', builder._apply), (ops, '_create_graph_constant', builder._constant),
+            (ops.Graph, '_create_op_internal', builder._create)]
+
+
 def is_on():
     """Are operations built so?"""
-    return isinstance(getattr(sys.modules['tensorflow.python.framework.op_def_library']._apply_op_helper, '__self__',
-                              None), _Builder)
+    from tensorflow.python.framework import op_def_library
+    return isinstance(getattr(getattr(op_def_library, '_apply_op_helper', None), '__self__', None), _Builder)
