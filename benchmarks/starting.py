@@ -3,8 +3,8 @@
     python benchmarks/starting.py                          this checkout
     python benchmarks/starting.py --compare=../before      pairs with another one, one after the other in turn
 
-Each run is a process of its own, timed from outside; what a stage spends in another one counts there alone. Networks with
-random weights are made once, in --scratch.
+Each run is a process of its own, timed from its start; what a stage spends in another one counts there alone. Networks
+with random weights are made once, in --scratch.
 """
 
 import argparse
@@ -161,7 +161,8 @@ def child(kind, checkout, started, target, network):
 
 def run(kind, checkout, scratch):
     """Seconds by stage of one run of a checkout."""
-    network = {'cats64': os.path.join(checkout, 'networks', 'cats64.pkl'), 'training': os.path.join(scratch, 'pictures')}
+    network = {'cats64': os.path.join(checkout, 'networks', 'cats64.pkl'),
+               'training': os.path.join(scratch, 'pictures')}
     out = tempfile.mkdtemp(dir=scratch)
     try:
         target = os.path.join(out, 'stages.json')

@@ -13,26 +13,12 @@ graphs. Other versions build as ever.
 
 import contextlib
 import weakref
-from typing import NamedTuple
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 
+from dnnlib.tflib.graph_kinds import inputs_of, key_of, key_of_constant
+
 VERSIONS = ('2.21.0',)  # of TensorFlow, in which this was tried
-
-_MAX_BYTES = 4096  # of an array whose value is kept
-_PLAIN = (bool, int, str, bytes, type(None))
-
-
-class _Input(NamedTuple):
-    """An input of a kind of operation."""
-    name: str        # of the argument
-    is_list: bool    # a list of tensors?
-    is_ref: bool     # of a variable that the operation changes?
-    dtype: object    # its type, tf.DType; None = see `attr`
-    attr: str        # attribute that holds the type
-    default: object  # type that is preferred where no input before it has that attribute; None = none is
-    allowed: object  # the types that are possible then, as their numbers; None = all
 
 
 def switch_on():
@@ -52,7 +38,7 @@ class _Builder:
         self._tensor, self._regex = tensor.Tensor, ops._VALID_OP_NAME_REGEX
         self._apply, self._constant = op_def_library._apply_op_helper, ops._create_graph_constant
         self._create, self._attr_value = ops.Graph._create_op_internal, attr_value_pb2.AttrValue
-        self._inputs = {}     # type of operation -> list of _Input; None = leave it to TensorFlow
+        self._inputs = {}     # type of operation -> list of Input; None = leave it to TensorFlow
         self._kinds = {}      # kind of call -> (serialized attributes, structure of the outputs, is it stateful?)
         self._constants = {}  # value, type and shape -> serialized attributes
         self._groups = weakref.WeakKeyDictionary()  # operation -> its colocation groups
@@ -100,21 +86,11 @@ class _Builder:
         return type(graph) is self._ops.Graph and not graph._finalized and self._regex.match(name)
 
     def _definition(self, op_type_name):
-        """The inputs of a type of operation, list of _Input; None if it is left to TensorFlow."""
+        """The inputs of a type of operation, list of Input; None if it is left to TensorFlow."""
         if op_type_name in self._inputs:
             return self._inputs[op_type_name]
-        definition, found = self._registry.get(op_type_name), None
-        if definition is not None and not definition.deprecation.version and not any(
-                attr.type in ('func', 'list(func)') for attr in definition.attr):
-            attrs, found = {attr.name: attr for attr in definition.attr}, []
-            for arg in definition.input_arg:
-                attr = attrs.get(arg.type_attr)
-                has_default = attr is not None and attr.HasField('default_value')
-                found.append(_Input(
-                    arg.name, bool(arg.number_attr or arg.type_list_attr), arg.is_ref,
-                    tf.as_dtype(arg.type) if arg.type else None, arg.type_attr,
-                    tf.as_dtype(attr.default_value.type) if has_default else None,
-                    list(attr.allowed_values.list.type) if has_default and attr.HasField('allowed_values') else None))
+        definition = self._registry.get(op_type_name)
+        found = None if definition is None else inputs_of(definition)
         self._inputs[op_type_name] = found
         return found
 
@@ -131,12 +107,12 @@ class _Builder:
                 if value.graph is not graph:
                     return None
             elif not isinstance(value, tf.Variable) if item.is_ref else (
-                    not isinstance(value, (tf.Variable, tf.TensorShape)) and _key_of_constant(value) is None):
+                    not isinstance(value, (tf.Variable, tf.TensorShape)) and key_of_constant(value) is None):
                 return None
         found = []
         for name, value in keywords.items():
             if name not in names:
-                value = _key_of(value)
+                value = key_of(value)
                 if value is None:
                     return None
                 found += [name, value]
@@ -185,7 +161,7 @@ class _Builder:
     def constant(self, value, dtype, shape, name, verify_shape, allow_broadcast):
         """In the place of `ops._create_graph_constant`: the tensor."""
         graph, given = self._ops.get_default_graph(), name or 'Const'
-        key, shape_key = _key_of_constant(value), _key_of(shape)
+        key, shape_key = key_of_constant(value), key_of(shape)
         if key is None or shape_key is None or not self._is_usual(graph, given) or not isinstance(
                 dtype, (int, type(None), tf.DType)):
             return self._constant(value, dtype, shape, name, verify_shape, allow_broadcast)
@@ -201,7 +177,7 @@ class _Builder:
         return self._make(graph, 'Const', full_name, [], attrs, True).outputs[0]
 
     def _make(self, graph, op_type, name, groups, attrs, compute_device):
-        """The operation of a type and full name; its inputs are tensors and lists of them, its attributes serialized."""
+        """The operation of a type and full name; inputs are tensors and lists of them, attributes serialized."""
         c, flat = self._c, []
         for group in groups:
             flat += group if isinstance(group, (list, tuple)) else [group]
@@ -240,7 +216,8 @@ class _Builder:
 
     def _operations_near(self, graph, compute_device):
         """Operations with which a new one is to be colocated, list; None if TensorFlow has more to do with it."""
-        if not compute_device or graph._op_to_kernel_label_map or graph._gradient_override_map or graph._container or any(
+        unusual = graph._op_to_kernel_label_map or graph._gradient_override_map or graph._container
+        if not compute_device or unusual or any(
                 not isinstance(value, self._attr_value) for value in graph._attr_scope_map.values()):
             return None
         near = list(graph._colocation_stack.peek_objs())
@@ -262,7 +239,7 @@ class _Builder:
         return groups
 
     def _finish(self, graph, op, op_type, near):
-        """What `Graph._create_op_helper` does with an operation in the usual cases, but for its colocation groups."""
+        """What `Graph._create_op_helper` does in the usual cases, but for the attributes of scopes."""
         op._gradient_function = graph._gradient_function_map.get(op_type)
         graph._record_op_seen_by_control_dependencies(op)
         if graph._device_function_stack.peek_objs():
@@ -271,36 +248,6 @@ class _Builder:
             if other.device:
                 op._set_device(other.device)
                 break
-
-
-def _key_of(value):
-    """What tells an attribute of a call from others: its value with the types in it; None if that is not known."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return kind, value
-    if kind in (list, tuple):
-        items = tuple([_key_of(item) for item in value])
-        return None if None in items else (kind, items)
-    if kind is float:
-        return kind, repr(value)  # tells zeros from each other, and finds what is no number
-    if isinstance(value, tf.DType):
-        return kind, value._type_enum
-    if kind is tf.TensorShape:
-        return kind, None if value.rank is None else tuple(value.as_list())
-    if kind is tf.Dimension:
-        return kind, value.value
-    if isinstance(value, np.generic) and value.dtype.kind in 'biuf':
-        return kind, value.tobytes()
-    return None
-
-
-def _key_of_constant(value):
-    """The same of the value of a constant, which may be an array as well, and nothing of TensorFlow."""
-    if isinstance(value, np.ndarray):
-        if value.nbytes > _MAX_BYTES or value.dtype.kind not in 'biuf':
-            return None
-        return np.ndarray, value.dtype.str, value.shape, value.tobytes()
-    return None if isinstance(value, (tf.TensorShape, tf.DType, tf.Dimension, type(None))) else _key_of(value)
 
 
 def replaced():

@@ -12,8 +12,9 @@ from training.terms.penalties import path_lengths
 
 pytestmark = pytest.mark.skipif(not graph_building.is_on(), reason='this TensorFlow builds as ever')
 NETWORKS = 'training.networks_stylegan2.'
-VALUES = [0, 0.0, -0.0, 1, True, 1.0, np.float32(1), np.float64(1), np.int64(1), [1, 2], [1.0, 2], (1, 2), [True, False],
-          np.arange(6).reshape(2, 3), np.zeros([0, 3], np.float32), float('nan'), np.ones(3, '>f4'), 'text', b'bytes']
+VALUES = [0, 0.0, -0.0, 1, True, 1.0, np.float32(1), np.float64(1), np.int64(1), [1, 2], [1.0, 2], (1, 2),
+          [True, False], np.arange(6).reshape(2, 3), np.zeros([0, 3], np.float32), float('nan'), np.ones(3, '>f4'),
+          'text', b'bytes']
 
 
 def build():
@@ -30,7 +31,8 @@ def build():
                 scores = D.get_output_for(images, labels)
                 lengths = path_lengths(images, dlatents, random.normal(tf.shape(images)))
             optimizer = tflib.Optimizer(minibatch_multiplier=2)
-            optimizer.register_gradients(tf.reduce_mean(tf.nn.softplus(-scores)) + tf.reduce_mean(lengths), G.trainables)
+            loss = tf.reduce_mean(tf.nn.softplus(-scores)) + tf.reduce_mean(lengths)
+            optimizer.register_gradients(loss, G.trainables)
             optimizer.apply_updates()
             constants()
             definition = graph.as_graph_def()
