@@ -71,7 +71,8 @@ class Session:
     def __init__(self, network_pkl, settings, tf_config):
         self.settings, self.network_pkl = settings, network_pkl
         tf_config = dict(tf_config, **{'rnd.np_random_seed': settings.seed})
-        self.drawer = drawing.load(network_pkl, drawing.Settings(tf_config, noise='seed', dtype='float32'))
+        self.drawer = drawing.load(
+            network_pkl, drawing.Settings(tf_config, noise='seed', dtype='float32'), only_to_run=False)
         from dnnlib import tflib
         self.Gs = self.drawer.Gs
         self.network_hash = network_file.weights_hash(tflib.run(dict(self.Gs.vars)))
