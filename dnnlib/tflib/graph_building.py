@@ -77,7 +77,8 @@ class _Builder:
             return result
         attrs, structure, is_stateful = kind
         full_name = given[:-1] if given[-1] == '/' else graph.unique_name(given)
-        with self._library._MaybeColocateWith([group for item, group in zip(inputs, groups) if item.is_ref]):
+        with self._library._MaybeColocateWith([group for item, group in zip(inputs, groups) if item.is_ref]), _scope(
+                graph, full_name):  # where control flow makes further operations
             op = self._make(graph, op_type_name, full_name, groups, attrs, True)
         return list(structure), is_stateful, op, op.outputs
 
@@ -120,9 +121,8 @@ class _Builder:
 
     def _converted(self, graph, inputs, keywords, scope):
         """{name: tensor} of the inputs that are no tensors, converted in the name scope `scope` as TensorFlow does."""
-        found, types, convert, before = {}, {}, self._ops.convert_to_tensor, graph._name_stack
-        graph._name_stack = scope
-        try:
+        found, types, convert = {}, {}, self._ops.convert_to_tensor
+        with _scope(graph, scope):
             for item in inputs:
                 value = keywords[item.name]
                 if item.is_list:
@@ -139,8 +139,6 @@ class _Builder:
                                          preferred_dtype=item.default if dtype is None else None)
                     found[item.name] = value = tensor
                 types.setdefault(item.attr, value.dtype.base_dtype)
-        finally:
-            graph._name_stack = before
         return found
 
     def create(self, graph, op_type, inputs, dtypes, input_types, name, attrs, op_def, compute_device):
@@ -248,6 +246,16 @@ class _Builder:
             if other.device:
                 op._set_device(other.device)
                 break
+
+
+@contextlib.contextmanager
+def _scope(graph, name):
+    """The name scope of a full name, which is unique."""
+    before, graph._name_stack = graph._name_stack, name
+    try:
+        yield
+    finally:
+        graph._name_stack = before
 
 
 def replaced():

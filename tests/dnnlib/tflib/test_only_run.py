@@ -38,7 +38,7 @@ def test_results_are_the_same(session, tmp_path):
         np.testing.assert_array_equal(light.get_var(name), value)
     np.testing.assert_array_equal(light.run(X), network.run(X))
     light.set_var('offset', [0, 0])
-    np.testing.assert_array_equal(light.run(X), network.run(X) - np.float32([1, 2]))
+    np.testing.assert_allclose(light.run(X), network.run(X) - np.float32([1, 2]), rtol=1e-5, atol=1e-5)
     assert not only_run.is_on() and light.clone().run(X).shape == (4, 2)
 
 
