@@ -31,12 +31,13 @@ class Clock:
     """Seconds by stage; the innermost stage that has been entered runs."""
 
     def __init__(self, started):
-        self._stack, self._last = ['rest'], time.time()
+        self._now = time.time if started else time.process_time
+        self._stack, self._last = ['rest'], self._now()
         self.seconds = {'Python': self._last - started}
 
     def switch(self):
         """Adds the time since the last call to the stage that is running."""
-        now = time.time()
+        now = self._now()
         self.seconds[self._stack[-1]] = self.seconds.get(self._stack[-1], 0) + now - self._last
         self._last = now
 
@@ -110,7 +111,7 @@ def child(kind, checkout, started, target, network):
     Args:
         kind: One of KINDS.
         checkout: Root of the checkout.
-        started: When the process was started.
+        started: When the process was started; 0 = measure processor time.
         target: File to write; other files go beside it.
         network: Network file, or folder of pictures.
     """
@@ -159,15 +160,15 @@ def child(kind, checkout, started, target, network):
     os._exit(0)  # pylint: disable=protected-access  # what Python does at the end is no part of the start
 
 
-def run(kind, checkout, scratch):
-    """Seconds by stage of one run of a checkout."""
+def run(kind, checkout, scratch, cpu):
+    """Seconds by stage of one run of a checkout; `cpu`: of processor time?"""
     network = {'cats64': os.path.join(checkout, 'networks', 'cats64.pkl'),
                'training': os.path.join(scratch, 'pictures')}
     out = tempfile.mkdtemp(dir=scratch)
     try:
         target = os.path.join(out, 'stages.json')
         subprocess.run(
-            [sys.executable, os.path.abspath(__file__), '--child', kind, checkout, repr(time.time()), target,
+            [sys.executable, os.path.abspath(__file__), '--child', kind, checkout, repr(0 if cpu else time.time()), target,
              network.get(kind, os.path.join(scratch, 'config-f-%s.pkl' % kind))],
             check=True, stdout=subprocess.DEVNULL, cwd=checkout)
         with open(target, encoding='utf-8') as file:
@@ -228,6 +229,7 @@ def main():
     parser.add_argument('--compare', metavar='DIR', help='another checkout')
     parser.add_argument('--only', default=','.join(KINDS), metavar='LIST', help='default: %(default)s')
     parser.add_argument('--runs', type=int, default=5, metavar='N', help='of each (default: %(default)s)')
+    parser.add_argument('--cpu', action='store_true', help='processor time, where other programs run at the same time')
     parser.add_argument('--scratch', default=os.path.join(tempfile.gettempdir(), 'stylegan2-starting'), metavar='DIR')
     args = parser.parse_args()
     kinds = args.only.split(',')
@@ -235,8 +237,8 @@ def main():
     checkouts = [ROOT] + ([os.path.abspath(args.compare)] if args.compare else [])
     for kind in kinds:
         for checkout in checkouts:  # reads all files once
-            run(kind, checkout, args.scratch)
-        pairs = [[run(kind, checkout, args.scratch) for checkout in checkouts] for _ in range(args.runs)]
+            run(kind, checkout, args.scratch, args.cpu)
+        pairs = [[run(kind, checkout, args.scratch, args.cpu) for checkout in checkouts] for _ in range(args.runs)]
         print('\n'.join(table(kind, list(zip(*pairs)))), flush=True)
 
 

@@ -5,7 +5,6 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-import tqdm
 
 from dnnlib.files import network_file
 from dnnlib.run.heartbeat import Heartbeat
@@ -158,6 +157,7 @@ class Session:
         for observe in observers:
             observe(projector, restart)
         # not to the log file, which is a copy of the standard streams
+        import tqdm  # --help needs none
         with tqdm.tqdm(total=num_steps, desc=title, unit='step', disable=None, file=sys.__stderr__) as bar:
             while projector.get_cur_step() < num_steps and None in results:
                 distances = projector.step()
