@@ -168,8 +168,8 @@ def run(kind, checkout, scratch, cpu):
     try:
         target = os.path.join(out, 'stages.json')
         subprocess.run(
-            [sys.executable, os.path.abspath(__file__), '--child', kind, checkout, repr(0 if cpu else time.time()), target,
-             network.get(kind, os.path.join(scratch, 'config-f-%s.pkl' % kind))],
+            [sys.executable, os.path.abspath(__file__), '--child', kind, checkout, repr(0 if cpu else time.time()),
+             target, network.get(kind, os.path.join(scratch, 'config-f-%s.pkl' % kind))],
             check=True, stdout=subprocess.DEVNULL, cwd=checkout)
         with open(target, encoding='utf-8') as file:
             return json.load(file)

@@ -65,7 +65,8 @@ class Network:
         network, source = cls.__new__(cls), network_state.source_of(build_func, state.get('build_module_src', ''))
         names = None  # though ADA names all
         if build_function.takes_any_inputs(build_func):
-            names = state.get('input_names') or build_function.numbered(state.get('num_inputs'))
+            names = state['input_names'] if 'input_names' in state else build_function.numbered(
+                state.get('num_inputs'))
         values = dict(state['variables'])
         with only_run.values_given(values):
             network._setup(state['name'], build_func, state['static_kwargs'], components, source, names)
@@ -207,7 +208,6 @@ class Network:
             new_func_name: Build function or its full name.
             new_name: `None` = the same name.
             new_static_kwargs: Options to change; `input_names` as well.
-        Returns: The new Network.
         """
         options = dict(dict(self.static_kwargs, input_names=self._given_input_names), **new_static_kwargs)
         network = Network(new_name or self.name, new_func_name, **options)
