@@ -19,6 +19,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib.tflib.graph_kinds import inputs_of, key_of, key_of_constant
 
 VERSIONS = ('2.21.0',)  # of TensorFlow, in which this was tried
+OPTIONS = ('dtypes', 'input_types', 'name', 'attrs', 'op_def', 'compute_device')  # of Graph._create_op_internal
 
 
 def switch_on():
@@ -42,17 +43,12 @@ class _Builder:
         self._kinds = {}      # kind of call -> (serialized attributes, structure of the outputs, is it stateful?)
         self._constants = {}  # value, type and shape -> serialized attributes
         self._groups = weakref.WeakKeyDictionary()  # operation -> its colocation groups
-        self._seen = None     # the operation made last by `create`, and its serialized attributes
+        self._seen = None     # a reference to the operation made last by `create`, its serialized attributes
 
     def install(self):
         """Puts the replacements in the place of TensorFlow's functions."""
         self._library._apply_op_helper, self._ops._create_graph_constant = self.apply, self.constant
-        builder = self
-
-        def create(graph, op_type, inputs, dtypes=None, input_types=None, name=None, attrs=None, op_def=None,
-                   compute_device=True):
-            return builder.create(graph, op_type, inputs, dtypes, input_types, name, attrs, op_def, compute_device)
-        self._ops.Graph._create_op_internal = create
+        self._ops.Graph._create_op_internal = lambda graph, *args, **options: self.create(graph, *args, **options)
 
     def apply(self, op_type_name, name=None, **keywords):
         """In the place of `op_def_library._apply_op_helper`: (structure of outputs, stateful?, operation, outputs)."""
@@ -72,7 +68,7 @@ class _Builder:
         if kind is None:
             self._seen = None
             result = self._apply(op_type_name, given, **keywords)
-            if self._seen is not None and self._seen[0] is result[2]:
+            if self._seen is not None and self._seen[0]() is result[2]:
                 self._kinds[key] = (self._seen[1], tuple(result[0]), result[1])
             return result
         attrs, structure, is_stateful = kind
@@ -141,19 +137,19 @@ class _Builder:
                 types.setdefault(item.attr, value.dtype.base_dtype)
         return found
 
-    def create(self, graph, op_type, inputs, dtypes, input_types, name, attrs, op_def, compute_device):
-        """In the place of `Graph._create_op_internal`: the operation."""
-        name = name or op_type
+    def create(self, graph, op_type, inputs, *others, **options):
+        """In the place of `Graph._create_op_internal`, whose further arguments are OPTIONS: the operation."""
+        options.update(zip(OPTIONS, others))
+        name, attrs = options.get('name') or op_type, options.get('attrs') or {}
         plain = name[:-1] if name[-1] == '/' else name
         if not self._is_usual(graph, plain) or not all(isinstance(x, self._tensor) for x in inputs):
-            return self._create(graph, op_type, inputs, dtypes, input_types, name, attrs, op_def, compute_device)
-        attrs = attrs or {}
-        op_def = op_def or graph.op_def_for_type(op_type)
+            return self._create(graph, op_type, inputs, **options)
+        op_def = options.get('op_def') or graph.op_def_for_type(op_type)
         groups = self._ops._reconstruct_sequence_inputs(op_def, list(inputs), attrs)
         serialized = [(key, value.SerializeToString()) for key, value in attrs.items()]
         unique = plain if name[-1] == '/' else graph.unique_name(name)
-        op = self._make(graph, op_type, unique, groups, serialized, compute_device)
-        self._seen = (op, serialized)
+        op = self._make(graph, op_type, unique, groups, serialized, options.get('compute_device', True))
+        self._seen = (weakref.ref(op), serialized)
         return op
 
     def constant(self, value, dtype, shape, name, verify_shape, allow_broadcast):
@@ -168,7 +164,7 @@ class _Builder:
         if attrs is None:
             self._seen = None
             tensor = self._constant(value, dtype, shape, name, verify_shape, allow_broadcast)
-            if self._seen is not None and self._seen[0] is tensor.op:
+            if self._seen is not None and self._seen[0]() is tensor.op:
                 self._constants[key] = self._seen[1]
             return tensor
         full_name = given[:-1] if given[-1] == '/' else graph.unique_name(given)
