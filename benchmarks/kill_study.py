@@ -4,6 +4,10 @@
 The training saves its state every few iterations. After each kill every file with a final name must be whole; after
 the next start nothing unfinished may be left, and the training must go on where the newest state was. At the end the
 networks are compared, byte by byte, with those of a training that nobody stopped.
+
+    python benchmarks/kill_study.py                                    StyleGAN2, 100 kills
+    python benchmarks/kill_study.py --kills=3 --methods=all            a row for each of benchmarks/kill_methods.py
+    python benchmarks/kill_study.py --kills=3 --options='--config=... --dataset=cats --set grid.size=3x2'
 """
 
 import argparse
@@ -16,6 +20,7 @@ import os
 import pickletools
 import random
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -27,14 +32,11 @@ import PIL.Image
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from dnnlib import UserError, cli  # noqa: E402  (found only after the line above)
+from benchmarks import kill_methods  # noqa: E402  (found only after the line above)
+from dnnlib import UserError, cli  # noqa: E402
 from training.state import files  # noqa: E402
 
-TINY = ['--dataset=cats', '--device=cpu', '--no-selftest', '--checkpoint-minutes=0.001', '--snap=2']
-for _setting in ('dataset.resolution=8', 'grid.size=3x2', 'G.fmap_max=8', 'D.fmap_max=8', 'G.mapping_layers=2',
-                 'G.mapping_fmaps=8', 'G.latent_size=8', 'G.dlatent_size=8', 'sched.minibatch_size_base=8',
-                 'sched.minibatch_gpu_base=8', 'sched.tick_kimg_base=0.2', 'sched.tick_kimg_dict={}'):
-    TINY += ['--set', _setting]
+TINY = kill_methods.STYLEGAN2
 START = 'Training for '
 
 
@@ -192,7 +194,7 @@ def kill_again_and_again(options, folder, kills, rnd):
             start_sec = time.time() - began
             run_dir = run_dirs_in(folder)[0]
             wrong += check_start(training, leftovers, nimg, run_dir)
-            training.wait_for(lambda: False, seconds=rnd.uniform(0, 2))
+            training.wait_for(lambda: False, seconds=rnd.uniform(0, max(2.0, start_sec / 2)))  # on a busy machine, too
         if not training.is_running():
             wrong.append('ended by itself: ' + ' / '.join(training.lines[-3:]))
         training.kill()
@@ -221,19 +223,23 @@ def final_networks(options, folder):
         return f.read()
 
 
-def main(argv):
-    """Parses the command line and runs the study; returns the exit code."""
-    p = cli.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--kills', type=int, default=100, metavar='N', help='number of kills (default: %(default)s)')
-    p.add_argument('--seed', type=int, default=0, metavar='N', help='of the moments (default: %(default)s)')
-    args = p.parse_args(argv)
+def study(name, own, args):
+    """Kills one training again and again, and prints a row about it.
+
+    Args:
+        name: Of the training, for the row.
+        own: Options of run_training.py without length and --result-dir.
+        args: Parsed command line.
+    Returns: List of what was wrong.
+    """
     with tempfile.TemporaryDirectory() as folder:
         killed, whole = os.path.join(folder, 'killed'), os.path.join(folder, 'whole')
-        options = TINY + ['--total-kimg=100000', '--result-dir=' + killed]
+        options = own + ['--total-kimg=100000', '--result-dir=' + killed]
         counts, wrong = kill_again_and_again(options, killed, args.kills, random.Random(args.seed))
         if not run_dirs_in(killed):
-            raise UserError('no training came to make a run directory: ' + '; '.join(wrong))
-        options = TINY + [f'--total-kimg={newest_nimg(run_dirs_in(killed)[0]) // 1000 + 1}']
+            raise UserError(f'{name}: no training came to make a run directory: ' + '; '.join(wrong))
+        end = newest_nimg(run_dirs_in(killed)[0]) // 1000 + 1
+        options = own + [f'--total-kimg={end}']
         same = final_networks(options, killed) == final_networks(options, whole)
         if not same:
             wrong.append('the final networks differ from those of a training that nobody stopped')
@@ -241,10 +247,29 @@ def main(argv):
         wrong += ['left over at the end: ' + path for path, _ in left]
     for what, count in sorted(counts.items()):
         print(f'{count:4d} {what}')
-    print('final networks after {} and {} kills: {}'.format(
-        options[-1], args.kills, 'the same bytes as without' if same else 'DIFFERENT'))
-    print(f'{len(wrong)} things wrong' + ''.join('\n  ' + text for text in wrong))
-    return 1 if wrong else 0
+    print(f'| {name} | {args.kills} | {end} | {"same bytes" if same else "DIFFERENT"} | {len(wrong)} wrong |'
+          + ''.join('\n  ' + text for text in wrong), flush=True)
+    return wrong
+
+
+def main(argv):
+    """Parses the command line and runs the study; returns the exit code."""
+    p = cli.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--kills', type=int, default=100, metavar='N', help='number of kills (default: %(default)s)')
+    p.add_argument('--seed', type=int, default=0, metavar='N', help='of the moments (default: %(default)s)')
+    p.add_argument('--methods', default='StyleGAN2', metavar='NAMES', help='trainings of benchmarks/kill_methods.py, '
+                   'joined by semicolons, or all (default: %(default)s)')
+    p.add_argument('--options', type=shlex.split, help='options of run_training.py of another training, instead')
+    args = p.parse_args(argv)
+    names = list(kill_methods.METHODS) if args.methods == 'all' else args.methods.split(';')
+    unknown = [name for name in names if name not in kill_methods.METHODS]
+    if unknown:
+        raise UserError(f'--methods: unknown method {unknown[0]!r}; choose from {"; ".join(kill_methods.METHODS)}')
+    trainings = {name: kill_methods.METHODS[name] for name in names}
+    if args.options:
+        trainings = {'--options': args.options}
+    print('| method | kills | kimg at the end | final networks | |\n|---|---|---|---|---|', flush=True)
+    return int(any([study(name, own, args) for name, own in trainings.items()]))
 
 
 if __name__ == '__main__':

@@ -8,7 +8,8 @@
 The pictures are gray: half of them are bright on the left and dark on the right, half the other way round, with noise
 on every pixel. A generator has found both modes if each gets at least a fifth of its pictures, and their distance to
 the nearer one is at most twice that of the pictures trained on. The losses train networks of two dense layers on 4x4
-pixels; the methods their own networks, as narrow as in the tests, on the smallest pictures that they take.
+pixels; the methods their own networks, as narrow as in the tests, on the smallest pictures that they take. Terms that
+need more than such layers have networks with it, in `pairs`: convolutions, a classifier of the modes, a W.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import os
 import sys
 import tempfile
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,7 +32,6 @@ NUM_PICTURES = 4096
 NOISE = 0.15  # standard deviation, of a range of 2
 BATCH, LATENTS, HIDDEN, RATE = 64, 8, (32, 32), 0.002  # of the study of losses
 PENALTIES = ('', 'r1:1', 'r2:1', 'gp:1', 'lp:1', 'dragan:1')  # light: a penalty of 10 is for images of many pixels
-TERMS = tuple(name for name in loss_names.TERMS if name not in ('pl', 'ac', 'ac_reals', 'orthogonal'))
 CHECKED = 2000  # pictures of each generator
 ADAM = dict(beta1=0.0, beta2=0.99)
 
@@ -41,13 +42,35 @@ def modes(size):
     return np.stack([np.tile(half, size), np.tile(-half, size)])
 
 
+class Networks(NamedTuple):
+    """What a Pair is made of."""
+    functions: tuple   # build functions of G and D, below `training.`
+    G: dict            # options of G
+    D: dict            # options of D
+    resolution: int = 4  # of the pictures
+    terms: tuple = ()  # that these networks are for, in `pairs`
+    label_size: int = 0  # 2 = labels are the modes
+
+
+MLPS = Networks(('networks.mlp.G_mlp', 'networks.mlp.D_mlp'), dict(latent_size=LATENTS, hidden=list(HIDDEN)), dict(
+    hidden=list(HIDDEN)), terms=tuple(name for name in loss_names.TERMS if name not in (
+        'pl', 'ac', 'ac_reals', 'orthogonal')))
+PAIRS = (
+    MLPS, Networks(('networks.dcgan.G_dcgan', 'networks.dcgan.D_dcgan'), dict(latent_size=LATENTS, fmaps=4), dict(
+        fmaps=4, condition='classifier'), 8, ('orthogonal', 'ac', 'ac_reals'), 2),
+    Networks(('networks_stylegan2.G_main', 'networks_stylegan2.D_stylegan2'), dict(
+        latent_size=LATENTS, dlatent_size=8, mapping_layers=1, fmap_max=8), dict(
+            fmap_max=8, architecture='skip'), terms=('pl',)))
+
+
 class TwoModes(Dataset):
     """The pictures as a dataset of shape [1, size, size]; takes the arguments of `Dataset` that do not describe it."""
 
     def __init__(self, resolution=4, **kwargs):
         super().__init__('two modes', NUM_PICTURES, [1, resolution, resolution], **kwargs)
         rnd, means = np.random.RandomState(0), modes(resolution)
-        pixels = means[rnd.randint(2, size=NUM_PICTURES)] + NOISE * rnd.randn(NUM_PICTURES, resolution ** 2)
+        self.modes = rnd.randint(2, size=NUM_PICTURES)
+        pixels = means[self.modes] + NOISE * rnd.randn(NUM_PICTURES, resolution ** 2)
         self.pictures = np.uint8(np.clip(np.rint((pixels + 1) * 127.5), 0, 255)).reshape([-1] + self.shape)
 
     def _read(self, index, lod):
@@ -69,37 +92,42 @@ class Pair:
     """Two small networks and the operations that train them, in the default graph.
 
     Args:
-        criterion: Name of the loss, without terms; D has each of several.
-        terms: What is added to D's loss in each variant, '' = nothing.
+        criterion: Name of the loss, without terms.
+        terms: What is added in each variant to the loss of those networks that have such a term, '' = nothing.
+        networks: Networks.
     """
 
-    def __init__(self, criterion, terms):
+    def __init__(self, criterion, terms, networks=MLPS):
         from dnnlib import tflib
         from dnnlib.tflib import random
         from training import adversarial
         import tensorflow.compat.v1 as tf
-        self._tflib, shape = tflib, dict(num_channels=1, resolution=4, hidden=list(HIDDEN))
-        self.G = tflib.Network('G', 'training.networks.mlp.G_mlp', latent_size=LATENTS, **shape)
-        self.D = tflib.Network('D', 'training.networks.mlp.D_mlp', **shape)
+        self._tflib, self._networks = tflib, networks
+        shape = dict(num_channels=1, resolution=networks.resolution, label_size=networks.label_size)
+        self.G, self.D = (tflib.Network(name, 'training.' + function, **dict(options, **shape))
+                          for name, function, options in zip('GD', networks.functions, (networks.G, networks.D)))
         self._seed = tf.placeholder(tf.int64, [2])
-        with TwoModes() as data:
+        with TwoModes(networks.resolution) as data:
             pictures = tf.constant(data.pictures / np.float32(127.5) - 1)
-        labels, self._D_steps, self._optimizers = tf.zeros([BATCH, 0]), {}, []
+            of_mode = tf.constant(np.eye(2, networks.label_size, dtype=np.float32)[data.modes])
+        self._steps, self._optimizers, losses = {}, [], dict(G=adversarial.G_loss, D=adversarial.D_loss)
         for variant in terms:
-            with random.seeded(self._seed):
-                reals = tf.gather(pictures, random.uniform([BATCH], 0, NUM_PICTURES, tf.int32))
-                inputs = dict(G=self.G, D=self.D, training_set=None, minibatch_size=BATCH, reals=reals, labels=labels,
-                              equalized=False)
-                text = criterion + ('+' + variant if variant else '')
-                self._D_steps[variant] = self._step(f'D{len(self._D_steps)}', adversarial.D_loss(terms=text, **inputs))
-        with random.seeded(self._seed):
-            reals = tf.gather(pictures, random.uniform([BATCH], 0, NUM_PICTURES, tf.int32))
-            self._G_step = self._step('G', adversarial.G_loss(terms=criterion, **dict(inputs, reals=reals)))
+            for name, network in (('D', self.D), ('G', self.G)):
+                text = '+'.join([criterion] + [term for term in variant.split('+') if term and (
+                    name in loss_names.TERMS[term.split(':')[0]].losses)])
+                if (name, text) not in self._steps:
+                    with random.seeded(self._seed):
+                        numbers = random.uniform([BATCH], 0, NUM_PICTURES, tf.int32)
+                        loss = losses[name](
+                            self.G, self.D, None if networks.label_size else data, BATCH, tf.gather(pictures, numbers),
+                            tf.gather(of_mode, numbers), terms=text, equalized=False)
+                        self._steps[name, text] = self._step(name, network, loss)
+                self._steps[name, variant] = self._steps[name, text]
 
-    def _step(self, name, loss):
-        optimizer = self._tflib.Optimizer(name='Train' + name, learning_rate=RATE, **ADAM)
+    def _step(self, name, network, loss):
+        optimizer = self._tflib.Optimizer(name=f'Train{name}{len(self._steps)}', learning_rate=RATE, **ADAM)
         total = sum(self._mean(part) for part in loss if part is not None)
-        optimizer.register_gradients(total, (self.G if name == 'G' else self.D).trainables)
+        optimizer.register_gradients(total, network.trainables)
         self._optimizers.append(optimizer)
         return optimizer.apply_updates()
 
@@ -112,14 +140,18 @@ class Pair:
         """Starts over and makes so many steps of each network; returns {network: its weights} before and after."""
         rnd, tflib = np.random.RandomState(seed), self._tflib
         for network in (self.G, self.D):
-            tflib.set_vars({var: rnd.uniform(-1, 1, var.shape.as_list()) / np.sqrt(var.shape.as_list()[0])
-                            for var in network.trainables.values()})
+            if self._networks is MLPS:
+                tflib.set_vars({var: rnd.uniform(-1, 1, var.shape.as_list()) / np.sqrt(var.shape.as_list()[0])
+                                for var in network.trainables.values()})
+            else:
+                network.reset_vars()
         for optimizer in self._optimizers:
             optimizer.reset_optimizer_state()
+        tflib.init_uninitialized_vars()  # of path lengths
         before = self.weights()
         for i in range(steps):
-            tflib.run(self._D_steps[variant], {self._seed: [seed, 2 * i]})
-            tflib.run(self._G_step, {self._seed: [seed, 2 * i + 1]})
+            tflib.run(self._steps['D', variant], {self._seed: [seed, 2 * i]})
+            tflib.run(self._steps['G', variant], {self._seed: [seed, 2 * i + 1]})
         return before, self.weights()
 
     def weights(self):
@@ -133,14 +165,14 @@ class Pair:
 
 
 @contextlib.contextmanager
-def pair_of(criterion, terms, device):
+def pair_of(criterion, terms, device, networks=MLPS):
     """A Pair in a graph and session of its own."""
     tflib = cli.load_tensorflow()
     import tensorflow.compat.v1 as tf
     with tf.Graph().as_default():
         tflib.init_tf(dict(device=device, intra_op_parallelism_threads=1, inter_op_parallelism_threads=1))
         try:
-            yield Pair(criterion, terms)
+            yield Pair(criterion, terms, networks)
         finally:
             tflib.close_tf()
 
@@ -172,14 +204,15 @@ def study_pairs(args):
     """Makes 100 steps with every criterion and term; returns how many fail, and prints those."""
     failed = tried = 0
     for criterion in args.only or loss_names.CRITERIA:
-        with pair_of(criterion, TERMS, args.device) as pair:
-            for term in TERMS:
-                before, after = pair.train(term, 0, 100)
-                moved = {name: float(np.abs(after[name] - before[name]).max()) for name in after}
-                is_good = all(0 < distance < np.inf for distance in moved.values())
-                tried, failed = tried + 1, failed + (not is_good)
-                if not is_good:
-                    print(f'{criterion}+{term}: moved by {moved}', flush=True)
+        for networks in PAIRS:
+            with pair_of(criterion, networks.terms, args.device, networks) as pair:
+                for term in networks.terms:
+                    before, after = pair.train(term, 0, 100)
+                    moved = {name: float(np.abs(after[name] - before[name]).max()) for name in after}
+                    is_good = all(0 < distance < np.inf for distance in moved.values())
+                    tried, failed = tried + 1, failed + (not is_good)
+                    if not is_good:
+                        print(f'{criterion}+{term}: moved by {moved}', flush=True)
     print(f'{tried} pairs, 100 steps each: {failed} are not finite, or a network did not move')
     return failed
 
@@ -215,7 +248,7 @@ def study_methods(args, distance):
     print('|---|---|---|---|---|')
     for name in args.only or latent_methods.METHODS:
         method = latent_methods.METHODS[name]
-        results = [train(method, seed, args.device) for seed in range(args.seeds)]
+        results = [train(method, seed, args.device) for seed in range(args.first_seed, args.first_seed + args.seeds)]
         shares, distances = (', '.join(f'{value:.2f}' for value in values) for values in zip(*results))
         print(f'| {name} | {method.resolution}x{method.resolution} | {shares} | {distances} | '
               f'{cell(results, distance)[0]} of {args.seeds} |', flush=True)
@@ -226,8 +259,10 @@ def main(argv):
     parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('what', choices=('losses', 'methods', 'pairs'), help='see above')
     parser.add_argument('--seeds', type=int, default=3, help='trainings of each (default: %(default)s)')
+    parser.add_argument('--first-seed', type=int, default=0, metavar='N', help='of the methods (default: %(default)s)')
     parser.add_argument('--steps', type=int, default=400, help='of each network, with losses (default: %(default)s)')
-    parser.add_argument('--only', type=cli.comma_list, metavar='NAMES', help='criteria or methods (default: all)')
+    parser.add_argument('--only', type=lambda text: text.split(';'), metavar='NAMES', help='criteria or methods, '
+                        'joined by semicolons (default: all)')
     cli.add_device(parser)
     args = parser.parse_args(argv)
     started = time.time()

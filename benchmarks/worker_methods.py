@@ -6,10 +6,11 @@ import os
 import shutil
 import tempfile
 
+from benchmarks import worker_latents
 from dnnlib.util import get_obj_by_name
 
-NARROW = dict(fmap_base=64, fmap_max=8, latent_size=8, dlatent_size=8, mapping_layers=2, mapping_fmaps=8)
-ADAM = dict(beta1=0.0, beta2=0.99, epsilon=1e-8)
+NARROW = worker_latents.NARROW
+ADAM = worker_latents.ADAM
 STYLEGAN2 = dict(
     G_args=dict(func_name='training.networks_stylegan2.G_main', **NARROW),
     D_args=dict(func_name='training.networks_stylegan2.D_stylegan2', fmap_base=64, fmap_max=8),
@@ -20,7 +21,6 @@ AUGMENTED = dict(xflip=1, rotate=1, scale=1, brightness=1, tune_kimg=1, initial_
 TOYS = 'tests.training.methods.toys'
 CATS = dict(tfrecord_dir='cats', resolution=8)
 GPU = 4  # images per worker and round
-LEVELS = dict(fmaps=4, base_units=16)  # of LAPGAN's networks
 
 
 def _sched(workers, rounds):
@@ -81,6 +81,15 @@ def _domains(workers, method, streams, **options):
                 stream_args=streams)
 
 
+def _of_latents(method, size, workers):
+    """A method of worker_latents on cats of size x size pixels; ProGAN grows from 4x4."""
+    sched = dict(_sched(workers, 1), tick_kimg_dict={}, tick_kimg_base=0.2)
+    if method['func_name'].endswith('progan'):
+        sched.update(lod_initial_resolution=4, lod_training_kimg=0.04 * workers, lod_transition_kimg=0.08 * workers)
+    return dict(method_args=method, sched_args=sched, dataset_args=dict(
+        CATS, resolution=size, max_label_size=worker_latents.num_classes(method)))
+
+
 SPEED = '64x64 config-f'
 METHODS = {  # name -> function of (number of workers) that returns keyword arguments of the training loop
     'StyleGAN2': lambda n: dict(STYLEGAN2, sched_args=_sched(n, 1)),
@@ -112,25 +121,7 @@ METHODS = {  # name -> function of (number of workers) that returns keyword argu
                          G_opt_args=ADAM, D_opt_args=ADAM, ema_start=1, ema_decay=0.5),
         dataset_args=dict(tfrecord_dir='cats', resolution=32, max_label_size=15),
         sched_args=dict(_sched(n, 1), tick_kimg_dict={32: 0.2})),
-    'WGAN': lambda n: dict(
-        method_args=dict(func_name='training.methods.latent.latent', num_D_steps=2, clip=0.1, slow_start=True,
-                         G_args=dict(func_name='training.networks.dcgan.G_dcgan', fmaps=4),
-                         D_args=dict(func_name='training.networks.dcgan.D_dcgan', fmaps=4),
-                         G_opt_args=ADAM, D_opt_args=ADAM, **{name: dict(terms='wgan') for name in (
-                             'G_loss_args', 'D_loss_args')}),
-        dataset_args=CATS, sched_args=_sched(n, 1)),
-    'LAPGAN': lambda n: dict(
-        method_args=dict(func_name='training.methods.lapgan.lapgan', G_args=LEVELS, D_args=LEVELS, G_opt_args=ADAM,
-                         D_opt_args=ADAM),
-        dataset_args=dict(CATS, resolution=16), sched_args=dict(_sched(n, 1), tick_kimg_dict={16: 0.2})),
-    'MSG-GAN': lambda n: dict(
-        method_args=dict(func_name='training.methods.msg.msg', G_args=NARROW, D_args=dict(fmap_base=64, fmap_max=8),
-                         D_loss_args=dict(terms='logistic_ns+r1'), G_opt_args=ADAM, D_opt_args=ADAM),
-        dataset_args=CATS, sched_args=_sched(n, 1)),
-    'OSGAN': lambda n: dict(
-        method_args=dict(func_name='training.methods.osgan.osgan', G_args=dict(fmaps=2, latent_size=8), clip=0.1,
-                         D_args=dict(fmaps=2, norm='group'), G_opt_args=ADAM, D_opt_args=ADAM, Gs_kimg=0.1),
-        dataset_args=CATS, sched_args=_sched(n, 1)),
+    **{name: functools.partial(_of_latents, method, size) for name, (method, size) in worker_latents.METHODS.items()},
     'StarGAN': lambda n: _domains(
         n, 'stargan.stargan', dict(a={}, b={}), n_critic=2, kinds=['classes', 'classes'],
         G_args=dict(fmaps=2, num_blocks=1), D_args=dict(fmaps=2, num_layers=3)),

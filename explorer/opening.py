@@ -1,7 +1,7 @@
 """Opening a network file: which artist draws with it."""
 
 from explorer import artists, plain_artist, translating
-from generator import info
+from generator import info, network_data
 from training import pretrained
 
 
@@ -21,7 +21,7 @@ def open_artist(file, flags, running, stores, say=print):
     if artist is None:
         name = pretrained.name_of_generator(contents)
         state = contents.networks[name].state or {}
-        artist = artists.Style if 'mapping' in info.components_of(state) else plain_artist.Plain
+        artist = artists.Style if 'mapping' in network_data.components_of(state) else plain_artist.Plain
     del contents
     say('loading TensorFlow and the network')
     return artist(file, flags, running, stores)

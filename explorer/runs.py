@@ -12,7 +12,7 @@ from dnnlib.util import UserError
 from explorer import encoding, plane, run_files
 from explorer.errors import Refused
 from explorer.run_files import modified
-from generator import info
+from generator import info, network_data
 from training import pretrained
 from training.report import grid as grids
 from training.report import steering
@@ -172,7 +172,7 @@ class Runs:
             try:
                 contents = pretrained.read_contents(info.read_file(files[0][1]))
                 state = contents.networks[pretrained.name_of_generator(contents)].state or {}
-                self._known[path] = info.options_of(state).get('resolution')
+                self._known[path] = network_data.options_of(state).get('resolution')
             except (UserError, OSError):
                 self._known[path] = None
         return self._known.get(path)

@@ -5,7 +5,7 @@ import os
 from dnnlib import util
 from dnnlib.files import array_file, network_file
 from dnnlib.util import UserError
-from generator import info
+from generator import info, network_data
 from training import pretrained
 
 
@@ -40,4 +40,4 @@ def write(network_pkl, output, kind):
 
 def hashes(saved):
     """SHA-256 of the variables of each network."""
-    return [info.hash_of(state) for _, state in info.find_networks(saved)]
+    return [network_data.hash_of(state) for _, state in info.find_networks(saved)]

@@ -90,8 +90,7 @@ def _value(op, index):
     """Value of an input that must be constant."""
     value = tf.get_static_value(op.inputs[index])
     if value is None:
-        raise UserError('the operation {} ({}) with variable settings cannot be written as ONNX by this program'.format(
-            op.type, op.name))
+        raise UserError(f'the operation {op.type} ({op.name}) with variable settings cannot be written as ONNX here')
     return value
 
 
@@ -131,11 +130,12 @@ def _pool(type):
 
 
 def _split(b, op):
-    """Split into equal parts, a slice for each."""
-    axis, count = int(_value(op, 0)), op.get_attr('num_split')
-    size = op.inputs[1].shape.as_list()[axis] // count
+    """Split into equal parts, or SplitV into others: a slice for each."""
+    is_equal, count = op.type == 'Split', len(op.outputs)
+    whole, axis = (1, int(_value(op, 0))) if is_equal else (0, int(_value(op, 2)))
+    ends = np.cumsum([0] + ([int(op.inputs[1].shape[axis]) // count] * count if is_equal else list(_value(op, 1))))
     for i in range(count):
-        b.node('Slice', [_names(op)[1]] + [np.int64([value]) for value in (size * i, size * (i + 1), axis)],
+        b.node('Slice', [_names(op)[whole]] + [np.int64([value]) for value in (ends[i], ends[i + 1], axis)],
                op.name + (f':{i}' if i else ''))
 
 
@@ -294,7 +294,7 @@ _CONVERTERS = {
     'Max': _reduced('ReduceMax'), 'Prod': _reduced('ReduceProd'), 'BiasAdd': _bias_add, 'Pack': _pack,
     'ConcatV2': _concat, 'Transpose': _transpose, 'Cast': _cast, 'Pad': _pad, 'MirrorPad': _mirror_pad,
     'Fill': _fill, 'ExpandDims': _expand_dims, 'RandomStandardNormal': _random_normal, 'StridedSlice': _strided_slice,
-    'AvgPool': _pool('AveragePool'), 'MaxPool': _pool('MaxPool'), 'Split': _split, 'Sum': _sum,
+    'AvgPool': _pool('AveragePool'), 'MaxPool': _pool('MaxPool'), 'Split': _split, 'SplitV': _split, 'Sum': _sum,
     'BatchMatMulV2': _batch_matmul, 'SpaceToDepth': _blocks, 'DepthToSpace': _blocks, 'Conv2D': _conv,
     'Conv2DBackpropInput': _conv_transpose, 'DepthwiseConv2dNative': _depthwise_conv,
 }

@@ -6,7 +6,7 @@ from collections import OrderedDict
 import numpy as np
 
 from dnnlib.util import UserError
-from generator import info
+from generator import network_data
 from training.torch_files import biggan, domains, names
 from training.torch_files.translators import STARGAN2
 
@@ -46,7 +46,7 @@ def tensors_of(state):
         state: Dictionary of a NetworkState.
     Raises: UserError for a network of another kind, or one that differs from the published ones.
     """
-    function, values = info.function_of(state), info.variables_of(state)
+    function, values = network_data.function_of(state), network_data.variables_of(state)
     if function not in _TABLES:
         raise UserError(f'the published programs have no network {function}; they have {", ".join(_TABLES)}')
     table = _TABLES[function](_Variables(function, values))
@@ -61,7 +61,7 @@ def tensors_of(state):
     for name in [name for name in found if name.endswith('.running_var')]:
         found[name[:-len('running_var')] + 'num_batches_tracked'] = np.int64(0)
     if function == 'G_stargan2_masked':
-        found['hpf.filter'] = _FILTER / np.float32(info.options_of(state).get('w_hpf', 1))
+        found['hpf.filter'] = _FILTER / np.float32(network_data.options_of(state).get('w_hpf', 1))
     return found
 
 

@@ -11,7 +11,7 @@ from dnnlib.files import torch_file, torch_writer
 from dnnlib.seeds import latents_of_seeds
 from dnnlib.util import UserError
 from export import torch_domains, torch_translator
-from generator import info
+from generator import info, network_data
 from training import pretrained
 from training.torch_files import names, networks
 from translator import networks as translators
@@ -44,16 +44,16 @@ def write(network_pkl, output, kind, direction=None):
     if is_of_domains:
         torch_translator.write_content(network_pkl, output, *torch_domains.content_of(contents))
         return
+    try:
+        content = content_of(last_generator(pretrained.read_states(info.read_file(network_pkl))))
+    except UserError as error:
+        raise UserError('{}: {}'.format(os.path.basename(network_pkl.name), error)) from error
     stem = os.path.splitext(output)[0]
     module, text = stem + '.py', _read_text(_TEMPLATE)
     if not os.path.basename(stem).isidentifier() or module == output:
         raise UserError(f'{output!r}: the module beside it needs a name that Python can import; rename it')
     if os.path.exists(module) and _read_text(module).split('\n')[0] != text.split('\n')[0]:
         raise UserError(f'{module!r} exists and was not written by export; choose a different name')
-    try:
-        content = content_of(last_generator(pretrained.read_states(info.read_file(network_pkl))))
-    except UserError as error:
-        raise UserError('{}: {}'.format(os.path.basename(network_pkl.name), error)) from error
     with util.atomic_path(output) as temp_output, util.atomic_path(module) as temp_module:
         torch_writer.save(content, temp_output)
         util.write_text(temp_module, text.replace('weights.pt', os.path.basename(output)))
@@ -81,29 +81,28 @@ def _check_tensors(path, content):
 
 def last_generator(saved):
     """State of the last generator of a file. Raises: UserError if there is none that can be written."""
-    states = [state for _, state in info.find_networks(saved) if info.components_of(state)]
-    if not states:
-        raise UserError('holds no generator')
-    functions = [info.function_of(states[-1])] + [info.function_of(info.components_of(states[-1]).get(key, {}))
-                                                  for key in ('mapping', 'synthesis')]
+    found = [state for _, state in info.find_networks(saved)]
+    state = ([state for state in found if network_data.components_of(state)] or found[:1] or [{}])[-1]
+    parts = [state] + [network_data.components_of(state).get(key, {}) for key in ('mapping', 'synthesis')]
+    functions = [network_data.function_of(part) if part else None for part in parts]
     if functions[:2] != ['G_main', 'G_mapping'] or functions[2] not in _FAMILIES:
         raise UserError('PyTorch files can hold the generators of config-e, config-f and StyleGAN2-ADA, not {}'.format(
-            ' with '.join(functions[::2])))
-    return states[-1]
+            ' with '.join(filter(None, functions[::2])) or 'a file without networks'))
+    return state
 
 
 def content_of(state):
     """What the weight file holds: `format`, `config` (the options as JSON) and `G_ema`, the tensors by name."""
-    mapping_state, synthesis_state = [info.components_of(state)[key] for key in ('mapping', 'synthesis')]
-    mapping, synthesis = info.variables_of(mapping_state), info.variables_of(synthesis_state)
-    options = dict(info.options_of(synthesis_state), **info.options_of(mapping_state))
+    mapping_state, synthesis_state = [network_data.components_of(state)[key] for key in ('mapping', 'synthesis')]
+    mapping, synthesis = network_data.variables_of(mapping_state), network_data.variables_of(synthesis_state)
+    options = dict(network_data.options_of(synthesis_state), **network_data.options_of(mapping_state))
     labels = 'dense' if 'LabelEmbed/weight' in mapping else 'matrix' if 'LabelConcat/weight' in mapping else None
     num_blocks = 1 + sum(name.endswith('/Conv1/weight') for name in synthesis)
     num_layers = sum(name.startswith('Dense') for name in mapping) // 2
     architecture = options.get('architecture', 'skip')
     tables = [names.ada_mapping(num_layers, labels, 'mapping.'),
               names.ada_synthesis(num_blocks, architecture, 'noise0' in synthesis, 'synthesis.')]
-    mean = info.variables_of(state).get('dlatent_avg', np.nan)
+    mean = network_data.variables_of(state).get('dlatent_avg', np.nan)
     if not np.isfinite(mean).all():
         raise UserError('the network has no mean of W, which this kind of file needs')
     tensors = {'mapping.w_avg': mean}
@@ -113,8 +112,8 @@ def content_of(state):
         tensors.update((entry.torch, names.KINDS[entry.kind].to_torch(values[entry.name])) for entry in table)
     fir = _filter(options.get('resample_kernel', [1, 3, 3, 1]))
     tensors.update((name, fir) for name in _filter_names(tables[1], num_blocks))
-    config = dict(_sizes(mapping, synthesis, num_blocks), family=_FAMILIES[info.function_of(synthesis_state)],
-                  static_kwargs=info.options_of(state), num_ws=options['dlatent_broadcast'],
+    config = dict(_sizes(mapping, synthesis, num_blocks), family=_FAMILIES[network_data.function_of(synthesis_state)],
+                  static_kwargs=network_data.options_of(state), num_ws=options['dlatent_broadcast'],
                   mapping_layers=num_layers, embedding=labels, architecture=architecture,
                   use_noise='noise0' in synthesis, resample_filter=fir.tolist())
     for key, usual in [('mapping_nonlinearity', 'lrelu'), ('mapping_lrmul', 0.01), ('normalize_latents', True),

@@ -7,7 +7,7 @@ import numpy as np
 from dnnlib import util
 from dnnlib.files import torch_file, torch_writer
 from dnnlib.util import UserError
-from generator import info
+from generator import info, network_data
 from training import pretrained
 from training.torch_files import names, translation
 from translator import networks
@@ -66,15 +66,15 @@ def tensors_of(state):
         state: Dictionary of a NetworkState.
     Raises: UserError for a network of another kind, or one that differs from the published ones.
     """
-    function, values = info.function_of(state), info.variables_of(state)
+    function, values = network_data.function_of(state), network_data.variables_of(state)
     if function not in _TABLES:
         raise UserError(f'the published programs have no network {function}; they have {", ".join(_TABLES)}')
-    table = _TABLES[function](info.options_of(state))
+    table = _TABLES[function](network_data.options_of(state))
     if {entry.name for entry in table} != set(values):
         raise UserError('its variables are not those of the published network')
     found = {entry.torch: _as_published(names.KINDS[entry.kind].to_torch(values[entry.name]), entry)
              for entry in table}
-    found.update(_filters(function, info.options_of(state), found))
+    found.update(_filters(function, network_data.options_of(state), found))
     return found
 
 

@@ -8,7 +8,7 @@ from dnnlib import cli, util
 from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.seeds import latents_of_seeds, noise_of_seed
 from dnnlib.util import UserError
-from generator import info, projections
+from generator import info, network_data, projections
 from training import image_size, pretrained
 from training.data import classes
 
@@ -291,5 +291,5 @@ def check_class(class_name, network_pkl):
         generator = contents.networks[pretrained.name_of_generator(contents)]
     except UserError:
         return
-    label_size = info.options_of(generator.state or {}).get('label_size', 0)
+    label_size = network_data.options_of(generator.state or {}).get('label_size', 0)
     classes.parse_label(class_name, label_size, classes.load_names(network_pkl.folder, label_size))

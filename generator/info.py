@@ -6,17 +6,14 @@ import io
 import os
 import re
 
-import numpy as np
-
 from dnnlib import cli, util
 from dnnlib.files import array_file, file_kinds, named_networks, network_file, safe_pickle, torch_file
 from dnnlib.util import UserError
+from generator import network_data, plain_configs
 from training import pretrained
 
 _UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+|moving_mean|moving_variance|weight_[uv]|u0|sv0|count|^mean|'
                         r'^deviation)$')
-_GENERATORS = {'G_main': 'StyleGAN2', 'G_style': 'StyleGAN', 'G_paper': 'ProGAN', 'G_msg': 'MSG-GAN'}
-_LONG_TEXT = 60  # characters of an option's value that are shown
 
 
 def add_command(commands):
@@ -86,9 +83,9 @@ def _describe_networks(saved, refused, what):
     if named_networks.is_packed(saved):
         contents = named_networks.unpack(saved)
         lines[:1] = [f'Kind        {contents.method} {what}: {", ".join(contents.networks)}']
-        drawing = [options_of(state) for title, state in networks if contents.roles[title].role == 'generator']
-        if len(lines) == 1 and drawing and 'resolution' in drawing[-1]:
-            lines.append(_describe_pictures(drawing[-1], (None, 3)))
+        drawing = [state for title, state in networks if contents.roles[title].role == 'generator']
+        if len(lines) == 1 and drawing:
+            lines += _describe_drawing(contents.method, drawing[-1])
     for title, state in networks:
         network_lines = _describe_network(title, state)
         if contents is not None:
@@ -126,71 +123,59 @@ def find_networks(saved):
         saved = named_networks.unpack(saved).networks
     items = saved.items() if isinstance(saved, dict) else enumerate(saved) if isinstance(saved, (list, tuple)) else ()
     found = [(key, item.state) for key, item in items if isinstance(item, network_file.NetworkState) and item.state]
-    return [(_title(state.get('name', key) if isinstance(key, int) else key), state) for key, state in found]
+    return [(network_data.title_of(state.get('name', key) if isinstance(key, int) else key), state)
+            for key, state in found]
 
 
 def _describe_kind(networks, what):
     """Kind, configuration and pictures, from the last generator and the first discriminator."""
-    functions = [function_of(state) for _, state in networks]
-    generators = [state for _, state in networks if function_of(state) in _GENERATORS]
+    functions = [network_data.function_of(state) for _, state in networks]
+    generators = [state for _, state in networks if network_data.function_of(state) in network_data.GENERATORS]
     if not generators:
         return ['Kind        pickle of {}: {}'.format(_count(len(networks), 'network'), ', '.join(functions))]
     state = generators[-1]
-    options, config = options_of(state), _guess_config(state)
-    kind = 'StyleGAN2-ADA' if config is None else _GENERATORS[
-        'G_msg' if config.startswith('msg') else function_of(state)]
-    usual = (32, 1) if function_of(state) == 'G_paper' else (128, 3) if function_of(state) == 'G_msg' else (1024, 3)
+    options, config = network_data.options_of(state), network_data.config_of(state)
+    kind = 'StyleGAN2-ADA' if config is None else network_data.GENERATORS[
+        'G_msg' if config.startswith('msg') else network_data.function_of(state)]
+    usual = {'G_paper': (32, 1), 'G_msg': (128, 3)}.get(network_data.function_of(state), (1024, 3))
     return [
         'Kind        {} {}: {}'.format(kind, what, ', '.join(title for title, _ in networks)),
         _describe_pictures(options, usual),
         'Config      {}'.format(config or 'its own (not one of config-a to config-f)')]
 
 
+def _describe_drawing(method, state):
+    """Pictures and configuration of a generator in a file that holds networks by name."""
+    options, lines = network_data.options_of(state), []
+    if 'resolution' in options:
+        lines.append(_describe_pictures(options, (None, 3)))
+    config = plain_configs.config_of(method, options, network_data.function_of(state))
+    return lines + [f'Config      {config}'] * (config is not None)
+
+
 def _describe_pictures(options, usual):
     """The line on the pictures of a generator's options; usual: their resolution and channels by default."""
     size, labels = options.get('resolution', usual[0]), options.get('label_size', 0)
-    size = 'x'.join(map(_short, size if isinstance(size, (list, tuple)) else [size, size]))
+    size = 'x'.join(map(network_data.short, size if isinstance(size, (list, tuple)) else [size, size]))
     return 'Pictures    {}, {}, {}'.format(size, _count(options.get('num_channels', usual[1]), 'channel'),
                                            _count(labels, 'label') if labels else 'no labels')
 
 
-def _guess_config(state):
-    """Which published configurations have such a generator; None = those of StyleGAN2-ADA."""
-    if function_of(state) == 'G_msg':
-        return 'msg-progan: images of all sizes from 4x4 on'
-    if function_of(state) == 'G_style':
-        return 'msg-stylegan: images of all sizes from 4x4 on' if 'num_inputs' in state else 'config-a'
-    if function_of(state) == 'G_paper':
-        return 'progan, {}'.format('fused kernels' if any(
-            'Conv0_up' in name for name in variables_of(state)) else 'kernels that are not fused')
-    synthesis = components_of(state).get('synthesis', {})
-    function = synthesis.get('build_func_name')
-    if function == 'G_synthesis_stylegan_revised':
-        return 'config-b, config-c or config-d (the same networks)'
-    if function != 'G_synthesis_stylegan2':
-        return None
-    options = options_of(synthesis)
-    base, architecture = options.get('fmap_base', 16 << 10), options.get('architecture', 'skip')
-    if architecture != 'skip':
-        return 'config-e with a generator of architecture {}'.format(_short(architecture))
-    known = {8 << 10: 'config-e', 16 << 10: 'config-f'}
-    other = 'like config-e and config-f, with fmap_base {}'.format(_short(base))
-    return known.get(base, other) if isinstance(base, int) else other
-
-
 def _describe_network(title, state):
     """Lines about a network and its sub-networks."""
-    components, values = components_of(state), _all_variables(state)
+    components, values = network_data.components_of(state), network_data.all_variables(state)
     lines = ['{:<11} {}, state version {}, {} in {}'.format(
-        title, function_of(state), _short(state.get('version')), _count(_count_trained(values), 'parameter'),
-        _count(len(values), 'variable'))]
+        title, network_data.function_of(state), network_data.short(state.get('version')),
+        _count(_count_trained(values), 'parameter'), _count(len(values), 'variable'))]
     for key, component in components.items():
         lines.append('  {:<9} {}, {}'.format(
-            key, function_of(component), _count(_count_trained(variables_of(component)), 'parameter')))
-    options = ', '.join('{}={}'.format(key, _short(value)) for key, value in sorted(
-        options_of(state).items(), key=lambda item: str(item[0])))
-    lines += ['  options   {}'.format(options or 'none'), '  SHA-256   {} of the variables'.format(hash_of(state))]
-    if function_of(state) in _GENERATORS and components:  # others have no W to project into
+            key, network_data.function_of(component),
+            _count(_count_trained(network_data.variables_of(component)), 'parameter')))
+    options = ', '.join('{}={}'.format(key, network_data.short(value)) for key, value in sorted(
+        network_data.options_of(state).items(), key=lambda item: str(item[0])))
+    lines += ['  options   {}'.format(options or 'none'),
+              '  SHA-256   {} of the variables'.format(network_data.hash_of(state))]
+    if network_data.function_of(state) in network_data.GENERATORS and components:  # others have no W to project into
         lines.append('  hash      {} of the variables but for the stored noise, as the projector writes it'.format(
             network_file.weights_hash(_named_as_built(state))))
     source = state.get('build_module_src')
@@ -199,35 +184,13 @@ def _describe_network(title, state):
     return lines
 
 
-def hash_of(state):
-    """SHA-256 of the variables of a network and its components: the same weights have the same one."""
-    return _hash(_all_variables(state))
-
-
-def _all_variables(state):
-    values = variables_of(state)
-    for key, component in components_of(state).items():
-        values.update(('{}/{}'.format(key, name), value) for name, value in variables_of(component).items())
-    return values
-
-
 def _named_as_built(state):
     """Variables by the names that the Network has for them: those of components begin with the component's name."""
-    values = variables_of(state)
-    for component in components_of(state).values():
+    values = network_data.variables_of(state)
+    for component in network_data.components_of(state).values():
         values.update(('{}/{}'.format(component.get('name'), name), value)
-                      for name, value in variables_of(component).items())
+                      for name, value in network_data.variables_of(component).items())
     return values
-
-
-def _title(key):
-    return key[:40] if isinstance(key, str) else _short(key)
-
-
-def function_of(state):
-    """Name of the build function as a short text."""
-    name = state.get('build_func_name')
-    return name[:_LONG_TEXT] if isinstance(name, str) else _short(name)
 
 
 def _count_trained(values):
@@ -238,7 +201,7 @@ def _describe_tensors(arrays, what):
     size = sum(array.size for array in arrays.values())
     lines = ['Kind        {}: {}, {}'.format(
         what, _count(len(arrays), 'tensor'), _count(size, 'number')),
-        'SHA-256     {} of the tensors'.format(_hash(arrays))]
+        'SHA-256     {} of the tensors'.format(network_data.hash_values(arrays))]
     names = list(arrays)
     shown = names if len(names) <= 12 else names[:6] + ['...'] + names[-5:]
     lines += ['  {}'.format(name if name == '...' else '{} {} {}'.format(
@@ -246,52 +209,5 @@ def _describe_tensors(arrays, what):
     return lines
 
 
-def options_of(state):
-    """The options of a network, none if they are no dictionary."""
-    options = state.get('static_kwargs')
-    return options if isinstance(options, dict) else {}
-
-
-def components_of(state):
-    """States of the sub-networks by name; what is none is left out."""
-    components = state.get('components')
-    components = components if isinstance(components, dict) else {}
-    return {_title(key): item.state for key, item in components.items()
-            if isinstance(item, network_file.NetworkState) and item.state}
-
-
-def variables_of(state):
-    """Arrays by name; what is no array is left out."""
-    values = {}
-    variables = state.get('variables')
-    for item in variables if isinstance(variables, (list, tuple)) else ():
-        if isinstance(item, (tuple, list)) and len(item) == 2 and isinstance(item[0], str):
-            value = item[1].value if isinstance(item[1], network_file.Array) else item[1]
-            if isinstance(value, (np.ndarray, np.generic, int, float)):
-                values[item[0]] = np.asarray(value)
-    return values
-
-
-def _hash(values):
-    """SHA-256 of names, types, shapes and bytes: the same weights have the same one, however they were saved."""
-    digest = hashlib.sha256()
-    for name in sorted(values):
-        value = np.ascontiguousarray(values[name])
-        digest.update('{} {} {}\n'.format(name, value.dtype.str, value.shape).encode(
-            'utf-8', 'surrogatepass'))
-        digest.update(value.tobytes())
-    return digest.hexdigest()
-
-
 def _count(number, noun):
     return '{:,} {}{}'.format(number, noun, '' if number == 1 else 's') if isinstance(number, int) else '? ' + noun
-
-
-def _short(value):
-    """A value as a short text."""
-    if isinstance(value, network_file.Array):
-        value = value.value.tolist() if value.value.size < 20 else 'an array'
-    if isinstance(value, safe_pickle.Refused):
-        return '<refused: {}>'.format(value.name)
-    text = repr(value)
-    return text if len(text) <= _LONG_TEXT else text[:_LONG_TEXT] + '...'

@@ -20,7 +20,8 @@ class Iteration:
         step: As given.
         slots: Minibatches that an iteration consumes of each stream.
         is_running: Has an iteration begun to change variables, and not come to its end?
-    Raises: ValueError if two stages have one name, or a stage with data doesn't run in every round.
+    Raises: ValueError if two stages have one name, a stage with data doesn't run in every round, or one of several
+        minibatches takes no fresh ones.
     """
 
     def __init__(self, stages, step, streams):
@@ -30,10 +31,14 @@ class Iteration:
             raise ValueError(f'stages need different names, not {names}')
         if any(stage.batch not in (None, 'this', 'next') or stage.batch and not stage.rounds for stage in stages):
             raise ValueError("the data of a stage are None, 'this' or 'next'; a stage with data runs in every round")
-        own = [stage.name for stage in stages if stage.batch == 'next']
-        has_shared = any(stage.batch == 'this' for stage in stages)
-        self._slot = {name: number + has_shared for number, name in enumerate(own)}
-        self.slots = len(own) + has_shared
+        if any(stage.minibatches != 1 and stage.batch != 'next' for stage in stages):
+            raise ValueError("a stage of several minibatches takes fresh ones: its data are 'next'")
+        self.slots = int(any(stage.batch == 'this' for stage in stages))
+        self._slots = {stage.name: [0] * stage.minibatches for stage in stages}  # of each of its minibatches
+        for stage in stages:
+            if stage.batch == 'next':
+                self._slots[stage.name] = list(range(self.slots, self.slots + stage.minibatches))
+                self.slots += stage.minibatches
 
     def run(self, sched, seed, counters, ignore_gates=False):
         """Runs every stage that is due, each session call with its own random seed.
@@ -54,7 +59,7 @@ class Iteration:
         for stage in due:
             if stage.when is not None and not ignore_gates and not tflib.run(stage.when):
                 continue
-            numbers = round_numbers(sched['rounds']) if stage.rounds else [0]
+            numbers = round_numbers(sched['rounds'] * stage.minibatches) if stage.rounds else [0]
             before = tflib.run(list(stage.rewound)) if stage.rewound and len(numbers) > 1 else None
             for k, number in enumerate(numbers):
                 if k and before is not None:
@@ -62,16 +67,16 @@ class Iteration:
                 feed = dict(settings)
                 feed[self.step.seed_in] = step_seed(seed, counters.nimg, stage.name, number)
                 if self.step.round_in is not None:
-                    feed[self.step.round_in] = k
+                    feed[self.step.round_in] = k % sched['rounds']
                 if stage.batch is not None:
-                    feed.update(minibatches[self._slot.get(stage.name, 0)][k])
+                    feed.update(minibatches[self._slots[stage.name][k // sched['rounds']]][k % sched['rounds']])
                 tflib.run(stage.op if stage.part is None or number == numbers[-1] else stage.part, feed)
         self.is_running = False
 
     def _read(self, due, sched, nimg):
         """{slot: [feeds of each round]} of the stages that are due."""
         rounds, found = sched['rounds'], {}
-        for slot in sorted({self._slot.get(stage.name, 0) for stage in due if stage.batch is not None}):
+        for slot in sorted({slot for stage in due if stage.batch is not None for slot in self._slots[stage.name]}):
             found[slot] = [{} for _ in range(rounds)]
             for name, stream in self._streams.items():
                 if stream.skips_bad:

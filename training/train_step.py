@@ -37,6 +37,7 @@ class Group(NamedTuple):
     lazy: int = None    # interval of its regularization stage; adjusts rate and betas of all its stages; None = no such
     frozen: tuple = ()  # local names of variables that are not trained, or a function of the networks that returns them
     scheduled: dict = {}  # further keyword arguments of the optimizer that change: {keyword: field of the schedule}
+    minibatches: int = 1  # how many of them make a step, each with session calls of its own; see Stage
 
 
 class Stage(NamedTuple):
@@ -51,6 +52,7 @@ class Stage(NamedTuple):
     part: tf.Operation = None  # what all rounds but the last run instead; None = the same
     skipped: tuple = ()       # of an optimizer's stage: steps left out, see `tflib.Optimizer`; one variable per group
     rewound: tuple = ()       # variables that every round finds as the first did, as those of several workers do
+    minibatches: int = 1      # fresh ones, one after the other, whose rounds make one step; batch is 'next' if more
 
 
 class Batch(NamedTuple):
@@ -151,10 +153,14 @@ class Step:
             post: Functions without arguments that build operations to run after the step, in the same session call;
                 they must read variables by `read_value()`.
         Returns: Stage.
-        Raises: ValueError for several losses without `joint`.
+        Raises: ValueError for several losses without `joint`, or groups of different numbers of minibatches.
         """
         if len(losses) > 1 and not joint:
             raise ValueError(f'stage {name}: several groups {sorted(losses)} are trained by joint=True only')
+        counts = {self._groups[one].minibatches for group in losses for one in (
+            group if isinstance(group, tuple) else (group,))}
+        if len(counts) > 1:  # each optimizer divides by its own
+            raise ValueError(f'stage {name}: groups of {sorted(counts)} minibatches are not trained together')
         optimizers = [optimizer for group, loss in losses.items() for optimizer in (
             self._register_together(name, group, loss) if isinstance(group, tuple) else
             [self._register(name, group, loss, len(losses) > 1)])]
@@ -169,7 +175,7 @@ class Step:
         with tf.control_dependencies(parts if post else []):
             parts += [build() for build in post] if parts else []
         part = tf.group(*parts) if parts else None
-        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=part)
+        return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=part, minibatches=counts.pop())
 
     def _register_together(self, stage_name, group_names, loss):
         """The stage's optimizers of several groups, with the gradients of one loss."""
@@ -194,6 +200,7 @@ class Step:
         """Keyword arguments that all optimizers of a group have."""
         if group_name not in self._opt_args:
             group, rounds = self._groups[group_name], self.sched['rounds']
+            rounds = rounds if group.minibatches == 1 else rounds * group.minibatches
             fields = {keyword: self.sched[field] for keyword, field in group.scheduled.items()}
             args = dict(group.opt, learning_rate=self.sched[group.lrate], **fields,
                         minibatch_multiplier=None if isinstance(rounds, int) and rounds == 1 else rounds)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dnnlib.seeds import latents_of_seeds
 from dnnlib.util import UserError
-from generator import info
+from generator import info, network_data
 from training import pretrained
 from training.data import classes
 
@@ -45,11 +45,12 @@ def read_kind(file):
         missing = [ROLES[key] for key in wanted if found[key] is None]
         if missing:
             raise UserError(f'it holds {pretrained.listed(contents)}, but no {missing[0]}')
-        if found['H'] is None and info.function_of(contents.networks[found['G']].state) == 'G_stargan2_masked':
+        if found['H'] is None and network_data.function_of(contents.networks[found['G']].state) == 'G_stargan2_masked':
             raise UserError('its generator takes masks, but it holds no network of landmarks, which makes them')
     except UserError as error:
         raise UserError(f'{os.path.basename(file.name)}: {error}') from error
-    given = {key: info.options_of(contents.networks[name].state) for key, name in found.items() if name is not None}
+    given = {key: network_data.options_of(contents.networks[name].state) for key, name in found.items()
+             if name is not None}
     side = given['G'].get('resolution', 256)
     sizes = tuple(given['G'].get('label_sizes', (5,))) if contents.method == 'stargan' else (
         given['F'].get('num_domains', 2),)

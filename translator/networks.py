@@ -4,7 +4,7 @@ import os
 from typing import NamedTuple
 
 from dnnlib.util import UserError
-from generator import info
+from generator import info, network_data
 from training import pretrained
 from training.data import images
 
@@ -105,7 +105,7 @@ def encoder_of(contents):
     """(name, channels of the result) of the encoder in Contents of NetworkStates; (None, 0) if there is none."""
     for name, role in contents.roles.items():
         if role.role == 'encoder':
-            return name, info.options_of(contents.networks[name].state or {}).get('out_channels', 3)
+            return name, network_data.options_of(contents.networks[name].state or {}).get('out_channels', 3)
     return None, 0
 
 
@@ -136,7 +136,7 @@ def choose(contents, direction=None):
 
 def _kind(contents, name):
     state = contents.networks[name].state or {}
-    function, given = info.function_of(state), info.options_of(state)
+    function, given = network_data.function_of(state), network_data.options_of(state)
     options = dict(_DEFAULTS.get(function, {}), **given)
     multiple, fixed = 1 << (options.get('num_downs', 0) + options.get('num_enhancers', 0)), None
     if function not in _DEFAULTS or function == 'G_ugatit' and not options['light']:

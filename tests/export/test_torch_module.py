@@ -10,7 +10,7 @@ import run_generator
 from dnnlib.files import torch_file
 from dnnlib.util import UserError
 from export import torch_module
-from generator import info
+from generator import network_data
 from training import pretrained
 from training.torch_files import networks
 
@@ -36,9 +36,9 @@ def test_what_is_written_is_read_back(data_dir, tmp_path, capsys, no_torch, name
     again = again.state
     assert D is None and G.state is again and again['static_kwargs'] == first['static_kwargs']
     assert again['build_func_name'] == first['build_func_name'] and again['name'] == first['name']
-    for a, b in [(first, again)] + [(info.components_of(first)[key], info.components_of(again)[key])
+    for a, b in [(first, again)] + [(network_data.components_of(first)[key], network_data.components_of(again)[key])
                                     for key in ('mapping', 'synthesis')]:
-        a, b = info.variables_of(a), info.variables_of(b)
+        a, b = network_data.variables_of(a), network_data.variables_of(b)
         assert set(a) == set(b)
         for key in a:
             np.testing.assert_allclose(b[key], a[key], rtol=0, atol=2.5e-7 if key.endswith('mod_bias') else 0)

@@ -7,7 +7,7 @@ import numpy as np
 
 from dnnlib import tflib
 from dnnlib.files import torch_file
-from generator import info
+from generator import network_data
 from tests.training import golden_files
 from training.torch_files import domains as tables
 from training.torch_files import translators
@@ -42,7 +42,7 @@ def states_of(case):
 
 def values_of(state):
     """({option: value}, {our name: array}) of a NetworkState."""
-    return info.options_of(state.state), info.variables_of(state.state)
+    return network_data.options_of(state.state), network_data.variables_of(state.state)
 
 
 def table_of(name, options, variables):

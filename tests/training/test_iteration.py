@@ -16,7 +16,7 @@ class Numbers:
     """A dataset whose images are the numbers in order."""
 
     shape, label_size, position = [1, 4, 4], 1, 0
-    bad_images, jitter, noise = (), None, 0.0
+    bad_images, jitter, moves, noise = (), None, None, 0.0
 
     def seek(self, position):
         self.position = position
@@ -24,6 +24,7 @@ class Numbers:
     def get_minibatch_np(self, minibatch_size, lod, places):
         numbers = np.arange(self.position, self.position + minibatch_size)
         self.position += minibatch_size
+        numbers = numbers if places is None else numbers[list(places)]
         return numbers.reshape(-1, 1, 1, 1), numbers[:, np.newaxis]
 
 
@@ -99,6 +100,31 @@ def test_rounds_divide_the_minibatch_that_stages_share(calls):
         assert all('reals' not in feed for name, feed in calls if name == 'G')
 
 
+def test_a_step_of_several_minibatches(calls):
+    made = make(('D', dict(batch='this')), ('G', dict(batch='next', minibatches=2)))
+    assert made.slots == 3
+    run(made, 1)
+    assert [(name, seen(feed)) for name, feed in calls] == [
+        ('D', [12, 13]), ('D', [14, 15]), ('G', [16, 17]), ('G', [18, 19]), ('G', [20, 21]), ('G', [22, 23])]
+    assert [feed['seed'].tolist() for _, feed in calls[2:]] == [step_seed(7, 4, 'G', k).tolist() for k in range(4)]
+
+
+def test_workers_share_each_of_several_minibatches(calls, monkeypatch):
+    def seen_of(rounds):
+        made = make(('G', dict(batch='next', minibatches=2)))
+        del calls[:]
+        made.run(dict(minibatch_size=8, minibatch_gpu=2, rounds=rounds, lod=0.0, new_level=False), 7,
+                 EasyDict(nimg=8, iteration=1))
+        return [(tuple(feed['seed'].tolist()), seen(feed)) for _, feed in calls]
+    alone, shared = seen_of(4), []
+    monkeypatch.setattr(iteration.collectives, 'num_workers', lambda: 2)
+    for worker in range(2):
+        monkeypatch.setattr(iteration.collectives, 'worker', lambda worker=worker: worker)
+        shared.append(seen_of(2))
+    assert [one for pair in zip(*shared) for one in pair] == alone
+    assert [numbers for _, numbers in alone] == [[16 + 2 * k, 17 + 2 * k] for k in range(8)]
+
+
 def test_next_minibatches_are_fresh(calls):
     made = make(('D1', dict(batch='this')), ('D2', dict(batch='next')), ('D3', dict(batch='next', every=2)))
     assert made.slots == 3
@@ -137,7 +163,9 @@ def test_nothing_is_read_where_no_stage_with_data_is_due(calls, monkeypatch):
 def test_stages_that_cannot_be(calls):
     for stages, message in [([('G', {}), ('G', {})], 'stages need different names'),
                             ([('G', dict(batch='other'))], "None, 'this' or 'next'"),
-                            ([('G', dict(batch='this', rounds=False))], 'runs in every round')]:
+                            ([('G', dict(batch='this', rounds=False))], 'runs in every round'),
+                            ([('G', dict(batch='this', minibatches=2))], 'takes fresh ones'),
+                            ([('G', dict(rounds=False, minibatches=2))], 'takes fresh ones')]:
         with pytest.raises(ValueError, match=message):
             make(*stages)
 

@@ -13,7 +13,7 @@ from dnnlib import UserError, tflib
 from dnnlib.files import array_file, named_networks, network_file
 from dnnlib.files.named_networks import Contents, Role
 from dnnlib.tflib import network_pickle
-from generator import info
+from generator import info, network_data
 from training import pretrained
 
 
@@ -197,8 +197,8 @@ def test_arrays_of_networks_by_name(session, tmp_path, kind):
     found = pretrained.contents_of(pretrained.read_states(info.read_file(path)))
     expected = named_networks.unpack(packed)
     assert found.roles == expected.roles and found.method == 'pairs'
-    assert [info.hash_of(a.state) for a in found.networks.values()] == [
-        info.hash_of(a.state) for a in expected.networks.values()]
+    assert [network_data.hash_of(a.state) for a in found.networks.values()] == [
+        network_data.hash_of(a.state) for a in expected.networks.values()]
     assert pretrained.load_file(path).roles == expected.roles
 
 

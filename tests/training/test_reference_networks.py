@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib.files import network_file
 from dnnlib.tflib import network_pickle
-from generator import info
+from generator import info, network_data
 from tests.dnnlib.tflib.test_network_pickle import Fake, pickled
 from training.pretrained import BUILD_MODULES
 
@@ -60,11 +60,11 @@ def test_older_pickles_of_stylegan_1(session, data_dir, tmp_path):
     """Versions 2 and 3, which StyleGAN 1 wrote, under the protocols of Python 2 and 3."""
     original = (data_dir / 'configa_r16.pkl').read_bytes()
     networks = network_file.read_inert(original)
-    expected = [info.hash_of(network.state) for network in networks]
+    expected = [network_data.hash_of(network.state) for network in networks]
     for version, protocol in [(2, 2), (2, 3), (3, 2), (3, 4)]:
         data = pickled(tuple(older(network, version) for network in networks), protocol)
         found = network_file.read_inert(data)
-        assert [info.hash_of(network.state) for network in found] == expected
+        assert [network_data.hash_of(network.state) for network in found] == expected
         lines = info.describe(data)
         assert lines[:3] == info.describe(original)[:3] and 'state version %d' % version in lines[3]
     (tmp_path / 'old.pkl').write_bytes(pickled(tuple(older(network, 2) for network in networks), 2))

@@ -24,10 +24,11 @@ def number_net(latents_in, is_template_graph=False, components=None):
     return tf.identity(tf.reshape(latents_in[:, 0], [-1, 1]) * 0.0 + weight, name='out')
 
 
-def make_step(levels=LEVELS, lazy=None):
-    """Step of two networks with a group each; both have the rate `rate`."""
+def make_step(levels=LEVELS, lazy=None, minibatches=1):
+    """Step of two networks with a group each; both have the rate `rate`; minibatches: of B."""
     nets = {name: tflib.Network(name, __name__ + '.number_net') for name in 'AB'}
     groups = {name: train_step.Group((name,), SGD, 'rate', lazy) for name in 'AB'}
+    groups['B'] = groups['B']._replace(minibatches=minibatches)
     return train_step.Step(EasyDict(groups=groups, drange=(-1, 1)), nets, DATA, levels)
 
 
@@ -111,6 +112,14 @@ def test_several_groups_are_trained_jointly_or_refused(session):
     run(step, stage, rate=0.1)
     assert len(stage.skipped) == 2
     assert [step.nets[name].get_var('weight') for name in 'AB'] == pytest.approx([-0.1, -0.2])  # of the same moment
+
+
+def test_groups_of_other_minibatches_are_not_trained_together(session):
+    step = make_step(minibatches=2)
+    loss = sum(tf.reduce_mean(step.nets[name].get_output_for(tf.zeros([4, 2]))) for name in 'AB')
+    for losses in ({'A': loss, 'B': loss}, {('A', 'B'): loss}):
+        with pytest.raises(ValueError, match=r'stage both: groups of \[1, 2\] minibatches are not trained together'):
+            step.train('both', losses, joint=True)
 
 
 def test_state_is_a_saved_variable(session):

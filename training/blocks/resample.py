@@ -42,13 +42,13 @@ def resize_bilinear(x, height, width, align_corners=False):
     """
     for axis, size in ((2, height), (3, width)):
         if x.shape.as_list()[axis] != size:
-            matrix = _bilinear(x.shape.as_list()[axis], size, align_corners)
+            matrix = bilinear_matrix(x.shape.as_list()[axis], size, align_corners)
             x = tf.tensordot(x, matrix, [[axis], [1]])
             x = tf.transpose(x, [0, 1, 3, 2]) if axis == 2 else x
     return x
 
 
-def _bilinear(size, new_size, align_corners):
+def bilinear_matrix(size, new_size, align_corners=False):
     """Shares of the old pixels in the new ones along one axis, float32 [new_size, size]."""
     places = np.arange(new_size, dtype=np.float64)
     if align_corners:

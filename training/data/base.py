@@ -40,7 +40,7 @@ class Dataset:
         no_labels: Why there are no labels, for the message.
         crop: Size of a part of the images, see `image_size.parse`, that is taken instead of them: the center, or at
             random in minibatches if `crops_at_random` is set, as by a training; `None` = no crop.
-        jitter, noise: What a training changes in reals, see `changes.draw_jitter` and `changes.add_noise`.
+        jitter, noise, moves: What a training changes in reals, see `changes`.
     Attributes:
         stored_shape: `[C, H, W]` before the crop.
         bad_images: Numbers of the images skipped so far, set of int.
@@ -53,7 +53,8 @@ class Dataset:
     _check_shape = staticmethod(check_resolution)  # a subclass may allow other sizes
 
     def __init__(self, name, num_images, shape, label_names=None, full_label_size=0, max_label_size=0, max_images=None,
-                 repeat=True, shuffle_mb=4096, seed=0, bad='stop', no_labels='', crop=None, jitter=None, noise=0.0):
+                 repeat=True, shuffle_mb=4096, seed=0, bad='stop', no_labels='', crop=None, jitter=None, noise=0.0,
+                 moves=None):
         check_int('max_images', max_images, 1, optional=True)
         check_int('shuffle_mb', shuffle_mb, 0)
         check_int('seed', seed, 0)
@@ -67,8 +68,8 @@ class Dataset:
             raise UserError(f'{name}: no labels, but --classes or max_label_size={max_label_size} asks for them'
                             f'{no_labels and ": " + no_labels}; or do without labels')
         self.stored_shape, self.crops_at_random, self._crops = [int(size) for size in shape], False, crop is not None
-        shape = changes.check(self.stored_shape, crop, jitter, noise)
-        self.jitter, self.noise = jitter if jitter and any(jitter) else None, noise
+        shape = changes.check(self.stored_shape, crop, jitter, noise, moves)
+        self.jitter, self.moves = (amounts if amounts and any(amounts) else None for amounts in (jitter, moves))
         self.resolution_log2 = self._check_shape(shape, name)
         self.name = name
         self.num_images = min(num_images, num_images if max_images is None else max_images)
@@ -77,8 +78,7 @@ class Dataset:
         self.dtype, self.label_dtype, self.dynamic_range = 'uint8', 'float32', [0, 255]
         self.label_size = full_label_size if isinstance(max_label_size, str) else min(max_label_size, full_label_size)
         self.label_names = list(label_names[:self.label_size]) if label_names and self.label_size else None
-        self.position, self.repeat = 0, repeat
-        self.shuffle, self.seed = shuffle_mb > 0, seed
+        self.position, self.repeat, self.shuffle, self.seed, self.noise = 0, repeat, shuffle_mb > 0, seed, noise
         self.bad_images, self.not_taken, self.remarks, self.label_text, self.on_skip = set(), [], [], '', None
         self._skip_bad = bad == 'skip'
         self._bad = set()  # (number, level of detail) of unreadable images

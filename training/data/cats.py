@@ -132,7 +132,8 @@ class CatsDataset(Dataset):
     Args:
         resolution: Width and height in pixels, see `image_size`, at most STORED_RESOLUTION; `None` is the largest.
         held_out: Use the cats that training never sees?
-        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, crop, jitter, noise.
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, crop, jitter, noise,
+            moves.
     Raises: UserError if an argument is out of range.
     """
 

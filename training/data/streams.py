@@ -76,7 +76,8 @@ class Stream:
             name = 'mirror' if is_only else f'mirror/{self.name}/{slot}'
             images = mirror(images, self._seed, nimg, name, sched['minibatch_size'], places)
         numbers = range(len(images)) if places is None else places
-        for change, kind, amount in ((changes.draw_jitter, 'jitter', self.dataset.jitter),
+        for change, kind, amount in ((changes.draw_move, 'moves', self.dataset.moves),
+                                     (changes.draw_jitter, 'jitter', self.dataset.jitter),
                                      (changes.add_noise, 'noise', self.dataset.noise)):
             if amount:
                 seeds = [step_seed(self._seed, nimg, f'{kind}/{self.name}/{slot}', number) for number in numbers]
@@ -146,6 +147,8 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
             dataset.preload()
             if dataset.jitter:
                 print(changes.LEAKS)
+            if dataset.moves:
+                print(changes.MOVES_LEAK)
             skips_bad = stream_args[name].get('bad', bad) == 'skip'
             streams[name] = Stream(dataset, name, seed, mirror_augment, skips_bad)
         forget_headers()

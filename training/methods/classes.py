@@ -87,8 +87,7 @@ def check(options, data):
         raise UserError(f'loss must be {" or ".join(LOSSES)}, not {options.loss!r}')
     for name in 'GD':
         named_loss(options, name)
-    if not isinstance(options.num_D_steps, int) or options.num_D_steps < 1:
-        raise UserError(f'num_D_steps must be a whole number of at least 1, got {options.num_D_steps!r}')
+    translating.check_count('num_D_steps', options.num_D_steps)
     if options.ema_decay is not None and not 0 <= options.ema_decay < 1:
         raise UserError(f'ema_decay must be a number from 0 to below 1, or None, got {options.ema_decay!r}')
     if data.shape[1] != data.shape[2]:

@@ -33,6 +33,7 @@ class Options(NamedTuple):
     D_opt_args: dict = None    # tflib.Optimizer of the discriminator of each level
     G_loss_args: dict = None   # loss of the generators: func_name and keyword arguments
     D_loss_args: dict = None   # loss of the discriminators; fakes have labels and smaller images of the reals
+    G_images: int = 2          # fakes in a step of G for each in a step of D, made of as many fresh smaller images
     levels: tuple = None       # heights of the images of those levels that are trained; None = all together
     gate: tuple = None         # (how far D's loss of fakes may be above that of reals, how large that may be) for D to
     #                            rest and G to step; otherwise D alone; None = both step; (0.3, 0.7) for LSUN
@@ -56,15 +57,17 @@ def lapgan(streams, schedule, **options):
     shape = dict(num_channels=data.shape[0], resolution=image_size.option(*data.shape[1:]), label_size=data.label_size)
     nets, size = OrderedDict(), schedule.last.minibatch_gpu
     for name, role in (('G', 'generator'), ('D', 'discriminator')):
-        args = dict(shape, **(getattr(options, name + '_args') or {}))
+        usual = dict(shape, latents='uniform') if name == 'G' else shape  # in the file, so that all draw the same
+        args = dict(usual, **(getattr(options, name + '_args') or {}))
         nets[name] = Net(args.pop('func_name', f'training.networks.lapgan.{name}_lapgan'), args, role=role)
+    translating.check_count('G_images', options.G_images)
     options = options._replace(**{name + '_loss_args': by_name.complete(name, getattr(options, name + '_loss_args'))
                                   for name in 'GD'})
     bases = [net.options.get('base', 8) for net in nets.values()]
     if bases[0] != bases[1]:
         raise UserError(f'G and D need the same base, not {bases[0]} and {bases[1]}')
     sizes = networks.level_sizes(shape['resolution'], bases[0])
-    chosen, prior = chosen_levels(options.levels, sizes), nets['G'].options.get('latents', 'uniform')
+    chosen, prior = chosen_levels(options.levels, sizes), nets['G'].options['latents']
     latents.parse(prior)
     groups = {f'{name}{sizes[i][0]}': make_group(options, name, sizes[i], i) for i in chosen for name in 'DG'}
     return Method(
@@ -95,7 +98,7 @@ def make_group(options, name, size, level):
     scheduled = dict(momentum='momentum' if level else 'momentum_base') if has_momentum else {}
     return Group((name,), {key: value for key, value in opt.items() if key not in scheduled}, name + '_lrate',
                  frozen=lambda nets: [var for var in nets[name].trainables if not var.startswith(begin)],
-                 scheduled=scheduled)
+                 scheduled=scheduled, minibatches=options.G_images if name == 'G' else 1)
 
 
 class OfLevel:
@@ -174,7 +177,7 @@ def stages_of_level(step, options, height, pair):
 def errors_of(pair):
     """Mean cross entropies of D's scores of reals and fakes, over all workers; see `gate`."""
     z = graph_latents.draw([pair['minibatch_size']] + pair['G'].input_shapes[0][1:],
-                           pair['G'].static_kwargs.get('latents', 'uniform'))
+                           pair['G'].static_kwargs['latents'])
     fakes = pair['G'].get_output_for(z, pair['labels'])
     errors = [criteria.LOGISTIC.real(pair['D'].get_output_for(pair['reals'], pair['labels'], is_training=True), 1),
               criteria.LOGISTIC.fake(pair['D'].get_output_for(fakes, pair['labels'], is_training=True), 1)]

@@ -72,9 +72,7 @@ def latent(streams, schedule, **options):
 def check(options):
     """Raises UserError for values of Options that make no sense."""
     for name in ('num_D_steps', 'G_images'):
-        value = getattr(options, name)
-        if not isinstance(value, int) or value < 1:
-            raise UserError(f'{name} must be a whole number of at least 1, got {value!r}')
+        translating.check_count(name, getattr(options, name))
     if options.clip is not None and not options.clip > 0:
         raise UserError(f'clip must be a number above 0, or None, got {options.clip!r}')
     if options.ema_decay is not None and not 0 <= options.ema_decay < 1:

@@ -145,6 +145,12 @@ def query_pool(step, name, images, size):
         return tf.stack(chosen)
 
 
+def check_count(name, value):
+    """Raises UserError if an option is no whole number of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UserError(f'{name} must be a whole number of at least 1, got {value!r}')
+
+
 def is_static(size):
     """Raises UserError if the size of minibatches changes during a training."""
     if tflib.is_tf_expression(size):

@@ -12,7 +12,7 @@ from dnnlib.tflib.image_types import shrink_images
 from dnnlib.util import UserError
 from training import image_size
 from training.blocks import conditions, plain
-from training.blocks.resample import resize_bilinear
+from training.blocks.resample import bilinear_matrix
 from training.networks.mlp import stack
 
 CONV = plain.Setting(init='uniform', bias=True)  # Torch's own, as published
@@ -160,9 +160,12 @@ def name_of(size):
 
 
 def enlarge(images):
-    """Images [N, C, h, w] of twice the size."""
-    height, width = images.shape.as_list()[2:]
-    return resize_bilinear(images, 2 * height, 2 * width)
+    """Images [N, C, h, w] of twice the size, as `resize_bilinear`; of operations that can be written as ONNX."""
+    for _ in range(2):  # rows, then columns
+        channels, width, height = images.shape.as_list()[1:]
+        columns = tf.reshape(tf.transpose(images, [0, 1, 3, 2]), [-1, width])
+        images = tf.reshape(tf.matmul(columns, bilinear_matrix(width, 2 * width).T), [-1, channels, height, 2 * width])
+    return images
 
 
 def pyramid(images, levels):

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from functools import partial
 from typing import NamedTuple
 
-from dnnlib import UserError, cli, latents
+from dnnlib import UserError, latents
 from training import loss_names, rates
-from training.options import contest, losses, lrates, saving, settings, tuning, width
+from training.options import contest, losses, lrates, plain, saving, settings, tuning
 
 ADAM = dict(tf_optimizer='dnnlib.tflib.optimizers.Adam', beta1=0.0, beta2=0.999, epsilon=1e-6)
 SAGAN_ADAM = dict(tf_optimizer='tf.train.AdamOptimizer', beta1=0.0, beta2=0.999)
@@ -43,6 +43,7 @@ class Config(NamedTuple):
     losses: tuple = ('', '')  # of G and D, as training.loss_names writes them; '' = the method's
     schedule: str = ''        # of both rates, as training.rates writes it; '' = they don't change
     epochs: int = 0           # length of the training; 0 = `iterations` decide
+    data: dict = {}           # further options of the dataset
 
 
 BIGGAN = Config('classes', 'biggan', 128, 96, 2)
@@ -68,7 +69,7 @@ CONFIGS.update([  # see contest.py
         method=dict(ema_decay=None), lrates=(0.0003, 0.0003), losses=SMOOTHED, epochs=130)),
     ('dogs-biggan-5th', FEW._replace(
         adds='fifth of it', fmaps=32, both=dict(sn_epsilon=1e-8), D=dict(fmaps=64), method=dict(ema_start=30000),
-        epochs=60)),
+        epochs=60, data=dict(moves=[0.06, 0.06, 0.18, 6]))),
     ('dogs-sagan-3rd', CONFIGS['sagan-128']._replace(
         adds='third of it', resolution=64, attention=2, G=dict(CONFIGS['sagan-128'].G, latent_size=180),
         D=dict(attention=[16]), batch=32, batch_gpu=32, lrates=(0.0002, 0.0004), losses=SMOOTHED,
@@ -96,26 +97,17 @@ def add_options(parser):
                    'none (default: all; for the built-in cats 15 = coats)')
     p.add_argument('--latents', default='normal', metavar='NAME', help=f'what Z is drawn from: {latents.HELP} '
                    '(default: %(default)s)')
-    p.add_argument('--batch', type=int, metavar='N', help='images per step, over all rounds (default: by config)')
-    p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round; batch norm sees one '
-                   'round at a time (default: by config, at most all)')
+    plain.add(p, rounds=plain.NORM + ' (default: by config, at most all)', rate=None)
     p.add_argument('--d-steps', type=int, metavar='N', help='steps of the discriminator for each of the generator '
                    '(default: 1; bigbigan-128: 2)')
-    p.add_argument('--g-lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of the generator (default: by '
-                   'config)')
-    p.add_argument('--d-lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of the discriminator '
-                   '(default: by config)')
-    lrates.add(p)
     losses.add(p, dict(G=(), D=()), dict(G='by config, hinge', D='by config, hinge'))
-    p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
-                   'both networks, such as 1/4 (default: %(default)s)')
 
 
 def check(args):
     """Refuses bad values of them; raises UserError."""
     latents.parse(args.latents)
-    saving.check_numbers(args, batch=1, minibatch_gpu=1, d_steps=1, classes=0)
-    saving.check_positive(args, 'g_lr', 'd_lr')
+    plain.check(args)
+    saving.check_numbers(args, d_steps=1, classes=0)
     if CONFIGS[args.config].encodes and (args.g_loss or args.d_loss):
         raise UserError(f'--{"g" if args.g_loss else "d"}-loss: BigBiGAN has a loss of its own; drop it')
     for network, text in (('G', args.g_loss), ('D', args.d_loss)):
@@ -140,13 +132,9 @@ def make_options(args):
     if args.resolution is None:
         args.resolution = c.resolution
     fmaps = max(int(round(c.fmaps * args.width)), 1)
-    both = dict(c.both, fmaps=fmaps, attention=attention(c, args.resolution))
-    G, D = dict(both, **c.G), dict(both, **c.D)
+    G, D = generator_args(c, args.resolution, fmaps), dict(networks_args(c, args.resolution, fmaps), **c.D)
     if 'fmaps' in c.D:
         D['fmaps'] = max(int(round(c.D['fmaps'] * args.width)), 1)
-    if c.networks != 'biggan_deep':
-        blocks = max(args.resolution.bit_length() - 3, 1)
-        G.setdefault('latent_size', LATENTS_OF_A_LEVEL * (blocks + 1))
     method = dict(c.method, func_name='training.methods.' + c.function, num_D_steps=args.d_steps or c.d_steps)
     method.update(loss_args(args, c))
     networks = [('G', 'biggan' if c.encodes else c.networks, dict(G, latents=args.latents)), ('D', c.networks, D)]
@@ -157,7 +145,7 @@ def make_options(args):
     options = dict(
         method_args=method, sched_args=sched_args(args, c), minibatch_repeats=1,
         grid_args=dict(size='16x16', layout='random' if c.encodes else 'row_per_class'),
-        dataset_args=dict(max_label_size=0 if c.encodes else number_of_classes(args)))
+        dataset_args=dict(c.data, max_label_size=0 if c.encodes else number_of_classes(args)))
     if c.encodes:
         args.resolution *= 2
         print(f'Images of {args.resolution} pixels are read; those drawn have half the size')
@@ -168,6 +156,20 @@ def make_options(args):
     if args.width != 1:
         print(f'--width={args.width:g}: G fmaps={fmaps}, D fmaps={D["fmaps"]}')
     return options
+
+
+def networks_args(c, resolution, fmaps):
+    """Options of both networks of a Config for images of this side."""
+    return dict(c.both, fmaps=fmaps, attention=attention(c, resolution))
+
+
+def generator_args(c, resolution, fmaps):
+    """Options of the generator of a Config, but for what its latents are drawn from."""
+    found = dict(networks_args(c, resolution, fmaps), **c.G)
+    if c.networks != 'biggan_deep':
+        blocks = max(resolution.bit_length() - 3, 1)
+        found.setdefault('latent_size', LATENTS_OF_A_LEVEL * (blocks + 1))
+    return found
 
 
 def loss_args(args, c):

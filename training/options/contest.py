@@ -34,10 +34,11 @@ ENTRIES = OrderedDict([
         'rank 5; its program',
         'BigGAN of 32 feature maps in G and 64 in D, attention at 32 pixels, 100 latents in five parts, classes in 128 '
         'numbers, orthogonal initial weights, hinge, Adam 0.0001 and 0.0004 (0, 0.999), batch 32, 60 epochs, moving '
-        'average 0.9999 from iteration 30,000, epsilon 1e-8 in singular vectors, mirrored pictures',
+        'average 0.9999 from iteration 30,000, epsilon 1e-8 in singular vectors, mirrored pictures; reals shifted by '
+        'up to 6 %, scaled by -6 to 18 %, turned by up to 6 degrees',
         'epsilon of Adam (that of BigGAN)',
         BOXES + ':4% --square, also :6%',
-        'crops by aspect ratio; of reals, at random: shifts by 6 %, scales of -6 to 18 %, turns by 6 degrees')),
+        'crops that depend on the aspect ratio of a box')),
     ('dogs-sagan-3rd', Contest(
         'rank 3; a summary page',
         'SAGAN, attention of G at 32 and of D at 16 pixels, 180 latents, Adam 0.0002 and 0.0004, cross entropy with '

@@ -23,6 +23,9 @@ USES = dict(  # of networks: file of the program, its name as one of `stylegan2`
 USES_OF = dict(stargan='domains', stargan2='domains', fan=None, **dict.fromkeys(
     ('classes', 'bigbigan', 'progan', 'latent', 'lapgan', 'osgan', 'msg'), 'draw'))
 ROUNDS = 'sched_args.minibatch_gpu'  # how options begin that follow the number of workers
+LAPGAN = 'training.methods.lapgan.lapgan'
+LAPGAN_FIRST = {  # what its first runs trained with without saying so: option -> value
+    'method_args.G_images': 1, 'method_args.G_args.latents': 'normal'}
 FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run started from; no effect once it has a state
 
@@ -76,7 +79,7 @@ def choose_run(resume, result_dir, run_desc, options):
         finished = find_finished(run_dirs, options)
         if finished is not None:
             print(f'{finished} is finished; starting a new run. To continue it, raise --total-kimg.')
-        _tell_other_rounds(run_dirs, options)
+        _tell_not_continued(run_dirs, options)
     return unfinished
 
 
@@ -163,7 +166,21 @@ def _saved_options(run_dir):
             saved = json.load(f)
     except (OSError, ValueError):
         return None
-    return saved if isinstance(saved, dict) else None
+    return _with_first(saved) if isinstance(saved, dict) else None
+
+
+def _with_first(saved):
+    """Options of a run, with those of LAPGAN_FIRST if it is one of LAPGAN that does not say them."""
+    method = saved.get('method_args')
+    if not isinstance(method, dict) or method.get('func_name') != LAPGAN:
+        return saved
+    for path, value in LAPGAN_FIRST.items():
+        place = saved
+        *folders, name = path.split('.')
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place.setdefault(name, value)
+    return saved
 
 
 def find_unfinished(run_dirs, options):
@@ -195,17 +212,22 @@ def find_finished(run_dirs, options):
     return None
 
 
-def _tell_other_rounds(run_dirs, options):
-    """Prints the newest unfinished run that would be continued, were it not for the images of a round.
+def _tell_not_continued(run_dirs, options):
+    """Prints the newest unfinished run that would be continued, were it not for options that nobody changed.
 
-    These follow the number of workers, which may change.
+    The images of a round follow the number of workers; the defaults of LAPGAN_FIRST were others in earlier versions.
     """
     wanted = _flat(_without(options, SAFE))
     for run_dir in reversed(run_dirs):
         saved, counters = _flat(_without(_saved_options(run_dir) or {}, SAFE)), files.latest_counters(run_dir)
         names = [name for name in sorted(set(saved) | set(wanted)) if saved.get(name) != wanted.get(name)]
-        if names and all(name.startswith(ROUNDS) for name in names) and counters and (
-                counters.nimg < options['total_kimg'] * 1000):
+        if not names or not counters or counters.nimg >= options['total_kimg'] * 1000:
+            continue
+        if all(name in LAPGAN_FIRST and saved.get(name) == LAPGAN_FIRST[name] for name in names):
+            print(f'{run_dir} is not continued, since it was begun with other defaults; to continue it, give '
+                  + ' '.join(f'--set {_as_set(name)}={saved[name]}' for name in names))
+            return
+        if all(name.startswith(ROUNDS) for name in names):
             size = saved[names[0]]
             print(f'{run_dir} is not continued, since there are {size} images per device and round in it, here '
                   f'{wanted[names[0]]}; to continue it, give --minibatch-gpu={size}')
@@ -265,7 +287,7 @@ def _as_set(name):
     """The name of an option of `_flat` as `--set` knows it: `G.fmap_base` of `method_args.G_args.fmap_base`."""
     if name == 'dataset_args.multiple':
         return 'what the sides of pictures are multiples of (which the depth of the networks decides)'
-    return re.sub(r'_args\b', '', re.sub('^method_args[.]', '', name))
+    return re.sub(r'_args\b', '', re.sub('^method_args[.](.*[.])?', lambda found: found.group(1) or 'train.', name))
 
 
 def _flat(options, prefix=''):

@@ -5,9 +5,9 @@ import re
 from collections import OrderedDict
 from typing import NamedTuple
 
-from dnnlib import UserError, cli
+from dnnlib import UserError
 from training import image_size
-from training.options import losses, lrates, saving, tuning, width
+from training.options import losses, plain, saving, tuning
 from training.options.progan import columns
 
 NETWORKS = 'training.networks.lapgan.{}_lapgan'
@@ -15,6 +15,8 @@ LOSS = 'logistic_ns'
 SGD = dict(tf_optimizer='dnnlib.tflib.optimizers.SGD')
 G_UNITS, D_UNITS, FMAPS = 8000, 1600, 64
 BATCH = 64  # reals in a step of D, and as many fakes; as published
+G_IMAGES = 2  # minibatches of fakes in a step of G; as published. Named, so that it tells runs apart, as LATENTS
+LATENTS = 'uniform'  # of G; as published
 
 
 class Config(NamedTuple):
@@ -54,13 +56,7 @@ def add_options(parser):
     p.add_argument('--classes', type=columns, default=0, metavar='N', help='number of columns of the labels that '
                    'images are made for, or all (default: %(default)s)')
     losses.add(p, dict(G=(), D=()), dict(G=LOSS, D=LOSS))
-    p.add_argument('--batch', type=int, metavar='N', help=f'images per step, over all rounds (default: {BATCH})')
-    p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round (default: all)')
-    p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of all networks (default: by '
-                   'config)')
-    lrates.add(p)
-    p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
-                   'all networks, such as 1/4 (default: %(default)s)')
+    plain.add(p, f', of D; G draws twice as many (default: {BATCH})', rate='all networks', widths='all networks')
 
 
 def _heights(text):
@@ -73,10 +69,10 @@ def _heights(text):
 
 def check(args):
     """Refuses bad values of them; raises UserError."""
-    saving.check_numbers(args, batch=1, minibatch_gpu=1, base=4)
+    plain.check(args)
+    saving.check_numbers(args, base=4)
     if args.classes != 'full' and args.classes < 0:
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
-    saving.check_positive(args, 'lr')
     _check_levels(args)
 
 
@@ -111,10 +107,11 @@ def make_options(args):
         print(f'--width={args.width:g}: fmaps={both["fmaps"]}, base_units={units["G"]} of G and {units["D"]} of D')
     found = {name: dict(func_name=losses.BY_NAME.format(name), terms=LOSS) for name in 'GD'}
     found.update(losses.of_criteria(args, dict(G='', D=''), 10))
-    method = dict(c.method, func_name='training.methods.lapgan.lapgan', levels=args.levels)
+    method = dict(c.method, func_name='training.methods.lapgan.lapgan', levels=args.levels, G_images=G_IMAGES)
     for name in 'GD':
         method.update({name + '_args': dict(both, func_name=NETWORKS.format(name), base_units=units[name]),
                        name + '_opt_args': dict(SGD), name + '_loss_args': found[name]})
+    method['G_args']['latents'] = LATENTS
     sched = dict(minibatch_size_base=BATCH, minibatch_gpu_base=BATCH, G_lrate_base=c.lrate, D_lrate_base=c.lrate,
                  **c.sched)
     options = dict(method_args=method, sched_args=tuning.sched_args(args, sched), minibatch_repeats=1,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli, latents
 from training import loss_names, rates
-from training.options import losses, lrates, saving, settings, tuning, width
+from training.options import losses, plain, saving, settings, tuning
 from training.options.classes import AT_EACH_CALL, FROM_DATA
 from training.options.progan import columns
 
@@ -91,25 +91,18 @@ def add_options(parser):
                    '(default: by config)')
     p.add_argument('--latents', default='normal', metavar='NAME', help=f'what Z is drawn from: {latents.HELP} '
                    '(default: %(default)s)')
-    p.add_argument('--batch', type=int, metavar='N', help='images per step, over all rounds (default: by config)')
-    p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round; batch norm sees one '
-                   'round at a time (default: all)')
-    p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of both networks (default: by '
-                   'config)')
-    lrates.add(p)
-    p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
-                   'both networks, such as 1/4 (default: %(default)s)')
+    plain.add(p, rounds=plain.NORM)
 
 
 def check(args):
     """Refuses bad values of them; raises UserError."""
     latents.parse(args.latents)
-    saving.check_numbers(args, batch=1, minibatch_gpu=1, d_steps=1)
+    plain.check(args)
+    saving.check_numbers(args, d_steps=1)
     if args.classes != 'full' and args.classes < 0:
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
     if args.condition is not None and not args.classes:
         raise UserError(f'--condition={args.condition}: there are no classes; give --classes=N or all as well')
-    saving.check_positive(args, 'lr')
     if args.clip is not None and args.clip < 0:
         raise UserError(f'--clip={args.clip:g}: expected a number of at least 0')
     if isinstance(args.resolution, list):

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from functools import partial
 from typing import NamedTuple
 
-from dnnlib import UserError, cli
-from training.options import losses, lrates, saving, settings, tuning, width
+from dnnlib import UserError
+from training.options import losses, plain, saving, settings, tuning, width
 from training.options.stylegan2 import ADAM, AT_EACH_CALL, FROM_DATA
 
 FMAP_BASE, LATENT_SIZE, LRATE = 8192, 512, 0.003  # of both forms, as published
@@ -49,22 +49,16 @@ def add_options(parser):
     p.add_argument('--classes', type=int, default=0, metavar='N', help='number of columns of the labels that images '
                    'are made for; msg-stylegan only (default: %(default)s)')
     losses.add(p, dict(G=(), D=()), dict(G='by config', D='by config'))
-    p.add_argument('--batch', type=int, metavar='N', help='images per step, over all rounds (default: by config)')
-    p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round (default: all)')
-    p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT', help=f'learning rate of both networks (default: '
-                   f'{LRATE})')
-    lrates.add(p)
-    p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
-                   f'both networks, and the sizes of Z and W (to at least {width.MIN_MAPPING}, and never up), such as '
-                   '1/4 (default: %(default)s)')
+    plain.add(p, rate_default=LRATE, widths='both networks, and the sizes of Z and W (to at least '
+              f'{width.MIN_MAPPING}, and never up)')
 
 
 def check(args):
     """Refuses bad values of them; raises UserError."""
-    saving.check_numbers(args, batch=1, minibatch_gpu=1, classes=0)
+    plain.check(args)
+    saving.check_numbers(args, classes=0)
     if args.classes and args.config == 'msg-progan':
         raise UserError(f'--classes={args.classes}: the form of ProGAN knows no labels; use --config=msg-stylegan')
-    saving.check_positive(args, 'lr')
 
 
 def make_options(args):

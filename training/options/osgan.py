@@ -7,9 +7,9 @@ from collections import OrderedDict
 from functools import partial
 from typing import NamedTuple
 
-from dnnlib import cli, latents
+from dnnlib import latents
 from training import loss_names
-from training.options import classes, losses, lrates, saving, settings, width
+from training.options import classes, losses, plain, saving, settings
 from training.options.classes import AT_EACH_CALL, FROM_DATA
 
 NETWORKS = 'training.networks.dcgan.{}_dcgan'
@@ -60,22 +60,14 @@ def add_options(parser):
     p.add_argument('--latents', default='normal', metavar='NAME', help=f'what Z is drawn from: {latents.HELP} '
                    '(default: %(default)s)')
     losses.add(p, dict(G=(), D=()), dict(G='by config', D='by config'))
-    p.add_argument('--batch', type=int, metavar='N', help='images per step, over all rounds (default: 128)')
-    p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round; batch norm sees one '
-                   'round at a time (default: all)')
-    for network, of in (('g', 'generator'), ('d', 'discriminator')):
-        p.add_argument(f'--{network}-lr', type=cli.finite_float, metavar='FLOAT', help=f'learning rate of the {of} '
-                       '(default: by config)')
-    lrates.add(p)
-    p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
-                   'both networks, such as 1/4 (default: %(default)s)')
+    plain.add(p, '128', plain.NORM, rate=None)
 
 
 def check(args):
     """Refuses bad values of them; raises UserError."""
     latents.parse(args.latents)
-    saving.check_numbers(args, batch=1, minibatch_gpu=1, classes=0)
-    saving.check_positive(args, 'g_lr', 'd_lr')
+    plain.check(args)
+    saving.check_numbers(args, classes=0)
     for network, text in (('G', args.g_loss), ('D', args.d_loss)):
         if text is not None and args.stages != 2 and not any(text.startswith('train.num_stages') for text in (
                 args.assignments)):

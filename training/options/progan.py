@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dnnlib import UserError, cli
 from training import loss_names
-from training.options import contest, losses, lrates, saving, settings, tuning, width
+from training.options import contest, losses, plain, saving, settings, tuning, width
 from training.options.stylegan2 import ADAM, AT_EACH_CALL, FROM_DATA
 
 NETWORKS = 'training.networks.progan.{}_paper'
@@ -85,13 +85,7 @@ def add_options(parser):
     p.add_argument('--phase-kimg', type=cli.finite_float, metavar='KIMG', help='thousand images at a resolution, and '
                    'of a fade to the next (default: by config)')
     losses.add(p, dict(G=(), D=()), dict(G=G_LOSS, D=D_LOSS))
-    p.add_argument('--batch', type=int, metavar='N', help='images per step at every resolution (default: by config)')
-    p.add_argument('--minibatch-gpu', type=int, metavar='N', help='images per device and round (default: all)')
-    p.add_argument('--lr', type=cli.finite_float, metavar='FLOAT', help='learning rate of both networks at every '
-                   'resolution (default: by config)')
-    lrates.add(p)
-    p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
-                   'both networks, such as 1/4 (default: %(default)s)')
+    plain.add(p, ', at every resolution (default: by config)', rate='both networks at every resolution')
 
 
 def columns(text):
@@ -101,13 +95,13 @@ def columns(text):
 
 def check(args):
     """Refuses bad values of them; raises UserError."""
-    saving.check_numbers(args, batch=1, minibatch_gpu=1)
+    plain.check(args)
     for network, text in (('G', args.g_loss), ('D', args.d_loss)):
         if text is not None:
             loss_names.check_terms(text, network, [name for name in loss_names.TERMS if name != 'pl'])
     if args.classes not in (None, 'full') and args.classes < 0:
         raise UserError(f'--classes={args.classes}: expected 0 or more, or all')
-    saving.check_positive(args, 'lr', 'phase_kimg')
+    saving.check_positive(args, 'phase_kimg')
 
 
 def make_options(args):

@@ -136,7 +136,7 @@ def _of_options(options_class):
 def _of_dataset(options):
     from training.data import base, cats
     is_cats = options['data_dir'] is None and options['dataset_args']['tfrecord_dir'] == 'cats'
-    names = {'max_label_size', 'max_images', 'shuffle_mb', 'resolution', 'crop', 'jitter', 'noise'}
+    names = {'max_label_size', 'max_images', 'shuffle_mb', 'resolution', 'crop', 'jitter', 'noise', 'moves'}
     names |= {'held_out'} if is_cats else set()
     defaults = dict(defaults_of(base.Dataset.__init__), **defaults_of(cats.CatsDataset.__init__))
     return {name: defaults[name] for name in names}

@@ -1,5 +1,7 @@
 """Areas, boxes, color jitter and latents against golden values; crops, jitter and noise in the stream of a training."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +13,7 @@ from training.data.base import Dataset
 from training.data.making.boxes import Margin, place
 from training.data.streams import open_streams, Stream
 
-JITTER = (0.4, 0.3, 0.2, 0.1)
+JITTER, MOVES = (0.4, 0.3, 0.2, 0.1), (0.06, 0.06, 0.18, 6)
 
 
 def test_areas_are_those_of_opencv():
@@ -116,7 +118,8 @@ def test_crops_are_drawn_for_each_place_of_the_stream():
 
 def test_jitter_and_noise_are_drawn_for_each_place_of_the_stream():
     plain = minibatch(16)
-    for options in (dict(jitter=JITTER), dict(noise=1 / 128), dict(crop=64, jitter=list(JITTER), noise=0.5)):
+    for options in (dict(jitter=JITTER), dict(noise=1 / 128), dict(crop=64, jitter=list(JITTER), noise=0.5),
+                    dict(moves=MOVES)):
         images = minibatch(16, **options)
         assert images.dtype == (np.float32 if 'noise' in options else np.uint8)
         np.testing.assert_array_equal(images, minibatch(16, **options))
@@ -124,7 +127,7 @@ def test_jitter_and_noise_are_drawn_for_each_place_of_the_stream():
         assert (images != minibatch(24, **options)).any()
     added = minibatch(16, noise=1 / 128) - plain
     assert 0 <= added.min() < 0.01 and 0.98 < added.max() < 127.5 / 128 and abs(added.mean() - 127.5 / 256) < 0.01
-    assert minibatch(16, jitter=(0, 0, 0, 0)).tobytes() == plain.tobytes()
+    assert minibatch(16, jitter=(0, 0, 0, 0), moves=[0] * 4).tobytes() == plain.tobytes()
 
 
 def test_jitter_has_its_range_in_every_order():
@@ -140,7 +143,27 @@ def test_jitter_has_its_range_in_every_order():
     assert dark.min() >= 0  # factors begin at 0
 
 
+def test_moves_by_whole_pixels_and_quarter_turns():
+    image = np.random.RandomState(0).randint(256, size=[3, 6, 8]).astype(np.uint8)
+
+    def move(amounts, *shares):
+        return changes.draw_move(image, amounts, SimpleNamespace(random_sample=lambda count: np.array(shares)))
+    still = move((0, 0, 0, 0), 0.1, 0.9, 0.3, 0.8)
+    np.testing.assert_array_equal(still, image)
+    moved = move((0.25, 0, 0, 0), 1, 0.5, 0.5, 0.5)  # two pixels to the right
+    np.testing.assert_array_equal(moved[:, :, 2:], image[:, :, :-2])
+    np.testing.assert_array_equal(moved[:, :, :2], image[:, :, 2:0:-1])
+    np.testing.assert_array_equal(move((0, 0, 0, 180), 0.5, 0.5, 0.5, 1), image[:, ::-1, ::-1])
+    image = np.tile(np.uint8(10 * np.arange(8)), [1, 6, 1])
+    larger = move((0, 0.5, 1, 0), 0.5, 0.5, 1, 0.5)  # twice as large
+    np.testing.assert_allclose(larger, np.tile(10 * (3.5 + (np.arange(8) - 3.5) / 2), [1, 6, 1]), atol=0.51)
+    sizes = [changes.draw_move(image, MOVES, np.random.RandomState(seed)).tobytes() for seed in range(20)]
+    assert len(set(sizes)) == 20
+
+
 @pytest.mark.parametrize('options, message', [
+    (dict(moves=[0.1, 0, 0]), 'dataset.moves must be 4 numbers'),
+    (dict(moves=[0.6, 0, 0, 0]), 'at most 0.5,0.5,10,180'),
     (dict(crop=96), 'dataset.crop=96: the stored images are smaller, 80x80'),
     (dict(crop='x'), 'must be a number of pixels'),
     (dict(jitter=0.1), 'dataset.jitter must be 4 numbers'), (dict(jitter=(1, 1, 1, 0.6)), 'hue .at most 0.5'),
@@ -156,3 +179,5 @@ def test_that_jitter_leaks_is_said(capsys):
     for jitter in (JITTER, None):
         with open_streams(dict(reals=dict(class_name=class_name, jitter=jitter)), seed=5):
             assert ('learns to draw the changed colors: it leaks' in capsys.readouterr().out) == (jitter is not None)
+    with open_streams(dict(reals=dict(class_name=class_name, moves=MOVES)), seed=5):
+        assert 'learns to draw moved pictures: it leaks' in capsys.readouterr().out

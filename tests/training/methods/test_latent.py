@@ -7,6 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError, tflib
+from dnnlib.files import network_file
 from tests.training.golden_latent import FILES
 from tests.training.methods.test_toy_methods import variables
 from training import pretrained
@@ -97,11 +98,18 @@ def test_lapgan_resumed_and_level_by_level(tmp_path):
     assert len(trained) == 6 + 6 + 8 + 8 and still <= {'D/8x8/Output/bias', 'D/16x16/Output/bias'}
     pkl = str(tmp_path / 'whole' / 'network-final.pkl')
     check_drawing(pkl, whole)
+    check_latents(pkl)
     one = train(tmp_path / 'one', 0.002, 16,
                 dict(LAPGAN, levels=[16], gate=[-100, 0], D_loss_args=dict(terms='wgan+drift')), resume_pkl=pkl,
                 resume_kimg=0, sched_args=sched)
     moved = {name for name in trained if np.abs(whole[name] - one[name]).max() > 0}
     assert moved == {name for name in trained if name.startswith('D/16x16/')}  # the gate lets only D step
+
+
+def check_latents(path):
+    """Z is uniform in training, and says so in the file, so that everybody draws it so."""
+    with open(path, 'rb') as f:
+        assert network_file.read_inert(f)['networks']['G'].state['static_kwargs']['latents'] == 'uniform'
 
 
 def check_drawing(path, values):
@@ -151,6 +159,14 @@ def test_gate(session):
         assert tuple(session.run(lapgan.gate(tf.constant(real), tf.constant(fake), (0.3, 0.7)))) == expected
     with pytest.raises(UserError, match='there is no level of 12 pixels; choose from 8, 16'):
         lapgan.chosen_levels([12], [[8, 8], [16, 16]])
+
+
+@pytest.mark.parametrize('value', [True, 0, 2.0])
+def test_numbers_of_fakes_that_cannot_be(value):
+    reals = dict(reals=EasyDict(dataset=EasyDict(shape=[3, 16, 16], label_size=0)))
+    for make in (lapgan.lapgan, latent.latent):
+        with pytest.raises(UserError, match=f'G_images must be a whole number of at least 1, got {value}'):
+            make(reals, EasyDict(last=EasyDict(minibatch_gpu=2)), G_images=value)
 
 
 def dense(x, network, scope):

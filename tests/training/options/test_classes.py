@@ -83,6 +83,7 @@ def test_entries_of_the_contest(capsys):
     assert [method['G_args'][key] for key in ('fmaps', 'latent_size', 'attention', 'sn_epsilon')] == [
         32, 100, [32], 1e-8]
     assert (method['D_args']['fmaps'], method['ema_start'], 'D_loss' in method) == (64, 30000, False)
+    assert fifth['dataset_args']['moves'] == [0.06, 0.06, 0.18, 6] and 'moves' not in first['dataset_args']
     method = third['method_args']
     assert (method['G_args']['attention'], method['D_args']['attention'], method['G_args']['latent_size']) == (
         [32], [16], 180)

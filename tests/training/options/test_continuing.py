@@ -71,6 +71,23 @@ def test_a_run_with_other_rounds_is_told(tmp_path, capsys):
         assert (f'{run_dir} {told}--minibatch-gpu=4\n' in capsys.readouterr().out) == said
 
 
+def test_first_runs_of_lapgan_are_other_trainings(tmp_path, capsys):
+    method = dict(func_name='training.methods.lapgan.lapgan', levels=None, G_args=dict(base=8))
+    run_dir = make_run(tmp_path, '00000-x', dict(total_kimg=4, method_args=method), 2000)
+    wanted = dict(total_kimg=4, method_args=dict(method, G_images=2, G_args=dict(base=8, latents='uniform')))
+    assert continuing.choose_run('auto', str(tmp_path), 'x', wanted) is None
+    assert capsys.readouterr().out == (f'{run_dir} is not continued, since it was begun with other defaults; to '
+                                       'continue it, give --set G.latents=normal --set train.G_images=1\n')
+    with pytest.raises(UserError, match='train.G_images is 1 in that run but 2 now'):
+        continuing.check_same_options(run_dir, dict(wanted, method_args=dict(
+            wanted['method_args'], G_args=dict(base=8, latents='normal'))))
+    wanted['method_args'].update(G_images=1, G_args=dict(base=8, latents='normal'))
+    assert continuing.choose_run('auto', str(tmp_path), 'x', wanted) == run_dir
+    wanted['method_args'].update(G_images=2, levels=[8])
+    assert continuing.choose_run('auto', str(tmp_path), 'x', wanted) is None
+    assert 'not continued' not in capsys.readouterr().out
+
+
 def test_runs_without_readable_files_are_passed_over(tmp_path):
     options = dict(total_kimg=10)
     run_dir = make_run(tmp_path, '0', options, nimg=32)

@@ -34,7 +34,8 @@ def test_published_options():
     assert found['wgan-gp-cifar']['dataset_args']['noise'] == 1 / 128
     assert found['wgan-gp-cifar']['total_kimg'] == 6400 and methods['lapgan-lsun']['gate'] == [0.3, 0.7]
     assert methods['lapgan']['G_args'] == dict(func_name='training.networks.lapgan.G_lapgan', base=8, fmaps=64,
-                                               base_units=8000)
+                                               base_units=8000, latents='uniform')
+    assert [methods[name]['G_images'] for name in lapgan.CONFIGS] == [2, 2]
 
 
 @pytest.mark.parametrize('argv, expected', [

@@ -5,7 +5,7 @@ import pytest
 
 from dnnlib import UserError
 from dnnlib.files import torch_file, torch_writer
-from generator import info
+from generator import network_data
 from tests.training import golden_classes as golden
 from training import pretrained
 from training.state.sources import find_sources
@@ -33,7 +33,7 @@ def test_what_networks_are(case, name, tmp_path):
     assert list(contents.networks) == [name] and contents.method == 'classes'
     assert contents.roles[name].role == dict(G='generator', D='discriminator')[name]
     assert contents.roles[name].inputs == (('latents' if name == 'G' else 'images'), 'labels')
-    options = info.options_of(contents.networks[name].state)
+    options = network_data.options_of(contents.networks[name].state)
     assert {key: options[key] for key in INFERRED[case, name]} == INFERRED[case, name]
 
 

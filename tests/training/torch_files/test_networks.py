@@ -11,7 +11,7 @@ import stylegan2
 from dnnlib.files import network_file, torch_file, torch_writer
 from dnnlib.tflib import network_pickle
 from dnnlib.util import UserError
-from generator import info
+from generator import info, network_data
 from tests import test_published_reader as published
 from training import pretrained
 from training.torch_files import names, networks
@@ -80,7 +80,7 @@ def test_as_published_pickles(data_dir, tmp_path, name):
         assert network.build_module_src == 'from {} import {}\n'.format(module, network.build_func_name)
     again = pretrained.read_states((tmp_path / 'net.pkl').read_bytes())
     first = pretrained.read_states((data_dir / name).read_bytes())
-    assert [info.hash_of(a.state) for a in again] == [info.hash_of(a.state) for a in first]
+    assert [network_data.hash_of(a.state) for a in again] == [network_data.hash_of(a.state) for a in first]
 
 
 def test_files_without_a_discriminator(data_dir, session, tmp_path):
@@ -94,7 +94,7 @@ def test_files_without_a_discriminator(data_dir, session, tmp_path):
     for name in ('net.npz', 'net.safetensors', 'again.pkl'):
         run_generator.main(['export', path, str(tmp_path / name)])
         found = pretrained.read_states((tmp_path / name).read_bytes())
-        assert found[1] is None and info.hash_of(found[2].state) == info.hash_of(Gs.state)
+        assert found[1] is None and network_data.hash_of(found[2].state) == network_data.hash_of(Gs.state)
 
 
 def test_older_files_without_noise(data_dir):
@@ -139,7 +139,7 @@ def test_a_generator_is_read_though_its_discriminator_is_unknown(data_dir, chang
     G, D, Gs = networks.read(content)
     assert D is None and G.notes == Gs.notes
     assert re.match('the discriminator is left out, since it is unknown here .' + message, Gs.notes[1])
-    assert info.hash_of(Gs.state) == info.hash_of(networks.read(saved(data_dir))[2].state)
+    assert network_data.hash_of(Gs.state) == network_data.hash_of(networks.read(saved(data_dir))[2].state)
 
 
 def test_what_a_file_lacks_is_said(data_dir, tmp_path, capsys):
@@ -216,5 +216,5 @@ def test_state_dictionaries_of_files_that_pytorch_no_longer_writes(data_dir):
     content = saved(data_dir)['g_ema']
     data = weight_writers.torch_file({name: tensor.value for name, tensor in content.items()}, zipped=False)
     found = pretrained.read_states(data)
-    assert info.hash_of(found[2].state) == info.hash_of(networks.read(content)[2].state)
+    assert network_data.hash_of(found[2].state) == network_data.hash_of(networks.read(content)[2].state)
     assert networks.read(torch_file.load(io.BytesIO(data)))[1] is None

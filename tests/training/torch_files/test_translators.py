@@ -10,7 +10,7 @@ from dnnlib import UserError
 from dnnlib.files import torch_file, torch_writer
 from dnnlib.tflib import random
 from export import arrays
-from generator import info
+from generator import info, network_data
 from tests.training import golden_translation as golden
 from training import pretrained
 
@@ -59,7 +59,7 @@ def inferred_of(name):
     """(role, options, number of trained values) of the only network in a file; nothing is built."""
     contents = pretrained.read_contents(info.read_file(file_of(name)))
     (state, role), = zip(contents.networks.values(), contents.roles.values())
-    return role.role, info.options_of(state.state), len(info.variables_of(state.state))
+    return role.role, network_data.options_of(state.state), len(network_data.variables_of(state.state))
 
 
 def test_what_generators_are_made_of():

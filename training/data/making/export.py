@@ -13,10 +13,11 @@ from training.data import classes
 from training.data.files import by_reason, SKIPPED_FILE
 from training.data.images import Unreadable
 from training.data.making.pictures import Skipped
-from training.data.making.writer import encode_image, TFRecordExporter
+from training.data.making.writer import encode_image, NUMBERS_FILE, TFRecordExporter
 from training.data.sources import ordered_map
 
 SAVE_SECONDS = 5  # between two saves of the progress
+UNREADABLE = 'unreadable image'  # beginning of the reason why such a picture is skipped
 
 
 class DatasetSource:
@@ -60,17 +61,20 @@ def export(source, tfrecord_dir, shuffle=True, skip_bad=False, max_images=None, 
         done = exporter.resume(fingerprint.at)
         if done:
             print(f'Resuming an interrupted export at image {done} of {source.num_items}')
-        problem = None
+        problem, listed = None, _Listed(source, exporter.skipped())
         try:
             for number, (shape, records, problem) in _prepared(source, order[done:], workers):
                 if exporter.num_images == max_images:
                     break
                 if problem is None:
-                    exporter.add_records(shape, records)
+                    exporter.add_records(shape, records, number if source.label_size else None)
                 elif skip_bad or isinstance(problem, Skipped):
-                    if not isinstance(problem, Skipped):
-                        print(f'Skipped {problem}')
-                    exporter.add_skipped(number, source.name_of(number), _reason(problem, source.name_of(number)))
+                    name = source.name_of(number)
+                    if not listed.has(number, name):
+                        if not isinstance(problem, Skipped):
+                            print(f'Skipped {problem}')
+                        exporter.add_skipped(number, name, _reason(problem, name))
+                        listed.add(number, name, _reason(problem, name))
                 else:
                     raise UserError(f'{problem}; or skip such images with --bad=skip')
                 done += 1
@@ -82,7 +86,34 @@ def export(source, tfrecord_dir, shuffle=True, skip_bad=False, max_images=None, 
             exporter.keep_partial = False
             raise UserError('none of the {} images can be used{}'.format(
                 len(order), '' if problem is None else '; the last: {}'.format(problem)))
-        _finish(exporter, source, order[:done], tfrecord_dir)
+        _finish(exporter, source, tfrecord_dir)
+
+
+class _Listed:
+    """Which images need no further line in the list of what is skipped.
+
+    That has one for a picture that can't be read, and one for a part with several crops. It doesn't say which images
+    are taken: if a picture can't be read once, others of it may be.
+
+    Args:
+        source: PictureSource or another.
+        found: List of (number, name, reason) of an interrupted export.
+    """
+
+    def __init__(self, source, found):
+        self._numbers, self._names, self._first_of = set(), set(), getattr(source, 'first_of', int)
+        for row in found:
+            self.add(*row)
+
+    def add(self, number, name, reason):
+        """Notes an image that is listed."""
+        self._numbers.add(self._first_of(number))
+        if reason.startswith(UNREADABLE):
+            self._names.add(name)
+
+    def has(self, number, name):
+        """Is image `number`, from the file `name`, listed, or something that it is of?"""
+        return self._first_of(number) in self._numbers or name in self._names
 
 
 def _prepared(source, numbers, workers):
@@ -100,7 +131,7 @@ def _prepared(source, numbers, workers):
 def _reason(problem, name):
     """Why an image is skipped, without the name of its file."""
     if isinstance(problem, Unreadable):
-        return f'unreadable image: {problem.reason}'
+        return f'{UNREADABLE}: {problem.reason}'
     return str(problem).split(f'{name}: ', 1)[-1]
 
 
@@ -116,11 +147,10 @@ def _save_after_error(exporter, done, fingerprint, error):
             print(f'Kept {exporter.num_images} images in {exporter.partial_dir}; {todo} resumes')
 
 
-def _finish(exporter, source, order, tfrecord_dir):
+def _finish(exporter, source, tfrecord_dir):
     skipped = exporter.skipped()
     if source.label_size:
-        kept = order[~np.isin(order, [number for number, _ in skipped])]
-        exporter.add_labels(source.labels_at(kept))
+        exporter.add_labels(source.labels_at(exporter.numbers()))
     if source.label_names:
         classes.save_names(exporter.partial_dir, source.label_names)
     not_taken = getattr(source, 'not_taken', [])
@@ -131,7 +161,7 @@ def _finish(exporter, source, order, tfrecord_dir):
     if skipped or not_taken:
         print(f'Skipped images: {len(skipped)}, other files: {len(not_taken)}; listed in '
               + os.path.join(tfrecord_dir, SKIPPED_FILE))
-        print('\n'.join(by_reason([reason for _, reason in skipped + not_taken])))
+        print('\n'.join(by_reason([reason for *_, reason in skipped + not_taken])))
 
 
 class _Fingerprint:
@@ -145,8 +175,8 @@ class _Fingerprint:
     def _restart(self):
         self._count = 0
         self._hash = hashlib.sha256(repr((
-            self._source.key, len(self._order), list(self._order[:8]), self._max_images)).encode(
-                'utf-8', 'surrogateescape'))
+            self._source.key, len(self._order), list(self._order[:8]), self._max_images)
+            + ((NUMBERS_FILE,) if self._source.label_size else ())).encode('utf-8', 'surrogateescape'))
 
     def at(self, done):
         """Digest of the first `done` images, in hex."""

@@ -143,6 +143,10 @@ class PictureSource:
         """Name of the file of image `number`."""
         return self._files.names[self._items[number].index]
 
+    def first_of(self, number):
+        """Number of the first crop of what image `number` is a random crop of, which is used or skipped as a whole."""
+        return number - self._items[number].crop
+
     def stamp(self, number):
         """Text that changes when the file of an image does."""
         part, name = self._items[number], self.name_of(number)

@@ -18,6 +18,7 @@ from training.data.tfrecords import frame_record, serialize_image
 
 PARTIAL = '.partial'  # suffix of the folder while it is being written
 PROGRESS_FILE = 'progress.json'
+NUMBERS_FILE = 'numbers.int64'  # of the images in their source; not part of the dataset
 
 
 def encode_image(image):
@@ -78,14 +79,16 @@ class TFRecordExporter:
                 self.num_images, list(shape), image.dtype, list(image.shape)))
         self.add_records(image.shape, encode_image(image))
 
-    def add_records(self, shape, records):
-        """Appends an image of this shape that `encode_image` turned into records."""
+    def add_records(self, shape, records, number=None):
+        """Appends an image of this shape that `encode_image` turned into records; `number`: see `numbers`."""
         if self.shape is None:
             self.shape = tuple(shape)
             self._levels = [f'{self._base}-r{level:02d}.tfrecords'
                             for level in range(image_size.find(*shape[1:]).num_levels, 1, -1)]
         for name, record in zip(self._levels, records):
             self._file(name).write(record)
+        if number is not None:
+            self._file(NUMBERS_FILE).write(np.int64(number).tobytes())
         self.num_images += 1
 
     def add_skipped(self, number, name, reason):
@@ -96,13 +99,18 @@ class TFRecordExporter:
         self._file(SKIPPED_FILE).write(text.getvalue().encode('utf-8', 'surrogateescape'))
 
     def skipped(self):
-        """What is skipped so far: list of (number, reason), in that order."""
+        """What is skipped so far: list of (number, name, reason), in that order."""
         if SKIPPED_FILE not in self._files:
             return []
         self._files[SKIPPED_FILE].flush()
         path = os.path.join(self.partial_dir, SKIPPED_FILE)
         with open(path, encoding='utf-8', errors='surrogateescape', newline='') as file:
-            return [(int(row[0]), row[2]) for row in list(csv.reader(file))[1:]]
+            return [(int(row[0]), row[1], row[2]) for row in list(csv.reader(file))[1:]]
+
+    def numbers(self):
+        """The numbers that the images were added with, also before an interruption: int64 [num_images]."""
+        self._file(NUMBERS_FILE).flush()
+        return np.fromfile(os.path.join(self.partial_dir, NUMBERS_FILE), np.int64)
 
     def add_labels(self, labels):
         """Writes the labels of all images added so far.
@@ -164,8 +172,9 @@ class TFRecordExporter:
             os.fsync(file.fileno())
         self._close_files()
         os.rename(self.partial_dir, self.tfrecord_dir)
-        if os.path.exists(os.path.join(self.tfrecord_dir, PROGRESS_FILE)):
-            os.remove(os.path.join(self.tfrecord_dir, PROGRESS_FILE))
+        for name in (PROGRESS_FILE, NUMBERS_FILE):
+            if os.path.exists(os.path.join(self.tfrecord_dir, name)):
+                os.remove(os.path.join(self.tfrecord_dir, name))
         self._lock.__exit__(None, None, None)
 
     def discard(self):

@@ -1,6 +1,7 @@
 """Creating datasets from pictures: fitting, filters, boxes, bad files, order, labels, and continuing."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from PIL import Image
 
 import dataset_tool
 from dnnlib import UserError, cli
-from training.data.images import convert, Fit, fit_image
+from training.data.images import convert, Fit, fit_image, Unreadable
 from training.data.making import export
 from training.data.making.boxes import read_boxes
 from training.data.making.writer import TFRecordExporter
@@ -188,7 +189,14 @@ def test_boxes_are_cut_out_with_a_margin(tmp_path):
          '--crops=2', *options)
     reasons = _reasons(tmp_path / 'z')
     assert reasons['002.png'] == 'no box in b.csv' and reasons['003.png'] == 'no box in b.csv, and unreadable'
-    assert (tmp_path / 'z' / 'skipped.csv').read_text().count('002.png') == 1  # nothing to take two crops of
+    listed = (tmp_path / 'z' / 'skipped.csv').read_text()
+    assert [listed.count(name) for name in ('001.png', '002.png')] == [1, 1]  # nothing to take two crops of
+    (tmp_path / 'in' / 'dataset.json').write_text(json.dumps(dict(labels=[[f'00{i}.png', i % 2] for i in range(4)])))
+    _run('create_from_images', tmp_path / 'v', tmp_path / 'in', '--fit=random', '--crops=2', *options)
+    with TFRecordDataset(str(tmp_path / 'v'), max_label_size='full') as dataset:
+        assert dataset.read_labels(np.arange(6)).argmax(axis=1).tolist() == [0, 0, 1, 1, 0, 0]
+    assert list(_reasons(tmp_path / 'v')) == ['003.png']
+    assert len((tmp_path / 'v' / 'skipped.csv').read_text().splitlines()) == 2
     with pytest.raises(UserError, match='--bbox=nothere.csv: No such file'):
         _run('create_from_images', tmp_path / 'w', tmp_path / 'in', '--bbox=nothere.csv', *options)
 
@@ -207,6 +215,64 @@ def test_an_error_is_followed_by_continuing(tmp_path, capsys, monkeypatch):
     assert 'Resuming an interrupted export at image 7 of 12' in capsys.readouterr().out
     _run('create_from_images', tmp_path / 'y', *command[2:])
     assert {n.replace('x-', 'y-'): d for n, d in _contents(tmp_path / 'x').items()} == _contents(tmp_path / 'y')
+
+
+class Flaky:
+    """Two crops of each of four pictures, some of which can't be read once; labels are the numbers."""
+
+    num_items, label_names, key, stops_at = 8, None, ['flaky'], None
+
+    def __init__(self, bad, label_size=1):
+        self.bad, self.label_size, self.named = bad, label_size, []
+
+    def read(self, number):
+        if number == self.stops_at:
+            raise KeyboardInterrupt
+        if number in self.bad:
+            raise Unreadable(self.name(number), 'corrupt', 'Input/output error')
+        return np.full([1, 4, 4], number, np.uint8)
+
+    def name(self, number):
+        return f'{number // 2}.png'
+
+    def name_of(self, number):
+        self.named.append(number)
+        return self.name(number)
+
+    def first_of(self, number):
+        return number // 2 * 2
+
+    def labels_at(self, numbers):
+        return np.float32(numbers)[:, np.newaxis]
+
+    def stamp(self, number):
+        return str(number)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize('stops_at', [None, 4])
+def test_a_crop_that_could_be_read_is_kept_with_its_label(tmp_path, monkeypatch, stops_at):
+    monkeypatch.setattr(export, 'SAVE_SECONDS', 0)
+    source = Flaky(bad=(1, 2, 6, 7))
+    if stops_at is not None:
+        source.stops_at = stops_at
+        with pytest.raises(KeyboardInterrupt):
+            export.export(source, str(tmp_path / 'x'), shuffle=False, skip_bad=True)
+        source = Flaky(bad=source.bad)
+    export.export(source, str(tmp_path / 'x'), shuffle=False, skip_bad=True)
+    with TFRecordDataset(str(tmp_path / 'x'), max_label_size='full') as dataset:
+        assert dataset.read_labels(np.arange(4)).ravel().tolist() == [0, 3, 4, 5]
+        assert [dataset.read(i).max() for i in range(4)] == [0, 3, 4, 5]
+    assert sorted(_reasons(tmp_path / 'x')) == ['0.png', '1.png', '3.png']
+    assert sorted(os.listdir(str(tmp_path / 'x'))) == ['skipped.csv', 'x-r02.tfrecords', 'x-rxx.labels']
+
+
+def test_names_are_asked_for_what_is_skipped_only(tmp_path):
+    source = Flaky(bad=(6, 7), label_size=0)
+    export.export(source, str(tmp_path / 'x'), shuffle=False, skip_bad=True)
+    assert source.named == [6, 7]
 
 
 def test_other_options_or_files_begin_anew(tmp_path, capsys, monkeypatch):
