@@ -1,7 +1,7 @@
 """Builds the operations of a graph with less Python: the graphs are the same to the byte.
 
 TensorFlow spends several times as long in Python on an operation as in its library: it looks for the types and
-attributes of every operation anew, checks them, packs them into a protocol buffer that it unpacks again, and notes the
+attributes of every operation again, checks them, packs them into a protocol buffer that it unpacks again, and notes the
 whole stack of calls. Graphs consist of the same few hundred kinds of calls over and over. What TensorFlow found for a
 kind (attributes, outputs) is kept here, and the next operation of that kind is made from it directly; the same goes for
 the values of constants. What is new, has unusual arguments, or belongs to the body of a function takes TensorFlow's own
