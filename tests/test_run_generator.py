@@ -49,7 +49,7 @@ def main(loaded, monkeypatch):
     names = {os.path.basename(NETWORK), 'labels3_r16.pkl'}
     load = pretrained.load_generator
 
-    def load_once(file, only_to_run):
+    def load_once(file, only_to_run=False):
         name = os.path.basename(getattr(file, 'path', file))
         if name not in names or file == os.path.join(DATA, name):
             return load(file, only_to_run)
