@@ -107,7 +107,13 @@ def read_checkpoint(prefix):
     """Variables of a TensorFlow checkpoint: {name: array}."""
     import tensorflow.compat.v1 as tf
     reader = tf.train.load_checkpoint(prefix)
-    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    return widened({name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()})
+
+
+def widened(arrays):
+    """The same arrays by name; counters that are int32 in older trees are of today's type: int64, of pools float32."""
+    return {name: value.astype(np.float32 if name.endswith('_filled') else np.int64) if value.dtype == np.int32 else
+            value for name, value in arrays.items()}
 
 
 def _read_pickle(path):
@@ -152,7 +158,7 @@ def read_run(run_dir):
             values = read_checkpoint(path[:-len('.index')])
         elif name.endswith('.npz'):
             with np.load(path) as arrays:
-                values = {key: arrays[key] for key in arrays.files}
+                values = widened({key: arrays[key] for key in arrays.files})
         elif re.match('network-.*pkl$', name):
             values = _read_pickle(path)
         elif name.endswith('.png'):

@@ -1,4 +1,4 @@
-"""What both benchmarks share: the machine's matrix-product peak, repeated timing, operations of a graph."""
+"""What benchmarks share: the machine's matrix-product peak, repeated timing, operations of a graph."""
 
 import contextlib
 import time
@@ -28,6 +28,28 @@ def repeat(call, seconds, warmup=1):
     return times
 
 
+def interleaved(calls, seconds, warmup=1):
+    """Calls several functions in turn, again and again, so that whatever else the machine does meets all of them.
+
+    Args:
+        calls: Functions without arguments.
+        seconds: Stop after this time for each (at least 3 rounds).
+        warmup: Rounds before the clock starts.
+    Returns: Seconds of each call, float64 [rounds, functions].
+    """
+    for _ in range(warmup):
+        for call in calls:
+            call()
+    rounds, end = [], time.time() + seconds * len(calls)
+    while len(rounds) < 3 or time.time() < end:
+        times = [time.time()]
+        for call in calls:
+            call()
+            times.append(time.time())
+        rounds.append(np.diff(times))
+    return np.array(rounds)
+
+
 def matmul_peak(seconds=5):
     """Fastest float32 matrix product [4096, 4096] x [4096, 4096] of this TensorFlow in this process, in FLOP/s."""
     session = tf.get_default_session()
@@ -49,16 +71,54 @@ def graph_flops(fetches, batch):
         batch: Number that stands for an unknown size of the minibatch.
     Returns: FLOP of one session call, int.
     """
+    return sum(_op_flops(op, batch) for op in _operations(fetches))
+
+
+def _operations(fetches):
+    """All operations that a session call runs, each once."""
     waiting = [getattr(fetch, 'op', fetch) for fetch in fetches]
-    seen, total = set(), 0
+    seen = set()
     while waiting:
         op = waiting.pop()
         if op in seen:
             continue
         seen.add(op)
-        total += _op_flops(op, batch)
+        yield op
         waiting += list(op.control_inputs) + [tensor.op for tensor in op.inputs]
-    return total
+
+
+def products_alone(fetches, batch):
+    """The convolutions and matrix products of a session call without anything else: what the rest is measured by.
+
+    They have the same shapes and settings, inputs from variables, and run one after the other.
+
+    Args: See `graph_flops`.
+    Returns: Operation that runs all of them; its variables are initialized.
+    """
+    variables, last = {}, tf.no_op()
+
+    def size(tensor):
+        return tuple(batch if n is None else n for n in tensor.shape.as_list())
+
+    def variable(tensor):
+        key = size(tensor), tensor.dtype.base_dtype
+        if key not in variables:
+            initial = tf.cast(tf.random_normal(key[0]), key[1])
+            variables[key] = tf.Variable(initial, trainable=False, use_resource=True, name='alone',
+                                         collections=[tf.GraphKeys.LOCAL_VARIABLES])
+        return variables[key].read_value()
+
+    for op in list(_operations(fetches)):
+        if not _op_flops(op, batch):
+            continue
+        inputs = [tf.constant(size(op.outputs[0])) if tensor.dtype == tf.int32 else variable(tensor)
+                  for tensor in op.inputs]  # numbers are the sizes of what is computed
+        settings = {name: op.node_def.attr[name] for name in op.node_def.attr if not name.startswith('_')}
+        with tf.control_dependencies([last]):
+            last = tf.get_default_graph().create_op(op.type, inputs, [op.outputs[0].dtype], attrs=settings,
+                                                    name='alone')
+    tf.get_default_session().run([created.initializer for created in variables.values()])
+    return last
 
 
 def merged_flops(fetches, batch):

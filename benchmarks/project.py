@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Speed of the projector: steps/s by size of the images and of the minibatch, and distance against seconds.
 
-Random weights do for the speed. The distances are those of pictures of the shipped network and of held-out cats, for
+Random weights do for the speed; a step is also compared with its convolutions and matrix products alone, which run in
+turn with it. The distances are those of pictures of the shipped network and of held-out cats, for
 both presets, always measured in float32; every line is one moment of a projection.
 """
 
@@ -54,13 +55,18 @@ def measure_steps(args, resolution, minibatch):
         projector = prepared(args, G, minibatch)
         projector.start(np.random.RandomState(0).uniform(-1, 1, [minibatch] + G.output_shape[1:]))
         projector.num_steps = 10 ** 6
-        step, images, both = [float(np.median(measure.repeat(call, seconds))) for call, seconds in (
-            (projector.step, args.seconds), (projector.get_images, args.seconds / 4),
-            (projector.get_distances, args.seconds / 4))]
+        products = measure.products_alone(projector.step_fetches, minibatch)
+        times = measure.interleaved([projector.step, lambda: tflib.run(products)], args.seconds / 2)
+        step, alone = np.median(times, axis=0)
+        images, both = [float(np.median(measure.repeat(call, args.seconds / 4)))
+                        for call in (projector.get_images, projector.get_distances)]
         print('project {0}x{0}, {1}, {2}, minibatch {3}: {4:.3f} steps/s, {5:.3f} picture steps/s; images {6:.0f}%, '
               'distance {7:.0f}%, gradients and update {8:.0f}%'.format(
                   resolution, args.distance, args.precision, minibatch, 1 / step, minibatch / step, 100 * images / step,
-                  100 * (both - images) / step, 100 * (step - both) / step), flush=True)
+                  100 * (both - images) / step, 100 * (step - both) / step))
+        print('    {:.0f} ms = {:.3f} x its convolutions and matrix products alone ({:.0f} ms, {:.1f} GFLOP)'.format(
+            1000 * step, np.median(times[:, 0] / times[:, 1]), 1000 * alone,
+            measure.graph_flops(projector.step_fetches, minibatch) / 1e9), flush=True)
 
 
 def compare_presets(args):

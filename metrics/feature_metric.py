@@ -84,7 +84,8 @@ class FeatureMetric(metric_base.MetricBase):
         if not self._team.decide(result is not None):
             minibatches = sampling.image_minibatches(data, count, self._minibatch_size(), mirror,
                                                      wanted=self._wanted())
-            result = self._look_at(minibatches, data.shape, count, collect)
+            features_of = self._on_all_gpus(self._network.features, data.shape)
+            result = self._summed_up(self._found_in(minibatches, count, features_of), count, collect)
             if result is not None:
                 feature_stats.write(path, result)
         return result
@@ -115,8 +116,7 @@ class FeatureMetric(metric_base.MetricBase):
 
     def _measure_fakes(self, source, collect):
         count = self._count(source.num_images, 'fakes', 'fakes')
-        minibatches = source.minibatches(count, self._minibatch_size(), self._seed, self._wanted())
-        return self._look_at(minibatches, source.shape, count, collect)
+        return self._summed_up(self._of_fakes(source, self._network.features, count), count, collect)
 
     def _count(self, available, kind, name, wanted=None):
         """Notes and returns how many images are measured, where `available` (`None` = any number) are there.
@@ -130,13 +130,28 @@ class FeatureMetric(metric_base.MetricBase):
             raise UserError(f'metric {self.name}: {name}: expected at least 2 images, got {count}')
         return count
 
-    def _look_at(self, minibatches, shape, count, collect):
-        """Features of the first `count` images of minibatches uint8 [N, C, H, W]; `collect` as in `_real_features`."""
-        features_of = self._on_all_gpus(self._network.features, shape)
+    def _of_fakes(self, source, function, count):
+        """Yields a function of minibatches of fakes that hold `count` images; in the others than worker 0, nothing.
+
+        A network's images are drawn and looked at in one session call, so that they stay on their device.
+
+        Args: See `_on_all_gpus`.
+        """
+        if source.generator is None:
+            minibatches = source.minibatches(count, self._minibatch_size(), self._seed, self._wanted())
+            yield from self._found_in(minibatches, count, self._on_all_gpus(function, source.shape))
+            return
+        draw = source.generator.build(lambda _latents, _labels, _dlatents, images: [
+            function(tflib.convert_images_to_uint8(images))], self.minibatch_per_gpu, self._seed)
+        for found, in self._computed(-(-count // self._minibatch_size()), draw):
+            yield found
+
+    def _summed_up(self, found, count, collect):
+        """Features of the first `count` images of an iterable of [N, F]; `collect` as in `_real_features`."""
         num_features, result = self._network.num_features, None
         if self._team.is_first:
             result = feature_stats.Collection(count, num_features) if collect else feature_stats.Moments(num_features)
-        for features in self._found_in(minibatches, count, features_of):
+        for features in found:
             result.add(features[:count - result.count])
         return None if result is None else result.get()
 

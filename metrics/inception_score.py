@@ -49,8 +49,6 @@ class IS(feature_metric.FeatureMetric):
         if count < self.num_splits:
             raise UserError(f'metric {self.name}: {count} images are too few for {self.num_splits} splits; give more')
         self._build_extractor()
-        probabilities_of = self._on_all_gpus(self._network.probabilities, source.shape)
-        minibatches = source.minibatches(count, self._minibatch_size(), self._seed, self._wanted())
-        found = list(self._found_in(minibatches, count, probabilities_of))
+        found = list(self._of_fakes(source, self._network.probabilities, count))
         self._team.leave()
         return np.concatenate(found)[:count]

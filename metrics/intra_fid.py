@@ -19,7 +19,7 @@ class FixedClass:
 
     def __init__(self, label_size):
         self._label_size = label_size
-        self.number = tf.Variable(0, trainable=False, use_resource=True, name='class')
+        self.number = tf.Variable(np.int64(0), trainable=False, use_resource=True, name='class')
 
     def get_random_labels_tf(self, count):
         """Labels [count, label_size] of the class."""
@@ -48,11 +48,11 @@ class IntraFID(feature_metric.FeatureMetric):
         generator.labels_from = FixedClass(label_size)
         tflib.run(generator.labels_from.number.initializer)
         run_round = generator.build(lambda _latents, _labels, _dlatents, images: [
-            tflib.convert_images_to_uint8(images)], self.minibatch_per_gpu, self._seed)
+            self._network.features(tflib.convert_images_to_uint8(images))], self.minibatch_per_gpu, self._seed)
 
         def fakes_of(number, begin, end, index):
             tflib.set_vars({generator.labels_from.number: number})
-            return features_of(run_round(index)[0][:end - begin])
+            return run_round(index)[0][:end - begin]
         fake = self._moments_of([self.num_images] * label_size, fakes_of)
         self._team.leave()
         if self._team.is_first:

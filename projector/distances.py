@@ -70,10 +70,7 @@ def can_be_half(name):
 class _HalfVgg16(detectors.LpipsVgg16):
     """LPIPS on VGG16 with convolutions and their gradients in bfloat16, everything else in float32."""
 
-    def _convolve(self, x, name):
-        kernel, flipped = (tf.cast(self._vars[name + suffix], tf.bfloat16) for suffix in ('/kernel', '/kernel_flipped'))
-        x = tf.cast(detectors.conv_3x3_fixed(tf.cast(x, tf.bfloat16), kernel, flipped), tf.float32)
-        return tf.nn.relu(tf.nn.bias_add(x, self._vars[name + '/bias'], data_format=layout.data_format()))
+    conv_dtype = tf.bfloat16
 
 
 class _Pixels:

@@ -5,22 +5,32 @@ import tensorflow.compat.v1 as tf
 MIN_NOISE_SIZE = 8  # the pyramid ends here
 
 
-def noise_autocorrelation(noise):
-    """Squared correlation of noise maps with themselves shifted by one pixel, summed over their pyramids.
+def noise_autocorrelation(noises):
+    """Squared correlation of noise maps with themselves shifted by one pixel, summed over the maps and their pyramids.
+
+    Maps of one size, levels of larger ones among them, are looked at together: many small operations cost more than
+    their arithmetic.
 
     Args:
-        noise: [N, 1, H, W], float32. Levels are 2x2 averages of the one above, while both sides are even, down to the
-            first one with a side of at most 8.
-    Returns: [N], float32; near 0 when a map carries no picture.
+        noises: List of [N, 1, H, W], float32. Levels are 2x2 averages of the one above, while both sides are even,
+            down to the first one with a side of at most 8.
+    Returns: [N], float32; near 0 when no map carries a picture.
     """
-    total = 0.0
-    while True:
-        for axis in (2, 3):
-            total += tf.square(tf.reduce_mean(noise * tf.roll(noise, shift=1, axis=axis), axis=[1, 2, 3]))
-        height, width = noise.shape.as_list()[2:]
-        if min(height, width) <= MIN_NOISE_SIZE or height % 2 or width % 2:
-            return total
-        noise = tf.reduce_mean(tf.reshape(noise, [-1, 1, height // 2, 2, width // 2, 2]), axis=[3, 5])
+    waiting, total = {}, 0.0  # (height, width): list of [N, maps, height, width]
+    for noise in noises:
+        waiting.setdefault(tuple(noise.shape.as_list()[2:]), []).append(noise)
+    while waiting:
+        height, width = max(waiting)  # halves are added to those still waiting
+        maps = tf.concat(waiting.pop((height, width)), axis=1)
+        for shifted in (tf.concat([maps[:, :, -1:], maps[:, :, :-1]], axis=2),  # TensorFlow 1.14 has no tf.roll on GPUs
+                        tf.concat([maps[..., -1:], maps[..., :-1]], axis=3)):
+            correlation = tf.reduce_mean(maps * shifted, axis=[2, 3])
+            total += tf.reduce_sum(tf.square(correlation), axis=1)
+        if min(height, width) > MIN_NOISE_SIZE and height % 2 == width % 2 == 0:
+            size = height // 2, width // 2
+            blocks = tf.reshape(maps, [-1, maps.shape.as_list()[1], size[0], 2, size[1], 2])
+            waiting.setdefault(size, []).append(tf.reduce_mean(blocks, axis=[3, 5]))
+    return total
 
 
 def normalized_noise(noise):

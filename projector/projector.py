@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError
 from dnnlib import tflib
+from dnnlib.tflib import layout
 from generator import drawing
 from projector import distances, losses
 from projector.schedule import learning_rate, noise_strength
@@ -46,6 +47,9 @@ class Projector:
 
     Every target of a minibatch is optimized as if it were alone. Random numbers come from NumPy, one generator per
     target. Change the public fields before `set_network`, those of the schedule at the latest before `start`.
+
+    Attributes:
+        step_fetches: What a step runs: operation, distances [N], loss; after `set_network`.
     """
 
     def __init__(self):
@@ -160,7 +164,7 @@ class Projector:
         shape = self._dlatents_var.shape.as_list()[1:]
         offset = np.stack([random.randn(*shape) for random in self._random]) * strength
         feed = {self._offset_in: self._filled(offset), self._learning_rate_in: rate}
-        _, found, loss = tflib.run([self._step_op, self._distances, self._loss], feed)
+        _, found, loss = tflib.run(self.step_fetches, feed)
         self._cur_step += 1
         if self._cur_step % 10 == 0 or self._cur_step == self.num_steps:
             self._info('step {:4d} of {}: distance {:.4f}, loss {:.4f}'.format(
@@ -232,9 +236,14 @@ class Projector:
             match = re.search(r'/noise(\d+)$', name)
             return self._noise_vars[int(match.group(1))] if match else getter(name, *args, **kwargs)
 
+        dlatents = self._dlatents
+        if layout.data_format() == 'NHWC':
+            # For one sample, convolutions would modulate their kernels; the gradients of these are a third of all
+            # arithmetic, and only the styles' are needed. As for several samples, feature maps are scaled instead.
+            dlatents = tf.placeholder_with_default(dlatents, [None] + dlatents.shape.as_list()[1:])
         with tf.variable_scope(tf.get_variable_scope(), custom_getter=own_noise):
             self._images = self._Gs.components.synthesis.get_output_for(
-                self._dlatents, randomize_noise=False, **self.synthesis_options)
+                dlatents, randomize_noise=False, **self.synthesis_options)
         self._images = tf.ensure_shape(self._images, [self._minibatch_size] + self._Gs.output_shape[1:])
 
     def _build_target(self):
@@ -260,11 +269,12 @@ class Projector:
         variables = [self._dlatents_var] + (self._noise_vars if self.noise == 'optimize' else [])
         self._loss = tf.reduce_sum(self._distances)
         if self.noise == 'optimize' and self._noise_vars:
-            regularizer = tf.add_n([tf.reduce_sum(losses.noise_autocorrelation(var)) for var in self._noise_vars])
+            regularizer = tf.reduce_sum(losses.noise_autocorrelation(self._noise_vars))
             self._loss += self.regularize_noise_weight * regularizer
         self._learning_rate_in = tf.placeholder(tf.float32, [], name='lrate_in')
         self._opt = tflib.Optimizer(learning_rate=self._learning_rate_in)
         self._opt.register_gradients(self._loss, variables)
         with tf.control_dependencies([self._opt.apply_updates()]):
-            self._step_op = tf.group(*[tf.assign(var, losses.normalized_noise(var.read_value()))
-                                       for var in self._noise_vars if self.noise == 'optimize'])
+            step_op = tf.group(*[tf.assign(var, losses.normalized_noise(var.read_value()))
+                                 for var in self._noise_vars if self.noise == 'optimize'])
+        self.step_fetches = [step_op, self._distances, self._loss]

@@ -24,7 +24,8 @@ class ScheduleFields:
 
     def __getitem__(self, name):
         if name not in self._fields:
-            dtype = tf.int32 if name in ('minibatch_size', 'minibatch_gpu', 'rounds') else tf.float32
+            dtype = tf.int32 if name in ('minibatch_size', 'minibatch_gpu') else tf.float32
+            dtype = tf.int64 if name == 'rounds' else dtype  # as the variable that it is compared with
             with tf.name_scope(None), tf.name_scope('Inputs/'), tf.control_dependencies(None):
                 self._fields[name] = self._fed[name] = tf.placeholder(dtype, [], name=name)
         return self._fields[name]

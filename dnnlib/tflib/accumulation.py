@@ -1,5 +1,6 @@
 """Sums of gradients over rounds, for `tflib.Optimizer`."""
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 
@@ -9,12 +10,13 @@ def within_one_op(gradients, multiplier):
     Returns: (sums including the current gradients, is this the last execution?, variables created, ops that must run).
     """
     with tf.control_dependencies(None):
-        count = tf.Variable(0, trainable=False, name='grad_acc_count')
+        # int64, since GPUs have no variables of int32
+        count = tf.Variable(np.int64(0), trainable=False, name='grad_acc_count')
         sums = [tf.Variable(tf.zeros(g.shape), trainable=False, name='grad_acc_var') for g in gradients]
     new_count = count + 1
-    ready = tf.greater_equal(new_count, multiplier)
+    ready = tf.greater_equal(new_count, tf.cast(multiplier, tf.int64) if tf.is_tensor(multiplier) else multiplier)
     gradients = [old + new for old, new in zip(sums, gradients)]
-    ops = [tf.assign(count, tf.where(ready, 0, new_count))]
+    ops = [tf.assign(count, tf.where(ready, np.int64(0), new_count))]
     ops += [tf.assign(old, tf.where(ready, tf.zeros_like(new), new)) for old, new in zip(sums, gradients)]
     return gradients, ready, sums + [count], ops
 

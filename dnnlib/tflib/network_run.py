@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 import dnnlib
 from dnnlib.tflib import tfutil
+from dnnlib.tflib.ops import conv_2d
 
 _LEGACY_DEFAULTS = {'out_mul': 1.0, 'out_add': 0.0, 'out_shrink': 1, 'out_dtype': None}
 
@@ -96,7 +97,7 @@ def _cache_key(value):
 
 def _build_graph(network, shapes, input_transform, output_transform, num_gpus, assume_frozen, dynamic_kwargs):
     """Returns the placeholders and the list of outputs."""
-    with tfutil.absolute_name_scope(network.scope + '/_Run'), tf.control_dependencies(None):
+    with tfutil.absolute_name_scope(network.scope + '/_Run'), tf.control_dependencies(None), conv_2d.drawing():
         with tf.device('/cpu:0'):
             inputs = [tf.placeholder(tf.float32, shape, name=name) for name, shape in zip(network.input_names, shapes)]
             parts = list(zip(*[tf.split(x, num_gpus) for x in inputs])) if num_gpus > 1 else [inputs]

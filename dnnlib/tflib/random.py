@@ -34,7 +34,8 @@ def _next_seed():
         return None
     seed, index, _notes = streams[-1]
     streams[-1][1] = index + 1
-    return seed + tf.constant([index << 31, 0], dtype=tf.int64)
+    with tf.device('/cpu:0'):  # on a GPU, too, seeds are read there: computed on it, each would make the host wait
+        return seed + tf.constant([index << 31, 0], dtype=tf.int64)
 
 
 def notes():

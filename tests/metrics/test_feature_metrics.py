@@ -150,6 +150,27 @@ def test_fakes_are_the_generators_pictures(graph, network, tiny_extractor, pictu
     assert _run('fd24_effnetlite0', None, str(tmp_path / 'own'), seed=3)['results']['fd24_effnetlite0'] < 1e-3
 
 
+class CollectTwice(feature_metric.FeatureMetric):
+    """Features of fakes drawn and looked at in one session call, and of the same fakes as bytes."""
+
+    def _evaluate(self, source):
+        self._build_extractor()
+        self.at_once = list(self._of_fakes(source, self._network.features, self.num_images))
+        features_of = self._on_all_gpus(self._network.features, source.shape)
+        self.apart = [features_of(images) for images in source.minibatches(
+            self.num_images, self.minibatch_per_gpu, self._seed)]
+        self._report_result(0)
+
+
+def test_fakes_are_looked_at_as_bytes(graph, network, tiny_extractor):
+    metric = CollectTwice('twice', 10, 4, 'effnetlite0')
+    metric.settings = metric.settings._replace(seed=3)
+    metric.run('net.pkl', tf_config=CPU)
+    at_once, apart = np.float32(metric.at_once), np.float32(metric.apart)
+    assert at_once.shape == (3, 4, 6) and len(np.unique(at_once.reshape(12, 6), axis=0)) == 12
+    np.testing.assert_allclose(at_once, apart, rtol=1e-6)
+
+
 def test_cats_are_read_at_the_size_of_the_fakes(graph, network, tiny_extractor, picture_folder):
     assert _run('fd4_effnetlite0', None, 'cats')['resolution'] == 16
     assert _run('fd4_effnetlite0', picture_folder('a', 4, size=32)[0], 'cats')['resolution'] == 32

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.spatial
 import scipy.stats
 
 from dnnlib.util import UserError
@@ -102,6 +103,15 @@ def test_precision_and_recall_of_known_manifolds():
     assert precision_recall(reals, reals + 100, 3, 4) == (0.0, 0.0)
 
 
+def test_features_that_are_not_finite_are_refused():
+    reals = np.float32(np.arange(10))[:, np.newaxis]
+    for value in (np.nan, -np.inf, 1e30):
+        fakes = np.where(reals == 3, np.float32(value), reals)
+        for sets in ((reals, fakes), (fakes, reals)):
+            with pytest.raises(UserError, match='features of 1 of 10 images are NaN, infinite or too large'):
+                precision_recall(*sets, nhood_size=1, tile_size=4)
+
+
 @pytest.mark.parametrize('tile_size', [1, 7, 16, 1000])
 def test_precision_and_recall_do_not_depend_on_tiles(tile_size):
     rnd = np.random.RandomState(5)
@@ -116,6 +126,20 @@ def test_precision_and_recall_do_not_depend_on_tiles(tile_size):
     np.testing.assert_allclose(neighbor_distances(reals, 3, tile_size), radii[0], rtol=1e-4)
     assert precision_recall(reals, fakes, 3, tile_size) == pytest.approx(expected)
     assert 0 < expected[0] < 1 and 0 < expected[1] < 1
+
+
+@pytest.mark.parametrize('chunk', [500, 1 << 19])
+def test_neighbors_among_many(monkeypatch, chunk):
+    """Rows long enough that groups of them are looked at, by one thread or by several."""
+    monkeypatch.setattr('metrics.precision_recall.CHUNK', chunk)
+    rnd = np.random.RandomState(7)
+    reals, fakes = np.float32(rnd.randn(500, 5)), np.float32(rnd.randn(450, 5) + 0.4)
+    fakes[:20] = fakes[20:40]  # at distance 0
+    radii = [np.sort(scipy.spatial.distance.cdist(x, x, 'sqeuclidean'), axis=1)[:, 3] for x in (reals, fakes)]
+    across = scipy.spatial.distance.cdist(fakes, reals, 'sqeuclidean')
+    np.testing.assert_allclose(neighbor_distances(fakes, 3, 333), radii[1], rtol=1e-3)
+    expected = (across <= radii[0]).any(axis=1).mean(), (across <= radii[1][:, np.newaxis]).any(axis=0).mean()
+    assert precision_recall(reals, fakes, 3, 333) == pytest.approx(expected, abs=0.003)
 
 
 def test_precision_and_recall_need_memory_for_tiles_only():

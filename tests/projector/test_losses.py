@@ -13,14 +13,23 @@ GOLDEN = {4: 0.0805574, 8: 0.0153620, 16: 0.00406683, 32: 0.000799929}
 def test_noise_autocorrelation_has_the_golden_values(session, size):
     noise = np.random.RandomState(5).randn(1, 1, size, size)
     noise = np.concatenate([noise, noise.transpose(0, 1, 3, 2), 0 * noise])  # each map has a value of its own
-    found = session.run(losses.noise_autocorrelation(tf.constant(noise, tf.float32)))
+    found = session.run(losses.noise_autocorrelation([tf.constant(noise, tf.float32)]))
     np.testing.assert_allclose(found, [GOLDEN[size]] * 2 + [0], rtol=1e-5)
+
+
+def test_maps_of_several_sizes_are_added_up(session):
+    rnd = np.random.RandomState(8)
+    noises = [tf.constant(rnd.randn(2, 1, size, size) + [[[[0]]], [[[0.1]]]], tf.float32) for size in (16, 4, 32, 16)]
+    together, alone = session.run([losses.noise_autocorrelation(noises),
+                                   [losses.noise_autocorrelation([noise]) for noise in noises]])
+    np.testing.assert_allclose(together, np.sum(alone, axis=0), rtol=1e-5)
+    assert together.shape == (2,)
 
 
 def test_a_picture_in_the_noise_costs_more_than_noise(session):
     ramp = np.tile(np.linspace(-1, 1, 16), [1, 1, 16, 1])
     noise = np.concatenate([ramp, np.random.RandomState(0).randn(1, 1, 16, 16)])
-    ramp_value, noise_value = session.run(losses.noise_autocorrelation(tf.constant(noise, tf.float32)))
+    ramp_value, noise_value = session.run(losses.noise_autocorrelation([tf.constant(noise, tf.float32)]))
     assert ramp_value > 10 * noise_value
 
 
@@ -31,7 +40,7 @@ def test_maps_that_are_not_square_end_at_the_shorter_side(session):
     noise = np.random.RandomState(6).randn(1, 1, 20, 32)
     half = noise.reshape(1, 1, 10, 2, 16, 2).mean(axis=(3, 5))
     quarter = half.reshape(1, 1, 5, 2, 8, 2).mean(axis=(3, 5))
-    found = session.run(losses.noise_autocorrelation(tf.constant(noise, tf.float32)))
+    found = session.run(losses.noise_autocorrelation([tf.constant(noise, tf.float32)]))
     np.testing.assert_allclose(found[0], level(noise) + level(half) + level(quarter), rtol=1e-4)
 
 

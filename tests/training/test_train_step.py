@@ -45,7 +45,7 @@ def test_fields_of_a_growing_training(session):
     assert fields['minibatch_gpu'] == 4
     found = {name: fields[name] for name in ('lod', 'minibatch_size', 'rounds')}
     assert [(tensor.op.type, tensor.dtype) for tensor in found.values()] == [
-        ('Placeholder', tf.float32), ('Placeholder', tf.int32), ('Placeholder', tf.int32)]
+        ('Placeholder', tf.float32), ('Placeholder', tf.int32), ('Placeholder', tf.int64)]
     assert fields.feed(dict(LEVELS[1], lod=0.5)) == {
         found['lod']: 0.5, found['minibatch_size']: 4, found['rounds']: 1}
 

@@ -73,14 +73,15 @@ def _as_matrices(each, size):
 
     A product of matrices works in any TensorFlow and every order of the gradient, with one filter for each image.
     """
-    out, source = tf.range(size)[:, tf.newaxis], tf.range(size)[tf.newaxis]
+    out = tf.range(size, dtype=tf.int64)[:, tf.newaxis]  # GPUs leave int32 to the host
+    source = tf.range(size, dtype=tf.int64)[tf.newaxis]
     padded = tf.pad(each, [[0, 0], [0, 1]])  # what is beyond the filter has the weight of this zero
     total = 0
     for at, where in ((source, tf.fill([1, size], True)), (-source, source > 0),
                       (2 * (size - 1) - source, source < size - 1)):
         tap = at - out + TAPS // 2
         is_met = tf.logical_and(tf.logical_and(tap >= 0, tap < TAPS), where)
-        total += tf.gather(padded, tf.where(is_met, tap, tf.fill([size, size], TAPS)), axis=1)
+        total += tf.gather(padded, tf.where(is_met, tap, tf.fill([size, size], np.int64(TAPS))), axis=1)
     return total
 
 

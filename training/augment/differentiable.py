@@ -105,12 +105,13 @@ def _translate(images, share, uniform):
     places, padding, stride = 0, [[0, 0]], 1
     for size, shape in ((width, [1, 1, 1, width]), (height, [1, 1, height, 1])):
         most = int(size * share + 0.5)
-        shift = tf.cast(tf.floor(uniform(-most, most + 1)), tf.int32)
-        place = tf.reshape(tf.range(size), shape) - tf.minimum(shift, most) + most
+        shift = tf.cast(tf.floor(uniform(-most, most + 1)), tf.int64)  # GPUs leave int32 to the host
+        place = tf.reshape(tf.range(size, dtype=tf.int64), shape) - tf.minimum(shift, most) + most
         places, stride = places + place * stride, stride * (size + 2 * most)
         padding.insert(1, [most, most])
     pixels = tf.reshape(tf.pad(tf.transpose(images, [0, 2, 3, 1]), padding + [[0, 0]]), [-1, channels])
-    places += tf.reshape(tf.range(tf.shape(images)[0]) * stride, [-1, 1, 1, 1])
+    count = tf.shape(images, out_type=tf.int64)[0]
+    places += tf.reshape(tf.range(count, dtype=tf.int64) * stride, [-1, 1, 1, 1])
     return tf.transpose(tf.reshape(tf.gather(pixels, places), [-1, height, width, channels]), [0, 3, 1, 2])
 
 

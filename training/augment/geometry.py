@@ -53,9 +53,9 @@ def transform_nearest(maps, parameters):
     for axis, size, stride in ((0, width, 1), (1, height, width)):
         place = tf.floor(sources[:, axis] + size / 2)
         is_known = tf.logical_and(is_known, tf.logical_and(place > -size, place < 2 * size - 1))
-        place = tf.clip_by_value(size - 1 - tf.abs(size - 1 - tf.abs(place)), 0, size - 1)
-        index += tf.cast(place, tf.int32) * stride
-    index += tf.range(tf.shape(maps)[0])[:, tf.newaxis] * (width * height)
+        place = tf.cast(size - 1 - tf.abs(size - 1 - tf.abs(place)), tf.int64)  # GPUs leave int32 to the host
+        index += tf.clip_by_value(place, 0, size - 1) * stride  # limited as integers, of which none is NaN
+    index += tf.range(tf.shape(maps, out_type=tf.int64)[0], dtype=tf.int64)[:, tf.newaxis] * (width * height)
     found = tf.gather(tf.reshape(tf.transpose(maps, [0, 2, 3, 1]), [-1, channels]), index)  # N, pixels, C
     found *= tf.cast(is_known, maps.dtype)[:, :, tf.newaxis]
     return tf.transpose(tf.reshape(found, [-1, height, width, channels]), [0, 3, 1, 2])

@@ -32,8 +32,7 @@ def instance_means(features, instances):
     count = shape[0]
     keys = tf.cast(instances[:, 0], tf.int64) * tf.cast(count, tf.int64) + tf.reshape(
         tf.range(tf.cast(count, tf.int64)), [-1, 1, 1])
-    with tf.device('/cpu:0'):  # TensorFlow 1.14 has no kernel for other devices
-        found, segments = tf.unique(tf.reshape(keys, [-1]))
+    found, segments = tf.unique(tf.reshape(keys, [-1]))
     rows = tf.reshape(tf.transpose(features, [0, 2, 3, 1]), [-1, features.shape.as_list()[1]])
     means = tf.math.unsorted_segment_mean(rows, segments, tf.size(found))
     means = tf.reshape(tf.gather(means, segments), tf.stack([shape[0], shape[2], shape[3], shape[1]]))

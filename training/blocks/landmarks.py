@@ -53,11 +53,16 @@ def masks_of(*maps):
     maps = tf.where(maps < LEAST, tf.zeros_like(maps), maps)
     low, high = (reduce(maps, axis=[2, 3], keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
     maps = (maps - low) / (high - low + 1e-6)
-    sums = [(part, tf.roll(tf.reduce_sum(maps[:, part.first:part.end] ** part.power, axis=1), -part.shift, axis=1))
+    sums = [(part, _moved_up(tf.reduce_sum(maps[:, part.first:part.end] ** part.power, axis=1), part.shift))
             for part in PARTS]
     masks = tf.stack([tf.add_n([total for _, total in sums]),
                       tf.add_n([total for part, total in sums if part.is_fine])], axis=1)
     return tf.clip_by_value(tf.where(tf.is_nan(masks), tf.zeros_like(masks), masks), 0, 1)
+
+
+def _moved_up(maps, shift):
+    """Maps [N, H, W] moved up by pixels, what leaves comes in below (TensorFlow 1.14 has no tf.roll on GPUs)."""
+    return tf.concat([maps[:, shift:], maps[:, :shift]], axis=1) if shift else maps
 
 
 def places_of(maps):

@@ -112,16 +112,17 @@ def make_stages(step, options, losses, data):
 
 
 def is_slow(G_steps):
-    """Does D make many steps before this step of G, counted from 0 (Arjovsky et al. 2017, program)?"""
-    return (G_steps < 25) | (G_steps % 500 == 0)
+    """Does D make many steps before this step of G, an int64 tensor, counted from 0 (Arjovsky et al. 2017, program)?"""
+    is_500th = tf.equal(G_steps // 500 * 500, G_steps)  # TensorFlow 1.14 has no remainder of int64 on GPUs
+    return tf.logical_or(G_steps < 25, is_500th)
 
 
 def make_pace(step, num_D_steps):
     """(stage that decides whether G is due in this iteration, the variable that says so)."""
     done, waited, is_due = (step.state('G_' + name, [], initial=value) for name, value in (
-        ('steps', 0), ('waited', 0), ('due', False)))
+        ('steps', np.int64(0)), ('waited', np.int64(0)), ('due', False)))
     steps, iterations = done.read_value(), waited.read_value() + 1
     due = tf.logical_or(tf.logical_not(is_slow(steps)), iterations * num_D_steps >= SLOW_STEPS)
-    op = tf.group(tf.assign(is_due, due), tf.assign(waited, tf.where(due, 0, iterations)),
-                  tf.assign(done, steps + tf.cast(due, tf.int32)))
+    op = tf.group(tf.assign(is_due, due), tf.assign(waited, tf.where(due, np.int64(0), iterations)),
+                  tf.assign(done, steps + tf.cast(due, tf.int64)))
     return step.run('pace', op), is_due

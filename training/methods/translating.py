@@ -131,8 +131,8 @@ def query_pool(step, name, images, size):
         return images
     shape = images.shape.as_list()
     pool = step.state(name, [size] + shape[1:], per_worker=True)
-    filled = step.state(name + '_filled', [], per_worker=True, initial=0)
-    values, count, chosen = pool.read_value(), filled.read_value(), []
+    filled = step.state(name + '_filled', [], per_worker=True)  # float32, of which all GPUs set one row
+    values, count, chosen = pool.read_value(), tf.cast(filled.read_value(), tf.int32), []
     for i in range(shape[0]):
         is_full, swaps = count >= size, random.uniform([]) > 0.5
         index = tf.where(is_full, random.uniform([], 0, size, tf.int32), count)
@@ -141,7 +141,7 @@ def query_pool(step, name, images, size):
         kept = tf.where(tf.logical_and(is_full, tf.logical_not(swaps)), old, images[i])
         values = tf.concat([values[:index], kept[tf.newaxis], values[index + 1:]], axis=0)
         count = tf.minimum(count + 1, size)
-    with tf.control_dependencies([pool.assign(values), filled.assign(count)]):
+    with tf.control_dependencies([pool.assign(values), filled.assign(tf.cast(count, tf.float32))]):
         return tf.stack(chosen)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib import disk
-from dnnlib.tflib import collectives
+from dnnlib.tflib import collectives, tfutil
 from dnnlib.util import EasyDict, UserError
 from training.state import files, rounds
 
@@ -174,15 +174,22 @@ class StateSaver:
         return counters
 
     def _restore_variables(self, prefix):
-        """Restores a checkpoint; what is summed up between rounds is zero in any state, so it may be missing."""
-        known = tf.train.NewCheckpointReader(prefix).get_variable_to_shape_map()
-        zero = [var for var in self._variables if is_sum_of_rounds(var) and var.op.name not in known]
+        """Restores a checkpoint; what is summed up between rounds is zero in any state, so it may be missing.
+
+        Counters of states from before November 2026 are int32, which GPUs have no variables of.
+        """
+        reader = tf.train.NewCheckpointReader(prefix)
+        types = reader.get_variable_to_dtype_map()
+        zero = [var for var in self._variables if is_sum_of_rounds(var) and var.op.name not in types]
+        converted = [var for var in self._variables
+                     if (types.get(var.op.name), var.dtype.base_dtype) == (tf.int32, tf.int64)]
         session = tf.get_default_session()
-        if not zero:
+        if not zero and not converted:
             self._saver.restore(session, prefix)
             return
-        tf.train.Saver([var for var in self._variables if var not in zero]).restore(session, prefix)
+        tf.train.Saver([var for var in self._variables if var not in zero + converted]).restore(session, prefix)
         session.run([var.initializer for var in zero])
+        tfutil.set_vars({var: reader.get_tensor(var.op.name).astype(np.int64) for var in converted})
 
 
 def is_sum_of_rounds(variable):

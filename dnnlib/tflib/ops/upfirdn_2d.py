@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib.ops import bias_act_native, native
-from dnnlib.tflib.ops.conv_2d import conv2d, conv2d_transpose, static_or_dynamic
+from dnnlib.tflib.ops.conv_2d import (
+    conv2d, conv2d_transpose, double_by_phases, doubles_by_phases, static_or_dynamic)
 from dnnlib.util import UserError
 
 _MAX_TAPS = 4096  # of a native filter in each direction; the reference takes more
@@ -131,6 +132,11 @@ def upsample_conv_2d(x, w, k=None, factor=2, gain=1, data_format='NCHW', impl=No
     """
     x, w = tf.convert_to_tensor(x), tf.convert_to_tensor(w)
     size, _, num_in, _ = w.shape.as_list()
+    if doubles_by_phases(w, factor, data_format):
+        k = _setup_kernel([1] * factor if k is None else k) * (gain * factor ** 2)
+        p = (k.shape[0] - factor) - (size - 1)
+        pad = ((p + 1) // 2 + factor - 1, p // 2)  # one less at the end: the last row and column are there, and 0
+        return _simple_upfirdn_2d(double_by_phases(x, w), k, pad=pad, data_format=data_format, impl=impl)
     groups = static_or_dynamic(x, 1 if data_format == 'NCHW' else 3) // num_in
     group_outs = static_or_dynamic(w, 3) // groups
     w = tf.reshape(tf.reverse(w, [0, 1]), [size, size, num_in, groups, group_outs])

@@ -104,18 +104,19 @@ def _bilinear(x, matrices, size, gradient):
 
 
 def _sample(x, matrices, size):
-    count, height, width = [tf.shape(x)[i] for i in range(3)]
+    # int64, since GPUs leave the arithmetic of int32 to the host
+    count, height, width = [tf.shape(x, out_type=tf.int64)[i] for i in range(3)]
     ys = tf.cast(tf.range(size[0]), tf.float32)[tf.newaxis, :, tf.newaxis]
     xs = tf.cast(tf.range(size[1]), tf.float32)[tf.newaxis, tf.newaxis]
     u, v = [matrices[:, i, 0, tf.newaxis, tf.newaxis] * xs + (matrices[:, i, 1, tf.newaxis, tf.newaxis] * ys
             + matrices[:, i, 2, tf.newaxis, tf.newaxis]) for i in range(2)]
     u0, v0 = tf.floor(u), tf.floor(v)
     pixels = tf.reshape(x, [-1, x.shape.as_list()[3]])
-    first = tf.reshape(tf.range(count) * (height * width), [-1, 1, 1])
+    first = tf.reshape(tf.range(count, dtype=tf.int64) * (height * width), [-1, 1, 1])
     result = 0
     for dv, weight_v in ((0, v0 + 1 - v), (1, v - v0)):
         for du, weight_u in ((0, u0 + 1 - u), (1, u - u0)):
-            column, row = tf.cast(u0, tf.int32) + du, tf.cast(v0, tf.int32) + dv
+            column, row = tf.cast(u0, tf.int64) + du, tf.cast(v0, tf.int64) + dv
             is_inside = tf.logical_and(tf.logical_and(column >= 0, column < width),
                                        tf.logical_and(row >= 0, row < height))
             weight = weight_v * weight_u * tf.cast(is_inside, tf.float32)

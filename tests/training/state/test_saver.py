@@ -123,6 +123,26 @@ def test_the_grid_of_pictures_is_part_of_it(session, tmp_path):
     np.testing.assert_array_equal(restored['latents'], arrays['latents'])
 
 
+def test_counters_of_older_states_are_converted(tmp_path):
+    """Those of methods were int32 in checkpoints, those of pools int32 in the file of the rounds."""
+    counters = {'G_steps': (np.int32(700), np.int64), 'pool_filled': (np.int32([3, 5]), np.float32)}
+    for dtype_of in (lambda value, _now: value.dtype, lambda _value, now: now):
+        with tf.Graph().as_default(), tf.Session() as session:
+            made = {name: make_variable(session, 'State/' + name, np.zeros_like(value, dtype_of(value, now)))
+                    for name, (value, now) in counters.items()}
+            make_variable(session)
+            rounds.RoundState(made['pool_filled'], 0)
+            saver = state.StateSaver(str(tmp_path))
+            if files.latest_state(str(tmp_path)) is None:
+                session.run([made[name].assign(value) for name, (value, _) in counters.items()])
+                saver.save(files.new_counters(32))
+            else:
+                saver.share(saver.restore_latest())
+                found = session.run(made)
+    assert found['G_steps'] == 700 and found['G_steps'].dtype == np.int64
+    assert found['pool_filled'].tolist() == [3, 5] and found['pool_filled'].dtype == np.float32
+
+
 def test_states_of_the_rounds_have_a_file_of_their_own(session, tmp_path, capsys):
     shared = make_variable(session, 'v', 1.0)
     own = make_variable(session, 'State/pool', np.float32([[1, 2], [3, 4], [5, 6]]))

@@ -42,6 +42,12 @@ namespace stylegan2 {
 
 enum { THREADS = 256, MAX_BLOCKS = 1 << 16 };  // kernels loop over what more blocks would do
 
+#ifdef __CUDACC__
+enum { FEW_BLOCKS = 256 };  // fewer leave multiprocessors without work: large GPUs have over a hundred
+#else
+enum { FEW_BLOCKS = 2 };  // small tensors take all ways through the kernels
+#endif
+
 template <typename T> struct Vector { enum { SIZE = 16 / sizeof(T) }; };
 
 __device__ __forceinline__ float to_float(float v) { return v; }

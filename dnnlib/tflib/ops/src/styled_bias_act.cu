@@ -10,11 +10,21 @@
 namespace stylegan2 {
 namespace {
 
+enum { CHANNELS = 8 };  // of NCHW that a thread makes: noise, in float32, is read once for all of them
+
 struct StyledArgs {
   StyledParams p;
   float slope;
-  index_t size, inner_size, outer_size;  // in the kernel size counts vectors
-  Divider inner, outer;
+  index_t size, inner_size, outer_size;  // size: vectors of all groups of rows; outer_size: rows of a sample
+  index_t groups;                        // of rows of a sample
+  Divider inner, outer;                  // by inner_size, groups
+
+  StyledArgs(const StyledParams& p, int rows)
+      : p(p), slope(negative_slope(p.act, p.alpha)), inner_size(p.channels_last ? p.channels : p.pixels),
+        outer_size(p.channels_last ? p.pixels : p.channels), groups(ceil_div(outer_size, rows)), inner(inner_size),
+        outer(groups) {
+    size = p.batch * groups * inner_size;
+  }
 };
 
 // N values of a parameter, or one for all of them; `missing` where there is none.
@@ -24,39 +34,54 @@ __device__ __forceinline__ Floats<N> parameter(const float* p, bool varies, inde
   return varies ? load<N>(p + at) : constant<N>(p[at]);
 }
 
-// The N elements of a thread lie in one row.
-template <typename T, int N> __global__ void __launch_bounds__(THREADS) styled_kernel(const StyledArgs a) {
+// A thread makes N elements of each of ROWS rows, one below the other; NHWC (LAST) has one row.
+template <typename T, int N, int ROWS, bool LAST>
+__global__ void __launch_bounds__(THREADS) styled_kernel(const StyledArgs a) {
   const StyledParams& p = a.p;
-  const bool last = p.channels_last != 0;
+  const bool last = LAST;
   for (index_t i = thread_index(); i < a.size; i += thread_count()) {
-    const index_t at = i * N, rows = a.inner(at), sample = a.outer(rows);
-    const index_t row = rows - sample * a.outer_size, column = at - rows * a.inner_size;
-    const index_t channel = last ? column : row, pixel = last ? row : column;
-    const Floats<N> scale = parameter<N>(p.scale, last, sample * p.channels + channel, 1.0f);
+    const index_t at = i * N, group = a.inner(at), sample = a.outer(group);
+    const index_t first = (group - sample * a.groups) * ROWS, column = at - group * a.inner_size;
+    const index_t pixel = last ? first : column;
     const Floats<N> noise = parameter<N>(p.noise, !last, (p.noise_batch == 1 ? 0 : sample * p.pixels) + pixel, 0.0f);
-    const Floats<N> b = parameter<N>(p.b, last, channel, 0.0f);
-    Floats<N> values = load<N>(static_cast<const T*>(p.x) + at);
+#pragma unroll 4
+    for (int k = 0; k < ROWS; ++k) {
+      const index_t row = first + k, channel = last ? column : row;
+      if (row >= a.outer_size) break;
+      const index_t place = (sample * a.outer_size + row) * a.inner_size + column;
+      const Floats<N> scale = parameter<N>(p.scale, last, sample * p.channels + channel, 1.0f);
+      const Floats<N> b = parameter<N>(p.b, last, channel, 0.0f);
+      Floats<N> values = load<N>(static_cast<const T*>(p.x) + place);
 #pragma unroll
-    for (int j = 0; j < N; ++j) {
-      values.v[j] = p.gain * piecewise_linear(values.v[j] * scale.v[j] + (noise.v[j] + b.v[j]), a.slope);
+      for (int j = 0; j < N; ++j) {
+        values.v[j] = p.gain * piecewise_linear(values.v[j] * scale.v[j] + (noise.v[j] + b.v[j]), a.slope);
+      }
+      store<N>(static_cast<T*>(p.y) + place, values);
     }
-    store<N>(static_cast<T*>(p.y) + at, values);
   }
 }
 
-template <typename T, int N> int start(StyledArgs a, void* stream) {
+template <typename T, int N, int ROWS, bool LAST> int start_rows(StyledArgs a, void* stream) {
+  auto kernel = styled_kernel<T, N, ROWS, LAST>;
   a.size /= N;
-  auto kernel = styled_kernel<T, N>;
   LAUNCH(kernel, block_count(ceil_div(a.size, THREADS)), THREADS, stream, a);
   return cudaGetLastError();
 }
 
-template <typename T> int launch(const StyledArgs& a, void* stream) {
+template <typename T, int N> int start(const StyledParams& p, void* stream) {
+  if (p.channels_last) return start_rows<T, N, 1, true>(StyledArgs(p, 1), stream);
+  const StyledArgs several(p, CHANNELS);
+  const bool few = ceil_div(several.size / N, THREADS) < FEW_BLOCKS;
+  return few ? start_rows<T, N, 1, false>(StyledArgs(p, 1), stream)
+             : start_rows<T, N, CHANNELS, false>(several, stream);
+}
+
+template <typename T> int launch(const StyledParams& p, void* stream) {
   enum { N = Vector<T>::SIZE };
-  const StyledParams& p = a.p;
-  const bool vectors = a.inner_size % N == 0 && aligned(p.x) && aligned(p.y) && aligned(p.scale) && aligned(p.noise) &&
+  const index_t inner_size = p.channels_last ? p.channels : p.pixels;
+  const bool vectors = inner_size % N == 0 && aligned(p.x) && aligned(p.y) && aligned(p.scale) && aligned(p.noise) &&
                        aligned(p.b);
-  return vectors ? start<T, N>(a, stream) : start<T, 1>(a, stream);
+  return vectors ? start<T, N>(p, stream) : start<T, 1>(p, stream);
 }
 
 // Tiles of the derivatives. A tile is `chunks` times `width` columns of `rows` rows; NHWC has one chunk.
@@ -100,7 +125,7 @@ struct GradArgs {
 enum { WARPS = THREADS / 32 };
 
 struct GradShared {
-  float plain[WARPS][MAX_WIDTH], dot[WARPS][MAX_WIDTH];  // sums along columns, of each warp
+  float plain[WARPS][MAX_WIDTH + 32], dot[WARPS][MAX_WIDTH + 32];  // sums along columns, of each warp
   float row_plain[NCHW_ROWS], row_dot[NCHW_ROWS];        // along rows, over chunks
 };
 
@@ -110,6 +135,14 @@ template <int N> struct Share {
   int lane, lanes;
 
   __device__ __forceinline__ int column(int i) const { return N > 1 ? lane * N + i : i * lanes + lane; }
+
+  // Where a warp's sum of column(i) or of a column lies in shared memory: neither lanes that write nor threads of
+  // consecutive columns that read meet in a bank.
+  __device__ __forceinline__ int place(int i) const { return i * pitch() + lane; }
+  __device__ __forceinline__ int place_of(int column) const {
+    return N > 1 ? column % SIZE * pitch() + column / SIZE : column;
+  }
+  __device__ __forceinline__ int pitch() const { return N > 1 ? lanes + 32 / SIZE : lanes; }
 
   // Elements `first` + column(i) of a row; zeros beyond its end.
   template <typename T>
@@ -207,19 +240,19 @@ template <typename T, int N, bool SECOND> struct Work {
 
 // Adds up the warps' sums along columns and writes them; all threads of the block must come here.
 template <int N>
-__device__ __forceinline__ void write_columns(float (*all)[MAX_WIDTH], const Floats<Share<N>::SIZE>& sums,
+__device__ __forceinline__ void write_columns(float (*all)[MAX_WIDTH + 32], const Floats<Share<N>::SIZE>& sums,
                                               const Share<N>& share, float* out, index_t columns) {
   if (out == nullptr) return;
   const int width = share.lanes * Share<N>::SIZE, thread = threadIdx.x;
 #pragma unroll
   for (int i = 0; i < Share<N>::SIZE; ++i) {
     const float sum = lane_sum(sums.v[i], share.lanes, 32);
-    if (thread % 32 < share.lanes) all[thread / 32][share.column(i)] = sum;
+    if (thread % 32 < share.lanes) all[thread / 32][share.place(i)] = sum;
   }
   __syncthreads();
   if (thread < width && thread < columns) {
     float sum = 0.0f;
-    for (int warp = 0; warp < WARPS; ++warp) sum += all[warp][thread];
+    for (int warp = 0; warp < WARPS; ++warp) sum += all[warp][share.place_of(thread)];
     out[thread] = sum;
   }
   __syncthreads();
@@ -356,11 +389,8 @@ int second_derivative(const GradArgs& a, const StyledGrad2Params& p, void* strea
 extern "C" int styled_cuda(const StyledParams* p, void* stream) {
   using namespace stylegan2;
   if (!known(p->act)) return cudaErrorInvalidValue;
-  const index_t size = p->batch * p->channels * p->pixels;
-  if (size == 0) return cudaSuccess;
-  const index_t inner = p->channels_last ? p->channels : p->pixels, outer = p->channels_last ? p->pixels : p->channels;
-  const StyledArgs a = {*p, negative_slope(p->act, p->alpha), size, inner, outer, Divider(inner), Divider(outer)};
-  RETURN_FOR_TYPE(p->dtype, launch, a, stream)
+  if (p->batch * p->channels * p->pixels == 0) return cudaSuccess;
+  RETURN_FOR_TYPE(p->dtype, launch, *p, stream)
 }
 
 extern "C" index_t styled_grad_scratch_cuda(int channels_last, index_t batch, index_t channels, index_t pixels) {

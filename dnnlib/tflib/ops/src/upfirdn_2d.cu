@@ -24,23 +24,25 @@ struct TileArgs {
   bool vectors, pairs;  // may rows be read in vectors, outputs of one thread be written at once?
 };
 
+enum { STAGED = 4 };  // columns that a thread copies at once to shared memory, 16 bytes of it
+
 // TAPS: filter size in both directions, the filter extended by zeros. A thread makes UP columns and ROWS rows.
 template <int UP, int DOWN, int TAPS> struct Shape {
   enum {
     LANES = UP == 1 && DOWN == 1 ? 64 : 32,
-    ROWS = DOWN == 2 ? 2 : 4,
+    ROWS = DOWN == 2 ? 2 : UP == 2 ? 4 : 8,  // few are read twice, by the tile above and this one
     WIDTH = LANES * UP,
     HEIGHT = THREADS / LANES * ROWS,
     THREAD_IN_ROWS = ((ROWS - 1) * DOWN + TAPS - 1) / UP + 1,
     THREAD_IN_COLUMNS = ((UP - 1) * DOWN + TAPS - 1) / UP + 1,
     IN_ROWS = (THREADS / LANES - 1) * ROWS * DOWN / UP + THREAD_IN_ROWS,
     IN_COLUMNS = (LANES - 1) * DOWN + THREAD_IN_COLUMNS,
-    PITCH = (IN_COLUMNS + 7 + 7) / 8 * 8,  // with up to 7 columns before, where vectors begin
+    PITCH = (IN_COLUMNS + STAGED - 1 + STAGED - 1) / STAGED * STAGED,  // with columns before, where vectors begin
   };
 
   struct Shared {
     float filter[TAPS][(TAPS + 3) / 4 * 4];  // [column][row], flipped
-    float in[IN_ROWS][PITCH];
+    alignas(16) float in[IN_ROWS][PITCH];
   };
 
   // Place of a column in a row: with DOWN = 2 even ones come first, so that neighboring threads read neighbors.
@@ -58,6 +60,23 @@ __device__ __forceinline__ void stage_filter(const UpFirDnParams& p, S& shared, 
   }
 }
 
+// Writes neighboring columns of a row; in as few accesses as can be, or threads would meet in the banks.
+template <typename S, int N>
+__device__ __forceinline__ void stage_columns(float* row, int column, const Floats<N>& values) {
+  const bool halves = S::place(1) != 1;  // even and odd columns lie apart
+  if (N == 1) {
+    row[S::place(column)] = values.v[0];
+  } else if (!halves) {
+    store<N>(row + column, values);
+  } else {
+    Floats<(N + 1) / 2> even, odd;
+#pragma unroll
+    for (int i = 0; i < N / 2; ++i) even.v[i] = values.v[2 * i], odd.v[i] = values.v[2 * i + 1];
+    store<(N + 1) / 2>(row + S::place(column), even);
+    store<(N + 1) / 2>(row + S::place(column + 1), odd);
+  }
+}
+
 // Copies a plane's rows from `top` and columns from `left` on, N at a time, zeros beyond its edges.
 template <typename S, typename T, int N>
 __device__ __forceinline__ void stage_tile(const UpFirDnParams& p, const T* plane, index_t top, index_t left,
@@ -67,8 +86,7 @@ __device__ __forceinline__ void stage_tile(const UpFirDnParams& p, const T* plan
     const index_t y = top + row, x = left + column;
     Floats<N> values = constant<N>(0.0f);
     if (y >= 0 && y < p.in_h && x >= 0 && x < p.in_w) values = load<N>(plane + y * p.in_w + x);
-#pragma unroll
-    for (int j = 0; j < N; ++j) shared.in[row][S::place(column + j)] = values.v[j];
+    stage_columns<S, N>(shared.in[row], column, values);
   }
 }
 
@@ -86,10 +104,10 @@ __global__ void __launch_bounds__(THREADS) tile_kernel(const TileArgs a) {
     const index_t left = (tile - above * a.across.count) * S::WIDTH - a.across.shift;
     const index_t top = (above - plane * a.down.count) * S::HEIGHT - a.down.shift;
     const index_t in_left = (left * DOWN - p.padx0) / UP, in_top = (top * DOWN - p.pady0) / UP;  // divides exactly
-    const int lead = static_cast<int>(in_left & (Vector<T>::SIZE - 1));
+    const int lead = static_cast<int>(in_left & (STAGED - 1));
     const T* x = static_cast<const T*>(p.x) + plane * p.in_h * p.in_w;
     if (a.vectors) {
-      stage_tile<S, T, Vector<T>::SIZE>(p, x, in_top, in_left - lead, shared);
+      stage_tile<S, T, STAGED>(p, x, in_top, in_left - lead, shared);
     } else {
       stage_tile<S, T, 1>(p, x, in_top, in_left - lead, shared);
     }
@@ -141,7 +159,7 @@ __global__ void __launch_bounds__(THREADS) tile_kernel(const TileArgs a) {
 template <typename T, int UP, int DOWN, int TAPS> int start_tiles(const UpFirDnParams& p, void* stream) {
   typedef Shape<UP, DOWN, TAPS> S;
   const TileAxis across(p.out_w, S::WIDTH, UP, p.padx0), down(p.out_h, S::HEIGHT, UP, p.pady0);
-  const bool vectors = aligned(p.x) && p.in_w % Vector<T>::SIZE == 0;
+  const bool vectors = aligned(p.x, STAGED * sizeof(T)) && p.in_w % STAGED == 0;
   const bool pairs = across.shift == 0 && p.out_w % UP == 0 && aligned(p.y, UP * sizeof(T));
   const TileArgs a = {p, across, down, Divider(across.count), Divider(down.count), vectors, pairs};
   auto kernel = tile_kernel<T, UP, DOWN, TAPS>;

@@ -405,9 +405,9 @@ def barriers(lib):
             case = StyledGradients(lib, rng, FLOAT32, LRELU, last, (2, 8 if pixels == 16 else 3, pixels))
             case.first()
             case.second()
-    for up, down, width in ((1, 1, 18), (2, 1, 10), (1, 2, 36)):
+    for up, down, height, width in ((1, 1, 34, 18), (2, 1, 18, 10), (1, 2, 36, 36)):  # two tiles
         for taps in (4, 5):
-            check_upfirdn(lib, rng, FLOAT32, (1, width, width, 1), (taps, taps), (up, up), (down, down), (2, 2))
+            check_upfirdn(lib, rng, FLOAT32, (1, height, width, 1), (taps, taps), (up, up), (down, down), (2, 2))
     lib.cuda_emulation_blocks(0, 0)  # loops of a block over tiles, chunks of columns and sums: large tensors of zeros
     for size in ((700, 2, 300), (65540, 1, 1), (8, 65536 * 32 + 1, 1)):
         dy, y, x, dx = [np.zeros(size, np.float32) for _ in range(4)]
@@ -416,8 +416,8 @@ def barriers(lib):
         pointers = [array.ctypes.data for array in [dy, y, x, dx] + outs + [scratch]]
         call(lib, 'styled_grad_cuda', StyledGrad(FLOAT32, LRELU, 0.2, 1, 0, *size + tuple(pointers[:3]) + (None,) +
                                                  tuple(pointers[3:])))
-    x, y, k = np.zeros([33000, 17, 16], np.float16), np.zeros([33000, 17, 16], np.float16), np.zeros(1, np.float32)
-    call(lib, 'upfirdn_cuda', UpFirDn(FLOAT16, 1, 1, 1, 1, 0, 0, 33000, 17, 16, 1, 17, 16, 1, 1, x.ctypes.data,
+    x, y, k = np.zeros([33000, 33, 16], np.float16), np.zeros([33000, 33, 16], np.float16), np.zeros(1, np.float32)
+    call(lib, 'upfirdn_cuda', UpFirDn(FLOAT16, 1, 1, 1, 1, 0, 0, 33000, 33, 16, 1, 33, 16, 1, 1, x.ctypes.data,
                                       k.ctypes.data, y.ctypes.data))
 
 

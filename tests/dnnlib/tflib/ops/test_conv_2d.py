@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib.tflib.ops import conv_2d
 from dnnlib.tflib.ops.conv_2d import conv2d, conv2d_transpose
+from dnnlib.tflib.ops.upfirdn_2d import upsample_conv_2d
 
 
 @pytest.fixture(params=[False, True], ids=['tensorflow', 'own'])
@@ -75,6 +76,26 @@ def test_transposed_convolution_is_its_definition(session, own_gradients, size):
             y[:, 2 * i:2 * i + size, 2 * j:2 * j + size] += np.einsum('ni,aboi->nabo', x[:, i, j], w)
     np.testing.assert_allclose(session.run(conv2d_transpose(tf.constant(x), tf.constant(w))), y, rtol=1e-4, atol=1e-4)
     check_bilinear_gradients(session, conv2d_transpose, x, w)
+
+
+@pytest.mark.parametrize('k', [None, (1, 3, 3, 1)])
+def test_what_is_drawn_is_doubled_by_phases(session, monkeypatch, k):
+    monkeypatch.setattr(conv_2d, '_OWN_GRADIENTS', True)
+    x, w = random_array(2, 5, 4, 3), random_array(3, 3, 3, 6)
+    assert not conv_2d.doubles_by_phases(tf.constant(w), 2, 'NHWC')
+    trained = upsample_conv_2d(x, w, k=k, data_format='NHWC', impl='ref')
+    with conv_2d.drawing():
+        assert conv_2d.doubles_by_phases(tf.constant(w), 2, 'NHWC')
+        drawn = upsample_conv_2d(x, w, k=k, data_format='NHWC', impl='ref')
+        whole = conv_2d.double_by_phases(tf.constant(x), tf.constant(w))
+    assert not conv_2d.doubles_by_phases(tf.constant(w), 2, 'NHWC')
+    a, b, whole = session.run([trained, drawn, whole])
+    assert a.shape == (2, 10, 8, 6)
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    zeros = np.zeros([2, 13, 11, 3])
+    zeros[:, 2:11:2, 2:9:2] = x
+    np.testing.assert_allclose(whole[:, :-1, :-1], correlate(zeros, w, 'VALID'), rtol=1e-4, atol=1e-4)
+    assert not whole[:, -1].any() and not whole[:, :, -1].any()
 
 
 def test_large_maps_use_another_filter_gradient(session, own_gradients, monkeypatch):

@@ -104,8 +104,9 @@ def test_activations_neither_overflow_nor_hide_nans(lib):
     assert y.data[0] == 0
 
 
-# one tile and less, several in each direction, widths that are no multiple of a vector
-SIZES = [(1, 1, 1), (2, 3, 5), (3, 8, 16), (2, 24, 200), (2, 136, 264), (1, 520, 49), (2, 3, 1030), (5, 64, 32)]
+# one tile and less, several in each direction, widths that are no multiple of a vector, a few channels beyond eights
+SIZES = [(1, 1, 1), (2, 3, 5), (3, 8, 16), (2, 24, 200), (2, 136, 264), (1, 520, 49), (2, 3, 1030), (5, 64, 32),
+         (2, 12, 40), (2, 12, 520)]
 
 
 @each_layout
@@ -151,6 +152,7 @@ def test_upfirdn_tiles(lib, rng, dtype, up, down):
         lib.cuda_emulation_order(rng.randint(3), taps)
         cuda.check_upfirdn(lib, rng, dtype, shape, kernel, up, down, tuple(rng.randint(0, 5, 2)), offset=taps % 4 // 3)
     cuda.check_upfirdn(lib, rng, dtype, (3, 40, 72, 1), (4, 4), up, down, (-3, -2))
+    cuda.check_upfirdn(lib, rng, dtype, (2, 36, 68, 1), (4, 4), up, down, (1, 2), offset=4)  # rows of half vectors
     cuda.check_upfirdn(lib, rng, dtype, (1, 40, 72, 1), (4, 4), up, down, (9, 8))
     cuda.check_upfirdn(lib, rng, dtype, (1, 1, 500, 1), (1, 4), up, down, (0, 1), out=(1, 300))
 
@@ -246,9 +248,13 @@ def test_styled_beyond_31_bits(lib, rng, last):
     scale = Tensor((batch, channels), FLOAT32, rng.randn(batch, channels))
     lib.cuda_emulation_blocks(65535, 65535)
     threads = 65536 * 256 * (1 if last else 8)  # 7 channels are no vectors
-    place = np.arange(threads - 256, threads) + x.data.size // threads * threads - threads
-    where = np.unravel_index(place, shape)
-    sample, channel, pixel = where if not last else (where[0], where[2], where[1])
+    count = x.data.size if last else batch * pixels  # NCHW: a thread makes all 7 channels
+    place = np.arange(threads - 256, threads) + count // threads * threads - threads
+    if last:
+        sample, pixel, channel = np.unravel_index(place, shape)
+    else:
+        (sample, pixel), channel = np.unravel_index(place, (batch, pixels)), 2 + np.arange(256) % 5
+        place = np.ravel_multi_index((sample, channel, pixel), shape)
     x.data.reshape(-1)[place] = rng.randn(256)
     noise.data[sample, pixel] = rng.randn(256)
     cuda.call(lib, 'styled_cuda', cuda.Styled(FLOAT16, LINEAR, 0, 1, last, *BEYOND, noise_batch=batch, x=x.pointer,
@@ -289,12 +295,12 @@ def test_upfirdn_beyond_31_bits(lib, rng, minor):
     x, y = Huge(shape, FLOAT16), Huge(shape, FLOAT16)
     k = Tensor((4, 4), FLOAT32, rng.randn(4, 4))
     x.data[-1, -40:, -200:] = rng.randn(40, 200, minor)
-    tiles = 3 * (side // 16) * (side // 64)
+    tiles = 3 * (side // 32) * (side // 64)
     block = (tiles - 1) % 65536 if minor == 1 else 65535
     lib.cuda_emulation_blocks(block, block)
     cuda.call(lib, 'upfirdn_cuda', cuda.UpFirDn(FLOAT16, 1, 1, 1, 1, 2, 2, *shape, out_h=side, out_w=side, kernel_h=4,
                                                 kernel_w=4, x=x.pointer, k=k.pointer, y=y.pointer))
-    height, width = (16, 64) if minor == 1 else (1, 256)
+    height, width = (32, 64) if minor == 1 else (1, 256)
     corner = x.data[-1:, -40:, -200:].astype(np.float64)
     expected = cuda.upfirdn_reference(corner, k.values(), (1, 1), (1, 1), (2, 2), (40, 200))
     expected = expected[:, -height:, -min(width, 128):]
@@ -304,20 +310,20 @@ def test_upfirdn_beyond_31_bits(lib, rng, minor):
 
 def test_many_planes(lib, rng):
     """More planes than the second and third dimension of a grid have."""
-    x, y = Huge((70000, 17, 16, 1), FLOAT16), Huge((70000, 17, 16, 1), FLOAT16)
+    x, y = Huge((70000, 33, 16, 1), FLOAT16), Huge((70000, 33, 16, 1), FLOAT16)
     k = Tensor((3, 3), FLOAT32, rng.randn(3, 3))
     tiles = 70000 * 2
     blocks = (tiles - 20) % 65536, (tiles - 1) % 65536
     planes = [slice(first // 2, first // 2 + 10) for first in range(blocks[0], tiles, 65536)]  # a block has three tiles
     for some in planes:
-        x.data[some] = rng.randn(10, 17, 16, 1)
+        x.data[some] = rng.randn(10, 33, 16, 1)
     lib.cuda_emulation_blocks(*blocks)
-    cuda.call(lib, 'upfirdn_cuda', cuda.UpFirDn(FLOAT16, 1, 1, 1, 1, 1, 1, 70000, 17, 16, 1, 17, 16, 3, 3, x.pointer,
+    cuda.call(lib, 'upfirdn_cuda', cuda.UpFirDn(FLOAT16, 1, 1, 1, 1, 1, 1, 70000, 33, 16, 1, 33, 16, 3, 3, x.pointer,
                                                 k.pointer, y.pointer))
     assert len(planes) == 3 and planes[-1].stop == 70000
     for some in planes:
         inputs = x.data[some].astype(np.float64)
-        expected = cuda.upfirdn_reference(inputs, k.values(), (1, 1), (1, 1), (1, 1), (17, 16))
+        expected = cuda.upfirdn_reference(inputs, k.values(), (1, 1), (1, 1), (1, 1), (33, 16))
         cuda.close(y.data[some].astype(np.float64), expected, FLOAT16, 10)
 
 
@@ -419,6 +425,6 @@ def compiled():
 @pytest.mark.skipif(NVCC is None, reason='no nvcc')
 @pytest.mark.parametrize('architecture', architectures())
 def test_nvcc_compiles(compiled, architecture):
-    for name, kernels in (('fused_bias_act', 18), ('styled_bias_act', 19), ('upfirdn_2d', 24)):
+    for name, kernels in (('fused_bias_act', 18), ('styled_bias_act', 31), ('upfirdn_2d', 24)):
         found = compiled[name, architecture]
         assert len(found) == kernels and max(spilled for _, spilled in found) < 64

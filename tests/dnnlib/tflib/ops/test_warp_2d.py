@@ -62,6 +62,15 @@ def test_values(session, impl, seed, shape, scale):
     np.testing.assert_allclose(y, by_definition(x, matrices, margins), rtol=0, atol=2e-5)
 
 
+def test_a_matrix_of_nan_is_no_error(session, impl):
+    x, matrices, margins = problem(4, (2, 1, 6, 5))
+    matrices_in = tf.placeholder(tf.float32, matrices.shape)
+    y = warp_2d(tf.constant(x), matrices_in, tf.constant(margins), SYM6, impl=impl)
+    expected = session.run(y, {matrices_in: matrices})
+    matrices[0] = np.nan
+    np.testing.assert_array_equal(session.run(y, {matrices_in: matrices})[1], expected[1])
+
+
 @pytest.mark.parametrize('gradient', ['exact', 'published'])
 def test_gradients(session, impl, gradient):
     """Linear in x: the gradient of <w, Ax> is some B w, whose own gradient is that of A again."""
