@@ -12,6 +12,7 @@ graphs. Other versions build as ever.
 """
 
 import contextlib
+import os
 import weakref
 
 import tensorflow.compat.v1 as tf
@@ -23,8 +24,11 @@ OPTIONS = ('dtypes', 'input_types', 'name', 'attrs', 'op_def', 'compute_device')
 
 
 def switch_on():
-    """From now on builds operations so, if this TensorFlow is one of VERSIONS; called once, before any graph."""
-    if tf.__version__ in VERSIONS:
+    """From now on builds operations so, if this TensorFlow is one of VERSIONS; called once, before any graph.
+
+    The environment variable STYLEGAN2_FAST_GRAPHS=0 leaves it out, for errors that name the place in the source.
+    """
+    if tf.__version__ in VERSIONS and os.environ.get('STYLEGAN2_FAST_GRAPHS') != '0':
         _Builder().install()
 
 
