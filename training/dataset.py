@@ -34,7 +34,7 @@ class TFRecordDataset(Dataset):
         resolution: Size to use, see `image_size.parse`; larger files are ignored. `None` = the largest.
         label_file: `.npy` file of the labels, a path or a name inside the folder; `None` = the folder's first
             `*.labels`.
-        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad, crop, jitter, noise.
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad, crop, and so on.
     Raises: UserError for a missing level, a damaged file, or unusable labels.
     """
 
@@ -163,7 +163,7 @@ class ImageDataset(Dataset):
         path: Folder or zip file.
         resolution: Center-crop each image, resize it to this size, see `image_size.parse`, and convert its mode. `None`
             requires that all images have one size and one mode, L, RGB or RGBA, so that nothing is altered unasked.
-        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad, crop, jitter, noise.
+        kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad, crop, and so on.
     Raises: UserError naming an unusable file, unless it may be skipped.
     """
 

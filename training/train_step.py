@@ -142,7 +142,7 @@ class Step:
         with tf.name_scope(name + '_loss'), random.seeded(self.seed_in):
             yield
 
-    def train(self, name, losses, every=1, batch=None, joint=False, post=()):
+    def train(self, name, losses, every=1, batch=None, joint=False, post=(), at_step=()):
         """A stage that makes one optimization step; stages of one group share its moments.
 
         Args:
@@ -150,8 +150,8 @@ class Step:
             losses: {group: scalar tensor}; several groups with one loss, in a tuple, share its gradients.
             every, batch: See Stage.
             joint: Train several groups: all gradients are computed before any variable changes?
-            post: Functions without arguments that build operations to run after the step, in the same session call;
-                they must read variables by `read_value()`.
+            post, at_step: Functions without arguments that build operations to run in the same session call, after
+                each round or the step alone; they must read variables by `read_value()`.
         Returns: Stage.
         Raises: ValueError for several losses without `joint`, or groups of different numbers of minibatches.
         """
@@ -174,7 +174,9 @@ class Step:
         parts = [optimizer.accumulation for optimizer in optimizers if optimizer.accumulation is not None]
         with tf.control_dependencies(parts if post else []):
             parts += [build() for build in post] if parts else []
-        part = tf.group(*parts) if parts else None
+        part = tf.group(*parts) if parts else tf.group(*updates) if at_step and self._rounds > 1 else None
+        with tf.control_dependencies(updates if at_step else []):
+            updates += [build() for build in at_step]
         return Stage(name, tf.group(*updates), every, batch=batch, skipped=skipped, part=part, minibatches=counts.pop())
 
     def _register_together(self, stage_name, group_names, loss):

@@ -46,6 +46,7 @@ class Files:
     def __init__(self, folder, owners, left_out=()):
         self.folder, self.owners, self.left_out = folder, owners, left_out
         self.noted, self._cache = OrderedDict(), {}  # {(case, key): Deviation}
+        self._names = {}  # {id of an array: (case, key)}
 
     def arrays(self, case):
         """{key: array} of a case, read once; numbers that were stored in float16 are float32."""
@@ -53,6 +54,7 @@ class Files:
             with np.load(os.path.join(self.folder, case + '.npz')) as file:
                 self._cache[case] = Used({key: file[key].astype(np.float32) if file[key].dtype == np.float16 else
                                           file[key] for key in file.files})
+            self._names.update((id(array), (case, key)) for key, array in self._cache[case].items())
         return self._cache[case]
 
     def note(self, case, key, errors, allowed):
@@ -86,6 +88,15 @@ class Files:
         errors, allowed = np.abs(np.float64(found) - expected), atol + rtol * np.abs(np.float64(expected))
         self.note(case, key, errors, allowed)
         assert (errors <= allowed).all(), f'{case} {key}: off by {errors.max():.3g}'
+
+    def near(self, found, expected, rtol=1e-7, atol=0.0, err_msg=''):
+        """As `np.testing.assert_allclose`; notes how far the result is, if one of the arrays is what is expected."""
+        name = self._names.get(id(expected))
+        if name is not None:
+            known = np.isfinite(expected)
+            right = np.float64(expected)[known]
+            self.note(*name, np.abs(np.float64(found)[known] - right), atol + rtol * np.abs(right))
+        np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol, err_msg=err_msg)
 
     def is_left_out(self, case, key):
         """Is nothing compared with this array?"""

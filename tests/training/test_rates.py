@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError
 from tests.training.golden_latent import FILES
 from training import rates
+from training.methods import latent
 from training.schedule import Schedule, training_schedule
 
 
@@ -23,13 +25,19 @@ def test_golden_values(key, text, rate, per_step):
     ref = FILES.arrays('lr_schedules')
     moments = ref['exp_after/steps'] if key.startswith('exp_after') else np.arange(len(ref[key])) / per_step
     found = [rates.at(text, kimg, rate) for kimg in moments]
-    np.testing.assert_allclose(found, ref[key], rtol=1e-9, atol=0)
+    FILES.near(found, ref[key], rtol=1e-9)
 
 
-def test_all_golden_values_are_used():
+def test_when_wgan_is_slow(session):
     ref = FILES.arrays('lr_schedules')
-    assert {key for key in ref if key not in ref.used} <= {
-        'wgan_critic_steps', 'wgan_critic_steps/gen_iteration'}  # methods/test_latent.py has them
+    steps, steps_in = ref['wgan_critic_steps/gen_iteration'], tf.placeholder(tf.int64, [None])
+    is_slow = session.run(latent.is_slow(steps_in), {steps_in: steps})
+    FILES.near(np.where(is_slow, latent.SLOW_STEPS, 5), ref['wgan_critic_steps'], rtol=0)
+    assert is_slow[steps >= 25].any() and not is_slow.all()
+
+
+def test_all_golden_values_are_used(request):
+    FILES.check_all_used(request, 'test_rates.py')
 
 
 @pytest.mark.parametrize('text, values', [

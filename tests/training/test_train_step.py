@@ -45,7 +45,7 @@ def test_fields_of_a_growing_training(session):
     assert fields['minibatch_gpu'] == 4
     found = {name: fields[name] for name in ('lod', 'minibatch_size', 'rounds')}
     assert [(tensor.op.type, tensor.dtype) for tensor in found.values()] == [
-        ('Placeholder', tf.float32), ('Placeholder', tf.int32), ('Placeholder', tf.int32)]
+        ('Placeholder', tf.float32), ('Placeholder', tf.int32), ('Placeholder', tf.int64)]
     assert fields.feed(dict(LEVELS[1], lod=0.5)) == {
         found['lod']: 0.5, found['minibatch_size']: 4, found['rounds']: 1}
 
@@ -100,6 +100,18 @@ def test_an_optimizer_of_a_group_with_something_after_it(session):
     assert session.run([weight, seen]) == pytest.approx([-0.8, -1.6])  # lazy: rate * 4 / 5
     run(step, stages[1], rate=0.1)
     assert session.run([weight, seen]) == pytest.approx([-8.8, -1.6])
+
+
+def test_what_runs_after_every_round_and_after_the_step_alone(session):
+    step = make_step(LEVELS[:1])
+    counts = {name: step.state(name, []) for name in ('post', 'at_step')}
+    slope = tf.reduce_mean(step.nets['A'].get_output_for(tf.zeros([4, 2])))
+    stage = step.train('A', {'A': slope}, **{name: [lambda count=count: tf.assign_add(count, 1.0)]
+                                             for name, count in counts.items()})
+    tflib.init_uninitialized_vars()
+    for op, expected in ((stage.part, [0, 1, 0]), (stage.op, [-0.1, 2, 1])):
+        run(step, stage._replace(op=op), rate=0.1)
+        assert session.run([step.nets['A'].vars['weight'], *counts.values()]) == pytest.approx(expected)
 
 
 def test_several_groups_are_trained_jointly_or_refused(session):

@@ -4,6 +4,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib.util import call_func_by_name
 from training import loss_names
+from training.data.classes import check_one_class
 from training.train_step import report_mean
 
 
@@ -29,6 +30,19 @@ def complete(network, loss_args):
 def parsed(network, loss_args):
     """loss_names.Loss of the arguments of a loss."""
     return loss_names.parse(loss_args.get('terms', 'logistic_ns'), network)
+
+
+def check_classes(data, losses):
+    """Raises UserError if a loss tells classes apart and images of a dataset are of several, or of none.
+
+    The cross entropy, and so its gradient, is that of one class of each image.
+
+    Args:
+        data: Dataset.
+        losses: {'G': arguments of the loss, 'D': ...}.
+    """
+    if data.label_size and any({'ac', 'ac_reals'} & set(parsed(name, args).terms) for name, args in losses.items()):
+        check_one_class(data)
 
 
 def clipped(network, limit):

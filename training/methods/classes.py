@@ -16,6 +16,7 @@ from dnnlib.tflib import latents as graph_latents
 from dnnlib.tflib import random
 from dnnlib.util import UserError
 from training import loss_names
+from training.data.classes import check_one_class
 from training.methods import translating
 from training.report.fakes import of_labels, Random
 from training.terms import criteria, named, penalties
@@ -24,7 +25,6 @@ from training.train_step import Group, Method, Net, report_mean, Stage
 LOSSES = {'hinge': (criteria.D_HINGE, criteria.G_wasserstein),
           'logistic': (criteria.TRANSLATION['vanilla'], criteria.G_non_saturating)}
 SHARED = 'Shared/weight'  # G's embedding of the classes, which is not made orthogonal
-LOOKED_AT = 1000  # labels of a dataset that are checked
 
 
 class Options(NamedTuple):
@@ -93,10 +93,7 @@ def check(options, data):
     if data.shape[1] != data.shape[2]:
         raise UserError(f'these networks draw square images, not {data.shape[1]}x{data.shape[2]}; give a --resolution')
     if data.label_size:
-        labels = data.read_labels(np.arange(min(data.num_images, LOOKED_AT)))
-        if not ((labels == 0) | (labels == 1)).all() or (labels.sum(axis=1) != 1).any():
-            raise UserError('each image must be of one class, but the labels of this dataset combine several; '
-                            '--classes=N takes the first N columns of them (for the built-in cats --classes=15, coats)')
+        check_one_class(data)
 
 
 def make_stages(step, options, prior):

@@ -47,6 +47,8 @@ def latent(streams, schedule, **options):
     """
     options, data = Options(**options), next(iter(streams.values())).dataset
     check(options)
+    losses = {name: by_name.complete(name, getattr(options, name + '_loss_args')) for name in 'GD'}
+    by_name.check_classes(data, losses)
     shape = dict(num_channels=data.shape[0], resolution=image_size.option(*data.shape[1:]), label_size=data.label_size)
     nets = OrderedDict()
     for name, role in (('G', 'generator'), ('D', 'discriminator')):
@@ -57,7 +59,6 @@ def latent(streams, schedule, **options):
     if options.ema_decay is not None:
         nets['Gs'] = nets['G']._replace(average_of='G')
     drawn, size = 'G' if options.ema_decay is None else 'Gs', schedule.last.minibatch_gpu
-    losses = {name: by_name.complete(name, getattr(options, name + '_loss_args')) for name in 'GD'}
     return Method(
         'latent', nets, groups={name: Group((name,), getattr(options, name + '_opt_args') or {}, name + '_lrate')
                                 for name in 'GD'},
@@ -92,10 +93,10 @@ def make_stages(step, options, losses, data):
     size = translating.is_static(step.sched['minibatch_gpu'])
     inputs = dict(G=G, D=D, training_set=data, equalized=False)
     with_reals = dict(inputs, reals=reals, labels=labels, minibatch_size=size)
-    post = [] if options.clip is None else [lambda: by_name.clipped(D, options.clip)]
+    clip = [] if options.clip is None else [lambda: by_name.clipped(D, options.clip)]
     with step.losses('D'):
         loss = by_name.value('D', dict(with_reals, **losses['D']))
-    first = step.train('D', {'D': loss}, batch='next', post=post)
+    first = step.train('D', {'D': loss}, batch='next', at_step=clip)
     needs_reals = by_name.parsed('G', losses['G']).needs_reals
     with step.losses('G'):
         args = with_reals if needs_reals else dict(inputs, minibatch_size=size * options.G_images)

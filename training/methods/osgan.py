@@ -89,7 +89,7 @@ def make_stages(step, data, options):
     G, D = step.nets['G'], step.nets['D']
     reals, labels = next(iter(step.batch.values()))
 
-    post = () if options.clip is None else [lambda: by_name.clipped(D, options.clip)]
+    clip = () if options.clip is None else [lambda: by_name.clipped(D, options.clip)]
     inputs = dict(G=G, D=D, minibatch_size=step.sched['minibatch_gpu'])
     with_reals = dict(inputs, reals=reals, labels=labels)
     if options.num_stages == 1:
@@ -98,10 +98,10 @@ def make_stages(step, data, options):
             total = report_mean('Loss/D', loss)
             if reg is not None:
                 total += report_mean('Loss/D_reg', reg)
-        stages = [step.train('GD', {('D', 'G'): total}, batch='this', joint=True, post=post)]
+        stages = [step.train('GD', {('D', 'G'): total}, batch='this', joint=True, at_step=clip)]
     else:
         losses = progan.make_losses(options)
         inputs, with_reals = (dict(args, training_set=data, equalized=False) for args in (inputs, with_reals))
-        stages = [progan.train(step, 'D', dict(with_reals, **losses['D']), 'this', post),
+        stages = [progan.train(step, 'D', dict(with_reals, **losses['D']), 'this', clip),
                   progan.train_G(step, inputs, with_reals, losses['G'])]
     return stages + ([step.average('Gs', of='G', kimg=options.Gs_kimg)] if options.Gs_kimg > 0 else [])

@@ -48,6 +48,7 @@ def progan(streams, schedule, **options):
     nets = make_nets(options, dict(G=G_PAPER, D=D_PAPER), data)
     nets['Gs'] = nets['G']._replace(average_of='G')
     losses = make_losses(options)
+    by_name.check_classes(data, losses)
     return make_method('progan', nets, options, schedule, data, lambda step: make_stages(step, data, options, losses))
 
 
@@ -130,7 +131,7 @@ def train_G(step, inputs, with_reals, loss_args):
     return train(step, 'G', dict(inputs, **loss_args), None)
 
 
-def train(step, name, loss_args, batch, post=()):
+def train(step, name, loss_args, batch, at_step=()):
     """The stage of a network, with its regularization in every step.
 
     Args:
@@ -138,11 +139,11 @@ def train(step, name, loss_args, batch, post=()):
         name: 'G' or 'D', of network and group.
         loss_args: func_name and keyword arguments of the loss.
         batch: See Stage.
-        post: See Step.train.
+        at_step: See Step.train.
     """
     with step.losses(name):
         total = by_name.value(name, loss_args)
-    return step.train(name, {name: total}, batch=batch, post=post)
+    return step.train(name, {name: total}, batch=batch, at_step=at_step)
 
 
 def to_bytes(network, latents_in, labels, minibatch_size):

@@ -8,7 +8,6 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, UserError, tflib
 from dnnlib.files import network_file
-from tests.training.golden_latent import FILES
 from tests.training.methods.test_toy_methods import variables
 from training import pretrained
 from training.methods import lapgan, latent
@@ -78,15 +77,6 @@ def test_wgan_resumed_to_the_same_bits(tmp_path, monkeypatch):
     limits = [np.abs(value).max() for name, value in whole.items() if name.startswith('D/') and
               name.endswith(('weight', 'bias', 'gamma', 'beta'))]
     assert max(limits) == np.float32(0.02) and np.abs(whole['G/4x4/Norm/gamma']).max() > 0.9
-
-
-def test_when_wgan_is_slow(session):
-    ref = FILES.arrays('lr_schedules')
-    steps, critic_steps = ref['wgan_critic_steps/gen_iteration'], ref['wgan_critic_steps']
-    steps_in = tf.placeholder(tf.int64, [None])
-    is_slow = session.run(latent.is_slow(steps_in), {steps_in: steps})
-    np.testing.assert_array_equal(np.where(is_slow, latent.SLOW_STEPS, 5), critic_steps)
-    assert is_slow[steps >= 25].any() and not is_slow.all()
 
 
 def test_lapgan_resumed_and_level_by_level(tmp_path):

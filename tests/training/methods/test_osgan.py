@@ -62,9 +62,9 @@ def check_gradients(found, ref, case, net, sign=1):
             expected = ref[f'{key}:{name}']
         else:
             expected, norm = ref[f'{key}_rows4:{name}'], np.linalg.norm(value.astype(np.float64))
-            np.testing.assert_allclose(norm, ref[f'{key}_l2:{name}'], rtol=1e-4)
+            FILES.near(norm, ref[f'{key}_l2:{name}'], rtol=1e-4)
             value = value[:4]
-        np.testing.assert_allclose(value, expected, rtol=0, atol=max(1e-4 * np.abs(expected).max(), 1e-5), err_msg=name)
+        FILES.near(value, expected, rtol=0, atol=max(1e-4 * np.abs(expected).max(), 1e-5), err_msg=name)
 
 
 def difference(found, others):
@@ -102,7 +102,7 @@ def test_one_stage(session, case, monkeypatch):
     for name in cases:
         check_losses(found, ref, name, reals_scores, fake_scores)
     if case == 'asym':
-        np.testing.assert_allclose(found['fakes'], ref['asym/fake'], atol=1e-5)
+        FILES.near(found['fakes'], ref['asym/fake'], atol=1e-5)
     if case + '/fake_grad' in ref:
         expected = ref[case + '/fake_grad']  # before the sign is changed for WGAN
         np.testing.assert_allclose(found['slope'] * (-1 if together else 1), expected, rtol=0,
@@ -128,7 +128,7 @@ def softplus(x):
 def check_losses(found, ref, case, real, fake):
     """Compares scores and losses, also that which the published program calls packed; of a case."""
     def close(name, value):
-        np.testing.assert_allclose(value, ref[f'{case}/{name}'], rtol=1e-4, atol=1e-5, err_msg=name)
+        FILES.near(value, ref[f'{case}/{name}'], rtol=1e-4, atol=1e-5, err_msg=name)
     close('scores_real', real)
     close('scores_fake', fake)
     close('two_stage_loss_d', found['totals']['D'])

@@ -22,7 +22,7 @@ SIZES = dict(msg_stylegan_r16=(4, 8, 16), msg_stylegan_labels3_r8=(4, 8), msg_pr
 
 
 def close(actual, expected, atol=2e-5):
-    np.testing.assert_allclose(actual, expected, atol=atol, rtol=1e-5)
+    FILES.near(actual, expected, atol=atol, rtol=1e-5)
 
 
 def check_gradients(found, ref, key):
@@ -30,8 +30,7 @@ def check_gradients(found, ref, key):
     assert {name for name in ref if name.startswith(key)} == {key + name for name in found}
     for name, value in found.items():
         expected = ref[key + name]
-        np.testing.assert_allclose(value, expected, rtol=0, atol=max(2e-4 * np.abs(expected).max(), 2e-7),
-                                   err_msg=key + name)
+        FILES.near(value, expected, rtol=0, atol=max(2e-4 * np.abs(expected).max(), 2e-7), err_msg=key + name)
 
 
 class NoNoise:
@@ -189,7 +188,7 @@ def test_form_of_progan(session, monkeypatch):
         close(found[3][net], ref[net + '_loss'])
         for local, name in named[net].items():
             expected = ours(local, ref[f'{net}_grad:{name}'])
-            np.testing.assert_allclose(found[4][net][local], expected, rtol=0, err_msg=name,
+            FILES.near(found[4][net][local], expected, rtol=0, err_msg=name,
                                        atol=max(2e-5 * np.abs(expected).max(), 2e-6))
 
 

@@ -23,7 +23,7 @@ LODS = {'00': 0.0, '05': 0.5}
 
 
 def close(actual, expected):
-    np.testing.assert_allclose(actual, expected, atol=2e-5, rtol=1e-5)
+    FILES.near(actual, expected, atol=2e-5, rtol=1e-5)
 
 
 class Fixed:
@@ -105,11 +105,11 @@ def check_gradient(value, ref, key, local):
     if f'{key}:{local}' in ref:
         expected = ref[f'{key}:{local}']
         # that of the last bias is a difference of sums that cancel but for rounding
-        np.testing.assert_allclose(value, expected, rtol=0, atol=max(1e-4 * np.abs(expected).max(), 2e-7))
+        FILES.near(value, expected, rtol=0, atol=max(1e-4 * np.abs(expected).max(), 2e-7))
         return
     atol = max(1e-4 * np.abs(value).max(), 2e-7)
-    np.testing.assert_allclose(value.ravel()[:256], ref[f'{key}_head256:{local}'], rtol=0, atol=atol)
-    np.testing.assert_allclose(np.linalg.norm(value.astype(np.float64)), ref[f'{key}_l2:{local}'], rtol=1e-4, atol=atol)
+    FILES.near(value.ravel()[:256], ref[f'{key}_head256:{local}'], rtol=0, atol=atol)
+    FILES.near(np.linalg.norm(value.astype(np.float64)), ref[f'{key}_l2:{local}'], rtol=1e-4, atol=atol)
 
 
 def test_a_gradient_of_zero_costs_and_moves_nothing(session):
