@@ -36,8 +36,8 @@ def make_options(args):
     preset, snap = presets.find(args.config), SNAP if args.snap is None else args.snap
     of_method = preset.make_options(args)
     options = dict(
-        data_dir=args.data_dir, bad=args.bad, total_kimg=25000 if args.total_kimg is None else args.total_kimg,
-        mirror_augment=bool(args.mirror_augment),
+        data_dir=args.data_dir, bad=args.bad, data_workers=args.data_workers,
+        total_kimg=25000 if args.total_kimg is None else args.total_kimg, mirror_augment=bool(args.mirror_augment),
         seed=args.seed, image_snapshot_ticks=snap, network_snapshot_ticks=snap,
         checkpoint_minutes=args.checkpoint_minutes, keep=args.keep, keep_best=args.keep_best, strict=args.strict)
     options.update(of_method)
@@ -185,6 +185,9 @@ def make_parser(preset):
                    help='flip half of the images left to right? (default: False; with dogs-...: True)')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
                    help='at an image that cannot be read: stop, or skip it and count (default: %(default)s)')
+    p.add_argument('--data-workers', type=data.threads, default='auto', metavar='N',
+                   help='threads of each process that decode images ahead of the training, which is the same for any '
+                   'number (default: auto = one for each core, at most 16)')
     p.add_argument('--metrics', type=cli.comma_list, metavar='LIST',
                    help='metrics of every network snapshot, joined by commas, or none (default: fid50k on a GPU, none '
                    'on a CPU)')

@@ -93,7 +93,7 @@ BUGS = (
     Bug('crc', 'TFRecords: checksums', (('tfrecords.py', '0xa282ead8', '0xa282ead9'),), ('test_tfrecords.py',)),
     Bug('mirror', 'data: every image is mirrored',
         (('train_step.py', '.rand(len(reals)) < 0.5', '.rand(len(reals)) < 1'),
-         ('streams.py', '.rand(len(images)) < 0.5', '.rand(len(images)) < 1')),
+         ('streams.py', '.rand(minibatch_size) < 0.5', '.rand(minibatch_size) < 1')),
         ('test_train_step.py', 'test_streams.py', 'test_stylegan2.py', 'test_toy_methods.py')),
     Bug('pickle-copies', 'safe reader: a pickle may copy arrays without end',
         (('safe_pickle.py', 'self._copies -= size', 'self._copies -= 0'),),

@@ -80,7 +80,7 @@ def test_published_hyper_parameters():
     assert options == dict(
         data_dir='datasets', total_kimg=25000, mirror_augment=False, seed=1000, image_snapshot_ticks=10,
         network_snapshot_ticks=10, checkpoint_minutes=10, keep=2, keep_best=None, strict=False, freeze_d=0,
-        freeze_mapping=False, nan_patience=100, bad='stop',
+        freeze_mapping=False, nan_patience=100, bad='stop', data_workers='auto',
         G_args=dict(func_name='training.networks_stylegan2.G_main'),
         D_args=dict(func_name='training.networks_stylegan2.D_stylegan2'),
         G_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8), D_opt_args=dict(beta1=0.0, beta2=0.99, epsilon=1e-8),

@@ -37,6 +37,7 @@ class TFRecordDataset(Dataset):
         kwargs: Arguments of `Dataset`: max_label_size, max_images, repeat, shuffle_mb, seed, bad, crop, and so on.
     Raises: UserError for a missing level, a damaged file, or unusable labels.
     """
+    is_copied = True
 
     def __init__(self, tfrecord_dir, resolution=None, label_file=None, **kwargs):
         size = None if resolution is None else image_size.parse(resolution)
@@ -151,7 +152,7 @@ class TFRecordDataset(Dataset):
             file.close()
 
     def close(self):
-        """Stops the background thread and closes the files."""
+        """Drops what was read ahead and closes the files."""
         super().close()
         self._close_files()
 
@@ -216,6 +217,7 @@ class ImageDataset(Dataset):
             image = self._decode(self.files.names[index])
             if self._cache_fits:
                 self._cache[index] = image
+                self.is_copied = len(self._cache) == self.num_images
         return box_downscale(image, lod)
 
     def _decode(self, name):
@@ -241,14 +243,13 @@ class ImageDataset(Dataset):
         """Decodes every image if there are few and they fit the cache, to find damaged ones now."""
         if self._cache_fits and self.num_images <= PRELOAD_IMAGES:
             print(f'Decoding {self.num_images} images...')
-            for index in cli.progress(range(self.num_images), 'images'):
-                self.read_good(index)
+            self._ahead.read_each(cli.progress(range(self.num_images), 'images'), self.read_good)
 
     def _labels_of(self, indices):
         return self._labels.at(indices)
 
     def close(self):
-        """Stops the background thread and closes the zip file."""
+        """Drops what was read ahead and closes the zip file."""
         super().close()
         self.files.close()
 

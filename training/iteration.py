@@ -1,5 +1,7 @@
 """Runs the stages of a method: which are due, with which data, and with which random seeds."""
 
+import time
+
 import numpy as np
 
 from dnnlib import tflib
@@ -26,6 +28,7 @@ class Iteration:
 
     def __init__(self, stages, step, streams):
         self._stages, self.step, self._streams, self.is_running = stages, step, streams, False
+        self._waited = 0.0
         names = [stage.name for stage in stages]
         if len(set(names)) < len(names):
             raise ValueError(f'stages need different names, not {names}')
@@ -53,7 +56,9 @@ class Iteration:
             sched['new_level'] if stage.every == NEW_LEVEL else
             counters.iteration % stage.every == (stage.every - 1 if stage.at_end and not ignore_gates else 0))]
         # First of all, so that an unreadable image ends the training between two iterations.
+        start = time.perf_counter()
         minibatches = self._read(due, sched, counters.nimg)
+        self._waited += time.perf_counter() - start
         settings = self.step.sched.feed(sched)
         self.is_running = True
         for stage in due:
@@ -72,6 +77,11 @@ class Iteration:
                     feed.update(minibatches[self._slots[stage.name][k // sched['rounds']]][k % sched['rounds']])
                 tflib.run(stage.op if stage.part is None or number == numbers[-1] else stage.part, feed)
         self.is_running = False
+
+    def take_waited(self):
+        """Seconds for which the device had nothing to do but wait for data, since the last call."""
+        waited, self._waited = self._waited, 0.0
+        return waited
 
     def _read(self, due, sched, nimg):
         """{slot: [feeds of each round]} of the stages that are due."""

@@ -12,9 +12,10 @@ from dnnlib import UserError, tflib
 from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.signals import StopSignals
 from dnnlib.tflib import collectives
+from dnnlib.tflib.ops import native
 from dnnlib.util import get_obj_by_name
 from training import methods, misc, train_step
-from training.data import classes
+from training.data import ahead, classes, crc32c
 from training.data.streams import open_streams, stream_options
 from training.iteration import Iteration
 from training.report import grid, reporter, steering
@@ -55,6 +56,7 @@ class Options(NamedTuple):
     resume_time: float = 0.0            # seconds at which to start counting
     strict: bool = False                # refuse a resume_pkl whose variables are not exactly those of the networks?
     holdout: float = 0.0                # share of the data that is not trained on
+    data_workers: object = 'auto'       # threads that decode, see `ahead.count_threads`; any number: the same training
 
 
 class Training(NamedTuple):
@@ -99,9 +101,11 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         run_dir, options = None, options._replace(resume_pkl=None, resume_state=None)
     print('Device: ' + tflib.device_description())
     with contextlib.ExitStack() as stack:
+        stack.enter_context(crc32c.using(native.crc32c()))
         streams = stack.enter_context(open_streams(
             stream_options(options.dataset_args, options.stream_args), options.seed, options.data_dir, options.bad,
-            options.holdout, options.mirror_augment, None if dry_run else run_dir))
+            options.holdout, options.mirror_augment, None if dry_run else run_dir,
+            ahead.count_threads(options.data_workers, cluster)))
         compare_data(streams)
         print('Building the networks and the training; large ones take up to a few minutes...', flush=True)
         with Heartbeat(lambda: 'Still building...'):
@@ -120,7 +124,7 @@ def training_loop(submit_config=None, metric_callback=None, dry_run=False, metho
         print('Training for %g kimg, now at %.1f...' % (options.total_kimg, counters.nimg / 1000))
         steered = steering.Steering(run_dir, checkpoints, report, lambda name: pictures.save_fakes(
             training.networks, name), lambda: bool(signals.received))
-        with saving_after_errors(checkpoints, training.iteration):
+        with checkpoints.saving_after_errors(lambda: training.iteration.is_running):
             iterate(training, options, checkpoints, report, lambda: agreement.stops(
                 dnnlib.RunContext.get().should_stop() or signals.received or steered.update()))
             is_done = counters.nimg >= options.total_kimg * 1000 and counters.iteration % options.minibatch_repeats == 0
@@ -250,25 +254,14 @@ def make_reporter(training, options, checkpoints, pictures, metric_callback):
     monitors = () if method.monitors is None else tuple(method.monitors(networks))
     report = reporter.Reporter(checkpoints, reporter.Reporting(
         networks, rates, pictures, options.total_kimg, options.image_snapshot_ticks,
-        options.network_snapshot_ticks, method.logits, step.progress, monitors + tuple(step.monitors), measure))
+        options.network_snapshot_ticks, method.logits, step.progress, monitors + tuple(step.monitors), measure,
+        training.iteration.take_waited))
     if options.save_tf_graph:
         report.writer.add_graph(tf.get_default_graph())
     if options.save_weight_histograms:
         for name in {name for group in method.groups.values() for name in group.nets}:
             networks[name].setup_weight_histograms()
     return report
-
-
-@contextlib.contextmanager
-def saving_after_errors(checkpoints, iteration):
-    """While entered, an error saves the state before it goes on, and says how to continue."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f'{error}; {checkpoints.after_error(iteration.is_running)}') from error
-    except Exception:
-        print('An error ends the training; ' + checkpoints.after_error(iteration.is_running))
-        raise
 
 
 def iterate(training, options, checkpoints, report, should_stop):

@@ -8,6 +8,7 @@ import subprocess
 from dnnlib.util import UserError
 
 VISIBLE = 'CUDA_VISIBLE_DEVICES'
+BOUND = 'STYLEGAN2_BOUND'  # set for a process that `launcher` binds to its share of the CPUs
 
 
 def visible_gpus(environ):
@@ -69,3 +70,14 @@ def cpu_shares(count):
         return [{cpus[i % len(cpus)]} for i in range(count)]
     edges = [i * len(cpus) // count for i in range(count + 1)]
     return [set(cpus[begin:end]) for begin, end in zip(edges, edges[1:])]
+
+
+def num_cores(workers=1):
+    """Number of cores that this process may use for itself.
+
+    Args:
+        workers: Processes on this machine that share its cores, this one included. Where another program binds this
+            one to fewer cores, nothing tells whether the others have the same ones: they are taken to.
+    """
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    return usable if BOUND in os.environ else max(usable // workers, 1)

@@ -17,7 +17,7 @@ import time
 from typing import NamedTuple
 
 from dnnlib.disk import ignoring_full
-from dnnlib.run import cluster
+from dnnlib.run import cluster, devices
 from dnnlib.run.watchdog import LOST, USER_ERROR
 
 PIPE = 'STYLEGAN2_LAUNCHER'  # number of the pipe through which worker 0 tells its run directory
@@ -182,6 +182,8 @@ class _Start:
         for task in range(plan.workers):
             environ = dict(os.environ, **(plan.environments[task] if plan.environments else {}))
             environ.update({cluster.TF_CONFIG: cluster.tf_config(addresses[:-1], task), cluster.WATCH: addresses[-1]})
+            if plan.cpus and plan.cpus[task] is not None:
+                environ[devices.BOUND] = '1'
             self._processes.append(self._start(command, task, environ))
 
     def _start(self, command, task, environ):

@@ -16,12 +16,12 @@ class Numbers:
     """A dataset whose images are the numbers in order."""
 
     shape, label_size, position = [1, 4, 4], 1, 0
-    bad_images, jitter, moves, noise = (), None, None, 0.0
+    bad_images, moves, jitter, noise = (), None, None, 0.0
 
     def seek(self, position):
         self.position = position
 
-    def get_minibatch_np(self, minibatch_size, lod, places):
+    def get_minibatch_np(self, minibatch_size, lod, places, draws):
         numbers = np.arange(self.position, self.position + minibatch_size)
         self.position += minibatch_size
         numbers = numbers if places is None else numbers[list(places)]
@@ -135,6 +135,21 @@ def test_next_minibatches_are_fresh(calls):
     del calls[:]
     run(made, 1)  # resumed
     assert [number for _, feed in calls for number in seen(feed)] == list(range(12, 20))
+
+
+def test_the_time_of_waiting_for_data(calls, monkeypatch):
+    now = [0.0]
+
+    def read(data, minibatch_size, lod, places, draws, before=Numbers.get_minibatch_np):
+        now[0] += 3
+        return before(data, minibatch_size, lod, places, draws)
+    monkeypatch.setattr(iteration.time, 'perf_counter', lambda: now[0])
+    monkeypatch.setattr(Numbers, 'get_minibatch_np', read)
+    made = make(('G', {}), ('D', dict(batch='this')), ('D2', dict(batch='next')))
+    for number in range(2):
+        run(made, number)
+        now[0] += 10
+    assert [made.take_waited(), made.take_waited()] == [12, 0] and len(calls) == 12
 
 
 def test_every_stream_is_read(calls):

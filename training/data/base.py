@@ -1,21 +1,23 @@
 """What every dataset has in common: an endless, seekable stream of minibatches over images read by index."""
 
-import concurrent.futures
+import contextlib
 import functools
+import threading
 
 import numpy as np
 
 from dnnlib.seeds import step_seed
 from dnnlib.util import UserError
 from training import image_size
-from training.data import changes
+from training.data import ahead, changes
 from training.data.rules import check_int, check_resolution
+from training.data.tensors import Tensors
 
 MAX_BAD_RUN = 100  # this many unreadable images in a row are no accident
 HOLD_OUT_SEED = 2019
 
 
-class Dataset:
+class Dataset(Tensors):
     """Base class of datasets. Subclasses implement `_read` and, if labeled, `_labels_of`.
 
     The n-th image of the endless stream is a function of (seed, n) alone: epoch `n // num_images` visits every image
@@ -51,6 +53,7 @@ class Dataset:
     """
 
     _check_shape = staticmethod(check_resolution)  # a subclass may allow other sizes
+    is_copied = False  # are images only copied when they are read, rather than decoded?
 
     def __init__(self, name, num_images, shape, label_names=None, full_label_size=0, max_label_size=0, max_images=None,
                  repeat=True, shuffle_mb=4096, seed=0, bad='stop', no_labels='', crop=None, jitter=None, noise=0.0,
@@ -81,12 +84,11 @@ class Dataset:
         self.position, self.repeat, self.shuffle, self.seed, self.noise = 0, repeat, shuffle_mb > 0, seed, noise
         self.bad_images, self.not_taken, self.remarks, self.label_text, self.on_skip = set(), [], [], '', None
         self._skip_bad = bad == 'skip'
-        self._bad = set()  # (number, level of detail) of unreadable images
-        self._minibatch_size, self._lod = 1, 0
-        self._orders = {}
+        self._bad = {}  # unreadable images: (number, level of detail) -> (message, reason)
+        self._minibatch_size, self._lod, self._orders = 1, 0, {}
         self._stream = np.arange(self.num_images)  # the images that the stream consists of
         self.held_out = self._stream[:0]
-        self._pool, self._ahead = None, (None, None)  # of the look-ahead: its thread, (the request, its future)
+        self._ahead, self._local = ahead.LookAhead(self), threading.local()
 
     @property
     def num_shown(self):
@@ -94,7 +96,7 @@ class Dataset:
         return self.num_images
 
     def _read(self, index, lod):
-        """One image as stored, uint8 [C, H / 2^lod, W / 2^lod]; may be called from another thread."""
+        """One image as stored, uint8 [C, H / 2^lod, W / 2^lod]; called from several threads at once."""
         raise TypeError(f'{type(self).__name__} does not implement _read')
 
     def _read_crop(self, index, lod, position=None):
@@ -134,26 +136,44 @@ class Dataset:
         Returns: (its number, uint8 [C, H / 2^lod, W / 2^lod]); depends only on the files.
         Raises: UserError naming file and index, or that MAX_BAD_RUN images in a row can't be read.
         """
-        message = reason = None
+        message = None
         for candidate in range(int(index), int(index) + min(MAX_BAD_RUN, self.num_images)):
             candidate %= self.num_images
-            held_out = candidate != index and (candidate in self.held_out) != (index in self.held_out)
-            if held_out or (candidate, lod) in self._bad:
+            if candidate != index and (candidate in self.held_out) != (index in self.held_out):
                 continue
-            try:
-                return candidate, (read or self._read_crop)(candidate, lod)
-            except UserError as error:
-                message, reason = f'image {candidate} of {self.name}: {error}', str(error)
-                if not self._skip_bad:
-                    raise UserError(message + ' (to skip such images: --bad=skip)') from None
-            self._bad.add((candidate, lod))
-            if candidate not in self.bad_images:
-                self.bad_images.add(candidate)
-                print(f'Skipped {message} ({len(self.bad_images)} so far)')
-                if self.on_skip is not None:
-                    self.on_skip(candidate, self.name_of(candidate), reason)
+            if (candidate, lod) not in self._bad:
+                try:
+                    return candidate, (read or self._read_crop)(candidate, lod)
+                except UserError as error:
+                    message = f'image {candidate} of {self.name}: {error}'
+                    if not self._skip_bad:
+                        raise UserError(message + ' (to skip such images: --bad=skip)') from None
+                    self._bad[candidate, lod] = message, str(error)
+            message, reason = self._bad[candidate, lod]
+            collected = getattr(self._local, 'skipped', None)
+            if collected is None:
+                self.tell_skipped(candidate, message, reason)
+            else:
+                collected.append((candidate, message, reason))
         raise UserError('{}: image {} and the {} after it are all unreadable{}'.format(
             self.name, index, min(MAX_BAD_RUN, self.num_images) - 1, '' if message is None else '; ' + message))
+
+    @contextlib.contextmanager
+    def collecting(self, skipped):
+        """Context manager: what this thread skips is added to a list, for `tell_skipped`, rather than told."""
+        self._local.skipped = skipped
+        try:
+            yield
+        finally:
+            self._local.skipped = None
+
+    def tell_skipped(self, index, message, reason):
+        """Counts, prints and lists an unreadable image, unless that has been done."""
+        if index not in self.bad_images:
+            self.bad_images.add(index)
+            print(f'Skipped {message} ({len(self.bad_images)} so far)')
+            if self.on_skip is not None:
+                self.on_skip(index, self.name_of(index), reason)
 
     def hold_out(self, share):
         """Removes a fixed random subset from the stream and the random labels; `held_out` is its numbers, int64 [N].
@@ -202,7 +222,7 @@ class Dataset:
     def _order(self, epoch):
         if not self.shuffle:
             return self._stream
-        orders = self._orders  # the prefetch thread replaces it, so read it once and never modify it
+        orders = self._orders  # another thread may replace it, so read it once and never modify it
         if (self.seed, epoch) in orders:
             return orders[self.seed, epoch]
         order = np.random.RandomState([self.seed % 2 ** 32, epoch % 2 ** 32]).permutation(self._stream)
@@ -217,40 +237,46 @@ class Dataset:
         self._minibatch_size = int(minibatch_size)
         self._lod = self._checked_lod(lod)
 
-    def get_minibatch_np(self, minibatch_size, lod=0, places=None):
-        """Next minibatch of the stream; the one after it is then prepared in a background thread.
+    def read_with(self, readers):
+        """Lets the threads of ahead.Readers read minibatches, which others share; by default it has one of its own."""
+        self._ahead.use(readers)
+
+    def get_minibatch_np(self, minibatch_size, lod=0, places=None, draws=None):
+        """Next minibatch of the stream; those after it are then prepared by other threads.
 
         Args:
             minibatch_size: Number of images, int >= 1. `places`: tuple of those that are read, by number; `None` = all.
             lod: Level of detail, 0 = full resolution; a fraction is rounded down.
+            draws: What becomes of the images, see `streams.Draws`; `None` = nothing.
         Returns: `(images, labels)`, uint8 [N, C, H / 2^lod, W / 2^lod] and float32 [N, label_size].
         Raises: UserError for an unreadable image, EOFError after the last image if the dataset does not repeat.
         """
         self.configure(minibatch_size, lod)
-        return self._next_minibatch(places)
+        return self._next_minibatch(places, draws)
 
-    def _next_minibatch(self, places=None):
-        wanted = (self.position, self._minibatch_size, self._lod, places)
-        asked, future = self._ahead
-        self._ahead = (None, None)
-        images, labels = future.result() if asked == wanted else self._load(*wanted)
+    def _next_minibatch(self, places=None, draws=None):
+        order = self.seed, self.shuffle, self.crops_at_random
+        images, labels = self._ahead.take(
+            ahead.Request(self.position, self._minibatch_size, self._lod, order, places, draws))
         if len(images) == 0:
             raise EOFError(f'{self.name}: no images after the first {self.num_images}')
         self.position += len(images) if places is None else self._minibatch_size
-        if self._pool is None:
-            self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
-        ahead = (self.position,) + wanted[1:]
-        self._ahead = (ahead, self._pool.submit(self._load, *ahead))
         return images, labels
 
-    def _load(self, position, minibatch_size, lod, places=None):
-        numbers = range(minibatch_size) if places is None else places
-        indices = self.indices_at(position, minibatch_size)[slice(None) if places is None else list(places)]
-        images = np.empty([len(indices), self.shape[0], self.shape[1] >> lod, self.shape[2] >> lod], np.uint8)
-        for i, index in enumerate(indices):
-            place = position + numbers[i] if self.crops_at_random else None
-            indices[i], images[i] = self.read_good(index, lod, functools.partial(self._read_crop, position=place))
-        return images, self.read_labels(indices)
+    def read_into(self, images, indices, positions, lod):
+        """Reads images of the stream; called from several threads at once.
+
+        Args:
+            images: uint8 [N, C, H / 2^lod, W / 2^lod], filled.
+            indices: Their numbers in file order, int64 [N]; changed where others are read instead.
+            positions: Their positions in the stream, N ints.
+            lod: Level of detail, int.
+        Returns: Their labels, float32 [N, label_size].
+        """
+        for i, position in enumerate(positions):
+            read = functools.partial(self._read_crop, position=position if self.crops_at_random else None)
+            indices[i], images[i] = self.read_good(indices[i], lod, read)
+        return self.read_labels(indices)
 
     def _checked_lod(self, lod):
         lod = int(np.floor(lod))
@@ -259,39 +285,13 @@ class Dataset:
                 self.name, lod, self.resolution, self.resolution_log2 - 2))
         return lod
 
-    def get_minibatch_tf(self):
-        """Tensors of the next minibatch, read at each evaluation, with the size and level last passed to `configure`.
-
-        Returns: `(images, labels)`, uint8 [N, C, h, w] and float32 [N, label_size].
-        """
-        import tensorflow.compat.v1 as tf
-        images, labels = tf.py_func(self._next_minibatch, [], [tf.uint8, tf.float32], stateful=True)
-        images.set_shape([None, self.shape[0], None, None])
-        labels.set_shape([None, self.label_size])
-        return images, labels
-
     def get_random_labels_np(self, minibatch_size):
         """Labels of `minibatch_size` images drawn with NumPy's global generator: float32 [N, label_size]."""
         return self.read_labels(self._stream[np.random.randint(len(self._stream), size=[minibatch_size])])
 
-    def get_random_labels_tf(self, minibatch_size):
-        """Labels of random images, drawn at each evaluation: float32 [N, label_size]; N may be a tensor or an int."""
-        import tensorflow.compat.v1 as tf
-        from dnnlib.tflib import random
-        if self.label_size == 0:
-            return tf.zeros([minibatch_size, 0], tf.float32)
-        places = random.uniform([minibatch_size], 0, len(self._stream), tf.int32)
-        labels = tf.py_func(lambda n: self.read_labels(self._stream[n]), [places], tf.float32, stateful=False)
-        static_size = minibatch_size if isinstance(minibatch_size, int) else None
-        labels.set_shape([static_size, self.label_size])
-        return labels
-
     def close(self):
-        """Stops the background thread; the dataset can't be used afterward."""
-        self._ahead = (None, None)
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        """Drops what was read ahead; the dataset can't be used afterward."""
+        self._ahead.close()
 
     def __enter__(self):
         return self

@@ -83,6 +83,15 @@ def cut(image, shape, place, lod):
     return box_downscale(image[:, top:top + shape[1], left:left + shape[2]], lod)
 
 
+def flip(image):
+    """Flips an image left to right in place; uint8 [C, H, W], contiguous."""
+    if image.shape[2] % 8:
+        image[:] = image[:, :, ::-1].copy()
+        return
+    words = image.view(np.uint64)  # which are reversed in a fraction of the time, and then in themselves
+    words[:] = np.ascontiguousarray(words[:, :, ::-1]).byteswap(True)
+
+
 def draw_move(image, amounts, rnd):
     """Shifts, scales and turns an image at random around its center; what moves in from outside is a reflection.
 

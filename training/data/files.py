@@ -2,14 +2,19 @@
 
 import codecs
 import collections
+import errno
 import os
+import struct
 import threading
 import zipfile
+import zlib
 
 from dnnlib.util import UserError
+from training.data.handles import SharedFile
 from training.data.images import contents, Unreadable
 
 HIDDEN = ('.', '__MACOSX')
+LOCAL_HEADER, LOCAL_SIGNATURE = struct.Struct('<4s22xHH'), b'PK\3\4'  # of a file in a zip; sizes of name and more
 HEAD_BYTES = 4096  # enough to tell what a file is
 MAX_FILE_BYTES = 2 ** 30
 MAX_REASONS = 12  # lines that count what is not taken
@@ -35,14 +40,14 @@ class Files:
         self.path = path
         self.not_taken = []
         self._lock = threading.Lock()
-        self._archive = None
+        self._archive, self._file = None, None
         self._stored = {}  # names inside the zip that are not as stored: {name: stored name}
         if os.path.isdir(path):
             names = _Walk(path, self.not_taken).names
         elif not os.path.exists(path):
             raise UserError(f'{path}: no such file or folder; expected a folder or zip of images')
         else:
-            self._archive = _open_zip(path)
+            self._archive, self._file = _open_zip(path), SharedFile(path)
             names = self._names_in_zip()
         self.names = sorted(names, key=lambda name: self._stored.get(name, name))
 
@@ -58,11 +63,18 @@ class Files:
             if self._archive is None:
                 with open(self.where(name), 'rb') as file:
                     return file.read()
-            with self._lock:
-                return self._archive.read(self._stored.get(name, name))
+            stored = self._stored.get(name, name)
+            info = self._archive.getinfo(stored)
+            data = _read_member(self._file, info)
+            if data is None:
+                with self._lock, self._archive.open(stored) as member:  # with a size, it inflates no more than that
+                    data = member.read(max(info.file_size, 1))
+            return data
         except (MemoryError, UserError):  # the first says nothing about the file
             raise
         except Exception as error:  # pylint: disable=broad-except  # zipfile raises many things for damaged files
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):  # nor does this
+                raise
             raise Unreadable(self.where(name), 'corrupt', _file_problem(error)) from None
 
     def size_of(self, name):
@@ -82,6 +94,7 @@ class Files:
         """Closes the zip file."""
         if self._archive is not None:
             self._archive.close()
+            self._file.close()
 
     def _names_in_zip(self):
         names, hidden = [], set()
@@ -156,6 +169,28 @@ def _open_zip(path):
         found = contents(file.read(HEAD_BYTES))
     raise UserError('{}: {}; expected a folder or zip of images'.format(
         path, 'a damaged zip file' if found == 'a zip file' else 'not a zip file, but ' + found))
+
+
+def _read_member(file, info):
+    """Content of a file in a zip, bytes, read by this thread alone; `None` = unusual or damaged, zipfile has to see it.
+
+    Args:
+        file: SharedFile of the zip.
+        info: zipfile.ZipInfo.
+    """
+    head = file.read(info.header_offset, LOCAL_HEADER.size).tobytes()
+    if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or (
+            len(head) < LOCAL_HEADER.size):
+        return None
+    signature, name_size, extra_size = LOCAL_HEADER.unpack(head)
+    packed = file.read(info.header_offset + len(head) + name_size, extra_size + info.compress_size)[extra_size:]
+    try:  # one byte more than it should be, however much more there is
+        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, info.file_size + 1) if info.compress_type else (
+            packed.tobytes())
+    except zlib.error:
+        return None
+    is_usual = signature == LOCAL_SIGNATURE and (len(packed), len(data)) == (info.compress_size, info.file_size)
+    return data if is_usual and zlib.crc32(data) == info.CRC else None
 
 
 def _file_problem(error):

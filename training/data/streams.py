@@ -3,12 +3,13 @@
 import contextlib
 import os
 from collections import OrderedDict
+from typing import NamedTuple
 
 import numpy as np
 
 from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.seeds import step_seed
-from training.data import changes
+from training.data import ahead, changes
 from training.data.files import SKIPPED_FILE
 from training.data.skipped import list_skipped
 from training.data.sources import forget_headers
@@ -16,22 +17,57 @@ from training.data.translation import pairs
 from training.dataset import load_dataset
 
 
-def mirror(images, seed, nimg, name='mirror', minibatch_size=None, places=None):
-    """Flips each image left to right with probability 1/2, drawn from (seed, nimg, name).
+def flips(seed, nimg, name, minibatch_size):
+    """Which images of a minibatch are flipped, with probability 1/2, drawn from (seed, nimg, name): bool [N]."""
+    return np.random.RandomState(step_seed(seed, nimg, name, 0)).rand(minibatch_size) < 0.5
 
-    Args:
-        images: uint8 [N, C, H, W].
-        seed: Seed of the training, int.
-        nimg: Images shown before this minibatch, int.
-        name: Sets minibatches of one iteration apart.
-        minibatch_size, places: See `Stream.minibatch`, if the images are only some of a minibatch.
-    Returns: Copy of the same shape.
-    """
-    flip = np.random.RandomState(step_seed(seed, nimg, name, 0)).rand(minibatch_size or len(images)) < 0.5
-    flip = flip if places is None else flip[list(places)]
-    images = images.copy()
-    images[flip] = images[flip, :, :, ::-1]
-    return images
+
+class Draws(NamedTuple):
+    """What becomes of the images of a stream after they are read; equal ones draw the same."""
+    seed: int              # of the training
+    name: str              # of the stream
+    nimg: int              # images shown before the iteration
+    slot: int = 0          # see `Stream.minibatch`
+    slots: int = 1         # the same
+    mirror: bool = False   # flip half of the images left to right?
+    moves: tuple = None    # see `changes.draw_move`; None = none
+    jitter: tuple = None   # see `changes.draw_jitter`; None = none
+    noise: float = 0.0     # see `changes.add_noise`
+
+    @property
+    def dtype(self):
+        """Type of the images, which with noise are no whole numbers."""
+        return np.float32 if self.noise else np.uint8
+
+    def after(self, minibatch_size):
+        """Those of the next minibatch, which is in the next iteration if this one is the last of its own."""
+        slot = (self.slot + 1) % self.slots
+        return self._replace(slot=slot, nimg=self.nimg if slot else self.nimg + minibatch_size)
+
+    def apply(self, pixels, numbers, minibatch_size, images):
+        """Changes some of the images of a minibatch; in any thread.
+
+        Args:
+            pixels: uint8 [n, C, H, W]; changed.
+            numbers: Their numbers in the minibatch, int [n].
+            minibatch_size: All of its images.
+            images: Of type `dtype`, [n, C, H, W], filled; `pixels` themselves where these need no other type.
+        """
+        if self.mirror:
+            is_only = self.name == 'reals' and self.slot == 0
+            name = 'mirror' if is_only else f'mirror/{self.name}/{self.slot}'
+            for i in np.flatnonzero(flips(self.seed, self.nimg, name, minibatch_size)[numbers]):
+                changes.flip(pixels[i])
+        for i, number in enumerate(numbers):
+            if self.moves:
+                pixels[i] = changes.draw_move(pixels[i], self.moves, self._random('moves', number))
+            if self.jitter:
+                pixels[i] = changes.draw_jitter(pixels[i], self.jitter, self._random('jitter', number))
+            if self.noise:
+                images[i] = changes.add_noise(pixels[i], self.noise, self._random('noise', number))
+
+    def _random(self, kind, number):
+        return np.random.RandomState(step_seed(self.seed, self.nimg, f'{kind}/{self.name}/{self.slot}', int(number)))
 
 
 class Stream:
@@ -52,7 +88,7 @@ class Stream:
 
     def __init__(self, dataset, name='reals', seed=0, mirror_augment=False, skips_bad=False):
         self.dataset, self.name, self.skips_bad = dataset, name, skips_bad
-        self._seed, self._mirror = seed, mirror_augment
+        self._seed, self._mirror, self._changes = seed, mirror_augment, (dataset.moves, dataset.jitter, dataset.noise)
         dataset.crops_at_random = True
 
     def minibatch(self, nimg, sched, slot=0, slots=1, places=None):
@@ -70,20 +106,9 @@ class Stream:
         position = nimg * slots + slot * sched['minibatch_size']
         if position != self.dataset.position:  # or the look-ahead would be lost
             self.dataset.seek(position)
-        images, labels = self.dataset.get_minibatch_np(sched['minibatch_size'], sched['lod'], places)
-        if self._mirror:
-            is_only = self.name == 'reals' and slot == 0
-            name = 'mirror' if is_only else f'mirror/{self.name}/{slot}'
-            images = mirror(images, self._seed, nimg, name, sched['minibatch_size'], places)
-        numbers = range(len(images)) if places is None else places
-        for change, kind, amount in ((changes.draw_move, 'moves', self.dataset.moves),
-                                     (changes.draw_jitter, 'jitter', self.dataset.jitter),
-                                     (changes.add_noise, 'noise', self.dataset.noise)):
-            if amount:
-                seeds = [step_seed(self._seed, nimg, f'{kind}/{self.name}/{slot}', number) for number in numbers]
-                images = np.stack([change(image, amount, np.random.RandomState(seed))
-                                   for image, seed in zip(images, seeds)])
-        return images, labels
+        draws = Draws(self._seed, self.name, nimg, slot, slots, self._mirror, *self._changes)
+        return self.dataset.get_minibatch_np(
+            sched['minibatch_size'], sched['lod'], places, draws)
 
     def sheet(self):
         """Dataset of what the sheets of pictures show: that of the stream, or what it gives for that."""
@@ -101,7 +126,7 @@ def stream_options(dataset_args, stream_args):
 
 
 @contextlib.contextmanager
-def open_datasets(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, verbose=False):
+def open_datasets(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, verbose=False, threads=1):
     """Opens the datasets of several streams, and closes them at the end of the block.
 
     Args:
@@ -109,6 +134,7 @@ def open_datasets(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, ver
         seed: Seed of the order, int; the second stream has the next seed, and so on, unless they are pairs.
         data_dir, bad, holdout: See `open_streams`.
         verbose: Print what they are?
+        threads: See `open_streams`.
     Yields: OrderedDict of Dataset.
     Raises: UserError for data that can't be used.
     """
@@ -119,13 +145,17 @@ def open_datasets(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, ver
                 options = dict(dict(seed=seed + number, bad=bad), **args)
                 datasets[name] = stack.enter_context(load_dataset(data_dir=data_dir, verbose=verbose, **options))
             pairs.join(list(datasets.values()), bad == 'skip')
+        readers = ahead.Readers(threads, len(datasets))
+        stack.callback(readers.close)  # before the files are closed that its threads read
         for dataset in datasets.values():
             dataset.hold_out(holdout)
+            dataset.read_with(readers)
         yield datasets
 
 
 @contextlib.contextmanager
-def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirror_augment=False, run_dir=None):
+def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirror_augment=False, run_dir=None,
+                 threads=1):
     """Opens the datasets of a training, and closes them at the end of the block.
 
     Args:
@@ -136,10 +166,11 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
         holdout: Share of each dataset that is not trained on.
         mirror_augment: Flip half of the images left to right?
         run_dir: Folder to list what is not read in, see `list_skipped`; `None` = nowhere.
+        threads: How many decode the images of all datasets, ahead of when they are wanted.
     Yields: OrderedDict of Stream.
     Raises: UserError for data that can't be used.
     """
-    with open_datasets(stream_args, seed, data_dir, bad, holdout, verbose=True) as datasets:
+    with open_datasets(stream_args, seed, data_dir, bad, holdout, True, threads) as datasets:
         streams = OrderedDict()
         for number, (name, dataset) in enumerate(datasets.items()):
             if run_dir is not None:

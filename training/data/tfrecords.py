@@ -6,13 +6,16 @@ import os
 import re
 import struct
 import threading
+from typing import NamedTuple
 
 import numpy as np
 
 from dnnlib.util import UserError
 from training.data.crc32c import crc32c
+from training.data.handles import SharedFile
 
 FRAME_BYTES = 16  # length, its checksum, the checksum of the payload
+HEADER_BYTES = 12  # the first two of them
 
 
 class RecordError(UserError):
@@ -124,7 +127,7 @@ def parse_image(payload, where='record'):
     """Image of a payload; the two features may come in either order.
 
     Args:
-        payload: Serialized `tf.train.Example`, bytes.
+        payload: Serialized `tf.train.Example`, bytes or uint8 [N].
         where: File and record, the start of the error message.
     Returns: uint8 [C, H, W], read-only.
     Raises: RecordError if the payload is not such an image.
@@ -146,6 +149,27 @@ def parse_image(payload, where='record'):
                           "'data' of as many bytes)".format(where)) from None
 
 
+class Form(NamedTuple):
+    """What the payloads of a file have in common, so that not every one is taken apart."""
+    size: int     # of a payload, bytes
+    begin: bytes  # before the pixels
+    end: bytes    # behind them
+    shape: tuple  # of the image, (C, H, W)
+
+    @classmethod
+    def of(cls, payload, image):
+        """Of a payload, uint8 [N], and the image that was found in it."""
+        begin = image.__array_interface__['data'][0] - payload.__array_interface__['data'][0]
+        return cls(len(payload), payload[:begin].tobytes(), payload[begin + image.size:].tobytes(), image.shape)
+
+    def image(self, payload):
+        """The image of a payload of this form; `None` if it is not of this form."""
+        begin, end = len(self.begin), self.size - len(self.end)
+        is_alike = (len(payload) == self.size and payload[:begin].tobytes() == self.begin
+                    and payload[end:].tobytes() == self.end)
+        return payload[begin:end].reshape(self.shape) if is_alike else None
+
+
 class RecordFile:
     """Random access to the records of one file, checked when first read; safe to use from several threads.
 
@@ -163,11 +187,11 @@ class RecordFile:
         self.path = path
         self.cut = None
         self._skip_bad = skip_bad
-        self._file = open(path, 'rb')
-        self._size = os.path.getsize(path)
-        self._lock = threading.Lock()
+        self._file = SharedFile(path)
+        self._size = self._file.size
+        self._lock = threading.Lock()  # of the scan
         self._offsets = None  # of every record; the bitwise complement (negative) if its header is damaged
-        self._checked = None
+        self._checked = self._form = None
         try:
             if self._size == 0:
                 raise RecordError('zero bytes', f'{path}: the file is empty')
@@ -211,15 +235,13 @@ class RecordFile:
 
     def _read_at(self, offset, size, index):
         try:
-            with self._lock:
-                self._file.seek(offset)
-                return self._file.read(size)
+            return self._file.read(offset, size)
         except OSError as error:
             raise RecordError('corrupt', f'{self.path}: record {index} cannot be read ({error.strerror})') from None
 
-    def _length_at(self, offset, index):
-        header = self._read_at(offset, 12, index)
-        if len(header) == 12 and header == _length_header(struct.unpack('<Q', header[:8])[0]):
+    def _length_at(self, offset, index, header=None):
+        header = (self._read_at(offset, HEADER_BYTES, index) if header is None else header).tobytes()
+        if len(header) == HEADER_BYTES and header == _length_header(struct.unpack('<Q', header[:8])[0]):
             length, = struct.unpack('<Q', header[:8])
             if offset + length + FRAME_BYTES <= self._size:
                 return length
@@ -228,8 +250,12 @@ class RecordFile:
         raise RecordError('corrupt', f'{self.path}: record {index} is truncated or damaged at byte {offset}')
 
     def _scan(self):
-        if self._offsets is not None:
-            return
+        if self._offsets is None:
+            with self._lock:
+                if self._offsets is None:
+                    self._find_records()
+
+    def _find_records(self):
         offsets, offset = array.array('q'), 0
         while offset < self._size:
             try:
@@ -255,9 +281,16 @@ class RecordFile:
 
     def _parse(self, offset, index, check):
         where = f'{self.path}: record {index}'
-        length = self._length_at(offset, index)
-        payload = self._read_at(offset + 12, length + 4, index)
-        payload, stored = payload[:length], payload[length:]
+        usual = self._first_length + FRAME_BYTES  # all at once, if it is as long as the first
+        record = self._read_at(offset, usual, index)
+        length = self._length_at(offset, index, record[:HEADER_BYTES])
+        if length + FRAME_BYTES != usual:
+            record = self._read_at(offset, length + FRAME_BYTES, index)
+        payload, stored = record[HEADER_BYTES:-4], record[-4:].tobytes()
         if check and struct.pack('<I', masked_crc32c(payload)) != stored:
             raise RecordError('corrupt', f'{where}: checksum mismatch, the file is damaged')
-        return parse_image(payload, where)
+        image = None if self._form is None else self._form.image(payload)
+        if image is None:
+            image = parse_image(payload, where)
+            self._form = Form.of(payload, image)
+        return image

@@ -15,7 +15,7 @@ OPTIONS_FILE = 'training_options.json'
 SAFE = (  # may change in a run
         'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
         'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
-        'bad', 'start_timeout', 'max_hours')
+        'bad', 'data_workers', 'start_timeout', 'max_hours')
 USES = dict(  # of networks: file of the program, its name as one of `stylegan2`, arguments before and after --network
     draw=('run_generator.py', 'generate', ['generate-images'], ['--seeds=0-15']),
     translate=('run_translator.py', 'translate', ['translate', 'PICTURES'], []),
@@ -272,10 +272,11 @@ def check_same_options(run_dir, options):
 
 
 def safe_changes(run_dir, options):
-    """The options that may differ in a run and do: list of texts such as `total_kimg 10 -> 20`."""
-    found, wanted = _flat(_without(_saved_options(run_dir) or {}, ())), _flat(_without(options, ()))
+    """Options that may differ from those of a run, and do: list of texts such as `total_kimg 10 -> 20`."""
+    saved = _saved_options(run_dir) or {}  # without options that there were not yet
+    found, wanted = _flat(_without(saved, ())), _flat(_without(options, ()))
     return [f'{name} {found.get(name)} -> {wanted.get(name)}' for name in sorted(set(found) | set(wanted))
-            if name.split('.')[0] in SAFE and found.get(name) != wanted.get(name)]
+            if name.split('.')[0] in set(SAFE) & set(saved) and found.get(name) != wanted.get(name)]
 
 
 def _without(options, names):

@@ -1,5 +1,6 @@
 """The dataset of a command line, looked at before anything long begins and without TensorFlow."""
 
+import argparse
 import os
 import re
 from typing import NamedTuple
@@ -17,6 +18,15 @@ class Data(NamedTuple):
     """What options may depend on."""
     shape: list      # [C, H, W] of the images
     label_size: int  # number of label columns
+
+
+def threads(text):
+    """Argument type: a number of threads from 1 on, or `auto`."""
+    if text == 'auto':
+        return text
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'expected auto or a number of at least 1, got {text!r}')
+    return int(text)
 
 
 def look(args, max_label_size=0):

@@ -63,11 +63,12 @@ def measure(options, half):
     Returns: Dictionary: `seconds` and `half_seconds` of an iteration, their `ratio`, medians over `pairs` pairs;
         `seconds` and `ratio` are None if memory runs out in float32.
     """
+    from training.data import ahead
     from training.data.streams import open_streams
     from training.training_loop import split_options
     common, _ = split_options(options, None)
     with open_streams({'reals': common.dataset_args}, 0, common.data_dir, common.bad, common.holdout,
-                      common.mirror_augment) as streams:
+                      common.mirror_augment, threads=ahead.count_threads(common.data_workers)) as streams:
         try:
             both = [_timed(streams, options, 'float32')]
         except Exception as error:  # pylint: disable=broad-except

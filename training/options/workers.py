@@ -16,7 +16,7 @@ from dnnlib.run.signals import StopSignals
 from training.options import continuing
 from training.state import files
 
-OWN_OPTIONS = ('data_dir', 'tfrecord_dir', 'device', 'ops')  # where the data are and what computes: each worker's own
+OWN_OPTIONS = ('data_dir', 'tfrecord_dir', 'data_workers', 'device', 'ops')  # of each worker: data, what computes
 
 
 class Job(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 SATURATED_SCORE, SATURATED_TICKS = 7.0, 3  # a logistic loss of 0.001 on each side
 ARMED_DIVERSITY, LOW_DIVERSITY, LOW_TICKS = 0.5, 0.25, 2  # of the reals'
 SLOW_FACTOR, SLOW_TICKS, SPEED_TICKS, MIN_SPEED_TICKS = 2.0, 2, 10, 3
+DATA_WAIT, MIN_WAIT_SEC = 0.1, 1.0  # share of a tick; in less than a second of waiting there is little to gain
 MIXED_PRECISION_SHARE = 0.01  # of the steps; loss scaling itself provokes about 0.0005
 POOLED_SIZE = 16
 
@@ -70,6 +71,19 @@ def too_slow(stats, ticks_before):
     return statistics.median(usual)
 
 
+def waiting_for_data(stats):
+    """Did the device wait for data for much of this tick? A sentence, or None; before the first, nothing is read ahead.
+
+    Args:
+        stats: Statistics of the tick.
+    """
+    share, seconds = stats.get('Timing/data_wait') or 0, stats.get('Timing/sec_per_tick') or 0
+    if share <= DATA_WAIT or share * seconds < MIN_WAIT_SEC or not stats.get('Progress/tick'):
+        return None
+    return (f'{100 * share:.0f} % of this tick; try more threads (--data-workers) or a faster disk; what else helps: '
+            '"Threads" in docs/data.md')
+
+
 class Alarms:
     """The rules with their memory.
 
@@ -98,7 +112,8 @@ class Alarms:
             ('non-finite gradients', non_finite(stats, self._skipped)),
             ('D saturated', self._saturated(stats)),
             ('diversity collapsing', self._collapsing(stats)),
-            ('speed halved', self._slow(stats))])
+            ('speed halved', self._slow(stats)),
+            ('waiting for data', waiting_for_data(stats))])
         self._skipped = stats.get('Alarms/skipped_steps') or 0
         return collections.OrderedDict((name, text) for name, text in found.items() if text is not None)
 

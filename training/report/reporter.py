@@ -117,6 +117,7 @@ class Reporting(NamedTuple):
     progress: dict = {}         # {tag: variable whose value is a statistic of every tick}
     monitors: tuple = ()        # functions without arguments, called at every tick
     metric_callback: object = None  # see `training_loop`
+    take_waited: object = None  # see `Iteration.take_waited`; None = not known
 
 
 class Reporter:
@@ -242,6 +243,8 @@ class Reporter:
             ('Progress/diversity', self._of.grid.diversity(self._of.networks)),
             ('Progress/epoch', c.nimg / sched.epoch_images if 'epoch_images' in sched else None),
             ('Alarms/skipped_steps', c.skipped), ('Alarms/went_back', c.went_back)])
+        if self._of.take_waited is not None:
+            stats['Timing/data_wait'] = self._of.take_waited() / max(c.tick_sec, 1e-9)
         stats.update((tag, float(tflib.run(variable))) for tag, variable in self._of.progress.items())
         return collections.OrderedDict((tag, value) for tag, value in stats.items() if value is not None)
 

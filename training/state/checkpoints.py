@@ -1,10 +1,11 @@
 """When the state of a training is saved, and when the training goes back to an earlier one."""
 
+import contextlib
 import os
 import time
 from typing import NamedTuple
 
-from dnnlib import disk
+from dnnlib import disk, UserError
 from training.state import network_files
 
 
@@ -125,6 +126,21 @@ class Checkpoints:
     def after_metrics(self):
         """Asks for a state that holds what the metrics found."""
         self.save_soon = self.save_soon or self.counters.tick > 0
+
+    @contextlib.contextmanager
+    def saving_after_errors(self, is_within):
+        """Context manager: an error in it saves the state before it goes on, and says how to continue.
+
+        Args:
+            is_within: Function without arguments, see `after_error`.
+        """
+        try:
+            yield
+        except UserError as error:
+            raise UserError(f'{error}; {self.after_error(is_within())}') from error
+        except Exception:
+            print('An error ends the training; ' + self.after_error(is_within()))
+            raise
 
     def after_error(self, is_within=False):
         """Saves state and networks when an error ends the training, unless those of this moment were saved before.

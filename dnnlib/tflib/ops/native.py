@@ -1,6 +1,7 @@
 """Chooses between the two forms of the custom operations: `ref`, plain TensorFlow, which defines the meaning, and
 `native`, C++ and CUDA, which is faster. The native library is built on first use and cached; see docs/native-ops.md."""
 
+import ctypes
 import functools
 import os
 import sys
@@ -14,6 +15,7 @@ from . import native_build, native_cache, native_tools
 
 MODES = ('auto', 'ref', 'native')
 _COLLECTION = 'tflib/ops'
+_SAMPLE, _SAMPLE_CRC = bytes(range(100)), 0xc1caebe5  # long enough for all that the function does
 _told = set()  # reasons already shown to the user; each is shown once per process
 
 
@@ -102,6 +104,21 @@ def library_path():
     """Path of the library that `load` has loaded; raises UserError as `load` does."""
     load()
     return _outcome()[1].path
+
+
+def crc32c():
+    """CRC-32C by the processor's own instruction: function of contiguous uint8 [N], returns int.
+
+    Returns: `None` where the mode of the default graph is 'ref', there is no library, no such instruction, or its
+        result is wrong: all of the data would seem damaged.
+    """
+    library = None if mode() == 'ref' else _outcome()[1]
+    if library is None:
+        return None
+    function = ctypes.CDLL(library.path).stylegan2_crc32c
+    function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_size_t], ctypes.c_int64
+    is_right = function(_SAMPLE, len(_SAMPLE)) == _SAMPLE_CRC
+    return (lambda data: function(data.ctypes.data, data.size)) if is_right else None
 
 
 def describe():

@@ -72,6 +72,7 @@ def test_all_end_well(folder, capfd):
     assert len(set(clusters[0].addresses + (clusters[0].watch,))) == 4
     assert [about['environ']['MINE'] for about in found] == ['0', '1', '2']
     assert [set(about['cpus']) for about in found] == cpus
+    assert [about['environ'].get(devices.BOUND) for about in found] == ['1'] * 3
     assert capfd.readouterr() == ('hello from 0\n', '')
     assert sorted(os.listdir('run')) == ['log-worker1.txt', 'log-worker2.txt']
     assert (folder / 'run' / 'log-worker2.txt').read_text() == 'hello from 2\n'

@@ -1,6 +1,4 @@
-"""The endless stream of minibatches: order, seeking, look-ahead, levels of detail, labels."""
-
-import threading
+"""The endless stream of minibatches: order, seeking, levels of detail, labels, unreadable images."""
 
 import numpy as np
 import pytest
@@ -15,10 +13,8 @@ class Numbered(Dataset):
 
     def __init__(self, num_images=10, **kwargs):
         super().__init__('numbered', num_images, [1, 8, 8], label_names=['plus', 'minus'], full_label_size=2, **kwargs)
-        self.threads = []
 
     def _read(self, index, lod):
-        self.threads.append(threading.current_thread())
         return np.full([1, 8 >> lod, 8 >> lod], index, np.uint8)
 
     def _labels_of(self, indices):
@@ -93,15 +89,6 @@ def test_data_that_do_not_repeat_end():
 def test_minibatch_may_exceed_the_data_set():
     with Numbered(num_images=3) as dataset:
         assert sorted(_draw(dataset, 9, 9)) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-
-
-def test_next_minibatch_is_read_in_the_background():
-    with Numbered() as dataset:
-        dataset.get_minibatch_np(2)
-        dataset._ahead[1].result()
-        assert [thread is threading.main_thread() for thread in dataset.threads] == [True, True, False, False]
-        dataset.get_minibatch_np(2)
-        assert sum(thread is threading.main_thread() for thread in dataset.threads) == 2
 
 
 def test_errors_of_the_background_reach_the_caller():

@@ -51,6 +51,18 @@ def test_balanced_domains_and_pairs(folder):
         assert sheet.shape == [3, 8, 8] and sheet.read_labels([0])[0].tolist() == [0, 1]
 
 
+def test_a_picture_in_the_place_of_an_unreadable_one_has_its_own_label(folder):
+    path = os.path.join(folder, 'train', 'a', '1.png')  # before b/0.png
+    with open(path, 'rb') as file:
+        data = file.read()
+    with open(path, 'wb') as file:
+        file.write(data[:-20])
+    with DomainDataset(folder, train='train', bad='skip', **SIZE) as data:
+        images, labels = data.get_minibatch_np(8)
+        np.testing.assert_array_equal(images[:, 1, 0, 0] == 200, labels[:, 0] == 1)
+        assert labels[:, 0].sum() == 1 and data.bad_images == {1}
+
+
 def test_held_out_pictures_are_in_no_draw(folder):
     with DomainDataset(folder, train='train', balanced=True, **SIZE) as data:
         data.hold_out(0.5)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from dnnlib import UserError
+from training.data import changes
 from training.data.base import Dataset
-from training.data.streams import Stream, mirror, open_streams
+from training.data.streams import Draws, flips, open_streams, Stream
 
 
 class Numbered(Dataset):
@@ -31,17 +32,28 @@ def numbers(stream, nimg, size=4, **kwargs):
     return images.min(axis=(1, 2, 3)).tolist()
 
 
-def test_mirror_flips_half_of_the_images():
+@pytest.mark.parametrize('shape', [(3, 5, 16), (1, 4, 8), (3, 4, 4), (1, 3, 20)])
+def test_flip(shape):
+    image = np.random.RandomState(0).randint(256, size=shape).astype(np.uint8)
+    before = image.copy()
+    changes.flip(image)
+    np.testing.assert_array_equal(image, before[:, :, ::-1])
+
+
+def test_half_of_the_images_are_mirrored():
+    draws = Draws(seed=3, name='reals', nimg=32, mirror=True)
     reals = np.random.RandomState(0).randint(256, size=[1000, 1, 2, 2]).astype(np.uint8)
-    before = reals.copy()
-    flipped = mirror(reals, seed=3, nimg=32)
-    is_flipped = [np.array_equal(a, b[:, :, ::-1]) and not np.array_equal(a, b) for a, b in zip(flipped, reals)]
-    assert all(f or np.array_equal(a, b) for f, a, b in zip(is_flipped, flipped, reals))
+    whole, part = reals.copy(), reals[100:200].copy()
+    draws.apply(whole, np.arange(1000), 1000, whole)
+    draws.apply(part, np.arange(100, 200), 1000, part)
+    is_flipped = [np.array_equal(a, b[:, :, ::-1]) and not np.array_equal(a, b) for a, b in zip(whole, reals)]
+    assert all(f or np.array_equal(a, b) for f, a, b in zip(is_flipped, whole, reals))
     assert 440 < sum(is_flipped) < 560
-    np.testing.assert_array_equal(reals, before)
-    np.testing.assert_array_equal(flipped, mirror(reals, seed=3, nimg=32))
-    for other in (dict(nimg=64), dict(nimg=32, name='other')):
-        assert not np.array_equal(flipped, mirror(reals, seed=3, **other))
+    np.testing.assert_array_equal(part, whole[100:200])
+    for other in (dict(nimg=64), dict(name='other'), dict(slot=1)):
+        changed = reals.copy()
+        draws._replace(**other).apply(changed, np.arange(1000), 1000, changed)
+        assert not np.array_equal(whole, changed)
 
 
 def test_the_position_is_the_images_shown_times_the_slots():
@@ -90,10 +102,7 @@ def test_streams_and_slots_are_mirrored_apart():
     assert all(0 < sum(flips) < 32 for flips in found)
     assert len({tuple(flips) for flips in found}) == len(found)
     assert found[0] == flipped_images('reals', 0)
-    with Numbered() as data:  # as before there were other streams
-        images, _ = data.get_minibatch_np(32)
-    flips = mirror(images, seed=1, nimg=0)
-    assert found[0] == (flips[:, 0, 0, 0] > flips[:, 0, 0, -1]).tolist()
+    assert found[0] == flips(1, 0, 'mirror', 32).tolist()  # as before there were other streams
 
 
 def test_opening(capsys):

@@ -33,6 +33,7 @@ def test_crc32c_of_the_standard(data, crc):
 
 def test_records_are_the_bytes_tensorflow_writes(tmp_path):
     payloads = [tfrecords.serialize_image(image) for image in _images(3)] + [b'', b'x', bytes(range(256)) * 401]
+    payloads += [np.random.RandomState(size).bytes(size) for size in (6776, 6777, 6778, 13555)]  # see crc32c.DEGREE
     with tf.python_io.TFRecordWriter(str(tmp_path / 'theirs')) as writer:
         for payload in payloads:
             writer.write(payload)

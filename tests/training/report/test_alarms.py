@@ -74,6 +74,15 @@ def test_speed_halved():
     assert look_at(speeds(*[10] * 4 + [30] * 14)) == []  # in the end that is usual
 
 
+def test_waiting_for_data():
+    def waits(share, seconds=100.0, tick=3):
+        return [{'Timing/data_wait': share, 'Timing/sec_per_tick': seconds, 'Progress/tick': tick}]
+    assert look_at(waits(0.11)) == ['waiting for data'] and look_at(waits(0.1)) == look_at(waits(None)) == []
+    assert look_at(waits(0.5, seconds=1.9)) == []  # there is little to gain
+    assert look_at(waits(0.5, tick=0)) == []  # nothing is read ahead of the first one
+    assert alarms.waiting_for_data(waits(0.234)[0]).startswith('23 % of this tick; try more threads (--data-workers)')
+
+
 def test_a_continued_run_remembers():
     ticks = speeds(10, 10, 10, 10, 21, 21)
     assert list(alarms.Alarms(True, ticks[:-1]).look(ticks[-1])) == ['speed halved']

@@ -132,7 +132,7 @@ def test_what_is_due_at_which_tick(reporter, done, capsys):
 
 
 def test_times_of_a_tick(reporter, done, tmp_path, monkeypatch):
-    start = reporter.clock._last
+    start, reporter._of = reporter.clock._last, reporter._of._replace(take_waited=lambda: 5.0)
     monkeypatch.setattr(clock.time, 'time', lambda: start + 20)
     reporter.clock.take()  # a state within a tick loses no seconds
     monkeypatch.setattr(clock.time, 'time', lambda: start + 50)
@@ -142,6 +142,7 @@ def test_times_of_a_tick(reporter, done, tmp_path, monkeypatch):
     assert line['Timing/sec_per_kimg'] == pytest.approx(25)
     assert line['Timing/total_sec'] == pytest.approx(50)
     assert line['Timing/total_hours'] == pytest.approx(50 / 3600)
+    assert line['Timing/data_wait'] == pytest.approx(0.1)
 
 
 def test_an_alarm_is_told_once_and_written_at_every_tick(reporter, done, tmp_path, capsys):

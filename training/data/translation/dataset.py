@@ -229,14 +229,12 @@ class TranslationDataset(Dataset):
         number = self.numbers[index]
         return self._center(self._open(self.source, number), self.source.where(number))
 
-    def _load(self, position, minibatch_size, lod, places=None):
-        indices = self.indices_at(position, minibatch_size)
-        chosen = range(len(indices)) if places is None else places
-        images = np.empty([len(chosen)] + self.shape, np.uint8)
-        for i, place in enumerate(chosen):
-            read = partial(lambda n, index, _: self._draw(n, index), position + place)
-            images[i] = self.read_good(indices[place], lod, read)[1]
-        return images, self.read_labels(indices[list(chosen)])
+    def read_into(self, images, indices, positions, lod):
+        """See Dataset."""
+        for i, position in enumerate(positions):
+            read = partial(lambda n, index, _: self._draw(n, index), position)
+            indices[i], images[i] = self.read_good(indices[i], lod, read)
+        return self.read_labels(indices)
 
     def name_of(self, index):
         """Name of the file of an image, relative to the folder or zip."""
@@ -246,8 +244,8 @@ class TranslationDataset(Dataset):
         """Decodes every picture if there are few and they fit the cache, to find damaged ones now."""
         if self._cache_fits and self.num_images <= PRELOAD_IMAGES:
             print(f'Decoding {self.num_images} pictures of {self.name}...')
-            for index in cli.progress(range(self.num_images), 'pictures'):
-                self.read_good(index, 0, lambda number, lod: self._scaled(number, self._transform, transforms.CENTER))
+            self._ahead.read_each(cli.progress(range(self.num_images), 'pictures'), partial(
+                self.read_good, read=lambda number, lod: self._scaled(number, self._transform, transforms.CENTER)))
 
     def shown(self):
         """(source, places in it) of what sheets show: pictures to test with, those held out, or those trained on."""
@@ -277,7 +275,7 @@ class TranslationDataset(Dataset):
                 source.close()
 
     def close(self):
-        """Stops the background thread and closes the zip files."""
+        """Drops what was read ahead and closes the zip files."""
         super().close()
         self._close_sources()
 

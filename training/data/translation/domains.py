@@ -109,10 +109,11 @@ class DomainDataset(TranslationDataset):
         """The other picture of a pair: fixed, of the same domain, perhaps the same one."""
         if self._partners_of is None:
             rnd, domains = np.random.RandomState(self.seed), self.read_labels(self._stream).argmax(axis=1)
-            self._partners_of = {}
+            found = {}
             for number in range(self.label_size):
                 numbers = self._stream[domains == number]
-                self._partners_of.update(zip(numbers.tolist(), rnd.permutation(numbers).tolist()))
+                found.update(zip(numbers.tolist(), rnd.permutation(numbers).tolist()))
+            self._partners_of = found  # all at once, since other threads look at it
         return self._partners_of.get(int(index), int(index))
 
     def _open(self, source, number):

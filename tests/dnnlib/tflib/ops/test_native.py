@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
@@ -11,6 +12,7 @@ import dnnlib.tflib as tflib
 from dnnlib.tflib import layout
 from dnnlib.tflib.ops import native, native_build, native_tools
 from dnnlib.util import UserError
+from training.data import crc32c
 from tests.dnnlib.tflib.ops.fake_compilers import FakeCompilers
 
 ROOT = os.path.abspath(os.path.join(native_tools.SOURCE_DIR, *[os.pardir] * 4))
@@ -46,6 +48,24 @@ def test_the_library_has_all_operations():
     assert [name for name in OPS if not callable(getattr(module, name, None))] == []
     assert native.load() is module and os.path.isfile(native.library_path())
     assert native.choose() == 'native' and native.missing() is None
+
+
+def test_checksums(monkeypatch):
+    function = native.crc32c()
+    if {'sse4_2', 'crc32'} & set(native_tools._cpu_features().split()):
+        assert function is not None
+    if function is not None:  # the processor knows the instruction
+        for size in list(range(50)) + [1000, 50001]:
+            data = np.random.RandomState(size).randint(256, size=size).astype(np.uint8)
+            assert function(data) == crc32c.crc32c(data)
+        with crc32c.using(lambda data: len(data)):
+            assert crc32c.crc32c(b'123') == 3
+    assert native._SAMPLE_CRC == crc32c.crc32c(native._SAMPLE)
+    with monkeypatch.context() as changed:
+        changed.setattr(native, '_SAMPLE_CRC', 1)  # as if the function were wrong
+        assert native.crc32c() is None
+    monkeypatch.setenv('STYLEGAN2_OPS', 'ref')
+    assert native.crc32c() is None
 
 
 @pytest.mark.parametrize('mode, impl, chosen', [
