@@ -8,8 +8,6 @@ import shutil
 import sys
 import time
 
-import tqdm
-
 from dnnlib import allocator, cache, encoding, needed, util
 from dnnlib.arguments import ArgumentParser  # noqa: F401  what programs make their parsers of
 from dnnlib.run.logger import quiet_stderr
@@ -212,6 +210,7 @@ def progress(items, label):
     Yields: The items.
     """
     columns, rows = shutil.get_terminal_size()  # 80 x 24 if the terminal reports 0 x 0, where tqdm would draw nothing
+    import tqdm  # most commands don't need it
     bar = tqdm.tqdm(items, desc=label, ncols=columns, nrows=rows, disable=None,
                     file=sys.__stderr__)  # keep it out of the log file
     start = last = time.time()

@@ -5,8 +5,6 @@ import re
 
 import numpy as np
 import PIL.Image
-import PIL.ImageDraw
-import PIL.ImageFont
 
 from dnnlib import util
 from dnnlib.util import UserError
@@ -113,11 +111,12 @@ def save_image_grid(images, filename, drange=(0, 1), grid_size=None):
 
 def draw_text(canvas, box, text):
     """Draws black text on white into a box (left, top, width, height) of a PIL.Image, cut off where it doesn't fit."""
+    from PIL import ImageDraw, ImageFont  # only what has captions needs them
     left, top, width, height = box
     area = PIL.Image.new('RGB', (width, height), (255, 255, 255))
     for number, line in enumerate(text.split('\n')):
-        PIL.ImageDraw.Draw(area).text(
-            (1, 1 + number * LINE_HEIGHT), _ascii(line), fill=(0, 0, 0), font=PIL.ImageFont.load_default())
+        ImageDraw.Draw(area).text(
+            (1, 1 + number * LINE_HEIGHT), _ascii(line), fill=(0, 0, 0), font=ImageFont.load_default())
     canvas.paste(area, (left, top))
 
 
@@ -157,7 +156,8 @@ def caption_height(texts):
 
 def text_width(text):
     """Width of a text of one or several lines, in pixels."""
-    font = PIL.ImageFont.load_default()
+    from PIL import ImageFont
+    font = ImageFont.load_default()
     return max(font.getmask(_ascii(line)).size[0] for line in text.split('\n'))  # exists in every version of Pillow
 
 

@@ -3,23 +3,16 @@
 import contextlib
 import glob
 import hashlib
-import http.client
 import importlib
 import inspect
 import io
 import math
 import os
-import pprint
 import re
 import shutil
 import sys
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 import uuid
-
-import tqdm
 
 from dnnlib import cache
 from dnnlib.names import installed_name, published_name
@@ -109,6 +102,7 @@ def plain(value):
 
 def pretty(value):
     """Nested dictionaries and lists as readable text, in the layout of the published run files."""
+    import pprint  # here and below: few commands need it
     return pprint.pformat(plain(value), indent=4, width=200, compact=False) + '\n'
 
 
@@ -205,14 +199,16 @@ def open_url(url, cache_dir=None, num_attempts=10, verbose=True, sha256=None, ma
     if not is_url(url, allow_file_urls=True):
         raise UserError(f'expected a URL such as https://host.org/file, got {public_url(url)!r}')
     if url.startswith('file:///'):
-        return open(urllib.request.url2pathname(urllib.parse.urlparse(url).path), 'rb')
+        from urllib.request import url2pathname  # takes time to load
+        return open(url2pathname(urllib.parse.urlparse(url).path), 'rb')
     url_md5 = hashlib.md5(url.encode('utf-8')).hexdigest()
     for folder in [] if cache_dir is None else cache.searched(cache_dir):
         cached = glob.glob(os.path.join(glob.escape(folder), url_md5 + '_*'))
         if len(cached) == 1 and (sha256 is None or _sha256_of_file(cached[0]) == sha256.lower()):
             return open(cached[0], 'rb')
     check_protocol(url)
-    name, contents = _download(url, num_attempts, verbose, max_bytes, max_seconds)
+    from dnnlib import download  # its modules of the network take time to load
+    name, contents = download.download(url, num_attempts, verbose, max_bytes, max_seconds)
     found = hashlib.sha256(contents).hexdigest()
     if sha256 is not None and found != sha256.lower():
         raise UserError('{}: checksum mismatch, SHA-256 {} instead of {}; download it again or from elsewhere'.format(
@@ -240,54 +236,6 @@ def check_protocol(url):
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != 'https' and (parts.scheme != 'http' or parts.hostname not in _THIS_MACHINE):
         raise UserError(f'{public_url(url)}: only https is supported; download it yourself and pass its path')
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirections to https only."""
-
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
-        """The request for the new location."""
-        check_protocol(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _download(url, num_attempts, verbose, max_bytes, max_seconds):
-    """Returns (file name, contents) of a URL."""
-    for attempt in range(1, num_attempts + 1):
-        try:
-            return _download_once(url, verbose, max_bytes, max_seconds)
-        except urllib.error.HTTPError as error:
-            reason, final = f'HTTP status {error.code}', error.code < 500
-        except (OSError, http.client.HTTPException) as error:
-            final = isinstance(error, http.client.InvalidURL)  # its text may show a password
-            reason = 'bad address' if final else str(getattr(error, 'reason', error))
-        if final or attempt == num_attempts:
-            raise OSError('cannot download {}: {} (attempt {}); download it yourself and pass its path instead'.format(
-                public_url(url), reason, attempt))
-
-
-def _download_once(url, verbose, max_bytes, max_seconds):
-    deadline = time.time() + max_seconds
-    request = urllib.request.Request(url, headers={'User-Agent': 'stylegan2'})
-    with urllib.request.build_opener(_Redirects).open(request, timeout=60) as response:
-        if response.headers.get_content_type() == 'text/html':
-            raise UserError(f'{public_url(url)} is a web page, not a file; download it yourself and pass its path')
-        name = response.headers.get_filename() or urllib.parse.urlsplit(url).path.split('/')[-1]
-        size = int(response.headers.get('Content-Length') or 0)
-        contents = io.BytesIO()
-        with tqdm.tqdm(total=size or None, unit='B', unit_scale=True, desc=name,
-                       disable=None if verbose else True) as progress:  # None = shown on a terminal only
-            for block in iter(lambda: response.read1(1 << 18), b''):
-                contents.write(block)
-                progress.update(len(block))
-                if max(size, contents.tell()) > max_bytes:
-                    raise UserError('{} is larger than {:,} bytes; download it yourself and pass its path'.format(
-                        public_url(url), max_bytes))
-                if time.time() > deadline:
-                    raise OSError(f'incomplete after {format_time(max_seconds)}')
-    if not contents.tell() or contents.tell() < size:
-        raise OSError(f"got {contents.tell()} of {size or 'some'} bytes")
-    return name, contents.getvalue()
 
 
 def _sha256_of_file(path):

@@ -241,25 +241,26 @@ def check_style_based(Gs):
                         'as those of StyleGAN, can be drawn')
 
 
-def load(network_pkl, settings):
+def load(network_pkl, settings, only_to_run=True):
     """Starts TensorFlow, loads the generator of a file and says so.
 
     Args:
         network_pkl: pretrained.NetworkFile.
         settings: Settings.
+        only_to_run: See `pretrained.load_generator`; False for who has random operations of TensorFlow with a seed.
     Returns: Drawer, which knows the names of the classes from the `classes.json` beside the file.
     Raises: UserError if the file holds no generator or `classes.json` is something else; OSError if the file cannot be
         read or fetched.
     """
-    return make_drawer(load_network(network_pkl, settings), network_pkl, settings)
+    return make_drawer(load_network(network_pkl, settings, only_to_run), network_pkl, settings)
 
 
-def load_network(network_pkl, settings):
+def load_network(network_pkl, settings, only_to_run=True):
     """The first half of `load`: the generator."""
     cli.load_tensorflow().init_tf(settings.tf_config, verbose=True)
     print(f'Loading networks from {util.public_url(network_pkl.name)} ...')
     with Heartbeat(lambda: 'Building the generator; large ones take up to a minute...', first=3):
-        return pretrained.load_generator(network_pkl)
+        return pretrained.load_generator(network_pkl, only_to_run)
 
 
 def make_drawer(Gs, network_pkl, settings):

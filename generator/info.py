@@ -11,7 +11,6 @@ from dnnlib.files import array_file, file_kinds, named_networks, network_file, s
 from dnnlib.util import UserError
 from generator import network_data, plain_configs
 from training import pretrained
-from training.torch_files import contents as torch_contents
 
 _UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+|moving_mean|moving_variance|weight_[uv]|u0|sv0|count|^mean|'
                         r'^deviation)$')
@@ -55,14 +54,14 @@ def describe(data):
     if kind is not None or data[:1] != b'\x80':
         raise UserError('neither a pickle nor a PyTorch file' + (kind and f': it is {kind}' or ''))
     saved = network_file.read_inert(data, refused)
-    if torch_contents.holds_modules(saved):
+    if torch_file.holds_modules(saved):
         return _describe_torch(saved, refused, 'PyTorch pickle')
     return _describe_networks(saved, refused, 'network pickle')
 
 
 def _describe_torch(saved, refused, what):
     try:
-        networks = torch_contents.read(saved)
+        networks = pretrained.read_torch(saved)
         states = networks['networks'].values() if isinstance(networks, dict) else networks
         if isinstance(networks, tuple) and networks[0] is networks[2]:
             networks = (None,) + networks[1:]

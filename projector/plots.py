@@ -1,7 +1,7 @@
 """The plot of a calibration, drawn with Pillow alone: histograms of the distances, and the ROC curve."""
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from projector import statistics
 
@@ -15,6 +15,7 @@ class _Panel:
     """A part of the picture with axes."""
 
     def __init__(self, canvas, left, title, x_range, y_range):
+        from PIL import ImageDraw, ImageFont  # --help needs none
         self._draw = ImageDraw.Draw(canvas, 'RGBA')
         self._font = ImageFont.load_default()
         self._box = left + MARGIN[0], MARGIN[1], left + SIZE[0] - MARGIN[2], SIZE[1] - MARGIN[3]

@@ -5,7 +5,6 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-import tqdm
 
 from dnnlib.files import network_file
 from dnnlib.run.heartbeat import Heartbeat
@@ -71,7 +70,8 @@ class Session:
     def __init__(self, network_pkl, settings, tf_config):
         self.settings, self.network_pkl = settings, network_pkl
         tf_config = dict(tf_config, **{'rnd.np_random_seed': settings.seed})
-        self.drawer = drawing.load(network_pkl, drawing.Settings(tf_config, noise='seed', dtype='float32'))
+        self.drawer = drawing.load(
+            network_pkl, drawing.Settings(tf_config, noise='seed', dtype='float32'), only_to_run=False)
         from dnnlib import tflib
         self.Gs = self.drawer.Gs
         self.network_hash = network_file.weights_hash(tflib.run(dict(self.Gs.vars)))
@@ -157,6 +157,7 @@ class Session:
         for observe in observers:
             observe(projector, restart)
         # not to the log file, which is a copy of the standard streams
+        import tqdm  # --help needs none
         with tqdm.tqdm(total=num_steps, desc=title, unit='step', disable=None, file=sys.__stderr__) as bar:
             while projector.get_cur_step() < num_steps and None in results:
                 distances = projector.step()

@@ -49,10 +49,10 @@ def main(loaded, monkeypatch):
     names = {os.path.basename(NETWORK), 'labels3_r16.pkl'}
     load = pretrained.load_generator
 
-    def load_once(file):
+    def load_once(file, only_to_run=False):
         name = os.path.basename(getattr(file, 'path', file))
         if name not in names or file == os.path.join(DATA, name):
-            return load(file)
+            return load(file, only_to_run)
         return loaded(name)
     monkeypatch.setattr(pretrained, 'load_generator', load_once)
     return run_generator.main

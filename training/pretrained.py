@@ -12,7 +12,6 @@ from dnnlib.files.named_networks import Contents, PUBLISHED_ROLES
 from dnnlib.util import UserError
 from training.networks import BUILD_MODULES
 from training.state import network_files
-from training.torch_files import contents as torch_contents
 
 DEMO_NETWORK = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'cats64.pkl')
 _PUBLISHED_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks/'
@@ -125,15 +124,21 @@ def read_states(data, refused=None):
     Args:
         data: Pickle, npz, safetensors or PyTorch file.
         refused: See `network_file.read_inert`.
-    Returns: What was saved, usually a tuple of NetworkState; of PyTorch files what `torch_contents.read` makes of them.
+    Returns: What was saved, usually a tuple of NetworkState; of PyTorch files what `read_torch` makes of them.
     Raises: UserError if it is none of these, is corrupt or contains other objects.
     """
     if torch_file.looks_like(data):
-        return torch_contents.read(torch_file.load(io.BytesIO(data)))
+        return read_torch(torch_file.load(io.BytesIO(data)))
     if array_file.looks_like(data[:16]):
         return array_file.read(data)
     saved = network_file.read_inert(data, refused)
-    return torch_contents.read(saved) if torch_contents.holds_modules(saved) else saved
+    return read_torch(saved) if torch_file.holds_modules(saved) else saved
+
+
+def read_torch(saved):
+    """What `training.torch_files.contents.read` makes of a PyTorch file; arguments and errors are its own."""
+    from training.torch_files import contents  # only PyTorch's files need it, and it takes time to load
+    return contents.read(saved)
 
 
 def read_contents(data):
@@ -225,17 +230,18 @@ def load_networks(path_or_url):
     return _load(path_or_url, read)
 
 
-def load_generator(path_or_url):
+def load_generator(path_or_url, only_to_run=False):
     """Loads the generator alone, its moving average if there is one; of the published files Gs.
 
     This takes a third of the time of `load_networks`. Arguments and errors are those of `load_file`; UserError also if
-    the file has no generator, or several.
+    the file has no generator, or several. With `only_to_run` it takes less, but the network has no list of layers and
+    cannot be reset, and random numbers of TensorFlow's own operations are others, see `only_run`.
     """
     def read(data):
         contents = read_contents(data)
         return contents.networks[name_of_generator(contents)]
 
-    return _load(path_or_url, read)
+    return _load(path_or_url, read, only_to_run)
 
 
 def name_of_generator(contents):
@@ -279,7 +285,7 @@ def load_object(file_obj):
     return fitting.load(file_obj, BUILD_MODULES, read_states)
 
 
-def _load(path_or_url, read):
+def _load(path_or_url, read, only_to_run=False):
     """What `fitting.load` returns for a path, URL, short name or NetworkFile."""
     path = path_or_url
     if not hasattr(path, 'read'):
@@ -290,5 +296,5 @@ def _load(path_or_url, read):
     tflib.init_tf()
     if util.is_url(path, allow_file_urls=True):
         with util.open_url(path, cache_dir=util.cache_dir()) as f:
-            return fitting.load(f, BUILD_MODULES, read)
-    return fitting.load(path, BUILD_MODULES, read)
+            return fitting.load(f, BUILD_MODULES, read, only_to_run)
+    return fitting.load(path, BUILD_MODULES, read, only_to_run)

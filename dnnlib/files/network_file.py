@@ -26,10 +26,7 @@ MAX_ITEMS = 10 ** 6  # of all containers together, shared ones counted as often 
 def weights_hash(values):
     """What tells networks apart: the first 16 hex digits of a SHA-256 of the variables but for the stored noise.
 
-    The stored noise is left out since pictures are drawn with other noise as well.
-
-    Args:
-        values: Dictionary of arrays, by the names of `Network.vars`.
+    The stored noise is left out since pictures are drawn with other noise as well. `values`: {name in `vars`: array}.
     """
     digest = hashlib.sha256()
     for name in sorted(values):
@@ -69,12 +66,17 @@ class Array:
     @property
     def value(self):
         """The array, or a number of NumPy for an array without axes; a copy every time."""
+        array = self.view
+        return array.astype(array.dtype.newbyteorder('='), order='K')
+
+    @property
+    def view(self):
+        """The same to be read only, in the file's byte order; all of the file stays in memory."""
         if self._args is None:
             raise UserError('an array without a value')
         data, dtype, shape, order = self._args
         self._budget.copy(len(data))
-        array = np.frombuffer(data, dtype).reshape(shape, order=order)
-        return array.astype(dtype.newbyteorder('='), order='K')
+        return np.frombuffer(data, dtype).reshape(shape, order=order)
 
 
 class DType:
@@ -180,14 +182,14 @@ def read_inert(file_obj, refused=None):
     """Reads a pickle into containers, arrays and `NetworkState` objects; networks are not built.
 
     Args:
-        file_obj: Binary file object, or bytes.
+        file_obj: Binary file object, bytes, or a file in memory, see `safe_pickle.map_all`.
         refused: List that is filled with the names of unknown classes and functions; the objects that they would make
             become `safe_pickle.Refused`. `None` = such a file raises UserError.
     Returns: The object: dictionaries, lists, tuples, numbers, texts, `Array`, `NetworkState`, and what `torch_file`
         makes of the objects of PyTorch.
     Raises: UserError if the contents are not a pickle, are corrupt, exceed the limits, or hold objects of other kinds.
     """
-    data = file_obj if isinstance(file_obj, bytes) else safe_pickle.read_all(file_obj)
+    data = file_obj if isinstance(file_obj, safe_pickle.BYTES) else safe_pickle.read_all(file_obj)
     known = known_globals(safe_pickle.Budget(len(data)))
 
     def find_global(name):

@@ -5,6 +5,7 @@ Lengths are checked against what is left of the file before anything is read, an
 of integers and the nesting of marks are limited, so that the memory and time of any file are bounded by its size.
 """
 
+import mmap
 import os
 import pickletools
 import struct
@@ -13,6 +14,7 @@ from dnnlib.files.pickle_machine import Machine
 from dnnlib.util import UserError
 
 MAX_FILE_BYTES = 8 << 30
+BYTES = (bytes, mmap.mmap)  # what the contents of a file can be
 
 
 def load(data, find_global, persistent_load=None, encoding='latin1', start=0):
@@ -91,6 +93,20 @@ def read_all(file_obj, limit=None):
     if len(data) > limit:
         raise UserError('larger than {} MiB; no file of this kind is'.format(limit >> 20))
     return data
+
+
+def map_all(file_obj):
+    """All of a file on a disk as memory that is read when it is looked at, so what nobody wants of it costs no time;
+    of other file objects, and of one that has been read from, the rest as bytes.
+
+    Raises: UserError beyond MAX_FILE_BYTES bytes.
+    """
+    try:
+        if not file_obj.tell() and 0 < os.fstat(file_obj.fileno()).st_size <= MAX_FILE_BYTES:
+            return mmap.mmap(file_obj.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError, AttributeError):  # no file, or not on a disk
+        pass
+    return read_all(file_obj)
 
 
 def _read_blocks(file_obj, limit):

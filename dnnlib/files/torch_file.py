@@ -31,6 +31,11 @@ def looks_like(data):
         data[:1] == b'\x80' and _LEGACY_START in data[:32])
 
 
+def holds_modules(saved):
+    """Is an object of a pickle a module of PyTorch, or a dictionary with one?"""
+    return any(isinstance(item, Module) for item in (saved.values() if isinstance(saved, dict) else [saved]))
+
+
 def load(file_obj, refused=None):
     """Reads a file that PyTorch saved.
 

@@ -49,13 +49,6 @@ def gpu_of(index, count, environ):
     return gpus[index] if len(gpus) > 1 else gpus[0]
 
 
-def num_cores():
-    """How many cores this process may use, int: those of its affinity, which only Linux has. taskset and cpusets show
-    in it; a quota, such as that of `docker run --cpus`, does not.
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-
-
 def cpu_shares(count):
     """The CPUs of this process divided among workers, so that their threads don't compete.
 
@@ -73,7 +66,9 @@ def cpu_shares(count):
 
 
 def num_cores(workers=1):
-    """Number of cores that this process may use for itself.
+    """Number of cores that this process may use for itself: of its affinity, which only Linux has.
+
+    taskset and cpusets show in it; a quota, such as that of `docker run --cpus`, does not.
 
     Args:
         workers: Processes on this machine that share its cores, this one included. Where another program binds this

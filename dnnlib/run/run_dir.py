@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import getpass
 import json
 import os
 import pickle
@@ -145,6 +144,7 @@ def make_run_dir_path(*parts):
 def get_user_name():
     """Login name; characters not allowed in task names become `_`; `user` if there is no name."""
     try:
+        import getpass
         name = getpass.getuser()
     except (KeyError, ImportError, OSError):  # a container's user without an entry in the password file
         name = ''

@@ -33,6 +33,10 @@ tf.disable_v2_behavior()
 if hasattr(gc, 'freeze'):  # Python 3.7. Graphs that are deleted as Python ends take time, and once in a while for ever
     atexit.register(gc.freeze)
 
+from dnnlib.tflib import graph_building  # noqa: E402
+
+graph_building.switch_on()
+
 from dnnlib.tflib import autosummary, collectives, layout, network, optimizer, random, tfutil  # noqa: E402,F401
 from dnnlib.tflib.network import Network  # noqa: E402,F401
 from dnnlib.tflib.optimizer import Optimizer  # noqa: E402,F401

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import dnnlib
-from dnnlib.tflib import build_function, layer_table, network_run, network_state, tfutil
+from dnnlib.tflib import build_function, layer_table, network_run, network_state, only_run, tfutil
 
 
 class Network:
@@ -48,7 +48,8 @@ class Network:
         if not dnnlib.util.is_top_level_function(func):
             raise dnnlib.UserError(f'func_name must be a function at the top level of a module, not {func_name!r}')
         self._setup(name or func.__name__, func, static_kwargs, {}, network_state.source_of(func), input_names)
-        self.reset_own_vars()
+        if not only_run.do_values_follow():
+            self.reset_own_vars()
 
     @classmethod
     def from_state(cls, state, build_func, components):
@@ -61,21 +62,20 @@ class Network:
         Returns: The Network. Variables that the state lacks have their initial values.
         Raises: UserError if the state holds options, variables or shapes that the build function does not have.
         """
-        network = cls.__new__(cls)
-        source = network_state.source_of(build_func, state.get('build_module_src', ''))
+        network, source = cls.__new__(cls), network_state.source_of(build_func, state.get('build_module_src', ''))
         names = None  # though ADA names all
         if build_function.takes_any_inputs(build_func):
             names = state['input_names'] if 'input_names' in state else build_function.numbered(
                 state.get('num_inputs'))
-        network._setup(state['name'], build_func, state['static_kwargs'], components, source, names)
         values = dict(state['variables'])
+        with only_run.values_given(values):
+            network._setup(state['name'], build_func, state['static_kwargs'], components, source, names)
         for name, value in values.items():
             expected = network.own_vars[name].shape.as_list() if name in network.own_vars else 'no such variable'
             if list(np.shape(value)) != expected:
                 raise dnnlib.UserError('variable %s of network %s has the shape %s, %s expects %s' % (
                     name, network.name, list(np.shape(value)), build_func.__name__, expected))
-        tfutil.run([var.initializer for name, var in network.own_vars.items() if name not in values])
-        tfutil.set_vars({network.own_vars[name]: value for name, value in values.items()})
+        only_run.give(network.own_vars, values)
         return network
 
     def _setup(self, name, func, static_kwargs, components, module_src, input_names):
@@ -191,13 +191,13 @@ class Network:
         Args:
             name: `None` = the same name.
             new_static_kwargs: Options to change. Variables that only the new options call for are initialized.
-        Returns: The new Network.
         """
         network = Network.__new__(Network)
         options = dict(self.static_kwargs, **new_static_kwargs)
-        network._setup(name or self.name, self._build_func, options, {}, self._build_module_src,
-                       self._given_input_names)
-        network.reset_own_vars()
+        with only_run.values_follow():
+            network._setup(name or self.name, self._build_func, options, {}, self._build_module_src,
+                           self._given_input_names)
+        tfutil.run([var.initializer for name, var in network.vars.items() if name not in self.vars])
         network.copy_vars_from(self)
         return network
 
@@ -208,7 +208,6 @@ class Network:
             new_func_name: Build function or its full name.
             new_name: `None` = the same name.
             new_static_kwargs: Options to change; `input_names` as well.
-        Returns: The new Network.
         """
         options = dict(dict(self.static_kwargs, input_names=self._given_input_names), **new_static_kwargs)
         network = Network(new_name or self.name, new_func_name, **options)
@@ -271,7 +270,8 @@ class Network:
                 if value is None:
                     value = tf.zeros([batch or tf.shape(given)[0]] + shape[1:])
                 inputs.append(tf.identity(value, name=name))
-            outputs = self._build(inputs, kwargs, is_template_graph=False)
+            build = only_run.stand_ins if only_run.is_on() else Network._build
+            outputs = build(self, inputs, kwargs, is_template_graph=False)
         for expr, tensor in zip(in_expr, inputs):
             if isinstance(expr, tf.Tensor):
                 expr.set_shape(tensor.shape)

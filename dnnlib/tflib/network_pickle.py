@@ -35,12 +35,12 @@ def load(file_or_path, build_modules, only=None, read=None):
             return load(f, build_modules, only, read)
     title = os.path.basename(str(getattr(file_or_path, 'name', 'the file')))
     try:
-        saved = (read or read_inert)(safe_pickle.read_all(file_or_path))
+        saved = (read or read_inert)(safe_pickle.map_all(file_or_path))
         if only is not None:
             if not isinstance(saved, (tuple, list)) or len(saved) <= only:
                 raise dnnlib.UserError('expected a tuple of at least %d networks' % (only + 1))
             saved = saved[only]
-        return _Builder().convert(saved, [dnnlib.util.get_obj_by_name(name) for name in build_modules])
+        return _Builder().convert(saved, build_modules)
     except dnnlib.UserError as error:
         raise dnnlib.UserError('%s: %s' % (title, error)) from error
 
@@ -83,9 +83,11 @@ class _Builder:
                 ', '.join(map(str, STATE_VERSIONS)), state and state.get('version')))
         try:
             components = dict(state.get('components', {}))
-            func, module = _find_build_func(state['build_func_name'], _preferred_first(modules, state), components)
+            func, module = _find_build_func(state, modules, components)
             components = self.convert(components, [module])
-            state = self.convert(dict(state, components={}), modules)
+            values = [(name, value.view if isinstance(value, Array) else value)
+                      for name, value in dict(state['variables']).items()]  # not copied: they are only read
+            state = self.convert(dict(state, components={}, variables=values), modules)
             return Network.from_state(state, func, components)
         except dnnlib.UserError:
             raise
@@ -94,33 +96,35 @@ class _Builder:
                 state.get('name'), type(error).__name__, error)) from error
 
 
-def _preferred_first(modules, state):
-    """The modules, in front the one that a file of ours names, then those whose release writes such states: several
-    have a G_mapping."""
-    named = network_state.module_named_in(state.get('build_module_src'))
+def _find_build_func(state, modules, components):
+    """The build function of a state and its module: the first that also has those of the sub-networks, since generators
+    of several kinds are called G_main.
+
+    In front is the module that a file of ours names, then those whose release writes such states: several have a
+    G_mapping. The others are loaded only if it is not the one.
+    """
+    func_name, named = state.get('build_func_name'), network_state.module_named_in(state.get('build_module_src'))
 
     def rank(module):
         published = network_state.published(module.__name__, vars(module))
         name = published_name(module.__name__)
         return (named not in (name, published.module), published.counts_inputs != ('num_inputs' in state),
                 published.version != state['version'])
-    return sorted(modules, key=rank)
 
-
-def _find_build_func(func_name, modules, components):
-    """Returns the build function of that name and its module: the first that also has those of the sub-networks, since
-    generators of several kinds are called G_main."""
-    found = [(_get_build_func(module, func_name), module) for module in modules]
-    found = [(func, module) for func, module in found if func is not None]
     names = [item.state.get('build_func_name') for item in components.values()
              if isinstance(item, NetworkState) and item.state]
-    for func, module in found:
-        if all(_get_build_func(module, name) is not None for name in names):
-            return func, module
+    for chosen in ([named] if named in modules else [], modules):
+        loaded = [dnnlib.util.get_obj_by_name(item) if isinstance(item, str) else item for item in chosen]
+        ranked = sorted((module for module in loaded if chosen is modules or not any(rank(module))), key=rank)
+        found = [(_get_build_func(module, func_name), module) for module in ranked]
+        found = [(func, module) for func, module in found if func is not None]
+        for func, module in found:
+            if all(_get_build_func(module, name) is not None for name in names):
+                return func, module
     if found:
         return found[0]  # the sub-network that is not there is refused by its own name
     raise dnnlib.UserError('unknown build function %s: %s has no such network' % (
-        func_name, ' or '.join(module.__name__ for module in modules)))
+        func_name, ' or '.join(module.__name__ for module in ranked)))
 
 
 def _get_build_func(module, name):
@@ -140,5 +144,4 @@ def build_func_of(state, build_modules):
         build_modules: As in `load`.
     Returns: (function, module). Raises: UserError if no module has it.
     """
-    modules = _preferred_first([dnnlib.util.get_obj_by_name(name) for name in build_modules], state)
-    return _find_build_func(state.get('build_func_name'), modules, dict(state.get('components', {})))
+    return _find_build_func(state, build_modules, dict(state.get('components', {})))

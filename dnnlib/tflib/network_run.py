@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-import tqdm
 
 import dnnlib
 from dnnlib.tflib import tfutil
@@ -147,11 +146,16 @@ def _legacy_output(*images, out_mul, out_add, out_shrink, out_dtype):
 
 def _minibatches(num_items, minibatch_size, print_progress):
     """Yields the slices of the minibatches and reports what is done."""
-    on_terminal = sys.stderr.isatty()
-    with tqdm.tqdm(total=num_items, disable=not (print_progress and on_terminal)) as bar:
-        for begin in range(0, num_items, minibatch_size):
-            end = min(begin + minibatch_size, num_items)
-            yield slice(begin, end)
+    on_terminal, bar = sys.stderr.isatty(), None
+    if print_progress and on_terminal:
+        import tqdm  # few need it
+        bar = tqdm.tqdm(total=num_items)
+    for begin in range(0, num_items, minibatch_size):
+        end = min(begin + minibatch_size, num_items)
+        yield slice(begin, end)
+        if bar is not None:
             bar.update(end - begin)
-            if print_progress and not on_terminal and end * 10 // num_items > begin * 10 // num_items:
-                print('%d / %d' % (end, num_items), flush=True)
+        if print_progress and not on_terminal and end * 10 // num_items > begin * 10 // num_items:
+            print('%d / %d' % (end, num_items), flush=True)
+    if bar is not None:
+        bar.close()

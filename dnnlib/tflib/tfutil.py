@@ -212,8 +212,7 @@ def initializing_together():
         yield
     finally:
         tf.get_collection_ref(_WAITING).pop()
-    run(initializers)
-    _initialize_where_not(tests)
+    _initialize_where_not(tests, initializers)
 
 
 def initialize(initializers):
@@ -248,9 +247,10 @@ def init_uninitialized_vars(target_vars=None):
         _initialize_where_not(tests)
 
 
-def _initialize_where_not(tests):
-    """Runs the initializers of variables, {name: (variable, test of whether it has a value)}, that have no value."""
-    known = run({name: test for name, (_var, test) in tests.items()}) if tests else {}
+def _initialize_where_not(tests, initializers=()):
+    """Runs the initializers of variables, {name: (variable, test of whether it has a value)}, that have no value, and
+    before that a list of other initializers; in a large graph every call of the session takes time."""
+    known, _ = run(({name: test for name, (_var, test) in tests.items()}, list(initializers)))
     run([tests[name][0].initializer for name, is_known in known.items() if not is_known])
 
 

@@ -30,7 +30,8 @@ def test_golden_values(key, text, rate, per_step):
 
 def test_when_wgan_is_slow(session):
     ref = FILES.arrays('lr_schedules')
-    steps, steps_in = ref['wgan_critic_steps/gen_iteration'], tf.placeholder(tf.int64, [None])
+    steps = ref['wgan_critic_steps/gen_iteration']
+    steps_in = tf.placeholder(tf.int64, [None])  # a tensor, as in a training: there `==` would compare objects
     is_slow = session.run(latent.is_slow(steps_in), {steps_in: steps})
     FILES.near(np.where(is_slow, latent.SLOW_STEPS, 5), ref['wgan_critic_steps'], rtol=0)
     assert is_slow[steps >= 25].any() and not is_slow.all()

@@ -9,7 +9,6 @@ from dnnlib.arguments import did_you_mean
 from dnnlib.util import UserError, atomic_path
 
 CLASSES_FILE = 'classes.json'
-LOOKED_AT = 1000  # labels of a dataset that are checked
 
 
 def save_names(folder, names):
@@ -39,14 +38,6 @@ def load_names(folder, label_size):
     if not isinstance(names, list) or len(names) < label_size or not all(isinstance(name, str) for name in names):
         raise UserError(f'{path}: expected a list of at least {label_size} class names; fix or remove the file')
     return names[:label_size]
-
-
-def check_one_class(data):
-    """Raises UserError unless each image of a dataset, as far as is looked, is of exactly one class."""
-    labels = data.read_labels(np.arange(min(data.num_images, LOOKED_AT)))
-    if not ((labels == 0) | (labels == 1)).all() or (labels.sum(axis=1) != 1).any():
-        raise UserError('each image must be of one class, but the labels of this dataset combine several; '
-                        '--classes=N takes the first N columns of them (for the built-in cats --classes=15, coats)')
 
 
 def parse_label(text, label_size, names=None):

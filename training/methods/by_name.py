@@ -1,11 +1,13 @@
-"""Losses by names in the stages of a method, see `training.adversarial`."""
+"""Losses by names in the stages of a method, see `training.adversarial`, and the labels that they need."""
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
-from dnnlib.util import call_func_by_name
+from dnnlib.util import call_func_by_name, UserError
 from training import loss_names
-from training.data.classes import check_one_class
 from training.train_step import report_mean
+
+LOOKED_AT = 1000  # images of a dataset whose labels are checked
 
 
 def value(network, loss_args):
@@ -43,6 +45,14 @@ def check_classes(data, losses):
     """
     if data.label_size and any({'ac', 'ac_reals'} & set(parsed(name, args).terms) for name, args in losses.items()):
         check_one_class(data)
+
+
+def check_one_class(data):
+    """Raises UserError unless each image of a dataset, as far as is looked, is of exactly one class."""
+    labels = data.read_labels(np.arange(min(data.num_images, LOOKED_AT)))
+    if not ((labels == 0) | (labels == 1)).all() or (labels.sum(axis=1) != 1).any():
+        raise UserError('each image must be of one class, but the labels of this dataset combine several; '
+                        '--classes=N takes the first N columns of them (for the built-in cats --classes=15, coats)')
 
 
 def clipped(network, limit):

@@ -16,8 +16,7 @@ from dnnlib.tflib import latents as graph_latents
 from dnnlib.tflib import random
 from dnnlib.util import UserError
 from training import loss_names
-from training.data.classes import check_one_class
-from training.methods import translating
+from training.methods import by_name, translating
 from training.report.fakes import of_labels, Random
 from training.terms import criteria, named, penalties
 from training.train_step import Group, Method, Net, report_mean, Stage
@@ -93,7 +92,7 @@ def check(options, data):
     if data.shape[1] != data.shape[2]:
         raise UserError(f'these networks draw square images, not {data.shape[1]}x{data.shape[2]}; give a --resolution')
     if data.label_size:
-        check_one_class(data)
+        by_name.check_one_class(data)
 
 
 def make_stages(step, options, prior):

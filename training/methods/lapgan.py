@@ -15,7 +15,6 @@ from dnnlib.tflib import collectives
 from dnnlib.tflib import latents as graph_latents
 from dnnlib.util import UserError
 from training import image_size, loss_names
-from training.data.classes import LOOKED_AT
 from training.methods import by_name, classes, translating
 from training.networks import lapgan as networks
 from training.report.fakes import Random
@@ -209,6 +208,6 @@ def set_statistics(G, data):
 
 def statistics_of(data):
     """{'mean', 'deviation'}: of every pixel over the first images of a dataset, float32 [C, H, W], of [-1, 1]."""
-    numbers = data.indices_at(0, min(data.num_images - len(data.held_out), LOOKED_AT))
+    numbers = data.indices_at(0, min(data.num_images - len(data.held_out), by_name.LOOKED_AT))
     images = np.stack([data.read(number) for number in numbers]).astype(np.float32) / 127.5 - 1
     return dict(mean=images.mean(axis=0), deviation=np.maximum(images.std(axis=0) + ADDED, SMALLEST_DEVIATION))

@@ -4,6 +4,7 @@ Nothing is passed over in silence: one line is printed for each of these things.
 """
 
 from collections import OrderedDict
+import contextlib
 import inspect
 import os
 import re
@@ -12,19 +13,20 @@ import numpy as np
 
 from dnnlib import tflib
 from dnnlib.files import network_file, safe_pickle
-from dnnlib.tflib import network_pickle
+from dnnlib.tflib import network_pickle, only_run
 
 _CONSTANTS = ('lod',)  # variables that hold nothing learned: a training sets them itself
 _NOISE = re.compile(r'noise\d+\Z')
 
 
-def load(file_or_path, build_modules, read):
+def load(file_or_path, build_modules, read, only_to_run=False):
     """Builds the networks of a file in the default session; prints what it lacks, and what of it is of no use here.
 
     Args:
         file_or_path: Path, or a binary file object.
         build_modules: As in `network_pickle.load`.
         read: Function of the file's bytes that returns NetworkStates, alone or in containers.
+        only_to_run: Are they only going to be run? See `only_run`.
     Returns: The same with Networks.
     Raises: As `network_pickle.load`.
     """
@@ -38,7 +40,8 @@ def load(file_or_path, build_modules, read):
             notes.extend(drop_ignored_options(state, build_modules))
         return found[0]
 
-    built = network_pickle.load(file_or_path, build_modules, read=read_and_drop)
+    with only_run.only_to_run() if only_to_run else contextlib.ExitStack():
+        built = network_pickle.load(file_or_path, build_modules, read=read_and_drop)
     for state, network in _pairs(found[0], built):
         notes += fill_missing(network, state)
     for note in OrderedDict.fromkeys(notes):  # G and Gs lack the same

@@ -1,12 +1,7 @@
 """The networks in what a PyTorch file holds, whatever program wrote it."""
 
-from dnnlib.files import named_networks, torch_file
+from dnnlib.files import named_networks
 from training.torch_files import networks, translators
-
-
-def holds_modules(saved):
-    """Is an object of a pickle a module of PyTorch, or a dictionary with one?"""
-    return any(isinstance(item, torch_file.Module) for item in (saved.values() if isinstance(saved, dict) else [saved]))
 
 
 def read(saved):

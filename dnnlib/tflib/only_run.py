@@ -1,0 +1,98 @@
+"""Networks whose values come from elsewhere: copies, and those of a file that are only run, with fewer operations."""
+
+import contextlib
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from dnnlib.tflib import tfutil
+
+_WAITING = 'tflib/only_run'  # collection of the graph: the values that wait, while `only_to_run` is entered
+_FOLLOW = 'tflib/values_follow'  # the same: has an item while `values_follow` is entered
+
+
+@contextlib.contextmanager
+def only_to_run():
+    """While entered, `Network.from_state` makes networks that are only to be run.
+
+    The template graph of a network ends where its sub-networks begin, so that their layers are not among its own, and
+    variables begin with the values of the state alone: they cannot be reset. The variables have values when this is
+    left without an error; all get them in one call of the session.
+    """
+    waiting = tf.get_collection_ref(_WAITING)
+    waiting.append([])
+    try:
+        yield
+    finally:
+        found = waiting.pop()
+    feed = {op.inputs[1]: value for op, value in found if value is not None}
+    tfutil.run([op for op, _value in found], feed)
+
+
+@contextlib.contextmanager
+def values_follow():
+    """While entered, networks and their sub-networks are made without values, since those of all follow."""
+    tf.get_collection_ref(_FOLLOW).append(True)
+    try:
+        yield
+    finally:
+        tf.get_collection_ref(_FOLLOW).pop()
+
+
+def do_values_follow():
+    """Are networks made without values?"""
+    return bool(tf.get_collection(_FOLLOW))
+
+
+def is_on():
+    """Are networks made only to be run?"""
+    return bool(tf.get_collection(_WAITING))
+
+
+@contextlib.contextmanager
+def values_given(values):
+    """While entered, variables of the dictionary `values`, by local name, wait for their values if `is_on`."""
+    if not is_on():
+        yield
+        return
+
+    def given(shape, dtype=None, partition_info=None):
+        del partition_info
+        return tf.placeholder(dtype, shape)
+
+    def get_given(getter, name, *args, **kwargs):
+        if name.partition('/')[2] in values:
+            kwargs['initializer'] = given
+        return getter(name, *args, **kwargs)
+
+    with tf.variable_scope(tf.get_variable_scope(), custom_getter=get_given, auxiliary_name_scope=False):
+        yield
+
+
+def give(variables, values):
+    """Gives a network's variables their values: at once, or at the end of `only_to_run`.
+
+    Args:
+        variables: {local name: variable}.
+        values: {local name: array}; the others begin with their initial values.
+    """
+    if is_on():
+        waiting = tf.get_collection_ref(_WAITING)[-1]
+        for name, variable in variables.items():
+            value = np.asarray(values[name], variable.dtype.as_numpy_dtype) if name in values else None
+            waiting.append((variable.initializer, value))
+    else:
+        tfutil.run([variable.initializer for name, variable in variables.items() if name not in values])
+        tfutil.set_vars({variables[name]: value for name, value in values.items()})
+
+
+def stand_ins(network, inputs, *_args, **_kwargs):
+    """Tensors of the types and shapes of a network's outputs, which can't be computed, in place of its graph.
+
+    Args:
+        network: Network.
+        inputs: Its inputs, list of tensors; they get the shapes that the network expects.
+    """
+    for tensor, template in zip(inputs, network.input_templates):
+        tensor.set_shape(template.shape)
+    return [tf.placeholder(template.dtype, template.shape) for template in network.output_templates]
