@@ -29,6 +29,7 @@ class RandomImages:
         self.resolution_log2 = resolution.bit_length() - 1
         self.label_size = 0
         self.dynamic_range = [0, 255]
+        self.jitter = self.noise = self.moves = None
 
     def get_random_labels_tf(self, minibatch_size):
         """Labels of no columns, [minibatch_size, 0]."""
