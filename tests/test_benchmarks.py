@@ -10,8 +10,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import collective_ops
 
-from benchmarks import generate, latent_methods, loss_study, measure, scale, scale_pair, translation, users_inputs
+from benchmarks import (generate, kill_methods, latent_methods, loss_study, measure, scale, scale_pair, translation,
+                        users_inputs, worker_latents)
 from dnnlib import UserError, tflib
+from dnnlib.util import get_obj_by_name
+from tests.training.options.test_classes import options_of
 
 
 def test_operations_of_a_generator(session):
@@ -43,6 +46,14 @@ def test_modes_of_the_study_of_losses():
     one_mode = images[images[:, 0, 0, 0] > 0]
     assert 450 < len(one_mode) < 550 and loss_study.judge(one_mode)[0] == 0
     assert loss_study.judge(np.zeros([10, 1, 4, 4]))[1] == 0.5
+
+
+def test_methods_that_are_killed_and_shared_among_workers_are_known():
+    for flags in kill_methods.METHODS.values():
+        assert options_of(*flags)['sched_args']
+    for method, _ in worker_latents.METHODS.values():
+        for args in (method, method['G_args'], method['D_args']):
+            assert callable(get_obj_by_name(args['func_name']))
 
 
 def test_losses_and_methods_are_trained_and_judged(capsys):

@@ -26,7 +26,7 @@ SIZE = 16
 UNOPTIMIZED = {'graph_options.rewrite_options.disable_meta_optimizer': True}  # optimizing takes longer than these runs
 
 
-def _load_generator(network):
+def _load_generator(network, only_to_run=False):
     """A tiny generator whose weights are random numbers that depend on the name of its file alone."""
     Gs = tiny_generator(SIZE)
     rnd = np.random.RandomState(len(os.path.basename(network.path)))

@@ -27,10 +27,12 @@ PANELS = (  # title, tags drawn together, logarithmic?
     ('learning rate', ('TrainG/learning_rate', 'TrainD/learning_rate'), False),
     ('skipped steps (overflow), fraction', ('TrainG/overflow_frequency', 'TrainD/overflow_frequency'), False),
     ('seconds per kimg', ('Timing/sec_per_kimg',), True),
+    ('waiting for data, fraction', ('Timing/data_wait',), False),
     ('memory, GiB', ('Resources/peak_gpu_mem_gb', 'Resources/host_mem_gb'), False),
 )
 METRICS_AT = 6  # their panels come before this one
-NOT_ALL_ZERO = ('Progress/lod', 'Resources/peak_gpu_mem_gb', 'TrainG/overflow_frequency', 'TrainD/overflow_frequency')
+NOT_ALL_ZERO = ('Progress/lod', 'Timing/data_wait', 'Resources/peak_gpu_mem_gb', 'TrainG/overflow_frequency',
+                'TrainD/overflow_frequency')
 SHORT_NAMES = {'Progress/augment': 'p', 'Progress/overfitting': 'heuristic',
                'Resources/peak_gpu_mem_gb': 'GPU, peak', 'Resources/host_mem_gb': 'host'}
 

@@ -44,6 +44,7 @@ def osgan(streams, schedule, **options):
         raise UserError(f'num_stages must be 1 or 2, got {options.num_stages!r}')
     if options.clip is not None and not options.clip > 0:
         raise UserError(f'clip must be a number above 0, or None, got {options.clip!r}')
+    by_name.check_classes(data, progan.make_losses(options))
     nets = progan.make_nets(options, NETWORKS, data)
     if options.Gs_kimg > 0:
         nets['Gs'] = nets['G']._replace(average_of='G')
