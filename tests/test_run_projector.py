@@ -58,7 +58,7 @@ def shared():
         vars(self).update(cached(key, make))
 
     def patch(monkeypatch):
-        monkeypatch.setattr(pretrained, 'load_generator', lambda network: cached(
+        monkeypatch.setattr(pretrained, 'load_generator', lambda network, *_: cached(
             network.path, lambda: _load_generator(network)))
         monkeypatch.setattr(projector.Projector, 'set_network', set_network)
         measures = distances.AllDistances

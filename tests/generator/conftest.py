@@ -53,7 +53,7 @@ def command(networks, generator, tmp_path, monkeypatch):
     from training import pretrained
     loaded = pretrained.load_generator
     monkeypatch.setattr(pretrained, 'load_generator',
-                        lambda file: generator if file.path == networks[0] else loaded(file))
+                        lambda file, *_: generator if file.path == networks[0] else loaded(file))
 
     def run(name, *args):
         network = [] if name == 'blend' else ['--network=' + networks[0]]

@@ -154,7 +154,7 @@ def test_a_generator_without_an_input_for_labels(networks, command, monkeypatch,
     from dnnlib import tflib
     made = []
 
-    def load(_file):
+    def load(_file, *_):
         made.append(tflib.Network('Plain', plain_generator, num_channels=3, resolution=8, fmap_max=8, latent_size=8,
                                   dlatent_size=8, mapping_fmaps=8, mapping_layers=2))
         return made[-1]
@@ -163,7 +163,7 @@ def test_a_generator_without_an_input_for_labels(networks, command, monkeypatch,
     with library.Generator(networks[0]) as other:
         assert other.label_size == 0 and other.generate([1]).shape == (1, 8, 8, 3)
     Gs = load(None)
-    monkeypatch.setattr(pretrained, 'load_generator', lambda file: Gs)
+    monkeypatch.setattr(pretrained, 'load_generator', lambda file, *_: Gs)
     latents = np.random.RandomState(5).randn(1, 8)
     picture = read(command('generate-images', '--seeds=5', '--noise=const') / 'seed0005.png')
     assert near(picture, pixels(Gs.run(latents, truncation_psi=0.5, randomize_noise=False)))

@@ -24,7 +24,7 @@ def gray(graph):
 
 def test_pictures_of_projections(gray, tmp_path, monkeypatch, capsys):
     Gs, right = gray
-    monkeypatch.setattr(pretrained, 'load_generator', lambda file: Gs)
+    monkeypatch.setattr(pretrained, 'load_generator', lambda file, *_: Gs)
     monkeypatch.chdir(str(tmp_path))
     w = np.load(str(USERS / 'wp.npy'))
     np.save('two.npy', np.concatenate([w, np.zeros_like(w)]))
@@ -65,7 +65,7 @@ def test_a_network_without_a_mean_of_w(graph, tmp_path, monkeypatch, capsys):
         with pytest.raises(UserError, match='no mean of W, so it cannot be truncated: psi must be 1, not 0.5'):
             generator.generate([1])
     monkeypatch.chdir(str(tmp_path))
-    monkeypatch.setattr(pretrained, 'load_generator', lambda file: Gs)
+    monkeypatch.setattr(pretrained, 'load_generator', lambda file, *_: Gs)
     np.testing.assert_allclose(seed, Gs.run(drawer.latents([1]), None, truncation_psi=None, randomize_noise=False),
                                atol=1e-5)
     network = '--network=' + str(USERS / 'ada-no-w-avg.pkl')

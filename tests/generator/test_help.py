@@ -45,7 +45,7 @@ def test_the_commands_of_the_page_run(graph, tmp_path, monkeypatch, capsys):
         network_pickle.save((G, D, G), str(tmp_path / name))
     demo = str(tmp_path / 'networks' / 'cats64.pkl')
     loaded = pretrained.load_generator
-    monkeypatch.setattr(pretrained, 'load_generator', lambda file: G if file.path == demo else loaded(file))
+    monkeypatch.setattr(pretrained, 'load_generator', lambda file, *_: G if file.path == demo else loaded(file))
     monkeypatch.setattr(pretrained, 'load_networks', lambda file: (G, D, G))  # blend: building them takes long
     monkeypatch.chdir(str(tmp_path))
     lines = [line for line in documented(['generator.md']) if '.onnx' not in line]  # see test_export_graph.py

@@ -31,7 +31,7 @@ def draw(folder, graph, tmp_path, monkeypatch):
     """Function that runs a command and returns what it wrote: (folder, arrays)."""
     if not KEPT:
         KEPT.append(pretrained.load_generator(str(folder / 'G_ema.pth')))
-    monkeypatch.setattr(pretrained, 'load_generator', lambda file: KEPT[0])
+    monkeypatch.setattr(pretrained, 'load_generator', lambda file, *_: KEPT[0])
 
     def run(name, *args):
         run_generator.main([name, f'--network={folder / "G_ema.pth"}', '--device=cpu', '--outputs=png,npz',

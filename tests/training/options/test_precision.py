@@ -103,7 +103,7 @@ def test_float32_is_taken_where_it_is_faster(measured, capsys):
 
 def test_16_bits_are_taken_where_float32_needs_too_much_memory(monkeypatch, measured, capsys):
     @contextlib.contextmanager
-    def no_streams(*_args):
+    def no_streams(*_args, **_options):
         yield {}
 
     class Timed:

@@ -22,6 +22,7 @@ class LabeledSet:
         self.dtype = 'uint8'
         self.dynamic_range = [0, 255]
         self.position = None
+        self.moves = self.jitter = self.noise = None
 
     def seek(self, position):
         self.position = position
@@ -38,7 +39,7 @@ class LabeledSet:
     def read_labels(self, indices):
         return np.eye(self.label_size, dtype=np.float32)[np.asarray(indices) % self.label_size]
 
-    def get_minibatch_np(self, minibatch_size):
+    def get_minibatch_np(self, minibatch_size, **_options):
         numbers = self.indices_at(self.position, minibatch_size)
         self.position += minibatch_size
         return np.stack([self.read(number) for number in numbers]), self.read_labels(numbers)

@@ -19,7 +19,7 @@ from dnnlib.util import UserError
 AGAIN = ' (as before; python -m dnnlib.tflib.ops.build --force tries again)'
 ROOT = os.path.abspath(os.path.join(native_tools.SOURCE_DIR, *[os.pardir] * 4))
 NVCC = 'Cuda compilation tools, release 12.4, V12.4.131'
-NUM_KERNELS = 4  # files of operations for the CPU
+NUM_KERNELS = 5  # files of operations for the CPU
 
 
 def folders(compilers):
