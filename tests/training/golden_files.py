@@ -94,8 +94,8 @@ class Files:
         name = self._names.get(id(expected))
         if name is not None:
             known = np.isfinite(expected)
-            right = np.float64(expected)[known]
-            self.note(*name, np.abs(np.float64(found)[known] - right), atol + rtol * np.abs(right))
+            right = np.asarray(expected, np.float64)[known]
+            self.note(*name, np.abs(np.asarray(found, np.float64)[known] - right), atol + rtol * np.abs(right))
         np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol, err_msg=err_msg)
 
     def is_left_out(self, case, key):
