@@ -53,7 +53,7 @@ def shared():
     def set_network(self, Gs, minibatch_size=1):
         def make():
             build(self, Gs, minibatch_size)
-            return {name: value for name, value in vars(self).items() if name.startswith('_')}
+            return {name: value for name, value in vars(self).items() if name.startswith('_') or name == 'step_fetches'}
         key = Gs, minibatch_size, self.space, self.noise, self.distance, self.masked
         vars(self).update(cached(key, make))
 
