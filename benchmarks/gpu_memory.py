@@ -12,7 +12,7 @@ import collections
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from benchmarks.gpu_placing import reachable
+from benchmarks.measure import reachable
 
 ALIGNMENT = 256  # of tensors on a GPU
 VIEWS = {'Identity', 'Reshape', 'ExpandDims', 'Squeeze', 'StopGradient', 'PreventGradient', 'Switch', 'Merge',

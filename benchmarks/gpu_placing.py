@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
+from benchmarks.measure import reachable
+
 BATCH, SIDE = 4, 32  # stand for unknown sizes: images of a minibatch; rows and columns of what is augmented
 FREE = ('Placeholder', 'PlaceholderWithDefault')  # fed: comes from the host in any case
 
@@ -19,20 +21,6 @@ class Copy(NamedTuple):
     tensor: tf.Tensor
     to_gpu: bool
     reader: tf.Operation  # the first one that reads it there
-
-
-def reachable(fetches):
-    """Operations that a session call of operations or tensors runs, inputs before what reads them but for loops."""
-    waiting, seen, order = [(getattr(fetch, 'op', fetch), False) for fetch in fetches], set(), []
-    while waiting:
-        op, is_done = waiting.pop()
-        if is_done:
-            order.append(op)
-        elif op not in seen:
-            seen.add(op)
-            waiting.append((op, True))
-            waiting += [(before, False) for before in list(op.control_inputs) + [tensor.op for tensor in op.inputs]]
-    return order
 
 
 def num_elements(tensor):

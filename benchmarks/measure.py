@@ -71,20 +71,21 @@ def graph_flops(fetches, batch):
         batch: Number that stands for an unknown size of the minibatch.
     Returns: FLOP of one session call, int.
     """
-    return sum(_op_flops(op, batch) for op in _operations(fetches))
+    return sum(_op_flops(op, batch) for op in reachable(fetches))
 
 
-def _operations(fetches):
-    """All operations that a session call runs, each once."""
-    waiting = [getattr(fetch, 'op', fetch) for fetch in fetches]
-    seen = set()
+def reachable(fetches):
+    """Operations that a session call of operations or tensors runs, inputs before what reads them but for loops."""
+    waiting, seen, order = [(getattr(fetch, 'op', fetch), False) for fetch in fetches], set(), []
     while waiting:
-        op = waiting.pop()
-        if op in seen:
-            continue
-        seen.add(op)
-        yield op
-        waiting += list(op.control_inputs) + [tensor.op for tensor in op.inputs]
+        op, is_done = waiting.pop()
+        if is_done:
+            order.append(op)
+        elif op not in seen:
+            seen.add(op)
+            waiting.append((op, True))
+            waiting += [(before, False) for before in list(op.control_inputs) + [tensor.op for tensor in op.inputs]]
+    return order
 
 
 def products_alone(fetches, batch):
@@ -108,7 +109,7 @@ def products_alone(fetches, batch):
                                          collections=[tf.GraphKeys.LOCAL_VARIABLES])
         return variables[key].read_value()
 
-    for op in list(_operations(fetches)):
+    for op in reachable(fetches):
         if not _op_flops(op, batch):
             continue
         inputs = [tf.constant(size(op.outputs[0])) if tensor.dtype == tf.int32 else variable(tensor)
@@ -125,18 +126,8 @@ def merged_flops(fetches, batch):
     """The same, where operations of the same kind, settings and inputs count once: TensorFlow's optimizer merges them,
     such as the encoder of a generator that draws one image in two styles.
     """
-    names, total = {}, 0  # {operation: the first one that does the same}
-    first, order, waiting = {}, [], [(getattr(fetch, 'op', fetch), False) for fetch in fetches]
-    seen = set()
-    while waiting:  # inputs before what they go into; circles are those of loops, of which these graphs have none
-        op, is_done = waiting.pop()
-        if is_done:
-            order.append(op)
-        elif op not in seen:
-            seen.add(op)
-            waiting.append((op, True))
-            waiting += [(before, False) for before in list(op.control_inputs) + [tensor.op for tensor in op.inputs]]
-    for op in order:
+    names, first, total = {}, {}, 0  # names: {operation: the first one that does the same}
+    for op in reachable(fetches):
         key = op
         if op.inputs and not op.control_inputs and not op.op_def.is_stateful:
             inputs = tuple((names[tensor.op], tensor.value_index) for tensor in op.inputs)
