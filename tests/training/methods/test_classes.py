@@ -12,7 +12,7 @@ from dnnlib import EasyDict, tflib, UserError
 from dnnlib.tflib import latents as graph_latents
 from tests.training import golden_classes as golden
 from tests.training.methods.test_toy_methods import variables
-from training.methods import bigbigan, classes, latent, progan
+from training.methods import bigbigan, classes, latent, osgan, progan
 from training.terms import encoding
 from training.train_step import Batch, Step
 from training.training_loop import training_loop
@@ -367,6 +367,7 @@ def test_options_and_data_that_do_not_fit():
             (classes.classes, streams([[1, 1]]), {}, 'combine several; --classes=N takes the first N columns'),
             (classes.classes, streams([[0, 0]]), {}, 'each image must be of one class'),
             (latent.latent, streams([[1, 1]]), dict(D_loss_args=dict(terms='logistic_ns+ac')), 'combine several'),
+            (osgan.osgan, streams([[1, 1]]), dict(num_stages=2, D_loss_args=dict(terms='wgan+ac')), 'combine several'),
             (progan.progan, streams([[0, 0]]), dict(G_loss_args=dict(terms='wgan+ac')), 'must be of one class'),
             (classes.classes, streams([[0, 1]], (3, 32, 64)), {}, 'draw square images, not 32x64'),
             (classes.classes, good, dict(loss='wgan'), "loss must be hinge or logistic, not 'wgan'"),
