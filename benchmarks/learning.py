@@ -51,7 +51,7 @@ DEMO = COMMON + ('--config=config-f', '--gamma=0.3') + tuple(
 FEW = COMMON + ('--config=auto', f'--holdout={NUM_HELD_OUT / (NUM_IMAGES + NUM_HELD_OUT)}') + settings(
     dataset__resolution=32, dataset__max_images=NUM_IMAGES + NUM_HELD_OUT, dataset__max_label_size=0, G__fmap_max=64,
     D__fmap_max=64, sched__tick_kimg_base=2, sched__tick_kimg_dict='{}', grid__size='16x8')
-SHIPPED = COMMON + ('--config=config-f', '--gamma=0.3') + settings(
+SHIPPED = COMMON + ('--config=config-f', '--gamma=0.3', '--precision=mixed') + settings(
     dataset__resolution=64, G__fmap_base=1024, D__fmap_base=1024, G__fmap_max=96, D__fmap_max=96, G__latent_size=128,
     G__dlatent_size=128, G__mapping_fmaps=128, sched__minibatch_size_base=16, sched__minibatch_gpu_base=16,
     sched__tick_kimg_base=2, sched__tick_kimg_dict='{}', train__G_smoothing_kimg=5, grid__size='12x6')
@@ -83,7 +83,9 @@ STUDIES = {
         'rates 0.003': settings(sched__G_lrate_base=0.003, sched__D_lrate_base=0.003),
         'minibatch 32': settings(sched__minibatch_size_base=32, sched__minibatch_gpu_base=32),
         'wider G, narrower D': settings(G__fmap_max=112, D__fmap_max=64),
-        'average of 10 kimg with ramp-up 0.05': settings(train__G_smoothing_kimg=10, train__G_smoothing_rampup=0.05)},
+        'float32': ('--precision=float32',),
+        'average of 10 kimg with ramp-up 0.05': settings(train__G_smoothing_kimg=10, train__G_smoothing_rampup=0.05),
+        '2 mapping layers': settings(G__mapping_layers=2)},
         kimg=40, every=10, seeds=1)}
 
 
