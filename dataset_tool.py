@@ -7,6 +7,7 @@ from dnnlib import cli, images  # first: says if a package is missing
 import numpy as np
 from PIL import Image, ImageShow
 
+from dnnlib.run import devices
 from dnnlib.util import UserError
 from training import image_size
 from training.data.images import FILTERS, Fit, FITS
@@ -230,8 +231,8 @@ def _add_max_images(parser):
 
 
 def _add_workers(parser):
-    parser.add_argument('--workers', type=arguments.positive, default=os.cpu_count() or 1, metavar='N',
-                        help='number of threads (default: one per processor)')
+    parser.add_argument('--workers', type=arguments.positive, default=devices.num_cores(), metavar='N',
+                        help='number of threads (default: one for each core that it may use)')
 
 
 def add_inspect_commands(commands):

@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from training import dataset
-from training.data import cats
+from training.data import ahead, cats
 from training.data.files import SKIPPED_FILE
 from training.data.skipped import list_skipped
 from training.dataset import ImageDataset
@@ -56,14 +56,16 @@ def image_minibatches(data, count, minibatch_size, mirror, order_seed=ORDER_SEED
     """
     prepare_order(data, order_seed)
     rnd = np.random.RandomState(MIRROR_SEED)
-    for number, begin in enumerate(range(0, count, minibatch_size)):
-        size = min(minibatch_size, count - begin)
-        flip = rnd.rand(size) < 0.5 if mirror else []
+    numbers = range(-(-count // minibatch_size))
+    sizes = [min(minibatch_size, count - number * minibatch_size) for number in numbers]
+    read = ahead.read_minibatches(data, ((number * minibatch_size, sizes[number]) for number in numbers
+                                         if wanted is None or wanted(number)))
+    for number in numbers:
+        flip = rnd.rand(sizes[number]) < 0.5 if mirror else []
         if wanted is not None and not wanted(number):
             yield None
             continue
-        data.seek(begin)
-        images = data.get_minibatch_np(size)[0]
+        images = next(read)
         if mirror:
             images[flip] = images[flip, :, :, ::-1]
         yield images

@@ -253,3 +253,29 @@ class LookAhead:
         if self._is_own:
             self._readers.close()
         self._readers, self._is_own = None, False
+
+
+def read_minibatches(dataset, places, threads='auto'):
+    """Minibatches that are known beforehand; those after one are read meanwhile, and nothing else is.
+
+    Args:
+        dataset: Dataset.
+        places: Iterable of (position in the stream, number of images), two ints.
+        threads: See `count_threads`.
+    Yields: uint8 [N, C, H, W].
+    Raises: UserError for an unreadable image.
+    """
+    readers, queue, places, begun = Readers(count_threads(threads)), collections.deque(), iter(places), None
+    try:
+        while True:
+            while not queue or len(queue) <= min(MOST_AHEAD, readers.limit // max(begun.images.nbytes, 1)):
+                place = next(places, None)
+                if place is None:
+                    break
+                begun = Minibatch(dataset, Request(place[0], place[1], 0), readers)
+                queue.append(begun)
+            if not queue:
+                return
+            yield queue.popleft().result()[0]
+    finally:
+        readers.close()

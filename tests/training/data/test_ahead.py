@@ -106,6 +106,27 @@ def test_what_is_ready_is_bounded_in_bytes(monkeypatch):
             assert len(dataset._ahead._queue) == depth
 
 
+def test_minibatches_known_beforehand_are_read_alone(many_parts, monkeypatch):
+    places = [(8, 4), (12, 4), (40, 4), (44, 4), (97, 3)]
+    wanted = [list(range(position, position + size)) for position, size in places]
+    barrier = threading.Barrier(2, timeout=20)
+    with Numbered(wait=lambda index: barrier.wait() if index == 8 or index == 9 else None) as dataset:
+        found = ahead.read_minibatches(dataset, places, 2)  # with one thread the barrier is never passed
+        assert [images[:, 0, 0, 0].tolist() for images in found] == wanted
+        assert sorted(dataset.begun) == sum(wanted, []) and not alive()
+
+        monkeypatch.setattr(ahead, 'MOST_BYTES', 2 * 4 * 64)  # two minibatches of four images
+    with Numbered() as dataset:
+        minibatches = ahead.read_minibatches(dataset, places, 1)
+        next(minibatches)
+        minibatches.close()  # waits for what was begun
+        assert set(dataset.begun) <= set(sum(wanted[:3], []))
+        dataset.bad_numbers = (41,)
+        with pytest.raises(UserError, match='image 41 of numbered: 41.png: broken'):
+            list(ahead.read_minibatches(dataset, places))
+    assert not alive()
+
+
 def test_the_first_error_reaches_the_caller_who_can_go_on(many_parts):
     def wait(index):
         time.sleep(0.05 if index == 6 else 0)  # the other one is found earlier
