@@ -34,6 +34,7 @@ BATCH, LATENTS, HIDDEN, RATE = 64, 8, (32, 32), 0.002  # of the study of losses
 PENALTIES = ('', 'r1:1', 'r2:1', 'gp:1', 'lp:1', 'dragan:1')  # light: a penalty of 10 is for images of many pixels
 CHECKED = 2000  # pictures of each generator
 ADAM = dict(beta1=0.0, beta2=0.99)
+OPTIONS_OF = dict(losses=('seeds', 'steps'), methods=('seeds', 'first_seed'), pairs=())  # others have no effect
 
 
 def modes(size):
@@ -257,14 +258,19 @@ def study_methods(args, distance):
 def main(argv):
     """Parses the options, trains, prints the tables."""
     parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('what', choices=('losses', 'methods', 'pairs'), help='see above')
-    parser.add_argument('--seeds', type=int, default=3, help='trainings of each (default: %(default)s)')
-    parser.add_argument('--first-seed', type=int, default=0, metavar='N', help='of the methods (default: %(default)s)')
-    parser.add_argument('--steps', type=int, default=400, help='of each network, with losses (default: %(default)s)')
+    parser.add_argument('what', choices=sorted(OPTIONS_OF), help='see above')
+    parser.add_argument('--seeds', type=int, metavar='N', help='trainings of each loss or method (default: 3)')
+    parser.add_argument('--first-seed', type=int, metavar='N', help='of the methods (default: 0)')
+    parser.add_argument('--steps', type=int, metavar='N', help='of each network, with losses (default: 400)')
     parser.add_argument('--only', type=lambda text: text.split(';'), metavar='NAMES', help='criteria or methods, '
                         'joined by semicolons (default: all)')
     cli.add_device(parser)
     args = parser.parse_args(argv)
+    for name, default in (('seeds', 3), ('first_seed', 0), ('steps', 400)):
+        if getattr(args, name) is None:
+            setattr(args, name, default)
+        elif name not in OPTIONS_OF[args.what]:
+            parser.error(f'--{name.replace("_", "-")} has no effect with {args.what}')
     started = time.time()
     if args.what == 'pairs':
         return int(study_pairs(args) > 0)
