@@ -62,7 +62,7 @@ STUDIES = {
         'average with ramp-up 0.05': settings(train__G_smoothing_rampup=0.05),
         'average of 5 kimg': settings(train__G_smoothing_kimg=5),
         'no style mixing': settings(G__style_mixing_prob=None),
-        'no path lengths': ('--g-loss=G_logistic_ns',),
+        'no path lengths': ('--g-loss=logistic_ns',),
         'minibatch 8': settings(sched__minibatch_size_base=8, sched__minibatch_gpu_base=8),
         'minibatch 32': settings(sched__minibatch_size_base=32, sched__minibatch_gpu_base=32),
         'gamma 0.1': ('--gamma=0.1',),
