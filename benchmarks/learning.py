@@ -48,7 +48,8 @@ def settings(**values):
 
 DEMO = COMMON + ('--config=config-f', '--gamma=0.3') + tuple(
     f'--set={key}={value}' for key, value in sorted(demo.SMALL.items()))
-FEW = COMMON + ('--config=auto', f'--holdout={NUM_HELD_OUT / (NUM_IMAGES + NUM_HELD_OUT)}') + settings(
+FEW = COMMON + ('--config=auto', '--batch=8', '--precision=mixed',
+                f'--holdout={NUM_HELD_OUT / (NUM_IMAGES + NUM_HELD_OUT)}') + settings(
     dataset__resolution=32, dataset__max_images=NUM_IMAGES + NUM_HELD_OUT, dataset__max_label_size=0, G__fmap_max=64,
     D__fmap_max=64, sched__tick_kimg_base=2, sched__tick_kimg_dict='{}', grid__size='16x8')
 SHIPPED = COMMON + ('--config=config-f', '--gamma=0.3', '--precision=mixed') + settings(
