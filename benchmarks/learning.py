@@ -46,7 +46,7 @@ def settings(**values):
     return tuple(f'--set={name.replace("__", ".")}={value}' for name, value in values.items())
 
 
-DEMO = COMMON + ('--config=config-f', '--gamma=0.3') + tuple(
+DEMO = COMMON + ('--config=config-f', '--gamma=0.3', '--precision=mixed') + tuple(
     f'--set={key}={value}' for key, value in sorted(demo.SMALL.items()))
 FEW = COMMON + ('--config=auto', '--batch=8', '--precision=mixed',
                 f'--holdout={NUM_HELD_OUT / (NUM_IMAGES + NUM_HELD_OUT)}') + settings(
@@ -61,17 +61,14 @@ STUDIES = {
     'options': Study(DEMO, {
         'as the demo': (),
         'average with ramp-up 0.05': settings(train__G_smoothing_rampup=0.05),
-        'average of 5 kimg': settings(train__G_smoothing_kimg=5),
         'no style mixing': settings(G__style_mixing_prob=None),
         'no path lengths': ('--g-loss=logistic_ns',),
         'minibatch 8': settings(sched__minibatch_size_base=8, sched__minibatch_gpu_base=8),
-        'minibatch 32': settings(sched__minibatch_size_base=32, sched__minibatch_gpu_base=32),
+        'minibatch 4': settings(sched__minibatch_size_base=4, sched__minibatch_gpu_base=4),
         'gamma 0.1': ('--gamma=0.1',),
         'gamma 1': ('--gamma=1',),
-        'rates 0.002': settings(sched__G_lrate_base=0.002, sched__D_lrate_base=0.002),
         'rates 0.0045': settings(sched__G_lrate_base=0.0045, sched__D_lrate_base=0.0045),
         '2 mapping layers': settings(G__mapping_layers=2),
-        '8 mapping layers': settings(G__mapping_layers=8),
         'epsilon 1e-6': settings(G_opt__epsilon=1e-6, D_opt__epsilon=1e-6)}, kimg=32, every=32, seeds=4),
     'few-images': Study(FEW, {
         'none': ('--aug=noaug',),
@@ -82,7 +79,7 @@ STUDIES = {
         'as before': (),
         'gamma 1': ('--gamma=1',),
         'rates 0.003': settings(sched__G_lrate_base=0.003, sched__D_lrate_base=0.003),
-        'minibatch 32': settings(sched__minibatch_size_base=32, sched__minibatch_gpu_base=32),
+        'minibatch 8': settings(sched__minibatch_size_base=8, sched__minibatch_gpu_base=8),
         'wider G, narrower D': settings(G__fmap_max=112, D__fmap_max=64),
         'float32': ('--precision=float32',),
         'average of 10 kimg with ramp-up 0.05': settings(train__G_smoothing_kimg=10, train__G_smoothing_rampup=0.05),
