@@ -18,6 +18,7 @@ import sys
 import time
 from typing import NamedTuple
 
+from matplotlib.figure import Figure
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -25,7 +26,7 @@ sys.path.insert(0, ROOT)
 
 import demo  # noqa: E402  (found only after the line above)
 from dnnlib import UserError, cli  # noqa: E402
-from dnnlib.util import write_text  # noqa: E402
+from dnnlib.util import atomic_path, write_text  # noqa: E402
 
 METRIC = 'fd2k_effnetlite0'
 COMMON = ('--dataset=cats', '--metrics=none', '--no-selftest')
@@ -199,6 +200,25 @@ def curve_table(results, names):
     return lines
 
 
+def draw_curves(results, names, path):
+    """Draws distances, p and what D says about its data over time into a PNG: a line for each seed."""
+    figure = Figure(figsize=(15, 4.2), tight_layout=True)
+    left, middle, right = figure.subplots(1, 3)
+    for number, name in enumerate(names):
+        for seed, value in enumerate(results[name]):
+            style = dict(color=f'C{number}', label=name if seed == 0 else None, linewidth=1.2)
+            left.plot([int(kimg) for kimg in value['fd']], list(value['fd'].values()), marker='.', **style)
+            ticks = np.array(value['ticks'], float)  # None becomes nan
+            middle.plot(ticks[:, 0], ticks[:, 1], **style)
+            right.plot(ticks[:, 0], ticks[:, 2] - ticks[:, 3], **style)
+    for axes, title in ((left, METRIC), (middle, 'p'), (right, "D's mean score, train - held out")):
+        axes.set(title=title, xlabel='thousand images')
+        axes.grid(alpha=0.3)
+    left.legend()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=80, format='png')
+
+
 def main(argv):
     """Parses the arguments, runs what is missing, prints the tables."""
     parser = cli.ArgumentParser(description=__doc__.splitlines()[0])
@@ -208,6 +228,7 @@ def main(argv):
     parser.add_argument('--only', type=cli.comma_list, metavar='LIST', help='numbers of the variants, from 0 on')
     parser.add_argument('--result-dir', default=os.path.join('results', 'learning'), metavar='DIR',
                         help='where everything is kept (default: %(default)s)')
+    parser.add_argument('--curves', metavar='PNG', help="draw distances, p and D's scores there (default: no)")
     args = parser.parse_args(argv)
     study = STUDIES[args.study]
     if args.only is not None:
@@ -226,6 +247,8 @@ def main(argv):
               + ', '.join(f'{kimg} kimg {fd:.1f}' for kimg, fd in results[run.variant][-1]['fd'].items()), flush=True)
     table = final_table if args.study == 'options' else curve_table
     print('\n'.join(table(results, list(results))))
+    if args.curves is not None:
+        draw_curves(results, list(results), args.curves)
 
 
 if __name__ == '__main__':
