@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What helps learning? Trains small networks of cats, one change of the options at a time, each with several seeds.
 
-    python benchmarks/learning.py options           the demo's network: average, mixing, regularization, minibatch, rates
+    python benchmarks/learning.py options           the demo's network: average, mixing, path lengths, minibatch, rates
     python benchmarks/learning.py few-images        300 cats: does augmentation keep D from memorizing them?
     python benchmarks/learning.py very-few-images   the same with 30
     python benchmarks/learning.py shipped           the network in networks/: which settings to train it with
