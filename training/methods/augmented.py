@@ -264,8 +264,8 @@ class Ceiling:
     def __call__(self):
         if not self._was_said and tflib.run(self._p) >= self._ceiling:
             self._was_said = True
-            print(f'Augmentation: p has reached its ceiling of {self._ceiling:g} (--p-max), and D still overfits; '
-                  'with a higher p augmentations leak into the fakes')
+            print(f'Augmentation: p has reached its ceiling of {self._ceiling:g} (--p-max). If augmentations leak into '
+                  'the fakes, lower it; with --holdout the scores of D tell whether it memorizes or is just ahead of G')
 
 
 def sheets(augment_args, cells, drange_net, minibatch_size):

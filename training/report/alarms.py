@@ -12,6 +12,8 @@ import numpy as np
 SATURATED_SCORE, SATURATED_TICKS = 7.0, 3  # a logistic loss of 0.001 on each side
 ARMED_DIVERSITY, LOW_DIVERSITY, LOW_TICKS = 0.5, 0.25, 2  # of the reals'
 SLOW_FACTOR, SLOW_TICKS, SPEED_TICKS, MIN_SPEED_TICKS = 2.0, 2, 10, 3
+MEMORIZES, GENERALIZES, HELD_OUT_TICKS = 0.5, 0.1, 3  # see overfitting; the first is the published target of rv
+NEEDLESS_P = 0.2  # from this p on augmentation costs quality that is noticed
 DATA_WAIT, MIN_WAIT_SEC = 0.1, 1.0  # share of a tick; in less than a second of waiting there is little to gain
 MIXED_PRECISION_SHARE = 0.01  # of the steps; loss scaling itself provokes about 0.0005
 POOLED_SIZE = 16
@@ -52,6 +54,16 @@ def saturated(stats):
     """Does D tell reals from fakes almost without error? Only for losses whose scores are logits."""
     real, fake = stats.get('Loss/scores/real'), stats.get('Loss/scores/fake')
     return real is not None and fake is not None and real > SATURATED_SCORE and fake < -SATURATED_SCORE
+
+
+def overfitting(stats):
+    """How far D's mean score of held-out images is from that of those it learns from, on the way to that of fakes.
+
+    The heuristic rv of Karras et al. 2020, equation 1, of scores without augmentation: 0 = D generalizes, 1 = it
+    memorizes; `None` = not known, or D does not tell fakes from images.
+    """
+    train, held_out, fake = (stats.get('Holdout/scores/' + name) for name in ('train', 'held_out', 'generated'))
+    return None if None in (train, held_out, fake) or train <= fake else (train - held_out) / (train - fake)
 
 
 def too_slow(stats, ticks_before):
@@ -111,6 +123,8 @@ class Alarms:
         found = collections.OrderedDict([
             ('non-finite gradients', non_finite(stats, self._skipped)),
             ('D saturated', self._saturated(stats)),
+            ('D memorizes', self._memorizing(stats)),
+            ('needless augmentation', self._needless(stats)),
             ('diversity collapsing', self._collapsing(stats)),
             ('speed halved', self._slow(stats)),
             ('waiting for data', waiting_for_data(stats))])
@@ -126,6 +140,22 @@ class Alarms:
             return None
         return 'mean scores of D {:+.1f} on reals, {:+.1f} on fakes, for {} ticks; G learns little then'.format(
             stats['Loss/scores/real'], stats['Loss/scores/fake'], self._in_a_row['saturated'])
+
+    def _memorizing(self, stats):
+        share = overfitting(stats)
+        if not self._holds('memorizes', share is not None and share > MEMORIZES, HELD_OUT_TICKS):
+            return None
+        return ('mean scores {:.1f} for images that it learns from, {:.1f} for held-out ones, {:.1f} for fakes; '
+                'augment (--aug=ada), or train on more images').format(*_scores(stats))
+
+    def _needless(self, stats):
+        share, p, signs = overfitting(stats), stats.get('Progress/augment'), stats.get('Progress/overfitting')
+        rises = p is not None and p >= NEEDLESS_P and signs is not None and signs > MEMORIZES
+        if not self._holds('needless', rises and share is not None and share < GENERALIZES, HELD_OUT_TICKS):
+            return None
+        return ('p is {:.2f}, but mean scores of D are {:.1f} for images that it learns from and {:.1f} for held-out '
+                'ones: it is ahead of G, and does not memorize; --aug=adarv goes by held-out images, --p-max=0.1 keeps '
+                'p low').format(p, *_scores(stats)[:2])
 
     def _collapsing(self, stats):
         now = stats.get('Progress/diversity')
@@ -144,6 +174,10 @@ class Alarms:
         if self._in_a_row['slow'] > SPEED_TICKS:  # this is what is usual now
             self._usual.clear()
         return '{:.1f} images per second; {:.1f} was usual'.format(1000 / stats['Timing/sec_per_kimg'], 1000 / usual)
+
+
+def _scores(stats):
+    return [stats['Holdout/scores/' + name] for name in ('train', 'held_out', 'generated')]
 
 
 def alarm_line(name, text):

@@ -51,6 +51,26 @@ def test_saturated():
     assert look_at([scores(9, -9)] * 3, logits=False) == []  # a Wasserstein critic has no bounds
 
 
+def held_out(train, held, fake, p=None, heuristic=None):
+    return {'Holdout/scores/train': train, 'Holdout/scores/held_out': held, 'Holdout/scores/generated': fake,
+            'Progress/augment': p, 'Progress/overfitting': heuristic}
+
+
+def test_memorizing():
+    assert alarms.overfitting(held_out(3, 1, -1)) == 0.5
+    assert alarms.overfitting(held_out(-1, -1, -1)) is None and alarms.overfitting({}) is None
+    assert look_at([held_out(3, 0.9, -1)] * 3) == ['D memorizes']
+    assert look_at([held_out(3, 0.9, -1)] * 2) == look_at([held_out(3, 1.1, -1)] * 3) == look_at([{}] * 3) == []
+
+
+def test_augmentation_that_is_not_needed():
+    assert look_at([held_out(3, 2.9, -1, 0.2, 0.7)] * 3) == ['needless augmentation']
+    for ticks in ([held_out(3, 2.9, -1, 0.2, 0.7)] * 2, [held_out(3, 2.9, -1, 0.1, 0.7)] * 3,
+                  [held_out(3, 2.5, -1, 0.2, 0.7)] * 3, [held_out(3, 2.9, -1, 0.2, 0.3)] * 3,  # p falls by itself
+                  [held_out(3, 2.9, -1, 0.2)] * 3, [held_out(3, 2.9, -1)] * 3, [{'Progress/augment': 0.5}] * 3):
+        assert look_at(ticks) == []
+
+
 def test_diversity_collapsing():
     def ticks(*values):
         return [{'Progress/diversity': value} for value in values]
