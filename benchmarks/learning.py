@@ -217,8 +217,8 @@ def draw_curves(results, names, path):
             left.plot([int(kimg) for kimg in value['fd']], list(value['fd'].values()), marker='.', **style)
             ticks = np.array(value['ticks'], float)  # None becomes nan
             middle.plot(ticks[:, 0], ticks[:, 1], **style)
-            right.plot(ticks[:, 0], ticks[:, 2] - ticks[:, 3], **style)
-    for axes, title in ((left, METRIC), (middle, 'p'), (right, "D's mean score, train - held out")):
+            right.plot(ticks[:, 0], (ticks[:, 2] - ticks[:, 3]) / (ticks[:, 2] - ticks[:, 4]), **style)
+    for axes, title in ((left, METRIC), (middle, 'p'), (right, "scores: (train - held out) / (train - fakes)")):
         axes.set(title=title, xlabel='thousand images')
         axes.grid(alpha=0.3)
     left.legend()
