@@ -218,7 +218,7 @@ def draw_curves(results, names, path):
             ticks = np.array(value['ticks'], float)  # None becomes nan
             middle.plot(ticks[:, 0], ticks[:, 1], **style)
             right.plot(ticks[:, 0], (ticks[:, 2] - ticks[:, 3]) / (ticks[:, 2] - ticks[:, 4]), **style)
-    for axes, title in ((left, METRIC), (middle, 'p'), (right, "scores: (train - held out) / (train - fakes)")):
+    for axes, title in ((left, METRIC), (middle, 'p'), (right, 'scores: (train - held out) / (train - fakes)')):
         axes.set(title=title, xlabel='thousand images')
         axes.grid(alpha=0.3)
     left.legend()
