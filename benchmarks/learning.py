@@ -3,7 +3,7 @@
 
     python benchmarks/learning.py options           the demo's network: average, mixing, path lengths, minibatch, rates
     python benchmarks/learning.py few-images        300 cats: does augmentation keep D from memorizing them?
-    python benchmarks/learning.py very-few-images   the same with 30
+    python benchmarks/learning.py very-few-images   the same with 30, twice as long
     python benchmarks/learning.py shipped           the network in networks/: which settings to train it with
 
 Every run is a process of run_training.py, its networks are measured by run_metrics.py against all cats. What is in
@@ -48,7 +48,7 @@ def settings(**values):
     return tuple(f'--set={name.replace("__", ".")}={value}' for name, value in values.items())
 
 
-def few_images(count):
+def few_images(count, kimg):
     """A Study of how trainings with so many cats go, with and without augmentation."""
     options = COMMON + ('--config=auto', '--batch=8', '--precision=mixed',
                         f'--holdout={NUM_HELD_OUT / (count + NUM_HELD_OUT)}') + settings(
@@ -59,7 +59,7 @@ def few_images(count):
         'none': ('--aug=noaug',),
         'bg': ('--aug=ada', '--augpipe=bg') + faster,
         'bgc': ('--aug=ada', '--augpipe=bgc') + faster,
-        'bgc, rv': ('--aug=adarv', '--augpipe=bgc') + faster}, kimg=100, every=10, seeds=2)
+        'bgc, rv': ('--aug=adarv', '--augpipe=bgc') + faster}, kimg, every=10, seeds=2)
 
 
 DEMO = COMMON + ('--config=config-f', '--gamma=0.3', '--precision=mixed') + tuple(
@@ -81,8 +81,8 @@ STUDIES = {
         'rates 0.0045': settings(sched__G_lrate_base=0.0045, sched__D_lrate_base=0.0045),
         '2 mapping layers': settings(G__mapping_layers=2),
         'epsilon 1e-6': settings(G_opt__epsilon=1e-6, D_opt__epsilon=1e-6)}, kimg=32, every=32, seeds=4),
-    'few-images': few_images(300),
-    'very-few-images': few_images(30),
+    'few-images': few_images(300, 100),
+    'very-few-images': few_images(30, 200),
     'shipped': Study(SHIPPED, {
         'as before': (),
         'gamma 1': ('--gamma=1',),
@@ -99,6 +99,7 @@ class Run(NamedTuple):
     """One training of a study."""
     variant: str
     seed: int
+    kimg: int       # length, thousand images
     folder: str     # that its run directory is in
     options: tuple  # of run_training.py
 
@@ -137,30 +138,34 @@ def statistics(run_dir):
 
 
 def measure(run, study):
-    """Trains unless that is done, measures, and keeps the measurements.
+    """Trains unless that is done, or goes on where a run was shorter; measures, and keeps the measurements.
 
     Returns: {'fd': {kimg: Frechet distance}, 'ticks': [[kimg, p, scores of D for train, held-out, generated]]}, where
         what the run does not report is `None`.
     """
     os.makedirs(run.folder, exist_ok=True)
+    distances, log = {}, os.path.join(run.folder, 'output.txt')
     if os.path.exists(run.results_file):
         with open(run.results_file) as f:
-            return json.load(f)
-    log = os.path.join(run.folder, 'output.txt')
-    call('run_training.py', run.options, log)
-    files = snapshots(run.run_dir, study.every)
+            results = json.load(f)
+        distances = results['fd']
+        if max(map(int, distances)) > run.kimg - study.every:
+            return results
+    is_finished = run.run_dir is not None and os.path.exists(os.path.join(run.run_dir, '_finished.txt'))
+    call('run_training.py', run.options + ((f'--resume={run.run_dir}',) if is_finished else ()), log)
+    files = {kimg: path for kimg, path in snapshots(run.run_dir, study.every).items() if str(kimg) not in distances}
     report = os.path.join(run.folder, 'metrics.json')
     call('run_metrics.py', ['--dataset=cats', f'--metrics={METRIC}', '--seed=0', f'--json={report}',
                             f'--result-dir={os.path.join(run.folder, "metrics")}', '--network'] + list(files.values()),
          log)
     with open(report) as f:
-        distances = [record['results'][METRIC] for record in json.load(f)]
+        found = [record['results'][METRIC] for record in json.load(f)]
     names = ('Progress/augment', 'Holdout/scores/train', 'Holdout/scores/held_out', 'Holdout/scores/generated')
-    results = dict(fd=dict(zip(files, distances)),
+    results = dict(fd=dict(distances, **dict(zip(map(str, files), found))),
                    ticks=[[tick['Progress/kimg']] + [tick.get(name) for name in names]
                           for tick in statistics(run.run_dir)])
     write_text(run.results_file, json.dumps(results))
-    return json.loads(json.dumps(results))  # as it will be read the next time
+    return results
 
 
 def runs_of(study, seeds, kimg, folder):
@@ -170,7 +175,7 @@ def runs_of(study, seeds, kimg, folder):
         for number, (variant, change) in enumerate(study.changes.items()):
             where = os.path.join(folder, f'{number:02d}-seed{seed}')
             snap = max(1, study.every // 2)  # ticks of 2 kimg, see the options of the studies
-            found.append(Run(variant, seed, where, study.options + change + (
+            found.append(Run(variant, seed, kimg, where, study.options + change + (
                 f'--seed={seed}', f'--total-kimg={kimg}', f'--snap={snap}', f'--result-dir={where}')))
     return found
 
@@ -201,19 +206,25 @@ def curve_table(results, names):
                  for kimg in kimgs]
         ends = [value['ticks'][-1] for value in results[name]]
         p, scores = [tick[1] for tick in ends], [[tick[i] for tick in ends] for i in (2, 3, 4)]
-        lines.append(f'| {name} | ' + ' | '.join('%.1f' % mean for mean in means) + ' | '
+        lines.append(f'| {name} | ' + ' | '.join('' if np.isnan(mean) else '%.1f' % mean for mean in means) + ' | '
                      f'{kimgs[int(np.nanargmin(means))]} | {"" if None in p else "%.2f" % np.mean(p)} | '
                      + ', '.join('' if None in s else '%.2f' % np.mean(s) for s in scores) + ' |')
     return lines
 
 
 def draw_curves(results, names, path):
-    """Draws distances, p and what D says about its data over time into a PNG: a line for each seed."""
+    """Draws distances, p and what D says about its data over time into a PNG: a line for each seed.
+
+    Args:
+        results: {name of a variant: list of what `measure` returns}.
+        names: Those of all variants; the same one has the same color in several pictures.
+        path: The PNG.
+    """
     figure = Figure(figsize=(15, 4.2), tight_layout=True)
     left, middle, right = figure.subplots(1, 3)
-    for number, name in enumerate(names):
-        for seed, value in enumerate(results[name]):
-            style = dict(color=f'C{number}', label=name if seed == 0 else None, linewidth=1.2)
+    for name, values in results.items():
+        for seed, value in enumerate(values):
+            style = dict(color=f'C{names.index(name)}', label=name if seed == 0 else None, linewidth=1.2)
             left.plot([int(kimg) for kimg in value['fd']], list(value['fd'].values()), marker='.', **style)
             ticks = np.array(value['ticks'], float)  # None becomes nan
             middle.plot(ticks[:, 0], ticks[:, 1], **style)
@@ -255,7 +266,7 @@ def main(argv):
     table = final_table if args.study == 'options' else curve_table
     print('\n'.join(table(results, list(results))))
     if args.curves is not None:
-        draw_curves(results, list(results), args.curves)
+        draw_curves(results, list(study.changes), args.curves)
 
 
 if __name__ == '__main__':
