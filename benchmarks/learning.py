@@ -91,7 +91,10 @@ STUDIES = {
         'wider G, narrower D': settings(G__fmap_max=112, D__fmap_max=64),
         'float32': ('--precision=float32',),
         'average of 10 kimg with ramp-up 0.05': settings(train__G_smoothing_kimg=10, train__G_smoothing_rampup=0.05),
-        '2 mapping layers': settings(G__mapping_layers=2)},
+        '2 mapping layers': settings(G__mapping_layers=2),
+        'as --config=small': ('--gamma=auto',) + settings(
+            G__mapping_layers=2, sched__G_lrate_base=0.0025, sched__D_lrate_base=0.0025,
+            train__G_smoothing_rampup=0.05)},
         kimg=40, every=10, seeds=1)}
 
 
