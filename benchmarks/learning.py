@@ -19,7 +19,6 @@ import sys
 import time
 from typing import NamedTuple
 
-from matplotlib.figure import Figure
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -28,6 +27,7 @@ sys.path.insert(0, ROOT)
 import demo  # noqa: E402  (found only after the line above)
 from dnnlib import UserError, cli  # noqa: E402
 from dnnlib.util import atomic_path, write_text  # noqa: E402
+from training import plot  # noqa: E402
 
 METRIC = 'fd2k_effnetlite0'
 COMMON = ('--dataset=cats', '--metrics=none', '--no-selftest')
@@ -223,7 +223,7 @@ def draw_curves(results, names, path):
         names: Those of all variants; the same one has the same color in several pictures.
         path: The PNG.
     """
-    figure = Figure(figsize=(15, 4.2), tight_layout=True)
+    figure = plot.load_figure()(figsize=(15, 4.2), tight_layout=True)
     left, middle, right = figure.subplots(1, 3)
     for name, values in results.items():
         for seed, value in enumerate(values):
@@ -251,6 +251,8 @@ def main(argv):
                         help='where everything is kept (default: %(default)s)')
     parser.add_argument('--curves', metavar='PNG', help="draw distances, p and D's scores there (default: no)")
     args = parser.parse_args(argv)
+    if args.curves is not None:
+        plot.load_figure()  # now, not after hours of training
     study = STUDIES[args.study]
     if args.only is not None:
         names = list(study.changes)

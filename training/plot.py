@@ -109,6 +109,15 @@ def panels(runs, titles=None):
     return [panel for panel in candidates if any(series(ticks, tag) for ticks in runs for tag in panel[1])]
 
 
+def load_figure():
+    """The class `matplotlib.figure.Figure`; raises UserError if matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError('drawing needs matplotlib: python -m pip install matplotlib') from None
+    return Figure
+
+
 def draw(runs, names, path, titles=None):
     """Writes a PNG with one panel per quantity that at least one run has.
 
@@ -119,10 +128,7 @@ def draw(runs, names, path, titles=None):
         titles: See `panels`.
     Raises: UserError if no run has a value, or matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError('drawing needs matplotlib: python -m pip install matplotlib') from None
+    Figure = load_figure()
     shown = panels(runs, titles)
     if not shown:
         raise UserError(f"{', '.join(names)}: no values yet; wait for the first tick")

@@ -115,12 +115,13 @@ def test_minibatches_known_beforehand_are_read_alone(many_parts, monkeypatch):
         assert [images[:, 0, 0, 0].tolist() for images in found] == wanted
         assert sorted(dataset.begun) == sum(wanted, []) and not alive()
 
-        monkeypatch.setattr(ahead, 'MOST_BYTES', 2 * 4 * 64)  # two minibatches of four images
+    monkeypatch.setattr(ahead, 'MOST_BYTES', 2 * 4 * 64)  # two minibatches of four images
     with Numbered() as dataset:
-        minibatches = ahead.read_minibatches(dataset, places, 1)
+        asked = []
+        minibatches = ahead.read_minibatches(dataset, (asked.append(place) or place for place in places), 1)
         next(minibatches)
-        minibatches.close()  # waits for what was begun
-        assert set(dataset.begun) <= set(sum(wanted[:3], []))
+        assert asked == places[:3]  # the first one, and two ahead
+        minibatches.close()
         dataset.bad_numbers = (41,)
         with pytest.raises(UserError, match='image 41 of numbered: 41.png: broken'):
             list(ahead.read_minibatches(dataset, places))
