@@ -26,7 +26,7 @@ sys.path.insert(0, ROOT)
 
 from benchmarks.worker_methods import METHODS, SPEED  # noqa: E402  (found only after the line above)
 from dnnlib import EasyDict, UserError, cli  # noqa: E402
-from dnnlib.run import cluster as clusters, launcher, watchdog  # noqa: E402
+from dnnlib.run import cluster as clusters, launcher, shared_memory, watchdog  # noqa: E402
 from dnnlib.util import get_obj_by_name  # noqa: E402
 from training.state import files  # noqa: E402
 
@@ -84,11 +84,14 @@ def start(python, workers, jobs):
     ports = iter(launcher.free_ports(count * len(jobs)))
     jobs = [dict(job, addresses=[f'127.0.0.1:{next(ports)}' for _ in range(count)]) for job in jobs]
     found = []
-    for task in range(workers or 1):
-        command = [python, '-W', 'ignore', os.path.abspath(__file__), '--child', json.dumps([task, jobs])]
-        with open(f'{jobs[0]["run_dir"]}.{task}.txt', 'ab') as log:
-            found.append(subprocess.Popen(command, env=dict(os.environ, OMP_NUM_THREADS='1', TF_CPP_MIN_LOG_LEVEL='3'),
-                                          stdout=log, stderr=subprocess.STDOUT))
+    with shared_memory.create(workers or 1) as memory:
+        environ = dict(os.environ, OMP_NUM_THREADS='1', TF_CPP_MIN_LOG_LEVEL='3')
+        environ[shared_memory.SHARED] = ','.join(map(str, memory))
+        for task in range(workers or 1):
+            command = [python, '-W', 'ignore', os.path.abspath(__file__), '--child', json.dumps([task, jobs])]
+            with open(f'{jobs[0]["run_dir"]}.{task}.txt', 'ab') as log:
+                found.append(subprocess.Popen(command, env=environ, stdout=log, stderr=subprocess.STDOUT,
+                                              pass_fds=memory))
     return found
 
 
@@ -126,7 +129,8 @@ def child(task, jobs):
         if watch is None:
             train(**job)
             continue
-        cluster = clusters.Cluster(tuple(addresses), task, watch)
+        memory = shared_memory.find(os.environ, len(addresses))
+        cluster = clusters.Cluster(tuple(addresses), task, watch, memory=memory)
         with watchdog.watching(cluster):
             train(cluster=cluster, **job)
 

@@ -448,7 +448,7 @@ def test_no_trace_of_a_machine():
 
 AMERICAN = re.compile('|'.join((  # what an American would not write
     r'colour', r'\bgrey', r'GREY_', r'\bcentre', r'neighbour', r'behaviour', r'favour', r'licence', r'labelled',
-    r'modelling', r'cancelled', r'catalogue', r'\btowards\b',
+    r'modelling', r'(?<!->Is)cancelled', r'catalogue', r'\btowards\b',
     r'(regular|normal|initial|optim|equal|serial|vector|factor|synchron|recogn|organ|summar|minim|maxim|quant|discret|'
     r'general|parallel|special)is(e|ed|es|ing|ation|er)s?\b',
     r'\bdata[ -]sets?\b', r'\banew\b', r'\bto be had\b', r'can(not)? be had\b', r'give (them|it) away\b',

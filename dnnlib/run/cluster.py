@@ -5,6 +5,7 @@ import json
 import re
 from typing import NamedTuple
 
+from dnnlib.run import shared_memory
 from dnnlib.util import UserError
 
 TF_CONFIG = 'TF_CONFIG'             # set by Kubernetes operators, by people, and by our launcher
@@ -21,6 +22,7 @@ class Cluster(NamedTuple):
     task: int           # which of them this process is; 0 writes the files
     watch: str          # 'host:port' at which worker 0's watchdog listens
     run: str = ''       # job and step of SLURM, so that workers of another job are not taken for ours; '' = unknown
+    memory: int = None  # open file of the memory that all of them share, `None` = there is none, see `shared_memory`
 
 
 def find(environ):
@@ -51,7 +53,8 @@ def find(environ):
         free = next(port for port in itertools.count(ports[0] + 1) if port not in ports)
         watch = addresses[0].rpartition(':')[0] + f':{free}'
         split_address(watch)
-    return Cluster(tuple(addresses), task, watch, '.'.join(filter(None, map(environ.get, RUN_IDS))))
+    return Cluster(tuple(addresses), task, watch, '.'.join(filter(None, map(environ.get, RUN_IDS))),
+                   shared_memory.find(environ, len(addresses)))
 
 
 def split_address(address, name=TF_CONFIG):

@@ -17,7 +17,7 @@ import time
 from typing import NamedTuple
 
 from dnnlib.disk import ignoring_full
-from dnnlib.run import cluster, devices
+from dnnlib.run import cluster, devices, shared_memory
 from dnnlib.run.watchdog import LOST, USER_ERROR
 
 PIPE = 'STYLEGAN2_LAUNCHER'  # number of the pipe through which worker 0 tells its run directory
@@ -179,17 +179,19 @@ class _Start:
         self._processes = []
         ports = free_ports(plan.workers + 1)
         addresses = [f'127.0.0.1:{port}' for port in ports]
-        for task in range(plan.workers):
-            environ = dict(os.environ, **(plan.environments[task] if plan.environments else {}))
-            environ.update({cluster.TF_CONFIG: cluster.tf_config(addresses[:-1], task), cluster.WATCH: addresses[-1]})
-            if plan.cpus and plan.cpus[task] is not None:
-                environ[devices.BOUND] = '1'
-            self._processes.append(self._start(command, task, environ))
+        with shared_memory.create(plan.workers) as memory:
+            for task in range(plan.workers):
+                environ = dict(os.environ, **(plan.environments[task] if plan.environments else {}))
+                environ.update({cluster.TF_CONFIG: cluster.tf_config(addresses[:-1], task),
+                                cluster.WATCH: addresses[-1], shared_memory.SHARED: ','.join(map(str, memory))})
+                if plan.cpus and plan.cpus[task] is not None:
+                    environ[devices.BOUND] = '1'
+                self._processes.append(self._start(command, task, environ, memory))
 
-    def _start(self, command, task, environ):
-        end, kwargs = self._outputs[task].write_end, {}
+    def _start(self, command, task, environ, files):
+        end, kwargs = self._outputs[task].write_end, dict(pass_fds=files)
         if task == 0:
-            environ[PIPE], kwargs['pass_fds'] = str(end), [end]
+            environ[PIPE], kwargs['pass_fds'] = str(end), files + [end]
         else:
             environ['PYTHONUNBUFFERED'], kwargs['stdout'], kwargs['stderr'] = '1', end, subprocess.STDOUT
         try:

@@ -1,8 +1,9 @@
 """What the workers of a training exchange: sums, values in worker order, copies of worker 0's variables.
 
 Every worker is a process with one device and a graph of its own (between-graph replication), and calls the functions of
-this module in the same order; TensorFlow's collectives do the rest. With one worker every function returns what it was
-given, and adds nothing to the graph. The servers of TensorFlow have no authentication and listen on all interfaces.
+this module in the same order; TensorFlow's collectives do the rest, but for the sums of gradients on the CPUs of one
+machine (shared_sum.py). With one worker every function returns what it was given, and adds nothing to the graph. The
+servers of TensorFlow have no authentication and listen on all interfaces.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import collective_ops
 
-from dnnlib.tflib import gpu_memory
+from dnnlib.tflib import gpu_memory, shared_sum
 
 CHUNK_BYTES = 32 << 20  # of a sum: one starts while gradients of earlier layers are still being computed
 VOTES = 2  # numbers that a sum of gradients carries along, see `vote`
@@ -29,8 +30,10 @@ class _Job:
         self.target, self.proto = target, proto
         self.size, self.worker = len(cluster.addresses), cluster.task
         self.has_gpu = False
+        self._memory = cluster.memory
         self._last_instance = 0  # the same on all workers, which build the same collectives in the same order
         self.votes = self.tally = self.set_votes = None
+        self._shared = None  # SharedSums, False = impossible, None = not known yet
         self.last_sum = None  # list of the last chunk's, while `one_after_another`; None = sums don't wait for others
 
     def device(self, on_gpu=False):
@@ -48,6 +51,17 @@ class _Job:
         with tf.device(self.device(on_gpu)):
             return collective_ops.all_reduce(tf.identity(value), self.size, _DEVICE if on_device else _HOST,
                                              self._last_instance, 'Add', 'Id', **options)
+
+    def sum_gradients(self, value):
+        """As `sum` on the device that computes; through shared memory where all workers can."""
+        if self._shared is None:
+            is_possible = not self.has_gpu and shared_sum.is_possible(self._memory, self.size)
+            all_can = gather_numbers([is_possible]).all()
+            self._shared = shared_sum.SharedSums(self._memory, self.worker, self.size) if all_can else False
+        if not self._shared or not self._shared.has_room():
+            return self.sum(value, on_device=True)
+        with tf.device(self.device()):
+            return self._shared.sum(value)
 
     def make_votes(self):
         """Local variables, so that they belong to no state; made late, see `gather_numbers`."""
@@ -146,7 +160,7 @@ def all_reduce(tensors):
         parts = [tf.reshape(tensors[i], [-1]) for i in chunk] + ([job.votes.read_value()] if is_last else [])
         flat = tf.concat(parts, axis=0)
         with tf.control_dependencies(before):  # one order in all workers, as NCCL wants
-            total = job.sum(flat, on_device=True)
+            total = job.sum_gradients(flat)
         before = [total]
         sums = tf.split(total, [part.shape.num_elements() for part in parts])
         with tf.control_dependencies([tf.assign(job.tally, sums.pop())] if is_last else []):

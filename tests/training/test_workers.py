@@ -20,6 +20,7 @@ from training.schedule import accumulation_rounds
 from training.state import files
 
 METHODS = {'pools': 2, 'StyleGAN2': 3, 'BigGAN': 2}  # name: iterations
+OPS = {'StyleGAN2': 'native'}  # whose gradients are summed in shared memory, not by TensorFlow
 if tf.__version__.startswith('1.'):  # the arithmetic of its sums and its sockets are all that can differ
     METHODS = {'StyleGAN2': 3}
 LOOP = {'StyleGAN2': dict(measure=measuring.__name__ + '.callback', network_snapshot_ticks=100)}
@@ -30,7 +31,8 @@ def test_two_workers_train_what_two_rounds_train(tmp_path):
     """Pools that each round has; labels, path lengths, both regularizations, and the metrics of the last networks."""
     def jobs_in(kind, **options):
         return [dict(method=method, workers=2, iterations=count, run_dir=str(tmp_path / f'{kind}-{number}'),
-                     loop=LOOP.get(method), **options) for number, (method, count) in enumerate(METHODS.items())]
+                     ops=OPS.get(method, 'ref'), loop=LOOP.get(method), **options)
+                for number, (method, count) in enumerate(METHODS.items())]
     jobs, alone = jobs_in('many', chunk_bytes=CHUNK_BYTES), jobs_in('one')
     processes = benchmark.start(sys.executable, 2, jobs)
     try:  # a process of its own, since the threads of this one are what its first session asked for

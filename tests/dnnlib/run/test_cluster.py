@@ -26,10 +26,10 @@ def test_nobody_else():
 
 def test_workers_of_tf_config():
     found = cluster.find(config(index=1, worker=['a:2222', 'b:2222', 'b:2223']))
-    assert found == (('a:2222', 'b:2222', 'b:2223'), 1, 'a:2224', '')
+    assert found == (('a:2222', 'b:2222', 'b:2223'), 1, 'a:2224', '', None)
     assert cluster.on_this_host(found) == (0, 2) and cluster.on_this_host(found._replace(task=2)) == (1, 2)
     assert cluster.find(dict(config(worker=['a:1', 'b:1']), STYLEGAN2_WATCH='a:9')).watch == 'a:9'
-    assert cluster.find(config(index='1', worker=['[::1]:1', '[::1]:2'])) == (('[::1]:1', '[::1]:2'), 1, '[::1]:3', '')
+    assert cluster.find(config(index='1', worker=['[::1]:1', '[::1]:2'])) == (('[::1]:1', '[::1]:2'), 1, '[::1]:3', '', None)
     assert cluster.split_address('[::1]:2') == ('::1', 2)
     again = cluster.find(dict(slurm(0, 'n1', '2', 2), TF_CONFIG=cluster.tf_config(found.addresses, 2)))
     assert again == found._replace(task=2, run='7.0')  # before SLURM

@@ -3,3 +3,4 @@
 #include "styled_bias_act.cc"
 #include "upfirdn_2d.cc"
 #include "warp_2d.cc"
+#include "worker_sum.cc"
