@@ -29,7 +29,8 @@ def test_workers_of_tf_config():
     assert found == (('a:2222', 'b:2222', 'b:2223'), 1, 'a:2224', '', None)
     assert cluster.on_this_host(found) == (0, 2) and cluster.on_this_host(found._replace(task=2)) == (1, 2)
     assert cluster.find(dict(config(worker=['a:1', 'b:1']), STYLEGAN2_WATCH='a:9')).watch == 'a:9'
-    assert cluster.find(config(index='1', worker=['[::1]:1', '[::1]:2'])) == (('[::1]:1', '[::1]:2'), 1, '[::1]:3', '', None)
+    assert cluster.find(config(index='1', worker=['[::1]:1', '[::1]:2'])) == (
+        ('[::1]:1', '[::1]:2'), 1, '[::1]:3', '', None)
     assert cluster.split_address('[::1]:2') == ('::1', 2)
     again = cluster.find(dict(slurm(0, 'n1', '2', 2), TF_CONFIG=cluster.tf_config(found.addresses, 2)))
     assert again == found._replace(task=2, run='7.0')  # before SLURM
@@ -38,7 +39,7 @@ def test_workers_of_tf_config():
 def test_the_chief_is_worker_0():
     for name in ('chief', 'master'):
         jobs = {'worker': ['b:1', 'c:1'], name: ['a:1'], 'evaluator': ['e:1']}
-        assert cluster.find(config(name, 0, **jobs)) == (('a:1', 'b:1', 'c:1'), 0, 'a:2', '')
+        assert cluster.find(config(name, 0, **jobs)) == (('a:1', 'b:1', 'c:1'), 0, 'a:2', '', None)
         assert cluster.find(config('worker', 1, **jobs)).task == 2
 
 
@@ -75,7 +76,7 @@ def test_variables_that_make_no_sense(environ, message):
 def test_tasks_of_slurm_fill_one_node_after_another():
     found = cluster.find(slurm(3, 'gpu[08-10]', '2(x2),1', 5, SLURM_NODEID='1'))
     assert found.addresses == ('gpu08:20224', 'gpu08:20225', 'gpu09:20224', 'gpu09:20225', 'gpu10:20224')
-    assert found[1:] == (3, 'gpu08:20226', '7.0') and cluster.on_this_host(found) == (1, 2)
+    assert found[1:] == (3, 'gpu08:20226', '7.0', None) and cluster.on_this_host(found) == (1, 2)
     other = cluster.find(slurm(3, 'gpu[08-10]', '2(x2),1', 5, SLURM_JOB_ID='8'))
     assert not set(other.addresses) & set(found.addresses)
 
