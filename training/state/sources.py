@@ -2,8 +2,10 @@
 
 import collections
 
+import tensorflow.compat.v1 as tf
+
 from dnnlib import UserError, util
-from training.pretrained import listed, PUBLISHED_ROLES, read_contents
+from training.pretrained import listed, load_file, PUBLISHED_ROLES, read_contents
 from training.state import pairs
 
 AVERAGES_ALONE = ('stargan2', 'classes')  # methods whose published files hold averages, not called so, and perhaps no D
@@ -44,6 +46,20 @@ def find_sources(nets, contents):
                             'another --config or file')
         found[name] = alike[0]
     return found
+
+
+def load_sources(file):
+    """As `pretrained.load_file`, for networks that only give others their values.
+
+    Their variables are taken out of TensorFlow's lists, so that no state of the training holds them, and those of a
+    worker that has read the file are those of the others.
+    """
+    contents = load_file(file)
+    names = {var.name for network in contents.networks.values() for var in network.vars.values()}
+    for key in (tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.TRAINABLE_VARIABLES):
+        variables = tf.get_collection_ref(key)
+        variables[:] = [var for var in variables if var.name not in names]
+    return contents
 
 
 def check_sources(nets, resume_pkl):

@@ -16,7 +16,7 @@ from dnnlib import UserError, tflib
 from training import image_size
 from training.pretrained import PUBLISHED_FILES, load_file
 from training.state import pairs, transfer_labels
-from training.state.sources import check_sources, find_sources
+from training.state.sources import check_sources, find_sources, load_sources
 
 KINDS = ('copied', 'resized', 'fresh', 'ignored')
 SHOWN = 12  # layers named in one line of the table
@@ -81,7 +81,7 @@ def begin_from(networks, nets, dataset, start):
     Returns: Thousand images at which to start counting.
     Raises: UserError if nothing fits, `strict` is not met, or no images are left to train on.
     """
-    resume_pkl, contents = pairs.load(start.resume_pkl, nets, load_file)
+    resume_pkl, contents = pairs.load(start.resume_pkl, nets, load_sources)
     try:
         names = find_sources(nets, contents)
     except UserError as error:

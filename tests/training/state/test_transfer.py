@@ -222,8 +222,11 @@ def test_a_published_generator_alone_is_tuned_with_a_new_discriminator(session, 
     nets = OrderedDict([('G', Net('training.networks.unet.G_unet', dict(fmaps=2, num_downs=5, resolution=32))), (
         'D', Net('training.networks.patchgan.D_pixel', dict(fmaps=1, resolution=32), role='discriminator'))])
     networks = transfer.create_networks(nets)
-    before = networks['D'].get_var('Conv0/weight')
+    before, variables = networks['D'].get_var('Conv0/weight'), (tf.global_variables(), tf.trainable_variables())
     assert transfer.begin_from(networks, nets, dataset(), transfer.Start(path)) == 0
+    # those of the file are in no state, and a worker that has not read it has the same ones
+    assert [[var.name for var in now] for now in (tf.global_variables(), tf.trainable_variables())] == [
+        [var.name for var in then] for then in variables]
     assert 'unet32_batch.pth holds no discriminator: D starts new.' in capsys.readouterr().out
     np.testing.assert_array_equal(networks['D'].get_var('Conv0/weight'), before)
     values = golden_translation.weights('unet32_batch.pth', translation.unet(5))
