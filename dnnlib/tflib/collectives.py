@@ -14,6 +14,7 @@ import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import collective_ops
 
 from dnnlib.tflib import gpu_memory, shared_sum
+from dnnlib.tflib.worker_session import WorkerSession
 
 CHUNK_BYTES = 32 << 20  # of a sum: one starts while gradients of earlier layers are still being computed
 VOTES = 2  # numbers that a sum of gradients carries along, see `vote`
@@ -98,7 +99,7 @@ def open_session(proto, cluster=None):
     proto.device_filters.append(f'/job:worker/task:{cluster.task}')  # or a session would look for the others to the end
     server = tf.train.Server(tf.train.ClusterSpec({'worker': list(cluster.addresses)}), 'worker', cluster.task,
                              config=proto)
-    session = tf.Session(server.target, config=proto)
+    session = WorkerSession(server.target, config=proto)
     session.tflib_server = server  # lives as long
     job = _Job(cluster, server.target, proto)
     job.has_gpu = gpu_memory.has_gpu(session)
@@ -282,7 +283,7 @@ def session_beside(graph):
     job = _job()
     with graph.as_default():
         tf.get_collection_ref(_KEY).append(job)
-    return tf.Session(job.target, graph=graph, config=job.proto)
+    return WorkerSession(job.target, graph=graph, config=job.proto)
 
 
 def vote(numbers):

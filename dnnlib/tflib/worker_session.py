@@ -1,0 +1,25 @@
+"""Sessions of a worker behind a server of TensorFlow.
+
+Every call of such a session has a number that the server draws. TensorFlow 2.21 draws it in a new thread for each call,
+whose generator it seeds with 32 bits: within some ten thousand calls two of them have the same number, and the later one
+is refused as a repetition, before anything of it has run.
+"""
+
+import tensorflow.compat.v1 as tf
+
+REFUSED = 'request was received twice'
+MOST_TRIES = 5  # that one call is refused twice has a chance of one in ten thousand
+
+
+class WorkerSession(tf.Session):
+    """As tf.Session, but a call that was refused for its number is made again with another one."""
+
+    def run(self, *args, **kwargs):
+        """As `tf.Session.run`."""
+        for _ in range(MOST_TRIES - 1):
+            try:
+                return super().run(*args, **kwargs)
+            except tf.errors.AbortedError as error:
+                if REFUSED not in error.message:
+                    raise
+        return super().run(*args, **kwargs)
