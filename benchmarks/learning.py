@@ -94,7 +94,9 @@ STUDIES = {
         '2 mapping layers': settings(G__mapping_layers=2),
         'as --config=small': ('--gamma=auto',) + settings(
             G__mapping_layers=2, sched__G_lrate_base=0.0025, sched__D_lrate_base=0.0025,
-            train__G_smoothing_rampup=0.05)},
+            train__G_smoothing_rampup=0.05),
+        'gamma 1, minibatch 8': ('--gamma=1',) + settings(sched__minibatch_size_base=8, sched__minibatch_gpu_base=8),
+        'gamma 3, minibatch 8': ('--gamma=3',) + settings(sched__minibatch_size_base=8, sched__minibatch_gpu_base=8)},
         kimg=40, every=10, seeds=1)}
 
 

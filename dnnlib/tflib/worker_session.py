@@ -1,8 +1,8 @@
 """Sessions of a worker behind a server of TensorFlow.
 
-Every call of such a session has a number that the server draws. TensorFlow 2.21 draws it in a new thread for each call,
-whose generator it seeds with 32 bits: within some ten thousand calls two of them have the same number, and the later one
-is refused as a repetition, before anything of it has run.
+Every call of such a session has a number that the server draws. In TensorFlow 2.21 two of some hundred thousand calls
+have the same one, as if only 32 bits of it were random; the later call is refused as a repetition, before anything of it
+has run.
 """
 
 import tensorflow.compat.v1 as tf
