@@ -1,8 +1,8 @@
 """Sessions of a worker behind a server of TensorFlow.
 
 Every call of such a session has a number that the server draws. In TensorFlow 2.21 two of some hundred thousand calls
-have the same one, as if only 32 bits of it were random. The later call is refused as a repetition, before anything of it
-has run: of 519,118 calls that count, 7 were refused, and the count was 519,111.
+have the same one, as if only 32 bits of it were random. The later call is refused as a repetition, before any of it has
+run: of 519,118 calls that count, 7 were refused, and the count was 519,111.
 """
 
 import tensorflow.compat.v1 as tf
