@@ -68,6 +68,8 @@ def train(method, run_dir, workers, iterations, ops='ref', cluster=None, cores=N
                 grid_args=dict(size='3x2'), mirror_augment=True, image_snapshot_ticks=None, keep=5, cluster=cluster,
                 metric_callback=measure and get_obj_by_name(measure)(run_dir), **loop))
         finally:
+            kinds = [operation.type for operation in tf.get_default_graph().get_operations()]
+            print(f'{method}: {kinds.count("WorkerSum")} sums in shared memory')
             tflib.close_tf()
 
 
