@@ -89,7 +89,7 @@ def test_ssh(run, tmp_path):
     assert code == 0 and len(told) == 4  # 2 workers, started twice
     for task in range(2):
         for start in range(2):
-            (addresses, number, watch, _), argv = told['worker%d-%d' % (task, start)]
+            (addresses, number, watch, *_), argv = told['worker%d-%d' % (task, start)]
             assert (addresses, number, watch) == (['node1:2222', 'node2:2222'], task, 'node1:2223')
             assert argv == ['run_training.py', '--dataset=/data/faces', '--result-dir=/results']
     assert sorted((tmp_path / 'hosts.txt').read_text().split()) == ['node1'] * 2 + ['node2'] * 2
@@ -124,7 +124,7 @@ def test_ctrl_c_reaches_the_workers_behind_ssh(run, tmp_path):
 def test_slurm(run):
     code, told = run(script_of('SLURM'), '75')
     assert code == 0 and len(told) == 4
-    (addresses, number, watch, _), argv = told['worker5-1']
+    (addresses, number, watch, *_), argv = told['worker5-1']
     assert (len(addresses), number, addresses[5], watch) == (8, 5, 'node2:20225', 'node1:20228')
     assert argv == ['run_training.py', '--dataset=/data/faces', '--result-dir=/results']
 
@@ -137,7 +137,7 @@ def test_kubernetes(run, tmp_path):
         if wanted == 0:  # not stopped before
             (tmp_path / 'results' / '00000-run' / 'network-final.pkl').touch()
         code, told = run(script, codes, JOB_COMPLETION_INDEX=index)
-        ((addresses, task, watch, _), argv), = told.values()
+        ((addresses, task, watch, *_), argv), = told.values()
         assert code == wanted and addresses == ['stylegan2-0.stylegan2:2222', 'stylegan2-1.stylegan2:2222']
         assert (task, watch) == (int(index), 'stylegan2-0.stylegan2:2223') and argv[0] == 'run_training.py'
     with interrupting(run, tmp_path, signal.SIGTERM, tasks=[1]):

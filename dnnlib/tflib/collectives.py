@@ -55,9 +55,9 @@ class _Job:
 
     def sum_gradients(self, value):
         """As `sum` on the device that computes; through shared memory where all workers can."""
-        if self._shared is None:
-            is_possible = not self.has_gpu and shared_sum.is_possible(self._memory, self.size)
-            all_can = gather_numbers([is_possible]).all()
+        if self._shared is None:  # memory: all have it or none; whether all can use it they ask one another
+            all_can = self._memory is not None and gather_numbers(
+                [not self.has_gpu and shared_sum.is_possible(self.size)]).all()
             self._shared = shared_sum.SharedSums(self._memory, self.worker, self.size) if all_can else False
         if not self._shared or not self._shared.has_room():
             return self.sum(value, on_device=True)

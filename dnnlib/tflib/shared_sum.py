@@ -30,7 +30,6 @@ class SharedSums:
                                         workers=self._workers)
 
 
-def is_possible(file, workers):
-    """Can this process take part? The others may not be able to: ask them, too."""
-    return (file is not None and workers <= MOST_WORKERS and native.mode() != 'ref' and native.missing() is None
-            and hasattr(native.load(), 'worker_sum'))
+def is_possible(workers):
+    """Can this process take part with so many in all? The others may not be able to: ask them, too."""
+    return workers <= MOST_WORKERS and native.mode() != 'ref' and native.missing() is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import EasyDict
+from dnnlib.run.cluster import Cluster
 from dnnlib.tflib import collectives
 from dnnlib.tflib.autosummary import autosummary, save_summaries
 from dnnlib.tflib.joint import apply_jointly
@@ -144,7 +144,7 @@ def test_nothing_hangs_on_operations_of_earlier_session_calls(session, monkeypat
 
 def test_two_workers_exchange_everything_in_one_order(session, monkeypatch):
     """Chunk after chunk, optimizer after optimizer; nothing runs."""
-    job = collectives._Job(EasyDict(addresses=('a:1', 'b:1'), task=0), '', tf.ConfigProto())
+    job = collectives._Job(Cluster(('a:1', 'b:1'), 0, ''), '', tf.ConfigProto())
     tf.get_collection_ref(collectives._KEY).append(job)
     monkeypatch.setattr(collectives, 'CHUNK_BYTES', 8)
     for jointly in (True, False):

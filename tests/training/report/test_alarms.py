@@ -113,6 +113,10 @@ def test_alarms_say_that_they_are_heuristics():
 
 
 def test_the_demo_training_raises_none(data_dir):
-    watcher = alarms.Alarms(True)
+    runs = 0
     with open(str(data_dir.parent.parent / 'docs' / 'demo-network-stats.jsonl')) as f:
-        assert [found for found in map(watcher.look, map(json.loads, f)) if found] == []
+        for tick in map(json.loads, f):
+            if tick['Progress/tick'] == 0:  # began from the networks of the one before
+                runs, watcher = runs + 1, alarms.Alarms(True)
+            assert watcher.look(tick) == {}, tick
+    assert runs == 3
