@@ -6,9 +6,9 @@ import os
 import sys
 
 SHARED = 'STYLEGAN2_SHARED'  # number of the open file in the workers
-PAGE = 4096                  # bytes
+PAGE = 65536                 # bytes; the pages of all systems divide it
 SUMS = 64                    # regions for that many sums
-BUFFER_PAGES = 128           # of each of a worker's two buffers for a sum: in the cache, and waited for seldom
+BUFFER_PAGES = 8             # of each of a worker's two buffers for a sum: in the cache, and waited for seldom
 
 
 def region_pages(workers):
@@ -21,7 +21,7 @@ def create(workers):
     """Context manager: makes the memory for some workers, all zeros; only what is written to takes up memory.
 
     Yields: List of one open file, its number, for processes to inherit; no limit of /dev/shm applies, and the memory
-        vanishes with the last process that has it open. [] where the system has no such files.
+        vanishes with the last process that has it open. [] where the system has no such files, or allows none so large.
     """
     memfd_create = getattr(ctypes.CDLL(None), 'memfd_create', None) if sys.platform == 'linux' else None
     file = -1 if memfd_create is None else memfd_create(b'stylegan2-workers', 1)  # closed in programs that don't ask
@@ -29,8 +29,12 @@ def create(workers):
         yield []
         return
     try:
-        os.ftruncate(file, PAGE * (1 + SUMS * region_pages(workers)))
-        yield [file]
+        try:
+            os.ftruncate(file, PAGE * (1 + SUMS * region_pages(workers)))
+        except OSError:
+            yield []
+        else:
+            yield [file]
     finally:
         os.close(file)
 

@@ -7,7 +7,7 @@ two, and adds in worker order, as one worker adds its rounds.
 from dnnlib.run.shared_memory import BUFFER_PAGES, SUMS, region_pages
 from dnnlib.tflib.ops import native
 
-MOST_WORKERS = 64  # counters in a page
+MOST_WORKERS = 1024  # counters in a page
 
 
 class SharedSums:

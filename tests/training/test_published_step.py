@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import EasyDict, tflib
 from dnnlib.tflib import random
+from tests.training.golden_ada import FILES
 from training import loss
 from training.augment import pipeline
 from training.augment.parameters import Parameters
@@ -19,11 +20,26 @@ SMALL = dict(num_channels=3, resolution=16, label_size=0, fmap_base=64, fmap_max
 NO_LABELS = EasyDict(get_random_labels_tf=lambda size: tf.zeros([size, 0]))
 
 
-@pytest.fixture(scope='module')
-def golden(request):
+@pytest.fixture
+def golden():
     """The arrays of the published step."""
-    with np.load(str(request.fspath.dirpath('..', 'data', 'ada', 'loss16.npz'))) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    return FILES.arrays('loss16')
+
+
+class Recorded:
+    """D, and what it was given and gave: `calls`, pairs of tensors."""
+
+    def __init__(self, network):
+        self._network, self.calls = network, []
+
+    def __getattr__(self, name):
+        return getattr(self._network, name)
+
+    def get_output_for(self, images, *args, **kwargs):
+        """As D's."""
+        scores = self._network.get_output_for(images, *args, **kwargs)
+        self.calls.append((images, scores))
+        return scores
 
 
 def make_networks(golden):
@@ -45,6 +61,13 @@ def drawing(monkeypatch, numbers):
     return left
 
 
+def check(key, found, tolerance=1e-5):
+    """Compares by the distance with the array of this name."""
+    error = distance([found], [FILES.arrays('loss16')[key]])
+    FILES.note('loss16', key, error, tolerance)
+    assert error < tolerance, key
+
+
 def distance(actual, expected):
     """L2 distance of arrays as a share of the norm of what is expected."""
     difference = np.concatenate([np.ravel(a) - np.ravel(e) for a, e in zip(actual, expected)])
@@ -62,11 +85,10 @@ def check_gradients(golden, prefix, found, tolerance):
     """Compares gradients with those of the published step, variable by variable; returns the distance of all."""
     assert len(found) == sum(name.startswith(prefix) for name in golden)
     for name, gradient in found.items():
-        expected = golden[prefix + name]
-        if not expected.any():
+        if not golden[prefix + name].any():
             assert not gradient.any(), name
         else:
-            assert distance([gradient], [expected]) < tolerance, name
+            check(prefix + name, gradient, tolerance)
     return distance(found.values(), [golden[prefix + name] for name in found])
 
 
@@ -93,28 +115,37 @@ def test_step_of_g_without_augmentation(session, golden, monkeypatch):
     value, reg = G_terms([G, D], golden, monkeypatch)
     tflib.init_uninitialized_vars()
     found = session.run(dict(value=value, reg=reg, of_value=gradients_of(G, value), of_reg=gradients_of(G, reg)))
-    assert distance([found['value']], [golden['noaug/G_loss']]) < 1e-5
+    check('noaug/G_loss', found['value'])
     check_gradients(golden, 'noaug/grad_G_loss/', found['of_value'], 1e-4)
-    assert distance([np.tile(found['reg'], 2)], [golden['noaug/G_reg']]) < 1e-5
+    check('noaug/G_reg', np.tile(found['reg'], 2))
+    check('noaug/pl_penalty', found['reg'] / 2)  # the weight
     check_gradients(golden, 'noaug/grad_G_reg/', found['of_reg'], 1e-4)
     mean, = [var for var in tf.global_variables() if var.op.name.endswith('pl_mean')]
-    assert session.run(mean) == pytest.approx(golden['noaug/pl_mean_after'], rel=1e-5)
+    check('noaug/pl_mean_after', session.run(mean))
 
 
 def check_D(session, golden, prefix, D, terms):
-    """Compares loss, R1 and their gradients."""
+    """Compares images, scores, loss, R1 and their gradients; `D`: Recorded."""
     value, reg = terms
     of_value = prefix.replace('_exact', '')  # the same by both rules of the warp
-    found = session.run(dict(value=value, reg=reg, of_value=gradients_of(D, value), of_reg=gradients_of(D, reg)))
-    assert distance([found['value']], [golden[of_value + 'D_loss']]) < 1e-5
+    fetches = dict(value=value, reg=reg, of_value=gradients_of(D, value), of_reg=gradients_of(D, reg), calls=D.calls)
+    found = session.run(fetches)
+    assert len(D.calls) == 2
+    for (images, scores), kind in zip(found['calls'], ('real', 'fake')):
+        check(f'{of_value}{kind}_images_aug', images)
+        check(f'{of_value}{kind}_scores', scores)
+    check(of_value + 'D_loss', found['value'])
     check_gradients(golden, of_value + 'grad_D_loss/', found['of_value'], 1e-4)
-    assert distance([found['reg']], [golden[prefix + 'D_reg']]) < 1e-5
+    check(prefix + 'D_reg', found['reg'])
+    check(prefix + 'r1_penalty', found['reg'] / 0.25)  # half of gamma
     assert check_gradients(golden, prefix + 'grad_D_reg/', found['of_reg'], 1e-2) < 1e-3
 
 
 def test_step_of_d_without_augmentation(session, golden, monkeypatch):
-    networks = make_networks(golden)
-    check_D(session, golden, 'noaug/', networks[1], D_terms(networks, golden, monkeypatch))
+    G, D = make_networks(golden)
+    D = Recorded(D)
+    check_D(session, golden, 'noaug/', D, D_terms([G, D], golden, monkeypatch))
+    check('noaug/fake_images', session.run(D.calls[1][0]))
 
 
 GIVEN = []  # parameters of the next augmentations
@@ -127,7 +158,7 @@ def given(images, labels, strength=1, warp_gradient='exact'):
 
 def augmenting(D, golden, rule, kinds):
     """D behind the augmentation of the published step: the parameters of 'real' or 'fake' images one after another."""
-    GIVEN[:] = [Parameters(**{name.split('/')[1]: tf.constant(value, tf.float32) for name, value in golden.items()
+    GIVEN[:] = [Parameters(**{name.split('/')[1]: tf.constant(golden[name], tf.float32) for name in golden
                               if name.startswith(f'aug_{kind}/')}) for kind in kinds]
     assert all(parameters.hue_theta is not None for parameters in GIVEN)
     step = EasyDict(state=lambda *_args, initial: tf.Variable(initial), progress={})
@@ -141,13 +172,18 @@ def test_step_of_g_with_augmentation(session, golden, monkeypatch, rule, prefix)
     drawing(monkeypatch, [golden['in/latents']] + [golden[f'in/noise_fake_{i}'] for i in range(5)])
     value, _ = loss.G_logistic_ns(G, augmenting(D, golden, rule, ['fake']), NO_LABELS, 4)
     found = session.run(dict(value=value, of_value=gradients_of(G, value)))
-    assert distance([found['value']], [golden['aug/G_loss']]) < 1e-5
+    check('aug/G_loss', found['value'])
     check_gradients(golden, prefix + 'grad_G_loss/', found['of_value'], 1e-4)
 
 
 @pytest.mark.parametrize('rule, prefix', [('published', 'aug/'), ('exact', 'aug_exact/')])
 def test_step_of_d_with_augmentation(session, golden, monkeypatch, rule, prefix):
     G, D = make_networks(golden)
+    D = Recorded(D)
     terms = D_terms([G, augmenting(D, golden, rule, ['real', 'fake'])], golden, monkeypatch)
     tflib.init_uninitialized_vars()
     check_D(session, golden, prefix, D, terms)
+
+
+def test_every_array_is_used(request):
+    FILES.check_all_used(request, 'test_published_step.py')

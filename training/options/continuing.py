@@ -12,10 +12,10 @@ from training import pretrained
 from training.state import files, network_files, pairs
 
 OPTIONS_FILE = 'training_options.json'
-SAFE = (  # may change in a run
-        'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
+SAFE = ('total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
         'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
-        'bad', 'data_workers', 'start_timeout', 'max_hours')
+        'bad', 'data_workers', 'start_timeout', 'max_hours')  # may change in a run
+SAFE_IF_NAMED = ('augment_args.max_strength', 'method_args.augment_args.max_strength')  # the run, by --resume
 USES = dict(  # of networks: file of the program, its name as one of `stylegan2`, arguments before and after --network
     draw=('run_generator.py', 'generate', ['generate-images'], ['--seeds=0-15']),
     translate=('run_translator.py', 'translate', ['translate', 'PICTURES'], []),
@@ -263,7 +263,7 @@ def check_same_options(run_dir, options):
         return
     found, wanted = _flat(_without(saved, SAFE + ORIGIN)), _flat(_without(options, SAFE + ORIGIN))
     for name in sorted(set(found) | set(wanted), key=lambda name: (name.endswith('.multiple'), name)):
-        if found.get(name) != wanted.get(name):  # what the networks decide comes last
+        if name not in SAFE_IF_NAMED and found.get(name) != wanted.get(name):  # what the networks decide comes last
             values = ['not set' if value is None else repr(value) for value in (found.get(name), wanted.get(name))]
             networks = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl')))  # the final one first
             begin = f', begin from its networks with --resume={networks[0]}' if networks else ''
@@ -276,7 +276,8 @@ def safe_changes(run_dir, options):
     saved = _saved_options(run_dir) or {}  # without options that there were not yet
     found, wanted = _flat(_without(saved, ())), _flat(_without(options, ()))
     return [f'{name} {found.get(name)} -> {wanted.get(name)}' for name in sorted(set(found) | set(wanted))
-            if name.split('.')[0] in set(SAFE) & set(saved) and found.get(name) != wanted.get(name)]
+            if {name, name.split('.')[0]} & {*SAFE_IF_NAMED, *set(SAFE) & set(saved)}
+            and found.get(name) != wanted.get(name)]
 
 
 def _without(options, names):

@@ -9,10 +9,11 @@ from dnnlib import UserError, cli
 from dnnlib.names import installed_name
 from dnnlib.util import atomic_path
 from training.options import comparison
+from training.state import files
 
 NUM_HALF = 4  # highest resolutions in half precision, as published
 CLAMP = 256  # of activations in float16, as published
-CHOICE_FILE = 'precision.json'
+CHOICE_FILE = files.CHOSEN[0]  # in the run directory and its states
 BASE = ('training.networks_stylegan2.G_main', 'training.networks_stylegan2.D_stylegan2')
 ADA = ('training.networks_ada.G_main', 'training.networks_ada.D_main')
 WORTH_IT = 1.05  # ratio of the times from which mixed precision is chosen; less is within the error of a measurement
@@ -79,7 +80,8 @@ def choose(options, precision, run_dir=None):
     if precision is None:
         return options
     origin = options.get('resume_state')
-    choice = _noted(run_dir) or _noted(origin and os.path.dirname(os.path.dirname(os.path.abspath(origin))))
+    choice = _noted(run_dir) or _noted(origin) or _noted(  # states have it since November 2026, before only their run
+        origin and os.path.dirname(os.path.dirname(os.path.abspath(origin))))
     half, machine, missing = device_of(options['tf_config'])
     if choice is None:
         choice = _measure(options, half, machine)

@@ -15,6 +15,7 @@ VARIABLES = 'variables'
 ROUNDS = 'rounds.npz'  # states that each round of each worker keeps for itself
 PER_WORKER = 'training/per_worker'  # collection of the graph that names these
 GRID = 'grid.npz'
+CHOSEN = ('precision.json',)  # of the run directory: what its first start chose, and other runs take over
 UNFINISHED, REPLACED, REMOVED = 'unfinished', 'replaced', 'removed'  # names that a killed process may leave behind
 
 

@@ -3,10 +3,10 @@
 A state is a folder `state/<images shown>` in the run directory: `variables.*`, a TensorFlow checkpoint of all global
 variables (networks, moments of the optimizers, half-accumulated gradients, loss scaling, mean of the path lengths);
 `rounds.npz`, the variables that each round keeps for itself, if there are any; `grid.npz`, latents and labels of the
-pictures; and `state.json`, the counters with sizes and checksums of the other files. It is written
-under another name and renamed, so that a folder with that name is always complete. Schedules, order of the data and
-random numbers are functions of the counters and of the options, which the run directory holds. Of several workers the
-first one reads and writes states; the others get their values from it.
+pictures; `precision.json` of a training in mixed precision; and `state.json`, the counters with sizes and checksums of
+the other files. It is written under another name and renamed, so that a folder with that name is always complete.
+Schedules, order of the data and random numbers are functions of the counters and of the options, which the run
+directory holds. Of several workers the first one reads and writes states; the others get their values from it.
 """
 
 import errno
@@ -97,6 +97,9 @@ class StateSaver:
         rounds.save(path, collected)
         if self._grid is not None:
             np.savez(os.path.join(path, files.GRID), **self._grid.arrays())
+        for name in files.CHOSEN:
+            if os.path.exists(os.path.join(self._run_dir, name)):
+                shutil.copy(os.path.join(self._run_dir, name), path)
         files.write_manifest(path, counters)
 
     def _best_nimg(self, metrics):

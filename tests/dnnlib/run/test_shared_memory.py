@@ -1,5 +1,6 @@
 """The memory that workers inherit; tests/dnnlib/tflib/test_shared_sum.py sums through it."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -15,13 +16,22 @@ def test_a_child_that_inherits_it_sees_what_is_written():
         text = ','.join(map(str, files))
         code = ('import os; from dnnlib.run import shared_memory\n'
                 'file = shared_memory.find(os.environ, 2)\n'
-                'if file is not None: os.pwrite(file, b"seen", 4096)')
+                'if file is not None: os.pwrite(file, b"seen", shared_memory.PAGE)')
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
         for inherited, expected in (((), b'\0\0\0\0'), (files, b'seen')):  # no other program has it
             subprocess.run([sys.executable, '-c', code], cwd=root, pass_fds=inherited, check=True,
                            env=dict(os.environ, **{shared_memory.SHARED: text}))
-            assert os.pread(files[0], 4, 4096) == expected
+            assert os.pread(files[0], 4, shared_memory.PAGE) == expected
         assert os.fstat(files[0]).st_blocks * 512 <= 2 * shared_memory.PAGE  # the rest takes up nothing
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='Linux only')
+def test_systems_that_allow_no_such_file(monkeypatch):
+    def refuse(file, size):
+        raise OSError(errno.EFBIG, 'File too large')
+    monkeypatch.setattr(os, 'ftruncate', refuse)
+    with shared_memory.create(2) as files:
+        assert files == []
 
 
 def test_systems_without_it(monkeypatch):

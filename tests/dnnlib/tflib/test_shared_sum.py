@@ -1,6 +1,7 @@
-"""Sums through shared memory: workers of one process, each with a graph and a thread of its own."""
+"""Sums through shared memory: workers in threads of one process, each with a graph of its own, and in processes."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -25,8 +26,17 @@ def memory():
         yield files[0]
 
 
-def run_worker(file, worker, inputs, found, pause=0):
-    """Sums each row of `inputs` twice, the second time negative, in one session call per row."""
+def run_worker(file, worker, inputs, found, pause=0, milliseconds=0):
+    """Sums each row of `inputs` twice, the second time negative, in one session call per row.
+
+    Args:
+        file: Of the shared memory.
+        worker: Number of the worker.
+        inputs: [steps, size].
+        found: List to which the two sums of each step are appended, or the error of a call.
+        pause: Before each step, seconds.
+        milliseconds: After which a call is given up, 0 = never.
+    """
     with tf.Graph().as_default():
         sums = shared_sum.SharedSums(file, worker, 3)
         value = tf.placeholder(tf.float32, [None])
@@ -34,20 +44,33 @@ def run_worker(file, worker, inputs, found, pause=0):
         with tf.Session() as session:
             for row in inputs:
                 time.sleep(pause)
-                found.append(session.run(both, {value: row}))
+                try:
+                    found.append(session.run(both, {value: row}, tf.RunOptions(timeout_in_ms=milliseconds)))
+                except (tf.errors.DeadlineExceededError, tf.errors.AbortedError) as error:
+                    found.append(error)
 
 
-@pytest.mark.parametrize('size', [1, 7, FLOATS, 3 * FLOATS + 5, 0])
-def test_sums_in_worker_order(memory, size):
-    rng = np.random.RandomState(size)
-    inputs = (rng.randn(3, 6, size) * 10.0 ** rng.randint(-4, 5, [3, 6, 1])).astype(np.float32)
-    found = [[] for _ in inputs]
-    threads = [threading.Thread(target=run_worker, args=(memory, i, inputs[i], found[i], 0.01 * (i == 1)))
-               for i in range(3)]
+def run_workers(jobs):
+    """Runs `run_worker` in a thread for each of some tuples of arguments."""
+    threads = [threading.Thread(target=run_worker, args=job, daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def numbers(size, steps=6):
+    """Inputs of three workers, of all magnitudes: [worker, step, size]."""
+    rng = np.random.RandomState(size)
+    return (rng.randn(3, steps, size) * 10.0 ** rng.randint(-4, 5, [3, steps, 1])).astype(np.float32)
+
+
+@pytest.mark.parametrize('size', [1, 2, 7, FLOATS, 3 * FLOATS + 5, 0])
+def test_sums_in_worker_order(memory, size):
+    inputs = numbers(size)
+    found = [[] for _ in inputs]
+    run_workers([(memory, i, inputs[i], found[i], 0.01 * (i == 1)) for i in range(3)])
     for i in range(6):
         expected = (inputs[0, i] + inputs[1, i]) + inputs[2, i]
         for worker in range(3):
@@ -55,11 +78,38 @@ def test_sums_in_worker_order(memory, size):
             np.testing.assert_array_equal(found[worker][i][1], -expected)
 
 
-def test_a_step_that_is_given_up_ends(memory):
-    with tf.Graph().as_default():
-        total = shared_sum.SharedSums(memory, 0, 3).sum(tf.constant([1.0]))
-        with tf.Session() as session, pytest.raises((tf.errors.DeadlineExceededError, tf.errors.AbortedError)):
-            session.run(total, options=tf.RunOptions(timeout_in_ms=200))
+def test_three_processes(memory, tmp_path):
+    """Each waits in a thread of its own, and they come at different times."""
+    size, steps = 2 * FLOATS + 3, 15
+    code = ('import sys; import numpy as np; from tests.dnnlib.tflib import test_shared_sum as test\n'
+            'file, worker = int(sys.argv[1]), int(sys.argv[2])\n'
+            'found = []\n'
+            'test.run_worker(file, worker, test.numbers({0}, {1})[worker], found, 0.001 * worker)\n'
+            'np.save(sys.argv[3], found)').format(size, steps)
+    root = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
+    paths = [str(tmp_path / '{}.npy'.format(i)) for i in range(3)]
+    workers = [subprocess.Popen([sys.executable, '-c', code, str(memory), str(i), paths[i]], cwd=root,
+                                pass_fds=[memory]) for i in range(3)]
+    assert [worker.wait(120) for worker in workers] == [0] * 3
+    inputs = numbers(size, steps)
+    expected = (inputs[0] + inputs[1]) + inputs[2]
+    for path in paths:
+        found = np.load(path)
+        assert found.shape == (steps, 2, size)
+        assert found[:, 0].tobytes() == expected.tobytes() and np.array_equal(found[:, 1], -expected)
+
+
+def test_a_step_that_is_given_up_ends_all_sums(memory):
+    """Those of this step, in all workers, and all later ones: the others' counters have gone on."""
+    found = [[] for _ in range(3)]
+    rows = np.ones([2, 3], np.float32)
+    run_workers([(memory, 0, rows, found[0], 0, 200), (memory, 1, rows, found[1])])  # the third one never comes
+    run_workers([(memory, 2, rows, found[2])])
+    assert isinstance(found[0][0], tf.errors.OpError)
+    for errors in found:
+        assert len(errors) == 2
+    for error in found[0][1:] + found[1] + found[2]:
+        assert isinstance(error, tf.errors.AbortedError) and 'a sum over the workers was given up' in error.message
 
 
 def test_memory_is_passed_on_by_its_number(memory):

@@ -1,19 +1,16 @@
 """Every case of tests/data/ada/augment.npz: values, matrices, margins, filters and gradients of the published code."""
 
-import os
-
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib import tflib
 from dnnlib.tflib.ops import native
+from tests.training.golden_ada import FILES
 from training.augment import color, corruptions, geometry, pipeline
 from training.augment.parameters import Parameters
 
-DATA = os.path.join(os.path.dirname(__file__), '..', '..', 'data', 'ada')
-with np.load(os.path.join(DATA, 'augment.npz')) as _file:
-    GOLDEN = {name: _file[name] for name in _file.files}
+GOLDEN = FILES.arrays('augment')
 CASES = sorted({name.rsplit('/y', 1)[0] for name in GOLDEN if name.endswith('/y')})
 GEOMETRY = dict(xflip_i=0, rotate90_i=0, xint_t=(0, 0), scale_s=1, rotate_pre=0, aniso_s=1, rotate_post=0,
                 xfrac_t=(0, 0))  # parameters and their identity
@@ -38,6 +35,7 @@ def build(image, given, ops):
         found['geometry'] = matrices, around, geometry.canvas_matrices(matrices, around, width, height)
     found['C'] = color.color_matrices(parameters, image.shape[1])
     if 'imgfilter_t' in feeds:
+        found['g'] = corruptions.band_gains(feeds['imgfilter_t'])
         found['f'] = corruptions.taps(feeds['imgfilter_t'])
     return x, feeds, {name: value for name, value in found.items() if value is not None}
 
@@ -61,44 +59,56 @@ def results():
         tflib.close_tf()
 
 
-def relative(a, b):
-    """L2 distance from b, relative to it."""
-    return np.linalg.norm(np.float64(a) - b) / max(np.linalg.norm(b), 1e-12)
+def check_gradient(key, found):
+    """Compares by the L2 distance, relative to what is expected."""
+    expected = GOLDEN[key]
+    error = np.linalg.norm(np.float64(found) - expected) / max(np.linalg.norm(expected), 1e-12)
+    FILES.note('augment', key, error, 1e-5)
+    assert error < 1e-5, key
 
 
 @pytest.mark.parametrize('ops, case', [('auto', case) for case in CASES] + [
-    ('ref', case) for case in CASES if case.endswith('16x16/rgb') and f'{case}/margins' in GOLDEN])
+    ('ref', case) for case in CASES if f'{case}/margins' in GOLDEN])
 def test_published_results(results, ops, case):
     name, size = case.split('/', 1)
     image = GOLDEN['x/' + size]
-    given = {key.rsplit('/', 1)[1]: value for key, value in GOLDEN.items() if key.startswith(case + '/p/')}
+    given = {key.rsplit('/', 1)[1]: GOLDEN[key] for key in GOLDEN if key.startswith(case + '/p/')}
     for group in (GEOMETRY, COLOR):  # the rest of a group as identity, so that all cases of a size share a graph
         if set(given) & set(group):
             given = dict({key: np.float32([value] * len(image)) for key, value in group.items()}, **given)
     found = results(image, given, ops)
-    expected = {key[len(case) + 1:]: value for key, value in GOLDEN.items() if key.startswith(case + '/')}
+
+    def compare(key, actual, atol=0.0, relative=0.0):
+        FILES.compare('augment', f'{case}/{key}', actual, atol + relative * np.abs(GOLDEN[f'{case}/{key}']).max())
 
     values = found['exact'][0]
-    np.testing.assert_allclose(values, expected['y'], rtol=0, atol=TOLERANCES.get(name.split('_')[0], 1e-4))
-    assert np.sqrt(np.mean(np.square(values - expected['y']))) < 1e-5
-    compared = [(key, rule) for key, rule in (('dx', 'exact'), ('dx_exact', 'exact'), ('dx_tf', 'published'))
-                if key in expected]
-    for key, rule in compared:
-        assert relative(found[rule][1], expected[key]) < 1e-5
-    if 'G_inv' in expected:
+    compare('y', values, TOLERANCES.get(name.split('_')[0], 1e-4))
+    assert np.sqrt(np.mean(np.square(values - GOLDEN[f'{case}/y']))) < 1e-5
+    for key, rule in (('dx', 'exact'), ('dx_exact', 'exact'), ('dx_tf', 'published')):
+        if f'{case}/{key}' in GOLDEN:
+            check_gradient(f'{case}/{key}', found[rule][1])
+    if f'{case}/G_inv' in GOLDEN:
         matrices, margins, on_canvas = found['geometry']
         np.testing.assert_array_equal(found['published'][0], values)
-        np.testing.assert_allclose(matrices, expected['G_inv'], rtol=0, atol=1e-6 * np.abs(expected['G_inv']).max())
-        assert np.abs(margins - expected['margins']).max() <= 1  # rounding, where a corner lies on a pixel
-        if (margins == expected['margins']).all():
-            warp = expected['warp'][:, :6].reshape(-1, 2, 3)
-            np.testing.assert_allclose(on_canvas, warp, rtol=0, atol=5e-5 * np.abs(warp).max())
-    if 'C' in expected:
-        assert np.abs(found['C'] - expected['C'])[:, :3].max() < 1e-6 * np.abs(expected['C']).max()
-    if 'f' in expected:
-        np.testing.assert_allclose(found['f'], expected['f'], rtol=0, atol=1e-6)
+        compare('G_inv', matrices, relative=1e-6)
+        compare('margins', margins, 1)  # rounding, where a corner lies on a pixel
+        warp = GOLDEN[f'{case}/warp']
+        if (margins == GOLDEN[f'{case}/margins']).all():
+            whole = np.concatenate([on_canvas.reshape(-1, 6), np.zeros([len(warp), 2])], axis=1)
+            compare('warp', whole, relative=5e-5)
+    if f'{case}/C' in GOLDEN:
+        expected = GOLDEN[f'{case}/C'][:, :3]  # the last row is used by nobody
+        FILES.compare('augment', f'{case}/C', found['C'][:, :3], 1e-6 * np.abs(expected).max(), part=np.s_[:, :3])
+    for key in ('g', 'f'):
+        if f'{case}/{key}' in GOLDEN:
+            compare(key, found[key], 1e-6)
 
 
-def test_every_kind_of_value_is_compared():
-    kinds = {key.split('/', 3)[3] for key in GOLDEN if key.count('/') > 2}
-    assert {'y', 'dx', 'dx_tf', 'dx_exact', 'G_inv', 'margins', 'warp', 'C', 'f', 'g'} <= kinds and len(CASES) > 80
+def test_filters():
+    FILES.compare('augment', 'fbank', corruptions.filter_bank(), 1e-7)
+
+
+def test_every_kind_of_value_is_compared(request):
+    FILES.check_all_used(request, 'augment/test_golden.py')
+    FILES.check_all_owned()
+    assert len(CASES) > 80

@@ -11,6 +11,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import EasyDict, UserError, tflib
 from dnnlib.tflib import random
 from dnnlib.tflib.autosummary import save_summaries
+from tests.training.golden_ada import DATA, FILES
 from tests.training.test_training_loop import assert_same_variables, train, variables_of_last_state
 from training import loss, train_step
 from training.iteration import Iteration
@@ -168,8 +169,7 @@ def test_r1_is_of_the_images_before_augmentation(session):
     assert D.seen(images) is not images
 
 
-GOLDEN = os.path.join(os.path.dirname(__file__), '..', '..', 'data', 'ada')
-with open(os.path.join(GOLDEN, 'adaptive.json')) as _file:
+with open(os.path.join(DATA, 'adaptive.json')) as _file:
     RUNS = {run['name']: run for run in json.load(_file)}
 
 
@@ -197,22 +197,25 @@ def test_p_is_that_of_the_published_controller(session, name):
     count, real_p = augmentation.count(dict(real=scores)), augmentation.strength
     r = augmented.overfitting(run['heuristic'], augmented.means_of(sums))
     tflib.init_uninitialized_vars()
-    with np.load(os.path.join(GOLDEN, 'adaptive_scores.npz')) as arrays:
-        for i in range(len(run.get('steps', run['p'] if 'p' in run else []))):
-            if run['heuristic'] == 'rt':
-                expected = run['r'][i], run['p'][i]
-                for minibatch in arrays[name + '/scores'][i]:
-                    for part in np.split(minibatch, run['gpus']):
-                        if not np.isnan(part).all():
-                            session.run(count, {scores: part})
-            else:
-                told = run['steps'][i]
-                expected = told['r'], told['p']
-                sums.load([[1, told['mean_' + kind]] for kind in ('real', 'fake', 'valid')], session)
-            assert session.run(r) == pytest.approx(expected[0], abs=1e-6 * max(1, abs(expected[0]))), i
-            session.run(tune)
-            assert session.run(p) == pytest.approx(expected[1], abs=1e-9), i
+    for i in range(len(run.get('steps', run['p'] if 'p' in run else []))):
+        if run['heuristic'] == 'rt':
+            expected = run['r'][i], run['p'][i]
+            for minibatch in FILES.arrays('adaptive_scores')[name + '/scores'][i]:
+                for part in np.split(minibatch, run['gpus']):
+                    if not np.isnan(part).all():
+                        session.run(count, {scores: part})
+        else:
+            told = run['steps'][i]
+            expected = told['r'], told['p']
+            sums.load([[1, told['mean_' + kind]] for kind in ('real', 'fake', 'valid')], session)
+        assert session.run(r) == pytest.approx(expected[0], abs=1e-6 * max(1, abs(expected[0]))), i
+        session.run(tune)
+        assert session.run(p) == pytest.approx(expected[1], abs=1e-9), i
     assert session.run(real_p) == np.float32(expected[1])
+
+
+def test_all_scores_are_used(request):
+    FILES.check_all_used(request, 'methods/test_augmented.py')
 
 
 def test_p_has_a_ceiling_that_is_told_once(session, capsys):

@@ -96,6 +96,19 @@ def test_runs_without_readable_files_are_passed_over(tmp_path):
         assert continuing.find_unfinished([run_dir, str(tmp_path)], options) is None
 
 
+def test_the_ceiling_of_p_may_change_where_the_run_is_named(tmp_path, capsys):
+    for number, method in enumerate((False, True)):
+        given, lower = [dict(augment_args=dict(max_strength=p, tune_kimg=500)) for p in (1, 0.5)]
+        given, lower = [dict(total_kimg=10, **(dict(method_args=o) if method else o)) for o in (given, lower)]
+        run_dir = make_run(tmp_path, f'0000{number}-x', given, nimg=3000)
+        assert continuing.choose_run('auto', str(tmp_path), 'x', lower) is None
+        assert continuing.choose_run(run_dir, str(tmp_path), 'x', lower) == run_dir
+        assert 'augment_args.max_strength 1 -> 0.5' in capsys.readouterr().out
+        (lower['method_args'] if method else lower)['augment_args']['tune_kimg'] = 50
+        with pytest.raises(UserError, match='augment.tune_kimg is 500 in that run but 50 now'):
+            continuing.choose_run(run_dir, str(tmp_path), 'x', lower)
+
+
 def test_other_options_are_refused_by_name(tmp_path):
     options = dict(total_kimg=10, G_args=dict(fmap_base=1))
     run_dir = make_run(tmp_path, '0', options, nimg=32)

@@ -139,6 +139,18 @@ def test_another_machine_is_said(measured, tmp_path, capsys):
     assert json.loads((tmp_path / precision.CHOICE_FILE).read_text())['machine'] == 'GPU'
 
 
+def test_a_state_from_elsewhere_takes_its_type_along(measured, tmp_path, capsys):
+    measured()
+    state = tmp_path / 'copied'
+    precision.choose(options('config-f'), 'mixed', str(tmp_path))
+    state.mkdir()
+    (tmp_path / precision.CHOICE_FILE).rename(state / precision.CHOICE_FILE)
+    count = measured(ratio=0.5)
+    given = dict(options('config-f'), resume_state=str(state))
+    assert precision.choose(given, 'mixed', str(tmp_path))['tf_config']['mixed'] == 'bfloat16'
+    assert 'bfloat16 as measured at the first start' in capsys.readouterr().out and len(count) == 1
+
+
 def test_files_never_ask_for_half_precision_without_the_clamp():
     plain = with_half('config-f')['G_args']
     for dtype, added in (('float16', dict(conv_clamp=256)), ('bfloat16', dict(conv_clamp=256)),

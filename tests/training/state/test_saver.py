@@ -123,6 +123,18 @@ def test_the_grid_of_pictures_is_part_of_it(session, tmp_path):
     np.testing.assert_array_equal(restored['latents'], arrays['latents'])
 
 
+def test_what_the_first_start_chose_is_part_of_it(session, tmp_path):
+    make_variable(session)
+    (tmp_path / 'precision.json').write_text('{"type": "bfloat16"}')
+    path = state.StateSaver(str(tmp_path)).save(files.new_counters(32))
+    with open(os.path.join(path, 'precision.json')) as f:
+        assert f.read() == '{"type": "bfloat16"}'
+    files.check(path)
+    (tmp_path / 'precision.json').unlink()
+    path = state.StateSaver(str(tmp_path)).save(files.new_counters(64))
+    assert not os.path.exists(os.path.join(path, 'precision.json'))
+
+
 def test_counters_of_older_states_are_converted(tmp_path):
     """Those of methods were int32 in checkpoints, those of pools int32 in the file of the rounds."""
     counters = {'G_steps': (np.int32(700), np.int64), 'pool_filled': (np.int32([3, 5]), np.float32)}

@@ -1,10 +1,13 @@
 // WorkerSum: sum of a tensor over worker processes of one machine, through memory that all of them share.
 //
 // Each sum of the graph has a region of the memory: a page with a counter for each worker, then two buffers for each
-// worker, used in turn. A tensor goes through them piece by piece: a worker writes its piece, counts it, waits until all
-// have counted it, and adds up all of them in worker order, so the result has the same bits in all workers. Whoever
-// counts piece k + 2 knows that all have read piece k, since each of them has counted piece k + 1 after that: two buffers
-// are enough. Nobody spins: a thread of each process sleeps on a word that changes with every count (a futex).
+// worker, used in turn. A tensor goes through them piece by piece. A worker writes its piece and counts; when all have,
+// it adds up its slice of all pieces, in worker order, writes that over the slice of its own piece, and counts again; when
+// all have, it copies all slices. So all workers have the same bits, and the work of one hardly grows with their number.
+// Whoever writes piece k + 2 has seen all count slices of piece k + 1, thus its writing before, which each did after
+// copying piece k: two buffers are enough. Nobody spins: a thread of each process sleeps on a word that changes with
+// every count (a futex). A sum that is given up in one worker leaves the counters of the others waiting, so the memory is
+// marked as broken, and this sum and all later ones fail in all workers.
 #include "tensorflow_glue.h"
 
 #ifdef __linux__
@@ -19,7 +22,7 @@
 
 namespace stylegan2 {
 
-const index_t kPage = 4096, kCounter = 64;  // bytes; a counter has a cache line of its own
+const index_t kPage = 65536, kCounter = 64;  // bytes; pages of all systems divide it, a counter has its own cache line
 const int kMostWorkers = kPage / kCounter;
 const long kLookAgainNanoseconds = 20 * 1000 * 1000;  // for steps that TensorFlow has given up
 
@@ -27,7 +30,7 @@ static Register worker_sum(
     Op("WorkerSum")
         .Input("x: float")
         .Output("y: float")
-        .Attr("fd: int >= 0")     // of the shared memory; its first word is the futex
+        .Attr("fd: int >= 0")     // of the shared memory; its first page holds the futex and the mark
         .Attr("page: int >= 1")   // at which this sum's region begins
         .Attr("pages: int >= 1")  // of a buffer
         .Attr("worker: int >= 0")
@@ -137,6 +140,7 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
     Mapping* const first_page = new Mapping(fd, 0, kPage);  // stays: the thread may look at it after this kernel's end
     OP_REQUIRES(ctx, first_page->ok() && region_->ok(), InvalidArgument("file ", fd, " can't be mapped"));
     word_ = reinterpret_cast<std::atomic<int>*>(first_page->at(0));
+    broken_ = reinterpret_cast<std::atomic<int>*>(first_page->at(kCounter));
   }
 
   void ComputeAsync(OpKernelContext* ctx, DoneCallback done) override {
@@ -159,18 +163,22 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
    public:
     Sum(const WorkerSumKernel* kernel, OpKernelContext* ctx, Tensor* y, DoneCallback done)
         : kernel_(kernel), ctx_(ctx), done_(std::move(done)), x_(InFloats(ctx->input(0))), y_(OutFloats(y)),
-          size_(y->NumElements()), begin_(0), number_(kernel->Counted(kernel->worker_)->load()) {
+          size_(y->NumElements()), begin_(0), count_(kernel->Counted(kernel->worker_)->load()) {
       if (size_ > 0) Write();
     }
 
     bool Advance() override {
       while (begin_ < size_) {
+        if (IsGivenUp()) return true;
         for (int worker = 0; worker < kernel_->workers_; worker++) {
-          if (kernel_->Counted(worker)->load(std::memory_order_acquire) <= number_) return GivenUp();
+          if (kernel_->Counted(worker)->load(std::memory_order_acquire) < count_) return false;
         }
-        Add();
+        if (count_ % 2 == 1) {
+          AddSlice();
+          continue;
+        }
+        CopySlices();
         begin_ += Length();
-        number_++;
         if (begin_ < size_) Write();
       }
       done_();  // may delete the kernel
@@ -179,26 +187,48 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
 
    private:
     index_t Length() const { return std::min(size_ - begin_, kernel_->piece_ / index_t(sizeof(float))); }
+    index_t Slice(int worker) const { return Length() * worker / kernel_->workers_; }  // where it begins
+    float* Buffer(int worker) const { return kernel_->Buffer(worker, (count_ - 1) / 2); }
 
-    void Write() {
-      std::memcpy(kernel_->Buffer(kernel_->worker_, number_), x_ + begin_, Length() * sizeof(float));
-      kernel_->Counted(kernel_->worker_)->store(number_ + 1, std::memory_order_release);
+    void Count() {
+      kernel_->Counted(kernel_->worker_)->store(count_, std::memory_order_release);
       Waiting::Wake(kernel_->word_);
     }
 
-    void Add() {
-      const index_t length = Length();
+    void Write() {
+      count_++;
+      std::memcpy(Buffer(kernel_->worker_), x_ + begin_, Length() * sizeof(float));
+      Count();
+    }
+
+    void AddSlice() {
+      const index_t begin = Slice(kernel_->worker_), end = Slice(kernel_->worker_ + 1);
       float* const y = y_ + begin_;
-      std::memcpy(y, kernel_->Buffer(0, number_), length * sizeof(float));
+      std::memcpy(y + begin, Buffer(0) + begin, (end - begin) * sizeof(float));
       for (int worker = 1; worker < kernel_->workers_; worker++) {
-        const float* const part = kernel_->Buffer(worker, number_);
-        for (index_t i = 0; i < length; i++) y[i] += part[i];
+        const float* const part = Buffer(worker);
+        for (index_t i = begin; i < end; i++) y[i] += part[i];
+      }
+      std::memcpy(Buffer(kernel_->worker_) + begin, y + begin, (end - begin) * sizeof(float));
+      count_++;
+      Count();
+    }
+
+    void CopySlices() {
+      for (int worker = 0; worker < kernel_->workers_; worker++) {
+        if (worker == kernel_->worker_) continue;  // already there
+        const index_t begin = Slice(worker), end = Slice(worker + 1);
+        std::memcpy(y_ + begin_ + begin, Buffer(worker) + begin, (end - begin) * sizeof(float));
       }
     }
 
-    bool GivenUp() {
+    bool IsGivenUp() {
       tensorflow::CancellationManager* const manager = ctx_->cancellation_manager();
-      if (manager == nullptr || !manager->IsCancelled()) return false;
+      if (manager != nullptr && manager->IsCancelled()) {
+        kernel_->broken_->store(1);
+        Waiting::Wake(kernel_->word_);
+      }
+      if (kernel_->broken_->load() == 0) return false;
       ctx_->SetStatus(tensorflow::errors::Aborted("a sum over the workers was given up"));
       done_();
       return true;
@@ -211,13 +241,13 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
     float* const y_;
     const index_t size_;
     index_t begin_;
-    uint64_t number_;  // of the piece, counted from the first one of the training
+    uint64_t count_;  // of this worker: two for each piece, since the training began
   };
 
   int worker_, workers_;
   index_t piece_;  // bytes of a buffer
   std::unique_ptr<Mapping> region_;
-  std::atomic<int>* word_;
+  std::atomic<int>*word_, *broken_;
 };
 
 REGISTER_KERNEL_BUILDER(Name("WorkerSum").Device(tensorflow::DEVICE_CPU), WorkerSumKernel);
