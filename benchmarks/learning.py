@@ -252,6 +252,7 @@ def main(argv):
     parser.add_argument('--result-dir', default=os.path.join('results', 'learning'), metavar='DIR',
                         help='where everything is kept (default: %(default)s)')
     parser.add_argument('--curves', metavar='PNG', help="draw distances, p and D's scores there (default: no)")
+    parser.add_argument('--json', metavar='FILE', help='write all measurements there (default: no)')
     args = parser.parse_args(argv)
     if args.curves is not None:
         plot.load_figure()  # now, not after hours of training
@@ -272,6 +273,8 @@ def main(argv):
               + ', '.join(f'{kimg} kimg {fd:.1f}' for kimg, fd in results[run.variant][-1]['fd'].items()), flush=True)
     table = final_table if args.study == 'options' else curve_table
     print('\n'.join(table(results, list(results))))
+    if args.json is not None:
+        write_text(args.json, json.dumps(results))
     if args.curves is not None:
         draw_curves(results, list(study.changes), args.curves)
 
