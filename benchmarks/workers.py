@@ -5,10 +5,10 @@
     python benchmarks/workers.py --speed=3 --ops=native
 
 Tiny networks on the cats, one thread per worker. With two workers of one round each every bit is the same, with native
-operations also with more; with reference operations, or several rounds each, gradients are added in another order. Prints for each method the largest distance of a
-network's weights, as a share of their norm, and whether all variables have the same bits. `--kill` also ends a training
-of N workers after half of the iterations and continues it. `--speed` compares two workers with one core each with one
-worker with two.
+operations also with more; with reference operations, or several rounds each, gradients are added in another order.
+Prints for each method the largest distance of a network's weights, as a share of their norm, and whether all variables
+have the same bits. `--kill` also ends a training of N workers after half of the iterations and continues it. `--speed`
+compares two workers with one core each with one worker with two.
 """
 
 import argparse

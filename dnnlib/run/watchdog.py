@@ -23,6 +23,7 @@ USER_ERROR = 2          # exit code of `cli.run_main`: the same again, however o
 BEAT_SECONDS = 0.5
 LOOK_SECONDS = 0.1      # between two looks at the connections, so that a thousand of them cost nothing
 SILENCE_SECONDS = 10.0  # 20 beats: a loaded machine or a lost packet is no lost worker
+STOPPED_SECONDS = 2.0   # between two looks: this process was stopped, perhaps all of them, as by Ctrl-Z
 CAUSE_SECONDS = 2.0     # TensorFlow 2 may notice a lost worker some moments before its watchdog
 START_SECONDS = 600.0   # jobs of a cluster may start minutes apart
 PORT_SECONDS = 20.0     # until a process of the previous start has left the port
@@ -95,18 +96,20 @@ class Watch:
             peer.close()
 
     def _run(self):
-        beat = time.monotonic()
+        beat = looked = time.monotonic()
         while not self._end.wait(LOOK_SECONDS):
             peers = {peer.connection: peer for peer in list(self._peers)}
             with contextlib.suppress(ValueError):  # closed by the other thread
                 for connection in ready(list(peers) + self._listeners):
                     self._read(peers.get(connection), connection)
             now = time.monotonic()
+            stopped, looked = now - looked, now
             if now >= beat:
                 beat = now + BEAT_SECONDS
                 for peer in peers.values():
                     self._send(peer)
             for peer in peers.values():
+                peer.heard += stopped if stopped > STOPPED_SECONDS else 0
                 if now - peer.heard > SILENCE_SECONDS:
                     self._lose(peer, f'silent for {SILENCE_SECONDS:g} s')
 

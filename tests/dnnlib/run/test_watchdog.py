@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -150,6 +151,20 @@ def test_a_stopped_process_ends_the_others_and_itself_when_it_wakes_up(jobs):
         for task, out in enumerate(outs):
             line = ' is lost: ' if task == stopped else job.name(stopped) + ' is lost: silent for 5 s'
             assert len(out) == 2 and line in out[1]
+
+
+def test_who_was_stopped_does_not_take_the_others_for_silent(monkeypatch):
+    """Two looks are 30 seconds apart, as after Ctrl-Z; from then on the others have ten more seconds."""
+    times, lost = iter([0.0, 0.1, 30.0] + [30.0 + i for i in range(1, 30)]), []
+    monkeypatch.setattr(watchdog, 'LOOK_SECONDS', 0)
+    monkeypatch.setattr(watchdog, 'time', SimpleNamespace(monotonic=lambda: lost.append(next(times)) or lost[-1]))
+    watch = watchdog.Watch(make_cluster(2), print)
+    watch._lose = lambda peer, why: watch._end.set()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        watch._peers.append(SimpleNamespace(connection=ours, heard=0.0, send=lambda *_message: None))
+        watch._run()
+    assert lost[-1] == 40.0
 
 
 def test_an_error_is_told_to_the_others(jobs):
