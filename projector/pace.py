@@ -25,7 +25,7 @@ class Pace:
         self._pictures, self._minibatches, self._settings = num_pictures, -(-num_pictures // minibatch), settings
         self._faster, self._clock = faster, clock
         self._steps = settings.num_steps * settings.restarts  # of a minibatch
-        self._candidate_steps = (settings.schedule['start_candidates'] - 1) * CANDIDATE_STEPS
+        self._candidate_steps = (settings.schedule.get('start_candidates', 1) - 1) * CANDIDATE_STEPS
         self._said, self._warm_at, self._done, self._begun = False, None, 0, None
 
     def begin(self):

@@ -8,38 +8,12 @@ import tensorflow.compat.v1 as tf
 from dnnlib import EasyDict, UserError
 from dnnlib import tflib
 from dnnlib.tflib import layout
-from generator import drawing
-from projector import distances, losses
+from projector import candidates, distances, losses
+from projector.candidates import map_latents
 from projector.schedule import learning_rate, noise_strength
 
-MAPPING_BATCH = 1000  # latents mapped at once when the distribution of W is measured
 SPACES = ('w', 'w+')
 NOISES = ('optimize', 'fixed')
-
-
-def measure_dlatents(mapping, num_samples, seed=123, label=None):
-    """Center and spread of W.
-
-    Args:
-        mapping: Mapping network; nothing is truncated.
-        num_samples: Number of latents drawn with NumPy's `RandomState(seed)`.
-        seed: Their seed.
-        label: Label of all samples, [label_size]; `None` = zeros.
-    Returns: (mean [1, 1, D] float32, root of the mean squared distance to it: summed over D, not averaged).
-    """
-    dlatents = map_latents(mapping, np.random.RandomState(seed).randn(num_samples, *mapping.input_shape[1:]), label)
-    mean = np.mean(dlatents, axis=0, keepdims=True)
-    return mean, float(np.sqrt(np.sum(np.square(dlatents - mean)) / num_samples))
-
-
-def map_latents(mapping, latents, label=None):
-    """Points of W [N, 1, D], float32, of latents [N, ...]; see `measure_dlatents`."""
-    batches = []
-    for begin in range(0, len(latents), MAPPING_BATCH):
-        batch = latents[begin:begin + MAPPING_BATCH]
-        labels = None if label is None else np.tile(np.float32(label), [len(batch), 1])
-        batches.append(mapping.run(*drawing.inputs_of(mapping, batch, labels))[:, :1])  # all layers are equal
-    return np.concatenate(batches)
 
 
 class Projector:
@@ -60,7 +34,8 @@ class Projector:
         self.lr_rampdown_length = 0.25
         self.lr_rampup_length = 0.05
         self.noise_ramp_length = 0.75
-        self.start_candidates = 1  # begin at the closest of so many points of W: the mean and random ones
+        self.shared_candidates = 1  # begin at the closest of at most so many points of W, the same for all targets
+        self.start_candidates = 1  # the same with other points for each target, as calibrations of before 2026-12 do
         self.regularize_noise_weight = 1e5
         self.verbose = False  # print the distance every 10 steps
         self.clone_net = True  # later changes of the given network make no difference
@@ -71,7 +46,7 @@ class Projector:
         self.label = None  # of the samples of W, [label_size], None = zeros
         self.synthesis_options = {}  # over the network's own, such as those of a precision
         self.half_distance = False  # see distances.Distance
-        self._cur_step = None
+        self._cur_step = self._candidates = None
 
     def set_network(self, Gs, minibatch_size=1):
         """Builds the graph for a generator.
@@ -89,7 +64,7 @@ class Projector:
             raise UserError('The minibatch size must be at least 1, got {}'.format(minibatch_size))
         self._minibatch_size = minibatch_size
         self._Gs = Gs.clone() if self.clone_net else Gs
-        self._dlatent_avg, self._dlatent_std = measure_dlatents(
+        self._dlatent_avg, self._dlatent_std = candidates.measure_dlatents(
             self._Gs.components.mapping, self.dlatent_avg_samples, label=self.label)
         self._info('dlatent spread {:.4f}'.format(self._dlatent_std))
         with tflib.absolute_name_scope(tf.get_default_graph().unique_name('Projector')):
@@ -98,9 +73,27 @@ class Projector:
             self._measure = distances.Distance(self.distance, self.half_distance)
             self._build_target()
             self._build_optimizer()
-        self._cur_step = None
+        self._cur_step = self._candidates = None
 
-    def start(self, target_images, seeds=None, dlatents=None, masks=None):
+    def draw_candidates(self):
+        """Draws the points of W that all targets may begin at: the mean, and random ones; `start` does it if needed."""
+        mapping = self._Gs.components.mapping
+        shape = [self._minibatch_size] + self._Gs.output_shape[1:]
+        found = candidates.Candidates(self._measure, shape)
+        count = min(candidates.number_of(self.shared_candidates, shape[1:]), found.room())
+        random = np.random.RandomState(candidates.SEED)
+        latents = random.randn(count - 1, *mapping.input_shape[1:])
+        points = np.concatenate([self._dlatent_avg, map_latents(mapping, latents, self.label)])
+        tflib.set_vars({self._dlatents_var: np.zeros(self._dlatents_var.shape.as_list())})
+        tflib.set_vars({var: np.broadcast_to(random.randn(*var.shape.as_list()[1:]), var.shape.as_list())
+                        for var in self._noise_vars})
+        for begin in range(0, count, self._minibatch_size):
+            some = self._filled(points[begin:begin + self._minibatch_size])
+            offset = np.broadcast_to(some, self._dlatents_var.shape.as_list())
+            found.add(tflib.run(self._images, {self._offset_in: offset}), min(count - begin, self._minibatch_size))
+        self._candidates = found, points
+
+    def start(self, target_images, seeds=None, dlatents=None, masks=None, rank=0):
         """Begins the projection of pictures: dlatents at the mean or a closer candidate, random noise, fresh optimizer.
 
         Args:
@@ -108,6 +101,7 @@ class Projector:
             seeds: Seed of each target's random numbers, list of N ints or lists of ints; `None` = all 0.
             dlatents: Dlatents to begin with, [N, 1 or layers, D]; `None` = the mean of W, or the closest candidate.
             masks: [N, 1, H, W], range [0, 1]: where the images are compared; `None` = everywhere.
+            rank: Begin at the candidate that so many others are closer than.
         Raises: UserError for another shape.
         """
         targets = np.asarray(target_images, dtype=np.float32)
@@ -118,11 +112,10 @@ class Projector:
         if masks is not None and not self.masked:
             raise UserError('set the field masked before set_network to use masks')
         self._count = len(targets)
+        if dlatents is None and self.shared_candidates > 1:
+            dlatents = self._closest_shared(targets, masks, rank)
         self._random = [np.random.RandomState(seed) for seed in (seeds or [0] * self._count)]
-        feed = {self._target_in: self._filled(targets)}
-        if self.masked:
-            feed[self._mask_in] = self._filled(np.ones([1, 1] + expected[1:]) if masks is None else masks)
-        tflib.run(self._set_target_op, feed)
+        self._set_target(targets, masks)
         begin = np.tile(self._dlatent_avg, [self._count, 1, 1]) if dlatents is None else dlatents
         values = {self._dlatents_var: self._filled(np.broadcast_to(begin, self._begin_shape()))}
         for var in self._noise_vars:
@@ -133,6 +126,26 @@ class Projector:
             tflib.set_vars({self._dlatents_var: self._filled(self._closest_candidates() + self._dlatent_avg)})
         self._opt.reset_optimizer_state()
         self._cur_step = 0
+
+    def _set_target(self, targets, masks):
+        feed = {self._target_in: self._filled(targets)}
+        if self.masked:
+            feed[self._mask_in] = self._filled(np.ones([1, 1] + list(targets.shape[2:])) if masks is None else masks)
+        tflib.run(self._set_target_op, feed)
+
+    def _closest_shared(self, targets, masks, rank):
+        """The candidates [N, 1, D] that `rank` others are closer than to each target; of the first ones with masks."""
+        if self._candidates is None:
+            self.draw_candidates()
+        found, points = self._candidates
+        if masks is None:
+            measured = found.distances(self._filled(targets))[:self._count]
+        else:
+            self._set_target(targets, masks)
+            tflib.set_vars({self._dlatents_var: np.zeros(self._dlatents_var.shape.as_list())})
+            measured = np.stack([tflib.run(self._distances, {self._offset_in: np.broadcast_to(
+                point, self._offset_in.shape.as_list())})[:self._count] for point in points[:candidates.LEAST]], axis=1)
+        return points[np.argsort(measured, axis=1)[:, min(rank, measured.shape[1] - 1)]]
 
     def _closest_candidates(self):
         """Offset from the mean to the closest candidate of each target, [N, 1 or layers, D]; the mean is the first."""

@@ -110,11 +110,16 @@ class Session:
         print(f'Setting up the projector, {self.minibatch} at a time, {settings.num_steps} steps each ...')
         with Heartbeat(lambda: 'Building the projector; for large networks that takes a minute or two...', first=3):
             self.projector.set_network(self.Gs, self.minibatch)
+        if self.projector.shared_candidates > 1:
+            with Heartbeat(lambda: 'Drawing pictures of the network to begin at the closest ones...', first=3):
+                self.projector.draw_candidates()
         self.expect(count)
 
     def expect(self, count):
         """Starts the estimates of the time that is left, for so many pictures."""
-        fast = schedule.NUM_STEPS['fast'] + CANDIDATE_STEPS * (schedule.PRESETS['fast']['start_candidates'] - 1)
+        from projector.candidates import number_of
+        drawn = number_of(schedule.PRESETS['fast']['shared_candidates'], self.shape)
+        fast = schedule.NUM_STEPS['fast'] + CANDIDATE_STEPS * drawn / count
         self.pace = Pace(count, self.minibatch, self.settings, fast if self.settings.preset != 'fast' else None)
 
     def measure_all(self, target, image, mask=None):
@@ -141,7 +146,7 @@ class Session:
         self.pace.begin()
         for restart in range(self.settings.restarts):
             seeds = [self.settings.seed if restart == 0 else [self.settings.seed, restart]] * len(targets)
-            self.projector.start(targets, seeds, dlatents, masks)
+            self.projector.start(targets, seeds, dlatents, masks, rank=restart)
             for index, found in enumerate(self._descend(title, restart, observers)):
                 if best[index] is None or found.distance < best[index].distance:
                     best[index] = found

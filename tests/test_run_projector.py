@@ -316,7 +316,7 @@ def test_calibration_and_detection(program, tmp_path):
     assert rows[0]['p_fine'] > 0.05 >= rows[1]['p_fine'] and rows[0]['fine_error'] < rows[1]['fine_error']
     assert _read(folder / 'unknown-triple.png').shape == (SIZE, 3 * SIZE, 3)
     assert 'Scope:' in (folder / 'report.txt').read_text() and 'Scope:' in out
-    assert ', start_candidates=' in out and '{' not in out and '=None' not in out.split('Scope:')[1]
+    assert ', shared_candidates=' in out and '{' not in out and '=None' not in out.split('Scope:')[1]
     _refused_later(program('detect', made, '--calibration=' + path, '--error-rate=0.01'), '99 of each')
     _refused_later(program('detect', made, '--calibration=' + path, '--steps=7'), 'num-steps 6, not 7')
     _refused_later(program('detect', made, '--calibration=' + path, '--space=w+'), 'W only')

@@ -45,6 +45,8 @@ def test_the_estimate_comes_once_and_leaves_out_the_first_step(capsys):
 def test_short_and_faster_projections_name_no_preset(capsys):
     for changes, line in ((dict(num_steps=5), 'About 15s for 9 pictures, 5 steps each'),
                           (dict(num_steps=150, schedule=schedule.PRESETS['fast']),
+                           'About 7m 30s for 9 pictures, 150 steps each'),
+                          (dict(num_steps=150, schedule=dict(schedule.PRESETS['fast'], start_candidates=64)),
                            'About 8m 33s for 9 pictures, 150 steps each'),
                           (dict(num_steps=1, schedule=schedule.PRESETS['fast']),
                            'About 2m 00s for 9 pictures, 1 steps each'),

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
 from metrics import weights
-from projector import projector, schedule
+from projector import candidates, projector, schedule
 from tests.metrics.features import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
 
@@ -71,7 +71,7 @@ def _targets(Gs, count):
 
 def test_spread_of_w_is_summed_over_its_dimensions(tiny):
     mapping = tiny[1].components.mapping
-    mean, spread = projector.measure_dlatents(mapping, 1500)
+    mean, spread = candidates.measure_dlatents(mapping, 1500)
     dlatents = mapping.run(np.random.RandomState(123).randn(1500, 8), None)[:, 0]
     assert mean.shape == (1, 1, 8)
     np.testing.assert_allclose(mean[0, 0], dlatents.mean(axis=0), atol=1e-5)
@@ -179,7 +179,52 @@ def test_start_dlatents_and_masks(tiny):
     np.testing.assert_allclose(half, lpips_reference.distance(images[1:], targets[1:], ARRAYS)[0], rtol=1e-3)
 
 
-def test_the_search_begins_at_the_closest_candidate(tiny, monkeypatch):
+@pytest.fixture
+def sharing(tiny, monkeypatch):
+    """The projector with 6 candidates for all targets: (it, the generator, their points of W, their images)."""
+    proj, Gs = tiny
+    monkeypatch.setattr(proj, 'shared_candidates', 6)
+    monkeypatch.setattr(proj, '_candidates', None)
+    random = np.random.RandomState(candidates.SEED)
+    points = np.concatenate([proj._dlatent_avg, Gs.components.mapping.run(random.randn(5, 8), None)[:, :1]])
+    noises = [random.randn(1, 1, size, size) for size in (4, 8, 8, 16, 16)]
+    images = []
+    for point in points:
+        proj.start(np.zeros([1, 3, 16, 16]), dlatents=point[np.newaxis])
+        tflib.set_vars({var: np.broadcast_to(noise, var.shape.as_list())
+                        for var, noise in zip(proj._noise_vars, noises)})
+        images.append(proj.get_images()[0])
+    return proj, Gs, points, np.stack(images)
+
+
+def test_targets_share_candidates(sharing):
+    """Each begins at the closest one, or at the next ones, also behind a mask; the targets' seeds don't matter."""
+    proj, _, points, images = sharing
+    targets = np.stack([images[3], images[1]]) + np.float32(0.01)
+    for rank in (0, 1, 5, 9):
+        proj.start(targets, seeds=[rank, 7], rank=rank)
+        found = proj.get_dlatents()[:, 0]
+        for target, dlatent in zip(targets, found):
+            distances = lpips_reference.distance(np.repeat(target[np.newaxis], 6, axis=0), images, ARRAYS)
+            np.testing.assert_allclose(dlatent, points[np.argsort(distances)[min(rank, 5)], 0], atol=1e-4)
+    masks = np.zeros([2, 1, 16, 16])
+    masks[:, :, :8] = 1
+    hidden = targets * masks + 5 * (1 - masks)  # elsewhere it is anything
+    proj.start(hidden.astype(np.float32), masks=masks)
+    np.testing.assert_allclose(proj.get_dlatents()[:, 0], points[[3, 1], 0], atol=1e-4)
+    proj.start(targets, dlatents=points[[2, 2]])
+    np.testing.assert_allclose(proj.get_dlatents()[:, 0], points[[2, 2], 0], atol=1e-4)
+
+
+def test_a_candidate_too_many_for_the_memory_is_left_out(sharing, monkeypatch):
+    proj, _, points, _ = sharing
+    monkeypatch.setattr(candidates.Candidates, 'room', lambda self: 4)
+    proj.draw_candidates()
+    assert len(proj._candidates[1]) == 4
+    np.testing.assert_allclose(proj._candidates[1], points[:4], atol=1e-5)
+
+
+def test_calibrations_of_before_begin_at_a_candidate_of_each_target(tiny, monkeypatch):
     proj, Gs = tiny
     monkeypatch.setattr(proj, 'start_candidates', 6)
     targets, seeds = _targets(Gs, 2), [5, 8]

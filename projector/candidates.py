@@ -1,0 +1,100 @@
+"""Points of W: their mean and spread, and candidates, of which a projection begins at a close one.
+
+The images of candidates are drawn once and compared with every target, since gradient descent does not get from one
+kind of picture to another, say from a cat with a hat to one with a scarf: where it begins decides.
+"""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from dnnlib import tflib
+from generator import drawing
+
+MAPPING_BATCH = 1000  # latents mapped at once
+SEED = 321  # of candidates and their noise: other points than those whose mean is taken
+SIDES = {'lpips-vgg': 32, 'lpips-alex': 64, 'pixel': 32}  # pixels that images are compared with, or up to twice as many
+ALL_PIXELS = 1 << 24  # of all candidates together: from 128x128 pixels on there are fewer of them, as they take longer
+LEAST = 64            # candidates, of the largest images
+MOST_BYTES = 512 << 20  # of all features
+AT_ONCE = 1024        # candidates compared with a target
+
+
+def measure_dlatents(mapping, num_samples, seed=123, label=None):
+    """Center and spread of W.
+
+    Args:
+        mapping: Mapping network; nothing is truncated.
+        num_samples: Number of latents drawn with NumPy's `RandomState(seed)`.
+        seed: Their seed.
+        label: Label of all samples, [label_size]; `None` = zeros.
+    Returns: (mean [1, 1, D] float32, root of the mean squared distance to it: summed over D, not averaged).
+    """
+    dlatents = map_latents(mapping, np.random.RandomState(seed).randn(num_samples, *mapping.input_shape[1:]), label)
+    mean = np.mean(dlatents, axis=0, keepdims=True)
+    return mean, float(np.sqrt(np.sum(np.square(dlatents - mean)) / num_samples))
+
+
+def map_latents(mapping, latents, label=None):
+    """Points of W [N, 1, D], float32, of latents [N, ...]; see `measure_dlatents`."""
+    batches = []
+    for begin in range(0, len(latents), MAPPING_BATCH):
+        batch = latents[begin:begin + MAPPING_BATCH]
+        labels = None if label is None else np.tile(np.float32(label), [len(batch), 1])
+        batches.append(mapping.run(*drawing.inputs_of(mapping, batch, labels))[:, :1])  # all layers are equal
+    return np.concatenate(batches)
+
+
+def number_of(wanted, shape):
+    """How many candidates there are where `wanted` are asked for, for images of a shape [C, H, W]."""
+    return min(wanted, max(LEAST, ALL_PIXELS // (shape[1] * shape[2])))
+
+
+class Candidates:
+    """The features of some images, and their distances from others.
+
+    Args:
+        measure: distances.Distance.
+        shape: [N, C, H, W] of the images that come at once.
+    """
+
+    def __init__(self, measure, shape):
+        self._images_in = tf.placeholder(tf.float32, shape)
+        self._features = measure.features(_shrunk(self._images_in, SIDES[measure.name]))
+        self._kept = [[] for _ in self._features]  # float16 saves half of the memory, and chooses alike
+        self._kept_in = [tf.placeholder(tf.float16, [None] + feature.shape.as_list()[1:]) for feature in self._features]
+        self._target_in = [tf.placeholder(tf.float32, [1] + feature.shape.as_list()[1:]) for feature in self._features]
+        self._distances = measure.distance(
+            [tf.cast(kept, tf.float32) for kept in self._kept_in], self._target_in, shape[1])
+
+    def room(self):
+        """How many images there can be."""
+        return MOST_BYTES // sum(2 * feature.shape[1:].num_elements() for feature in self._features)
+
+    def add(self, images, count):
+        """Adds the first `count` of some images [N, C, H, W], float32, range [-1, 1]."""
+        for kept, found in zip(self._kept, tflib.run(self._features, {self._images_in: images})):
+            kept.append(found[:count].astype(np.float16))
+
+    def distances(self, targets):
+        """Distances of all candidates from some targets [N, C, H, W]: float32 [N, candidates]."""
+        kept = [np.concatenate(found) for found in self._kept]
+        self._kept = [[found] for found in kept]
+        features, rows = tflib.run(self._features, {self._images_in: targets}), []
+        for i in range(len(targets)):
+            feed = {given: feature[i:i + 1] for given, feature in zip(self._target_in, features)}
+            parts = []
+            for begin in range(0, len(kept[0]), AT_ONCE):
+                feed.update((given, found[begin:begin + AT_ONCE]) for given, found in zip(self._kept_in, kept))
+                parts.append(tflib.run(self._distances, feed))
+            rows.append(np.concatenate(parts))
+        return np.stack(rows)
+
+
+def _shrunk(images, side):
+    """Images [N, C, H, W] averaged down by the largest power of two that leaves both sides at least `side` pixels."""
+    num, channels, height, width = images.shape.as_list()
+    factor = 1
+    while min(height, width) // (2 * factor) >= side and height % (2 * factor) == width % (2 * factor) == 0:
+        factor *= 2
+    blocks = tf.reshape(images, [num, channels, height // factor, factor, width // factor, factor])
+    return tf.reduce_mean(blocks, axis=[3, 5])
