@@ -13,7 +13,7 @@ from generator import drawing
 MAPPING_BATCH = 1000  # latents mapped at once
 SEED = 321  # of candidates and their noise: other points than those whose mean is taken
 SIDES = {'lpips-vgg': 32, 'lpips-alex': 64, 'pixel': 32}  # pixels that images are compared with, or up to twice as many
-ALL_PIXELS = 1 << 24  # of all candidates together: from 128x128 pixels on there are fewer of them, as they take longer
+ALL_PIXELS = 1 << 22  # of all candidates together: above 64x64 pixels there are fewer of them, as they take longer
 LEAST = 64            # candidates, of the largest images
 MOST_BYTES = 512 << 20  # of all features
 AT_ONCE = 1024        # candidates compared with a target

@@ -179,6 +179,12 @@ def test_start_dlatents_and_masks(tiny):
     np.testing.assert_allclose(half, lpips_reference.distance(images[1:], targets[1:], ARRAYS)[0], rtol=1e-3)
 
 
+def test_there_are_fewer_candidates_where_they_take_longer():
+    sizes = ([3, 16, 16], [3, 64, 64], [1, 128, 128], [3, 160, 128], [3, 1024, 1024])
+    assert [candidates.number_of(1024, shape) for shape in sizes] == [1024, 1024, 256, 204, 64]
+    assert candidates.number_of(1, [3, 16, 16]) == 1
+
+
 @pytest.fixture
 def sharing(tiny, monkeypatch):
     """The projector with 6 candidates for all targets: (it, the generator, their points of W, their images)."""
