@@ -119,7 +119,7 @@ class Session:
         """Starts the estimates of the time that is left, for so many pictures."""
         from projector.candidates import number_of
         drawn = number_of(schedule.PRESETS['fast']['shared_candidates'], self.shape)
-        fast = schedule.NUM_STEPS['fast'] + CANDIDATE_STEPS * drawn / count
+        fast = schedule.NUM_STEPS['fast'] + CANDIDATE_STEPS * drawn / max(count, 1)
         self.pace = Pace(count, self.minibatch, self.settings, fast if self.settings.preset != 'fast' else None)
 
     def measure_all(self, target, image, mask=None):

@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 import run_projector
 from dnnlib import cli, tflib
 from metrics import weights
-from projector import commands, detection, distances, projector, session
+from projector import candidates, commands, detection, distances, projector, session
 from tests.metrics.features import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
 from tests.projector.pictures import write_picture
@@ -98,7 +98,7 @@ def _program(tmp_path, monkeypatch, capsys, *options):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
     monkeypatch.setattr(pretrained, 'load_generator', _load_generator)
-    monkeypatch.setattr(projector, 'MAPPING_BATCH', 5000)
+    monkeypatch.setattr(candidates, 'MAPPING_BATCH', 5000)
     (tmp_path / 'net.pkl').write_bytes(b'\x80\x04.')
     (tmp_path / 'other-net.pkl').write_bytes(b'\x80\x04.')
 

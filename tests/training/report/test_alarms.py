@@ -112,11 +112,11 @@ def test_alarms_say_that_they_are_heuristics():
     assert alarms.alarm_line('D saturated', 'x') == 'ALARM D saturated (a heuristic): x'
 
 
-def test_the_demo_training_raises_none(data_dir):
+def test_the_shipped_networks_training_raises_none_but_of_speed(data_dir):
     runs = 0
     with open(str(data_dir.parent.parent / 'docs' / 'demo-network-stats.jsonl')) as f:
         for tick in map(json.loads, f):
             if tick['Progress/tick'] == 0:  # began from the networks of the one before
                 runs, watcher = runs + 1, alarms.Alarms(True)
-            assert watcher.look(tick) == {}, tick
+            assert set(watcher.look(tick)) <= {'speed halved'}, tick  # other programs ran beside it for a while
     assert runs == 3
