@@ -151,7 +151,7 @@ def _add_measuring(p, preset):
         return f' (default: {value})' if preset else ' (default: as calibrated)'
 
     p.add_argument('--preset', choices=sorted(schedule.PRESETS), default=preset,
-                   help='paper = as published, fast = higher learning rate and fewer steps' + text(preset))
+                   help='paper = as published, fast = fewer steps, from the closest of many pictures' + text(preset))
     p.add_argument('--num-steps', '--steps', type=at_least(1), metavar='N',
                    help='optimization steps per image' + text(', '.join(
                        f'{steps} for {preset}' for preset, steps in sorted(schedule.NUM_STEPS.items()))))
@@ -162,7 +162,7 @@ def _add_measuring(p, preset):
     p.add_argument('--distance', choices=DISTANCES, default=default('lpips-vgg'),
                    help='the distance to minimize' + text('lpips-vgg'))
     p.add_argument('--restarts', type=at_least(1), metavar='N', default=default(1),
-                   help='projections per image with different noise; the closest one counts' + text(1))
+                   help='projections per image, each begins elsewhere; the closest one counts' + text(1))
     p.add_argument('--plateau', type=at_least(0), metavar='N', default=default(0),
                    help='stop a projection that has not improved by 1%% in N steps, 0 = never' + text(0))
     p.add_argument('--seed', type=at_least(0), metavar='N', default=default(0),
