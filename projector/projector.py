@@ -81,12 +81,9 @@ class Projector:
         shape = [self._minibatch_size] + self._Gs.output_shape[1:]
         found = candidates.Candidates(self._measure, shape)
         count = min(candidates.number_of(self.shared_candidates, shape[1:]), found.room())
-        random = np.random.RandomState(candidates.SEED)
-        latents = random.randn(count - 1, *mapping.input_shape[1:])
+        latents = np.random.RandomState(candidates.SEED).randn(count - 1, *mapping.input_shape[1:])
         points = np.concatenate([self._dlatent_avg, map_latents(mapping, latents, self.label)])
-        tflib.set_vars({self._dlatents_var: np.zeros(self._dlatents_var.shape.as_list())})
-        tflib.set_vars({var: np.broadcast_to(random.randn(*var.shape.as_list()[1:]), var.shape.as_list())
-                        for var in self._noise_vars})
+        self._set_noise_of_candidates()
         for begin in range(0, count, self._minibatch_size):
             some = self._filled(points[begin:begin + self._minibatch_size])
             offset = np.broadcast_to(some, self._dlatents_var.shape.as_list())
@@ -133,19 +130,29 @@ class Projector:
             feed[self._mask_in] = self._filled(np.ones([1, 1] + list(targets.shape[2:])) if masks is None else masks)
         tflib.run(self._set_target_op, feed)
 
+    def _set_noise_of_candidates(self):
+        """Noise maps that all candidates share, and dlatents of 0, so that the offset is the candidate."""
+        random = np.random.RandomState(candidates.SEED)
+        values = {var: random.randn(*var.shape.as_list()[1:]) for var in self._noise_vars}
+        values[self._dlatents_var] = 0
+        tflib.set_vars({var: np.broadcast_to(value, var.shape.as_list()) for var, value in values.items()})
+
     def _closest_shared(self, targets, masks, rank):
-        """The candidates [N, 1, D] that `rank` others are closer than to each target; of the first ones with masks."""
+        """The candidates [N, 1, D] that `rank` others are closer than to each target."""
         if self._candidates is None:
             self.draw_candidates()
+        measured = self._distances_of_candidates(targets, masks)
+        return self._candidates[1][np.argsort(measured, axis=1)[:, min(rank, measured.shape[1] - 1)]]
+
+    def _distances_of_candidates(self, targets, masks):
+        """[N, candidates]; with masks of the first ones only, since each must be drawn again."""
         found, points = self._candidates
         if masks is None:
-            measured = found.distances(self._filled(targets))[:self._count]
-        else:
-            self._set_target(targets, masks)
-            tflib.set_vars({self._dlatents_var: np.zeros(self._dlatents_var.shape.as_list())})
-            measured = np.stack([tflib.run(self._distances, {self._offset_in: np.broadcast_to(
-                point, self._offset_in.shape.as_list())})[:self._count] for point in points[:candidates.LEAST]], axis=1)
-        return points[np.argsort(measured, axis=1)[:, min(rank, measured.shape[1] - 1)]]
+            return found.distances(self._filled(targets))[:self._count]
+        self._set_target(targets, masks)
+        self._set_noise_of_candidates()
+        return np.stack([tflib.run(self._distances, {self._offset_in: np.broadcast_to(
+            point, self._offset_in.shape.as_list())})[:self._count] for point in points[:candidates.LEAST]], axis=1)
 
     def _closest_candidates(self):
         """Offset from the mean to the closest candidate of each target, [N, 1 or layers, D]; the mean is the first."""

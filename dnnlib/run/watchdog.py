@@ -109,7 +109,7 @@ class Watch:
                 for peer in peers.values():
                     self._send(peer)
             for peer in peers.values():
-                peer.heard += stopped if stopped > STOPPED_SECONDS else 0
+                peer.heard = min(now, peer.heard + stopped) if stopped > STOPPED_SECONDS else peer.heard
                 if now - peer.heard > SILENCE_SECONDS:
                     self._lose(peer, f'silent for {SILENCE_SECONDS:g} s')
 

@@ -191,8 +191,8 @@ def sharing(tiny, monkeypatch):
     proj, Gs = tiny
     monkeypatch.setattr(proj, 'shared_candidates', 6)
     monkeypatch.setattr(proj, '_candidates', None)
-    random = np.random.RandomState(candidates.SEED)
-    points = np.concatenate([proj._dlatent_avg, Gs.components.mapping.run(random.randn(5, 8), None)[:, :1]])
+    latents, random = [np.random.RandomState(candidates.SEED) for _ in range(2)]
+    points = np.concatenate([proj._dlatent_avg, Gs.components.mapping.run(latents.randn(5, 8), None)[:, :1]])
     noises = [random.randn(1, 1, size, size) for size in (4, 8, 8, 16, 16)]
     images = []
     for point in points:
@@ -218,6 +218,11 @@ def test_targets_share_candidates(sharing):
     hidden = targets * masks + 5 * (1 - masks)  # elsewhere it is anything
     proj.start(hidden.astype(np.float32), masks=masks)
     np.testing.assert_allclose(proj.get_dlatents()[:, 0], points[[3, 1], 0], atol=1e-4)
+    measured = []
+    for seeds in ([1, 2], [3, 4]):  # what was projected before makes no difference
+        proj.start(targets, seeds, dlatents=points[[2, 2]])
+        measured.append(proj._distances_of_candidates(hidden.astype(np.float32), masks))
+    np.testing.assert_array_equal(*measured)
     proj.start(targets, dlatents=points[[2, 2]])
     np.testing.assert_allclose(proj.get_dlatents()[:, 0], points[[2, 2], 0], atol=1e-4)
 
