@@ -233,6 +233,7 @@ def test_a_candidate_too_many_for_the_memory_is_left_out(sharing, monkeypatch):
     proj.draw_candidates()
     assert len(proj._candidates[1]) == 4
     np.testing.assert_allclose(proj._candidates[1], points[:4], atol=1e-5)
+    assert proj._candidates[0].distances(np.zeros([3, 3, 16, 16])).shape == (3, 4)  # three are drawn at once
 
 
 def test_calibrations_of_before_begin_at_a_candidate_of_each_target(tiny, monkeypatch):

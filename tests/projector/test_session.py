@@ -1,6 +1,7 @@
 """TensorFlow, a generator and its projector of one run."""
 
 import pathlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,3 +49,17 @@ def test_classes_of_a_stranger_in_the_working_directory(start, tmp_path, monkeyp
     np.testing.assert_array_equal(start('cats64', '1').label, [[0, 1, 0]])
     with pytest.raises(UserError, match="no class 'dog'; expected 0 to 2$"):
         start('cats64', 'dog')
+
+
+def test_every_attempt_begins_at_the_next_candidate(monkeypatch):
+    asked, distances = [], iter([3.0, 1.0, 2.0])
+    made = session.Session.__new__(session.Session)
+    made.settings = session.Settings(*[None] * 11)._replace(restarts=3, seed=4)
+    made.pace = SimpleNamespace(begin=lambda: None, finished=lambda: None)
+    made.projector = SimpleNamespace(
+        start=lambda targets, seeds, dlatents, masks, rank: asked.append((seeds, rank)))
+    monkeypatch.setattr(made, '_descend', lambda title, restart, observers: [session.Projection(
+        None, [], None, next(distances), 9.0, 1, restart)], raising=False)
+    best, = made.project(np.zeros([1, 3, 16, 16]), 'title')
+    assert asked == [([4], 0), ([[4, 1]], 1), ([[4, 2]], 2)]
+    assert (best.distance, best.restart) == (1.0, 1)
