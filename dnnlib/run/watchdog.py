@@ -1,4 +1,4 @@
-"""Ends a worker when another one is gone: TensorFlow waits for ever for a lost partner in a collective operation.
+"""Ends a worker when another one is gone: sums over the workers wait for a lost partner for ever.
 
 Worker 0 listens, every other worker holds a connection to it, and both sides send a byte every half second. A closed or
 silent connection ends the process with exit code 75, whatever TensorFlow is waiting for; whoever started the workers

@@ -1,80 +1,21 @@
 """What the workers of a training exchange: sums, values in worker order, copies of worker 0's variables.
 
 Every worker is a process with one device and a graph of its own (between-graph replication), and calls the functions of
-this module in the same order; TensorFlow's collectives do the rest, but for the sums of gradients on the CPUs of one
-machine (shared_sum.py). With one worker every function returns what it was given, and adds nothing to the graph. The
-servers of TensorFlow have no authentication and listen on all interfaces.
+this module in the same order; how they reach one another is in worker_jobs.py. With one worker every function returns
+what it was given, and adds nothing to the graph.
 """
 
 import contextlib
-import inspect
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from tensorflow.python.ops import collective_ops
 
-from dnnlib.tflib import gpu_memory, shared_sum
-from dnnlib.tflib.worker_session import WorkerSession
+from dnnlib.tflib import worker_jobs
 
 CHUNK_BYTES = 32 << 20  # of a sum: one starts while gradients of earlier layers are still being computed
 VOTES = 2  # numbers that a sum of gradients carries along, see `vote`
 _KEY = ('dnnlib', 'collectives')  # not a string: TensorFlow leaves such collections out of exported graphs
-_HOST, _DEVICE = 1, 2  # keys of the groups: CPUs, and the devices that compute
 _SAME_SIZE = {tf.float16: tf.int16, tf.float32: tf.int32, tf.float64: tf.int64}
-_LEADER = '/job:worker/replica:0/task:0'
-
-
-class _Job:
-    """The workers of one graph."""
-
-    def __init__(self, cluster, target, proto):
-        self.target, self.proto = target, proto
-        self.size, self.worker = len(cluster.addresses), cluster.task
-        self.has_gpu = False
-        self._memory = cluster.memory
-        self._last_instance = 0  # the same on all workers, which build the same collectives in the same order
-        self.votes = self.tally = self.set_votes = None
-        self._shared = None  # SharedSums, False = impossible, None = not known yet
-        self.last_sum = None  # list of the last chunk's, while `one_after_another`; None = sums don't wait for others
-
-    def device(self, on_gpu=False):
-        """Full name, which TensorFlow 1.14 insists on."""
-        return f'/job:worker/replica:0/task:{self.worker}/device:{"GPU" if on_gpu else "CPU"}:0'
-
-    def sum(self, value, on_device=False):
-        """Sum of a tensor over the workers, on the CPU or on the device that computes."""
-        on_gpu = on_device and self.has_gpu
-        self._last_instance += 1
-        options = {}
-        if 'communication_hint' in inspect.signature(collective_ops.all_reduce).parameters:  # TensorFlow 2
-            options['communication_hint'] = 'nccl' if on_gpu else 'ring'
-        # TensorFlow 1.14 has no hint but one switch for all sums of a process, also those on CPUs: it takes the ring.
-        with tf.device(self.device(on_gpu)):
-            return collective_ops.all_reduce(tf.identity(value), self.size, _DEVICE if on_device else _HOST,
-                                             self._last_instance, 'Add', 'Id', **options)
-
-    def sum_gradients(self, value):
-        """As `sum` on the device that computes; through shared memory where all workers can."""
-        if self._shared is None:  # memory: all have it or none; whether all can use it they ask one another
-            all_can = self._memory is not None and gather_numbers(
-                [not self.has_gpu and shared_sum.is_possible(self.size)]).all()
-            self._shared = shared_sum.SharedSums(self._memory, self.worker, self.size) if all_can else False
-        if not self._shared or not self._shared.has_room():
-            return self.sum(value, on_device=True)
-        with tf.device(self.device()):
-            return self._shared.sum(value)
-
-    def make_votes(self):
-        """Local variables, so that they belong to no state; made late, see `gather_numbers`."""
-        if self.votes is not None:
-            return
-        with tf.name_scope('Workers/'), tf.device('/cpu:0'), tf.control_dependencies(None):
-            self.votes, self.tally = [tf.Variable(np.zeros(VOTES, np.float32), trainable=False, use_resource=True,
-                                                  name=name, collections=[tf.GraphKeys.LOCAL_VARIABLES])
-                                      for name in ('votes', 'tally')]
-            votes_in = tf.placeholder(tf.float32, [VOTES])
-            self.set_votes = (tf.assign(self.votes, votes_in).op, votes_in)
-        tf.get_default_session().run([self.votes.initializer, self.tally.initializer])
 
 
 def _job():
@@ -87,22 +28,13 @@ def open_session(proto, cluster=None):
 
     Args:
         proto: tf.ConfigProto; completed.
-        cluster: dnnlib.run.cluster.Cluster; its server of this process is started, and the functions of this module
-            exchange with the others of it. None = this process is alone.
+        cluster: dnnlib.run.cluster.Cluster, whose workers all call this; the functions of this module exchange with
+            them. None = this process is alone.
     Returns: tf.Session.
     """
     if cluster is None or len(cluster.addresses) < 2:
         return tf.Session(config=proto)
-    proto.experimental.collective_group_leader = _LEADER  # or the first session call would hang
-    # It works on another graph than in a session of one process, which changes the last bits.
-    proto.graph_options.rewrite_options.disable_meta_optimizer = True
-    proto.device_filters.append(f'/job:worker/task:{cluster.task}')  # or a session would look for the others to the end
-    server = tf.train.Server(tf.train.ClusterSpec({'worker': list(cluster.addresses)}), 'worker', cluster.task,
-                             config=proto)
-    session = WorkerSession(server.target, config=proto)
-    session.tflib_server = server  # lives as long
-    job = _Job(cluster, server.target, proto)
-    job.has_gpu = gpu_memory.has_gpu(session)
+    job, session = worker_jobs.join(cluster, proto)
     tf.get_collection_ref(_KEY).append(job)
     return session
 
@@ -151,7 +83,7 @@ def all_reduce(tensors):
     job = _job()
     if job is None:
         return tensors
-    job.make_votes()
+    _make_votes(job)
     results = [None] * len(tensors)
     with tf.device(job.device(job.has_gpu)):  # copies, as TensorFlow 2 complains about new dependencies on used tensors
         before = [tf.identity(total) for total in job.last_sum or []]
@@ -161,7 +93,7 @@ def all_reduce(tensors):
         parts = [tf.reshape(tensors[i], [-1]) for i in chunk] + ([job.votes.read_value()] if is_last else [])
         flat = tf.concat(parts, axis=0)
         with tf.control_dependencies(before):  # one order in all workers, as NCCL wants
-            total = job.sum_gradients(flat)
+            total = job.sum(flat, on_device=True)
         before = [total]
         sums = tf.split(total, [part.shape.num_elements() for part in parts])
         with tf.control_dependencies([tf.assign(job.tally, sums.pop())] if is_last else []):
@@ -280,20 +212,33 @@ def session_beside(graph):
 
     Returns: tf.Session; the caller closes it.
     """
-    job = _job()
+    job = _job().beside()
     with graph.as_default():
         tf.get_collection_ref(_KEY).append(job)
-    return WorkerSession(job.target, graph=graph, config=job.proto)
+    return job.open_session(graph)
+
+
+def _make_votes(job):
+    """Makes the variables of a job; local ones, so that they belong to no state; late, see `gather_numbers`."""
+    if job.votes is not None:
+        return
+    with tf.name_scope('Workers/'), tf.device('/cpu:0'), tf.control_dependencies(None):
+        job.votes, job.tally = [tf.Variable(np.zeros(VOTES, np.float32), trainable=False, use_resource=True,
+                                            name=name, collections=[tf.GraphKeys.LOCAL_VARIABLES])
+                                for name in ('votes', 'tally')]
+        votes_in = tf.placeholder(tf.float32, [VOTES])
+        job.set_votes = (tf.assign(job.votes, votes_in).op, votes_in)
+    tf.get_default_session().run([job.votes.initializer, job.tally.initializer])
 
 
 def vote(numbers):
     """Sets what this worker adds to `tally` in sums of gradients from now on: list of VOTES numbers."""
-    _job().make_votes()
+    _make_votes(_job())
     operation, votes_in = _job().set_votes
     tf.get_default_session().run(operation, {votes_in: numbers})
 
 
 def tally():
     """Sums of the votes that the last sum of gradients carried along: float32 [VOTES], the same in all workers."""
-    _job().make_votes()
+    _make_votes(_job())
     return tf.get_default_session().run(_job().tally)

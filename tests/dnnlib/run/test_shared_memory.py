@@ -4,6 +4,8 @@ import errno
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -38,3 +40,24 @@ def test_systems_without_it(monkeypatch):
     monkeypatch.setattr(sys, 'platform', 'darwin')
     with shared_memory.create(2) as files:
         assert files == []
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='Linux only')
+def test_workers_answer_one_another():
+    """As often as they like; nobody knows before all have asked, and nobody reads an answer to another question."""
+    questions = [[1, 1, 1], [1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 1], [1, 1, 0]] + [[1, 1, 1]] * 100
+    found = [[] for _ in range(3)]
+    with shared_memory.create(3) as files:
+        def ask(worker):
+            for answers in questions:
+                found[worker].append(shared_memory.agree(files[0], worker, 3, answers[worker]))
+        threads = [threading.Thread(target=ask, args=[worker], daemon=True) for worker in range(3)]
+        for thread in threads[:2]:
+            thread.start()
+        time.sleep(0.05)
+        assert found == [[]] * 3
+        threads[2].start()
+        for thread in threads:
+            thread.join(30)
+        assert found == [[all(answers) for answers in questions]] * 3
+        assert os.pread(files[0], shared_memory.ANSWERS, 0) == bytes(shared_memory.ANSWERS)  # what sums have there

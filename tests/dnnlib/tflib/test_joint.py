@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from dnnlib.run.cluster import Cluster
-from dnnlib.tflib import collectives
+from dnnlib.tflib import collectives, worker_jobs
 from dnnlib.tflib.autosummary import autosummary, save_summaries
 from dnnlib.tflib.joint import apply_jointly
 from dnnlib.tflib.optimizer import Optimizer
@@ -144,7 +144,7 @@ def test_nothing_hangs_on_operations_of_earlier_session_calls(session, monkeypat
 
 def test_two_workers_exchange_everything_in_one_order(session, monkeypatch):
     """Chunk after chunk, optimizer after optimizer; nothing runs."""
-    job = collectives._Job(Cluster(('a:1', 'b:1'), 0, ''), '', tf.ConfigProto())
+    job = worker_jobs.ServerJob(Cluster(('a:1', 'b:1'), 0, ''), tf.ConfigProto())
     tf.get_collection_ref(collectives._KEY).append(job)
     monkeypatch.setattr(collectives, 'CHUNK_BYTES', 8)
     for jointly in (True, False):

@@ -26,7 +26,7 @@ def memory():
         yield files[0]
 
 
-def run_worker(file, worker, inputs, found, pause=0, milliseconds=0):
+def run_worker(file, worker, inputs, found, pause=0, milliseconds=0, beside=False):
     """Sums each row of `inputs` twice, the second time negative, in one session call per row.
 
     Args:
@@ -36,10 +36,11 @@ def run_worker(file, worker, inputs, found, pause=0, milliseconds=0):
         found: List to which the two sums of each step are appended, or the error of a call.
         pause: Before each step, seconds.
         milliseconds: After which a call is given up, 0 = never.
+        beside: See SharedSums.
     """
     with tf.Graph().as_default():
-        sums = shared_sum.SharedSums(file, worker, 3)
-        value = tf.placeholder(tf.float32, [None])
+        sums = shared_sum.SharedSums(file, worker, 3, beside)
+        value = tf.placeholder(inputs.dtype, [None])
         both = [sums.sum(value), sums.sum(-value)]
         with tf.Session() as session:
             for row in inputs:
@@ -76,6 +77,31 @@ def test_sums_in_worker_order(memory, size):
         for worker in range(3):
             assert found[worker][i][0].tobytes() == expected.tobytes()
             np.testing.assert_array_equal(found[worker][i][1], -expected)
+
+
+@pytest.mark.parametrize('dtype', [dtype.as_numpy_dtype for dtype in shared_sum.TYPES])
+def test_all_types(memory, dtype):
+    """As many bytes of each are a piece; of whole numbers, too, no bit is lost."""
+    size = shared_memory.PAGE * shared_memory.BUFFER_PAGES // np.dtype(dtype).itemsize + 3
+    info, rng = (np.iinfo if np.dtype(dtype).kind == 'i' else np.finfo)(dtype), np.random.RandomState(5)
+    inputs = (rng.uniform(-1, 1, [3, 2, size]) * (info.max / 8)).astype(dtype)
+    found = [[] for _ in inputs]
+    run_workers([(memory, i, inputs[i], found[i]) for i in range(3)])
+    for worker in range(3):
+        for i in range(2):
+            assert found[worker][i][0].dtype == dtype
+            np.testing.assert_array_equal(found[worker][i][0], (inputs[0, i] + inputs[1, i]) + inputs[2, i])
+
+
+def test_other_graphs_one_after_another(memory):
+    """They have the same few regions, and leave those of the training alone."""
+    inputs = numbers(3 * FLOATS + 5, 2)
+    expected = (inputs[0] + inputs[1]) + inputs[2]
+    for beside in (True, False, True):
+        found = [[] for _ in inputs]
+        run_workers([(memory, i, inputs[i], found[i], 0, 0, beside) for i in range(3)])
+        for worker in range(3):
+            assert [both[0].tobytes() for both in found[worker]] == [row.tobytes() for row in expected]
 
 
 def test_three_processes(memory, tmp_path):
@@ -118,15 +144,19 @@ def test_memory_is_passed_on_by_its_number(memory):
         assert shared_memory.find({shared_memory.SHARED: text}, workers) is None
 
 
-def test_there_is_room_for_so_many(memory):
-    with tf.Graph().as_default():
-        sums = shared_sum.SharedSums(memory, 2, 3)
-        for _ in range(shared_memory.SUMS):
-            assert sums.has_room()
-            last = sums.sum(tf.constant([1.0]))
-        assert not sums.has_room()
-        end = last.op.get_attr('page') + shared_memory.region_pages(3)
-        assert end * shared_memory.PAGE == os.fstat(memory).st_size
+def test_there_is_room_for_so_many(memory, monkeypatch):
+    assert shared_memory.SUMS == 4096
+    count = 20  # each takes a look at its shape
+    monkeypatch.setattr(shared_sum, 'SUMS', count)
+    for beside, pages in [(True, range(shared_sum.BESIDE)), (False, range(shared_sum.BESIDE, count))]:
+        with tf.Graph().as_default():
+            sums = shared_sum.SharedSums(memory, 2, 3, beside)
+            found = [sums.sum(tf.constant([1.0])).op.get_attr('page') for _ in pages]
+            assert found == [1 + page * shared_memory.region_pages(3) for page in pages]
+            with pytest.raises(RuntimeError, match='all {} regions'.format(pages[-1] + 1)):
+                sums.sum(tf.constant([1.0]))
+    end = 1 + shared_memory.SUMS * shared_memory.region_pages(3)
+    assert end * shared_memory.PAGE == os.fstat(memory).st_size
 
 
 def test_not_with_reference_operations_or_too_many():

@@ -3,9 +3,7 @@
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib.run import launcher
-from dnnlib.run.cluster import Cluster
-from dnnlib.tflib import collectives, worker_session
+from dnnlib.tflib import worker_session
 
 TWICE = 'The same RunGraph (Worker) request was received twice. graph_handle: "000000000000000e"'
 PART = TWICE.replace('RunGraph (Worker)', 'RecvBuf (GrpcWorker)')  # in the middle of a call
@@ -33,13 +31,3 @@ def test_only_refused_calls_are_made_again(monkeypatch, messages, expected):
                     session.run(value, {'x:0': 4})
                 assert error.value.message == expected
     assert not left
-
-
-def test_workers_have_such_sessions():
-    addresses = tuple(f'127.0.0.1:{port}' for port in launcher.free_ports(2))
-    with tf.Graph().as_default():
-        session = collectives.open_session(tf.ConfigProto(), Cluster(addresses, 0, ''))
-        with collectives.session_beside(tf.Graph()) as beside:
-            assert [type(found) for found in (session, beside)] == [worker_session.WorkerSession] * 2
-        assert session.run(tf.constant(3)) == 3
-        session.close()

@@ -28,8 +28,9 @@ const long kLookAgainNanoseconds = 20 * 1000 * 1000;  // for steps that TensorFl
 
 static Register worker_sum(
     Op("WorkerSum")
-        .Input("x: float")
-        .Output("y: float")
+        .Input("x: T")
+        .Output("y: T")
+        .Attr("T: {float, double, int32, int64}")
         .Attr("fd: int >= 0")     // of the shared memory; its first page holds the futex and the mark
         .Attr("page: int >= 1")   // at which this sum's region begins
         .Attr("pages: int >= 1")  // of a buffer
@@ -124,6 +125,7 @@ class Waiting {
   std::atomic<int>* word_ = nullptr;
 };
 
+template <class T>
 class WorkerSumKernel : public tensorflow::AsyncOpKernel {
  public:
   explicit WorkerSumKernel(OpKernelConstruction* ctx) : AsyncOpKernel(ctx) {
@@ -155,15 +157,16 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
     return reinterpret_cast<std::atomic<uint64_t>*>(region_->at(worker * kCounter));
   }
 
-  float* Buffer(int worker, uint64_t number) const {
-    return reinterpret_cast<float*>(region_->at(kPage + (2 * worker + index_t(number % 2)) * piece_));
+  T* Buffer(int worker, uint64_t number) const {
+    return reinterpret_cast<T*>(region_->at(kPage + (2 * worker + index_t(number % 2)) * piece_));
   }
 
   class Sum : public Pending {
    public:
     Sum(const WorkerSumKernel* kernel, OpKernelContext* ctx, Tensor* y, DoneCallback done)
-        : kernel_(kernel), ctx_(ctx), done_(std::move(done)), x_(InFloats(ctx->input(0))), y_(OutFloats(y)),
-          size_(y->NumElements()), begin_(0), count_(kernel->Counted(kernel->worker_)->load()) {
+        : kernel_(kernel), ctx_(ctx), done_(std::move(done)), x_(static_cast<const T*>(In(ctx->input(0)))),
+          y_(static_cast<T*>(Out(y))), size_(y->NumElements()), begin_(0),
+          count_(kernel->Counted(kernel->worker_)->load()) {
       if (size_ > 0) Write();
     }
 
@@ -186,9 +189,9 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
     }
 
    private:
-    index_t Length() const { return std::min(size_ - begin_, kernel_->piece_ / index_t(sizeof(float))); }
+    index_t Length() const { return std::min(size_ - begin_, kernel_->piece_ / index_t(sizeof(T))); }
     index_t Slice(int worker) const { return Length() * worker / kernel_->workers_; }  // where it begins
-    float* Buffer(int worker) const { return kernel_->Buffer(worker, (count_ - 1) / 2); }
+    T* Buffer(int worker) const { return kernel_->Buffer(worker, (count_ - 1) / 2); }
 
     void Count() {
       kernel_->Counted(kernel_->worker_)->store(count_, std::memory_order_release);
@@ -197,19 +200,19 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
 
     void Write() {
       count_++;
-      std::memcpy(Buffer(kernel_->worker_), x_ + begin_, Length() * sizeof(float));
+      std::memcpy(Buffer(kernel_->worker_), x_ + begin_, Length() * sizeof(T));
       Count();
     }
 
     void AddSlice() {
       const index_t begin = Slice(kernel_->worker_), end = Slice(kernel_->worker_ + 1);
-      float* const y = y_ + begin_;
-      std::memcpy(y + begin, Buffer(0) + begin, (end - begin) * sizeof(float));
+      T* const y = y_ + begin_;
+      std::memcpy(y + begin, Buffer(0) + begin, (end - begin) * sizeof(T));
       for (int worker = 1; worker < kernel_->workers_; worker++) {
-        const float* const part = Buffer(worker);
+        const T* const part = Buffer(worker);
         for (index_t i = begin; i < end; i++) y[i] += part[i];
       }
-      std::memcpy(Buffer(kernel_->worker_) + begin, y + begin, (end - begin) * sizeof(float));
+      std::memcpy(Buffer(kernel_->worker_) + begin, y + begin, (end - begin) * sizeof(T));
       count_++;
       Count();
     }
@@ -218,7 +221,7 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
       for (int worker = 0; worker < kernel_->workers_; worker++) {
         if (worker == kernel_->worker_) continue;  // already there
         const index_t begin = Slice(worker), end = Slice(worker + 1);
-        std::memcpy(y_ + begin_ + begin, Buffer(worker) + begin, (end - begin) * sizeof(float));
+        std::memcpy(y_ + begin_ + begin, Buffer(worker) + begin, (end - begin) * sizeof(T));
       }
     }
 
@@ -237,8 +240,8 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
     const WorkerSumKernel* const kernel_;
     OpKernelContext* const ctx_;
     const DoneCallback done_;
-    const float* const x_;
-    float* const y_;
+    const T* const x_;
+    T* const y_;
     const index_t size_;
     index_t begin_;
     uint64_t count_;  // of this worker: two for each piece, since the training began
@@ -250,7 +253,13 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
   std::atomic<int>*word_, *broken_;
 };
 
-REGISTER_KERNEL_BUILDER(Name("WorkerSum").Device(tensorflow::DEVICE_CPU), WorkerSumKernel);
+#define STYLEGAN2_WORKER_SUM(T, type)                                                                      \
+  REGISTER_KERNEL_BUILDER(                                                                                 \
+      Name("WorkerSum").Device(tensorflow::DEVICE_CPU).TypeConstraint("T", tensorflow::type), WorkerSumKernel<T>)
+STYLEGAN2_WORKER_SUM(float, DT_FLOAT);
+STYLEGAN2_WORKER_SUM(double, DT_DOUBLE);
+STYLEGAN2_WORKER_SUM(int32_t, DT_INT32);
+STYLEGAN2_WORKER_SUM(int64_t, DT_INT64);
 
 }  // namespace stylegan2
 #endif  // __linux__
