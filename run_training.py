@@ -182,6 +182,7 @@ def make_parser(preset):
                    help='size of the images, 256 or height x width such as 160x128; TFRecords have smaller ones as '
                    'well, pictures are cropped and scaled (default: as stored)')
     p.add_argument('--mirror-augment', '--mirror', type=cli.bool_arg, metavar='BOOL', action=tuning.TwoNames,
+                   nargs='?', const=True,
                    help='flip half of the images left to right? (default: False; with dogs-...: True)')
     p.add_argument('--bad', choices=('stop', 'skip'), default='stop',
                    help='at an image that cannot be read: stop, or skip it and count (default: %(default)s)')

@@ -71,7 +71,7 @@ SHIPPED = COMMON + ('--config=config-f', '--gamma=0.3', '--precision=mixed') + s
 STUDIES = {
     'options': Study(DEMO, {
         'as the demo': (),
-        'average with ramp-up 0.05': settings(train__G_smoothing_rampup=0.05),
+        'average of 10 kimg with ramp-up 0.05': settings(train__G_smoothing_kimg=10, train__G_smoothing_rampup=0.05),
         'no style mixing': settings(G__style_mixing_prob=None),
         'no path lengths': ('--g-loss=logistic_ns',),
         'minibatch 8': settings(sched__minibatch_size_base=8, sched__minibatch_gpu_base=8),

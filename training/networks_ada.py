@@ -261,7 +261,7 @@ def D_main(
             x = t if x is None else x + tf.cast(t, x.dtype)
         x = tf.cast(x, dtype)
         if mbstd_num_features:
-            x = networks_stylegan2.minibatch_stddev(x, group_size, mbstd_num_features)
+            x = networks_stylegan2.appended_stddev(x, group_size, mbstd_num_features)
         x = conv(x, 'Conv', nf(1))
         with stack.layer('Dense0'):
             x = layers.bias_act_layer(dropout(layers.dense_layer(layout.to_nchw(x), nf(0))), act=nonlinearity)

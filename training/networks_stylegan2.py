@@ -472,14 +472,21 @@ def check_architecture(architecture, size):
 def minibatch_stddev(x, group_size, num_features):
     """Appends `num_features` maps of the minibatch stddev to x [N, H, W, C], none if `group_size` is below 2.
 
+    Raises: UserError as `appended_stddev`.
+    """
+    return x if group_size < 2 else appended_stddev(x, group_size, num_features)
+
+
+def appended_stddev(x, group_size, num_features):
+    """As `minibatch_stddev`, also for groups of one, whose deviation is sqrt(EPSILON) everywhere.
+
     Raises: UserError for what `layers.minibatch_stddev_layer` can't split evenly, as far as the shape of x is known.
     """
-    if group_size < 2:
-        return x
     batch, channels = x.shape.as_list()[0], x.shape.as_list()[layout.channel_axis()]
     if batch is not None and batch % min(group_size, batch):
-        raise dnnlib.UserError('a minibatch of %d per GPU is not a multiple of mbstd_group_size %d' % (
-            batch, group_size))
+        raise dnnlib.UserError('a minibatch of %d per GPU is not a multiple of mbstd_group_size %d; give another '
+                               '--minibatch-gpu or --batch, or --set D.mbstd_group_size=%d' % (
+                                   batch, group_size, max(n for n in range(1, group_size) if batch % n == 0)))
     if num_features < 1 or channels % num_features:
         raise dnnlib.UserError('mbstd_num_features must divide the %d feature maps at 4x4, got %r' % (
             channels, num_features))

@@ -67,6 +67,21 @@ def test_without_labels_the_discriminator_is_that_of_stylegan2(session, architec
     assert np.abs(whole - scores).max() > 1e-2
 
 
+def test_groups_of_one_have_a_map_of_a_constant(session):
+    """The map is there without deviation as well, only `mbstd_num_features=0` leaves it out; StyleGAN2 has none."""
+    D = tflib.Network('D', ADA + 'D_main', mbstd_group_size=1, **SMALL)
+    whole = tflib.Network('whole', ADA + 'D_main', **SMALL)
+    name = '4x4/Conv/weight'
+    assert D.vars[name].shape == whole.vars[name].shape
+    base = tflib.Network('base', BASE + 'D_stylegan2', mbstd_group_size=1, **SMALL)
+    assert base.vars[name].shape.as_list()[2] == D.vars[name].shape.as_list()[2] - 1
+    whole.copy_vars_from(D)
+    images = RND.randn(1, 3, 16, 16)
+    np.testing.assert_array_equal(D.run(images, None), whole.run(images, None))
+    both = np.concatenate([images, RND.randn(1, 3, 16, 16)])
+    np.testing.assert_allclose(D.run(both, None)[:1], D.run(images, None), rtol=1e-5, atol=1e-6)
+
+
 def test_labels_are_embedded_and_normalised(session):
     mapping = randomize(tflib.Network('M', ADA + 'G_mapping', label_size=3, label_fmaps=5, **LATENTS))
     assert [(name, var.shape.as_list()) for name, var in mapping.vars.items()] == [

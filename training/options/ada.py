@@ -65,9 +65,22 @@ def auto(shape, num_gpus=1, batch=None):
         size, per_gpu = batch, tuning.images_per_round(batch, per_gpu, num_gpus)
     return Config(
         'by the data and the number of GPUs, here one', minibatch_size=size, minibatch_gpu=per_gpu,
-        mbstd_group_size=max(count for count in (1, 2, 3, 4) if per_gpu % count == 0),
+        mbstd_group_size=_group_size(per_gpu),
         fmap_base=16384 if resolution >= 512 else 8192, lrate=0.002 if resolution >= 1024 else 0.0025,
         gamma=0.0002 * pixels / size, G_smoothing_kimg=size * 10 / 32, G_smoothing_rampup=0.05, mapping_layers=2)
+
+
+def _fitting_group(config, per_round):
+    """Images that share the minibatch standard deviation, where a worker's round has other ones than the rule's."""
+    usual = config.mbstd_group_size
+    if per_round == 'auto' or per_round <= usual or per_round % usual == 0:
+        return usual
+    return _group_size(per_round)
+
+
+def _group_size(per_round):
+    """The published rule, for all numbers of images: the largest group of at most four that divides them."""
+    return max(count for count in (1, 2, 3, 4) if per_round % count == 0)
 
 
 def small(shape, num_gpus=1, batch=None):
@@ -170,6 +183,8 @@ def make_options(args):
             minibatch_size_base=c.minibatch_size, minibatch_gpu_base=c.minibatch_gpu, G_lrate_base=lrate,
             D_lrate_base=lrate, tick_kimg_base=4, tick_kimg_dict={})),
         dataset_args=dict(max_label_size='any'))
+    if args.config in by_data:
+        options['D_args']['mbstd_group_size'] = _fitting_group(c, options['sched_args']['minibatch_gpu_base'])
     for group, further in c.tuned.items():
         options.setdefault(group, {}).update(further)
     usual = dict(G='' if options['G_loss_args'].get('pl_weight') == 0 else '+pl', D='+r1')
@@ -190,8 +205,8 @@ def make_options(args):
     augment_args = augmenting.augment_args(args, AUG)
     if augment_args is not None:
         options['augment_args'] = augment_args
-        if c.tune_kimg is not None and 'tune_kimg' in augment_args:
-            augment_args['tune_kimg'] = c.tune_kimg
     comparison.apply(options, args)
+    if c.tune_kimg is not None and 'tune_kimg' in options.get('augment_args', ()):
+        options['augment_args']['tune_kimg'] = c.tune_kimg
     tuning.note_single_images(options)
     return options

@@ -202,7 +202,8 @@ def sched_args(args, c):
                         f'{"device" if workers == 1 else "workers"}; give --minibatch-gpu or --batch so that it can')
     usual = {f'{network}_lrate_schedule': c.schedule for network in 'GD' if c.schedule}
     return dict(dict(usual, **lrates.of(args)), minibatch_size_base=batch, minibatch_gpu_base=size,
-                G_lrate_base=args.g_lr or c.lrates[0], D_lrate_base=args.d_lr or c.lrates[1])
+                G_lrate_base=args.g_lr or args.lr or c.lrates[0],
+                D_lrate_base=args.d_lr or args.lr or c.lrates[1])
 
 
 def settable(options):

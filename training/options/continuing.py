@@ -40,10 +40,10 @@ def starts_from_networks(resume):
         return False
     if not os.path.isdir(pairs.named(resume)):
         return True
-    run_dir = os.path.dirname(os.path.dirname(os.path.abspath(resume))) if files.is_state(resume) else resume
-    saved = _saved_options(run_dir) or {}
-    state = saved.get('resume_state')
-    return saved.get('resume_pkl') is not None or bool(state and os.path.isdir(state) and starts_from_networks(state))
+    saved = _saved_options(files.run_of(resume) if files.is_state(resume) else resume) or {}
+    state = saved.get('resume_state')  # its run may no longer have it
+    return saved.get('resume_pkl') is not None or bool(
+        state and os.path.isdir(files.run_of(state)) and starts_from_networks(files.run_of(state)))
 
 
 def choose_run(resume, result_dir, run_desc, options):
@@ -64,8 +64,7 @@ def choose_run(resume, result_dir, run_desc, options):
     if resume != 'auto' and os.path.isdir(resume):
         if not files.is_state(resume):
             return _continue_in(resume, options)
-        origin = os.path.dirname(os.path.dirname(os.path.abspath(resume)))
-        check_same_options(origin, options)
+        check_same_options(files.run_of(resume), options)
         options['resume_state'] = resume
     elif resume != 'auto':
         options['resume_pkl'] = resume

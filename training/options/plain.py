@@ -13,7 +13,7 @@ def add(parser, batch=BY_CONFIG, rounds='', rate='both networks', rate_default=B
     Args:
         batch: Usual minibatch, or words about it that end with it in brackets.
         rounds: What is said about --minibatch-gpu; it may end with its default, in brackets.
-        rate: Networks that `--lr` is for; `None` = `--g-lr` and `--d-lr` instead.
+        rate: Networks that `--lr` is for; `None` = both, and there are `--g-lr` and `--d-lr`.
         rate_default: Usual rate.
         widths: What `--width` multiplies the feature maps of.
     """
@@ -22,10 +22,11 @@ def add(parser, batch=BY_CONFIG, rounds='', rate='both networks', rate_default=B
         batch if batch.endswith(')') else f' (default: {batch})'))
     p.add_argument('--minibatch-gpu', type=int, metavar='N', help=f'images per device and round{rounds}' + (
         '' if rounds.endswith(')') else ' (default: all)'))
-    rates = dict(lr=rate) if rate else dict(g_lr='the generator', d_lr='the discriminator')
+    rates = dict(lr=rate) if rate else dict(lr='both networks', g_lr='the generator', d_lr='the discriminator')
     for name, of in rates.items():
+        usual = rate_default if rate or name == 'lr' else f'--lr, or else {rate_default}'
         p.add_argument('--' + name.replace('_', '-'), type=cli.finite_float, metavar='FLOAT',
-                       help=f'learning rate of {of} (default: {rate_default})')
+                       help=f'learning rate of {of} (default: {usual})')
     lrates.add(p)
     p.add_argument('--width', type=width.argument, default=1, metavar='FACTOR', help='multiplies the feature maps of '
                    f'{widths}, such as 1/4 (default: %(default)s)')

@@ -39,6 +39,9 @@ def apply(options, args):
     as_published = functions == ADA and args.cmethod not in comparison.IN_FLOAT32
     if args.precision == 'float32' or args.precision is None and not as_published:
         return
+    if functions == ADA and not as_published:
+        raise UserError(f'--precision=mixed: --cmethod={args.cmethod} trains in float32, as published; drop '
+                        '--precision')
     if functions not in (BASE, ADA):
         raise UserError(f'--precision={args.precision}: the networks of --config={args.config} have no mixed '
                         'precision; drop --precision')
@@ -81,7 +84,7 @@ def choose(options, precision, run_dir=None):
         return options
     origin = options.get('resume_state')
     choice = _noted(run_dir) or _noted(origin) or _noted(  # states have it since November 2026, before only their run
-        origin and os.path.dirname(os.path.dirname(os.path.abspath(origin))))
+        origin and files.run_of(origin))
     half, machine, missing = device_of(options['tf_config'])
     if choice is None:
         choice = _measure(options, half, machine)

@@ -44,6 +44,11 @@ def is_state(path):
     return os.path.isfile(os.path.join(path, MANIFEST))
 
 
+def run_of(state):
+    """The run directory of the folder of a state, whether that is still there or not."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(state)))
+
+
 def list_states(run_dir):
     """Folders of the complete states in a run directory, oldest first."""
     state_dir = os.path.join(run_dir, STATE_DIR)

@@ -181,6 +181,18 @@ def test_auto_of_other_sizes_and_minibatches():
     assert ada.auto((3, 128, 128), batch=6).mbstd_group_size == 3
 
 
+def test_groups_divide_the_images_that_a_worker_really_gets(pictures):
+    for given, group in [({'minibatch-gpu': 6}, 3), ({'num-workers': 2}, 3), ({'minibatch-gpu': 2}, 4), ({}, 4)]:
+        options = options_of(dict(given, cfg='small', batch=12), pictures(32))
+        assert options['D_args']['mbstd_group_size'] == group, given
+
+
+def test_small_moves_p_as_fast_whatever_follows_it(pictures):
+    for given in ({}, dict(aug='noaug', cmethod='pagan'), dict(aug='noaug', cmethod='adropout')):
+        assert options_of(dict(given, cfg='small'), pictures(32))['augment_args']['tune_kimg'] == 100
+    assert 'augment_args' not in options_of(dict(cfg='small', aug='noaug'), pictures(32))
+
+
 def test_what_the_release_crashes_on_has_a_sentence(pictures, capsys):
     with pytest.raises(UserError, match='--config=cifar: a minibatch of 64 images cannot be split into rounds of 32 on '
                                         '4 workers; give --minibatch-gpu or --batch so that it can'):

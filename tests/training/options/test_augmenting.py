@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -98,6 +99,7 @@ def test_labels_are_used_where_they_are_unless_told_not_to():
 def test_short_names():
     expected = options_of('--total-kimg=7', '--mirror-augment=yes', '--resume=cats64', '--freeze-d=2')
     assert options_of('--kimg=7', '--mirror=1', '--resume=cats64', '--freezed=2') == expected
+    assert options_of('--mirror', '--kimg=7', '--resume=cats64', '--freezed=2') == expected
     assert (expected['total_kimg'], expected['mirror_augment'], expected['freeze_d']) == (7, True, 2)
     assert options_of('--kimg=7', '--total-kimg=7')['total_kimg'] == 7
     assert options_of('--kimg=8', '--kimg=7')['total_kimg'] == 7  # of one name the last counts, as ever
@@ -160,3 +162,7 @@ def test_a_run_that_began_with_networks_is_resumed_with_the_same_options(tmp_pat
             resumed = options_of('--resume=' + resume, *argv)
             assert resumed == options
             assert continuing.choose_run(resume, 'results', 'x', resumed) == (name if resume == name else None)
+    shutil.rmtree(os.path.join('run', 'state'))  # as --keep does
+    assert options_of('--resume=further', *argv) == options
+    shutil.rmtree('run')
+    assert options_of('--resume=further', *argv)['G_smoothing_rampup'] == 0.05  # now nobody knows

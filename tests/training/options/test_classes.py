@@ -55,6 +55,13 @@ def test_what_is_refused(argv, message):
         options_of('--config=biggan-128', *argv)
 
 
+def test_one_rate_for_both_networks():
+    for argv, expected in [(['--lr=0.5'], [0.5, 0.5]), (['--lr=0.5', '--d-lr=0.1'], [0.5, 0.1])]:
+        sched = options_of('--config=biggan-128', *argv)['sched_args']
+        assert [sched[name + '_lrate_base'] for name in 'GD'] == expected
+    assert options_of('--config=osgan', '--lr=0.5')['sched_args']['D_lrate_base'] == 0.5
+
+
 def test_losses_and_rates():
     options = options_of('--config=biggan-128', '--g-loss=rals:0.9', '--lr-schedule=linear:length=9', '--d-lr=0.1')
     assert [options['method_args'][name + '_loss'] for name in 'GD'] == ['rals:0.9', 'rals:0.9']

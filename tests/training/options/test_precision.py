@@ -57,6 +57,9 @@ def test_mixed_is_asked_for():
     assert found['D_args']['num_fp16_res'] == 4
     with pytest.raises(UserError, match='--precision=mixed: the networks of --config=config-a have no mixed precision'):
         applied('config-a', 'mixed')
+    for name in ('zcr', 'wgangp'):
+        with pytest.raises(UserError, match=f'--precision=mixed: --cmethod={name} trains in float32, as published'):
+            applied('auto', 'mixed', cmethod=name)
 
 
 @pytest.mark.skipif(not TF1, reason='newer TensorFlow has bfloat16 convolutions')
