@@ -51,9 +51,6 @@ ONCE = (
     'tests/dnnlib/tflib/test_self_test.py::test_training_with_a_wrong_kernel_is_refused',
     'tests/dnnlib/tflib/test_self_test.py::test_wrong_operations_are_named',
     'tests/dnnlib/tflib/test_self_test.py::test_nan_and_what_tensorflow_refuses',
-    # the operations that they are made of are tested under every TensorFlow
-    'tests/training/augment/test_differentiable.py', 'tests/training/augment/test_golden.py',
-    'tests/training/augment/test_parameters.py',
     # other networks of the same layers, or names only
     'tests/training/test_networks_ada_training.py', 'tests/training/test_loss_compared.py',
     # translation: layers and norms are tested under both by the networks in AGAIN
@@ -84,9 +81,6 @@ ONCE = (
     'tests/training/test_adversarial.py', 'tests/training/terms/test_adversarial.py', 'tests/generator/test_msg.py',
     'tests/training/methods/test_latent.py', 'tests/training/options/test_latent.py',
     'tests/training/networks/test_msg.py', 'tests/training/methods/test_msg.py', 'tests/training/methods/test_osgan.py',
-    # gradients that the other steps of the published program have as well
-    'tests/training/test_published_step.py::test_step_of_g_with_augmentation',
-    'tests/training/test_published_step.py::test_step_of_d_without_augmentation',
     # controlled and stopped in other trainings
     'tests/training/blocks/test_growing_training.py::test_images_of_all_levels_are_augmented_at_full_size',
     # layers of BigGAN are tested under both by the cases in AGAIN
@@ -128,7 +122,6 @@ ONCE = (
     'tests/training/test_networks_ada.py::test_pickles_are_read_and_written',
     'tests/projector/test_projector.py::test_other_kinds_of_networks[1-w-optimize]',
     'tests/projector/test_projector.py::test_bad_arguments_are_refused',
-    'tests/training/test_published_step.py::test_step_of_d_with_augmentation[published-aug/]',
     'tests/training/test_pretrained.py::test_the_published_tuple_has_names_and_roles',
     'tests/training/test_image_size.py::test_transposed_weights_give_transposed_images',
     'tests/training/augment/test_pipeline.py::test_strength_as_tensor_and_as_number',
@@ -171,10 +164,6 @@ AGAIN = (
     'tests/test_run_metrics.py::test_metrics_are_printed_and_logged',
     'tests/metrics/test_feature_metrics.py::test_networks_are_measured_reproducibly[fid10]',
     'tests/dnnlib/test_doctor.py::test_all_is_well',
-    # every operation of the augmentation in one graph each, by both forms of the warp
-    'tests/training/augment/test_differentiable.py::test_gradients_of_both_orders',
-    'tests/training/augment/test_golden.py::test_published_results[auto-bgcfnc_p1/32x32/rgb]',
-    'tests/training/augment/test_golden.py::test_published_results[ref-bgc_p1/16x16/rgb]',
 )
 SHORT = (  # where only TensorFlow's wheel differs: under Python 3.7
     'tests/dnnlib/tflib/ops/test_native.py', 'tests/dnnlib/tflib/ops/test_styled_bias_act.py',

@@ -19,7 +19,7 @@ _LEADER = '/job:worker/replica:0/task:0'
 
 
 class Job:
-    """The workers of one graph."""
+    """The workers of one graph; what both kinds have, MemoryJob and ServerJob."""
 
     def __init__(self, cluster, proto):
         self.size, self.worker = len(cluster.addresses), cluster.task
@@ -30,21 +30,9 @@ class Job:
         # Where a graph has sums it is another one than in a process alone: rewriting it would change the last bits.
         proto.graph_options.rewrite_options.disable_meta_optimizer = True
 
-    def open_session(self, graph=None):
-        """Opens a session on a graph, `None` = the default one, whose sums reach the other workers."""
-        raise NotImplementedError
-
     def beside(self):
         """The same workers as seen from another graph."""
         return self
-
-    def device(self, on_gpu=False):
-        """Name of a device of this worker."""
-        raise NotImplementedError
-
-    def sum(self, value, on_device=False):
-        """Sum of a tensor over the workers, on the CPU or on the device that computes."""
-        raise NotImplementedError
 
 
 class MemoryJob(Job):
@@ -56,7 +44,7 @@ class MemoryJob(Job):
         self._sums = shared_sum.SharedSums(self._file, self.worker, self.size)
 
     def open_session(self, graph=None):
-        """See Job."""
+        """Opens a session on a graph, `None` = the default one, whose sums reach the other workers."""
         return tf.Session(graph=graph, config=self._proto)
 
     def beside(self):
@@ -66,11 +54,11 @@ class MemoryJob(Job):
         return found
 
     def device(self, on_gpu=False):
-        """See Job."""
+        """Name of a device of this worker."""
         return '/cpu:0'
 
     def sum(self, value, on_device=False):
-        """See Job; in worker order."""
+        """Sum of a tensor over the workers, in worker order, on the CPU, which is also what computes."""
         with tf.device(self.device()):
             return self._sums.sum(value)
 
@@ -87,7 +75,7 @@ class ServerJob(Job):
         self._addresses, self._server = cluster.addresses, None
 
     def open_session(self, graph=None):
-        """See Job; the first one starts the server."""
+        """See MemoryJob; the first one starts the server."""
         if self._server is None:
             spec = tf.train.ClusterSpec({'worker': list(self._addresses)})
             self._server = tf.train.Server(spec, 'worker', self.worker, config=self._proto)
@@ -96,11 +84,11 @@ class ServerJob(Job):
         return session
 
     def device(self, on_gpu=False):
-        """See Job; the full name, which TensorFlow 1.14 insists on."""
+        """See MemoryJob; the full name, which TensorFlow 1.14 insists on."""
         return f'/job:worker/replica:0/task:{self.worker}/device:{"GPU" if on_gpu else "CPU"}:0'
 
     def sum(self, value, on_device=False):
-        """See Job."""
+        """Sum of a tensor over the workers, on the CPU or on the device that computes."""
         on_gpu = on_device and self.has_gpu
         self._last_instance += 1
         options = {}
