@@ -60,6 +60,13 @@ def test_laws(drawn, name):
         assert np.abs(np.subtract(each, 0.075)).max() < 4 * math.sqrt(0.075 / COUNT)
 
 
+def test_share_that_is_cut_out(session):
+    """7/16 of each side on average, as a rectangle may lie half outside."""
+    parameters = draw(Options(cutout=1), 5000)
+    cut = 1 - session.run(tf.reduce_mean(corruptions.corrupt(tf.ones([5000, 1, 32, 32]), parameters), axis=[1, 2, 3]))
+    assert abs(cut.mean() - 0.4375 ** 2) < 4 * cut.std() / math.sqrt(len(cut)) and 0.05 < cut.min() < cut.max() <= 0.25
+
+
 def test_uniform_laws_have_ends(drawn):
     for name, limit in (('xint_t', 0.125), ('rotate_pre', math.pi), ('rotate_post', math.pi), ('hue_theta', math.pi)):
         values = drawn[1][0][name]
