@@ -94,7 +94,7 @@ def measure_as_worker(args, cluster):
     """
     import tensorflow.compat.v1 as tf
     from dnnlib.tflib import collectives
-    plain = {'graph_options.rewrite_options.disable_meta_optimizer': True}  # as `collectives.open_session` has it
+    plain = {'graph_options.rewrite_options.disable_meta_optimizer': True}  # as `worker_jobs.Job` has it
     together = Variant(args, args.per_worker, {'together': dict(cluster=cluster)})
     alone = Variant(args, args.per_worker, {'alone': {}, 'plain': plain})
     variants = [Variant(args, FEW, {'few': {}}), alone, together]

@@ -45,6 +45,15 @@ class EasyDict(dict):
             raise AttributeError(name) from None
 
 
+def first_line(error):
+    """What an error says, in one line: TensorFlow's go on for pages, and 2.x begins with where instead of what."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if lines[0].startswith('Graph execution error'):  # then "Detected at node", the stack, "Node: name", and the text
+        places = [i for i, line in enumerate(lines[:-1]) if line.startswith('Node:')]
+        lines = lines[places[0] + 1:] if places else lines[1:] or lines
+    return lines[0]
+
+
 def format_time(seconds):
     """Seconds, rounded (half to even), as text: `5s`, `1m 00s`, `2h 03m 04s` or `1d 00h 00m`."""
     s = int(round(float(seconds)))

@@ -13,7 +13,7 @@ from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.signals import StopSignals
 from dnnlib.tflib import collectives
 from dnnlib.tflib.ops import native
-from dnnlib.util import get_obj_by_name
+from dnnlib.util import first_line, get_obj_by_name
 from training import methods, misc, train_step
 from training.data import ahead, classes, crc32c
 from training.data.streams import open_streams, stream_options
@@ -195,7 +195,7 @@ def refusing_bad_options():
         raise
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError,
             tf.errors.OpError) as error:
-        text = (str(error).strip() or type(error).__name__).splitlines()[0]
+        text = first_line(error)
         raise UserError(f'the training cannot be set up with these options ({type(error).__name__}: {text})') from error
 
 

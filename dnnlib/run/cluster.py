@@ -18,7 +18,7 @@ MAX_WORKERS = 1 << 16               # a longer list is a typing error
 
 class Cluster(NamedTuple):
     """Who trains together; the same in all workers but for `task`."""
-    addresses: tuple    # 'host:port' of the TensorFlow server of each worker, at least 2, worker 0 first
+    addresses: tuple    # 'host:port' of each worker and its TensorFlow server if it has one, at least 2, worker 0 first
     task: int           # which of them this process is; 0 writes the files
     watch: str          # 'host:port' at which worker 0's watchdog listens
     run: str = ''       # job and step of SLURM, so that workers of another job are not taken for ours; '' = unknown

@@ -10,7 +10,7 @@ import threading
 import time
 
 from dnnlib.run.cluster import split_address
-from dnnlib.util import UserError
+from dnnlib.util import UserError, first_line
 
 SEND_SECONDS = 5.0      # of waiting until the other side reads; half of the silence that counts as lost
 RETRY_SECONDS = 0.5
@@ -26,7 +26,7 @@ def is_final(error):
 
 def one_line(error):
     """What happened to a worker that ended with an error, for the others."""
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]  # TensorFlow's go on for pages
+    text = first_line(error)
     return text if is_final(error) else f'ended with an error ({type(error).__name__}: {text})'
 
 

@@ -14,6 +14,7 @@ BUFFER_PAGES = 8             # of each of a worker's two buffers for a sum: in t
 MOST_WORKERS = 1024          # counters in a page
 ANSWERS = 128                # in the first page, behind what sums have there: two bytes of each worker, see `agree`
 POLL_SECONDS = 0.005
+GIVEN_UP = 'a sum over the workers was given up'  # what is said where another worker failed
 
 
 def region_pages(workers):
@@ -26,11 +27,12 @@ def create(workers):
     """Context manager: makes the memory for some workers, all zeros; only what is written to takes up memory.
 
     Yields: List of one open file, its number, for processes to inherit; no limit of /dev/shm applies, and the memory
-        vanishes with the last process that has it open. [] where the system has no such files, or allows none so large.
+        vanishes with the last process that has it open. [] where the system has no such files,
+        or allows none so large, and for too many workers.
     """
     memfd_create = getattr(ctypes.CDLL(None), 'memfd_create', None) if sys.platform == 'linux' else None
     file = -1 if memfd_create is None else memfd_create(b'stylegan2-workers', 1)  # closed in programs that don't ask
-    if file < 0:  # glibc before 2.27
+    if file < 0 or workers > MOST_WORKERS:  # glibc before 2.27
         yield []
         return
     try:

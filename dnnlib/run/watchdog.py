@@ -1,9 +1,8 @@
 """Ends a worker when another one is gone: sums over the workers wait for a lost partner for ever.
 
 Worker 0 listens, every other worker holds a connection to it, and both sides send a byte every half second. A closed or
-silent connection ends the process with exit code 75, whatever TensorFlow is waiting for; whoever started the workers
-then starts all of them again, from the last state. Messages are lines of JSON, the byte in between is an empty line.
-Nothing is encrypted or authenticated: for trusted networks only.
+silent connection ends the process with exit code 75, whatever it is waiting for; whoever started the workers starts all
+of them again, from the last state. Messages are lines of JSON, the byte in between is an empty line.
 """
 
 import contextlib
@@ -16,6 +15,7 @@ import time
 
 from dnnlib.run.cluster import split_address
 from dnnlib.run.connection import Peer, is_final, listen, one_line, ready, token
+from dnnlib.run.shared_memory import GIVEN_UP
 from dnnlib.util import UserError
 
 LOST = 75               # exit code, EX_TEMPFAIL of sysexits.h: try again
@@ -50,7 +50,7 @@ def watching(cluster, start_timeout=START_SECONDS, say=print):
     except (Exception, KeyboardInterrupt) as error:
         error.is_told = True
         if not is_final(error) and isinstance(error, Exception):
-            time.sleep(CAUSE_SECONDS)  # often the consequence of a lost worker: then the process ends here
+            time.sleep(CAUSE_SECONDS * (2 if GIVEN_UP in str(error) else 1))  # of a lost worker: then it ends here
         watch.close('error' if is_final(error) else 'lost', one_line(error))
         if isinstance(error, OSError) and not is_final(error):
             say(f'{watch.name(cluster.task)} {one_line(error)}')

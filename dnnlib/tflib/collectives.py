@@ -45,6 +45,12 @@ def num_workers():
     return 1 if job is None else job.size
 
 
+def describe():
+    """How the workers of the default graph reach one another, behind other words; nothing for one worker."""
+    job = _job()
+    return '' if job is None else f'; {job.size} workers with {job.means}'
+
+
 def has_gpu():
     """Do the sums of gradients of this worker, one of several, go over a GPU?"""
     return _job().has_gpu

@@ -6,7 +6,7 @@ two, and adds in worker order, as one worker adds its rounds.
 
 import tensorflow.compat.v1 as tf
 
-from dnnlib.run.shared_memory import BUFFER_PAGES, MOST_WORKERS, SUMS, region_pages
+from dnnlib.run.shared_memory import BUFFER_PAGES, SUMS, region_pages
 from dnnlib.tflib.ops import native
 
 TYPES = (tf.float32, tf.float64, tf.int32, tf.int64)
@@ -35,6 +35,6 @@ class SharedSums:
                                         workers=self._workers)
 
 
-def is_possible(workers):
-    """Can this process take part with so many in all? The others may not be able to: ask them, too."""
-    return workers <= MOST_WORKERS and native.mode() != 'ref' and native.missing() is None
+def is_possible():
+    """Can this process take part? The others may not be able to: ask them, too."""
+    return native.mode() != 'ref' and native.missing() is None

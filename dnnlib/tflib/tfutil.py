@@ -196,7 +196,7 @@ def device_description():
         # cgroups and taskset show in the affinity, which only Linux has
         threads = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
         where = 'CPU, %d thread%s' % (threads, '' if threads == 1 else 's')
-    return '%s, %s; ops: %s' % (where, layout.data_format(), native.describe())
+    return '%s, %s; ops: %s%s' % (where, layout.data_format(), native.describe(), collectives.describe())
 
 
 @contextlib.contextmanager

@@ -38,6 +38,8 @@ class Job:
 class MemoryJob(Job):
     """Workers that have the CPUs of one machine, and share memory."""
 
+    means = 'shared memory'
+
     def __init__(self, cluster, proto):
         super().__init__(cluster, proto)
         self._file = cluster.memory
@@ -64,7 +66,9 @@ class MemoryJob(Job):
 
 
 class ServerJob(Job):
-    """Workers on GPUs or on several machines, each with a server."""
+    """Workers on GPUs, on several machines, or without native operations or shared memory; each has a server."""
+
+    means = 'servers of TensorFlow'
 
     def __init__(self, cluster, proto):
         super().__init__(cluster, proto)
@@ -110,8 +114,7 @@ def join(cluster, proto):
     """
     on_cpu = proto.device_count.get('GPU') == 0
     if cluster.memory is not None and shared_memory.agree(
-            cluster.memory, cluster.task, len(cluster.addresses),
-            on_cpu and shared_sum.is_possible(len(cluster.addresses))):
+            cluster.memory, cluster.task, len(cluster.addresses), on_cpu and shared_sum.is_possible()):
         job = MemoryJob(cluster, proto)
     else:
         job = ServerJob(cluster, proto)

@@ -244,6 +244,16 @@ def test_open_url_reads_file_urls_and_refuses_paths(tmp_path):
         util.open_url('no-url')
 
 
+@pytest.mark.parametrize('text, expected', [
+    ('one\ntwo', 'one'), ('\n  one  \ntwo', 'one'), ('', 'ValueError'),
+    ('Graph execution error:\n', 'Graph execution error:'),
+    ("Graph execution error:\n\nDetected at node 'A/B' defined at (most recent call last):\n  File 'x.py', line 3\n"
+     "Node: 'A/B'\nbad : Tensor had NaN values\n\t [[{{node A/B}}]]", 'bad : Tensor had NaN values'),
+    ('Graph execution error:\n\nno kernel', 'no kernel')])
+def test_the_line_that_says_what_was_wrong(text, expected):
+    assert util.first_line(ValueError(text)) == expected
+
+
 def test_importing_dnnlib_does_not_import_tensorflow():
     code = 'import sys, dnnlib, dnnlib.cli, dnnlib.images; sys.exit("tensorflow" in sys.modules)'
     assert subprocess.call([sys.executable, '-c', code]) == 0

@@ -21,7 +21,7 @@ from training.schedule import accumulation_rounds
 from training.state import files
 
 METHODS = {'pools': 2, 'StyleGAN2': 3, 'BigGAN': 2}  # name: iterations
-OPS = {'StyleGAN2': 'native'}  # whose workers share memory; the others have servers of TensorFlow
+OPS = {'StyleGAN2': 'native', 'BigGAN': 'native'}  # whose workers share memory; the others have servers of TensorFlow
 if tf.__version__.startswith('1.'):  # the arithmetic of its sums and its sockets are all that can differ
     METHODS = {'pools': 2, 'StyleGAN2': 3}
 LOOP = {'StyleGAN2': dict(  # from networks that only worker 0 reads, of other sizes

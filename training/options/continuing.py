@@ -22,7 +22,7 @@ USES = dict(  # of networks: file of the program, its name as one of `stylegan2`
     domains=('run_translator.py', 'translate', ['domains', 'PICTURES'], []))
 USES_OF = dict(stargan='domains', stargan2='domains', fan=None, **dict.fromkeys(
     ('classes', 'bigbigan', 'progan', 'latent', 'lapgan', 'osgan', 'msg'), 'draw'))
-ROUNDS = 'sched_args.minibatch_gpu'  # how options begin that follow the number of workers
+ROUNDS = ('sched_args.minibatch_gpu', 'D_args.mbstd_group_size')  # how options begin that follow the workers' number
 LAPGAN = 'training.methods.lapgan.lapgan'
 LAPGAN_FIRST = {  # what its first runs trained with without saying so: option -> value
     'method_args.G_images': 1, 'method_args.G_args.latents': 'normal'}
@@ -226,10 +226,11 @@ def _tell_not_continued(run_dirs, options):
             print(f'{run_dir} is not continued, since it was begun with other defaults; to continue it, give '
                   + ' '.join(f'--set {_as_set(name)}={saved[name]}' for name in names))
             return
-        if all(name.startswith(ROUNDS) for name in names):
-            size = saved[names[0]]
+        if all(name.startswith(ROUNDS) for name in names) and names[-1].startswith(ROUNDS[0]):
+            name = next(name for name in names if name.startswith(ROUNDS[0]))
+            size = saved[name]
             print(f'{run_dir} is not continued, since there are {size} images per device and round in it, here '
-                  f'{wanted[names[0]]}; to continue it, give --minibatch-gpu={size}')
+                  f'{wanted[name]}; to continue it, give --minibatch-gpu={size}')
             return
 
 
@@ -261,7 +262,7 @@ def check_same_options(run_dir, options):
     if saved is None:
         return
     found, wanted = _flat(_without(saved, SAFE + ORIGIN)), _flat(_without(options, SAFE + ORIGIN))
-    for name in sorted(set(found) | set(wanted), key=lambda name: (name.endswith('.multiple'), name)):
+    for name in sorted(set(found) | set(wanted), key=lambda name: (name.endswith(('.multiple', ROUNDS[1])), name)):
         if name not in SAFE_IF_NAMED and found.get(name) != wanted.get(name):  # what the networks decide comes last
             values = ['not set' if value is None else repr(value) for value in (found.get(name), wanted.get(name))]
             networks = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl')))  # the final one first

@@ -19,7 +19,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import disk
 from dnnlib.tflib import collectives, tfutil
-from dnnlib.util import EasyDict, UserError
+from dnnlib.util import EasyDict, UserError, first_line
 from training.state import files, rounds
 
 SHARED = ('nimg', 'iteration', 'sched_nimg', 'tick', 'tick_nimg', 'skipped', 'skipped_in_a_row', 'went_back')
@@ -168,7 +168,7 @@ class StateSaver:
             self._restore_variables(os.path.join(path, files.VARIABLES))
         except (tf.errors.OpError, ValueError) as error:
             raise UserError(f'the state {path!r} does not fit these networks and optimizers '
-                            f'({str(error).strip().splitlines()[0]})') from error
+                            f'({first_line(error)})') from error
         self._loaded = rounds.load(path, self._rounds.initial())
         grid_path = os.path.join(path, files.GRID)
         if self._grid is not None and os.path.isfile(grid_path):

@@ -36,6 +36,13 @@ def test_systems_that_allow_no_such_file(monkeypatch):
         assert files == []
 
 
+@pytest.mark.skipif(sys.platform != 'linux', reason='Linux only')
+def test_at_most_so_many_workers():
+    for workers, count in [(shared_memory.MOST_WORKERS, 1), (shared_memory.MOST_WORKERS + 1, 0)]:
+        with shared_memory.create(workers) as files:
+            assert len(files) == count
+
+
 def test_systems_without_it(monkeypatch):
     monkeypatch.setattr(sys, 'platform', 'darwin')
     with shared_memory.create(2) as files:

@@ -23,13 +23,15 @@ from dnnlib.run.cluster import Cluster, tf_config
 WORKERS = '''
 import ctypes, errno, json, os, signal, sys
 from dnnlib import cli
-from dnnlib.run import cluster, watchdog
+from dnnlib.run import cluster, shared_memory, watchdog
 watchdog.SILENCE_SECONDS, watchdog.BEAT_SECONDS, watchdog.LOOK_SECONDS = 5.0, 0.2, 0.05
 def main(argv):
     with watchdog.watching(cluster.find(os.environ), float(argv[1]), say=lambda text: print(text, flush=True)):
         print('together', flush=True)
         if argv[0] == 'error':
             raise ValueError('no such file\\nand more')
+        if argv[0] == 'victim':
+            raise ValueError('Graph execution error:\\nNode: A\\n' + shared_memory.GIVEN_UP)
         if argv[0] == 'user':
             open('no/data')
         if argv[0] == 'disk':
@@ -111,7 +113,8 @@ def jobs(tmp_path_factory):
     """All at once, since most of the time they wait, and from one interpreter."""
     jobs = dict(
         killed=Job('wait', 'wait', 'wait'), leader_stops=Job('stop', 'wait'),
-        follower_stops=Job('wait', 'stop'), error=Job('wait', 'error'), user=Job('user', 'wait'),
+        follower_stops=Job('wait', 'stop'), error=Job('wait', 'error'), victim=Job('victim', 'error'),
+        user=Job('user', 'wait'),
         disk=Job('wait', 'disk'), late=Job('wait', None, 'wait', timeout=8), no_leader=Job(None, 'wait', timeout=1))
     folder = str(tmp_path_factory.mktemp('watchdog'))
     arguments = {name: job.arguments(folder) for name, job in jobs.items()}
@@ -127,6 +130,14 @@ def jobs(tmp_path_factory):
                     os.kill(pid, signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
+
+
+def test_the_cause_is_named_where_a_sum_was_given_up(jobs):
+    """Both fail at the same time, but only one with what went wrong."""
+    codes, outs = jobs['victim'].ends()
+    assert codes == [watchdog.LOST, 1]
+    assert outs[0][1].startswith(
+        jobs['victim'].name(1) + ' is lost: ended with an error (ValueError: no such file). Ending this worker too')
 
 
 def test_a_killed_worker_ends_the_others(jobs):

@@ -62,13 +62,23 @@ def test_a_run_that_was_killed_before_its_first_state_is_started_over(tmp_path, 
 
 def test_a_run_with_other_rounds_is_told(tmp_path, capsys):
     """As of another number of workers."""
-    options = dict(total_kimg=4, seed=1, sched_args=dict(minibatch_gpu_base=4))
+    options = dict(total_kimg=4, seed=1, sched_args=dict(minibatch_gpu_base=4), D_args=dict(mbstd_group_size=4))
     run_dir = make_run(tmp_path, '00000-cats-1gpu-x', options, 2000)
-    for sched_args, seed, said in ((dict(minibatch_gpu_base=2), 1, True), (dict(minibatch_gpu_base=2), 2, False),
-                                   (dict(minibatch_gpu_base=4), 1, False)):
-        continuing.choose_run('auto', str(tmp_path), 'cats-2gpu-x', dict(options, seed=seed, sched_args=sched_args))
+    for rounds, group, seed, said in ((2, 4, 1, True), (2, 4, 2, False), (4, 4, 1, False), (2, 2, 1, True),
+                                      (4, 2, 1, False)):
+        changed = dict(options, seed=seed, sched_args=dict(minibatch_gpu_base=rounds),
+                       D_args=dict(mbstd_group_size=group))
+        continuing.choose_run('auto', str(tmp_path), 'cats-2gpu-x', changed)
         told = 'is not continued, since there are 4 images per device and round in it, here 2; to continue it, give '
         assert (f'{run_dir} {told}--minibatch-gpu=4\n' in capsys.readouterr().out) == said
+
+
+def test_images_of_a_round_are_named_before_the_group_that_follows_them(tmp_path):
+    options = dict(total_kimg=4, sched_args=dict(minibatch_gpu_base=6), D_args=dict(mbstd_group_size=3))
+    run_dir = make_run(tmp_path, '00000-x', options, 2000)
+    changed = dict(options, sched_args=dict(minibatch_gpu_base=12), D_args=dict(mbstd_group_size=4))
+    with pytest.raises(UserError, match='sched.minibatch_gpu_base is 6 in that run but 12 now'):
+        continuing.check_same_options(run_dir, changed)
 
 
 def test_first_runs_of_lapgan_are_other_trainings(tmp_path, capsys):

@@ -1,29 +1,34 @@
 // WorkerSum: sum of a tensor over worker processes of one machine, through memory that all of them share.
 //
-// Each sum of the graph has a region of the memory: a page with a counter for each worker, then two buffers for each
-// worker, used in turn. A tensor goes through them piece by piece. A worker writes its piece and counts; when all have,
-// it adds up its slice of all pieces, in worker order, writes that over the slice of its own piece, and counts again; when
-// all have, it copies all slices. So all workers have the same bits, and the work of one hardly grows with their number.
-// Whoever writes piece k + 2 has seen all count slices of piece k + 1, thus its writing before, which each did after
-// copying piece k: two buffers are enough. Nobody spins: a thread of each process sleeps on a word that changes with
-// every count (a futex). A sum that is given up in one worker leaves the counters of the others waiting, so the memory is
-// marked as broken, and this sum and all later ones fail in all workers.
+// Each sum of the training's graph has a region of the memory: a page with a counter for each worker, then two buffers
+// for each worker, used in turn. (Sums of other graphs, which are run one after another, have the same few.) A tensor
+// goes through them piece by piece. A worker writes its piece and counts; when all have, it adds up its slice of all
+// pieces, in worker order, writes that over the slice of its own piece, and counts again; when all have, it copies all
+// slices. So all workers have the same bits, and the work of one hardly grows with their number. Whoever writes piece
+// k + 2 has seen all count slices of piece k + 1, thus its writing before, which each did after copying piece k: two
+// buffers are enough. Nobody spins: a thread of each process sleeps on a word that changes with every count (a futex). A
+// sum that is given up in one worker leaves the counters of the others waiting, so the memory is marked as broken, and
+// this sum and all later ones fail in all workers; so they do if the workers come to sums of other sizes or types.
 #include "tensorflow_glue.h"
 
 #ifdef __linux__
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <map>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace stylegan2 {
 
 const index_t kPage = 65536, kCounter = 64;  // bytes; pages of all systems divide it, a counter has its own cache line
 const int kMostWorkers = kPage / kCounter;
+const int kGivenUp = 1, kDifferent = 2;  // marks of a broken memory
 const long kLookAgainNanoseconds = 20 * 1000 * 1000;  // for steps that TensorFlow has given up
 
 static Register worker_sum(
@@ -58,6 +63,19 @@ class Mapping {
   void* start_;
   index_t size_;
 };
+
+// The first page of a memory; null if it can't be mapped. It stays: the thread may look at it after a kernel's end.
+inline const Mapping* FirstPage(int fd) {
+  static std::mutex* const mutex = new std::mutex;
+  static std::map<std::pair<uint64_t, uint64_t>, std::unique_ptr<Mapping>>* const pages =
+      new std::map<std::pair<uint64_t, uint64_t>, std::unique_ptr<Mapping>>;
+  struct stat file;
+  if (fstat(fd, &file) != 0) return nullptr;
+  std::lock_guard<std::mutex> lock(*mutex);
+  std::unique_ptr<Mapping>& page = (*pages)[std::make_pair(uint64_t(file.st_dev), uint64_t(file.st_ino))];
+  if (page == nullptr || !page->ok()) page.reset(new Mapping(fd, 0, kPage));
+  return page->ok() ? page.get() : nullptr;
+}
 
 // A sum under way in this process.
 class Pending {
@@ -139,8 +157,8 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
                 InvalidArgument("worker ", worker_, " of ", workers_, ", at most ", kMostWorkers));
     piece_ = pages * kPage;
     region_.reset(new Mapping(fd, page * kPage, kPage + 2 * workers_ * piece_));
-    Mapping* const first_page = new Mapping(fd, 0, kPage);  // stays: the thread may look at it after this kernel's end
-    OP_REQUIRES(ctx, first_page->ok() && region_->ok(), InvalidArgument("file ", fd, " can't be mapped"));
+    const Mapping* const first_page = FirstPage(fd);
+    OP_REQUIRES(ctx, first_page != nullptr && region_->ok(), InvalidArgument("file ", fd, " can't be mapped"));
     word_ = reinterpret_cast<std::atomic<int>*>(first_page->at(0));
     broken_ = reinterpret_cast<std::atomic<int>*>(first_page->at(kCounter));
   }
@@ -157,6 +175,11 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
     return reinterpret_cast<std::atomic<uint64_t>*>(region_->at(worker * kCounter));
   }
 
+  // What a worker sums: number and type of the elements, behind its counter.
+  uint64_t* Kind(int worker) const {
+    return reinterpret_cast<uint64_t*>(region_->at(worker * kCounter + sizeof(uint64_t)));
+  }
+
   T* Buffer(int worker, uint64_t number) const {
     return reinterpret_cast<T*>(region_->at(kPage + (2 * worker + index_t(number % 2)) * piece_));
   }
@@ -167,6 +190,7 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
         : kernel_(kernel), ctx_(ctx), done_(std::move(done)), x_(static_cast<const T*>(In(ctx->input(0)))),
           y_(static_cast<T*>(Out(y))), size_(y->NumElements()), begin_(0),
           count_(kernel->Counted(kernel->worker_)->load()) {
+      *kernel->Kind(kernel->worker_) = Kind();  // all have seen that of the sum before, or they would not have counted
       if (size_ > 0) Write();
     }
 
@@ -177,6 +201,10 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
           if (kernel_->Counted(worker)->load(std::memory_order_acquire) < count_) return false;
         }
         if (count_ % 2 == 1) {
+          if (begin_ == 0 && !IsSameSum()) {
+            Break(kDifferent);
+            continue;
+          }
           AddSlice();
           continue;
         }
@@ -192,6 +220,21 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
     index_t Length() const { return std::min(size_ - begin_, kernel_->piece_ / index_t(sizeof(T))); }
     index_t Slice(int worker) const { return Length() * worker / kernel_->workers_; }  // where it begins
     T* Buffer(int worker) const { return kernel_->Buffer(worker, (count_ - 1) / 2); }
+
+    uint64_t Kind() const { return uint64_t(size_) * 64 + ctx_->input(0).dtype(); }
+
+    bool IsSameSum() const {
+      for (int worker = 0; worker < kernel_->workers_; worker++) {
+        if (*kernel_->Kind(worker) != Kind()) return false;
+      }
+      return true;
+    }
+
+    void Break(int why) {
+      int whole = 0;  // the first reason counts: it has others in its train
+      kernel_->broken_->compare_exchange_strong(whole, why);
+      Waiting::Wake(kernel_->word_);
+    }
 
     void Count() {
       kernel_->Counted(kernel_->worker_)->store(count_, std::memory_order_release);
@@ -227,12 +270,11 @@ class WorkerSumKernel : public tensorflow::AsyncOpKernel {
 
     bool IsGivenUp() {
       tensorflow::CancellationManager* const manager = ctx_->cancellation_manager();
-      if (manager != nullptr && manager->IsCancelled()) {
-        kernel_->broken_->store(1);
-        Waiting::Wake(kernel_->word_);
-      }
-      if (kernel_->broken_->load() == 0) return false;
-      ctx_->SetStatus(tensorflow::errors::Aborted("a sum over the workers was given up"));
+      if (manager != nullptr && manager->IsCancelled()) Break(kGivenUp);
+      const int why = kernel_->broken_->load();
+      if (why == 0) return false;
+      ctx_->SetStatus(tensorflow::errors::Aborted(why == kGivenUp ? "a sum over the workers was given up"
+                                                                  : "the workers came to different sums"));
       done_();
       return true;
     }
