@@ -10,7 +10,7 @@ from dnnlib.run.context import ABORT_FILE
 from dnnlib.run.heartbeat import Heartbeat
 from dnnlib.run.run_dir import FolderLocked
 from training import image_size
-from training.options import augmenting, continuing, data, presets, saving, tuning, workers
+from training.options import augmenting, continuing, data, next_steps, presets, saving, tuning, workers
 from training.options import precision as precisions
 from training.options.settings import Settings, parse_assignment
 
@@ -267,7 +267,7 @@ def main(argv):
         if os.path.isdir(args.resume):
             raise
         config = dnnlib.submit_run(config, train, **options)
-    continuing.tell_next(argv, config.run_dir, options, stopped=bool(config.stopped_by))
+    next_steps.tell_next(argv, config.run_dir, options, stopped=bool(config.stopped_by))
     return 0
 
 

@@ -30,6 +30,7 @@ ONCE = (
     'tests/training/data/test_translation_data.py', 'tests/training/data/test_users_files.py',
     'tests/training/data/test_memory.py', 'tests/training/test_dataset.py', 'tests/training/test_plot.py',
     'tests/training/data/test_streams.py', 'tests/training/data/test_handles.py', 'tests/dnnlib/test_seeds.py',
+    'tests/training/options/test_next_steps.py',
     'tests/training/options/test_continuing.py', 'tests/training/options/test_epochs.py',
     'tests/training/options/test_ada.py', 'tests/training/options/test_augmenting.py',
     'tests/training/options/test_presets.py', 'tests/training/options/test_translation.py',

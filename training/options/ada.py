@@ -185,6 +185,9 @@ def make_options(args):
         dataset_args=dict(max_label_size='any'))
     if args.config in by_data:
         options['D_args']['mbstd_group_size'] = _fitting_group(c, options['sched_args']['minibatch_gpu_base'])
+        if options['D_args']['mbstd_group_size'] != c.mbstd_group_size:
+            print('The minibatch standard deviation is that of {mbstd_group_size} images, since {} do not divide the '
+                  'images of a round'.format(c.mbstd_group_size, **options['D_args']))
     for group, further in c.tuned.items():
         options.setdefault(group, {}).update(further)
     usual = dict(G='' if options['G_loss_args'].get('pl_weight') == 0 else '+pl', D='+r1')

@@ -4,25 +4,21 @@ import glob
 import json
 import os
 import re
-import sys
 
-from dnnlib import UserError, shell
+from dnnlib import UserError
 from dnnlib.run.run_dir import is_locked, list_runs
 from training import pretrained
-from training.state import files, network_files, pairs
+from training.state import files, pairs
 
 OPTIONS_FILE = 'training_options.json'
 SAFE = ('total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_minutes', 'keep', 'keep_best',
         'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
         'bad', 'data_workers', 'start_timeout', 'max_hours')  # may change in a run
 SAFE_IF_NAMED = ('augment_args.max_strength', 'method_args.augment_args.max_strength')  # the run, by --resume
-USES = dict(  # of networks: file of the program, its name as one of `stylegan2`, arguments before and after --network
-    draw=('run_generator.py', 'generate', ['generate-images'], ['--seeds=0-15']),
-    translate=('run_translator.py', 'translate', ['translate', 'PICTURES'], []),
-    domains=('run_translator.py', 'translate', ['domains', 'PICTURES'], []))
-USES_OF = dict(stargan='domains', stargan2='domains', fan=None, **dict.fromkeys(
-    ('classes', 'bigbigan', 'progan', 'latent', 'lapgan', 'osgan', 'msg'), 'draw'))
 ROUNDS = ('sched_args.minibatch_gpu', 'D_args.mbstd_group_size')  # how options begin that follow the workers' number
+LIMITS = ('start_timeout', 'max_hours')  # of a process, not of its training: entered later
+FLAGS = {'augment_args.initial_strength': '--p', 'augment_args.max_strength': '--p-max',
+         'augment_args.tune_target': '--target', 'sched_args.minibatch_gpu_base': '--minibatch-gpu'}
 LAPGAN = 'training.methods.lapgan.lapgan'
 LAPGAN_FIRST = {  # what its first runs trained with without saying so: option -> value
     'method_args.G_images': 1, 'method_args.G_args.latents': 'normal'}
@@ -106,35 +102,6 @@ def arguments(argv, run_dir):
     """The arguments `argv` of a command, list of str, changed so that they resume a run."""
     kept = [arg for i, arg in enumerate(argv) if not arg.startswith('--resume') and argv[i - 1:i] != ['--resume']]
     return kept + ['--resume=' + run_dir]
-
-
-def command(argv, run_dir):
-    """The command line of this process, whose arguments are `argv`, changed so that it resumes a run, str."""
-    program = ['python', sys.argv[0]] if sys.argv[0].endswith('.py') else sys.argv[0].split()
-    return shell.line(program + arguments(argv, run_dir))
-
-
-def tell_next(argv, run_dir, options, stopped):
-    """Prints what to type after a training.
-
-    Args:
-        argv: Its arguments, list of str.
-        run_dir: Its run directory; where that has networks, they are named.
-        options: Options of the training loop, which say what the networks are for.
-        stopped: Was it stopped before its end?
-    """
-    module = (options.get('method_args') or {}).get('func_name', '').rpartition('.')[0].rpartition('.')[2]
-    use = USES_OF.get(module, 'draw' if 'G_args' in options else 'translate' if 'stream_args' in options else None)
-    path = network_files.newest(run_dir) if use is not None else None
-    if path is not None:
-        file, program, before, after = USES[use]
-        program = sys.argv[0].split()[:-1] + [program]
-        if sys.argv[0].endswith('.py'):
-            program = ['python', os.path.join(os.path.dirname(sys.argv[0]), file)]
-        print(f'Networks: {path}; to {"draw" if use == "draw" else "translate"} with them: '
-              + shell.line(program + before + ['--network=' + run_dir] + after))
-    if stopped:
-        print('To continue: ' + command(argv, run_dir))
 
 
 def _continue_in(run_dir, options):
@@ -230,7 +197,7 @@ def _tell_not_continued(run_dirs, options):
             name = next(name for name in names if name.startswith(ROUNDS[0]))
             size = saved[name]
             print(f'{run_dir} is not continued, since there are {size} images per device and round in it, here '
-                  f'{wanted[name]}; to continue it, give --minibatch-gpu={size}')
+                  f'{wanted[name]}; to continue it, give {_rounds_of(size)}')
             return
 
 
@@ -267,16 +234,23 @@ def check_same_options(run_dir, options):
             values = ['not set' if value is None else repr(value) for value in (found.get(name), wanted.get(name))]
             networks = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl')))  # the final one first
             begin = f', begin from its networks with --resume={networks[0]}' if networks else ''
+            same = _rounds_of(found[name]) if name == ROUNDS[0] + '_base' and name in found else 'the same options'
             raise UserError(f'--resume={run_dir}: {_as_set(name)} is {values[0]} in that run but {values[1]} now; give '
-                            f'the same options{begin}, or start over with --resume=none')
+                            f'{same}{begin}, or start over with --resume=none')
+
+
+def _rounds_of(size):
+    """What to give so that there are `size` images per device and round."""
+    return f'--minibatch-gpu={size} or as many workers as then'
 
 
 def safe_changes(run_dir, options):
     """Options that may differ from those of a run, and do: list of texts such as `total_kimg 10 -> 20`."""
     saved = _saved_options(run_dir) or {}  # without options that there were not yet
     found, wanted = _flat(_without(saved, ())), _flat(_without(options, ()))
-    return [f'{name} {found.get(name)} -> {wanted.get(name)}' for name in sorted(set(found) | set(wanted))
-            if {name, name.split('.')[0]} & {*SAFE_IF_NAMED, *set(SAFE) & set(saved)}
+    return [f'{FLAGS.get(name.replace("method_args.", ""), name)} {found.get(name)} -> {wanted.get(name)}'
+            for name in sorted(set(found) | set(wanted))
+            if {name, name.split('.')[0]} & {*SAFE_IF_NAMED, *set(SAFE) - set(LIMITS) & set(saved)}
             and found.get(name) != wanted.get(name)]
 
 
@@ -286,7 +260,10 @@ def _without(options, names):
 
 
 def _as_set(name):
-    """The name of an option of `_flat` as `--set` knows it: `G.fmap_base` of `method_args.G_args.fmap_base`."""
+    """The name of an option of `_flat` as the command line has it: `G.fmap_base` of `method_args.G_args.fmap_base`."""
+    flag = FLAGS.get(name.replace('method_args.', ''))
+    if flag is not None:
+        return flag
     if name == 'dataset_args.multiple':
         return 'what the sides of pictures are multiples of (which the depth of the networks decides)'
     return re.sub(r'_args\b', '', re.sub('^method_args[.](.*[.])?', lambda found: found.group(1) or 'train.', name))

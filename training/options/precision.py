@@ -137,6 +137,7 @@ def _noted(run_dir):
 
 def _measure(options, half, machine):
     """Times both precisions in another process, see precision_probe; returns what is noted."""
+    print(f'--precision=mixed: measuring whether {half} is faster here than float32, up to a minute...', flush=True)
     process = subprocess.run(
         [sys.executable, '-m', installed_name('training.options.precision_probe')], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

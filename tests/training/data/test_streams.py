@@ -122,3 +122,12 @@ def test_further_streams_have_further_seeds():
     args = dict(class_name=__name__ + '.Numbered')
     with open_streams(dict(A=args, B=args, C=dict(args, seed=2)), seed=5) as streams:
         assert [stream.dataset.seed for stream in streams.values()] == [5, 6, 2]
+
+
+@pytest.mark.parametrize('names, holdout, expected', [
+    (['reals'], 0, ['= 20']), (['reals'], 0.25, ['= 15, and 5 held out']), (['a', 'b'], 0, ['= 20 of a', '= 20 of b'])])
+def test_how_many_images_there_are_is_told(names, holdout, expected, capsys):
+    args = dict(tfrecord_dir='cats', resolution=8, max_images=20)
+    with open_streams(dict.fromkeys(names, args), 0, holdout=holdout):
+        lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith('Images ')]
+    assert lines == ['Images        ' + text for text in expected]
