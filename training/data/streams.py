@@ -176,8 +176,9 @@ def open_streams(stream_args, seed, data_dir=None, bad='stop', holdout=0.0, mirr
             if run_dir is not None:
                 list_skipped(dataset, os.path.join(run_dir, SKIPPED_FILE if number == 0 else f'{name}-{SKIPPED_FILE}'))
             dataset.preload()
-            print(f'Images        = {dataset.num_images - len(dataset.held_out)}' + ('' if len(datasets) == 1 else f' of {name}')
-                  + (f', and {len(dataset.held_out)} held out' if len(dataset.held_out) else ''))
+            count = len(dataset.held_out)
+            print(f'Images        = {dataset.num_images - count}' + (f' of {name}' if len(datasets) > 1 else '')
+                  + (f', and {count} held out' if count else ''))
             if dataset.jitter:
                 print(changes.LEAKS)
             if dataset.moves:
