@@ -2,6 +2,7 @@
 """What helps learning? Trains small networks of cats, one change of the options at a time, each with several seeds.
 
     python benchmarks/learning.py options           the demo's network: average, mixing, path lengths, minibatch, rates
+    python benchmarks/learning.py small             --config=small at 32x32: gamma and minibatch
     python benchmarks/learning.py few-images        300 cats: does augmentation keep D from memorizing them?
     python benchmarks/learning.py very-few-images   the same with 30, twice as long
     python benchmarks/learning.py shipped           the network in networks/: which settings to train it with
@@ -82,6 +83,10 @@ STUDIES = {
         'rates 0.0045': settings(sched__G_lrate_base=0.0045, sched__D_lrate_base=0.0045),
         '2 mapping layers': settings(G__mapping_layers=2),
         'epsilon 1e-6': settings(G_opt__epsilon=1e-6, D_opt__epsilon=1e-6)}, kimg=32, every=32, seeds=4),
+    'small': Study(COMMON + ('--config=small', '--precision=mixed') + settings(
+        dataset__resolution=32, dataset__max_label_size=0, sched__tick_kimg_base=2), {
+            'gamma 0.0128, minibatch 16 (the rule of auto)': ('--gamma=0.0128', '--batch=16'),
+            'gamma 1, minibatch 8': ('--gamma=1', '--batch=8')}, kimg=32, every=32, seeds=2),
     'few-images': few_images(300, 100),
     'very-few-images': few_images(30, 200),
     'shipped': Study(SHIPPED, {
@@ -272,7 +277,7 @@ def main(argv):
         print(f'{done + 1} of {len(runs)} runs, {spent / 60:.0f} min, about '
               f'{spent / (done + 1) * (len(runs) - done - 1) / 60:.0f} min left: {run.variant}, seed {run.seed}: '
               + ', '.join(f'{kimg} kimg {fd:.1f}' for kimg, fd in results[run.variant][-1]['fd'].items()), flush=True)
-    table = final_table if args.study == 'options' else curve_table
+    table = final_table if args.study in ('options', 'small') else curve_table
     print('\n'.join(table(results, list(results))))
     if args.json is not None:
         write_text(args.json, json.dumps(results))
