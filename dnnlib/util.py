@@ -51,7 +51,7 @@ def first_line(error):
     if lines[0].startswith('Graph execution error'):  # then "Detected at node", the stack, "Node: name", and the text
         places = [i for i, line in enumerate(lines[:-1]) if line.startswith('Node:')]
         lines = lines[places[0] + 1:] if places else lines[1:] or lines
-    return lines[0]
+    return lines[1] if lines[0].endswith('root error(s) found.') and len(lines) > 1 else lines[0]
 
 
 def format_time(seconds):

@@ -2,7 +2,7 @@
 
 Worker 0 listens, every other worker holds a connection to it, and both sides send a byte every half second. A closed or
 silent connection ends the process with exit code 75, whatever it is waiting for; whoever started the workers starts all
-of them again, from the last state. Messages are lines of JSON, the byte in between is an empty line.
+of them again, from the last state. Messages are lines of JSON, the byte an empty one; nothing is authenticated.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ def watching(cluster, start_timeout=START_SECONDS, say=print):
     except (Exception, KeyboardInterrupt) as error:
         error.is_told = True
         if not is_final(error) and isinstance(error, Exception):
-            time.sleep(CAUSE_SECONDS * (2 if GIVEN_UP in str(error) else 1))  # of a lost worker: then it ends here
+            time.sleep(CAUSE_SECONDS * (2 if GIVEN_UP in str(error) else 1))  # the one that is the cause goes first
         watch.close('error' if is_final(error) else 'lost', one_line(error))
         if isinstance(error, OSError) and not is_final(error):
             say(f'{watch.name(cluster.task)} {one_line(error)}')

@@ -249,7 +249,8 @@ def test_open_url_reads_file_urls_and_refuses_paths(tmp_path):
     ('Graph execution error:\n', 'Graph execution error:'),
     ("Graph execution error:\n\nDetected at node 'A/B' defined at (most recent call last):\n  File 'x.py', line 3\n"
      "Node: 'A/B'\nbad : Tensor had NaN values\n\t [[{{node A/B}}]]", 'bad : Tensor had NaN values'),
-    ('Graph execution error:\n\nno kernel', 'no kernel')])
+    ('Graph execution error:\n\nno kernel', 'no kernel'),
+    ('2 root error(s) found.\n  (0) Invalid argument: bad\n  (1) x', '(0) Invalid argument: bad')])
 def test_the_line_that_says_what_was_wrong(text, expected):
     assert util.first_line(ValueError(text)) == expected
 

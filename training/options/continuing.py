@@ -250,7 +250,7 @@ def safe_changes(run_dir, options):
     found, wanted = _flat(_without(saved, ())), _flat(_without(options, ()))
     return [f'{FLAGS.get(name.replace("method_args.", ""), name)} {found.get(name)} -> {wanted.get(name)}'
             for name in sorted(set(found) | set(wanted))
-            if {name, name.split('.')[0]} & {*SAFE_IF_NAMED, *set(SAFE) - set(LIMITS) & set(saved)}
+            if {name, name.split('.')[0]} & {*SAFE_IF_NAMED, *(set(SAFE) - set(LIMITS)) & set(saved)}
             and found.get(name) != wanted.get(name)]
 
 

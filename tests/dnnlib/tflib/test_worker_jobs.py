@@ -32,6 +32,7 @@ def test_servers_where_there_is_no_memory():
         session = collectives.open_session(proto(), Cluster(addresses(), 0, ''))
         with collectives.session_beside(tf.Graph()) as beside:
             assert [type(found) for found in (session, beside)] == [WorkerSession] * 2
+        assert collectives.describe() == '; 2 workers with servers of TensorFlow'
         assert session.run(tf.constant(3)) == 3
         session.close()
 
@@ -64,6 +65,7 @@ def test_everything_goes_through_memory(monkeypatch):
             session = collectives.open_session(proto(), Cluster(('a:1', 'b:1'), worker, '', memory=file))
             with session.as_default():
                 assert type(session) is tf.Session and not collectives.has_gpu()
+                assert collectives.describe() == '; 2 workers with shared memory'
                 numbers = [collectives.gather_numbers([worker, 2 ** 53 - worker]) for _ in range(3)]
                 one = tf.constant(np.float32([[1, -0.0], [np.nan, 3]][worker]))
                 variable = tf.Variable(np.float16([worker, -0.0]))

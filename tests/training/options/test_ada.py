@@ -181,10 +181,11 @@ def test_auto_of_other_sizes_and_minibatches():
     assert ada.auto((3, 128, 128), batch=6).mbstd_group_size == 3
 
 
-def test_groups_divide_the_images_that_a_worker_really_gets(pictures):
+def test_groups_divide_the_images_that_a_worker_really_gets(pictures, capsys):
     for given, group in [({'minibatch-gpu': 6}, 3), ({'num-workers': 2}, 3), ({'minibatch-gpu': 2}, 4), ({}, 4)]:
         options = options_of(dict(given, cfg='small', batch=12), pictures(32))
         assert options['D_args']['mbstd_group_size'] == group, given
+        assert ('is that of 3 images, since 4 do not divide' in capsys.readouterr().out) == (group == 3)
 
 
 def test_small_moves_p_as_fast_whatever_follows_it(pictures):

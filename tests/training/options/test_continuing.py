@@ -40,6 +40,8 @@ def test_the_newest_unfinished_run_with_the_same_options(tmp_path):
     assert continuing.find_finished(runs[:2], wanted) is None
     assert continuing.safe_changes(second, wanted) == ['network_snapshot_ticks 1 -> 5', 'total_kimg 6 -> 10']
     assert continuing.safe_changes(first, dict(wanted, data_workers='auto')) == []  # there was no such option
+    limited = make_run(tmp_path, '00009-limited', dict(wanted, start_timeout=600.0, max_hours=1), nimg=32)
+    assert continuing.safe_changes(limited, wanted) == []  # they are entered later
 
 
 def test_a_run_that_was_killed_before_its_first_state_is_started_over(tmp_path, capsys):
