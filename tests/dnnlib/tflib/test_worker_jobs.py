@@ -93,6 +93,15 @@ def test_everything_goes_through_memory(monkeypatch):
         assert result['tally'].tolist() == [1, 2]
 
 
+@needs_memory
+def test_other_graphs_have_regions_of_their_own():
+    with shared_memory.create(2) as files, tf.Graph().as_default():
+        job = worker_jobs.MemoryJob(Cluster(('a:1', 'b:1'), 0, '', memory=files[0]), proto())
+        pages = [[found.sum(tf.constant([1.0])).op.get_attr('page') for _ in range(3)]
+                 for found in (job, job.beside(), job.beside())]
+    assert pages[1] == pages[2] and pages[1][-1] < pages[0][0]
+
+
 def run_both(work):
     """Calls `work(file, worker)` in two threads that share memory."""
     errors = []
