@@ -2,7 +2,7 @@
 """What helps learning? Trains small networks of cats, one change of the options at a time, each with several seeds.
 
     python benchmarks/learning.py options           the demo's network: average, mixing, path lengths, minibatch, rates
-    python benchmarks/learning.py small             --config=small at 32x32: gamma and minibatch
+    python benchmarks/learning.py small             --config=small at 32x32: gamma and minibatch, before and now
     python benchmarks/learning.py few-images        300 cats: does augmentation keep D from memorizing them?
     python benchmarks/learning.py very-few-images   the same with 30, twice as long
     python benchmarks/learning.py shipped           the network in networks/: which settings to train it with
@@ -98,7 +98,7 @@ STUDIES = {
         'float32': ('--precision=float32',),
         'average of 10 kimg with ramp-up 0.05': settings(train__G_smoothing_kimg=10, train__G_smoothing_rampup=0.05),
         '2 mapping layers': settings(G__mapping_layers=2),
-        'as --config=small': ('--gamma=auto',) + settings(
+        'as --config=small was': ('--gamma=auto',) + settings(
             G__mapping_layers=2, sched__G_lrate_base=0.0025, sched__D_lrate_base=0.0025,
             train__G_smoothing_rampup=0.05),
         'gamma 1, minibatch 8': ('--gamma=1',) + settings(sched__minibatch_size_base=8, sched__minibatch_gpu_base=8),

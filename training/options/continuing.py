@@ -8,6 +8,7 @@ import re
 from dnnlib import UserError
 from dnnlib.run.run_dir import is_locked, list_runs
 from training import pretrained
+from training.options import earlier
 from training.state import files, pairs
 
 OPTIONS_FILE = 'training_options.json'
@@ -15,13 +16,9 @@ SAFE = ('total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpo
         'nan_patience', 'metric_arg_list', 'tf_config', 'strict', 'save_tf_graph', 'save_weight_histograms',
         'bad', 'data_workers', 'start_timeout', 'max_hours')  # may change in a run
 SAFE_IF_NAMED = ('augment_args.max_strength', 'method_args.augment_args.max_strength')  # the run, by --resume
-ROUNDS = ('sched_args.minibatch_gpu', 'D_args.mbstd_group_size')  # how options begin that follow the workers' number
 LIMITS = ('start_timeout', 'max_hours')  # of a process, not of its training: entered later
 FLAGS = {'augment_args.initial_strength': '--p', 'augment_args.max_strength': '--p-max',
          'augment_args.tune_target': '--target', 'sched_args.minibatch_gpu_base': '--minibatch-gpu'}
-LAPGAN = 'training.methods.lapgan.lapgan'
-LAPGAN_FIRST = {  # what its first runs trained with without saying so: option -> value
-    'method_args.G_images': 1, 'method_args.G_args.latents': 'normal'}
 FOUND = ('resume_state', 'resume_pkl')  # what --resume becomes
 ORIGIN = ('resume_state', 'resume_pkl', 'resume_kimg')  # what a run started from; no effect once it has a state
 
@@ -132,21 +129,7 @@ def _saved_options(run_dir):
             saved = json.load(f)
     except (OSError, ValueError):
         return None
-    return _with_first(saved) if isinstance(saved, dict) else None
-
-
-def _with_first(saved):
-    """Options of a run, with those of LAPGAN_FIRST if it is one of LAPGAN that does not say them."""
-    method = saved.get('method_args')
-    if not isinstance(method, dict) or method.get('func_name') != LAPGAN:
-        return saved
-    for path, value in LAPGAN_FIRST.items():
-        place = saved
-        *folders, name = path.split('.')
-        for folder in folders:
-            place = place.setdefault(folder, {})
-        place.setdefault(name, value)
-    return saved
+    return earlier.with_first(saved) if isinstance(saved, dict) else None
 
 
 def find_unfinished(run_dirs, options):
@@ -179,26 +162,15 @@ def find_finished(run_dirs, options):
 
 
 def _tell_not_continued(run_dirs, options):
-    """Prints the newest unfinished run that would be continued, were it not for options that nobody changed.
-
-    The images of a round follow the number of workers; the defaults of LAPGAN_FIRST were others in earlier versions.
-    """
+    """Prints the newest unfinished run that would be continued, were it not for options that nobody changed."""
     wanted = _flat(_without(options, SAFE))
     for run_dir in reversed(run_dirs):
-        saved, counters = _flat(_without(_saved_options(run_dir) or {}, SAFE)), files.latest_counters(run_dir)
-        names = [name for name in sorted(set(saved) | set(wanted)) if saved.get(name) != wanted.get(name)]
-        if not names or not counters or counters.nimg >= options['total_kimg'] * 1000:
-            continue
-        if all(name in LAPGAN_FIRST and saved.get(name) == LAPGAN_FIRST[name] for name in names):
-            print(f'{run_dir} is not continued, since it was begun with other defaults; to continue it, give '
-                  + ' '.join(f'--set {_as_set(name)}={saved[name]}' for name in names))
-            return
-        if all(name.startswith(ROUNDS) for name in names) and names[-1].startswith(ROUNDS[0]):
-            name = next(name for name in names if name.startswith(ROUNDS[0]))
-            size = saved[name]
-            print(f'{run_dir} is not continued, since there are {size} images per device and round in it, here '
-                  f'{wanted[name]}; to continue it, give {_rounds_of(size)}')
-            return
+        counters = files.latest_counters(run_dir)
+        if counters and counters.nimg < options['total_kimg'] * 1000:
+            found = earlier.how_to_continue(run_dir, _flat(_without(_saved_options(run_dir) or {}, SAFE)), wanted)
+            if found is not None:
+                print('{} is not continued, since {}; to continue it, give {}'.format(run_dir, *found))
+                return
 
 
 def can_start_over(run_dir):
@@ -229,19 +201,17 @@ def check_same_options(run_dir, options):
     if saved is None:
         return
     found, wanted = _flat(_without(saved, SAFE + ORIGIN)), _flat(_without(options, SAFE + ORIGIN))
-    for name in sorted(set(found) | set(wanted), key=lambda name: (name.endswith(('.multiple', ROUNDS[1])), name)):
+    later = '.multiple', earlier.ROUNDS[1]
+    for name in sorted(set(found) | set(wanted), key=lambda name: (name.endswith(later), name)):
         if name not in SAFE_IF_NAMED and found.get(name) != wanted.get(name):  # what the networks decide comes last
             values = ['not set' if value is None else repr(value) for value in (found.get(name), wanted.get(name))]
             networks = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl')))  # the final one first
             begin = f', begin from its networks with --resume={networks[0]}' if networks else ''
-            same = _rounds_of(found[name]) if name == ROUNDS[0] + '_base' and name in found else 'the same options'
+            rounds = name == earlier.ROUNDS[0] + '_base' and name in found
+            _, same = earlier.how_to_continue(run_dir, found, wanted) or (
+                '', earlier.rounds_of(found[name]) if rounds else 'the same options')
             raise UserError(f'--resume={run_dir}: {_as_set(name)} is {values[0]} in that run but {values[1]} now; give '
                             f'{same}{begin}, or start over with --resume=none')
-
-
-def _rounds_of(size):
-    """What to give so that there are `size` images per device and round."""
-    return f'--minibatch-gpu={size} or as many workers as then'
 
 
 def safe_changes(run_dir, options):

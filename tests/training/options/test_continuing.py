@@ -75,6 +75,29 @@ def test_a_run_with_other_rounds_is_told(tmp_path, capsys):
         assert (f'{run_dir} {told}--minibatch-gpu=4 or as many workers as then\n' in capsys.readouterr().out) == said
 
 
+def test_runs_of_small_with_its_earlier_defaults_are_told(tmp_path, capsys):
+    """Of gamma and minibatch; the images of a round, the group and the average follow them."""
+    def options(gamma, batch, **more):
+        return dict(total_kimg=4, D_loss_args=dict(gamma=gamma), G_smoothing_kimg=batch * 10 / 32, sched_args=dict(
+            minibatch_size_base=batch, minibatch_gpu_base=batch), D_args=dict(mbstd_group_size=4), **more)
+
+    run_dir = make_run(tmp_path, '00000-cats-1gpu-small', options(0.0512, 16), 2000)
+    reason = 'it was begun with another gamma or minibatch, as --config=small had other defaults; to continue it, give '
+    for wanted, told in ((options(1, 8), '--gamma=0.0512 --batch=16'), (options(1, 16), '--gamma=0.0512'),
+                         (options(0.0512, 8), '--batch=16'), (options(3, 16), None), (options(1, 4), None),
+                         (options(1, 8, seed=2), None)):
+        assert continuing.choose_run('auto', str(tmp_path), 'cats-1gpu-small', wanted) is None
+        assert capsys.readouterr().out == ('' if told is None else
+                                           f'{run_dir} is not continued, since {reason}{told}\n')
+    assert continuing.choose_run('auto', str(tmp_path), 'cats-1gpu-small', options(0.0512, 16)) == run_dir
+    with pytest.raises(UserError, match='gamma is 0.0512 in that run but 1 now; give --gamma=0.0512 --batch=16, or st'):
+        continuing.check_same_options(run_dir, options(1, 8))
+    make_run(tmp_path, '00000-cats-1gpu-auto', options(0.0512, 16), 2000)
+    capsys.readouterr()
+    continuing.choose_run('auto', str(tmp_path), 'cats-1gpu-auto', options(1, 8))
+    assert capsys.readouterr().out == ''
+
+
 def test_images_of_a_round_are_named_before_the_group_that_follows_them(tmp_path):
     options = dict(total_kimg=4, sched_args=dict(minibatch_gpu_base=6), D_args=dict(mbstd_group_size=3))
     run_dir = make_run(tmp_path, '00000-x', options, 2000)
