@@ -9,7 +9,7 @@ import re
 from dnnlib import cli, util
 from dnnlib.files import array_file, file_kinds, named_networks, network_file, safe_pickle, torch_file
 from dnnlib.util import UserError
-from generator import network_data, plain_configs
+from generator import network_data
 from training import pretrained
 
 _UNTRAINED = re.compile(r'(lod|dlatent_avg|noise[0-9]+|moving_mean|moving_variance|weight_[uv]|u0|sv0|count|^mean|'
@@ -146,6 +146,7 @@ def _describe_kind(networks, what):
 
 def _describe_drawing(method, state):
     """Pictures and configuration of a generator in a file that holds networks by name."""
+    from generator import plain_configs  # which loads the options of trainings
     options, lines = network_data.options_of(state), []
     if 'resolution' in options:
         lines.append(_describe_pictures(options, (None, 3)))

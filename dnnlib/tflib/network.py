@@ -68,14 +68,14 @@ class Network:
             names = state['input_names'] if 'input_names' in state else build_function.numbered(
                 state.get('num_inputs'))
         values = dict(state['variables'])
-        with only_run.values_given(values):
+        with only_run.values_given(values) as given:
             network._setup(state['name'], build_func, state['static_kwargs'], components, source, names)
         for name, value in values.items():
             expected = network.own_vars[name].shape.as_list() if name in network.own_vars else 'no such variable'
             if list(np.shape(value)) != expected:
                 raise dnnlib.UserError('variable %s of network %s has the shape %s, %s expects %s' % (
                     name, network.name, list(np.shape(value)), build_func.__name__, expected))
-        only_run.give(network.own_vars, values)
+        only_run.give(network.own_vars, given)
         return network
 
     def _setup(self, name, func, static_kwargs, components, module_src, input_names):

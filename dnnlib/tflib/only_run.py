@@ -1,5 +1,6 @@
 """Networks whose values come from elsewhere: copies, and those of a file that are only run, with fewer operations."""
 
+import concurrent.futures
 import contextlib
 
 import numpy as np
@@ -9,6 +10,7 @@ from dnnlib.tflib import tfutil
 
 _WAITING = 'tflib/only_run'  # collection of the graph: the values that wait, while `only_to_run` is entered
 _FOLLOW = 'tflib/values_follow'  # the same: has an item while `values_follow` is entered
+ALIGNMENT = 64  # bytes: of arrays that begin at a multiple of it, TensorFlow makes no copy of its own
 
 
 @contextlib.contextmanager
@@ -17,16 +19,58 @@ def only_to_run():
 
     The template graph of a network ends where its sub-networks begin, so that their layers are not among its own, and
     variables begin with the values of the state alone: they cannot be reset. The variables have values when this is
-    left without an error; all get them in one call of the session.
+    left without an error; all get them in one call of the session. A thread reads them from the file meanwhile.
     """
     waiting = tf.get_collection_ref(_WAITING)
-    waiting.append([])
-    try:
-        yield
-    finally:
-        found = waiting.pop()
-    feed = {op.inputs[1]: value for op, value in found if value is not None}
-    tfutil.run([op for op, _value in found], feed)
+    with concurrent.futures.ThreadPoolExecutor(1) as reader:
+        waiting.append(_Waiting(reader))
+        try:
+            yield
+        finally:
+            found = waiting.pop()
+        ops, feed = found.initializers()
+    tfutil.run(ops, feed)
+
+
+class _Waiting:
+    """Variables of networks, and what they begin with.
+
+    Args:
+        reader: Executor that reads.
+    """
+
+    def __init__(self, reader):
+        self._reader, self._networks = reader, []
+
+    def read(self, values):
+        """Begins to read values of a network, {local name: array}; returns the Future."""
+        return self._reader.submit(lambda: {name: _aligned(np.asarray(value)) for name, value in values.items()})
+
+    def add(self, variables, values):
+        """Adds a network's variables, {local name: variable}; `values` as of `read`."""
+        self._networks.append((variables, values))
+
+    def initializers(self):
+        """Waits for the values; returns the operations that give all variables theirs, and what is to be fed."""
+        ops, feed = [], {}
+        for variables, future in self._networks:
+            values = future.result()
+            for name, variable in variables.items():
+                ops.append(variable.initializer)
+                if name in values:
+                    feed[ops[-1].inputs[1]] = np.asarray(values[name], variable.dtype.as_numpy_dtype)
+        return ops, feed
+
+
+def _aligned(array):
+    """Copy of an array of numbers, in one piece, that begins at a multiple of ALIGNMENT bytes."""
+    if array.dtype.hasobject:
+        return array
+    memory = np.empty(array.nbytes + ALIGNMENT, np.uint8)
+    begin = -memory.__array_interface__['data'][0] % ALIGNMENT
+    copy = memory[begin:begin + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 @contextlib.contextmanager
@@ -51,10 +95,14 @@ def is_on():
 
 @contextlib.contextmanager
 def values_given(values):
-    """While entered, variables of the dictionary `values`, by local name, wait for their values if `is_on`."""
+    """While entered, variables of the dictionary `values`, by local name, wait for their values if `is_on`.
+
+    Yields: What `give` takes.
+    """
     if not is_on():
-        yield
+        yield values
         return
+    begun = tf.get_collection_ref(_WAITING)[-1].read(values)
 
     def given(shape, dtype=None, partition_info=None):
         del partition_info
@@ -66,7 +114,7 @@ def values_given(values):
         return getter(name, *args, **kwargs)
 
     with tf.variable_scope(tf.get_variable_scope(), custom_getter=get_given, auxiliary_name_scope=False):
-        yield
+        yield begun
 
 
 def give(variables, values):
@@ -74,13 +122,10 @@ def give(variables, values):
 
     Args:
         variables: {local name: variable}.
-        values: {local name: array}; the others begin with their initial values.
+        values: What `values_given` gives, {local name: array}; the others begin with their initial values.
     """
     if is_on():
-        waiting = tf.get_collection_ref(_WAITING)[-1]
-        for name, variable in variables.items():
-            value = np.asarray(values[name], variable.dtype.as_numpy_dtype) if name in values else None
-            waiting.append((variable.initializer, value))
+        tf.get_collection_ref(_WAITING)[-1].add(variables, values)
     else:
         tfutil.run([variable.initializer for name, variable in variables.items() if name not in values])
         tfutil.set_vars({variables[name]: value for name, value in values.items()})

@@ -42,6 +42,25 @@ def test_results_are_the_same(session, tmp_path):
     assert not only_run.is_on() and light.clone().run(X).shape == (4, 2)
 
 
+def test_values_are_copied_to_where_tensorflow_takes_them_as_they_are():
+    memory = np.arange(1001, dtype=np.uint8)
+    for array in (memory[1:5].view(np.float32), memory[3:403].view(np.float64).reshape(5, 10)[:, ::2], memory[:0],
+                  np.float32(3).reshape([]), memory[7:9].view(np.float16).reshape(1, 1)):
+        copy = only_run._aligned(array)
+        np.testing.assert_array_equal(copy, array)
+        assert (copy.dtype, copy.shape) == (array.dtype, array.shape) and copy.flags.c_contiguous
+        assert not copy.size or copy.__array_interface__['data'][0] % only_run.ALIGNMENT == 0
+
+
+def test_errors_of_reading_are_raised(session, monkeypatch):
+    def fail(array):
+        raise MemoryError(array.dtype)
+    monkeypatch.setattr(only_run, '_aligned', fail)
+    with pytest.raises(MemoryError, match='float32'):
+        load(pickled(Fake(affine_state())), True)
+    assert not only_run.is_on()
+
+
 def test_variables_that_a_file_lacks_have_initial_values(session):
     state = affine_state()
     state['variables'] = state['variables'][1:]
