@@ -1,5 +1,7 @@
 """Draws pictures with a trained network: one per seed, mixtures, walks, edits; shows what is in a network file."""
 
+from collections import OrderedDict
+import importlib
 import os
 
 import dnnlib  # first: says if a package is missing
@@ -7,10 +9,13 @@ import numpy as np
 
 from dnnlib import cli, images
 from dnnlib.util import UserError
-from export import command
-from generator import (blend, directions, drawing, edit, grid, info, interpolate, mix, options, plain, projections,
-                       writer)
+from generator import drawing, options, plain, projections, writer
 from training import pretrained
+
+COMMANDS = OrderedDict([  # those of modules of their own, of which only what is used is loaded
+    ('interpolate', 'generator.interpolate'), ('grid', 'generator.grid'), ('mix', 'generator.mix'),
+    ('directions', 'generator.directions'), ('edit', 'generator.edit'), ('blend', 'generator.blend'),
+    ('export', 'export.command'), ('info', 'generator.info')])
 
 
 def generate_images(submit_config, network_pkl, seeds, class_name, class_rows, standing, settings):
@@ -204,21 +209,21 @@ def add_style_mixing_example(commands):
     p.set_defaults(run=style_mixing_example)
 
 
-def make_parser():
-    """The parser of all sub-commands."""
+def make_parser(command=None):
+    """The parser of all sub-commands, or of those that can be meant where the first argument is `command`."""
     parser = cli.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(metavar='COMMAND', dest='command')
     add_generate_images(commands)
     add_style_mixing_example(commands)
-    for module in (interpolate, grid, mix, directions, edit, blend, command, info):
-        module.add_command(commands)
+    for name in () if command in commands.choices else [command] if command in COMMANDS else COMMANDS:
+        importlib.import_module(COMMANDS[name]).add_command(commands)
     return parser
 
 
 def main(argv):
     """Parses the arguments, checks what can be checked without TensorFlow, and runs the sub-command."""
-    name, run, args = cli.parse_command(make_parser(), argv)
-    if run in (info.print_info, command.export):
+    name, run, args = cli.parse_command(make_parser(*argv[:1]), argv)
+    if name in ('info', 'export'):
         run(**args)
         return
     args = args.pop('prepare', dict)(args)

@@ -209,14 +209,15 @@ def progress(items, label):
         label: What the items are, such as `images`.
     Yields: The items.
     """
-    columns, rows = shutil.get_terminal_size()  # 80 x 24 if the terminal reports 0 x 0, where tqdm would draw nothing
-    import tqdm  # most commands don't need it
-    bar = tqdm.tqdm(items, desc=label, ncols=columns, nrows=rows, disable=None,
-                    file=sys.__stderr__)  # keep it out of the log file
+    bar, has_bar = items, len(items) > 1 and sys.__stderr__ is not None and sys.__stderr__.isatty()
+    if has_bar:
+        columns, rows = shutil.get_terminal_size()  # 80 x 24 if it reports 0 x 0, where tqdm would draw nothing
+        import tqdm  # most commands don't need it
+        bar = tqdm.tqdm(items, desc=label, ncols=columns, nrows=rows, file=sys.__stderr__)  # not into the log file
     start = last = time.time()
     for done, item in enumerate(bar):
         now = time.time()
-        if bar.disable and now - last >= 10:
+        if not has_bar and now - last >= 10:
             eta = util.format_time((now - start) / done * (len(items) - done))
             print(f'{label} {done}/{len(items)}, {eta} left')
             last = now
