@@ -150,10 +150,8 @@ def child(kind, checkout, started, target, network):
         clock.watch(images, 'save_png', 'writing')
         clock.watch(drawing.Drawer, 'seed_noise', 'noise')
         args = ['generate-images', '--network=' + network, '--seeds=1', '--result-dir=' + out]
-    from dnnlib import allocator
-    allocator.keep_large_allocations()
-    with contextlib.suppress(Finished):
-        program.main(args)
+    with contextlib.suppress(Finished, SystemExit):
+        cli.run_main(program.main, args)
     clock.switch()
     with open(target, 'w', encoding='utf-8') as file:
         json.dump(clock.seconds, file)

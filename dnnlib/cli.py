@@ -1,6 +1,7 @@
 """Command lines: argument types, a parser whose errors are one line, and the frame around every `main`."""
 
 import argparse
+import gc
 import math
 import os
 import re
@@ -14,6 +15,7 @@ from dnnlib.run.logger import quiet_stderr
 from dnnlib.util import UserError
 
 _MAX_LIST_LENGTH = 10 ** 6
+_GARBAGE = 50000, 20, 20  # gc.set_threshold: graphs are made of many small objects, hardly any of which is garbage
 
 
 def int_list(text):
@@ -238,6 +240,7 @@ def run_main(main, argv=None, prog=None):
     if argv is None:
         encoding.start_in_utf8()
     allocator.keep_large_allocations()
+    gc.set_threshold(*_GARBAGE)
     encoding.print_any_name()
     prog = prog or os.path.basename(sys.argv[0])
     try:
