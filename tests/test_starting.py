@@ -12,8 +12,8 @@ HEAVY = ('tensorflow', 'scipy', 'requests', 'tqdm', 'urllib.request', 'http.clie
 # what the program itself is about
 NEEDED = {'run_explorer': {'http.client'}}
 NOT_DRAWING = ('keras', 'training.torch_files.networks', 'training.networks.biggan', 'training.networks_ada',
-               'training.dataset', 'training.training_loop', 'training.options', 'metrics', 'export.command', 'generator.edit',
-               'generator.mix', 'tqdm', 'PIL.ImageDraw')
+               'training.dataset', 'training.training_loop', 'training.options', 'metrics', 'export.command',
+               'generator.edit', 'generator.mix', 'export.graph', 'tqdm', 'PIL.ImageDraw')
 CODE = '''
 import contextlib, importlib, io, os, sys
 def tell(program, arguments, modules):
