@@ -150,8 +150,12 @@ def child(kind, checkout, started, target, network):
         clock.watch(images, 'save_png', 'writing')
         clock.watch(drawing.Drawer, 'seed_noise', 'noise')
         args = ['generate-images', '--network=' + network, '--seeds=1', '--result-dir=' + out]
-    with contextlib.suppress(Finished, SystemExit):
-        cli.run_main(program.main, args)
+    with contextlib.suppress(Finished):
+        try:
+            cli.run_main(program.main, args)
+        except SystemExit as end:
+            if end.code:
+                raise
     clock.switch()
     with open(target, 'w', encoding='utf-8') as file:
         json.dump(clock.seconds, file)

@@ -207,7 +207,7 @@ def progress(items, label):
     """Iterates over a list, with a progress bar on a terminal and a line of text every ten seconds elsewhere.
 
     Args:
-        items: The list.
+        items: The list, or another sequence; a single item has no bar.
         label: What the items are, such as `images`.
     Yields: The items.
     """

@@ -43,8 +43,12 @@ class _Waiting:
         self._reader, self._networks = reader, []
 
     def read(self, values):
-        """Begins to read values of a network, {local name: array}; returns the Future."""
-        return self._reader.submit(lambda: {name: _aligned(np.asarray(value)) for name, value in values.items()})
+        """Begins to read values of a network, {local name: array}; returns the Future. Raises ValueError."""
+        arrays = {name: np.asarray(value) for name, value in values.items()}
+        for name, array in arrays.items():
+            if array.dtype.kind not in 'biufc':
+                raise ValueError(f'the values of variable {name} are no numbers')
+        return self._reader.submit(lambda: {name: _aligned(array) for name, array in arrays.items()})
 
     def add(self, variables, values):
         """Adds a network's variables, {local name: variable}; `values` as of `read`."""
@@ -64,8 +68,6 @@ class _Waiting:
 
 def _aligned(array):
     """Copy of an array of numbers, in one piece, that begins at a multiple of ALIGNMENT bytes."""
-    if array.dtype.hasobject:
-        return array
     memory = np.empty(array.nbytes + ALIGNMENT, np.uint8)
     begin = -memory.__array_interface__['data'][0] % ALIGNMENT
     copy = memory[begin:begin + array.nbytes].view(array.dtype).reshape(array.shape)

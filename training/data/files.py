@@ -178,8 +178,8 @@ def _read_whole(path):
         if size > MAX_FILE_BYTES:
             raise Unreadable(path, 'corrupt', 'over 1 GiB')
         data = os.read(descriptor, size)
-        while len(data) < size:  # file systems may give less
-            more = os.read(descriptor, size - len(data))
+        while len(data) < size or not size:  # file systems may give less, and some know no sizes
+            more = os.read(descriptor, size - len(data) if size else min(2 ** 20, MAX_FILE_BYTES - len(data)))
             if not more:
                 break
             data += more

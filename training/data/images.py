@@ -79,7 +79,7 @@ def open_image(data, where):
         problem = png_problem(data)
         if problem is not None:
             raise OSError(problem)
-        if image.format == 'JPEG':
+        if image.format in ('JPEG', 'MPO'):
             image.decodermaxblock = max(len(data), 1)  # all at once: threads meet only between the pieces
         image.load()
         # Pillow rotates TIFF itself, and older versions would do so twice; without a tag, it would copy the picture

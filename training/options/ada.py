@@ -87,7 +87,7 @@ def small(shape, num_gpus=1, batch=None):
     """The configuration `small`: `auto` with networks for two processor cores and a training of some hours.
 
     The networks are like those of `make demo` and the shipped network: 32 feature maps at full size, at most 128. With
-    the rule's gamma (0.05 at 64x64) D gets far ahead of them, and in short trainings steps are what counts.
+    the rule's gamma (0.1 at 64x64) D gets far ahead of them, and in short trainings steps are what counts.
 
     Args:
         shape, num_gpus, batch: See `auto`.

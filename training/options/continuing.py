@@ -207,9 +207,9 @@ def check_same_options(run_dir, options):
             values = ['not set' if value is None else repr(value) for value in (found.get(name), wanted.get(name))]
             networks = sorted(glob.glob(os.path.join(glob.escape(run_dir), 'network-*.pkl')))  # the final one first
             begin = f', begin from its networks with --resume={networks[0]}' if networks else ''
-            rounds = name == earlier.ROUNDS[0] + '_base' and name in found
-            _, same = earlier.how_to_continue(run_dir, found, wanted) or (
-                '', earlier.rounds_of(found[name]) if rounds else 'the same options')
+            _, same = earlier.how_to_continue(run_dir, *(
+                {key: value for key, value in options.items() if key not in SAFE_IF_NAMED}
+                for options in (found, wanted))) or ('', 'the same options')
             raise UserError(f'--resume={run_dir}: {_as_set(name)} is {values[0]} in that run but {values[1]} now; give '
                             f'{same}{begin}, or start over with --resume=none')
 

@@ -1,15 +1,18 @@
 """Runs that the same command would continue, had not a default or the number of workers changed since."""
 
+from collections import OrderedDict
 import os
 
 LAPGAN = 'training.methods.lapgan.lapgan'
 LAPGAN_FIRST = {  # what its first runs trained with without saying so: option -> value
     'method_args.G_images': 1, 'method_args.G_args.latents': 'normal'}
 LAPGAN_SET = {'method_args.G_images': 'train.G_images', 'method_args.G_args.latents': 'G.latents'}
-SMALL = {  # options of --config=small that had other defaults: (flag, default)
-    'D_loss_args.gamma': ('--gamma', 1), 'sched_args.minibatch_size_base': ('--batch', 8)}
+BATCH = 'sched_args.minibatch_size_base'
+SMALL = OrderedDict([  # options of --config=small that had other defaults: (flag, default)
+    ('D_loss_args.gamma', ('--gamma', 1)), (BATCH, ('--batch', 8))])
 SMALL_FOLLOWS = 'sched_args.minibatch_gpu_base', 'D_args.mbstd_group_size', 'G_smoothing_kimg'  # from these
 ROUNDS = ('sched_args.minibatch_gpu', 'D_args.mbstd_group_size')  # how options begin that follow the workers' number
+BASE = ROUNDS[0] + '_base'
 
 
 def with_first(saved):
@@ -32,7 +35,7 @@ def with_first(saved):
 
 
 def how_to_continue(run_dir, saved, wanted):
-    """What must be given to continue a run, if it differs by nothing that somebody chose.
+    """What must be given to continue a run that differs by defaults, or what follows from the number of workers.
 
     Args:
         run_dir: The run directory; its name ends with the configuration.
@@ -46,16 +49,24 @@ def how_to_continue(run_dir, saved, wanted):
     if all(name in LAPGAN_FIRST and saved.get(name) == LAPGAN_FIRST[name] for name in names):
         return ('it was begun with other defaults',
                 ' '.join(f'--set {LAPGAN_SET[name]}={saved[name]}' for name in names))
-    chosen = [name for name in names if name not in SMALL_FOLLOWS]
-    is_small = os.path.basename(os.path.abspath(run_dir)).endswith('gpu-small')
-    if is_small and chosen and all(name in SMALL and wanted.get(name) == SMALL[name][1] for name in chosen):
-        return ('it was begun with another gamma or minibatch, as --config=small had other defaults',
-                ' '.join(f'{SMALL[name][0]}={saved.get(name)}' for name in chosen))
-    if all(name.startswith(ROUNDS) for name in names) and names[-1].startswith(ROUNDS[0]):
-        name = next(name for name in names if name.startswith(ROUNDS[0]))
-        return (f'there are {saved[name]} images per device and round in it, here {wanted[name]}',
-                rounds_of(saved[name]))
+    if os.path.basename(os.path.abspath(run_dir)).endswith('gpu-small') and _differs_by_small(names, saved, wanted):
+        in_it, here = (' '.join(f'{flag}={options.get(name)}' for name, (flag, _) in SMALL.items() if name in names)
+                       for options in (saved, wanted))
+        return f'it has {in_it}, this command {here}', in_it
+    if BASE in names and all(name == BASE or name.startswith(ROUNDS[1]) for name in names) and (
+            BASE in saved and BASE in wanted):
+        return (f'there are {saved[BASE]} images per device and round in it, here {wanted[BASE]}',
+                rounds_of(saved[BASE]))
     return None
+
+
+def _differs_by_small(names, saved, wanted):
+    """Do options differ only by the defaults that --config=small has now, and what follows from them?"""
+    chosen = [name for name in names if name not in SMALL_FOLLOWS]
+    follows = 'G_smoothing_kimg' not in names or all(  # as `ada.auto` has it
+        options.get('G_smoothing_kimg') == options.get(BATCH, 0) * 10 / 32 for options in (saved, wanted))
+    return follows and bool(chosen) and all(
+        name in SMALL and name in saved and wanted.get(name) == SMALL[name][1] for name in chosen)
 
 
 def rounds_of(size):

@@ -76,6 +76,14 @@ def test_wrong_values_are_refused(session, value):
     assert not only_run.is_on()
 
 
+def test_values_that_are_no_numbers_are_refused(session):
+    for value in ('abc', {'a': 1}, ['a', 2]):
+        name = 'calls' if value != ['a', 2] else 'Dense/bias'
+        with pytest.raises(dnnlib.UserError, match=f'the values of variable {name} are no numbers'):
+            load(pickled(Fake(affine_state(variables=[(name, value)]))), True)
+    assert not only_run.is_on()
+
+
 def test_copies_draw_no_values(session, monkeypatch):
     network, ran = tflib.Network('C', toy_networks.chain), []
     run = tf.Session.run

@@ -59,4 +59,10 @@ def test_files_of_which_the_system_gives_parts_are_read_whole(tmp_path, monkeypa
     read = data_files.os.read
     monkeypatch.setattr(data_files.os, 'read', lambda descriptor, size: read(descriptor, min(size, 7)))
     (tmp_path / 'a.txt').write_bytes(bytes(range(100)))
-    assert data_files.Files(str(tmp_path)).read_bytes('a.txt') == bytes(range(100))
+    files = data_files.Files(str(tmp_path))
+    assert files.read_bytes('a.txt') == bytes(range(100))
+
+    class Status:
+        st_size = 0
+    monkeypatch.setattr(data_files.os, 'fstat', lambda descriptor: Status)  # it knows no sizes
+    assert files.read_bytes('a.txt') == bytes(range(100))

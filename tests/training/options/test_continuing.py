@@ -75,6 +75,18 @@ def test_a_run_with_other_rounds_is_told(tmp_path, capsys):
         assert (f'{run_dir} {told}--minibatch-gpu=4 or as many workers as then\n' in capsys.readouterr().out) == said
 
 
+def test_tables_of_images_per_round_have_no_hint(tmp_path, capsys):
+    """As config-a has, unless --minibatch-gpu says one number for all sizes."""
+    table = dict(total_kimg=4, sched_args=dict(minibatch_gpu_base=4, minibatch_gpu_dict={'16': 128}))
+    flat, unsaid = dict(total_kimg=4, sched_args=dict(minibatch_gpu_base=16)), dict(total_kimg=4, sched_args={})
+    for number, (saved, wanted) in enumerate(((table, flat), (flat, table), (unsaid, flat), (flat, unsaid))):
+        run_dir = make_run(tmp_path, f'0000{number}-{number}-1gpu-x', saved, 2000)
+        assert continuing.choose_run('auto', str(tmp_path), f'{number}-1gpu-x', wanted) is None
+        assert 'not continued' not in capsys.readouterr().out
+        with pytest.raises(UserError, match='give the same options, or start over'):
+            continuing.check_same_options(run_dir, wanted)
+
+
 def test_runs_of_small_with_its_earlier_defaults_are_told(tmp_path, capsys):
     """Of gamma and minibatch; the images of a round, the group and the average follow them."""
     def options(gamma, batch, **more):
@@ -82,16 +94,17 @@ def test_runs_of_small_with_its_earlier_defaults_are_told(tmp_path, capsys):
             minibatch_size_base=batch, minibatch_gpu_base=batch), D_args=dict(mbstd_group_size=4), **more)
 
     run_dir = make_run(tmp_path, '00000-cats-1gpu-small', options(0.0512, 16), 2000)
-    reason = 'it was begun with another gamma or minibatch, as --config=small had other defaults; to continue it, give '
-    for wanted, told in ((options(1, 8), '--gamma=0.0512 --batch=16'), (options(1, 16), '--gamma=0.0512'),
-                         (options(0.0512, 8), '--batch=16'), (options(3, 16), None), (options(1, 4), None),
-                         (options(1, 8, seed=2), None)):
+    hint = '{} is not continued, since it has {}, this command {}; to continue it, give {}\n'
+    for wanted, here, told in ((options(1, 8), '--gamma=1 --batch=8', '--gamma=0.0512 --batch=16'),
+                               (options(1, 16), '--gamma=1', '--gamma=0.0512'),
+                               (options(0.0512, 8), '--batch=8', '--batch=16'), (options(3, 16), None, None),
+                               (options(1, 4), None, None), (options(1, 8, seed=2), None, None),
+                               (dict(options(1, 8), G_smoothing_kimg=20), None, None)):
         assert continuing.choose_run('auto', str(tmp_path), 'cats-1gpu-small', wanted) is None
-        assert capsys.readouterr().out == ('' if told is None else
-                                           f'{run_dir} is not continued, since {reason}{told}\n')
+        assert capsys.readouterr().out == ('' if told is None else hint.format(run_dir, told, here, told))
     assert continuing.choose_run('auto', str(tmp_path), 'cats-1gpu-small', options(0.0512, 16)) == run_dir
     with pytest.raises(UserError, match='gamma is 0.0512 in that run but 1 now; give --gamma=0.0512 --batch=16, or st'):
-        continuing.check_same_options(run_dir, options(1, 8))
+        continuing.check_same_options(run_dir, options(1, 8, augment_args=dict(max_strength=0.5)))
     make_run(tmp_path, '00000-cats-1gpu-auto', options(0.0512, 16), 2000)
     capsys.readouterr()
     continuing.choose_run('auto', str(tmp_path), 'cats-1gpu-auto', options(1, 8))
