@@ -61,6 +61,7 @@ def cases():
         'pix2pixhd, augmented': Case('pix2pixhd', ('--aug=ada',), FREE_OF_FILES),
         'stargan': Case('stargan', settings=('D.num_layers=3',)),
         'fan': Case('fan', ('--resolution=64',)),
+        'dogs-progan': Case('dogs-progan', ('--classes=15',)),
         'lapgan-lsun': Case('lapgan-lsun', ('--minibatch-gpu=8',)),
         'ugatit, augmented': Case('ugatit', ('--aug=ada',)),
         'wgan, slow start': Case('wgan', settings=('train.slow_start=True',)),
