@@ -183,7 +183,8 @@ def test_progress_yields_all_and_is_quiet_without_a_terminal():
 
 
 @pytest.mark.skipif(not hasattr(os, 'openpty'), reason='needs a pseudo terminal')
-def test_progress_draws_a_bar_on_a_terminal():
+@pytest.mark.parametrize('items', [[1], [1, 2, 3]])
+def test_progress_draws_a_bar_on_a_terminal_for_several(items):
     leader, follower = os.openpty()
     shown = []
 
@@ -196,10 +197,10 @@ def test_progress_draws_a_bar_on_a_terminal():
 
     reader = threading.Thread(target=read)
     reader.start()
-    code = 'from dnnlib import cli; list(cli.progress([1, 2, 3], "things"))'
+    code = f'from dnnlib import cli; assert list(cli.progress({items}, "things")) == {items}'
     assert subprocess.call([sys.executable, '-c', code], stderr=follower) == 0
     os.close(follower)
     reader.join()
     os.close(leader)
     text = b''.join(shown).decode('utf-8')
-    assert 'things' in text and '3/3' in text
+    assert ('things' in text and '3/3' in text) if len(items) > 1 else not text

@@ -29,6 +29,17 @@ def test_documented_commands_are_accepted(line):
         assert key not in args or isinstance(args[key], list)
 
 
+def test_one_command_is_parsed_as_among_all():
+    """`make_parser` adds the one alone, so that the modules of the others are not loaded."""
+    def sub_parsers(*argv):
+        return next(action.choices for action in run_generator.make_parser(*argv)._actions if action.choices)
+    everything = sub_parsers()
+    assert tuple(everything) == COMMANDS and tuple(sub_parsers('no-such-command')) == COMMANDS
+    for name in COMMANDS:
+        alone = sub_parsers(name)
+        assert len(alone) < 4 and alone[name].format_help() == everything[name].format_help()
+
+
 def test_all_commands_are_documented():
     named = {line.split()[0] for line in documented()}
     assert named == set(COMMANDS) - {'generate-images', 'style-mixing-example'}
