@@ -60,8 +60,7 @@ class Files:
         try:
             if self._archive is None:
                 return _read_whole(self.where(name))
-            if self.size_of(name) > MAX_FILE_BYTES:
-                raise Unreadable(self.where(name), 'corrupt', 'over 1 GiB')
+            _check_size(self.where(name), self.size_of(name))
             stored = self._stored.get(name, name)
             info = self._archive.getinfo(stored)
             data = _read_member(self._file, info)
@@ -170,19 +169,24 @@ def _open_zip(path):
         path, 'a damaged zip file' if found == 'a zip file' else 'not a zip file, but ' + found))
 
 
+def _check_size(where, size):
+    if size > MAX_FILE_BYTES:
+        raise Unreadable(where, 'corrupt', 'over 1 GiB')
+
+
 def _read_whole(path):
     """Content of a file, bytes, by few calls of the system, at each of which threads can wait for each other."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, 'O_BINARY', 0))
     try:
         size = os.fstat(descriptor).st_size
-        if size > MAX_FILE_BYTES:
-            raise Unreadable(path, 'corrupt', 'over 1 GiB')
+        _check_size(path, size)
         data = os.read(descriptor, size)
         while len(data) < size or not size:  # file systems may give less, and some know no sizes
-            more = os.read(descriptor, size - len(data) if size else min(2 ** 20, MAX_FILE_BYTES - len(data)))
+            more = os.read(descriptor, size - len(data) if size else 2 ** 20)
             if not more:
                 break
             data += more
+            _check_size(path, len(data))
         return data
     finally:
         os.close(descriptor)

@@ -80,7 +80,7 @@ def open_image(data, where):
         if problem is not None:
             raise OSError(problem)
         if image.format in ('JPEG', 'MPO'):
-            image.decodermaxblock = max(len(data), 1)  # all at once: threads meet only between the pieces
+            image.decodermaxblock = len(data)  # all at once: threads meet only between the pieces
         image.load()
         # Pillow rotates TIFF itself, and older versions would do so twice; without a tag, it would copy the picture
         if image.format != 'TIFF' and image.getexif().get(ORIENTATION, 1) != 1:

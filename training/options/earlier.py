@@ -4,9 +4,8 @@ from collections import OrderedDict
 import os
 
 LAPGAN = 'training.methods.lapgan.lapgan'
-LAPGAN_FIRST = {  # what its first runs trained with without saying so: option -> value
-    'method_args.G_images': 1, 'method_args.G_args.latents': 'normal'}
-LAPGAN_SET = {'method_args.G_images': 'train.G_images', 'method_args.G_args.latents': 'G.latents'}
+LAPGAN_FIRST = {  # what its first runs trained with without saying so: option -> (name for --set, value)
+    'method_args.G_images': ('train.G_images', 1), 'method_args.G_args.latents': ('G.latents', 'normal')}
 BATCH = 'sched_args.minibatch_size_base'
 SMALL = OrderedDict([  # options of --config=small that had other defaults: (flag, default)
     ('D_loss_args.gamma', ('--gamma', 1)), (BATCH, ('--batch', 8))])
@@ -25,7 +24,7 @@ def with_first(saved):
     method = saved.get('method_args')
     if not isinstance(method, dict) or method.get('func_name') != LAPGAN:
         return saved
-    for path, value in LAPGAN_FIRST.items():
+    for path, (_, value) in LAPGAN_FIRST.items():
         place = saved
         *folders, name = path.split('.')
         for folder in folders:
@@ -46,9 +45,9 @@ def how_to_continue(run_dir, saved, wanted):
     names = [name for name in sorted(set(saved) | set(wanted)) if saved.get(name) != wanted.get(name)]
     if not names:
         return None
-    if all(name in LAPGAN_FIRST and saved.get(name) == LAPGAN_FIRST[name] for name in names):
+    if all(name in LAPGAN_FIRST and saved.get(name) == LAPGAN_FIRST[name][1] for name in names):
         return ('it was begun with other defaults',
-                ' '.join(f'--set {LAPGAN_SET[name]}={saved[name]}' for name in names))
+                ' '.join('--set {}={}'.format(*LAPGAN_FIRST[name]) for name in names))
     if os.path.basename(os.path.abspath(run_dir)).endswith('gpu-small') and _differs_by_small(names, saved, wanted):
         in_it, here = (' '.join(f'{flag}={options.get(name)}' for name, (flag, _) in SMALL.items() if name in names)
                        for options in (saved, wanted))
@@ -56,7 +55,7 @@ def how_to_continue(run_dir, saved, wanted):
     if BASE in names and all(name == BASE or name.startswith(ROUNDS[1]) for name in names) and (
             BASE in saved and BASE in wanted):
         return (f'there are {saved[BASE]} images per device and round in it, here {wanted[BASE]}',
-                rounds_of(saved[BASE]))
+                f'--minibatch-gpu={saved[BASE]} or as many workers as then')
     return None
 
 
@@ -67,8 +66,3 @@ def _differs_by_small(names, saved, wanted):
         options.get('G_smoothing_kimg') == options.get(BATCH, 0) * 10 / 32 for options in (saved, wanted))
     return follows and bool(chosen) and all(
         name in SMALL and name in saved and wanted.get(name) == SMALL[name][1] for name in chosen)
-
-
-def rounds_of(size):
-    """What to give so that there are `size` images per device and round."""
-    return f'--minibatch-gpu={size} or as many workers as then'

@@ -66,3 +66,6 @@ def test_files_of_which_the_system_gives_parts_are_read_whole(tmp_path, monkeypa
         st_size = 0
     monkeypatch.setattr(data_files.os, 'fstat', lambda descriptor: Status)  # it knows no sizes
     assert files.read_bytes('a.txt') == bytes(range(100))
+    monkeypatch.setattr(data_files, 'MAX_FILE_BYTES', 99)
+    with pytest.raises(UserError, match='over 1 GiB'):
+        files.read_bytes('a.txt')
