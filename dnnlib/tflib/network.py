@@ -142,15 +142,15 @@ class Network:
 
     def reset_own_vars(self):
         """Draws new initial values for the variables that don't belong to sub-networks."""
-        tfutil.run([self.own_vars[name].initializer for name in self.own_vars])
+        tfutil.run_initializers(list(self.own_vars.values()))
 
     def reset_vars(self):
         """Draws new initial values for all variables."""
-        tfutil.run([self.vars[name].initializer for name in self.vars])
+        tfutil.run_initializers(list(self.vars.values()))
 
     def reset_trainables(self):
         """Draws new initial values for the variables that are trained."""
-        tfutil.run([self.trainables[name].initializer for name in self.trainables])
+        tfutil.run_initializers(list(self.trainables.values()))
 
     def find_var(self, var_or_local_name):
         """The variable with a local name; a variable is returned as it is. Raises KeyError."""
@@ -197,7 +197,7 @@ class Network:
         with only_run.values_follow():
             network._setup(name or self.name, self._build_func, options, {}, self._build_module_src,
                            self._given_input_names)
-        tfutil.run([var.initializer for name, var in network.vars.items() if name not in self.vars])
+        tfutil.run_initializers([var for name, var in network.vars.items() if name not in self.vars])
         network.copy_vars_from(self)
         return network
 
@@ -228,8 +228,7 @@ class Network:
 
     def _copy_vars(self, src_net, names):
         names = [name for name in names if name in src_net.vars]
-        values = tfutil.run({name: src_net.vars[name] for name in names}) if names else {}
-        tfutil.set_vars({self.vars[name]: values[name] for name in names})
+        tfutil.copy_vars({self.vars[name]: src_net.vars[name] for name in names})
 
     def setup_as_moving_average_of(self, src_net, beta=0.99, beta_nontrainable=0.0):
         """Operation that moves the variables toward the other network's: v <- s + (v - s) * beta.

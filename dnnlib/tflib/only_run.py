@@ -129,7 +129,7 @@ def give(variables, values):
     if is_on():
         tf.get_collection_ref(_WAITING)[-1].add(variables, values)
     else:
-        tfutil.run([variable.initializer for name, variable in variables.items() if name not in values])
+        tfutil.run_initializers([variable for name, variable in variables.items() if name not in values])
         tfutil.set_vars({variables[name]: value for name, value in values.items()})
 
 

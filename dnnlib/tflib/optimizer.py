@@ -259,7 +259,7 @@ class Optimizer:
 
     def reset_optimizer_state(self):
         """Resets moments and powers of beta, also for the optimizers that share them."""
-        tfutil.run([var.initializer for var in self.variables()])
+        tfutil.run_initializers(self.variables())
 
     def get_loss_scaling_var(self, device):
         """The exponent S of a device, float32 scalar variable; None if losses are not scaled."""

@@ -2,26 +2,18 @@
 
 import contextlib
 import os
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-import dnnlib
-from . import collectives, gpu_memory, layout
+from . import collectives, layout
 from .gpu_memory import gpu_memory_gb_tensor  # noqa: F401  (its published place)
 from .image_types import (  # noqa: F401
     convert_images_from_uint8, convert_images_to_uint8, shrink_images, side_by_side)
 from .ops import native
+from .sessions import DEFAULT_CONFIG, create_session
 
-_DEFAULT_CONFIG = {
-    'device': 'auto',
-    'rnd.np_random_seed': None,
-    'rnd.tf_random_seed': 'auto',
-    'env.TF_CPP_MIN_LOG_LEVEL': '1',
-    'allow_soft_placement': True,
-    'graph_options.place_pruned_graph': True,
-    'gpu_options.allow_growth': True,
-}
 _WAITING = '_waiting_for_initial_values'  # collection of the graph, see initializing_together
 _LN_2 = np.float32(np.log(2.0))
 
@@ -102,7 +94,7 @@ def init_tf(config_dict=None, verbose=False):
     """
     if tf.get_default_session() is not None:
         return
-    config = dict(_DEFAULT_CONFIG, **(config_dict or {}))
+    config = dict(DEFAULT_CONFIG, **(config_dict or {}))
     if config['rnd.np_random_seed'] is not None:
         np.random.seed(config['rnd.np_random_seed'])
     tf_seed = config['rnd.tf_random_seed']
@@ -127,58 +119,6 @@ def assert_tf_initialized():
         raise RuntimeError('no default TensorFlow session: call dnnlib.tflib.init_tf() first')
 
 
-def create_session(config_dict=None, force_as_default=False):
-    """Opens a session on the default graph; sets the graph's operations, and the data format that its device likes.
-
-    Args:
-        config_dict: As in `init_tf`; the `rnd.` and `env.` settings are ignored.
-        force_as_default: Make it the default session until `close_tf`?
-    Returns: The tf.Session.
-    Raises: UserError if the device is unknown or not there, or `ops` is unknown.
-    """
-    config = dict(_DEFAULT_CONFIG, **(config_dict or {}))
-    device = config.pop('device')
-    ops, mixed, cluster = (config.pop(key, None) for key in ('ops', 'mixed', 'cluster'))
-    proto = tf.ConfigProto()
-    if device == 'cpu':
-        proto.device_count['GPU'] = 0
-    elif device.startswith('gpu:') and device[4:].isdigit():
-        proto.gpu_options.visible_device_list = device[4:]
-    elif device != 'auto':
-        raise dnnlib.UserError('device is %r, expected auto, cpu or gpu:N with N = 0, 1, ...' % device)
-    for key, value in config.items():
-        if not key.startswith(('rnd.', 'env.')):
-            _set_proto_field(proto, key, value)
-    native.set_mode(ops)
-    try:
-        session = collectives.open_session(proto, cluster)
-        has_gpu = gpu_memory.has_gpu(session)
-    except tf.errors.InvalidArgumentError as error:
-        raise dnnlib.UserError('device %s cannot be used: %s' % (device, error.message))
-    if device.startswith('gpu:') and not has_gpu:
-        session.close()
-        raise dnnlib.UserError('device is %s, but TensorFlow %s sees no GPU: use --device=cpu, or install a TensorFlow '
-                               'with CUDA and a driver for it' % (device, tf.__version__))
-    layout.set_data_format('NCHW' if has_gpu else 'NHWC', mixed)
-    if force_as_default:
-        # Networks outlive any `with` block, so the session is pushed without insisting on a matching pop order.
-        session.tflib_context = session.as_default()
-        session.tflib_context.enforce_nesting = False
-        session.tflib_context.__enter__()
-    return session
-
-
-def _set_proto_field(proto, path, value):
-    """Sets the field of a protocol buffer that a dotted path names."""
-    parents, field = path.split('.')[:-1], path.split('.')[-1]
-    for name in parents:
-        proto = getattr(proto, name)
-    if isinstance(value, (list, tuple)):
-        getattr(proto, field).extend(value)
-    else:
-        setattr(proto, field, value)
-
-
 def close_tf():
     """Closes the default session that `init_tf` opened, so that another `init_tf` can follow."""
     session = tf.get_default_session()
@@ -201,25 +141,33 @@ def device_description():
 
 @contextlib.contextmanager
 def initializing_together():
-    """While entered, `init_uninitialized_vars` and `initialize` wait until the end, for one call of the session each.
+    """While entered, `init_uninitialized_vars` and `initialize` wait until the end, for one call of the session.
 
     While a graph grows, every call of the session costs time by the size of all that was built since. For the default
-    graph and session; an error in the block leaves the variables without values.
+    graph and session; an error in the block leaves the variables without values. Variables that are made in the block
+    and get a value there must get it from `run_initializers`, `set_vars` or a Network, for nobody looks otherwise.
     """
-    tests, initializers = {}, []
-    tf.get_collection_ref(_WAITING).append((tests, initializers))
+    waiting = _Waiting({}, [], {var.op.name for var in tf.global_variables()})
+    tf.get_collection_ref(_WAITING).append(waiting)
     try:
         yield
     finally:
         tf.get_collection_ref(_WAITING).pop()
-    _initialize_where_not(tests, initializers)
+    _initialize_where_not(waiting)
+
+
+class _Waiting(NamedTuple):
+    """What waits for the end of `initializing_together`."""
+    tests: dict             # name: (variable, test of whether it has a value)
+    initializers: list      # other operations
+    before: frozenset = ()  # names of the variables that were there when it was entered
 
 
 def initialize(initializers):
     """Runs initializers of variables, a list of operations, at once or at the end of `initializing_together`."""
     waiting = tf.get_collection(_WAITING)
     if waiting:
-        waiting[-1][1].extend(initializers)
+        waiting[-1].initializers.extend(initializers)
     else:
         run(initializers)
 
@@ -242,16 +190,43 @@ def init_uninitialized_vars(target_vars=None):
                 tests[var.op.name] = (var, tf.is_variable_initialized(var).op.outputs[0])
     waiting = tf.get_collection(_WAITING)
     if waiting:
-        waiting[-1][0].update(tests)
+        waiting[-1].tests.update(tests)
     else:
-        _initialize_where_not(tests)
+        _initialize_where_not(_Waiting(tests, [], frozenset(tests)))
 
 
-def _initialize_where_not(tests, initializers=()):
-    """Runs the initializers of variables, {name: (variable, test of whether it has a value)}, that have no value, and
-    before that a list of other initializers; in a large graph every call of the session takes time."""
-    known, _ = run(({name: test for name, (_var, test) in tests.items()}, list(initializers)))
-    run([tests[name][0].initializer for name, is_known in known.items() if not is_known])
+def _initialize_where_not(waiting):
+    """Gives values to those variables of a _Waiting that have none, and runs its initializers. Those that are known to
+    have one, or to be new, are not asked: in a large graph every call of the session takes time."""
+    known = set(_known())
+    asked = {name: test for name, (_var, test) in waiting.tests.items() if name in waiting.before and name not in known}
+    known.update(name for name, has_value in (run(asked) if asked else {}).items() if has_value)
+    run_initializers([var for name, (var, _test) in waiting.tests.items() if name not in known], waiting.initializers)
+
+
+def run_initializers(variables, also=()):
+    """Gives variables their initial values, in one call of the session.
+
+    Args:
+        variables: List of variables.
+        also: Other operations to run.
+    """
+    feed = {}
+    for var in variables:
+        initial = var.initializer.inputs[1].op
+        if initial.type == 'Fill' and initial.inputs[1].op.type == 'Const':
+            # Fed, or else TensorFlow takes a large variable's zeros for a constant: before it runs anything it computes
+            # all constants of a call, throws away those that are large, and then computes them once more.
+            feed[initial.inputs[1]] = tf.make_ndarray(initial.inputs[1].op.get_attr('value'))
+    ops = [var.initializer for var in variables] + list(also)
+    if ops:
+        run(ops, feed)
+    _known().update(var.op.name for var in variables)
+
+
+def _known():
+    """The set of names of variables that are known to have values in the default session."""
+    return vars(tf.get_default_session()).setdefault('tflib_known', set())
 
 
 def set_vars(var_to_value_dict):
@@ -261,19 +236,46 @@ def set_vars(var_to_value_dict):
         var_to_value_dict: {variable: array of the variable's shape}.
     """
     assert_tf_initialized()
-    graph = tf.get_default_graph()
-    ops, feed = [], {}
-    for var in var_to_value_dict:
-        try:
-            setter = graph.get_operation_by_name(var.op.name + '/setter')
-            new_value = graph.get_tensor_by_name(var.op.name + '/new_value:0')
-        except KeyError:
-            with tf.control_dependencies(None), tf.device(None), absolute_name_scope(var.op.name):
-                new_value = tf.placeholder(var.dtype.base_dtype, var.shape, name='new_value')
-                setter = tf.assign(var, new_value, name='setter').op
+    feed, ops = {}, []
+    for var, value in var_to_value_dict.items():
+        setter, new_value = _setter(var) or _make_setter(var, tf.placeholder)
         ops.append(setter)
-        feed[new_value] = var_to_value_dict[var]
+        feed[new_value] = value
     run(ops, feed)
+    _known().update(var.op.name for var in var_to_value_dict)
+
+
+def copy_vars(sources):
+    """Gives variables the values of others, in one session call where none of them has a setter of `set_vars` yet.
+
+    Args:
+        sources: {variable: variable of the same shape and type, with a value}.
+    """
+    first = [var for var, source in sources.items() if _setter(var) is None and source.op.type == 'VariableV2'
+             and source.dtype.base_dtype == var.dtype.base_dtype]
+    if first:  # of such a kind a value is no operation more, so that `set_vars` and this make equally many
+        run([_make_setter(var, lambda dtype, shape, name, source=sources[var]: tf.placeholder_with_default(
+            source.value(), shape, name))[0] for var in first])
+        _known().update(var.op.name for var in first)
+    others = {var: source for var, source in sources.items() if var not in set(first)}
+    if others:
+        set_vars(dict(zip(others, run(list(others.values())))))
+
+
+def _setter(var):
+    """(setter operation, placeholder of the new value) of a variable, or `None`."""
+    graph = tf.get_default_graph()
+    try:
+        return (graph.get_operation_by_name(var.op.name + '/setter'),
+                graph.get_tensor_by_name(var.op.name + '/new_value:0'))
+    except KeyError:
+        return None
+
+
+def _make_setter(var, make_placeholder):
+    with tf.control_dependencies(None), tf.device(None), absolute_name_scope(var.op.name):
+        new_value = make_placeholder(var.dtype.base_dtype, var.shape, name='new_value')
+        return tf.assign(var, new_value, name='setter').op, new_value
 
 
 def create_var_with_large_initial_value(initial_value, *args, **kwargs):

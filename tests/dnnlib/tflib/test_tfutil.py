@@ -140,6 +140,64 @@ def test_initial_values_together_at_the_end(session):
     assert session.run(late) == 2
 
 
+def test_variables_known_to_be_new_or_to_have_values_are_not_asked(session):
+    earlier, given = [tf.get_variable(name, initializer=1.0) for name in ('earlier', 'given')]
+    session.run(earlier.assign(5))
+    tflib.set_vars({given: 6})
+    with mock.patch.object(session, 'run', side_effect=session.run) as run:
+        with tflib.initializing_together():
+            new, set_inside = [tf.get_variable(name, initializer=2.0) for name in ('new', 'set_inside')]
+            tflib.set_vars({set_inside: 7})
+            tflib.init_uninitialized_vars()
+        assert [list(call[0][0]) for call in run.call_args_list[1:]] == [['earlier'], [new.initializer]]
+    assert session.run([earlier, given, new, set_inside]) == [5, 6, 2, 7]
+
+
+def test_what_a_session_knows_another_one_does_not(session):
+    var = tf.get_variable('v', initializer=1.0)
+    tflib.set_vars({var: 2})
+    with tf.Session() as other:
+        tflib.init_uninitialized_vars([var])
+        assert other.run(var) == 1
+    assert session.run(var) == 2
+
+
+@pytest.mark.parametrize('use_resource', [False, True])
+def test_large_constants_of_initial_values_are_fed(session, use_resource):
+    large, small, drawn = [tf.get_variable(name, shape, initializer=initial, use_resource=use_resource)
+                           for name, shape, initial in (('large', [5000], tf.initializers.ones()),
+                                                        ('small', [3], tf.initializers.constant(4.0)),
+                                                        ('drawn', [2000], tf.initializers.random_normal(stddev=2)))]
+    with mock.patch.object(session, 'run', side_effect=session.run) as run:
+        tflib.run_initializers([large, small, drawn])
+    (_ops, feed), = [call[0] for call in run.call_args_list]
+    assert [(tensor.op.type, tensor.shape.as_list(), float(value)) for tensor, value in feed.items()] == [
+        ('Const', [], 1.0)]
+    values = session.run([large, small, drawn])
+    assert values[0].tolist() == [1.0] * 5000 and values[1].tolist() == [4.0] * 3
+    assert 1.8 < values[2].std() < 2.2
+
+
+@pytest.mark.parametrize('use_resource', [False, True])
+def test_copy_vars(session, use_resource):
+    a, b, c, d = [tf.get_variable(name, initializer=value, use_resource=use_resource) for name, value in (
+        ('a', [1.0, 2.0]), ('b', [3.0, 4.0]), ('c', 5.0), ('d', 6.0))]
+    tflib.init_uninitialized_vars()
+    counts = []
+    for act in (lambda: tflib.set_vars({c: 7}), lambda: tflib.copy_vars({b: a})):
+        before = len(session.graph.get_operations())
+        act()
+        counts.append(len(session.graph.get_operations()) - before)
+    assert use_resource or counts[0] == counts[1]  # random numbers of later operations depend on it
+    assert session.run([a, b, c]) == [pytest.approx([1, 2]), pytest.approx([1, 2]), 7]
+    tflib.set_vars({a: [8, 9], b: [0, 0]})
+    assert session.run([a, b]) == [pytest.approx([8, 9]), pytest.approx([0, 0])]
+    tflib.copy_vars({b: a, c: d})  # one has been set before, one is copied for the first time
+    assert session.run([b, c, d]) == [pytest.approx([8, 9]), 6, 6]
+    session.run(a.assign([1, 1]))
+    assert session.run(b).tolist() == [8, 9]
+
+
 def test_nothing_is_complained_about_where_variables_wait_twice(session):
     var = tf.Variable(1.0, use_resource=True)
     with mock.patch.object(tf_should_use.tf_logging, 'error') as error:
