@@ -30,6 +30,7 @@ def only_to_run():
             found = waiting.pop()
         ops, feed = found.initializers()
     tfutil.run(ops, feed)
+    tfutil.now_have_values(found.variables())
 
 
 class _Waiting:
@@ -53,6 +54,10 @@ class _Waiting:
     def add(self, variables, values):
         """Adds a network's variables, {local name: variable}; `values` as of `read`."""
         self._networks.append((variables, values))
+
+    def variables(self):
+        """List of the variables of all networks."""
+        return [variable for variables, _ in self._networks for variable in variables.values()]
 
     def initializers(self):
         """Waits for the values; returns the operations that give all variables theirs, and what is to be fed."""

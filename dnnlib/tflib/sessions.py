@@ -1,4 +1,4 @@
-"""Opens sessions."""
+"""Opens and closes sessions."""
 
 import tensorflow.compat.v1 as tf
 
@@ -22,7 +22,7 @@ def create_session(config_dict=None, force_as_default=False):
 
     Args:
         config_dict: As in `tfutil.init_tf`; the `rnd.` and `env.` settings are ignored.
-        force_as_default: Make it the default session until `tfutil.close_tf`?
+        force_as_default: Make it the default session until `close_tf`?
     Returns: The tf.Session.
     Raises: UserError if the device is unknown or not there, or `ops` is unknown.
     """
@@ -56,6 +56,13 @@ def create_session(config_dict=None, force_as_default=False):
         session.tflib_context.enforce_nesting = False
         session.tflib_context.__enter__()
     return session
+
+
+def close_tf():
+    """Closes the default session that `tfutil.init_tf` opened, so that another `init_tf` can follow."""
+    session = tf.get_default_session()
+    session.tflib_context.__exit__(None, None, None)
+    session.close()
 
 
 def _set_proto_field(proto, path, value):

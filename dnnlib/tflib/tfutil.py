@@ -12,7 +12,7 @@ from .gpu_memory import gpu_memory_gb_tensor  # noqa: F401  (its published place
 from .image_types import (  # noqa: F401
     convert_images_from_uint8, convert_images_to_uint8, shrink_images, side_by_side)
 from .ops import native
-from .sessions import DEFAULT_CONFIG, create_session
+from .sessions import DEFAULT_CONFIG, close_tf, create_session  # noqa: F401
 
 _WAITING = '_waiting_for_initial_values'  # collection of the graph, see initializing_together
 _LN_2 = np.float32(np.log(2.0))
@@ -119,13 +119,6 @@ def assert_tf_initialized():
         raise RuntimeError('no default TensorFlow session: call dnnlib.tflib.init_tf() first')
 
 
-def close_tf():
-    """Closes the default session that `init_tf` opened, so that another `init_tf` can follow."""
-    session = tf.get_default_session()
-    session.tflib_context.__exit__(None, None, None)
-    session.close()
-
-
 def device_description():
     """What the default session computes with, such as 'CPU, 2 threads, NHWC; ops: native (C++ for the CPU)'."""
     assert_tf_initialized()
@@ -141,13 +134,13 @@ def device_description():
 
 @contextlib.contextmanager
 def initializing_together():
-    """While entered, `init_uninitialized_vars` and `initialize` wait until the end, for one call of the session.
+    """While entered, `init_uninitialized_vars` and `initialize` wait until the end, where everything runs at once.
 
     While a graph grows, every call of the session costs time by the size of all that was built since. For the default
-    graph and session; an error in the block leaves the variables without values. Variables that are made in the block
-    and get a value there must get it from `run_initializers`, `set_vars` or a Network, for nobody looks otherwise.
+    graph and session; an error in the block leaves the variables without values. Variables made in the block must get
+    values there only from Networks, `run_initializers`, `set_vars` or `copy_vars`, because they are not tested.
     """
-    waiting = _Waiting({}, [], {var.op.name for var in tf.global_variables()})
+    waiting = _Waiting({}, [], {op.name for op in tf.get_default_graph().get_operations()})
     tf.get_collection_ref(_WAITING).append(waiting)
     try:
         yield
@@ -158,9 +151,9 @@ def initializing_together():
 
 class _Waiting(NamedTuple):
     """What waits for the end of `initializing_together`."""
-    tests: dict             # name: (variable, test of whether it has a value)
-    initializers: list      # other operations
-    before: frozenset = ()  # names of the variables that were there when it was entered
+    tests: dict         # name: (variable, test of whether it has a value)
+    initializers: list  # other operations
+    before: set         # names of operations, those of variables among them, that were there when it was entered
 
 
 def initialize(initializers):
@@ -192,15 +185,15 @@ def init_uninitialized_vars(target_vars=None):
     if waiting:
         waiting[-1].tests.update(tests)
     else:
-        _initialize_where_not(_Waiting(tests, [], frozenset(tests)))
+        _initialize_where_not(_Waiting(tests, [], set(tests)))
 
 
 def _initialize_where_not(waiting):
-    """Gives values to those variables of a _Waiting that have none, and runs its initializers. Those that are known to
-    have one, or to be new, are not asked: in a large graph every call of the session takes time."""
+    """Gives values to those variables of a _Waiting that have none, and runs its initializers. Variables that are known
+    to have one, or to be new, are not tested: in a large graph every call of the session takes time."""
     known = set(_known())
-    asked = {name: test for name, (_var, test) in waiting.tests.items() if name in waiting.before and name not in known}
-    known.update(name for name, has_value in (run(asked) if asked else {}).items() if has_value)
+    tested = {name: test for name, (_, test) in waiting.tests.items() if name in waiting.before and name not in known}
+    known.update(name for name, has_value in (run(tested) if tested else {}).items() if has_value)
     run_initializers([var for name, (var, _test) in waiting.tests.items() if name not in known], waiting.initializers)
 
 
@@ -215,17 +208,23 @@ def run_initializers(variables, also=()):
     for var in variables:
         initial = var.initializer.inputs[1].op
         if initial.type == 'Fill' and initial.inputs[1].op.type == 'Const':
-            # Fed, or else TensorFlow takes a large variable's zeros for a constant: before it runs anything it computes
-            # all constants of a call, throws away those that are large, and then computes them once more.
+            # Fed, because TensorFlow would fold the filled tensor into a constant: before a call it computes all its
+            # constants, discards the large ones, and computes those once more when it runs.
             feed[initial.inputs[1]] = tf.make_ndarray(initial.inputs[1].op.get_attr('value'))
     ops = [var.initializer for var in variables] + list(also)
     if ops:
         run(ops, feed)
+        now_have_values(variables)
+
+
+def now_have_values(variables):
+    """Records that variables were given values in the default session."""
     _known().update(var.op.name for var in variables)
 
 
 def _known():
     """The set of names of variables that are known to have values in the default session."""
+    assert_tf_initialized()
     return vars(tf.get_default_session()).setdefault('tflib_known', set())
 
 
@@ -242,22 +241,27 @@ def set_vars(var_to_value_dict):
         ops.append(setter)
         feed[new_value] = value
     run(ops, feed)
-    _known().update(var.op.name for var in var_to_value_dict)
+    now_have_values(var_to_value_dict)
 
 
 def copy_vars(sources):
-    """Gives variables the values of others, in one session call where none of them has a setter of `set_vars` yet.
+    """Gives variables the values of others. Ordinary variables that are set for the first time stay in the session.
 
     Args:
-        sources: {variable: variable of the same shape and type, with a value}.
+        sources: {variable: variable with a value}, of the same shape; no source may be another's target.
     """
-    first = [var for var, source in sources.items() if _setter(var) is None and source.op.type == 'VariableV2'
-             and source.dtype.base_dtype == var.dtype.base_dtype]
-    if first:  # of such a kind a value is no operation more, so that `set_vars` and this make equally many
+    within, others = [], {}
+    for var, source in sources.items():
+        # Reading such a variable adds no operation, so this adds as many as `set_vars`. A resource would share memory.
+        fits = var.op.type == source.op.type == 'VariableV2' and var.dtype == source.dtype and var.shape == source.shape
+        if fits and _setter(var) is None:
+            within.append(var)
+        else:
+            others[var] = source
+    if within:
         run([_make_setter(var, lambda dtype, shape, name, source=sources[var]: tf.placeholder_with_default(
-            source.value(), shape, name))[0] for var in first])
-        _known().update(var.op.name for var in first)
-    others = {var: source for var, source in sources.items() if var not in set(first)}
+            source.value(), shape, name))[0] for var in within])
+        now_have_values(within)
     if others:
         set_vars(dict(zip(others, run(list(others.values())))))
 
@@ -273,6 +277,7 @@ def _setter(var):
 
 
 def _make_setter(var, make_placeholder):
+    """The same, made; `make_placeholder` is called as tf.placeholder."""
     with tf.control_dependencies(None), tf.device(None), absolute_name_scope(var.op.name):
         new_value = make_placeholder(var.dtype.base_dtype, var.shape, name='new_value')
         return tf.assign(var, new_value, name='setter').op, new_value

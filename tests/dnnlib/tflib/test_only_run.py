@@ -68,6 +68,14 @@ def test_variables_that_a_file_lacks_have_initial_values(session):
     assert network.get_var('calls') == 0 and network.get_var('Dense/bias').tolist() == [7, 8]
 
 
+def test_values_of_a_file_are_kept_where_a_training_is_built(session):
+    with tflib.initializing_together():
+        network, _ = load(pickled(Fake(affine_state())), True)
+        tflib.init_uninitialized_vars()
+    for name, value in affine_state()['variables']:
+        np.testing.assert_array_equal(network.get_var(name), value)
+
+
 @pytest.mark.parametrize('value', ['text', np.ones(3), None])
 def test_wrong_values_are_refused(session, value):
     state = affine_state(variables=[('calls', np.float32(3)), ('Dense/bias', value)])

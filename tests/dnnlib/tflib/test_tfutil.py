@@ -140,7 +140,7 @@ def test_initial_values_together_at_the_end(session):
     assert session.run(late) == 2
 
 
-def test_variables_known_to_be_new_or_to_have_values_are_not_asked(session):
+def test_variables_known_to_be_new_or_to_have_values_are_not_tested(session):
     earlier, given = [tf.get_variable(name, initializer=1.0) for name in ('earlier', 'given')]
     session.run(earlier.assign(5))
     tflib.set_vars({given: 6})
@@ -176,6 +176,45 @@ def test_large_constants_of_initial_values_are_fed(session, use_resource):
     values = session.run([large, small, drawn])
     assert values[0].tolist() == [1.0] * 5000 and values[1].tolist() == [4.0] * 3
     assert 1.8 < values[2].std() < 2.2
+
+
+def test_local_variables_from_before_keep_their_values(session):
+    var = tf.Variable(1.0, collections=[tf.GraphKeys.LOCAL_VARIABLES], use_resource=True)
+    session.run(var.assign(5))
+    with tflib.initializing_together():
+        tflib.init_uninitialized_vars([var])
+    assert session.run(var) == 5
+
+
+def test_without_a_session_there_are_no_initial_values():
+    with pytest.raises(RuntimeError, match='init_tf'):
+        with tf.Graph().as_default(), tflib.initializing_together():
+            pass
+
+
+@pytest.mark.parametrize('use_resource', [False, True])
+def test_a_copy_is_not_changed_with_its_source(session, use_resource):
+    source = tf.get_variable('source', initializer=np.zeros(4, np.float32), use_resource=False)
+    copy = tf.get_variable('copy', initializer=np.ones(4, np.float32), use_resource=use_resource)
+    tflib.init_uninitialized_vars()
+    tflib.copy_vars({copy: source})
+    session.run(source.assign_add([5.0] * 4))
+    assert session.run(copy).tolist() == [0] * 4
+    tflib.set_vars({source: [9] * 4})
+    assert session.run(copy).tolist() == [0] * 4
+
+
+def test_a_copy_of_another_shape_or_type_is_refused_or_converted(session):
+    a, b, c = [tf.get_variable(name, initializer=np.array(value), use_resource=False) for name, value in (
+        ('a', [1.0, 2.0]), ('b', [3, 4, 5]), ('c', np.float32([6, 7])))]
+    tflib.init_uninitialized_vars()
+    with pytest.raises(ValueError, match='shape'):
+        tflib.copy_vars({b: a})
+    num_ops = len(session.graph.get_operations())
+    tflib.set_vars({b: [8, 9, 10]})
+    assert len(session.graph.get_operations()) == num_ops
+    tflib.copy_vars({c: a})
+    assert session.run([b, c]) == [pytest.approx([8, 9, 10]), pytest.approx([1, 2])]
 
 
 @pytest.mark.parametrize('use_resource', [False, True])
