@@ -159,7 +159,8 @@ def draw(runs, names, path, titles=None):
 def _short(tag):
     """Short name that tells a tag apart from the others in its panel."""
     parts = tag.split('/')
-    return SHORT_NAMES.get(tag) or (parts[-2] if parts[-1] == 'overflow_frequency' else parts[-1])
+    of_an_optimizer = parts[-1] in ('learning_rate', 'overflow_frequency')
+    return SHORT_NAMES.get(tag) or (parts[-2].replace('Train', '') if of_an_optimizer else parts[-1])
 
 
 def main(argv):

@@ -67,6 +67,12 @@ def test_scores_of_held_out_images_have_a_panel(tmp_path):
     assert title == 'mean scores of D' and [plot._short(tag) for tag in tags] == ['train', 'held_out', 'generated']
 
 
+def test_names_in_a_panel_differ():
+    for _title, tags, _is_logarithmic in plot.PANELS:
+        assert len({plot._short(tag) for tag in tags}) == len(tags)
+    assert [plot._short(f'Train{name}/learning_rate') for name in 'GD'] == ['G', 'D']
+
+
 def test_two_runs_are_drawn_into_one_picture(tmp_path, capsys):
     pytest.importorskip('matplotlib')
     runs = [write_run(tmp_path / name, [1, 2, 3], Loss__scores__real=[1, 2, 3], Loss__scores__fake=[0, -1, -2],
