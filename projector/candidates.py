@@ -11,10 +11,13 @@ from dnnlib import tflib
 from generator import drawing
 
 MAPPING_BATCH = 1000  # latents mapped at once
+BATCH = 16            # images drawn at once, at most
 SEED = 321  # of candidates and their noise: other points than those whose mean is taken
 SIDES = {'lpips-vgg': 32, 'lpips-alex': 64, 'pixel': 32}  # pixels that images are compared with, or up to twice as many
-ALL_PIXELS = 1 << 22  # of all candidates together: above 64x64 pixels there are fewer of them, as they take longer
-LEAST = 64            # candidates, of the largest images
+ALL_PIXELS = 1 << 24  # of all candidates together up to 64x64 pixels; of larger images, which take longer, fewer:
+PIXELS = 64 * 64      # the number goes with the square of their pixels, in units of this,
+LEAST = 64            # and is never smaller
+BATCH_PIXELS = 1 << 16  # of the images drawn at once
 MOST_BYTES = 512 << 20  # of all features
 AT_ONCE = 1024        # candidates compared with a target
 
@@ -46,7 +49,8 @@ def map_latents(mapping, latents, label=None):
 
 def number_of(wanted, shape):
     """How many candidates there are where `wanted` are asked for, for images of a shape [C, H, W]."""
-    return min(wanted, max(LEAST, ALL_PIXELS // (shape[1] * shape[2])))
+    pixels = max(shape[1] * shape[2], PIXELS)
+    return min(wanted, max(LEAST, ALL_PIXELS * PIXELS // pixels ** 2))
 
 
 class Candidates:
@@ -54,34 +58,50 @@ class Candidates:
 
     Args:
         measure: distances.Distance.
-        shape: [N, C, H, W] of the images that come at once.
+        shape: [C, H, W] of the images.
     """
 
     def __init__(self, measure, shape):
-        self._images_in = tf.placeholder(tf.float32, shape)
+        self._batch = max(1, min(BATCH, BATCH_PIXELS // (shape[1] * shape[2])))  # one graph for candidates and targets
+        self._images_in = tf.placeholder(tf.float32, [self._batch] + list(shape))
         self._features = measure.features(_shrunk(self._images_in, SIDES[measure.name]))
         self._kept = [[] for _ in self._features]  # float16 saves half of the memory, and chooses alike
         self._kept_in = [tf.placeholder(tf.float16, [None] + feature.shape.as_list()[1:]) for feature in self._features]
         self._target_in = [tf.placeholder(tf.float32, [1] + feature.shape.as_list()[1:]) for feature in self._features]
         self._distances = measure.distance(
-            [tf.cast(kept, tf.float32) for kept in self._kept_in], self._target_in, shape[1])
+            [tf.cast(kept, tf.float32) for kept in self._kept_in], self._target_in, shape[0])
 
     def room(self):
         """How many images there can be."""
         return MOST_BYTES // sum(2 * feature.shape[1:].num_elements() for feature in self._features)
 
-    def add(self, images, count):
-        """Adds the first `count` of some images [N, C, H, W], float32, range [-1, 1]."""
-        for kept, found in zip(self._kept, tflib.run(self._features, {self._images_in: images})):
-            kept.append(found[:count].astype(np.float16))
+    def draw(self, synthesis, points, options):
+        """Adds the images of points of W, [N, 1, D], as a synthesis network draws them with the noise that it stores.
+
+        Args:
+            synthesis: Network.
+            points: float32.
+            options: Options of the network over its own.
+        """
+        for begin in range(0, len(points), self._batch):
+            dlatents = np.repeat(points[begin:begin + self._batch], synthesis.input_shape[1], axis=1)
+            images = synthesis.run(dlatents, randomize_noise=False, minibatch_size=self._batch, **options)
+            for kept, found in zip(self._kept, self._features_of(images)):
+                kept.append(found.astype(np.float16))
+
+    def _features_of(self, images):
+        """Features of at most `_batch` images, list of arrays."""
+        missing = [(0, self._batch - len(images))] + [(0, 0)] * 3
+        found = tflib.run(self._features, {self._images_in: np.pad(images, missing, 'edge')})
+        return [feature[:len(images)] for feature in found]
 
     def distances(self, targets):
         """Distances of all candidates from some targets [N, C, H, W]: float32 [N, candidates]."""
         kept = [np.concatenate(found) for found in self._kept]
         self._kept = [[found] for found in kept]
-        features, rows = tflib.run(self._features, {self._images_in: targets}), []
-        for i in range(len(targets)):
-            feed = {given: feature[i:i + 1] for given, feature in zip(self._target_in, features)}
+        rows = []
+        for target in targets:
+            feed = dict(zip(self._target_in, self._features_of(target[np.newaxis])))
             parts = []
             for begin in range(0, len(kept[0]), AT_ONCE):
                 feed.update((given, found[begin:begin + AT_ONCE]) for given, found in zip(self._kept_in, kept))

@@ -77,17 +77,12 @@ class Projector:
 
     def draw_candidates(self):
         """Draws the points of W that all targets may begin at: the mean, and random ones; `start` does it if needed."""
-        mapping = self._Gs.components.mapping
-        shape = [self._minibatch_size] + self._Gs.output_shape[1:]
+        mapping, shape = self._Gs.components.mapping, self._Gs.output_shape[1:]
         found = candidates.Candidates(self._measure, shape)
-        count = min(candidates.number_of(self.shared_candidates, shape[1:]), found.room())
+        count = min(candidates.number_of(self.shared_candidates, shape), found.room())
         latents = np.random.RandomState(candidates.SEED).randn(count - 1, *mapping.input_shape[1:])
         points = np.concatenate([self._dlatent_avg, map_latents(mapping, latents, self.label)])
-        self._set_noise_of_candidates()
-        for begin in range(0, count, self._minibatch_size):
-            some = self._filled(points[begin:begin + self._minibatch_size])
-            offset = np.broadcast_to(some, self._dlatents_var.shape.as_list())
-            found.add(tflib.run(self._images, {self._offset_in: offset}), min(count - begin, self._minibatch_size))
+        found.draw(self._Gs.components.synthesis, points, self.synthesis_options)
         self._candidates = found, points
 
     def start(self, target_images, seeds=None, dlatents=None, masks=None, rank=0):
@@ -131,9 +126,9 @@ class Projector:
         tflib.run(self._set_target_op, feed)
 
     def _set_noise_of_candidates(self):
-        """Noise maps that all candidates share, and dlatents of 0, so that the offset is the candidate."""
-        random = np.random.RandomState(candidates.SEED)
-        values = {var: random.randn(*var.shape.as_list()[1:]) for var in self._noise_vars}
+        """The noise maps that the network stores, and dlatents of 0, so that the offset is the candidate."""
+        stored = self._Gs.components.synthesis.vars
+        values = tflib.run({var: stored[f'noise{index}'] for index, var in enumerate(self._noise_vars)})
         values[self._dlatents_var] = 0
         tflib.set_vars({var: np.broadcast_to(value, var.shape.as_list()) for var, value in values.items()})
 
@@ -148,7 +143,7 @@ class Projector:
         """[N, candidates]; with masks of the first ones only, since each must be drawn again."""
         found, points = self._candidates
         if masks is None:
-            return found.distances(self._filled(targets))[:self._count]
+            return found.distances(np.asarray(targets, np.float32))
         self._set_target(targets, masks)
         self._set_noise_of_candidates()
         return np.stack([tflib.run(self._distances, {self._offset_in: np.broadcast_to(

@@ -7,7 +7,7 @@ PUBLISHED = dict(initial_learning_rate=0.1, initial_noise_factor=0.05, lr_rampdo
 NUM_STEPS = {'paper': 1000, 'fast': 150}
 PRESETS = {  # public fields of the Projector
     'paper': PUBLISHED,
-    'fast': dict(PUBLISHED, initial_learning_rate=0.05, initial_noise_factor=0.0, shared_candidates=1024),
+    'fast': dict(PUBLISHED, initial_learning_rate=0.05, initial_noise_factor=0.0, shared_candidates=4096),
 }
 
 
