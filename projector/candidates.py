@@ -11,15 +11,15 @@ from dnnlib import tflib
 from generator import drawing
 
 MAPPING_BATCH = 1000  # latents mapped at once
-BATCH = 16            # images drawn at once, at most
-SEED = 321  # of candidates and their noise: other points than those whose mean is taken
+SEED = 321  # of candidates: other points than those whose mean is taken
 SIDES = {'lpips-vgg': 32, 'lpips-alex': 64, 'pixel': 32}  # pixels that images are compared with, or up to twice as many
-ALL_PIXELS = 1 << 24  # of all candidates together up to 64x64 pixels; of larger images, which take longer, fewer:
-PIXELS = 64 * 64      # the number goes with the square of their pixels, in units of this,
-LEAST = 64            # and is never smaller
-BATCH_PIXELS = 1 << 16  # of the images drawn at once
-MOST_BYTES = 512 << 20  # of all features
-AT_ONCE = 1024        # candidates compared with a target
+SMALL = 64 * 64       # pixels of an image up to which there are as many candidates as are asked for
+ALL_PIXELS = 1 << 22  # of the candidates of larger images together, since these take longer to draw
+LEAST = 64            # candidates, of the largest images
+MOST_BYTES = 512 << 20    # of all features
+BYTES_AT_ONCE = 64 << 20  # of the features compared with a target at once
+BATCH = 16                # images drawn at once, at most
+BATCH_PIXELS = 1 << 16    # of the images drawn at once
 
 
 def measure_dlatents(mapping, num_samples, seed=123, label=None):
@@ -47,10 +47,16 @@ def map_latents(mapping, latents, label=None):
     return np.concatenate(batches)
 
 
+def points(mapping, mean, count, label=None):
+    """The first `count` candidates, at least two: the mean of W, [1, 1, D], and random points; [N, 1, D], float32."""
+    latents = np.random.RandomState(SEED).randn(max(count - 1, 1), *mapping.input_shape[1:])
+    return np.concatenate([mean, map_latents(mapping, latents, label)])
+
+
 def number_of(wanted, shape):
     """How many candidates there are where `wanted` are asked for, for images of a shape [C, H, W]."""
-    pixels = max(shape[1] * shape[2], PIXELS)
-    return min(wanted, max(LEAST, ALL_PIXELS * PIXELS // pixels ** 2))
+    pixels = shape[1] * shape[2]
+    return wanted if pixels <= SMALL else min(wanted, max(LEAST, ALL_PIXELS // pixels))
 
 
 class Candidates:
@@ -65,7 +71,8 @@ class Candidates:
         self._batch = max(1, min(BATCH, BATCH_PIXELS // (shape[1] * shape[2])))  # one graph for candidates and targets
         self._images_in = tf.placeholder(tf.float32, [self._batch] + list(shape))
         self._features = measure.features(_shrunk(self._images_in, SIDES[measure.name]))
-        self._kept = [[] for _ in self._features]  # float16 saves half of the memory, and chooses alike
+        self._bytes = sum(2 * feature.shape[1:].num_elements() for feature in self._features)
+        self._kept = None  # float16 saves half of the memory, and chooses alike
         self._kept_in = [tf.placeholder(tf.float16, [None] + feature.shape.as_list()[1:]) for feature in self._features]
         self._target_in = [tf.placeholder(tf.float32, [1] + feature.shape.as_list()[1:]) for feature in self._features]
         self._distances = measure.distance(
@@ -73,40 +80,44 @@ class Candidates:
 
     def room(self):
         """How many images there can be."""
-        return MOST_BYTES // sum(2 * feature.shape[1:].num_elements() for feature in self._features)
+        return MOST_BYTES // self._bytes
 
     def draw(self, synthesis, points, options):
-        """Adds the images of points of W, [N, 1, D], as a synthesis network draws them with the noise that it stores.
+        """Keeps the features of the images of points of W, drawn with the noise that the synthesis network stores.
 
         Args:
             synthesis: Network.
-            points: float32.
+            points: [N, 1, D], float32.
             options: Options of the network over its own.
         """
+        self._kept = [np.empty([len(points)] + feature.shape.as_list()[1:], np.float16) for feature in self._features]
         for begin in range(0, len(points), self._batch):
-            dlatents = np.repeat(points[begin:begin + self._batch], synthesis.input_shape[1], axis=1)
+            some = points[begin:begin + self._batch]
+            dlatents = np.repeat(self._filled(some), synthesis.input_shape[1], axis=1)
             images = synthesis.run(dlatents, randomize_noise=False, minibatch_size=self._batch, **options)
-            for kept, found in zip(self._kept, self._features_of(images)):
-                kept.append(found.astype(np.float16))
+            for kept, found in zip(self._kept, self._features_of(images[:len(some)])):
+                kept[begin:begin + len(some)] = found
+
+    def _filled(self, values):
+        """As many rows as are drawn at once: the last one is repeated."""
+        return np.concatenate([values, np.repeat(values[-1:], self._batch - len(values), axis=0)])
 
     def _features_of(self, images):
-        """Features of at most `_batch` images, list of arrays."""
-        missing = [(0, self._batch - len(images))] + [(0, 0)] * 3
-        found = tflib.run(self._features, {self._images_in: np.pad(images, missing, 'edge')})
+        """Features of at most as many images as are drawn at once, list of arrays."""
+        found = tflib.run(self._features, {self._images_in: self._filled(images)})
         return [feature[:len(images)] for feature in found]
 
     def distances(self, targets):
         """Distances of all candidates from some targets [N, C, H, W]: float32 [N, candidates]."""
-        kept = [np.concatenate(found) for found in self._kept]
-        self._kept = [[found] for found in kept]
-        rows = []
-        for target in targets:
-            feed = dict(zip(self._target_in, self._features_of(target[np.newaxis])))
-            parts = []
-            for begin in range(0, len(kept[0]), AT_ONCE):
-                feed.update((given, found[begin:begin + AT_ONCE]) for given, found in zip(self._kept_in, kept))
-                parts.append(tflib.run(self._distances, feed))
-            rows.append(np.concatenate(parts))
+        rows, step = [], max(1, BYTES_AT_ONCE // self._bytes)
+        for first in range(0, len(targets), self._batch):
+            for target in zip(*self._features_of(targets[first:first + self._batch])):
+                feed = {given: feature[np.newaxis] for given, feature in zip(self._target_in, target)}
+                parts = []
+                for begin in range(0, len(self._kept[0]), step):
+                    feed.update((given, kept[begin:begin + step]) for given, kept in zip(self._kept_in, self._kept))
+                    parts.append(tflib.run(self._distances, feed))
+                rows.append(np.concatenate(parts))
         return np.stack(rows)
 
 

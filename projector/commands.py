@@ -203,7 +203,7 @@ class _ImageRun:
 
     def prepare(self, count):
         """Builds the projector for so many pictures; returns the number of those projected at once."""
-        self._session.prepare(count, masked=self._mask is not None or self._options.fit == 'pad')
+        self._session.prepare(count, self._mask is not None or self._options.fit == 'pad', self._dlatents is not None)
         return self._session.minibatch
 
     def project(self, pictures):

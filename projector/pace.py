@@ -8,6 +8,7 @@ WARM_UP = 1  # steps that are left out, since the graph is optimized in them
 MEASURED = 4, 5.0  # steps and seconds after which the estimate is made, whichever takes longer
 SLOW = 300  # seconds from which a faster preset is mentioned
 CANDIDATE_STEPS = 1 / 3  # of a step: an image without its gradient
+DRAWN_STEPS = 1 / 8  # the same for a candidate that all targets share, drawn in a minibatch
 
 
 class Pace:

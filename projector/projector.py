@@ -77,13 +77,14 @@ class Projector:
 
     def draw_candidates(self):
         """Draws the points of W that all targets may begin at: the mean, and random ones; `start` does it if needed."""
-        mapping, shape = self._Gs.components.mapping, self._Gs.output_shape[1:]
+        shape = self._Gs.output_shape[1:]
         found = candidates.Candidates(self._measure, shape)
-        count = min(candidates.number_of(self.shared_candidates, shape), found.room())
-        latents = np.random.RandomState(candidates.SEED).randn(count - 1, *mapping.input_shape[1:])
-        points = np.concatenate([self._dlatent_avg, map_latents(mapping, latents, self.label)])
+        points = self._points_of_candidates(min(candidates.number_of(self.shared_candidates, shape), found.room()))
         found.draw(self._Gs.components.synthesis, points, self.synthesis_options)
         self._candidates = found, points
+
+    def _points_of_candidates(self, count):
+        return candidates.points(self._Gs.components.mapping, self._dlatent_avg, count, self.label)
 
     def start(self, target_images, seeds=None, dlatents=None, masks=None, rank=0):
         """Begins the projection of pictures: dlatents at the mean or a closer candidate, random noise, fresh optimizer.
@@ -133,21 +134,24 @@ class Projector:
         tflib.set_vars({var: np.broadcast_to(value, var.shape.as_list()) for var, value in values.items()})
 
     def _closest_shared(self, targets, masks, rank):
-        """The candidates [N, 1, D] that `rank` others are closer than to each target."""
-        if self._candidates is None:
-            self.draw_candidates()
-        measured = self._distances_of_candidates(targets, masks)
-        return self._candidates[1][np.argsort(measured, axis=1)[:, min(rank, measured.shape[1] - 1)]]
-
-    def _distances_of_candidates(self, targets, masks):
-        """[N, candidates]; with masks of the first ones only, since each must be drawn again."""
-        found, points = self._candidates
+        """The candidates [N, 1, D] that `rank` others are closer than to each target; behind masks, which need new
+        drawings, of fewer."""
         if masks is None:
-            return found.distances(np.asarray(targets, np.float32))
+            if self._candidates is None:
+                self.draw_candidates()
+            found, points = self._candidates
+            measured = found.distances(np.asarray(targets, np.float32))
+        else:
+            points = self._points_of_candidates(min(self.shared_candidates, candidates.LEAST))
+            measured = self._distances_of_masked(targets, masks, points)
+        return points[np.argsort(measured, axis=1)[:, min(rank, measured.shape[1] - 1)]]
+
+    def _distances_of_masked(self, targets, masks, points):
+        """Distances of points of W from targets, [N, points]."""
         self._set_target(targets, masks)
         self._set_noise_of_candidates()
         return np.stack([tflib.run(self._distances, {self._offset_in: np.broadcast_to(
-            point, self._offset_in.shape.as_list())})[:self._count] for point in points[:candidates.LEAST]], axis=1)
+            point, self._offset_in.shape.as_list())})[:self._count] for point in points], axis=1)
 
     def _closest_candidates(self):
         """Offset from the mean to the closest candidate of each target, [N, 1 or layers, D]; the mean is the first."""

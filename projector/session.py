@@ -10,7 +10,7 @@ from dnnlib.files import network_file
 from dnnlib.run.heartbeat import Heartbeat
 from generator import drawing
 from projector import schedule
-from projector.pace import CANDIDATE_STEPS, Pace
+from projector.pace import DRAWN_STEPS, Pace
 
 MINIBATCH, MINIBATCH_SIDE = 4, 256  # pictures at once, up to that size in pixels; above, one at a time
 MIN_GAIN = 0.01  # an improvement of the distance by less than this share is none for the plateau
@@ -79,12 +79,13 @@ class Session:
         self.label = self.drawer.label(settings.label)
         self.projector, self.minibatch, self.pace, self._all_distances = None, None, None, None
 
-    def prepare(self, count, masked=False):
+    def prepare(self, count, masked=False, has_dlatents=False):
         """Builds the projector; only now, since this takes long and bad pictures should be reported before.
 
         Args:
             count: Number of pictures that there will be.
             masked: Will there be masks?
+            has_dlatents: Will the dlatents to begin with be given?
         """
         from dnnlib.tflib import precision
         from projector import distances
@@ -110,7 +111,7 @@ class Session:
         print(f'Setting up the projector, {self.minibatch} at a time, {settings.num_steps} steps each ...')
         with Heartbeat(lambda: 'Building the projector; for large networks that takes a minute or two...', first=3):
             self.projector.set_network(self.Gs, self.minibatch)
-        if self.projector.shared_candidates > 1:
+        if self.projector.shared_candidates > 1 and not (masked or has_dlatents):
             with Heartbeat(lambda: 'Drawing pictures of the network to begin at the closest ones...', first=3):
                 self.projector.draw_candidates()
         self.expect(count)
@@ -119,7 +120,7 @@ class Session:
         """Starts the estimates of the time that is left, for so many pictures."""
         from projector.candidates import number_of
         drawn = number_of(schedule.PRESETS['fast']['shared_candidates'], self.shape)
-        fast = schedule.NUM_STEPS['fast'] + CANDIDATE_STEPS * drawn / max(count, 1)
+        fast = schedule.NUM_STEPS['fast'] + DRAWN_STEPS * drawn / max(-(-count // self.minibatch), 1)
         self.pace = Pace(count, self.minibatch, self.settings, fast if self.settings.preset != 'fast' else None)
 
     def measure_all(self, target, image, mask=None):

@@ -245,7 +245,7 @@ def set_vars(var_to_value_dict):
 
 
 def copy_vars(sources):
-    """Gives variables the values of others. Ordinary variables that are set for the first time stay in the session.
+    """Gives variables the values of others. The first values of ordinary variables are copied within the session.
 
     Args:
         sources: {variable: variable with a value}, of the same shape; no source may be another's target.
@@ -277,7 +277,7 @@ def _setter(var):
 
 
 def _make_setter(var, make_placeholder):
-    """The same, made; `make_placeholder` is called as tf.placeholder."""
+    """Makes what `_setter` finds; `make_placeholder` is called as tf.placeholder."""
     with tf.control_dependencies(None), tf.device(None), absolute_name_scope(var.op.name):
         new_value = make_placeholder(var.dtype.base_dtype, var.shape, name='new_value')
         return tf.assign(var, new_value, name='setter').op, new_value
