@@ -153,7 +153,7 @@ class _Output:
 
     def log_to(self, path):
         """Appends to this file from now on, beginning with what was printed before."""
-        if self._file is None:
+        if self._file is None and os.path.isdir(os.path.dirname(path)):  # not of a refused run
             with ignoring_full():
                 self._file = open(path, 'ab', buffering=0)
             self._write(self._data)

@@ -28,7 +28,8 @@ _MAX_CONFIG_BYTES = 1 << 24
 FINISHED_FILE = '_finished.txt'
 _START_FILES = re.compile(  # of training, written before its first step
     r'(.*-)?skipped\.csv|minibatch_gpu\.json|precision\.json|reals.*\.png|fakes_init\.png|classes\.json|'
-    r'events\.out\.tfevents\..*')
+    r'events\.out\.tfevents\..*|log-worker\d+\.txt')
+_entered = []  # (SubmitConfig, folders that were made for it) of the runs that this process is in
 
 
 class FolderLocked(UserError):
@@ -88,6 +89,7 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
     with locked(config.run_dir):
         if resume_run_dir is not None:
             _forget_the_end(config.run_dir)
+        _entered.append((config, made))
         try:
             _write_config(config)
             print(f'Local submit - run_dir: {config.run_dir}')
@@ -95,7 +97,16 @@ def submit_run(submit_config, run_func, resume_run_dir=None, **run_func_kwargs):
         except (UserError, OSError, ImportError, KeyboardInterrupt, SystemExit):  # that is SIGTERM, perhaps
             _remove_if_unused(config, made)
             raise
+        finally:
+            _entered.pop()
     return config
+
+
+def remove_refused():
+    """As after a UserError, for a process that ends without coming back to `submit_run`: removes the directory of its
+    run if that is new and holds no results."""
+    for config, made in _entered[-1:]:
+        _remove_if_unused(config, made)
 
 
 @contextlib.contextmanager

@@ -6,15 +6,14 @@ of them again, from the last state. Messages are lines of JSON, the byte an empt
 """
 
 import contextlib
-import os
 import queue
 import socket
-import sys
 import threading
 import time
 
 from dnnlib.run.cluster import split_address
 from dnnlib.run.connection import Peer, is_final, listen, one_line, ready, token
+from dnnlib.run.leaving import leave
 from dnnlib.run.shared_memory import GIVEN_UP
 from dnnlib.util import UserError
 
@@ -141,18 +140,7 @@ class Watch:
         for peer in list(self._peers):
             self._send(peer, *message)
             peer.close()
-
-        def speak():
-            try:
-                self._say(text)
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-
-        speaker = threading.Thread(target=speak, daemon=True)  # the main thread may hold the lock of a stream for ever
-        speaker.start()
-        speaker.join(1)
-        os._exit(code)
+        leave(lambda: self._say(text), code, refused=code == USER_ERROR)
 
     def _lost(self, task, why, kind='lost'):
         message = (kind, task, why) if self._cluster.task == 0 else ()
