@@ -180,7 +180,7 @@ def _add_settings(p, preset):
 
 def _add_common(p):
     p.add_argument('--minibatch', type=at_least(1), metavar='N',
-                   help='pictures projected at once, which changes no result (default: 4 up to 256 pixels, '
+                   help='pictures projected at once; results differ by rounding (default: 4 up to 256 pixels, '
                    'else 1)')
     p.add_argument('--result-dir', metavar='DIR', default='results',
                    help='folder of the numbered run directories (default: %(default)s)')
