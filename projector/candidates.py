@@ -93,18 +93,14 @@ class Candidates:
         self._kept = [np.empty([len(points)] + feature.shape.as_list()[1:], np.float16) for feature in self._features]
         for begin in range(0, len(points), self._batch):
             some = points[begin:begin + self._batch]
-            dlatents = np.repeat(self._filled(some), synthesis.input_shape[1], axis=1)
+            dlatents = np.repeat(filled(some, self._batch), synthesis.input_shape[1], axis=1)
             images = synthesis.run(dlatents, randomize_noise=False, minibatch_size=self._batch, **options)
             for kept, found in zip(self._kept, self._features_of(images[:len(some)])):
                 kept[begin:begin + len(some)] = found
 
-    def _filled(self, values):
-        """As many rows as are drawn at once: the last one is repeated."""
-        return np.concatenate([values, np.repeat(values[-1:], self._batch - len(values), axis=0)])
-
     def _features_of(self, images):
         """Features of at most as many images as are drawn at once, list of arrays."""
-        found = tflib.run(self._features, {self._images_in: self._filled(images)})
+        found = tflib.run(self._features, {self._images_in: filled(images, self._batch)})
         return [feature[:len(images)] for feature in found]
 
     def distances(self, targets):
@@ -119,6 +115,12 @@ class Candidates:
                     parts.append(tflib.run(self._distances, feed))
                 rows.append(np.concatenate(parts))
         return np.stack(rows)
+
+
+def filled(values, count):
+    """float32 array of `count` rows, as many as a graph takes: the last one is repeated."""
+    values = np.asarray(values, np.float32)
+    return np.concatenate([values, np.repeat(values[-1:], count - len(values), axis=0)])
 
 
 def _shrunk(images, side):

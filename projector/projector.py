@@ -140,7 +140,7 @@ class Projector:
             if self._candidates is None:
                 self.draw_candidates()
             found, points = self._candidates
-            measured = found.distances(np.asarray(targets, np.float32))
+            measured = found.distances(targets)
         else:
             points = self._points_of_candidates(min(self.shared_candidates, candidates.LEAST))
             measured = self._distances_of_masked(targets, masks, points)
@@ -221,10 +221,7 @@ class Projector:
         return tflib.run(tensor, {self._offset_in: np.zeros(self._offset_in.shape.as_list())})[:self._count]
 
     def _filled(self, values):
-        """float32 array with as many rows as the graph takes: the last one is repeated."""
-        values = np.asarray(values, np.float32)
-        missing = self._minibatch_size - len(values)
-        return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) if missing else values
+        return candidates.filled(values, self._minibatch_size)
 
     def _begin_shape(self):
         return [self._count] + self._dlatents_var.shape.as_list()[1:]

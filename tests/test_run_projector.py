@@ -258,7 +258,7 @@ def test_a_corrupt_picture_does_not_stop_the_others(program, tmp_path):
     assert '\n6,own/06.png,' in (folder / 'skipped.csv').read_text()
 
 
-def test_options_of_the_search(program, tmp_path):
+def test_options_of_the_search(program, tmp_path, monkeypatch):
     write_picture(tmp_path / 'a.png', size=(SIZE, SIZE // 2))
     PIL.Image.new('L', (8, 8), 255).save('white.png')
     options = ['--distance=pixel', '--space=w+', '--noise=fixed', '--restarts=2', '--fit=pad', '--mask=white.png',
@@ -276,6 +276,10 @@ def test_options_of_the_search(program, tmp_path):
     assert code == 0, err
     (again,), _ = _results(tmp_path / 'results' / '00001-project-images')
     assert row['distance'] < 0.99 * row['start_distance']
+    monkeypatch.setattr(projector.Projector, 'draw_candidates', None)  # where it begins is given
+    code, _, err = program('project-images', 'a.png', '--start-dlatents=' + str(folder / 'a.npz'), '--space=w+',
+                           '--distance=pixel', '--num-steps=1', '--preset=fast')
+    assert code == 0, err
     assert again['start_distance'] == pytest.approx(row['distance'], rel=1e-3)  # the tiny generator's noise is off
 
 

@@ -4,6 +4,7 @@ Worker 0 has the terminal. What the others print goes to `log-worker1.txt` and s
 worker 0 tells through a pipe. The workers end with the launcher, however it ends.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -100,11 +101,9 @@ def free_ports(count):
     while len(ports) < count:
         port = random.SystemRandom().randrange(*PORTS)
         with socket.socket() as s:
-            try:
+            with contextlib.suppress(OSError):
                 s.bind(('', port))
                 ports += [port] if port not in ports else []
-            except OSError:
-                pass
     return ports
 
 
@@ -153,8 +152,8 @@ class _Output:
 
     def log_to(self, path):
         """Appends to this file from now on, beginning with what was printed before."""
-        if self._file is None and os.path.isdir(os.path.dirname(path)):  # not of a refused run
-            with ignoring_full():
+        if self._file is None:
+            with ignoring_full(), contextlib.suppress(FileNotFoundError):  # a refused run has no directory
                 self._file = open(path, 'ab', buffering=0)
             self._write(self._data)
 
@@ -248,10 +247,8 @@ class _Start:
         running = [task for task, process in enumerate(self._processes) if process.poll() is None]
         for task, process in enumerate(self._processes):
             if task in running or process.returncode:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             process.wait()
         return running
 

@@ -179,7 +179,8 @@ def init_uninitialized_vars(target_vars=None):
             graph.get_operation_by_name(var.op.name + '/IsVariableInitialized')
         except KeyError:
             with tf.control_dependencies(None), absolute_name_scope(var.op.name):
-                # looked at, since TensorFlow complains of tests that are not, where another takes its place
+                # Made even if it won't run: random numbers depend on how many operations there are. Looked at, since
+                # TensorFlow complains of tests that are not, where another takes its place.
                 tests[var.op.name] = (var, tf.is_variable_initialized(var).op.outputs[0])
     waiting = tf.get_collection(_WAITING)
     if waiting:

@@ -216,6 +216,9 @@ def test_targets_share_candidates(sharing):
     hidden = targets * masks + 5 * (1 - masks)  # elsewhere it is anything
     proj.start(hidden.astype(np.float32), masks=masks)
     np.testing.assert_allclose(proj.get_dlatents()[:, 0], points[[3, 1], 0], atol=1e-4)
+    with mock.patch.object(candidates, 'LEAST', 2):  # so few are drawn again
+        proj.start(hidden.astype(np.float32), masks=masks, rank=5)
+        assert set(proj.get_dlatents()[:, 0, 0].round(4)) <= set(points[:2, 0, 0].round(4))
     measured = []
     for seeds in ([1, 2], [3, 4]):  # what was projected before makes no difference
         proj.start(targets, seeds, dlatents=points[[2, 2]])
@@ -231,7 +234,16 @@ def test_a_candidate_too_many_for_the_memory_is_left_out(sharing, monkeypatch):
     proj.draw_candidates()
     assert len(proj._candidates[1]) == 4
     np.testing.assert_allclose(proj._candidates[1], points[:4], atol=1e-5)
-    assert proj._candidates[0].distances(np.zeros([3, 3, 16, 16])).shape == (3, 4)
+    assert proj._candidates[0].distances(np.zeros([5, 3, 16, 16])).shape == (5, 4)
+
+
+def test_candidates_are_drawn_with_the_options_of_a_precision(sharing, monkeypatch):
+    proj, _, _, images = sharing
+    synthesis, asked = proj._Gs.components.synthesis, []
+    monkeypatch.setattr(proj, 'synthesis_options', {'conv_clamp': 256})
+    monkeypatch.setattr(synthesis, 'run', lambda dlatents, **options: asked.append(options) or images[:len(dlatents)])
+    proj.draw_candidates()
+    assert asked == [dict(randomize_noise=False, minibatch_size=4, conv_clamp=256)] * 2
 
 
 def test_calibrations_of_before_begin_at_a_candidate_of_each_target(tiny, monkeypatch):

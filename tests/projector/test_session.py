@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dnnlib import UserError, tflib
-from projector import session
+from dnnlib import UserError, tflib, util
+from projector import schedule, session
 from training import pretrained
 
 NETWORK = str(pathlib.Path(__file__).parent.parent / 'data' / 'labels3_r16.pkl')
@@ -49,6 +49,33 @@ def test_classes_of_a_stranger_in_the_working_directory(start, tmp_path, monkeyp
     np.testing.assert_array_equal(start('cats64', '1').label, [[0, 1, 0]])
     with pytest.raises(UserError, match="no class 'dog'; expected 0 to 2$"):
         start('cats64', 'dog')
+
+
+@pytest.mark.parametrize('masked, has_dlatents', [(False, False), (True, False), (False, True)])
+def test_candidates_are_drawn_where_they_are_looked_at(start, masked, has_dlatents):
+    made = start(NETWORK, None)
+    fields = dict(schedule.PRESETS['fast'], shared_candidates=5)
+    made.settings = made.settings._replace(preset='fast', schedule=fields, num_steps=2, space='w', noise='optimize',
+                                           distance='pixel', restarts=1, minibatch=2)
+    made.prepare(3, masked, has_dlatents)
+    if masked or has_dlatents:
+        assert made.projector._candidates is None
+    else:
+        assert len(made.projector._candidates[1]) == 5
+    dlatents = np.zeros([2, 1, made.Gs.input_shape[1]]) if has_dlatents else None
+    made.projector.start(np.zeros([2, 3, 16, 16]), None, dlatents, np.ones([2, 1, 16, 16]) if masked else None)
+    assert (made.projector._candidates is None) == (masked or has_dlatents)
+
+
+def test_the_faster_preset_is_estimated_with_its_candidates():
+    made = session.Session.__new__(session.Session)
+    made.settings = session.Settings(*[None] * 11)._replace(
+        preset='paper', schedule=schedule.PRESETS['paper'], num_steps=1000, restarts=1, plateau=0)
+    made.shape, made.minibatch = [3, 64, 64], 4
+    for count, minibatches in ((1, 1), (4, 1), (9, 3)):
+        made.expect(count)
+        line = made.pace.estimate(1.0)  # seconds a step; 4096 pictures take an eighth of that each, once
+        assert line.endswith('; --preset=fast takes about ' + util.format_time(150 * minibatches + 512))
 
 
 def test_every_attempt_begins_at_the_next_candidate(monkeypatch):

@@ -125,6 +125,18 @@ def test_an_error_of_the_user_ends_all_and_is_shown_once(code, shown, capfd, mon
     assert len(starts(0)) == 1 and capfd.readouterr().err.count('no such file') == (not shown)
 
 
+def test_a_log_is_not_begun_where_there_is_no_directory(folder):
+    output = launcher._Output()
+    os.write(output.write_end, b'hello\n')
+    os.close(output.write_end)
+    output.read()
+    output.log_to(str(folder / 'gone' / 'log-worker1.txt'))
+    assert output.lines() == ['hello'] and not (folder / 'gone').exists()
+    output.log_to(str(folder / 'run' / 'log-worker1.txt'))
+    output.close()
+    assert (folder / 'run' / 'log-worker1.txt').read_text() == 'hello\n'
+
+
 def test_a_hung_worker_is_killed():
     said = []
     code = ('meet()\nif start == 0 and task == 1: os.kill(os.getpid(), signal.SIGSTOP)\n'

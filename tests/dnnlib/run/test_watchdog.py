@@ -55,8 +55,11 @@ while pids:
 '''
 
 
+PORTS = iter(launcher.free_ports(100))  # at once, so that no two clusters have the same one
+
+
 def make_cluster(count):
-    addresses = tuple('127.0.0.1:%d' % port for port in launcher.free_ports(count + 1))
+    addresses = tuple('127.0.0.1:%d' % next(PORTS) for _ in range(count + 1))
     return Cluster(addresses[:count], 0, addresses[count])
 
 
@@ -284,3 +287,12 @@ def test_addresses_that_cannot_be_used(monkeypatch):
         _enter(cluster._replace(addresses=('127.0.0.1:1', '192.0.2.1:1')))
     with connection.listen(cluster, 0) as listener:
         assert listener.getsockname() == (host, int(port))  # not at all addresses
+
+
+@pytest.mark.parametrize('kind, code', [('error', watchdog.USER_ERROR), ('lost', watchdog.LOST)])
+def test_only_what_would_come_again_is_a_refusal(monkeypatch, kind, code):
+    left, said = [], []
+    monkeypatch.setattr(watchdog, 'leave', lambda say, code, refused: left.append((say(), code, refused)))
+    watch = watchdog._Leader(Cluster(['a:1', 'b:2'], 0, 'a:3'), said.append)
+    watch._lost(1, 'no data', kind)
+    assert left == [(None, code, kind == 'error')] and said[0].startswith('Worker 1 (b:2) ')

@@ -146,11 +146,16 @@ def test_variables_known_to_be_new_or_to_have_values_are_not_tested(session):
     tflib.set_vars({given: 6})
     with mock.patch.object(session, 'run', side_effect=session.run) as run:
         with tflib.initializing_together():
-            new, set_inside = [tf.get_variable(name, initializer=2.0) for name in ('new', 'set_inside')]
+            new, set_inside, copied, drawn = [tf.get_variable(name, [], initializer=tf.initializers.random_normal(9))
+                                              for name in ('new', 'set_inside', 'copied', 'drawn')]
             tflib.set_vars({set_inside: 7})
+            tflib.copy_vars({copied: given})
+            tflib.run_initializers([drawn])
+            before = session.run(drawn)
             tflib.init_uninitialized_vars()
-        assert [list(call[0][0]) for call in run.call_args_list[1:]] == [['earlier'], [new.initializer]]
-    assert session.run([earlier, given, new, set_inside]) == [5, 6, 2, 7]
+        assert [list(call[0][0]) for call in run.call_args_list[4:]] == [['earlier'], [new.initializer]]
+    assert session.run([earlier, given, set_inside, copied, drawn]) == [5, 6, 7, 6, before]
+    assert np.isfinite(session.run(new))
 
 
 def test_what_a_session_knows_another_one_does_not(session):
@@ -206,7 +211,7 @@ def test_a_copy_is_not_changed_with_its_source(session, use_resource):
 
 def test_a_copy_of_another_shape_or_type_is_refused_or_converted(session):
     a, b, c = [tf.get_variable(name, initializer=np.array(value), use_resource=False) for name, value in (
-        ('a', [1.0, 2.0]), ('b', [3, 4, 5]), ('c', np.float32([6, 7])))]
+        ('a', [1.0, 2.0]), ('b', [3.0, 4.0, 5.0]), ('c', np.float32([6, 7])))]
     tflib.init_uninitialized_vars()
     with pytest.raises(ValueError, match='shape'):
         tflib.copy_vars({b: a})
@@ -231,8 +236,10 @@ def test_copy_vars(session, use_resource):
     assert session.run([a, b, c]) == [pytest.approx([1, 2]), pytest.approx([1, 2]), 7]
     tflib.set_vars({a: [8, 9], b: [0, 0]})
     assert session.run([a, b]) == [pytest.approx([8, 9]), pytest.approx([0, 0])]
-    tflib.copy_vars({b: a, c: d})  # one has been set before, one is copied for the first time
+    num_ops = len(session.graph.get_operations())
+    tflib.copy_vars({b: a, c: d})  # they have been set before
     assert session.run([b, c, d]) == [pytest.approx([8, 9]), 6, 6]
+    assert use_resource or len(session.graph.get_operations()) == num_ops
     session.run(a.assign([1, 1]))
     assert session.run(b).tolist() == [8, 9]
 
