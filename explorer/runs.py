@@ -100,11 +100,12 @@ class Runs:
         last, options = run_files.last_line(os.path.join(path, STATS)), run_files.read_json(os.path.join(path, OPTIONS))
         total, kimg = options.get('total_kimg'), run_files.kimg_reached(path, last.get('Progress/kimg'))
         speed, name = last.get('Timing/sec_per_kimg'), os.path.basename(path)
-        has_eta = None not in (total, kimg, speed)
+        tick = last.get('Progress/tick')
+        has_eta = None not in (total, kimg, speed) and tick != 0  # tick 0 is the slow first iteration alone
         return dict(
             run=self.number(path), name=self.name(path), state=run_files.state_of(path),
             config=name.rpartition('gpu-')[2] if 'gpu-' in name else None, kimg=kimg, total_kimg=total,
-            tick=last.get('Progress/tick'), eta=max(total - kimg, 0) * speed if has_eta else None, sec_per_kimg=speed,
+            tick=tick, eta=max(total - kimg, 0) * speed if has_eta else None, sec_per_kimg=speed,
             updated=modified(os.path.join(path, STATS)), alarms=last.get('alarms') or {},
             waiting=steering.waiting(path))
 

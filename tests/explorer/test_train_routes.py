@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -76,6 +77,15 @@ def test_runs(asked):
     assert found['grid'] == dict(columns=4, rows=2, width=16, height=16)
     assert found['snapshots'][0]['kimg'] == 4 and found['log'][-1].startswith('dnnlib: Stopped')
     assert asked.refused('/api/runs/7')[0] == 404 and asked.refused('/api/runs/7/stats')[0] == 404
+
+
+def test_the_first_iteration_alone_says_nothing_about_the_time_left(run, tmp_path):
+    shutil.copytree(str(run), str(tmp_path / '00001-x'))
+    first, second = (run / 'stats.jsonl').read_text().splitlines(True)[:2]
+    for lines, eta in ((first, None), (first + second, 180)):
+        (tmp_path / '00001-x' / 'stats.jsonl').write_text(lines)
+        found, = runs.Runs(str(tmp_path), None, runs.Numbers()).list()
+        assert found['eta'] == eta and found['sec_per_kimg'] == 20
 
 
 def test_how_far_a_run_is_that_stopped_after_its_last_report(tmp_path):

@@ -84,7 +84,11 @@ class Progress:
             rates: {name of a group: learning rate by the schedule}.
         """
         kimg_left = self._total - stats['Progress/kimg']
-        eta = f"eta {format_time(kimg_left * stats['Timing/sec_per_kimg'])}, " if kimg_left > 0 else ''
+        if stats['Progress/tick']:
+            eta = format_time(kimg_left * stats['Timing/sec_per_kimg'])
+        else:  # the first iteration alone, which takes many times as long as later ones
+            eta = 'after the next tick'
+        eta = f'eta {eta}, ' if kimg_left > 0 else ''
         of_groups = ', '.join(f'{rate:.3g} of {name}' for name, rate in rates.items())
         of_groups = f'learning rates {of_groups}, ' if rates else ''
         self.say(status_line(stats), f"{eta}{of_groups}memory in use {stats['Resources/host_mem_gb']:.2f} GiB")

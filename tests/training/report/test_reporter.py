@@ -35,10 +35,13 @@ def test_time_left_without_a_terminal(monkeypatch, capsys):
     progress.tick(STATS, RATES)
     report.Progress(total_kimg=12.9, start_kimg=0).tick(STATS, RATES)
     report.Progress(total_kimg=12.9, start_kimg=0).tick(STATS, {})  # a method without a scheduled rate
+    for total_kimg in (27.9, 12.9):  # tick 0 is one iteration, the slowest, and says nothing about the others
+        report.Progress(total_kimg, start_kimg=0).tick({**STATS, 'Progress/tick': 0}, {})
     progress.close()
-    rest = 'learning rates 0.0015 of G, 0.001 of D, memory in use 1.25 GiB\n'
-    assert capsys.readouterr().out == LINE + '\neta 5m 01s, ' + rest + LINE + '\n' + rest + (
-        LINE + '\nmemory in use 1.25 GiB\n')
+    first, memory = LINE.replace('tick 3', 'tick 0'), 'memory in use 1.25 GiB\n'
+    rest = f'learning rates 0.0015 of G, 0.001 of D, {memory}'
+    assert capsys.readouterr().out == (f'{LINE}\neta 5m 01s, {rest}{LINE}\n{rest}{LINE}\n{memory}'
+                                       f'{first}\neta after the next tick, {memory}{first}\n{memory}')
 
 
 def test_progress_bar_on_a_terminal(monkeypatch, capsys):
