@@ -87,7 +87,7 @@ class Progress:
         if stats['Progress/tick']:
             eta = format_time(kimg_left * stats['Timing/sec_per_kimg'])
         else:  # the first iteration alone, which takes many times as long as later ones
-            eta = 'after the next tick'
+            eta = 'known after the next tick'
         eta = f'eta {eta}, ' if kimg_left > 0 else ''
         of_groups = ', '.join(f'{rate:.3g} of {name}' for name, rate in rates.items())
         of_groups = f'learning rates {of_groups}, ' if rates else ''

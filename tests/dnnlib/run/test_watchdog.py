@@ -290,7 +290,7 @@ def test_addresses_that_cannot_be_used(monkeypatch):
 
 
 @pytest.mark.parametrize('kind, code', [('error', watchdog.USER_ERROR), ('lost', watchdog.LOST)])
-def test_only_what_would_come_again_is_a_refusal(monkeypatch, kind, code):
+def test_only_a_recurring_error_is_a_refusal(monkeypatch, kind, code):
     left, said = [], []
     monkeypatch.setattr(watchdog, 'leave', lambda say, code, refused: left.append((say(), code, refused)))
     watch = watchdog._Leader(Cluster(['a:1', 'b:2'], 0, 'a:3'), said.append)

@@ -41,7 +41,7 @@ def test_time_left_without_a_terminal(monkeypatch, capsys):
     first, memory = LINE.replace('tick 3', 'tick 0'), 'memory in use 1.25 GiB\n'
     rest = f'learning rates 0.0015 of G, 0.001 of D, {memory}'
     assert capsys.readouterr().out == (f'{LINE}\neta 5m 01s, {rest}{LINE}\n{rest}{LINE}\n{memory}'
-                                       f'{first}\neta after the next tick, {memory}{first}\n{memory}')
+                                       f'{first}\neta known after the next tick, {memory}{first}\n{memory}')
 
 
 def test_progress_bar_on_a_terminal(monkeypatch, capsys):
