@@ -6,13 +6,11 @@ of pictures that keep only a share of the difference.
 """
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 import dnnlib.tflib as tflib
-from benchmarks.metrics_study import draw, MINIBATCH, RESOLUTION
+from benchmarks.metrics_study import draw, feature_function, MINIBATCH, NEIGHBORS, RESOLUTION, TILE
 from dnnlib import cli
 from metrics.cats_oracle import distances
-from metrics.features import efficientnet_lite0
 from metrics.precision_recall import precision_recall
 from training import pretrained
 from training.data.cats import compose, GROUPS, split_numbers
@@ -21,8 +19,6 @@ from training.data.cats import compose, GROUPS, split_numbers
 STARTS = [[body, 0, 0, 0, accessory] for body in range(0, GROUPS[0][1], 3) for accessory in (0, 8)]
 ORDER = (0, 4, 2, 3, 1)  # groups by how much of a picture they change
 SHARES = (0, 0.25, 0.5, 0.75, 1)
-NEIGHBORS = 3  # as `pr50k3`
-TILE = 10000
 
 
 def close_drawing(image):
@@ -49,18 +45,13 @@ class Comparison:
 
     def __init__(self, num_reals, num_fakes):
         self._num_fakes = num_fakes
-        self._images = tf.placeholder(tf.uint8, [None, 3, RESOLUTION, RESOLUTION])
-        self._network = efficientnet_lite0.EfficientNetLite0(efficientnet_lite0.load()[0]).features(self._images)
-        self._reals = self._features(draw(split_numbers(held_out=False)[:num_reals]))
+        self._features_of = feature_function('effnetlite0')
+        self._reals = self._features_of(draw(split_numbers(held_out=False)[:num_reals]))
         self._held_out = draw(split_numbers(held_out=True)[:num_fakes])
 
-    def _features(self, images):
-        images = np.uint8(np.clip(np.rint(images), 0, 255))
-        return np.concatenate([tflib.run(self._network, {self._images: images[i:i + MINIBATCH]})
-                               for i in range(0, len(images), MINIBATCH)])
-
     def _precision(self, images):
-        return precision_recall(self._reals, self._features(images), NEIGHBORS, TILE)[0]
+        images = np.uint8(np.clip(np.rint(images), 0, 255))
+        return precision_recall(self._reals, self._features_of(images), NEIGHBORS, TILE)[0]
 
     def held_out(self):
         """Precision of cats of the other split."""

@@ -17,6 +17,7 @@ from training.data import cats
 
 RESOLUTION = 64
 MINIBATCH = 16
+NEIGHBORS, TILE = 3, 10000  # of precision and recall, as `pr50k3`
 
 
 def blurred(sigma):
@@ -57,6 +58,19 @@ def samples(count, seed):
     yield DROPPED, draw(rest[cats.cat_attributes(rest)[:, 0] < 5][:count])
 
 
+def feature_function(extractor):
+    """Function of any number of images, uint8 [N, 3, R, R], that returns their features, [N, F].
+
+    Args:
+        extractor: Key of `feature_metric.EXTRACTORS`.
+    """
+    module, network_class = feature_metric.EXTRACTORS[extractor]
+    images_in = tf.placeholder(tf.uint8, [None, 3, RESOLUTION, RESOLUTION])
+    features = network_class(module.load()[0]).features(images_in)
+    return lambda images: np.concatenate([tflib.run(features, {images_in: images[i:i + MINIBATCH]})
+                                          for i in range(0, len(images), MINIBATCH)])
+
+
 def measure(reference, features):
     """Results of all metrics by name for features [N, F] and [N, F]."""
     moments = []
@@ -64,7 +78,7 @@ def measure(reference, features):
         collected = feature_stats.Moments(x.shape[1])
         collected.add(x)
         moments += collected.get()
-    precision, recall = precision_recall(reference, features, 3, 10000)
+    precision, recall = precision_recall(reference, features, NEIGHBORS, TILE)
     return {'fd': frechet_distance(*moments), 'kid': polynomial_mmd(np.float64(reference), np.float64(features)),
             'precision': precision, 'recall': recall}
 
@@ -78,16 +92,11 @@ def study(extractor, num_images, num_seeds):
         num_seeds: Number of pairs of samples.
     Returns: {name of a kind: {metric: list of a value per seed}}.
     """
-    module, network_class = feature_metric.EXTRACTORS[extractor]
-    network = network_class(module.load()[0])
-    images_in = tf.placeholder(tf.uint8, [None, 3, RESOLUTION, RESOLUTION])
-    features_op = network.features(images_in)
-    results = {}
+    features_of, results = feature_function(extractor), {}
     for seed in cli.progress(range(num_seeds), 'seeds'):
         reference = None
         for name, images in samples(num_images, seed):
-            features = np.concatenate([tflib.run(features_op, {images_in: images[i:i + MINIBATCH]})
-                                       for i in range(0, num_images, MINIBATCH)])
+            features = features_of(images)
             if reference is None:
                 reference = features
                 continue
