@@ -16,8 +16,9 @@ SIDES = {'lpips-vgg': 32, 'lpips-alex': 64, 'pixel': 32}  # pixels that images a
 SMALL = 64 * 64       # pixels of an image up to which there are as many candidates as are asked for
 ALL_PIXELS = 1 << 22  # of the candidates of larger images together, since these take longer to draw
 LEAST = 64            # candidates, of the largest images
-MOST_BYTES = 512 << 20    # of all features
-BYTES_AT_ONCE = 64 << 20  # of the features compared with a target at once
+MOST_BYTES = 512 << 20    # of all candidates
+BYTES_AT_ONCE = 64 << 20  # of the points compared at once, in float32
+SCALE = 256               # of the points, so that float16 holds small features as exactly as large ones
 BATCH = 16                # images drawn at once, at most
 BATCH_PIXELS = 1 << 16    # of the images drawn at once
 
@@ -60,61 +61,75 @@ def number_of(wanted, shape):
 
 
 class Candidates:
-    """The features of some images, and their distances from others.
+    """Some points of W and what their images are compared by: where a search may begin.
 
     Args:
         measure: distances.Distance.
-        shape: [C, H, W] of the images.
+        synthesis: Network that draws the images, with the noise that it stores.
+        options: Its options over its own.
+    Attributes:
+        points: Those of `keep`, [N, 1, D], float32.
+        embedded: Their images, see `embed`.
     """
 
-    def __init__(self, measure, shape):
+    def __init__(self, measure, synthesis, options):
+        self._synthesis, self._options = synthesis, options
+        shape = synthesis.output_shape[1:]
         self._batch = max(1, min(BATCH, BATCH_PIXELS // (shape[1] * shape[2])))  # one graph for candidates and targets
-        self._images_in = tf.placeholder(tf.float32, [self._batch] + list(shape))
-        self._features = measure.features(_shrunk(self._images_in, SIDES[measure.name]))
-        self._bytes = sum(2 * feature.shape[1:].num_elements() for feature in self._features)
-        self._kept = None  # float16 saves half of the memory, and chooses alike
-        self._kept_in = [tf.placeholder(tf.float16, [None] + feature.shape.as_list()[1:]) for feature in self._features]
-        self._target_in = [tf.placeholder(tf.float32, [1] + feature.shape.as_list()[1:]) for feature in self._features]
-        self._distances = measure.distance(
-            [tf.cast(kept, tf.float32) for kept in self._kept_in], self._target_in, shape[0])
+        self._images_in = tf.placeholder(tf.float32, [self._batch] + shape)
+        features = measure.features(_shrunk(self._images_in, SIDES[measure.name]))
+        self._embedding = tf.cast(measure.embedding(features, shape[0]) * SCALE, tf.float16)
+        self._size = self._embedding.shape.as_list()[1]
+        self.points = self.embedded = None
 
     def room(self):
-        """How many images there can be."""
-        return MOST_BYTES // self._bytes
+        """How many points there can be."""
+        return MOST_BYTES // (2 * self._size)
 
-    def draw(self, synthesis, points, options):
-        """Keeps the features of the images of points of W, drawn with the noise that the synthesis network stores.
+    def keep(self, points):
+        """Draws the images of points of W, [N, 1, D], float32."""
+        self.points, self.embedded = points, self.draw(points)
 
-        Args:
-            synthesis: Network.
-            points: [N, 1, D], float32.
-            options: Options of the network over its own.
-        """
-        self._kept = [np.empty([len(points)] + feature.shape.as_list()[1:], np.float16) for feature in self._features]
+    def draw(self, points):
+        """What the images of points of W, [N, 1, D], float32, are compared by, see `embed`."""
+        found = np.empty([len(points), self._size], np.float16)
         for begin in range(0, len(points), self._batch):
             some = points[begin:begin + self._batch]
-            dlatents = np.repeat(filled(some, self._batch), synthesis.input_shape[1], axis=1)
-            images = synthesis.run(dlatents, randomize_noise=False, minibatch_size=self._batch, **options)
-            for kept, found in zip(self._kept, self._features_of(images[:len(some)])):
-                kept[begin:begin + len(some)] = found
+            dlatents = np.repeat(filled(some, self._batch), self._synthesis.input_shape[1], axis=1)
+            images = self._synthesis.run(
+                dlatents, randomize_noise=False, minibatch_size=self._batch, **self._options)
+            found[begin:begin + len(some)] = self.embed(images[:len(some)])
+        return found
 
-    def _features_of(self, images):
-        """Features of at most as many images as are drawn at once, list of arrays."""
-        found = tflib.run(self._features, {self._images_in: filled(images, self._batch)})
-        return [feature[:len(images)] for feature in found]
+    def embed(self, images):
+        """Images [N, C, H, W] as points [N, K] for `squared_distances`: float16, which saves half of the memory."""
+        parts = []
+        for begin in range(0, len(images), self._batch):
+            some = images[begin:begin + self._batch]
+            parts.append(tflib.run(self._embedding, {self._images_in: filled(some, self._batch)})[:len(some)])
+        return np.concatenate(parts)
 
     def distances(self, targets):
         """Distances of all candidates from some targets [N, C, H, W]: float32 [N, candidates]."""
-        rows, step = [], max(1, BYTES_AT_ONCE // self._bytes)
-        for first in range(0, len(targets), self._batch):
-            for target in zip(*self._features_of(targets[first:first + self._batch])):
-                feed = {given: feature[np.newaxis] for given, feature in zip(self._target_in, target)}
-                parts = []
-                for begin in range(0, len(self._kept[0]), step):
-                    feed.update((given, kept[begin:begin + step]) for given, kept in zip(self._kept_in, self._kept))
-                    parts.append(tflib.run(self._distances, feed))
-                rows.append(np.concatenate(parts))
-        return np.stack(rows)
+        return squared_distances(self.embed(targets), self.embedded)
+
+
+def squared_distances(points, others):
+    """Distances of images by what `Candidates.embed` makes of them.
+
+    Args:
+        points, others: [N, K] and [M, K], float16.
+    Returns: [N, M], float32, at least 0.
+    """
+    step = max(1, BYTES_AT_ONCE // (4 * points.shape[1]))
+    found = np.empty([len(points), len(others)], np.float32)
+    for row in range(0, len(points), step):
+        some = np.float32(points[row:row + step]) / SCALE
+        for column in range(0, len(others), step):
+            rest = np.float32(others[column:column + step]) / SCALE
+            squares = np.square(some).sum(axis=1)[:, np.newaxis] + np.square(rest).sum(axis=1)
+            found[row:row + step, column:column + step] = np.maximum(squares - 2 * some @ rest.T, 0)
+    return found
 
 
 def filled(values, count):

@@ -60,6 +60,13 @@ class Distance:
         opacity = tf.reduce_mean(tf.square(features_a[-1] - features_b[-1]), axis=[1, 2, 3])
         return self._measure.distance(features_a[:-1], features_b[:-1]) + opacity
 
+    def embedding(self, features, num_channels):
+        """Points [N, K], float32, of images with `num_channels` channels given by their features: the squared
+        Euclidean distance of two of them is the images' distance."""
+        if num_channels < 4:
+            return self._measure.embedding(features)
+        return tf.concat([self._measure.embedding(features[:-1]), _embedded_pixels(features[-1])], axis=1)
+
 
 def can_be_half(name):
     """Can the default graph's device compute a measure in bfloat16? float16 is too coarse for small gradients."""
@@ -81,6 +88,15 @@ class _Pixels:
 
     def distance(self, features_a, features_b):
         return tf.reduce_mean(tf.square(features_a[0] - features_b[0]), axis=[1, 2, 3])
+
+    def embedding(self, features):
+        return _embedded_pixels(features[0])
+
+
+def _embedded_pixels(images):
+    """Points [N, K] whose squared Euclidean distance is the mean squared difference of images."""
+    size = images.shape[1:].num_elements()
+    return tf.reshape(images / np.sqrt(size), [-1, size])
 
 
 class AllDistances:

@@ -8,7 +8,7 @@ WARM_UP = 1  # steps that are left out, since the graph is optimized in them
 MEASURED = 4, 5.0  # steps and seconds after which the estimate is made, whichever takes longer
 SLOW = 300  # seconds from which a faster preset is mentioned
 CANDIDATE_STEPS = 1 / 3  # of a step: an image without its gradient
-DRAWN_STEPS = 1 / 8  # the same for a candidate that all targets share, drawn in a minibatch
+DRAWN_STEPS = 1 / 8  # the same for one that is drawn in a minibatch of many
 
 
 class Pace:
@@ -19,14 +19,16 @@ class Pace:
         minibatch: Pictures projected at once.
         settings: session.Settings.
         faster: Steps by which a faster preset replaces all of those of a picture; None = there is none.
+        near: Images drawn before the first step of a picture to estimate where it begins.
         clock: Function that returns seconds.
     """
 
-    def __init__(self, num_pictures, minibatch, settings, faster=None, clock=time.time):
+    def __init__(self, num_pictures, minibatch, settings, faster=None, near=0, clock=time.time):
         self._pictures, self._minibatches, self._settings = num_pictures, -(-num_pictures // minibatch), settings
         self._faster, self._clock = faster, clock
         self._steps = settings.num_steps * settings.restarts  # of a minibatch
         self._candidate_steps = (settings.schedule.get('start_candidates', 1) - 1) * CANDIDATE_STEPS
+        self._candidate_steps += near * minibatch * DRAWN_STEPS
         self._said, self._warm_at, self._done, self._begun = False, None, 0, None
 
     def begin(self):

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import EasyDict, UserError
 from dnnlib import tflib
 from dnnlib.tflib import layout
-from projector import candidates, distances, losses
+from projector import candidates, distances, estimates, losses
 from projector.candidates import map_latents
 from projector.schedule import learning_rate, noise_strength
 
@@ -19,11 +19,12 @@ NOISES = ('optimize', 'fixed')
 class Projector:
     """Finds dlatents and noise maps of a minibatch of target pictures by gradient descent.
 
-    Every target of a minibatch is optimized as if it were alone. Random numbers come from NumPy, one generator per
-    target. Change the public fields before `set_network`, those of the schedule at the latest before `start`.
+    Every target of a minibatch is optimized as if it were alone, with random numbers of its own. Change the public
+    fields before `set_network`, those of the schedule at the latest before `start`.
 
     Attributes:
         step_fetches: What a step runs: operation, distances [N], loss; after `set_network`.
+        drawn_by_start: Images that `start` draws of each target to estimate where it begins; after `draw_candidates`.
     """
 
     def __init__(self):
@@ -35,7 +36,9 @@ class Projector:
         self.lr_rampup_length = 0.05
         self.noise_ramp_length = 0.75
         self.shared_candidates = 1  # begin at the closest of at most so many points of W, the same for all targets
-        self.start_candidates = 1  # the same with other points for each target, as calibrations of before 2026-12 do
+        self.local_candidates = 0  # begin at an estimate from those, and from so many about it; 0 = at the closest
+        self.local_learning_rate = 0.1  # the initial one where it begins at an estimate
+        self.start_candidates = 1  # the closest of so many for each target, as in calibrations of before 2026-12
         self.regularize_noise_weight = 1e5
         self.verbose = False  # print the distance every 10 steps
         self.clone_net = True  # later changes of the given network make no difference
@@ -46,7 +49,8 @@ class Projector:
         self.label = None  # of the samples of W, [label_size], None = zeros
         self.synthesis_options = {}  # over the network's own, such as those of a precision
         self.half_distance = False  # see distances.Distance
-        self._cur_step = self._candidates = None
+        self.drawn_by_start = 0
+        self._cur_step = self._candidates = self._estimates = None
 
     def set_network(self, Gs, minibatch_size=1):
         """Builds the graph for a generator.
@@ -61,7 +65,7 @@ class Projector:
             if value not in known:
                 raise UserError('unknown {} {!r}; expected {}'.format(name, value, ' or '.join(known)))
         if minibatch_size < 1:
-            raise UserError('The minibatch size must be at least 1, got {}'.format(minibatch_size))
+            raise UserError(f'The minibatch size must be at least 1, got {minibatch_size}')
         self._minibatch_size = minibatch_size
         self._Gs = Gs.clone() if self.clone_net else Gs
         self._dlatent_avg, self._dlatent_std = candidates.measure_dlatents(
@@ -73,15 +77,15 @@ class Projector:
             self._measure = distances.Distance(self.distance, self.half_distance)
             self._build_target()
             self._build_optimizer()
-        self._cur_step = self._candidates = None
+        self._cur_step = self._candidates = self._estimates = None
 
     def draw_candidates(self):
         """Draws the points of W that all targets may begin at: the mean, and random ones; `start` does it if needed."""
-        shape = self._Gs.output_shape[1:]
-        found = candidates.Candidates(self._measure, shape)
-        points = self._points_of_candidates(min(candidates.number_of(self.shared_candidates, shape), found.room()))
-        found.draw(self._Gs.components.synthesis, points, self.synthesis_options)
-        self._candidates = found, points
+        found = candidates.Candidates(self._measure, self._Gs.components.synthesis, self.synthesis_options)
+        wanted = candidates.number_of(self.shared_candidates, self._Gs.output_shape[1:])
+        found.keep(self._points_of_candidates(min(wanted, found.room())))
+        self.drawn_by_start = self.local_candidates if len(found.points) >= estimates.FEWEST else 0
+        self._candidates, self._estimates = found, estimates.Estimates(found) if self.drawn_by_start else None
 
     def _points_of_candidates(self, count):
         return candidates.points(self._Gs.components.mapping, self._dlatent_avg, count, self.label)
@@ -94,7 +98,7 @@ class Projector:
             seeds: Seed of each target's random numbers, list of N ints or lists of ints; `None` = all 0.
             dlatents: Dlatents to begin with, [N, 1 or layers, D]; `None` = the mean of W, or the closest candidate.
             masks: [N, 1, H, W], range [0, 1]: where the images are compared; `None` = everywhere.
-            rank: Begin at the candidate that so many others are closer than.
+            rank: Begin at the candidate that so many others are closer than, or at another estimate.
         Raises: UserError for another shape.
         """
         targets = np.asarray(target_images, dtype=np.float32)
@@ -105,8 +109,9 @@ class Projector:
         if masks is not None and not self.masked:
             raise UserError('set the field masked before set_network to use masks')
         self._count = len(targets)
+        self._initial_rate = self.initial_learning_rate
         if dlatents is None and self.shared_candidates > 1:
-            dlatents = self._closest_shared(targets, masks, rank)
+            dlatents = self._shared_start(targets, masks, rank)
         self._random = [np.random.RandomState(seed) for seed in (seeds or [0] * self._count)]
         self._set_target(targets, masks)
         begin = np.tile(self._dlatent_avg, [self._count, 1, 1]) if dlatents is None else dlatents
@@ -133,14 +138,15 @@ class Projector:
         values[self._dlatents_var] = 0
         tflib.set_vars({var: np.broadcast_to(value, var.shape.as_list()) for var, value in values.items()})
 
-    def _closest_shared(self, targets, masks, rank):
-        """The candidates [N, 1, D] that `rank` others are closer than to each target; behind masks, which need new
-        drawings, of fewer."""
+    def _shared_start(self, targets, masks, rank):
+        """[N, 1, D]: estimates, or the candidates that `rank` others are closer than; few behind masks, drawn again."""
         if masks is None:
             if self._candidates is None:
                 self.draw_candidates()
-            found, points = self._candidates
-            measured = found.distances(targets)
+            if self._estimates is not None:
+                self._initial_rate = self.local_learning_rate
+                return self._estimates.of(targets, self.local_candidates, rank)
+            points, measured = self._candidates.points, self._candidates.distances(targets)
         else:
             points = self._points_of_candidates(min(self.shared_candidates, candidates.LEAST))
             measured = self._distances_of_masked(targets, masks, points)
@@ -179,16 +185,14 @@ class Projector:
             return None
         t = self._cur_step / self.num_steps
         strength = noise_strength(t, self._dlatent_std, self.initial_noise_factor, self.noise_ramp_length)
-        rate = learning_rate(t, self.initial_learning_rate, self.lr_rampdown_length, self.lr_rampup_length)
-        shape = self._dlatents_var.shape.as_list()[1:]
-        offset = np.stack([random.randn(*shape) for random in self._random]) * strength
+        rate = learning_rate(t, self._initial_rate, self.lr_rampdown_length, self.lr_rampup_length)
+        offset = np.stack([random.randn(*self._begin_shape()[1:]) for random in self._random]) * strength
         feed = {self._offset_in: self._filled(offset), self._learning_rate_in: rate}
         _, found, loss = tflib.run(self.step_fetches, feed)
-        self._cur_step += 1
+        found, self._cur_step = found[:self._count], self._cur_step + 1
         if self._cur_step % 10 == 0 or self._cur_step == self.num_steps:
-            self._info('step {:4d} of {}: distance {:.4f}, loss {:.4f}'.format(
-                self._cur_step, self.num_steps, np.mean(found[:self._count]), loss))
-        return found[:self._count]
+            self._info(f'step {self._cur_step:4d} of {self.num_steps}: distance {np.mean(found):.4f}, loss {loss:.4f}')
+        return found
 
     def run(self, target_images):
         """Projects pictures from start to end, see `start`; returns EasyDict(dlatents, noises, images)."""
@@ -242,8 +246,8 @@ class Projector:
         while 'noise{}'.format(len(self._noise_vars)) in synthesis.vars:
             index = len(self._noise_vars)
             maps = [self._minibatch_size] + synthesis.vars['noise{}'.format(index)].shape.as_list()[1:]
-            self._noise_vars.append(tf.Variable(
-                tf.zeros(maps), name='noise{}_var'.format(index), use_resource=True, trainable=False))
+            self._noise_vars.append(
+                tf.Variable(tf.zeros(maps), name=f'noise{index}_var', use_resource=True, trainable=False))
         tflib.init_uninitialized_vars([self._dlatents_var] + self._noise_vars)
 
     def _build_images(self):

@@ -119,9 +119,13 @@ class Session:
     def expect(self, count):
         """Starts the estimates of the time that is left, for so many pictures."""
         from projector.candidates import number_of
-        drawn = number_of(schedule.PRESETS['fast']['shared_candidates'], self.shape)
-        fast = schedule.NUM_STEPS['fast'] + DRAWN_STEPS * drawn / max(-(-count // self.minibatch), 1)
-        self.pace = Pace(count, self.minibatch, self.settings, fast if self.settings.preset != 'fast' else None)
+        from projector.estimates import FEWEST
+        preset = schedule.PRESETS['fast']
+        drawn = number_of(preset['shared_candidates'], self.shape)
+        near = preset['local_candidates'] * self.minibatch if drawn >= FEWEST else 0
+        fast = schedule.NUM_STEPS['fast'] + DRAWN_STEPS * (near + drawn / max(-(-count // self.minibatch), 1))
+        self.pace = Pace(count, self.minibatch, self.settings, fast if self.settings.preset != 'fast' else None,
+                         self.projector.drawn_by_start if self.projector else 0)
 
     def measure_all(self, target, image, mask=None):
         """Distances of an image [C, H, W] to a target by every measure, see `distances.AllDistances.measure`."""

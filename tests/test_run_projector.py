@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 import run_projector
 from dnnlib import cli, tflib
 from metrics import weights
-from projector import candidates, commands, detection, distances, projector, session
+from projector import candidates, commands, detection, distances, projector, schedule, session
 from tests.metrics.features import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
 from tests.projector.pictures import write_picture
@@ -99,6 +99,7 @@ def _program(tmp_path, monkeypatch, capsys, *options):
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
     monkeypatch.setattr(pretrained, 'load_generator', _load_generator)
     monkeypatch.setattr(candidates, 'MAPPING_BATCH', 5000)
+    monkeypatch.setitem(schedule.PRESETS['fast'], 'shared_candidates', 1000)  # enough for estimates
     (tmp_path / 'net.pkl').write_bytes(b'\x80\x04.')
     (tmp_path / 'other-net.pkl').write_bytes(b'\x80\x04.')
 

@@ -71,6 +71,21 @@ class LpipsVgg16:
             total += tf.reduce_mean(weighted_squares(a - b, importance), axis=[1, 2])
         return total
 
+    def embedding(self, features):
+        """What images are compared by as points: the squared Euclidean distance of two of them is their `distance`.
+
+        Args:
+            features: Results of `features`.
+        Returns: [N, K], float32.
+        """
+        parts = []
+        for index, feature in enumerate(features):
+            importance = tf.reshape(self._vars['NetLinLayer_{}/kernel'.format(index)], [-1])  # none is negative
+            size = feature.shape[1:].num_elements()
+            pixels = size // feature.shape.as_list()[layout.channel_axis()]
+            parts.append(tf.reshape(feature * tf.sqrt(layout.per_channel(importance) / pixels), [-1, size]))
+        return tf.concat(parts, axis=1)
+
     def _convolve(self, x, name):
         kernel, flipped = (tf.cast(tf.identity(self._vars[name + suffix]), self.conv_dtype)
                            for suffix in ('/kernel', '/kernel_flipped'))

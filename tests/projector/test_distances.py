@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import UserError
 from metrics import weights
 from projector import distances
-from tests.metrics.features import lpips_reference
+from tests.metrics.features import lpips_reference, test_lpips_alex
 
 ARRAYS = lpips_reference.narrow_weights()
 
@@ -44,6 +44,20 @@ def test_small_images_and_masks(session, capsys):
     found = measures.measure(target, image, mask)
     assert found['lpips-vgg'] is None and found['lpips-alex'] is None and not capsys.readouterr().out
     np.testing.assert_allclose(found['pixel'], np.mean((target - image)[:, :4] ** 2) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize('name, channels, size', [
+    ('pixel', 3, (16, 8)), ('pixel', 4, (16, 16)), ('lpips-vgg', 1, (16, 32)), ('lpips-vgg', 4, (32, 32)),
+    ('lpips-alex', 3, (33, 40))])
+def test_squared_distances_of_embedded_images_are_their_distances(session, monkeypatch, name, channels, size):
+    monkeypatch.setattr(weights, 'lpips_alexnet', test_lpips_alex.narrow_weights)
+    images = np.random.RandomState(0).uniform(-1, 1, [2, 3, channels] + list(size))
+    measure = distances.Distance(name)
+    features = [measure.features(tf.constant(part, tf.float32)) for part in images]
+    expected, a, b = session.run([measure.distance(*features, num_channels=channels)]
+                                 + [measure.embedding(part, channels) for part in features])
+    assert a.ndim == 2 and a.dtype == np.float32
+    np.testing.assert_allclose(np.square(a - b).sum(axis=1), expected, rtol=1e-4)
 
 
 def test_bfloat16_changes_distances_and_gradients_little(session):

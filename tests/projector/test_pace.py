@@ -13,10 +13,10 @@ class Clock:
         return self.now
 
 
-def _pace(clock, **changes):
+def _pace(clock, near=0, **changes):
     settings = session.Settings(*[None] * 11)._replace(
         schedule=schedule.PRESETS['paper'], num_steps=1000, restarts=1, plateau=0)
-    return Pace(9, 4, settings._replace(**changes), 150 + 21, clock)
+    return Pace(9, 4, settings._replace(**changes), 150 + 21, near, clock)
 
 
 def _steps(pace, clock, seconds, count):
@@ -54,3 +54,6 @@ def test_short_and_faster_projections_name_no_preset(capsys):
         clock = Clock()
         _steps(_pace(clock, **changes), clock, 1, changes['num_steps'])
         assert capsys.readouterr().out == line + '\n'
+    clock = Clock()
+    _steps(_pace(clock, near=256, num_steps=150, restarts=2), clock, 1, 150)  # 4 * 256 / 8 more for each attempt
+    assert capsys.readouterr().out == 'About 27m 48s for 9 pictures, 300 steps each; --preset=fast takes about 8m 33s\n'

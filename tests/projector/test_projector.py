@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from dnnlib import UserError, tflib
 from metrics import weights
-from projector import candidates, projector, schedule
+from projector import candidates, estimates, projector, schedule
 from tests.metrics.features import lpips_reference
 from tests.metrics.tiny_generator import tiny_generator
 
@@ -191,6 +191,7 @@ def sharing(tiny, monkeypatch):
     proj, Gs = tiny
     monkeypatch.setattr(proj, 'shared_candidates', 6)
     monkeypatch.setattr(proj, '_candidates', None)
+    monkeypatch.setattr(proj, '_estimates', None)
     monkeypatch.setattr(candidates, 'BATCH', 4)
     monkeypatch.setattr(candidates, 'BYTES_AT_ONCE', 9000)  # a few of the six
     latents = np.random.RandomState(candidates.SEED)
@@ -232,9 +233,42 @@ def test_a_candidate_too_many_for_the_memory_is_left_out(sharing, monkeypatch):
     proj, _, points, _ = sharing
     monkeypatch.setattr(candidates.Candidates, 'room', lambda self: 4)
     proj.draw_candidates()
-    assert len(proj._candidates[1]) == 4
-    np.testing.assert_allclose(proj._candidates[1], points[:4], atol=1e-5)
-    assert proj._candidates[0].distances(np.zeros([5, 3, 16, 16])).shape == (5, 4)
+    assert len(proj._candidates.points) == 4
+    np.testing.assert_allclose(proj._candidates.points, points[:4], atol=1e-5)
+    assert proj._candidates.distances(np.zeros([5, 3, 16, 16])).shape == (5, 4)
+
+
+def test_with_enough_candidates_the_search_begins_at_an_estimate(sharing, monkeypatch):
+    proj, _, points, images = sharing
+    monkeypatch.setattr(proj, 'local_candidates', 8)
+    monkeypatch.setattr(proj, 'local_learning_rate', 0.25)
+    monkeypatch.setattr(proj, 'drawn_by_start', 0)
+    rates, run = [], projector.tflib.run
+    monkeypatch.setattr(projector.tflib, 'run', lambda fetches, feed=None: rates.append(
+        feed[proj._learning_rate_in] if feed and proj._learning_rate_in in feed else None) or run(fetches, feed))
+
+    def begin(**options):
+        proj.start(images[1:3], **options)
+        found, middle = proj.get_dlatents()[:, :1], proj.num_steps // 2  # after the warm-up, before the ramp-down
+        monkeypatch.setattr(proj, '_cur_step', middle)
+        proj.step()
+        return found, rates[-1]
+
+    monkeypatch.setattr(estimates, 'FEWEST', 7)  # one too many
+    found, rate = begin()
+    np.testing.assert_allclose(found, points[1:3], atol=1e-4)
+    assert rate == proj.initial_learning_rate and proj.drawn_by_start == 0
+    monkeypatch.setattr(estimates, 'FEWEST', 6)
+    proj.draw_candidates()
+    assert proj.drawn_by_start == 8
+    for rank in (0, 1):
+        found, rate = begin(rank=rank)
+        np.testing.assert_allclose(found, proj._estimates.of(images[1:3], 8, rank), atol=1e-4)
+        assert rate == 0.25
+    for options in (dict(dlatents=points[4:6]), dict(masks=np.ones([2, 1, 16, 16]))):
+        found, rate = begin(**options)
+        np.testing.assert_allclose(found, options.get('dlatents', points[1:3]), atol=1e-4)
+        assert rate == proj.initial_learning_rate
 
 
 def test_candidates_are_drawn_with_the_options_of_a_precision(sharing, monkeypatch):

@@ -61,7 +61,7 @@ def test_candidates_are_drawn_where_they_are_looked_at(start, masked, has_dlaten
     if masked or has_dlatents:
         assert made.projector._candidates is None
     else:
-        assert len(made.projector._candidates[1]) == 5
+        assert len(made.projector._candidates.points) == 5
     dlatents = np.zeros([2, 1, made.Gs.input_shape[1]]) if has_dlatents else None
     made.projector.start(np.zeros([2, 3, 16, 16]), None, dlatents, np.ones([2, 1, 16, 16]) if masked else None)
     assert (made.projector._candidates is None) == (masked or has_dlatents)
@@ -71,11 +71,12 @@ def test_the_faster_preset_is_estimated_with_its_candidates():
     made = session.Session.__new__(session.Session)
     made.settings = session.Settings(*[None] * 11)._replace(
         preset='paper', schedule=schedule.PRESETS['paper'], num_steps=1000, restarts=1, plateau=0)
-    made.shape, made.minibatch = [3, 64, 64], 4
+    made.shape, made.minibatch, made.projector = [3, 64, 64], 4, None
     for count, minibatches in ((1, 1), (4, 1), (9, 3)):
         made.expect(count)
-        line = made.pace.estimate(1.0)  # seconds a step; 4096 pictures take an eighth of that each, once
-        assert line.endswith('; --preset=fast takes about ' + util.format_time(150 * minibatches + 512))
+        line = made.pace.estimate(1.0)  # seconds a step; an image that is drawn takes an eighth of that
+        steps = (150 + 4 * 256 / 8) * minibatches + 4096 / 8
+        assert line.endswith('; --preset=fast takes about ' + util.format_time(steps))
 
 
 def test_every_attempt_begins_at_the_next_candidate(monkeypatch):

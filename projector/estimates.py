@@ -1,0 +1,76 @@
+"""Estimates of the point of W that a picture was drawn from, out of pictures whose points are known.
+
+Kernel ridge regression (Saunders, Gammerman and Vovk 1998) from what images are compared by to points of W, twice: from
+candidates all over W, and then from points about the first estimate. Gradient descent finds a picture of the network
+far more often from there than from the closest candidate, which seldom has all parts of the picture at once.
+"""
+
+import numpy as np
+
+from projector import candidates
+
+FEWEST = 1000  # candidates that an estimate takes; with as few as there are of large images, it was not measured
+RIDGE = 0.1    # added to the diagonal of the kernel, which is 1 there
+SPREAD = 0.7   # of the points about the first estimate, by its errors
+SEED = 213     # of the choice of these points
+
+
+class Estimates:
+    """Estimates from candidates.
+
+    Args:
+        known: candidates.Candidates with points.
+    """
+
+    def __init__(self, known):
+        self._known, self._mean = known, known.points[0]
+        regression = _Regression(candidates.squared_distances(known.embedded, known.embedded),
+                                 (known.points - self._mean)[:, 0])
+        self._regression, self._errors = regression, regression.errors()
+
+    def of(self, targets, count, rank=0):
+        """The points of W that targets were probably drawn from; the same for each, whatever the other ones are.
+
+        Args:
+            targets: [N, C, H, W], float32, range [-1, 1].
+            count: Points drawn about the first estimate of each.
+            rank: Other numbers give other points and thus other estimates.
+        Returns: [N, 1, D], float32.
+        """
+        embedded = self._known.embed(targets)
+        first = self._mean + self._regression.predict(candidates.squared_distances(embedded, self._known.embedded))
+        random = np.random.RandomState([SEED, rank])
+        errors = SPREAD * self._errors[random.choice(len(self._errors), count, replace=count > len(self._errors))]
+        found = []
+        for target, center in zip(embedded, first):
+            drawn = self._known.draw((center + errors)[:, np.newaxis])
+            near = _Regression(candidates.squared_distances(drawn, drawn), errors)
+            found.append(center + near.predict(candidates.squared_distances(target[np.newaxis], drawn)))
+        return np.float32(np.stack(found))
+
+
+class _Regression:
+    """Kernel ridge regression with a Gaussian kernel as wide as the median distance.
+
+    Args:
+        distances: Squared distances of the N known points from each other, [N, N].
+        values: Their values, [N, D].
+    """
+
+    def __init__(self, distances, values):
+        self._width = max(float(np.median(distances)), 1e-12)
+        kernel = self._kernel(distances)
+        kernel[np.diag_indices_from(kernel)] += RIDGE
+        self._inverse = np.linalg.inv(kernel)
+        self._coefficients = self._inverse @ values
+
+    def _kernel(self, distances):
+        return np.exp(distances / -self._width)
+
+    def predict(self, distances):
+        """Values [M, D] at points with squared distances [M, N] from the known ones."""
+        return self._kernel(distances) @ self._coefficients
+
+    def errors(self):
+        """Values minus those that the other points alone would predict, [N, D] (Rasmussen and Williams, eq. 5.12)."""
+        return self._coefficients / np.diag(self._inverse)[:, np.newaxis]
