@@ -151,7 +151,7 @@ def _add_measuring(p, preset):
         return f' (default: {value})' if preset else ' (default: as calibrated)'
 
     p.add_argument('--preset', choices=sorted(schedule.PRESETS), default=preset,
-                   help='paper = as published, fast = fewer steps, from an estimate out of many pictures' + text(preset))
+                   help='paper = as published, fast = fewer steps, from an estimate of the dlatent' + text(preset))
     p.add_argument('--num-steps', '--steps', type=at_least(1), metavar='N',
                    help='optimization steps per image' + text(', '.join(
                        f'{steps} for {preset}' for preset, steps in sorted(schedule.NUM_STEPS.items()))))
