@@ -17,7 +17,7 @@ SMALL = 64 * 64       # pixels of an image up to which there are as many candida
 ALL_PIXELS = 1 << 22  # of the candidates of larger images together, since these take longer to draw
 LEAST = 64            # candidates, of the largest images
 MOST_BYTES = 512 << 20    # of all candidates
-BYTES_AT_ONCE = 64 << 20  # of the points compared at once, in float32
+BYTES_AT_ONCE = 64 << 20  # of the numbers of the points compared at once, in float32
 SCALE = 256               # of the points, so that float16 holds small features as exactly as large ones
 BATCH = 16                # images drawn at once, at most
 BATCH_PIXELS = 1 << 16    # of the images drawn at once
@@ -121,15 +121,16 @@ def squared_distances(points, others):
         points, others: [N, K] and [M, K], float16.
     Returns: [N, M], float32, at least 0.
     """
-    step = max(1, BYTES_AT_ONCE // (4 * points.shape[1]))
-    found = np.empty([len(points), len(others)], np.float32)
-    for row in range(0, len(points), step):
-        some = np.float32(points[row:row + step]) / SCALE
-        for column in range(0, len(others), step):
-            rest = np.float32(others[column:column + step]) / SCALE
-            squares = np.square(some).sum(axis=1)[:, np.newaxis] + np.square(rest).sum(axis=1)
-            found[row:row + step, column:column + step] = np.maximum(squares - 2 * some @ rest.T, 0)
-    return found
+    products = np.zeros([len(points), len(others)], np.float32)
+    squares, other_squares = np.zeros(len(points), np.float32), np.zeros(len(others), np.float32)
+    step = max(1, BYTES_AT_ONCE // (4 * len(others)))
+    for begin in range(0, points.shape[1], step):  # so that each number becomes float32 only once
+        some = np.float32(points[:, begin:begin + step])
+        rest = some if others is points else np.float32(others[:, begin:begin + step])
+        products += some @ rest.T
+        squares += np.einsum('nk,nk->n', some, some)
+        other_squares += np.einsum('nk,nk->n', rest, rest)
+    return np.maximum(squares[:, np.newaxis] + other_squares - 2 * products, 0) / SCALE ** 2
 
 
 def filled(values, count):

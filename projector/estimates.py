@@ -6,6 +6,7 @@ far more often from there than from the closest candidate, which seldom has all 
 """
 
 import numpy as np
+import scipy.linalg
 
 from projector import candidates
 
@@ -24,9 +25,8 @@ class Estimates:
 
     def __init__(self, known):
         self._known, self._mean = known, known.points[0]
-        regression = _Regression(candidates.squared_distances(known.embedded, known.embedded),
-                                 (known.points - self._mean)[:, 0])
-        self._regression, self._errors = regression, regression.errors()
+        self._regression = _Regression(
+            candidates.squared_distances(known.embedded, known.embedded), (known.points - self._mean)[:, 0])
 
     def of(self, targets, count, rank=0):
         """The points of W that targets were probably drawn from; the same for each, whatever the other ones are.
@@ -39,8 +39,9 @@ class Estimates:
         """
         embedded = self._known.embed(targets)
         first = self._mean + self._regression.predict(candidates.squared_distances(embedded, self._known.embedded))
-        random = np.random.RandomState([SEED, rank])
-        errors = SPREAD * self._errors[random.choice(len(self._errors), count, replace=count > len(self._errors))]
+        all_known = len(self._known.points)
+        chosen = np.random.RandomState([SEED, rank]).choice(all_known, count, replace=count > all_known)
+        errors = SPREAD * self._regression.errors(chosen)
         found = []
         for target, center in zip(embedded, first):
             drawn = self._known.draw((center + errors)[:, np.newaxis])
@@ -61,8 +62,8 @@ class _Regression:
         self._width = max(float(np.median(distances)), 1e-12)
         kernel = self._kernel(distances)
         kernel[np.diag_indices_from(kernel)] += RIDGE
-        self._inverse = np.linalg.inv(kernel)
-        self._coefficients = self._inverse @ values
+        self._factor = scipy.linalg.cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
+        self._coefficients = scipy.linalg.cho_solve(self._factor, values)
 
     def _kernel(self, distances):
         return np.exp(distances / -self._width)
@@ -71,6 +72,10 @@ class _Regression:
         """Values [M, D] at points with squared distances [M, N] from the known ones."""
         return self._kernel(distances) @ self._coefficients
 
-    def errors(self):
-        """Values minus those that the other points alone would predict, [N, D] (Rasmussen and Williams, eq. 5.12)."""
-        return self._coefficients / np.diag(self._inverse)[:, np.newaxis]
+    def errors(self, chosen):
+        """Values of known points with some numbers, [M], minus those that all other points would predict, [M, D]
+        (Rasmussen and Williams, equation 5.12)."""
+        columns = np.zeros([len(self._coefficients), len(chosen)], self._coefficients.dtype)
+        columns[chosen, np.arange(len(chosen))] = 1
+        inverse = scipy.linalg.cho_solve(self._factor, columns)[chosen, np.arange(len(chosen))]
+        return self._coefficients[chosen] / inverse[:, np.newaxis]

@@ -29,7 +29,7 @@ def _squared(a, b):
 
 
 def test_distances_of_points_in_blocks(monkeypatch):
-    monkeypatch.setattr(candidates, 'BYTES_AT_ONCE', 4 * 5 * 3)  # three rows
+    monkeypatch.setattr(candidates, 'BYTES_AT_ONCE', 4 * 4 * 2)  # two of the five numbers of four points
     a, b = [np.float16(np.random.RandomState(i).randn(count, 5) * candidates.SCALE) for i, count in ((0, 7), (1, 4))]
     expected = _squared(np.float64(a) / candidates.SCALE, np.float64(b) / candidates.SCALE)
     np.testing.assert_allclose(candidates.squared_distances(a, b), expected, rtol=1e-5)
@@ -49,7 +49,8 @@ def test_regression_equals_numpy():
     found = estimates._Regression(distances, values)
     np.testing.assert_allclose(found.predict(_squared(others, points)), predict(np.arange(12), others), rtol=1e-9)
     left_out = [values[i] - predict(np.delete(np.arange(12), i), points[i:i + 1])[0] for i in range(12)]
-    np.testing.assert_allclose(found.errors(), left_out, rtol=1e-9)
+    np.testing.assert_allclose(found.errors(np.arange(12)), left_out, rtol=1e-9)
+    np.testing.assert_allclose(found.errors(np.array([7, 2, 7])), [left_out[i] for i in (7, 2, 7)], rtol=1e-9)
 
 
 def test_equal_pictures_have_the_mean_of_their_points():
