@@ -162,7 +162,7 @@ def _add_measuring(p, preset):
     p.add_argument('--distance', choices=DISTANCES, default=default('lpips-vgg'),
                    help='the distance to minimize' + text('lpips-vgg'))
     p.add_argument('--restarts', type=at_least(1), metavar='N', default=default(1),
-                   help='projections per image with different noise, of fast from other pictures; '
+                   help='projections per image with different noise, with fast from different starts; '
                    'the closest one counts' + text(1))
     p.add_argument('--plateau', type=at_least(0), metavar='N', default=default(0),
                    help='stop a projection that has not improved by 1%% in N steps, 0 = never' + text(0))

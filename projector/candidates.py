@@ -1,4 +1,4 @@
-"""Points of W: their mean and spread, and candidates, of which a projection begins at a close one.
+"""Points of W: their mean and spread, and candidates, from which it is found where a projection begins.
 
 The images of candidates are drawn once and compared with every target, since gradient descent does not get from one
 kind of picture to another, say from a cat with a hat to one with a scarf: where it begins decides.
@@ -119,18 +119,22 @@ def squared_distances(points, others):
 
     Args:
         points, others: [N, K] and [M, K], float16.
-    Returns: [N, M], float32, at least 0.
+    Returns: [N, M], float32, at least 0; infinite where it is not a number, as of a broken network.
     """
     products = np.zeros([len(points), len(others)], np.float32)
     squares, other_squares = np.zeros(len(points), np.float32), np.zeros(len(others), np.float32)
     step = max(1, BYTES_AT_ONCE // (4 * len(others)))
-    for begin in range(0, points.shape[1], step):  # so that each number becomes float32 only once
-        some = np.float32(points[:, begin:begin + step])
-        rest = some if others is points else np.float32(others[:, begin:begin + step])
-        products += some @ rest.T
-        squares += np.einsum('nk,nk->n', some, some)
-        other_squares += np.einsum('nk,nk->n', rest, rest)
-    return np.maximum(squares[:, np.newaxis] + other_squares - 2 * products, 0) / SCALE ** 2
+    with np.errstate(invalid='ignore', over='ignore'):
+        for begin in range(0, points.shape[1], step):  # so that each number becomes float32 only once
+            center = np.float32(others[0, begin:begin + step])  # or rounding would hide how images differ
+            some = points[:, begin:begin + step] - center
+            rest = some if others is points else others[:, begin:begin + step] - center
+            products += some @ rest.T
+            squares += np.einsum('nk,nk->n', some, some)
+            other_squares += np.einsum('nk,nk->n', rest, rest)
+        found = np.maximum(squares[:, np.newaxis] + other_squares - 2 * products, 0) / SCALE ** 2
+    found[np.isnan(found)] = np.inf
+    return found
 
 
 def filled(values, count):

@@ -36,7 +36,7 @@ class Projector:
         self.lr_rampup_length = 0.05
         self.noise_ramp_length = 0.75
         self.shared_candidates = 1  # begin at the closest of at most so many points of W, the same for all targets
-        self.local_candidates = 0  # begin at an estimate from those, and from so many about it; 0 = at the closest
+        self.local_candidates = 0  # begin at an estimate from those, and from so many around it; 0 = at the closest
         self.local_learning_rate = 0.1  # the initial one where it begins at an estimate
         self.start_candidates = 1  # the closest of so many for each target, as in calibrations of before 2026-12
         self.regularize_noise_weight = 1e5
@@ -84,19 +84,19 @@ class Projector:
         found = candidates.Candidates(self._measure, self._Gs.components.synthesis, self.synthesis_options)
         wanted = candidates.number_of(self.shared_candidates, self._Gs.output_shape[1:])
         found.keep(self._points_of_candidates(min(wanted, found.room())))
-        self.drawn_by_start = self.local_candidates if len(found.points) >= estimates.FEWEST else 0
+        self.drawn_by_start = self.local_candidates if estimates.possible(found.points) else 0
         self._candidates, self._estimates = found, estimates.Estimates(found) if self.drawn_by_start else None
 
     def _points_of_candidates(self, count):
         return candidates.points(self._Gs.components.mapping, self._dlatent_avg, count, self.label)
 
     def start(self, target_images, seeds=None, dlatents=None, masks=None, rank=0):
-        """Begins the projection of pictures: dlatents at the mean or a closer candidate, random noise, fresh optimizer.
+        """Begins the projection of pictures: dlatents where the fields say, random noise, fresh optimizer.
 
         Args:
             target_images: [N, C, H, W], float32, range [-1, 1], of the generator's shape, at most `minibatch_size`.
             seeds: Seed of each target's random numbers, list of N ints or lists of ints; `None` = all 0.
-            dlatents: Dlatents to begin with, [N, 1 or layers, D]; `None` = the mean of W, or the closest candidate.
+            dlatents: Dlatents to begin with, [N, 1 or layers, D]; `None` = what the fields say.
             masks: [N, 1, H, W], range [0, 1]: where the images are compared; `None` = everywhere.
             rank: Begin at the candidate that so many others are closer than, or at another estimate.
         Raises: UserError for another shape.

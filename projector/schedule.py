@@ -3,12 +3,12 @@
 import numpy as np
 
 PUBLISHED = dict(initial_learning_rate=0.1, initial_noise_factor=0.05, lr_rampdown_length=0.25, lr_rampup_length=0.05,
-                 noise_ramp_length=0.75, shared_candidates=1, local_candidates=0, local_learning_rate=0.1)
+                 noise_ramp_length=0.75, shared_candidates=1)
 NUM_STEPS = {'paper': 1000, 'fast': 150}
 PRESETS = {  # public fields of the Projector
     'paper': PUBLISHED,
     'fast': dict(PUBLISHED, initial_learning_rate=0.05, initial_noise_factor=0.0, shared_candidates=4096,
-                 local_candidates=256, local_learning_rate=0.02),
+                 local_candidates=256, local_learning_rate=0.03),
 }
 
 

@@ -112,7 +112,7 @@ class Session:
         with Heartbeat(lambda: 'Building the projector; for large networks that takes a minute or two...', first=3):
             self.projector.set_network(self.Gs, self.minibatch)
         if self.projector.shared_candidates > 1 and not (masked or has_dlatents):
-            with Heartbeat(lambda: 'Drawing pictures of the network to begin at the closest ones...', first=3):
+            with Heartbeat(lambda: 'Drawing pictures of the network to find where to begin...', first=3):
                 self.projector.draw_candidates()
         self.expect(count)
 
@@ -125,7 +125,7 @@ class Session:
         near = preset['local_candidates'] * self.minibatch if drawn >= FEWEST else 0
         fast = schedule.NUM_STEPS['fast'] + DRAWN_STEPS * (near + drawn / max(-(-count // self.minibatch), 1))
         self.pace = Pace(count, self.minibatch, self.settings, fast if self.settings.preset != 'fast' else None,
-                         self.projector.drawn_by_start if self.projector else 0)
+                         self.projector.drawn_by_start)
 
     def measure_all(self, target, image, mask=None):
         """Distances of an image [C, H, W] to a target by every measure, see `distances.AllDistances.measure`."""

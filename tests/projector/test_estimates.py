@@ -34,6 +34,23 @@ def test_distances_of_points_in_blocks(monkeypatch):
     expected = _squared(np.float64(a) / candidates.SCALE, np.float64(b) / candidates.SCALE)
     np.testing.assert_allclose(candidates.squared_distances(a, b), expected, rtol=1e-5)
     assert candidates.squared_distances(a, a).min() >= 0
+    a[2, 1] = np.nan
+    assert (candidates.squared_distances(a, b)[2] == np.inf).all()
+
+
+def test_almost_equal_pictures_and_broken_ones_have_estimates():
+    """Their distances are far below the rounding of their squares."""
+    random = np.random.RandomState(0)
+    for change in (1e-2, 2e-3, 1e-3):
+        known = Known(200)
+        pictures = 1 + change * random.randn(203, 30)
+        known.embedded, known.draw = known.embed(pictures[:200]), lambda points: known.embed(pictures[:len(points)])
+        points = np.float64(known.embedded) / candidates.SCALE
+        exact = _squared(points, points)
+        found = candidates.squared_distances(known.embedded, known.embedded)
+        np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-6 * exact.max())
+        known.embedded[3], known.embedded[7, 2] = np.nan, np.inf
+        assert np.isfinite(estimates.Estimates(known).of(pictures[200:], count=50)).all()
 
 
 def test_regression_equals_numpy():
@@ -64,7 +81,7 @@ def test_estimates_are_closer_than_the_closest_candidate():
     true, images = targets.points[300:], targets.embedded[300:] / np.float32(candidates.SCALE)
     estimator = estimates.Estimates(known)
     found = estimator.of(images, count=256)
-    assert found.shape == (20, 1, 12) and found.dtype == np.float32 and known.drawn[-20:] == [256] * 20
+    assert found.shape == (20, 1, 12) and found.dtype == np.float32 and known.drawn[-21:] == [256] * 20 + [20]
     closest = known.points[np.argmin(candidates.squared_distances(targets.embedded[300:], known.embedded), axis=1)]
     first = known.points[0] + estimator._regression.predict(
         candidates.squared_distances(targets.embedded[300:], known.embedded))[:, np.newaxis]
@@ -76,13 +93,21 @@ def test_estimates_are_closer_than_the_closest_candidate():
 
 
 def test_estimates_depend_on_their_target_and_the_rank_alone():
-    known = Known(50)
-    images = known.embedded[:3] / np.float32(candidates.SCALE)
+    known, images = Known(50), Known(53).embedded[50:] / np.float32(candidates.SCALE)
     estimator = estimates.Estimates(known)
     found = estimator.of(images, count=60)  # more than there are errors
     np.testing.assert_allclose(estimator.of(images[1:2], count=60), found[1:2], rtol=1e-3)
     np.testing.assert_array_equal(estimator.of(images, count=60), found)
     assert np.abs(estimator.of(images, count=60, rank=1) - found).max() > 1e-3
+
+
+def test_pictures_unlike_the_known_ones_begin_at_the_closest():
+    known = Known(300)
+    images = np.concatenate([known.embedded[7:8] / np.float32(candidates.SCALE), np.full([1, 30], 4, np.float32)])
+    found = estimates.Estimates(known).of(images, count=20)
+    closest = np.argmin(candidates.squared_distances(known.embed(images), known.embedded), axis=1)
+    assert closest[0] == 7
+    np.testing.assert_array_equal(found, known.points[closest])
 
 
 @pytest.mark.parametrize('count', [1, 2])

@@ -71,12 +71,16 @@ def test_the_faster_preset_is_estimated_with_its_candidates():
     made = session.Session.__new__(session.Session)
     made.settings = session.Settings(*[None] * 11)._replace(
         preset='paper', schedule=schedule.PRESETS['paper'], num_steps=1000, restarts=1, plateau=0)
-    made.shape, made.minibatch, made.projector = [3, 64, 64], 4, None
+    made.shape, made.minibatch, made.projector = [3, 64, 64], 4, SimpleNamespace(drawn_by_start=0)
     for count, minibatches in ((1, 1), (4, 1), (9, 3)):
         made.expect(count)
         line = made.pace.estimate(1.0)  # seconds a step; an image that is drawn takes an eighth of that
         steps = (150 + 4 * 256 / 8) * minibatches + 4096 / 8
         assert line.endswith('; --preset=fast takes about ' + util.format_time(steps))
+    made.settings = made.settings._replace(preset='fast', schedule=schedule.PRESETS['fast'], num_steps=150)
+    made.projector.drawn_by_start = 256
+    made.expect(9)
+    assert made.pace.estimate(1.0) == f'About {util.format_time(3 * (150 + 128))} for 9 pictures, 150 steps each'
 
 
 def test_every_attempt_begins_at_the_next_candidate(monkeypatch):
