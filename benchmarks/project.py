@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from dnnlib import cli  # noqa: E402  (found only after the line above)
 from projector import schedule  # noqa: E402
 
-NETWORKS = {64: dict(fmap_base=1024, fmap_max=96, latent_size=128, dlatent_size=128, mapping_fmaps=128),  # as shipped
+NETWORKS = {64: dict(fmap_base=4096, fmap_max=96, latent_size=128, dlatent_size=128, mapping_fmaps=128),  # as shipped
             256: dict(fmap_base=16 << 10, fmap_max=512), 1024: dict(fmap_base=16 << 10, fmap_max=512)}  # config-f
 
 
