@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 from dnnlib import cli, tflib
 from metrics import weights
 from metrics.features import efficientnet_lite0
+from projector import schedule
 from tests import test_readme
 from tests.metrics.features import feature_reference, lpips_reference, weight_writers
 from tests.test_run_training import SMALL
@@ -56,6 +57,7 @@ def prepare(folder, monkeypatch):
     monkeypatch.setattr(efficientnet_lite0, 'CANDIDATES', [
         candidate._replace(sha256='') for candidate in efficientnet_lite0.CANDIDATES])
     monkeypatch.setattr(weights, 'lpips_vgg16', lpips_reference.narrow_weights)
+    monkeypatch.setitem(schedule.PRESETS['fast'], 'shared_candidates', 64)
 
 
 def as_here(words, folder):
