@@ -21,7 +21,7 @@ from benchmarks import train  # noqa: E402  (found only after the line above)
 from dnnlib import cli  # noqa: E402
 from training.options import augmentation  # noqa: E402
 
-NETWORKS = {  # name -> fmap_base, fmap_max, minibatch; `shipped`: widths of docs/demo-network.md
+NETWORKS = {  # name -> fmap_base, fmap_max, minibatch; `shipped`: docs/demo-network.md, until 1,738 kimg
     'shipped': (1 << 10, 96, 16), 'config-e': (8 << 10, 512, 4), 'config-f': (16 << 10, 512, 4)}
 STRENGTHS = (0.0, 0.3, 0.6, 1.0)
 RARE = {'G_reg': 2, 'D_reg': 2}  # stages that run in every n-th turn only

@@ -86,7 +86,7 @@ def _group_size(per_round):
 def small(shape, num_gpus=1, batch=None):
     """The configuration `small`: `auto` with networks for two processor cores and a training of some hours.
 
-    The networks are like those of `make demo` and the shipped network: 32 feature maps at full size, at most 128. With
+    The networks are like those of `make demo`: 32 feature maps at full size, at most 128. With
     the rule's gamma (0.1 at 64x64) D gets far ahead of them, and in short trainings steps are what counts.
 
     Args:
