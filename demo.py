@@ -77,8 +77,8 @@ def steps():
         step('mix styles with it', 15, lambda: mix('mix-small', trained())),
         step('generate with the shipped network', 15, generate('generate-shipped', SHIPPED)),
         step('mix styles with the shipped network', 15, mix('mix-shipped', SHIPPED)),
-        step('project a cat that no network has seen', 150,
-             ['run_projector.py', 'project-images', CAT, '--network=' + SHIPPED,
+        step('project a cat that no network has seen', 60,
+             ['run_projector.py', 'project-images', CAT, '--network=' + SHIPPED, '--preset=fast',
               '--result-dir=' + os.path.join(RESULTS, 'project')])]
 
 
