@@ -137,6 +137,11 @@ def squared_distances(points, others):
     return found
 
 
+def closest(points, distances, rank=0):
+    """The points [N, 1, D] that `rank` others are closer than to each of N targets, by distances [N, points]."""
+    return points[np.argsort(distances, axis=1)[:, min(rank, distances.shape[1] - 1)]]
+
+
 def filled(values, count):
     """float32 array of `count` rows, as many as a graph takes: the last one is repeated."""
     values = np.asarray(values, np.float32)

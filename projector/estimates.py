@@ -36,7 +36,8 @@ class Estimates:
     def of(self, targets, count, rank=0):
         """The points of W that targets were probably drawn from; each target's does not depend on the others.
 
-        For pictures unlike those of the network there is no good estimate: where the closest candidate is closer, that.
+        For pictures unlike those of the network there is no good estimate: where the closest candidate is closer, it is
+        a candidate, the one that `rank` others are closer than.
 
         Args:
             targets: [N, C, H, W], float32, range [-1, 1].
@@ -59,7 +60,7 @@ class Estimates:
         estimated = [candidates.squared_distances(target[np.newaxis], drawn[np.newaxis])[0, 0]
                      for target, drawn in zip(embedded, self._known.draw(found))]
         closer = np.float32(estimated) <= distances.min(axis=1)
-        return np.where(closer[:, np.newaxis, np.newaxis], found, self._known.points[distances.argmin(axis=1)])
+        return np.where(closer[:, np.newaxis, np.newaxis], found, candidates.closest(self._known.points, distances, rank))
 
 
 class _Regression:

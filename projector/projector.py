@@ -150,7 +150,7 @@ class Projector:
         else:
             points = self._points_of_candidates(min(self.shared_candidates, candidates.LEAST))
             measured = self._distances_of_masked(targets, masks, points)
-        return points[np.argsort(measured, axis=1)[:, min(rank, measured.shape[1] - 1)]]
+        return candidates.closest(points, measured, rank)
 
     def _distances_of_masked(self, targets, masks, points):
         """Distances of points of W from targets, [N, points]."""
