@@ -60,7 +60,8 @@ class Estimates:
         estimated = [candidates.squared_distances(target[np.newaxis], drawn[np.newaxis])[0, 0]
                      for target, drawn in zip(embedded, self._known.draw(found))]
         closer = np.float32(estimated) <= distances.min(axis=1)
-        return np.where(closer[:, np.newaxis, np.newaxis], found, candidates.closest(self._known.points, distances, rank))
+        closest = candidates.closest(self._known.points, distances, rank)
+        return np.where(closer[:, np.newaxis, np.newaxis], found, closest)
 
 
 class _Regression:

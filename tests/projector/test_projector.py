@@ -230,12 +230,15 @@ def test_targets_share_candidates(sharing):
 
 
 def test_a_candidate_too_many_for_the_memory_is_left_out(sharing, monkeypatch):
-    proj, _, points, _ = sharing
+    proj, _, points, images = sharing
     monkeypatch.setattr(candidates.Candidates, 'room', lambda self: 4)
     proj.draw_candidates()
     assert len(proj._candidates.points) == 4
     np.testing.assert_allclose(proj._candidates.points, points[:4], atol=1e-5)
-    assert proj._candidates.distances(np.zeros([5, 3, 16, 16])).shape == (5, 4)
+    found = proj._candidates.distances(np.zeros([5, 3, 16, 16]))
+    assert found.shape == (5, 4)
+    expected = lpips_reference.distance(np.zeros([4, 3, 16, 16]), images[:4], ARRAYS)
+    np.testing.assert_allclose(found, np.tile(expected, [5, 1]), rtol=1e-2)
     assert (proj._candidates.distances(np.full([1, 3, 16, 16], np.nan)) == np.inf).all()
 
 
